@@ -1,0 +1,32 @@
+# Debian 13: uWebSockets.js 20.69, the build for Node 24, needs glibc 2.38. Alpine's musl isn't supported by it.
+FROM node:24-trixie-slim AS base
+WORKDIR /app
+COPY package.json package-lock.json ./
+
+# `npm install`, not `npm ci`: the lock file lists uWebSockets.js binaries only for the platforms that npm saw when
+# it was written, and `npm ci` refuses it for the missing ones. Pinned versions are kept either way.
+FROM base AS build
+RUN npm install --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts ./scripts
+COPY machines ./machines
+COPY src ./src
+RUN node scripts/build.mjs
+
+FROM base AS dependencies
+RUN npm install --no-audit --no-fund --omit=dev
+
+FROM node:24-trixie-slim
+WORKDIR /app
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
+RUN install -d -o node -g node /data
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY package.json ./
+USER node
+EXPOSE 8080
+VOLUME /data
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# No shell and no npm between: SIGTERM has to reach the process that drains.
+CMD ["node", "--enable-source-maps", "dist/src/main.js"]

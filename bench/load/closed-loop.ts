@@ -1,0 +1,129 @@
+/**
+ * A closed loop: so many exchanges are under way at any time, the next one starts when one is answered.
+ * Where there are more clients than exchanges the clients take turns, so that no conversation grows long.
+ * Latency at saturation is then mostly waiting in line: exchanges under way divided by throughput.
+ */
+import { summarise } from '../measure/summary.ts';
+import { ownCpuMs, readUsage, usageBetween } from '../measure/usage.ts';
+import type { Client } from './client.ts';
+import type { Exchange } from './exchanges.ts';
+import type { LoopResult } from './orders.ts';
+
+export interface LoopOptions {
+  readonly inFlight: number;
+  readonly warmMs: number;
+  readonly windowMs: number;
+  readonly watch: readonly number[];
+}
+
+const START_LENGTH = 40;
+/** A slow server's window may become this much longer. */
+const LONGER_MS = 10_000;
+const LOOK_AGAIN_MS = 50;
+const STRAGGLERS_MS = 10_000;
+const ERROR_START = '{"type":"error"';
+const OVERLOADED_START = `${ERROR_START},"code":"overloaded"`;
+const AGAIN_AFTER_MS = 100;
+
+export function closedLoop(
+  clients: readonly Client[],
+  { next, replyStart }: Exchange,
+  options: LoopOptions,
+): Promise<LoopResult> {
+  const { inFlight, warmMs, windowMs, watch } = options;
+  const free = [...clients];
+  let firstFree = 0;
+  let underWay = 0;
+  let phase: 'warm' | 'measuring' | 'over' = 'warm';
+  let operations = 0;
+  let refused = 0;
+  const latencies: number[] = [];
+  const sentAt = new Map<Client, number>();
+
+  return new Promise((resolve, reject) => {
+    let result: LoopResult | null = null;
+
+    function start(): void {
+      const client = free[firstFree];
+      if (client === undefined) return fail(new Error('more exchanges than clients'));
+      firstFree += 1;
+      // Shifting an array is linear; cutting the used part off now and then is not.
+      if (firstFree > 4_096) firstFree -= free.splice(0, firstFree).length;
+      underWay += 1;
+      sentAt.set(client, performance.now());
+      client.send(next());
+    }
+    function answered(client: Client): void {
+      underWay -= 1;
+      if (phase === 'measuring') {
+        operations += 1;
+        latencies.push(performance.now() - (sentAt.get(client) ?? 0));
+      }
+      free.push(client);
+      if (phase !== 'over') return start();
+      if (underWay === 0 && result !== null) finish(result);
+    }
+    function turnedAway(client: Client): void {
+      underWay -= 1;
+      if (phase === 'measuring') refused += 1;
+      free.push(client);
+      if (phase !== 'over') setTimeout(() => phase !== 'over' && start(), AGAIN_AFTER_MS);
+      else if (underWay === 0 && result !== null) finish(result);
+    }
+    function finish(value: LoopResult): void {
+      clearTimeout(stragglers);
+      for (const client of clients) quiet(client);
+      resolve(value);
+    }
+    function fail(error: Error): void {
+      phase = 'over';
+      for (const client of clients) quiet(client);
+      reject(error);
+    }
+
+    for (const client of clients) {
+      client.onText = (payload) => {
+        const begin = payload.toString('latin1', 0, START_LENGTH);
+        if (begin.startsWith(replyStart)) answered(client);
+        else if (begin.startsWith(OVERLOADED_START)) turnedAway(client);
+        else if (begin.startsWith(ERROR_START)) fail(new Error(payload.toString()));
+      };
+      client.onGone = () => fail(new Error('the server closed a connection under load'));
+    }
+    for (let index = 0; index < inFlight; index++) start();
+
+    setTimeout(() => {
+      const before = readUsage(watch);
+      const ownBefore = ownCpuMs();
+      const beganAt = performance.now();
+      phase = 'measuring';
+      const close = () => {
+        if (phase === 'over') return;
+        // A window that holds less than one answer for each says nothing: it stays open until it does.
+        const openForMs = performance.now() - beganAt;
+        if (operations < inFlight && openForMs < windowMs + LONGER_MS)
+          return void setTimeout(close, LOOK_AGAIN_MS);
+        phase = 'over';
+        result = {
+          operations,
+          refused,
+          windowMs: openForMs,
+          usage: usageBetween(before, readUsage(watch), ownCpuMs() - ownBefore),
+          ownCpuMs: ownCpuMs() - ownBefore,
+          latencyMs: summarise(latencies),
+        };
+        if (underWay === 0) finish(result);
+      };
+      setTimeout(close, windowMs);
+    }, warmMs);
+    const stragglers = setTimeout(
+      () => fail(new Error(`${underWay} exchanges were never answered`)),
+      warmMs + windowMs + LONGER_MS + STRAGGLERS_MS,
+    );
+  });
+}
+
+function quiet(client: Client): void {
+  client.onText = () => {};
+  client.onGone = () => {};
+}

@@ -1,0 +1,92 @@
+/** What the generator process can be told to do, and what it answers. */
+
+import type { Summary } from '../measure/summary.ts';
+import type { Usage } from '../measure/usage.ts';
+
+/**
+ * extend   `extend` and, in the same write, a `cancel` that names no turn: one transition without frames. The
+ *          refusal of the `cancel` comes after the transition is stored, because a session takes one input at a time.
+ * restart  `message` with policy `rollback` while a turn runs: one transition with two frames, a message id and two
+ *          transcript records; an upstream call is aborted and the next one started. The reply is `turn.started`.
+ * turn     `message` to `turn.completed`, with an upstream that answers one token at once.
+ */
+export type Workload = 'extend' | 'restart' | 'turn';
+
+export interface LoopResult {
+  readonly operations: number;
+  /** Refused as `overloaded` within the window; tried again a little later. */
+  readonly refused: number;
+  readonly windowMs: number;
+  readonly latencyMs: Summary;
+  readonly usage: Usage;
+  /** CPU of the generator itself. */
+  readonly ownCpuMs: number;
+}
+
+export interface StreamResult {
+  readonly tokens: number;
+  readonly frames: number;
+  readonly windowMs: number;
+  readonly latencyMs: Summary;
+  readonly usage: Usage;
+}
+
+interface Span {
+  readonly warmMs: number;
+  readonly windowMs: number;
+  /** Processes whose CPU time is read at both ends of the window. */
+  readonly watch: readonly number[];
+}
+
+interface Orders {
+  open: {
+    readonly order: {
+      readonly group: string;
+      readonly port: number;
+      readonly count: number;
+      readonly sessionIds?: readonly string[];
+    };
+    readonly result: { readonly sessionIds: readonly string[]; readonly tookMs: number };
+  };
+  loop: {
+    readonly order: Span & { readonly group: string; readonly workload: Workload; readonly inFlight: number };
+    readonly result: LoopResult;
+  };
+  /** Every client of the group has one long answer streamed to it. */
+  streams: {
+    readonly order: Span & { readonly group: string; readonly tokensPerSecond: number };
+    readonly result: StreamResult;
+  };
+  /** The same answers, read from the upstream itself. */
+  direct: {
+    readonly order: Span & {
+      readonly port: number;
+      readonly count: number;
+      readonly tokensPerSecond: number;
+    };
+    readonly result: StreamResult;
+  };
+  /** `hello` for sessions that exist, on connections that stand: time to `welcome`. */
+  greet: {
+    readonly order: {
+      readonly port: number;
+      readonly sessionIds: readonly string[];
+      readonly atOnce: number;
+    };
+    readonly result: Summary;
+  };
+  /** `close` ends the sessions, `drop` only cuts the sockets. */
+  end: {
+    readonly order: { readonly group: string; readonly how: 'close' | 'drop' };
+    readonly result: { readonly ended: number };
+  };
+}
+
+export type OrderKind = keyof Orders;
+export type OrderOf<K extends OrderKind> = Orders[K]['order'];
+export type ResultOf<K extends OrderKind> = Orders[K]['result'];
+
+export type Request = { [K in OrderKind]: { readonly kind: K; readonly order: OrderOf<K> } }[OrderKind];
+export type Reply =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly error: string };

@@ -1,0 +1,83 @@
+/** Long answers to many clients at once: through the service, and straight from the upstream. */
+import { connect, type Socket } from 'node:net';
+import type { Client } from './client.ts';
+import { messageFrame, question } from './exchanges.ts';
+import type { OrderOf, StreamResult } from './orders.ts';
+import { startTokenClock } from './token-clock.ts';
+import { textFrame } from './wire.ts';
+
+const pause = (ms: number) => new Promise<void>((resume) => setTimeout(resume, ms));
+const MS = 1_000;
+
+/** Long enough not to end by itself. */
+function tokensFor(warmMs: number, windowMs: number, tokensPerSecond: number): number {
+  return Math.ceil(((warmMs + windowMs) / MS + 10) * tokensPerSecond);
+}
+
+/** Streams that begin at the same moment would speak at the same moment: their starts are spread over the warm-up. */
+function spread(index: number, count: number, warmMs: number): number {
+  return (index / count) * warmMs * 0.6;
+}
+
+export async function throughService(
+  clients: readonly Client[],
+  { warmMs, windowMs, watch, tokensPerSecond }: OrderOf<'streams'>,
+): Promise<StreamResult> {
+  const clock = startTokenClock(warmMs, windowMs, watch);
+  const tokens = tokensFor(warmMs, windowMs, tokensPerSecond);
+  for (const [index, client] of clients.entries()) {
+    client.onText = (payload) => {
+      if (payload.toString('latin1', 0, 15) === '{"type":"delta"') clock.heard(payload.toString('latin1'));
+    };
+    setTimeout(
+      () => client.send(messageFrame(question(tokens, tokensPerSecond))),
+      spread(index, clients.length, warmMs),
+    );
+  }
+  const result = await clock.result;
+  for (const client of clients) {
+    client.onText = () => {};
+    client.send(textFrame('{"type":"cancel"}'));
+  }
+  await pause(200);
+  return result;
+}
+
+export async function fromUpstream({
+  port,
+  count,
+  warmMs,
+  windowMs,
+  watch,
+  tokensPerSecond,
+}: OrderOf<'direct'>): Promise<StreamResult> {
+  const clock = startTokenClock(warmMs, windowMs, watch);
+  const sockets: Socket[] = [];
+  const content = question(tokensFor(warmMs, windowMs, tokensPerSecond), tokensPerSecond);
+  const body = JSON.stringify({ stream: true, messages: [{ role: 'user', content }] });
+  for (let index = 0; index < count; index++) {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+    sockets.push(socket);
+    // Read by line, because one event may come in two pieces.
+    let rest = '';
+    socket.on('data', (bytes) => {
+      const text = rest + bytes.toString('latin1');
+      const end = text.lastIndexOf('\n') + 1;
+      rest = text.slice(end);
+      if (end > 0) clock.heard(text.slice(0, end));
+    });
+    socket.on('error', () => {});
+    setTimeout(
+      () =>
+        socket.write(
+          `POST /v1/chat/completions HTTP/1.1\r\nHost: upstream\r\nContent-Type: application/json\r\n` +
+            `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+        ),
+      spread(index, count, warmMs),
+    );
+  }
+  const result = await clock.result;
+  for (const socket of sockets) socket.destroy();
+  await pause(200);
+  return result;
+}

@@ -1,0 +1,121 @@
+/** The generator: a process of its own that carries out one order after another. */
+import { summarise } from '../measure/summary.ts';
+import { type Client, connectClient } from './client.ts';
+import { closedLoop } from './closed-loop.ts';
+import { exchange } from './exchanges.ts';
+import type { OrderOf, Reply, Request, ResultOf } from './orders.ts';
+import { fromUpstream, throughService } from './streams.ts';
+import { textFrame } from './wire.ts';
+
+const groups = new Map<string, Client[]>();
+const OPENING_AT_ONCE = 32;
+const ANSWER_WITHIN_MS = 20_000;
+
+function groupOf(name: string): Client[] {
+  return groups.get(name) ?? [];
+}
+
+/** Works through `count` tasks, so many at a time. */
+async function each(count: number, atOnce: number, task: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) {
+      const index = next;
+      next += 1;
+      await task(index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, lane));
+}
+
+/** Says hello and waits for welcome; gives the milliseconds between. */
+function hello(client: Client, sessionId: string | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no welcome came')), ANSWER_WITHIN_MS);
+    const sentAt = performance.now();
+    client.onText = (payload) => {
+      clearTimeout(timer);
+      client.onText = () => {};
+      const frame = JSON.parse(payload.toString()) as { readonly type: string; readonly session_id?: string };
+      if (frame.type !== 'welcome') return reject(new Error(`instead of welcome: ${payload}`));
+      client.sessionId = frame.session_id ?? '';
+      resolve(performance.now() - sentAt);
+    };
+    client.send(
+      textFrame(
+        JSON.stringify({ type: 'hello', ...(sessionId === undefined ? {} : { session_id: sessionId }) }),
+      ),
+    );
+  });
+}
+
+async function open({ group, port, count, sessionIds }: OrderOf<'open'>): Promise<ResultOf<'open'>> {
+  const clients = groupOf(group);
+  groups.set(group, clients);
+  const beganAt = performance.now();
+  const opened: string[] = [];
+  await each(count, OPENING_AT_ONCE, async (index) => {
+    const client = await connectClient(port);
+    await hello(client, sessionIds?.[index]);
+    clients.push(client);
+    opened.push(client.sessionId);
+  });
+  return { sessionIds: opened, tookMs: performance.now() - beganAt };
+}
+
+async function greet({ port, sessionIds, atOnce }: OrderOf<'greet'>): Promise<ResultOf<'greet'>> {
+  const latencies: number[] = [];
+  const clients: Client[] = [];
+  await each(sessionIds.length, atOnce, async (index) => {
+    const client = await connectClient(port);
+    latencies.push(await hello(client, sessionIds[index]));
+    clients.push(client);
+  });
+  for (const client of clients) client.destroy();
+  return summarise(latencies);
+}
+
+async function end({ group, how }: OrderOf<'end'>): Promise<ResultOf<'end'>> {
+  const clients = groupOf(group);
+  groups.delete(group);
+  const gone = clients.map(
+    (client) =>
+      new Promise<void>((resolve) => {
+        client.onGone = resolve;
+        setTimeout(resolve, ANSWER_WITHIN_MS).unref();
+      }),
+  );
+  for (const client of clients) {
+    if (how === 'close') client.send(textFrame('{"type":"close"}'));
+    else client.destroy();
+  }
+  await Promise.all(gone);
+  for (const client of clients) client.destroy();
+  return { ended: clients.length };
+}
+
+function carryOut(request: Request): Promise<unknown> {
+  switch (request.kind) {
+    case 'open':
+      return open(request.order);
+    case 'loop':
+      return closedLoop(groupOf(request.order.group), exchange(request.order.workload), request.order);
+    case 'streams':
+      return throughService(groupOf(request.order.group), request.order);
+    case 'direct':
+      return fromUpstream(request.order);
+    case 'greet':
+      return greet(request.order);
+    case 'end':
+      return end(request.order);
+  }
+}
+
+process.on('message', (request: Request) => {
+  const say = (reply: Reply) => process.send?.(reply);
+  carryOut(request).then(
+    (result) => say({ ok: true, result }),
+    (error: unknown) => say({ ok: false, error: `${request.kind}: ${error}` }),
+  );
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,71 @@
+/**
+ * `npm run bench` answers every question and writes docs/BENCHMARKS.md.
+ * `-- --quick` takes a minute and writes nothing, `-- --only turns,step` answers some and writes nothing.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Extent, quick, usual } from './measure/extent.ts';
+import { pin } from './measure/program.ts';
+import { openStage, type Stage } from './measure/stage.ts';
+import { memory } from './memory.ts';
+import { rehydrate } from './rehydrate.ts';
+import { documentOf } from './report/document.ts';
+import type { Section } from './report/table.ts';
+import { sessions } from './sessions.ts';
+import { steps } from './step.ts';
+import { tokens } from './tokens.ts';
+import { turns } from './turns.ts';
+
+type Question = (stage: Stage, extent: Extent) => Promise<Section>;
+
+const questions: Readonly<Record<string, Question>> = {
+  turns,
+  tokens,
+  sessions,
+  memory,
+  rehydrate,
+  step: async (_, extent) => steps(extent),
+};
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, out: { type: 'string' } },
+});
+const chosen = values.only?.split(',') ?? Object.keys(questions);
+const unknown = chosen.filter((name) => questions[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; there are ${Object.keys(questions).join(', ')}`);
+  process.exit(2);
+}
+if (!existsSync('/proc/self/stat') || cpus().length < 2) {
+  console.error('CPU time is read from /proc and cores are shared out: this needs Linux and two cores');
+  process.exit(2);
+}
+
+const extent = values.quick ? quick : usual;
+const sections: Section[] = [];
+pin(process.pid, 'generator');
+const stage = await openStage();
+try {
+  for (const name of chosen) {
+    const beganAt = performance.now();
+    const section = await questions[name]?.(stage, extent);
+    await stage.clear();
+    if (section === undefined) continue;
+    sections.push(section);
+    console.log(
+      `\n## ${section.title}\n\n${section.body}\n\n(${name}: ${Math.round((performance.now() - beganAt) / 1_000)} s)`,
+    );
+  }
+} finally {
+  await stage.close();
+}
+
+const whole = !values.quick && values.only === undefined;
+if (whole || values.out !== undefined) {
+  const file = values.out ?? fileURLToPath(new URL('../docs/BENCHMARKS.md', import.meta.url));
+  writeFileSync(file, documentOf(sections, { command: 'npm run bench', ...extent }));
+  console.log(`\nwritten: ${file}`);
+}
+process.exit(0);

@@ -1,0 +1,36 @@
+/** Counters that servers keep themselves. */
+import { Redis } from 'ioredis';
+import type { RedisServer } from '../../test/support/redis-server.ts';
+import type { Program } from './program.ts';
+
+/** The value of a series without labels but the instance; 0 where it is not there yet. */
+async function metric({ port }: Program, name: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const text = await response.text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{`));
+  return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
+}
+
+export const appends = (service: Program) => metric(service, 'rehydra_appends_total');
+export const commits = (service: Program) => metric(service, 'rehydra_commits_total');
+export const residents = (service: Program) => metric(service, 'rehydra_resident_sessions');
+
+/** Script calls that Redis has answered since it started. */
+export async function scriptCalls({ port }: RedisServer): Promise<number> {
+  const client = new Redis({ port, protocol: 2 });
+  try {
+    const stats = await client.info('commandstats');
+    return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  } finally {
+    client.disconnect();
+  }
+}
+
+export async function emptied({ port }: RedisServer): Promise<void> {
+  const client = new Redis({ port, protocol: 2 });
+  try {
+    await client.flushall();
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,91 @@
+/** What a benchmark works on: a generator, an upstream, and servers that it starts as it needs them. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
+import { type Generator, generatorOn } from '../load/generator.ts';
+import { type Part, type Program, pin, startProgram } from './program.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const SERVICE = join(root, 'dist', 'src', 'main.js');
+
+type Environment = Readonly<Record<string, string>>;
+
+export interface Stage {
+  readonly generator: Generator;
+  readonly upstream: Program;
+  redis(): Promise<RedisServer>;
+  /** The built service, on the given Redis or embedded. */
+  service(redis: RedisServer | null, env?: Environment, nodeFlags?: readonly string[]): Promise<Program>;
+  /** A program of the benchmark's own, by its URL. */
+  own(url: string, part: Part, env?: Environment): Promise<Program>;
+  /** Pids of all that runs here, servers first: what is none of these is noise. */
+  pids(): readonly number[];
+  /** Ends what was started since, leaving generator and upstream. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openStage(): Promise<Stage> {
+  const own = (url: string, part: Part, env: Environment = {}, listens = true) =>
+    startProgram(['--import', import.meta.resolve('tsx'), fileURLToPath(url)], env, part, listens);
+  const generatorProgram = await own(import.meta.resolve('../load/worker.ts'), 'generator', {}, false);
+  const generator = generatorOn(generatorProgram);
+  const upstream = await own(import.meta.resolve('../load/upstream.ts'), 'generator');
+  let programs: Program[] = [];
+  let redises: RedisServer[] = [];
+  let folders: string[] = [];
+
+  async function keep(program: Promise<Program>): Promise<Program> {
+    const started = await program;
+    programs.push(started);
+    return started;
+  }
+
+  async function clear(): Promise<void> {
+    await Promise.all(programs.map((program) => program.stop()));
+    await Promise.all(redises.map((redis) => redis.stop()));
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    programs = [];
+    redises = [];
+    folders = [];
+  }
+
+  return {
+    generator,
+    upstream,
+    async redis() {
+      const redis = await startRedis();
+      pin(redis.pid, 'redis');
+      redises.push(redis);
+      return redis;
+    },
+    service(redis, env = {}, nodeFlags = []) {
+      const folder = mkdtempSync(join(tmpdir(), 'rehydra-bench-'));
+      folders.push(folder);
+      const store: Environment = redis === null ? { DATA_DIR: folder } : { REDIS_URL: redis.url };
+      const upstreamUrl = `http://127.0.0.1:${upstream.port}/v1`;
+      return keep(
+        startProgram(
+          [...nodeFlags, SERVICE],
+          { PORT: '0', DRAIN_MS: '400', VLLM_BASE_URL: upstreamUrl, ...store, ...env },
+          'server',
+        ),
+      );
+    },
+    own: (url, part, env) => keep(own(url, part, env)),
+    pids: () => [
+      ...programs.map((program) => program.pid),
+      ...redises.map((redis) => redis.pid),
+      upstream.pid,
+      process.pid,
+    ],
+    clear,
+    async close() {
+      await clear();
+      await upstream.stop();
+      await generatorProgram.stop();
+    },
+  };
+}

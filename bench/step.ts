@@ -1,0 +1,118 @@
+/** What does a transition cost before it is stored: reading the frame, stepping the machine, writing the snapshot? */
+import type { SessionEvent } from '../machines/vocabulary.ts';
+import { decode } from '../src/protocol/codec.ts';
+import { compose } from '../src/session/compose.ts';
+import { openEnvelope, toEnvelope } from '../src/session/envelope.ts';
+import { begin, type Resting, restore, type StepEvent, step } from '../src/session/step.ts';
+import { sampleInput, sampleMessage } from './floor/commit-bytes.ts';
+import { question } from './load/exchanges.ts';
+import type { Extent } from './measure/extent.ts';
+import { median } from './measure/summary.ts';
+import { figure, type Section, table } from './report/table.ts';
+
+interface Case {
+  readonly name: string;
+  readonly from: Resting;
+  readonly event: StepEvent;
+  /** What a client sends to cause it; null where no client does. */
+  readonly wire: string | null;
+}
+
+const ROUNDS = 7;
+const TURN_ID = '6f1c1a52-33c5-4d55-9d4e-0d7f5a1c2b3e';
+const SESSION_ID = '0b0e6a0e-1c1d-4b5f-8d3c-2f1e0d9c8b7a';
+
+function cases(): readonly Case[] {
+  const input = sampleInput(SESSION_ID);
+  const at = input.at + 2;
+  const connected = begin(input, '1').next;
+  const processing = step(connected, sampleMessage('queue', TURN_ID), '2').next;
+  const message = (policy: string) =>
+    JSON.stringify({ type: 'message', id: '0000000000', content: question(0, 0), policy });
+  const extend: SessionEvent = { type: 'extend', at };
+  const completed: StepEvent = {
+    type: 'xstate.done.actor.generation',
+    at,
+    output: {
+      finishReason: 'stop',
+      usage: { prompt_tokens: 64, completion_tokens: 64 },
+      totalMs: 900,
+      firstTokenMs: 80,
+      model: 'bench',
+      replica: '127.0.0.1:8000',
+      temperature: 0.7,
+      maxTokens: 2_048,
+      simulated: false,
+    },
+  };
+  return [
+    { name: 'extend: connected → connected', from: connected, event: extend, wire: '{"type":"extend"}' },
+    {
+      name: 'message: connected → processing',
+      from: connected,
+      event: sampleMessage('queue', TURN_ID),
+      wire: message('queue'),
+    },
+    {
+      name: 'message, rollback: processing → processing',
+      from: processing,
+      event: sampleMessage('rollback', TURN_ID),
+      wire: message('rollback'),
+    },
+    { name: 'answer done: processing → connected', from: processing, event: completed, wire: null },
+  ];
+}
+
+/** Microseconds of CPU per call, so that other work on the machine does not count: the median of some rounds. */
+function timed(calls: number, work: () => unknown): number {
+  const rounds: number[] = [];
+  for (let round = 0; round <= ROUNDS; round++) {
+    const before = process.cpuUsage();
+    for (let call = 0; call < calls; call++) work();
+    // The first round is for the compiler.
+    const { user, system } = process.cpuUsage(before);
+    if (round > 0) rounds.push((user + system) / calls);
+  }
+  return median(rounds);
+}
+
+export function steps(extent: Extent): Section {
+  const calls = extent.steps;
+  const rows = cases().map(({ name, from, event, wire }) => {
+    const { next, effects } = step(from, event, '3');
+    const json = JSON.stringify(toEnvelope(next, 1));
+    const bytes = wire === null ? null : new TextEncoder().encode(wire).buffer;
+    const parts = [
+      bytes === null ? 0 : timed(calls, () => decode(bytes)),
+      timed(calls, () => step(from, event, '3')),
+      timed(calls, () => compose(effects, 1_000, 1, 1_000, null, null)),
+      timed(calls, () => JSON.stringify(toEnvelope(next, 1))),
+    ];
+    const whole = parts.reduce((sum, part) => sum + part, 0);
+    const opened = timed(calls / 10, () => {
+      const found = openEnvelope(json);
+      if (found.kind !== 'opened') throw new Error('a snapshot of our own cannot be read');
+      const { value, context, timers, jobs } = found.envelope;
+      return restore(value, context, timers, jobs);
+    });
+    return [
+      name,
+      ...parts.map((part) => (part === 0 ? '–' : figure(part))),
+      figure(whole),
+      figure(opened),
+      figure(json.length),
+    ];
+  });
+  const words = `Microseconds of CPU in one process, without a store and with the garbage collector: the median of ${ROUNDS} rounds of ${calls.toLocaleString('en-US')} calls. "wake" is reading a stored snapshot back.`;
+  const head = [
+    'transition',
+    'decode',
+    '`step`',
+    'frames',
+    'snapshot to JSON',
+    'together',
+    'wake',
+    'snapshot bytes',
+  ];
+  return { title: 'A step', body: `${words}\n\n${table(head, rows)}` };
+}

@@ -1,0 +1,98 @@
+/** How much later does a token arrive because it was stored first? */
+import type { StreamResult } from './load/orders.ts';
+import type { Extent } from './measure/extent.ts';
+import type { Program } from './measure/program.ts';
+import { quietest } from './measure/quiet.ts';
+import { inTurns } from './measure/repeats.ts';
+import type { Stage } from './measure/stage.ts';
+import { median, spread } from './measure/summary.ts';
+import { figure, percent, type Row, type Section, table } from './report/table.ts';
+
+interface Way {
+  readonly name: string;
+  /** null: straight from the upstream. */
+  readonly program: Program | null;
+  readonly redisPid: number | null;
+}
+
+const TOKENS_PER_SECOND = 50;
+const WARM_MS = 800;
+const WINDOW_FACTOR = 1.5;
+
+export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
+  const ways: Way[] = [{ name: 'upstream itself', program: null, redisPid: null }];
+  for (const [name, env] of [
+    ['service, 25 ms (as it comes)', {}],
+    ['service, `FLUSH_MS=0`', { FLUSH_MS: '0' }],
+  ] as const) {
+    const redis = await stage.redis();
+    ways.push({ name, program: await stage.service(redis, env), redisPid: redis.pid });
+  }
+  const repeats = Math.min(extent.repeats, 2);
+  const rows: Row[] = [];
+  for (const way of ways) await stream(stage, way, 32, extent);
+  for (const count of extent.streams) {
+    const measured = await inTurns(ways, repeats, (way) =>
+      quietest(
+        () => stream(stage, way, count, extent),
+        (result) => result.usage,
+      ),
+    );
+    for (const [way, results] of measured) rows.push(rowOf(way, count, results));
+  }
+  const head = [
+    'streams',
+    'way',
+    'tokens per s',
+    'p50 ms',
+    'p99 ms',
+    'p99 spread',
+    'tokens per frame',
+    'CPU s/100k tokens',
+    'Redis s/100k',
+    'server cores',
+    'foreign',
+  ];
+  const words =
+    'Every token says when it was written by the upstream, and the client compares that with its own clock (the same ' +
+    'machine, the same monotonic clock). So this is the whole way: upstream → service → Redis → acknowledgement → ' +
+    'client. The first text of a turn is stored at once, later text at most every 25 ms, so a token that comes 20 ms ' +
+    'after the last one waits for a moment on purpose: fewer, larger writes. `FLUSH_MS=0` shows the way without the wait.';
+  return { title: 'A token’s way', body: `${words}\n\n${table(head, rows)}` };
+}
+
+async function stream(stage: Stage, way: Way, count: number, extent: Extent): Promise<StreamResult> {
+  const { generator, upstream } = stage;
+  const first = way.program === null ? [] : [way.program.pid, way.redisPid ?? 0];
+  const watch = [...new Set([...first, ...stage.pids()])];
+  const span = {
+    warmMs: WARM_MS,
+    windowMs: extent.windowMs * WINDOW_FACTOR,
+    watch,
+    tokensPerSecond: TOKENS_PER_SECOND,
+  };
+  if (way.program === null) return generator.run('direct', { ...span, port: upstream.port, count });
+  await generator.run('open', { group: way.name, port: way.program.port, count });
+  const result = await generator.run('streams', { ...span, group: way.name });
+  await generator.run('end', { group: way.name, how: 'close' });
+  return result;
+}
+
+function rowOf(way: Way, count: number, results: readonly StreamResult[]): Row {
+  const of = (measure: (result: StreamResult) => number) => median(results.map(measure));
+  const through = way.program !== null;
+  const cpu = (index: number) => of(({ usage, tokens: said }) => ((usage.cpuMs[index] ?? 0) / said) * 100);
+  return [
+    String(count),
+    way.name,
+    figure(of((result) => (result.tokens / result.windowMs) * 1_000)),
+    figure(of((result) => result.latencyMs.p50)),
+    figure(of((result) => result.latencyMs.p99)),
+    percent(spread(results.map((result) => result.latencyMs.p99))),
+    through ? figure(of((result) => result.tokens / result.frames)) : '–',
+    through ? figure(cpu(0)) : '–',
+    through ? figure(cpu(1)) : '–',
+    through ? of(({ usage, windowMs }) => (usage.cpuMs[0] ?? 0) / windowMs).toFixed(2) : '–',
+    of((result) => result.usage.foreignCores).toFixed(2),
+  ];
+}

@@ -1,0 +1,164 @@
+/** What does a stored transition cost over the least that it can cost, and what does a turn? */
+import type { Workload } from './load/orders.ts';
+import {
+  CELL_HEAD,
+  type Cell,
+  type Contender,
+  cellRow,
+  measureCell,
+  measureOnce,
+  ratioOf,
+} from './measure/cell.ts';
+import { appends, commits, emptied, scriptCalls } from './measure/counters.ts';
+import type { Extent } from './measure/extent.ts';
+import { inTurns } from './measure/repeats.ts';
+import type { Stage } from './measure/stage.ts';
+import { type Row, type Section, table, times } from './report/table.ts';
+
+const WORKLOADS: readonly { readonly workload: Workload; readonly title: string; readonly words: string }[] =
+  [
+    {
+      workload: 'extend',
+      title: 'A transition and nothing else',
+      words:
+        '`extend` moves the idle deadline: one commit, no frame. It has no reply of its own, so a `cancel` that names no ' +
+        'turn is sent in the same write; its refusal comes once the transition is stored, because a session takes one ' +
+        'input at a time. The service pays for reading, stepping and refusing the second frame; the floor does not.',
+    },
+    {
+      workload: 'restart',
+      title: 'A transition with frames, and an upstream call',
+      words:
+        '`message` with policy `rollback` while a turn runs, answered by `turn.started`: one commit with two frames, a ' +
+        'message id and two transcript records. The service also aborts one upstream call and starts another, which is ' +
+        'most of its time here; the floor stores the same bytes and calls nobody.',
+    },
+    {
+      workload: 'turn',
+      title: 'A turn',
+      words:
+        '`message` to `turn.completed`, with an upstream that answers one token at once. There is no floor for it: what ' +
+        'it costs over its transitions is the HTTP client, the stream and the answer’s text.',
+    },
+  ];
+
+export async function turns(stage: Stage, extent: Extent): Promise<Section> {
+  const redis = await stage.redis();
+  const floorRedis = await stage.redis();
+  const service: Contender = { name: 'service on Redis', redis, program: await stage.service(redis) };
+  const embedded: Contender = { name: 'service, embedded', redis: null, program: await stage.service(null) };
+  const floor: Contender = {
+    name: 'floor',
+    redis: floorRedis,
+    program: await stage.own(import.meta.resolve('./floor.ts'), 'server', {
+      FLOOR_REDIS_PORT: String(floorRedis.port),
+    }),
+  };
+  const contendersFor: Readonly<Record<Workload, readonly Contender[]>> = {
+    extend: [service, embedded, floor],
+    // The upstream call is the same whatever the store.
+    restart: [service, floor],
+    turn: [service, embedded],
+  };
+  const load = (workload: Workload, inFlight: number) => ({
+    ...spanOf(extent, workload, inFlight),
+    workload,
+    inFlight,
+  });
+
+  const parts: string[] = [];
+  for (const { workload, title, words } of WORKLOADS) {
+    const contenders = contendersFor[workload];
+    for (const contender of contenders)
+      await measureOnce(stage, contender, { ...warmUp(extent, workload), workload });
+    const rows: Row[] = [];
+    for (const inFlight of extent.inFlight) {
+      const measured = await inTurns(contenders, extent.repeats, async (contender) => {
+        const cell = await measureCell(stage, contender, load(workload, inFlight));
+        if (contender === floor) await emptied(floorRedis);
+        return cell;
+      });
+      for (const [contender, cells] of measured)
+        rows.push([
+          String(inFlight),
+          contender.name,
+          ...cellRow(cells),
+          ...overFloor(cells, measured.get(floor)),
+        ]);
+    }
+    const head = ['under way', 'server', ...CELL_HEAD, 'throughput ÷ floor', 'CPU ÷ floor'];
+    const noFloor = workload === 'turn';
+    parts.push(
+      `### ${title}`,
+      words,
+      noFloor
+        ? table(
+            head.slice(0, -2),
+            rows.map((row) => row.slice(0, -2)),
+          )
+        : table(head, rows),
+    );
+  }
+  parts.push('### Round trips', await roundTrips(stage, extent));
+  return { title: 'Transitions and turns', body: parts.join('\n\n') };
+}
+
+/** A window must be many round trips long, and an exchange that calls the upstream waits for a second in a long line. */
+function spanOf({ warmMs, windowMs }: Extent, workload: Workload, inFlight: number) {
+  if (workload === 'extend' || inFlight < LONG_LINE) return { warmMs, windowMs };
+  return { warmMs: warmMs + 1_200, windowMs: windowMs * 3 };
+}
+
+const LONG_LINE = 500;
+
+/** Code that was never hot would be measured while it is compiled; the upstream client takes thousands of calls. */
+function warmUp({ warmMs, windowMs }: Extent, workload: Workload) {
+  return { warmMs, windowMs: workload === 'extend' ? windowMs : windowMs * 5, inFlight: 32 };
+}
+
+function overFloor(cells: readonly Cell[], floor: readonly Cell[] | undefined): Row {
+  return [
+    times(ratioOf(cells, floor, (cell) => cell.perSecond)),
+    times(ratioOf(cells, floor, (cell) => cell.serverCpuS)),
+  ];
+}
+
+/** A lease so long that neither sweeping nor renewing happens meanwhile: every script call belongs to an input. */
+const LONG_LEASE_MS = '600000';
+
+async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
+  const { generator } = stage;
+  const redis = await stage.redis();
+  const program = await stage.service(redis, { LEASE_MS: LONG_LEASE_MS });
+  const read = async () => ({
+    calls: await scriptCalls(redis),
+    commits: await commits(program),
+    appends: await appends(program),
+  });
+
+  const rows: Row[] = [];
+  for (const { workload } of WORKLOADS) {
+    const group = 'round trips';
+    await generator.run('open', { group, port: program.port, count: workload === 'turn' ? 512 : 64 });
+    const before = await read();
+    await generator.run('loop', { ...extent, group, workload, inFlight: 64, watch: [] });
+    const after = await read();
+    await generator.run('end', { group, how: 'close' });
+    const calls = after.calls - before.calls;
+    const stored = after.commits - before.commits;
+    const appended = after.appends - before.appends;
+    const whole = (count: number) => count.toLocaleString('en-US');
+    rows.push([
+      workload,
+      whole(stored),
+      whole(appended),
+      whole(calls),
+      (calls / (stored + appended)).toFixed(3),
+    ]);
+  }
+  const words =
+    'Script calls that Redis counted (`INFO commandstats`), and writes that the service counted, 64 under way: 1.000 is ' +
+    'one round trip for each. Sweeping and renewing are kept out of it by a long lease; they do not depend on the load.';
+  const head = ['workload', 'transitions', 'appends of text', 'script calls', 'calls ÷ write'];
+  return `${words}\n\n${table(head, rows)}`;
+}

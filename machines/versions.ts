@@ -1,0 +1,45 @@
+/**
+ * The version of the session machine, and how envelopes of earlier versions become today's.
+ *
+ * Any change to state names, context or timers is a new version with a migration here. Migrations are pure and run in
+ * order. An envelope that is newer than this code is never touched: the instance hands the session on instead.
+ */
+export const MACHINE_ID = 'session';
+export const MACHINE_VERSION = 1;
+
+/** An envelope of any version: only its stamp is known. */
+export interface StampedEnvelope {
+  readonly machine: string;
+  readonly machineVersion: number;
+}
+
+/** `migrations[n]` takes an envelope of version n to version n + 1. */
+export type Migrations = Readonly<Record<number, (envelope: StampedEnvelope) => StampedEnvelope>>;
+
+const migrations: Migrations = {};
+
+export type Upgrade =
+  | { readonly kind: 'current'; readonly envelope: StampedEnvelope }
+  | { readonly kind: 'migrated'; readonly envelope: StampedEnvelope; readonly from: number }
+  | { readonly kind: 'newer'; readonly version: number }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+export function upgrade(
+  envelope: StampedEnvelope,
+  target: number = MACHINE_VERSION,
+  steps: Migrations = migrations,
+): Upgrade {
+  if (envelope.machine !== MACHINE_ID) return { kind: 'unknown', reason: `machine ${envelope.machine}` };
+  const from = envelope.machineVersion;
+  if (!Number.isInteger(from) || from < 1) return { kind: 'unknown', reason: `version ${from}` };
+  if (from > target) return { kind: 'newer', version: from };
+  let current = envelope;
+  for (let version = from; version < target; version++) {
+    const migrate = steps[version];
+    if (migrate === undefined) return { kind: 'unknown', reason: `no migration from version ${version}` };
+    current = { ...migrate(current), machineVersion: version + 1 };
+  }
+  return from === target
+    ? { kind: 'current', envelope: current }
+    : { kind: 'migrated', envelope: current, from };
+}

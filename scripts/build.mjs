@@ -1,0 +1,112 @@
+// machines/ and src/ → dist/: compiled by tsc, with the files that the code reads at run time beside it.
+// Everything is made in a folder next to dist and swapped in, so that dist is never half a build.
+
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { runChild } from './child.mjs';
+import { withLock } from './lock.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const inputs = ['machines', 'src'];
+const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.mjs'];
+const assetTypes = new Set(['.lua', '.sql', '.html', '.css', '.js', '.svg', '.txt', '.md']);
+const stampName = '.source-hash';
+
+/**
+ * Builds if dist doesn't match the sources, or always with `force`.
+ * @param {{ quiet?: boolean, force?: boolean }} options
+ * @returns {Promise<number>} an exit code
+ */
+export async function ensureBuilt({ quiet = false, force = false } = {}) {
+  if (!force && isFresh()) return 0;
+  return withLock(join(root, 'node_modules', '.rehydra', 'build.lock'), async () => {
+    // The holder that we waited for may have built exactly this.
+    if (!force && isFresh()) return 0;
+    if (!quiet) console.error('rehydra: building…');
+    return build();
+  });
+}
+
+function isFresh() {
+  try {
+    return readFileSync(join(dist, stampName), 'utf8') === sourceHash();
+  } catch {
+    // Not built yet, or another terminal is swapping dist at this moment: ask again under the lock.
+    return false;
+  }
+}
+
+function sourceHash() {
+  const hash = createHash('sha256');
+  for (const path of [...settings, ...inputs.flatMap(filesUnder)]) {
+    const content = readFileSync(join(root, path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+/** @param {string} folder @returns {string[]} */
+function filesUnder(folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? filesUnder(path) : [path];
+    });
+}
+
+async function build() {
+  // As deep as dist itself: the source maps hold relative paths. Outside dist* nothing ignores it.
+  const next = join(root, 'dist.next');
+  const old = join(root, 'dist.old');
+  const discard = () => {
+    for (const path of [next, old]) rmSync(path, { recursive: true, force: true });
+  };
+  // What a killed build left behind.
+  discard();
+  try {
+    mkdirSync(next);
+    writeFileSync(join(next, '.gitignore'), '*\n');
+    // Taken before compiling: a file saved meanwhile makes this build stale instead of passing for fresh.
+    const hash = sourceHash();
+    // tsc reports on stdout, where a started program's own output belongs.
+    const code = await runChild(
+      root,
+      ['tsc', '-p', join(root, 'tsconfig.build.json'), '--outDir', next],
+      ['ignore', 2, 2],
+    );
+    if (code !== 0) return code;
+    copyAssets(next);
+    writeFileSync(join(next, stampName), hash);
+    if (existsSync(dist)) renameSync(dist, old);
+    renameSync(next, dist);
+    return 0;
+  } finally {
+    discard();
+  }
+}
+
+/** @param {string} target */
+function copyAssets(target) {
+  for (const path of inputs.flatMap(filesUnder).filter((file) => assetTypes.has(extname(file)))) {
+    mkdirSync(dirname(join(target, path)), { recursive: true });
+    copyFileSync(join(root, path), join(target, path));
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  process.exitCode = await ensureBuilt({ force: true });
+}

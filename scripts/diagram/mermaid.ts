@@ -1,0 +1,63 @@
+// A description as Mermaid, which GitHub draws by itself in a README and in a review.
+//
+// Mermaid knows neither guards nor a line from a surrounding state into itself. So a guard is part of the label, what
+// a state hears anywhere inside itself stands in its note, and the end of the machine stands outside the box that
+// everything else is in, so that lines can lead there from the box.
+
+import type { Description, State, Transition } from './describe.ts';
+import { heading, rows } from './words.ts';
+
+export function drawMermaid(description: Description): string {
+  const states = new Map(description.states.map((state) => [state.id, state]));
+  const root = description.states.find(({ parent }) => parent === null);
+  if (root === undefined) throw new Error('the description has no root');
+  const isEnd = (state: State): boolean => state.type === 'final' && state.parent === root.id;
+  const isInwards = ({ source, target }: Transition): boolean => {
+    const to = target === null ? undefined : states.get(target);
+    return to !== undefined && !isEnd(to) && to.id.startsWith(`${source}.`);
+  };
+
+  const lines = ['stateDiagram-v2'];
+  const draw = (state: State, indent: string): void => {
+    const name = nameOf(state.id);
+    if (state.children.length === 0) {
+      lines.push(`${indent}state "${[state.key, ...rows(state, description)].join('<br/>')}" as ${name}`);
+      return;
+    }
+    lines.push(`${indent}state "${state.key}" as ${name} {`);
+    if (state.initial !== null) lines.push(`${indent}  [*] --> ${nameOf(state.initial)}`);
+    for (const child of childrenOf(state)) if (!isEnd(child)) draw(child, `${indent}  `);
+    lines.push(`${indent}}`);
+  };
+  const childrenOf = (state: State): readonly State[] => state.children.flatMap((id) => states.get(id) ?? []);
+
+  draw(root, '  ');
+  for (const end of childrenOf(root).filter(isEnd)) {
+    draw(end, '  ');
+    lines.push(`  ${nameOf(end.id)} --> [*]`);
+  }
+  lines.push(...arrows(description.transitions.filter((transition) => !isInwards(transition))));
+  for (const state of description.states) {
+    if (state.children.length === 0) continue;
+    const inwards = description.transitions.filter((one) => one.source === state.id && isInwards(one));
+    const moving = inwards.map((one) => `${heading(one)} → ${states.get(one.target ?? '')?.key}`);
+    const inside = [...rows(state, description), ...moving];
+    if (inside.length === 0) continue;
+    lines.push(`  note right of ${nameOf(state.id)}`, ...inside.map((row) => `    ${row}`), '  end note');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** One arrow for all transitions with the same ends: Mermaid would draw them over each other. */
+function arrows(transitions: readonly Transition[]): readonly string[] {
+  const labels = new Map<string, string[]>();
+  for (const transition of transitions) {
+    if (transition.target === null) continue;
+    const arrow = `${nameOf(transition.source)} --> ${nameOf(transition.target)}`;
+    labels.set(arrow, [...(labels.get(arrow) ?? []), heading(transition)]);
+  }
+  return [...labels].map(([arrow, headings]) => `  ${arrow} : ${headings.join('<br/>')}`);
+}
+
+/** Mermaid reads a dot as the start of something else. */
+const nameOf = (id: string): string => id.replace(/\W/g, '_');

@@ -1,0 +1,148 @@
+/** The promises, the lines that keep them, the tests that show them. Lines are found by what they say. */
+type Place = readonly [path: string, text: string];
+
+export interface Guarantee {
+  readonly id: string;
+  readonly promise: string;
+  readonly enforcedBy: readonly Place[];
+  readonly shownBy: readonly Place[];
+}
+
+export const guarantees: readonly Guarantee[] = [
+  {
+    id: 'G1',
+    promise:
+      'One writer. At any moment at most one instance can change a session; a paused or cut-off old owner is refused, not merged.',
+    enforcedBy: [
+      ['src/store/redis/fence.lua', 'local function stands('],
+      ['src/store/redis/commit.lua', 'if not stands('],
+      ['src/store/sqlite/writes.ts', "if (!owns(row, fence)) return { kind: 'fenced' };"],
+    ],
+    shownBy: [
+      ['test/integration/fence.test.ts', 'in the middle of a turn is refused'],
+      [
+        'test/conformance/store-fencing.ts',
+        'fences commit, append, renew and release of an owner whose session was taken',
+      ],
+    ],
+  },
+  {
+    id: 'G2',
+    promise:
+      'Output gate. No frame, no call of the model, no timer is visible before the transition that asked for it is acknowledged by the store.',
+    enforcedBy: [['src/session/actor.ts', 'The effects of an acknowledged commit (A2)']],
+    shownBy: [
+      ['test/integration/output-gate.test.ts', 'lets nothing out while Redis is frozen'],
+      ['test/integration/output-gate-outcomes.test.ts', 'is shut while the store has not answered'],
+    ],
+  },
+  {
+    id: 'G3',
+    promise: 'Input gate. One event at a time per session, in the order in which they came.',
+    enforcedBy: [['src/session/actor.ts', 'while (this.#phase.kind ===']],
+    shownBy: [
+      ['test/property/actor-races.test.ts', 'one story is told, whatever comes while the store is asked'],
+    ],
+  },
+  {
+    id: 'G4',
+    promise: 'A commit is idempotent: a lost reply, a resend, a retry applies it once.',
+    enforcedBy: [
+      ['src/store/redis/commit.lua', 'if row[3] == ARGV[3] then'],
+      ['src/session/write.ts', 'Sends a write until its outcome is known'],
+    ],
+    shownBy: [
+      ['test/conformance/store-fencing.ts', 'applies a commit once whose reply was lost'],
+      ['test/integration/output-gate.test.ts', 'goes on by itself once the write is known to stand'],
+    ],
+  },
+  {
+    id: 'G5',
+    promise:
+      "Every durable frame has an offset 1, 2, 3 … per session; a client that resumes after n gets exactly n + 1 … in order. What can't be had is said (`reset`), never skipped.",
+    enforcedBy: [
+      ['src/store/redis/commit.lua', "redis.call('XADD'"],
+      ['src/delivery/subscription.ts', 'if (frame.offset !== cursor + 1) return false;'],
+    ],
+    shownBy: [
+      [
+        'test/integration/across-instances.test.ts',
+        'resumes on the second after k with exactly the frames k + 1',
+      ],
+      ['test/integration/trimmed-log.test.ts', 'gives a client that asks for trimmed frames the transcript'],
+      ['test/fault/flaky-network.test.ts', 'two hundred clients with a line that fails for 2 s of every 5'],
+    ],
+  },
+  {
+    id: 'G6',
+    promise:
+      "A client's message id starts a turn at most once, however often it is sent, on whichever instance.",
+    enforcedBy: [['src/store/redis/commit.lua', 'if row[6 + i] then return ARGV[17 + i] end']],
+    shownBy: [
+      [
+        'test/integration/message-id.test.ts',
+        'after a reconnect, and again on another instance, starts one turn',
+      ],
+    ],
+  },
+  {
+    id: 'G7',
+    promise:
+      'An instance may die at any token. Another one carries on from the last stored token; the text that the client assembles has no gap and no repeat.',
+    enforcedBy: [
+      ['src/session/open-session.ts', 'async function readTurnText'],
+      ['src/session/turn-runner.ts', 'prefix: text.prefix(),'],
+    ],
+    shownBy: [
+      ['test/fault/kill-owner.test.ts', 'costs no byte, no offset and no turn'],
+      [
+        'test/fault/nobody-connected.test.ts',
+        'a turn whose owner dies with nobody connected is finished by another instance',
+      ],
+      ['test/property/actor-paths.test.ts', 'before any transition was stored'],
+    ],
+  },
+  {
+    id: 'G8',
+    promise:
+      'A session expires exactly once, on one instance, even if nobody is connected anywhere; its channels, keys and locks go with it.',
+    enforcedBy: [
+      ['src/store/redis/sweep.lua', 'shown[#shown + 1] = id'],
+      ['src/store/redis/commit.lua', "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])"],
+    ],
+    shownBy: [
+      [
+        'test/fault/expiry.test.ts',
+        'ten thousand sessions that are due at one moment with nobody connected expire exactly once each',
+      ],
+    ],
+  },
+  {
+    id: 'G9',
+    promise:
+      "Losing Redis refuses work with a retryable error; it never acknowledges what isn't stored, and it recovers without a restart.",
+    enforcedBy: [
+      ['src/store/redis/batch.ts', 'While there is no connection, calls are rejected at once'],
+      ['src/session/actor.ts', "return kind === 'lost' ? 'store_unavailable'"],
+    ],
+    shownBy: [
+      ['test/integration/output-gate.test.ts', 'takes the message when it is back without a restart'],
+      ['test/fault/redis-outage.test.ts', 'loses nothing that a client was told'],
+    ],
+  },
+  {
+    id: 'N1',
+    promise:
+      'What Redis itself acknowledged and then lost is not promised; but the loss is detected and signalled as `reset`.',
+    enforcedBy: [
+      ['src/delivery/subscription.ts', "this.#startOver('rolled_back')"],
+      ['src/store/redis/claim.lua', "redis.call('TIME')"],
+    ],
+    shownBy: [
+      [
+        'test/fault/stale-replica.test.ts',
+        'after the promotion of a stale replica nobody is left with a silent gap',
+      ],
+    ],
+  },
+];

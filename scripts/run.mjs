@@ -1,0 +1,79 @@
+// node scripts/run.mjs [--quiet] install|build [-- CMD ARGS…]
+//
+// Brings the tree to where CMD can run (dependencies installed; for `build` also dist compiled), then runs it.
+// Only Node's built-ins here: on a fresh clone nothing else exists yet.
+//
+// The scripts of package.json say `exec node scripts/run.mjs`: npm signals the shell that it started, and a shell
+// that stays between would die and leave the server running.
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuilt } from './build.mjs';
+import { runChild } from './child.mjs';
+import { withLock } from './lock.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const stateDir = join(root, 'node_modules', '.rehydra');
+const installStamp = join(stateDir, 'installed');
+
+process.exitCode = await main(process.argv.slice(2));
+
+/** @param {string[]} argv @returns {Promise<number>} */
+async function main(argv) {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    console.error(`rehydra: Node 20.19 or later is needed, this is ${process.versions.node}`);
+    return 1;
+  }
+
+  const separator = argv.indexOf('--');
+  const own = separator === -1 ? argv : argv.slice(0, separator);
+  const command = separator === -1 ? [] : argv.slice(separator + 1);
+  const quiet = own.includes('--quiet');
+  const [step, ...rest] = own.filter((word) => word !== '--quiet');
+  if ((step !== 'install' && step !== 'build') || rest.length > 0) {
+    console.error('usage: node scripts/run.mjs [--quiet] install|build [-- CMD ARGS…]');
+    return 2;
+  }
+
+  const installed = await ensureInstalled(quiet);
+  if (installed !== 0) return installed;
+  const built = step === 'build' ? await ensureBuilt({ quiet }) : 0;
+  if (built !== 0) return built;
+  return command.length > 0 ? runChild(root, command) : 0;
+}
+
+/** @param {boolean} quiet @returns {Promise<number>} */
+async function ensureInstalled(quiet) {
+  if (isInstalled()) return 0;
+  mkdirSync(stateDir, { recursive: true });
+  return withLock(join(stateDir, 'install.lock'), async () => {
+    if (isInstalled()) return 0;
+    if (!quiet) console.error('rehydra: installing dependencies…');
+    // --include=dev: NODE_ENV=production would leave out the compiler that the next step needs.
+    const flags = ['--no-audit', '--no-fund', '--include=dev', '--include=optional', '--prefix', root];
+    const code = await runChild(root, ['npm', 'install', ...flags], ['ignore', 2, 2]);
+    if (code === 0) {
+      mkdirSync(stateDir, { recursive: true });
+      writeFileSync(installStamp, wantedHash());
+    }
+    return code;
+  });
+}
+
+function isInstalled() {
+  return existsSync(installStamp) && readFileSync(installStamp, 'utf8') === wantedHash();
+}
+
+function wantedHash() {
+  const hash = createHash('sha256');
+  // The native modules in node_modules fit one Node ABI and platform.
+  hash.update([process.versions.modules, process.platform, process.arch].join(' '));
+  for (const name of ['package.json', 'package-lock.json']) {
+    const path = join(root, name);
+    hash.update(`\0${name}\0`).update(existsSync(path) ? readFileSync(path) : '');
+  }
+  return hash.digest('hex');
+}

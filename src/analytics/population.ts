@@ -1,0 +1,96 @@
+/**
+ * What Prometheus is told of all sessions, whichever instance they live on: how many in which state, and how long a
+ * sample of them has left. Looked up when somebody asks for the metrics, and not more often than every few seconds.
+ *
+ *  P1  A store or an archive that is away makes the answer say so; it never makes it wait or fail.
+ *  P2  A look costs the same however many sessions there are: the sample walks on from where the last one ended.
+ */
+import { Gauge, type Registry } from 'prom-client';
+import type { Archive } from '../archive/archive.ts';
+import type { Store } from '../store/store.ts';
+import type { Meters } from '../telemetry/meters.ts';
+
+export interface PopulationPorts {
+  readonly store: Store;
+  readonly archive: Archive;
+  readonly meters: Meters;
+  readonly now: () => number;
+  /** When the session ends if nothing happens; null where it is gone. */
+  readonly endsAt: (sessionId: string) => Promise<number | null>;
+}
+
+interface Look {
+  readonly storeUp: boolean;
+  readonly archiveUp: boolean;
+  readonly byState: Readonly<Record<string, number>>;
+}
+
+const FRESH_MS = 2_000;
+const WITHIN_MS = 2_000;
+const SAMPLE = 32;
+const STATES = ['connected', 'processing', 'idle'];
+
+export function watchPopulation(registry: Registry, ports: PopulationPorts): void {
+  const { store, archive, meters, now, endsAt } = ports;
+  let cursor: string | null = null;
+  let latest: { readonly at: number; readonly look: Promise<Look> } | null = null;
+
+  async function sample(): Promise<void> {
+    const page = await store.list({ limit: SAMPLE, ...(cursor === null ? {} : { cursor }) });
+    cursor = page.cursor;
+    for (const at of await Promise.all(page.sessionIds.map(endsAt)))
+      if (at !== null) meters.endsIn(Math.max(0, at - now()) / 1_000);
+  }
+
+  async function look(): Promise<Look> {
+    const [storeUp, archiveUp] = await Promise.all([
+      within(async () => (await store.health()).ok, false),
+      within(() => archive.health(), false),
+    ]);
+    const byState = storeUp ? await within(() => store.countByState(), {}) : {};
+    if (storeUp) await within(sample, undefined);
+    return { storeUp, archiveUp, byState };
+  }
+
+  function recent(): Promise<Look> {
+    if (latest === null || now() - latest.at >= FRESH_MS) latest = { at: now(), look: look() };
+    return latest.look;
+  }
+
+  const registers = [registry];
+  const flag = (name: string, help: string, read: (found: Look) => boolean) =>
+    new Gauge({
+      name: `rehydra_${name}`,
+      help,
+      registers,
+      async collect() {
+        this.set(read(await recent()) ? 1 : 0);
+      },
+    });
+  flag('store_up', '1: the session store answers.', ({ storeUp }) => storeUp);
+  flag('archive_up', '1: the archive answers.', ({ archiveUp }) => archiveUp);
+  new Gauge({
+    name: 'rehydra_sessions',
+    help: 'Living sessions by state, of all instances: the same number from each of them.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const { storeUp, byState } = await recent();
+      this.reset();
+      // No number is better than a wrong one.
+      if (!storeUp) return;
+      for (const state of new Set([...STATES, ...Object.keys(byState)]))
+        this.set({ state }, byState[state] ?? 0);
+    },
+  });
+}
+
+/** What was answered in time, else `otherwise`. */
+function within<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(otherwise), WITHIN_MS);
+    ask()
+      .then(resolve, () => resolve(otherwise))
+      .finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,29 @@
+/** What differs between the two databases, and nothing else: all other files of the archive serve both. */
+import type { AliasedRawBuilder, Kysely, RawBuilder } from 'kysely';
+import type { Tables } from './tables.ts';
+
+/** Words in SQL that one schema needs two spellings for. */
+export interface Spelling {
+  /** A whole number up to 2^53. */
+  readonly whole: 'integer' | 'bigint';
+  /** Makes the full-text index over `archived_sessions.words`, kept by the database itself. */
+  readonly fullText: readonly string[];
+  /** Narrows `archived_sessions AS s` to the sessions in which all words occur. */
+  matching(words: readonly string[]): Matching;
+}
+
+/** A table of numbers to be joined, where the index is a table; else a condition. */
+export type Matching =
+  | { readonly kind: 'joined'; readonly found: AliasedRawBuilder<{ readonly n: number }, 'found'> }
+  | { readonly kind: 'filtered'; readonly where: RawBuilder<boolean> };
+
+export interface Engine {
+  readonly kind: 'sqlite' | 'postgres';
+  readonly db: Kysely<Tables>;
+  readonly spelling: Spelling;
+  /** After it, no byte of a row that was deleted before it is in the files of the tables. Reads all that stays. */
+  scrub(): Promise<void>;
+  /** Gives the room of deleted rows back, in passing. */
+  tidy(): Promise<void>;
+  close(): Promise<void>;
+}

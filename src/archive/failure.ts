@@ -1,0 +1,23 @@
+/** What went wrong below us, in the archive's words. The driver's error stays behind as `cause`. */
+export type ArchiveErrorCode =
+  | 'ARCHIVE_UNAVAILABLE'
+  | 'ARCHIVE_CLOSED'
+  | 'ARCHIVE_BAD_CURSOR'
+  | 'ARCHIVE_NOT_SCRUBBED';
+
+const OWN = /^ARCHIVE_/;
+
+export function archiveError(code: ArchiveErrorCode, words: string, cause?: unknown): Error {
+  return Object.assign(new Error(`archive: ${words}`, cause === undefined ? {} : { cause }), { code });
+}
+
+export function archiveFailure(cause: unknown): Error {
+  if (cause instanceof Error && 'code' in cause && OWN.test(String(cause.code))) return cause;
+  return archiveError('ARCHIVE_UNAVAILABLE', cause instanceof Error ? cause.message : String(cause), cause);
+}
+
+/** The rows are deleted and nobody can read them any more; their bytes are still in the files. */
+export function notScrubbed(reason: string, cause?: unknown): Error {
+  const words = `rows are deleted, but their bytes remain: ${reason}; the next erasure or start tries again`;
+  return archiveError('ARCHIVE_NOT_SCRUBBED', words, cause);
+}

@@ -1,0 +1,90 @@
+/**
+ * The schema and the ladder that an older archive climbs, one for both databases. A rung is never changed once it
+ * was released: what it got wrong, the next one mends. Rungs and their record go in one transaction.
+ */
+import { type Kysely, type Migration, Migrator, sql } from 'kysely';
+import type { Engine, Spelling } from './engine.ts';
+
+const ladder = ({ whole, fullText }: Spelling): Record<string, Migration> => ({
+  '0001-conversations': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('archived_sessions')
+        .addColumn('n', whole, (column) => column.primaryKey())
+        .addColumn('session_id', 'text', (column) => column.notNull())
+        .addColumn('created_at', whole, (column) => column.notNull())
+        .addColumn('ended_at', whole, (column) => column.notNull())
+        .addColumn('end_reason', 'text', (column) => column.notNull())
+        .addColumn('client_id', 'text')
+        .addColumn('user_id', 'text')
+        .addColumn('diagnosis_id', 'text')
+        .addColumn('patient', 'text', (column) => column.notNull())
+        .addColumn('turn_count', 'integer', (column) => column.notNull())
+        .addColumn('answers', 'integer', (column) => column.notNull())
+        .addColumn('revised', 'integer', (column) => column.notNull())
+        .addColumn('second_question', 'text')
+        .addColumn('words', 'text', (column) => column.notNull())
+        .addUniqueConstraint('archived_sessions_life', ['session_id', 'created_at'])
+        .execute();
+      const byOwner = [['user_id'], ['diagnosis_id'], ['user_id', 'diagnosis_id']];
+      for (const columns of byOwner) {
+        await db.schema
+          .createIndex(`archived_sessions_${columns.join('_')}`)
+          .on('archived_sessions')
+          .columns([...columns, 'n'])
+          .execute();
+      }
+      await db.schema
+        .createIndex('archived_sessions_ended')
+        .on('archived_sessions')
+        .column('ended_at')
+        .execute();
+
+      await db.schema
+        .createTable('archived_lines')
+        .addColumn('n', whole, (column) => column.references('archived_sessions.n').onDelete('cascade'))
+        .addColumn('place', 'integer')
+        .addColumn('role', 'text', (column) => column.notNull())
+        .addColumn('author', 'text')
+        .addColumn('content', 'text', (column) => column.notNull())
+        .addColumn('turn_id', 'text', (column) => column.notNull())
+        .addColumn('at', whole, (column) => column.notNull())
+        .addPrimaryKeyConstraint('archived_lines_place', ['n', 'place'])
+        .execute();
+      await sql`CREATE INDEX archived_lines_author ON archived_lines (author) WHERE author IS NOT NULL`.execute(
+        db,
+      );
+
+      await db.schema
+        .createTable('archived_turns')
+        .addColumn('n', whole, (column) => column.references('archived_sessions.n').onDelete('cascade'))
+        .addColumn('place', 'integer')
+        .addColumn('turn_id', 'text', (column) => column.notNull())
+        .addColumn('started_at', whole, (column) => column.notNull())
+        .addColumn('outcome', 'text', (column) => column.notNull())
+        .addColumn('prompt_tokens', whole, (column) => column.notNull())
+        .addColumn('completion_tokens', whole, (column) => column.notNull())
+        .addColumn('first_token_ms', 'double precision')
+        .addColumn('total_ms', 'double precision')
+        .addPrimaryKeyConstraint('archived_turns_place', ['n', 'place'])
+        .execute();
+
+      await db.schema
+        .createTable('archive_erasures')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .execute();
+      for (const statement of fullText) await sql.raw(statement).execute(db);
+    },
+  },
+});
+
+export async function migrate({ db, spelling }: Engine): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ladder(spelling) },
+    migrationTableName: 'archive_migrations',
+    migrationLockTableName: 'archive_migrations_lock',
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}

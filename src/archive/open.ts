@@ -1,0 +1,99 @@
+/**
+ * The archive in SQL: PostgreSQL where there is a URL of one, else a file of its own in the data folder. Read next:
+ * `writes.ts` and `search.ts` for what is done, `engine.ts` for what differs, `scrubber.ts` for what erasing means.
+ */
+import { sql } from 'kysely';
+import type { Archive } from './archive.ts';
+import type { Engine } from './engine.ts';
+import { archiveError, archiveFailure } from './failure.ts';
+import { figures } from './figures.ts';
+import { migrate } from './migrations.ts';
+import { openPostgres } from './postgres.ts';
+import { livesOf } from './reads.ts';
+import { createScrubber } from './scrubber.ts';
+import { search } from './search.ts';
+import { openSqlite } from './sqlite.ts';
+import { eraseSession, eraseUser, retire, store } from './writes.ts';
+
+export interface ArchiveOptions {
+  readonly databaseUrl: string | null;
+  /** A folder; or `:memory:`, a new archive per open; or `:memory:name`, shared by all who say that name. */
+  readonly dataDir: string;
+}
+
+export async function openArchive(options: ArchiveOptions): Promise<Archive> {
+  try {
+    return await archiveOn(openEngine(options));
+  } catch (cause) {
+    throw archiveFailure(cause);
+  }
+}
+
+export function openEngine({ databaseUrl, dataDir }: ArchiveOptions): Engine {
+  return databaseUrl === null ? openSqlite(dataDir) : openPostgres(databaseUrl);
+}
+
+/** The engine is the archive's from now on, and closed with it. */
+export async function archiveOn(engine: Engine): Promise<Archive> {
+  const { db } = engine;
+  const scrubber = createScrubber(engine);
+  let closed = false;
+
+  async function run<T>(work: () => Promise<T>): Promise<T> {
+    if (closed) throw archiveError('ARCHIVE_CLOSED', 'closed');
+    try {
+      return await work();
+    } catch (cause) {
+      throw archiveFailure(cause);
+    }
+  }
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    await engine.close();
+  }
+
+  try {
+    await migrate(engine);
+    // An erasure was interrupted. Where it can't be finished now, its note stays, and the archive is of use without.
+    await scrubber.scrub().catch(() => {});
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+
+  return {
+    kind: engine.kind,
+    store: (session) => run(() => db.transaction().execute((tx) => store(tx, session))),
+    read: (sessionId) => run(() => livesOf(db, sessionId)),
+    search: (query) => run(() => search(engine, query)),
+    figures: (range) => run(() => figures(db, range)),
+    eraseSession: (sessionId) =>
+      run(async () => {
+        const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId));
+        await scrubber.scrub();
+        return lives;
+      }),
+    eraseUser: (userId) =>
+      run(async () => {
+        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, userId));
+        await scrubber.scrub();
+        return sessionIds;
+      }),
+    retire: (before) =>
+      run(async () => {
+        const retired = await retire(db, before);
+        if (retired > 0) await engine.tidy();
+        return retired;
+      }),
+    async health() {
+      try {
+        await run(() => sql`SELECT n FROM archived_sessions LIMIT 1`.execute(db));
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    close,
+  };
+}

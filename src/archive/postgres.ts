@@ -1,0 +1,124 @@
+/**
+ * The archive in PostgreSQL, shared by all instances.
+ *
+ *  P1  No statistics are kept of columns that tell of a person: ANALYZE would copy values of theirs into pg_statistic,
+ *      where no deletion finds them.
+ *  P2  Deleted rows keep their bytes until the table is rewritten; a plain VACUUM only frees their room. A rewrite
+ *      takes along what an older transaction may still see, so a scrub waits for those first.
+ *
+ * The write-ahead log keeps its own history (docs/adr/0008).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import type { Engine, Spelling } from './engine.ts';
+import { notScrubbed } from './failure.ts';
+import type { Tables } from './tables.ts';
+
+const CONNECTIONS_MAX = 8;
+const CONNECT_WITHIN_MS = 5_000;
+const OLDER_END_WITHIN_MS = 10_000;
+const TURN_WITHIN_MS = 600_000;
+const POLL_MS = 50;
+/** The key of an advisory lock: any number that nobody else uses. */
+const TURN = 5_317_008;
+
+const PERSONAL = {
+  archived_sessions: [
+    'session_id',
+    'client_id',
+    'user_id',
+    'diagnosis_id',
+    'patient',
+    'second_question',
+    'words',
+    'word_vector',
+  ],
+  archived_lines: ['author', 'content', 'turn_id'],
+  archived_turns: ['turn_id'],
+} as const;
+
+const SPELLING: Spelling = {
+  whole: 'bigint',
+  fullText: [
+    // Not to_tsvector: the words come finished (`words.ts`), and its parser would take some for paths or numbers.
+    `ALTER TABLE archived_sessions ADD COLUMN word_vector tsvector
+      GENERATED ALWAYS AS (array_to_tsvector(string_to_array(words, ' '))) STORED`,
+    'CREATE INDEX archived_sessions_words ON archived_sessions USING gin (word_vector)',
+    ...Object.entries(PERSONAL).flatMap(([table, columns]) =>
+      columns.map((column) => `ALTER TABLE ${table} ALTER COLUMN ${column} SET STATISTICS 0`),
+    ),
+  ],
+  matching: (words) => {
+    const all = words.map((word) => `'${word}'`).join(' & ');
+    return { kind: 'filtered', where: sql<boolean>`s.word_vector @@ ${all}::tsquery` };
+  },
+};
+
+/** bigint and numeric arrive as text; none of ours exceeds 2^53. */
+const NUMBERS: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
+
+export function openPostgres(databaseUrl: string): Engine {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: CONNECTIONS_MAX,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    application_name: 'rehydra-archive',
+    types: {
+      getTypeParser: (id, format) => (NUMBERS.has(id) ? Number : pg.types.getTypeParser(id, format)),
+    },
+  });
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on('error', () => {});
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return {
+    kind: 'postgres',
+    db,
+    spelling: SPELLING,
+    scrub: () =>
+      db.connection().execute(async (connection) => {
+        await takeTurn(connection);
+        try {
+          await olderTransactionsEnd(connection);
+          await sql`VACUUM (FULL) archived_sessions, archived_lines, archived_turns`.execute(connection);
+        } finally {
+          await sql`SELECT pg_advisory_unlock(${TURN})`.execute(connection);
+        }
+      }),
+    async tidy() {
+      await sql`VACUUM archived_sessions, archived_lines, archived_turns`.execute(db);
+    },
+    close: () => db.destroy(),
+  };
+}
+
+/** One scrub at a time. Asked again and again, because who waits inside a statement is an older transaction itself. */
+async function takeTurn(db: Kysely<Tables>): Promise<void> {
+  const deadlineMs = performance.now() + TURN_WITHIN_MS;
+  for (;;) {
+    const { rows } = await sql<{ mine: boolean }>`SELECT pg_try_advisory_lock(${TURN}) AS mine`.execute(db);
+    if (rows[0]?.mine === true) return;
+    if (performance.now() > deadlineMs) throw notScrubbed('another instance is at it');
+    await sleep(POLL_MS);
+  }
+}
+
+async function olderTransactionsEnd(db: Kysely<Tables>): Promise<void> {
+  const { rows } = await sql<{
+    next: string;
+  }>`SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next`.execute(db);
+  const next = rows[0]?.next ?? '0';
+  const deadlineMs = performance.now() + OLDER_END_WITHIN_MS;
+  for (;;) {
+    const older = await sql<{
+      pid: number;
+    }>`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+      AND pid <> pg_backend_pid() AND age(backend_xmin) > age(${next}::xid8::xid)`.execute(db);
+    if (older.rows.length === 0) return;
+    if (performance.now() > deadlineMs) {
+      const pids = older.rows.map(({ pid }) => pid).join(', ');
+      throw notScrubbed(`older transactions can still see them (pid ${pids})`);
+    }
+    await sleep(POLL_MS);
+  }
+}

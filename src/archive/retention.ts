@@ -1,0 +1,20 @@
+/** Deletes what is older than it may be kept, now and every hour. Any instance may do it; doing it twice is harmless. */
+import type { Log } from '../telemetry/log.ts';
+import type { Archive } from './archive.ts';
+
+const EVERY_MS = 3_600_000;
+
+export function keepRetention(archive: Archive, retentionMs: number, log: Log): () => void {
+  const retire = () => {
+    archive.retire(Date.now() - retentionMs).then(
+      (deleted) => {
+        if (deleted > 0) log.info({ deleted }, 'archived conversations deleted after their retention');
+      },
+      (error: unknown) => log.warn({ err: error }, 'retention failed'),
+    );
+  };
+  retire();
+  const timer = setInterval(retire, EVERY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}

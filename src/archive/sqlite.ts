@@ -1,0 +1,143 @@
+/**
+ * The embedded archive: one file beside the embedded store's.
+ *
+ *  Q1  One connection per file and process. libsql waits for a lock by blocking the thread, so a second connection
+ *      would wait for a transaction of the first that can only end once the waiting is over.
+ *  Q2  `:memory:` is a new database per open; `:memory:name` is shared by all who say the same name.
+ *  Q3  A scrub reads and writes the whole file, so it runs in a thread of its own while this connection stands by:
+ *      the archive's callers wait, the event loop does not.
+ *
+ * Deleted bytes stay in three places in spite of secure_delete: pages that were split keep copies in their unused
+ * middle, FTS5 keeps words as separators between its pages, and the write-ahead log keeps everything. So a scrub
+ * builds the full-text index anew, rewrites the file, and empties the log.
+ */
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { CompiledQuery, type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
+import Database from 'libsql';
+import type { Engine, Spelling } from './engine.ts';
+import { notScrubbed } from './failure.ts';
+import type { Tables } from './tables.ts';
+
+const LOCK_WAIT_MS = 5_000;
+
+const SPELLING: Spelling = {
+  whole: 'integer',
+  fullText: [
+    // `ascii` leaves every other character alone: the words come finished (`words.ts`).
+    `CREATE VIRTUAL TABLE archived_words USING fts5 (words, content='archived_sessions', content_rowid='n',
+      detail='none', columnsize=0, tokenize='ascii')`,
+    `INSERT INTO archived_words (archived_words, rank) VALUES ('secure-delete', 1)`,
+    `CREATE TRIGGER archived_words_added AFTER INSERT ON archived_sessions BEGIN
+      INSERT INTO archived_words (rowid, words) VALUES (new.n, new.words);
+    END`,
+    `CREATE TRIGGER archived_words_gone AFTER DELETE ON archived_sessions BEGIN
+      INSERT INTO archived_words (archived_words, rowid, words) VALUES ('delete', old.n, old.words);
+    END`,
+    `CREATE TRIGGER archived_words_changed AFTER UPDATE OF words ON archived_sessions
+      WHEN old.words <> new.words BEGIN
+      INSERT INTO archived_words (archived_words, rowid, words) VALUES ('delete', old.n, old.words);
+      INSERT INTO archived_words (rowid, words) VALUES (new.n, new.words);
+    END`,
+  ],
+  matching: (words) => {
+    const all = words.map((word) => `"${word}"`).join(' ');
+    const numbers = sql<{
+      n: number;
+    }>`(SELECT rowid AS n FROM archived_words WHERE archived_words MATCH ${all})`;
+    return { kind: 'joined', found: numbers.as('found') };
+  },
+};
+
+const SCRUB = `
+  const { workerData } = require('node:worker_threads');
+  const Database = require(workerData.driver);
+  const db = new Database(workerData.file, { timeout: workerData.lockWaitMs });
+  db.pragma('secure_delete = ON');
+  db.pragma('temp_store = MEMORY');
+  db.exec("INSERT INTO archived_words (archived_words) VALUES ('rebuild')");
+  db.exec('VACUUM');
+  const [{ busy }] = db.pragma('wal_checkpoint(TRUNCATE)');
+  db.close();
+  if (busy !== 0) throw new Error('another process is reading the file');
+`;
+
+const open = new Map<string, { readonly engine: Engine; handles: number }>();
+
+export function openSqlite(dataDir: string): Engine {
+  const inMemory = dataDir.startsWith(':memory:');
+  const name = inMemory ? dataDir : path.resolve(dataDir, 'archive.db');
+  const isShared = name !== ':memory:';
+  const known = isShared ? open.get(name) : undefined;
+  if (known !== undefined) {
+    known.handles += 1;
+    return known.engine;
+  }
+  if (!inMemory) mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
+  const raw = connect(inMemory ? ':memory:' : name);
+  const db = new Kysely<Tables>({ dialect: dialectOf(raw) });
+  const engine: Engine = {
+    kind: 'sqlite',
+    db,
+    spelling: SPELLING,
+    scrub: () => (inMemory ? Promise.resolve() : db.connection().execute(() => scrubFile(name))),
+    async tidy() {
+      await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
+    },
+    async close() {
+      entry.handles -= 1;
+      if (entry.handles > 0) return;
+      if (isShared) open.delete(name);
+      await db.destroy();
+      if (raw.open) raw.close();
+    },
+  };
+  const entry = { engine, handles: 1 };
+  if (isShared) open.set(name, entry);
+  return engine;
+}
+
+function connect(file: string): Database.Database {
+  const raw = new Database(file, { timeout: LOCK_WAIT_MS });
+  raw.pragma('journal_mode = WAL');
+  raw.pragma('synchronous = NORMAL');
+  raw.pragma('secure_delete = ON');
+  raw.pragma('temp_store = MEMORY');
+  raw.pragma('foreign_keys = ON');
+  return raw;
+}
+
+/** kysely's own dialect for better-sqlite3, whose interface libsql has, but for two things. */
+function dialectOf(raw: Database.Database): Dialect {
+  const own = new SqliteDialect({ database: raw });
+  return {
+    createQueryCompiler: () => own.createQueryCompiler(),
+    createIntrospector: (db) => own.createIntrospector(db),
+    createAdapter: () => {
+      // kysely thinks of SQLite's DDL as not transactional, and a process killed halfway would leave half a schema.
+      return Object.defineProperty(own.createAdapter(), 'supportsTransactionalDdl', { value: true });
+    },
+    createDriver: () => {
+      // A transaction that begins as a reader and turns writer fails at once where another process wrote meanwhile.
+      const begin = CompiledQuery.raw('BEGIN IMMEDIATE');
+      return Object.assign(own.createDriver(), {
+        beginTransaction: async (connection: { executeQuery(query: CompiledQuery): Promise<unknown> }) => {
+          await connection.executeQuery(begin);
+        },
+      });
+    },
+  };
+}
+
+async function scrubFile(file: string): Promise<void> {
+  const driver = createRequire(import.meta.url).resolve('libsql');
+  const workerData = { driver, file, lockWaitMs: LOCK_WAIT_MS };
+  // Without the flags of this process: a loader of ours, or --input-type=module, is not for these lines.
+  const worker = new Worker(SCRUB, { eval: true, execArgv: [], workerData });
+  await new Promise<void>((resolve, reject) => {
+    worker.once('error', (cause) => reject(notScrubbed('the file could not be rewritten', cause)));
+    worker.once('exit', () => resolve());
+  });
+}

@@ -1,0 +1,191 @@
+/**
+ * The only reader of the environment. One precedence: environment, then default; an empty variable counts as unset.
+ * What comes out has no maybe left in it where a value is needed.
+ */
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+
+const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
+const positive = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+const flag = z
+  .enum(['0', '1', 'true', 'false'])
+  .default('false')
+  .transform((value) => value === '1' || value === 'true');
+
+export const environmentSchema = z.object({
+  HOST: z.string().default('127.0.0.1').describe('address to listen on'),
+  PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .describe('port to listen on; 0 takes a free one'),
+  REDIS_URL: z
+    .string()
+    .optional()
+    .describe(
+      '`redis://`, `rediss://` or `redis+cluster://host:port,host:port`; unset: the embedded store in `DATA_DIR`',
+    ),
+  REDIS_ALLOW_EVICTION: flag.describe('start on a Redis that may evict live sessions'),
+  DATA_DIR: z.string().default('./data').describe('folder of the embedded store; `:memory:` keeps nothing'),
+  DATABASE_URL: z
+    .string()
+    .optional()
+    .describe('`postgres://…` for the archive of ended conversations; unset: an embedded file in `DATA_DIR`'),
+  ARCHIVE_RETENTION_DAYS: positive(7).describe('ended conversations are deleted after this'),
+  STORE_ROLLOUT: z.coerce
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe(
+      'percent of new sessions that are made in `STORE_ROLLOUT_URL`; existing ones stay where they are',
+    ),
+  STORE_ROLLOUT_URL: z
+    .string()
+    .optional()
+    .describe(
+      'the store to move to, as `REDIS_URL` or `sqlite:DIR`; set it on every instance, with a share of 0, before raising the share',
+    ),
+  VLLM_BASE_URL: z
+    .string()
+    .optional()
+    .describe(
+      'one or several model servers, comma-separated, each ending in `/v1`; unset: the built-in simulator answers',
+    ),
+  VLLM_MODEL: z.string().optional().describe('unset: the first of `/v1/models`'),
+  VLLM_API_KEY: z.string().optional().describe('sent as bearer token'),
+  INSTANCE_ID: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .optional()
+    .describe('shown in `welcome.instance`; unset: random'),
+  SESSION_IDLE_MS: positive(3_600_000).describe('a session without activity ends after this'),
+  SESSION_ABSOLUTE_MS: positive(14_400_000).describe('a session ends after this, whatever happens'),
+  SESSION_WARN_MS: ms(60_000).describe(
+    '`expiring` is said this long before either end, at most half the idle time',
+  ),
+  SESSIONS_MAX: positive(100_000).describe(
+    'sessions awake on one instance; beyond it new ones are refused, none is dropped',
+  ),
+  OVERLAP_POLICY: z
+    .enum(['queue', 'reject', 'interrupt', 'rollback', 'merge'])
+    .default('queue')
+    .describe('what a message does while a turn runs, where the message does not say'),
+  QUEUE_MAX: positive(8).describe('messages that may wait in one session'),
+  FRAME_LOG_MAX: positive(20_000).describe('durable frames kept per session'),
+  LEASE_MS: positive(3_000).describe("a crashed owner's sessions can be taken after this"),
+  HIBERNATE_MS: ms(5_000).describe(
+    'a quiet session gives up its lock and memory after this; its sockets stay',
+  ),
+  GENERATION_FIRST_TOKEN_MS: positive(60_000).describe('the model must begin within this'),
+  GENERATION_INTER_TOKEN_MS: positive(15_000).describe('longest silence between two tokens'),
+  GENERATION_TOTAL_MS: positive(300_000).describe('one attempt at an answer'),
+  GENERATION_ATTEMPTS: positive(3).describe('attempts at one answer, each going on from what is stored'),
+  GENERATION_MAX_TOKENS: positive(2_048).describe('tokens of an answer where the message does not say'),
+  CONTEXT_STRATEGY: z
+    .string()
+    .default('budget')
+    .describe(
+      'what of a long conversation the model reads: `window:N`, `budget`, `summary`, `adaptive`, joined by `+`',
+    ),
+  HISTORY_MAX_TOKENS: z.coerce
+    .number()
+    .int()
+    .min(256)
+    .optional()
+    .describe('most tokens of a prompt; unset: what the model can read'),
+  SYSTEM_PROMPT_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'replaces the bundled system prompt, and is said in every conversation; unset: the bundled one, where there is patient data',
+    ),
+  SIMULATOR_TOKENS: ms(64).describe('length of a simulated answer'),
+  SIMULATOR_TOKENS_PER_SECOND: ms(50).describe('speed of the simulator; 0: as fast as it can'),
+  SIMULATOR_FIRST_TOKEN_MS: ms(0).describe('delay of its first token'),
+  FLUSH_MS: ms(25).describe('running text is stored this often; the first piece at once'),
+  DRAIN_MS: ms(8_000).describe('time to let clients and turns go on SIGTERM'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('`trace` … `silent`'),
+});
+
+export type Config = ReturnType<typeof readConfig>;
+
+/** Throws with one line per variable that cannot be used. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>) {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ''));
+  const parsed = environmentSchema.safeParse(given);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new Error(`The environment cannot be used.\n${lines.join('\n')}`);
+  }
+  const env = parsed.data;
+  if (env.STORE_ROLLOUT > 0 && env.STORE_ROLLOUT_URL === undefined)
+    throw new Error(
+      'The environment cannot be used.\nSTORE_ROLLOUT: STORE_ROLLOUT_URL says where to, and is not set',
+    );
+  return Object.freeze({
+    host: env.HOST,
+    port: env.PORT,
+    instance: env.INSTANCE_ID ?? randomBytes(6).toString('hex'),
+    logLevel: env.LOG_LEVEL,
+    drainMs: env.DRAIN_MS,
+    store: {
+      redisUrl: env.REDIS_URL ?? null,
+      allowEviction: env.REDIS_ALLOW_EVICTION,
+      dataDir: env.DATA_DIR,
+      rollout:
+        env.STORE_ROLLOUT_URL === undefined
+          ? null
+          : { url: env.STORE_ROLLOUT_URL, percent: env.STORE_ROLLOUT },
+      leaseMs: env.LEASE_MS,
+      frameLogMax: env.FRAME_LOG_MAX,
+      // Redis' own expiry is only a net under ours: it must outlive an outage of every instance, or sessions would
+      // vanish without `expired`.
+      leakTtlMs: env.SESSION_IDLE_MS + Math.max(env.SESSION_IDLE_MS, 3_600_000),
+    },
+    archive: {
+      databaseUrl: env.DATABASE_URL ?? null,
+      dataDir: env.DATA_DIR,
+      retentionMs: env.ARCHIVE_RETENTION_DAYS * 86_400_000,
+    },
+    session: {
+      limits: {
+        idleMs: env.SESSION_IDLE_MS,
+        absoluteMs: env.SESSION_ABSOLUTE_MS,
+        warnMs: env.SESSION_WARN_MS,
+        queueMax: env.QUEUE_MAX,
+        attemptsMax: env.GENERATION_ATTEMPTS,
+        resumesMax: 16,
+      },
+      defaultPolicy: env.OVERLAP_POLICY,
+      hibernateMs: env.HIBERNATE_MS,
+      flushMs: env.FLUSH_MS,
+      sessionsMax: env.SESSIONS_MAX,
+    },
+    /** Of the built-in simulator, which answers where no VLLM_BASE_URL is set. */
+    simulator: {
+      tokens: env.SIMULATOR_TOKENS,
+      tokensPerSecond: env.SIMULATOR_TOKENS_PER_SECOND,
+      firstTokenMs: env.SIMULATOR_FIRST_TOKEN_MS,
+    },
+    conversation: {
+      strategy: env.CONTEXT_STRATEGY,
+      historyMaxTokens: env.HISTORY_MAX_TOKENS ?? null,
+      systemPromptPath: env.SYSTEM_PROMPT_FILE ?? null,
+    },
+    generation: {
+      baseUrls: env.VLLM_BASE_URL?.split(',').flatMap((url) => url.trim() || []) ?? [],
+      model: env.VLLM_MODEL ?? null,
+      apiKey: env.VLLM_API_KEY ?? null,
+      firstTokenMs: env.GENERATION_FIRST_TOKEN_MS,
+      interTokenMs: env.GENERATION_INTER_TOKEN_MS,
+      totalMs: env.GENERATION_TOTAL_MS,
+      maxTokens: env.GENERATION_MAX_TOKENS,
+    },
+  });
+}

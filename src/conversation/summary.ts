@@ -1,0 +1,73 @@
+/** The background call that turns what fell out of the window into a few lines, and how they are told later. */
+import type { Message } from '../generation/port.ts';
+import { estimatePrompt, estimateTokens } from './token-counter.ts';
+import { cutMiddle, MARK_CHARS } from './window/cut.ts';
+import type { PastTurn } from './window/turns.ts';
+
+/** For the options of the summary call. */
+export const SUMMARY_MAX_TOKENS = 400;
+/** What is kept of an answer that is longer all the same. */
+export const SUMMARY_MAX_CHARS = 2_400;
+
+const TASK = [
+  'You keep the notes of a clinical conversation. Write down what later turns must know, in at most 200 words.',
+  'Keep every allergy, diagnosis, medication with its dose, measured value with its unit and time, result,',
+  'decision and open question. Where something was corrected, keep only what holds. Leave out courtesies and',
+  'explanations. Add nothing that was not said. Answer with the notes alone.',
+].join('\n');
+
+/** A turn is told in at most this many characters: one pasted report must not crowd out the other turns. */
+const TURN_MAX_CHARS = 6_000;
+
+export interface SummaryCall {
+  /** The last turn that the summary will cover. */
+  readonly through: string;
+  readonly messages: readonly Message[];
+}
+
+/**
+ * Takes the oldest turns that fit `budgetTokens`, one at least; what is left over is for the next summary.
+ * The earlier summary goes in, so that a summary always stands for the whole conversation up to `through`.
+ */
+export function summaryCall(
+  earlier: string | null,
+  turns: readonly PastTurn[],
+  budgetTokens: number,
+): SummaryCall | null {
+  const told: string[] = earlier === null ? [] : [`Notes so far:\n${boundSummary(earlier)}`];
+  let left = budgetTokens - estimatePrompt(messagesWith(told));
+  let through: string | null = null;
+  for (const turn of turns) {
+    const text = tell(turn, TURN_MAX_CHARS);
+    const cost = estimateTokens(text) + 2;
+    if (cost > left && through !== null) break;
+    told.push(cost > left ? tell(turn, Math.max(200, left)) : text);
+    left -= cost;
+    through = turn.id;
+  }
+  return through === null ? null : { through, messages: messagesWith(told) };
+}
+
+function messagesWith(told: readonly string[]): readonly Message[] {
+  return [
+    { role: 'system', content: TASK },
+    { role: 'user', content: [...told, 'Write the notes now.'].join('\n\n') },
+  ];
+}
+
+function tell(turn: PastTurn, maxChars: number): string {
+  const half = Math.floor(maxChars / 2);
+  const asked = `Clinician: ${cutMiddle(turn.question, half)}`;
+  return turn.answer === null ? asked : `${asked}\nAssistant: ${cutMiddle(turn.answer, half)}`;
+}
+
+/** A model that ignores "200 words" must not eat the room that its summary was to save. */
+export function boundSummary(content: string): string {
+  // With room for the mark: bounding twice must change nothing.
+  const notes = content.trim();
+  return notes.length <= SUMMARY_MAX_CHARS ? notes : cutMiddle(notes, SUMMARY_MAX_CHARS - MARK_CHARS);
+}
+
+export function summaryBlock(content: string): string {
+  return `Earlier in this conversation:\n${boundSummary(content)}`;
+}

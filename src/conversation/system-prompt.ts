@@ -1,0 +1,29 @@
+/** The words that come before every conversation: a file, so that the operator's clinicians can own them. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const BUNDLED = fileURLToPath(new URL('./system-prompt.md', import.meta.url));
+
+/** More than this is a mistake in the path, and would leave the conversation no room. */
+const MAX_BYTES = 32 * 1024;
+
+/** Read once at start: a prompt that changed under running sessions would make their answers unexplainable. */
+export function loadSystemPrompt(path: string = BUNDLED): string {
+  const prompt = read(path).trim();
+  if (prompt === '') throw unusable(path, 'it is empty');
+  if (Buffer.byteLength(prompt) > MAX_BYTES) throw unusable(path, `it is larger than ${MAX_BYTES} bytes`);
+  return prompt;
+}
+
+function read(path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    const code = (error as { readonly code?: unknown }).code;
+    throw unusable(path, code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : String(code));
+  }
+}
+
+function unusable(path: string, why: string): Error {
+  return new Error(`The system prompt ${path} cannot be used: ${why}.`);
+}

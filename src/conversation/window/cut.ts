@@ -1,0 +1,39 @@
+/** Shortens a text in its middle, with a mark that reader and model can see: a silent cut reads as the whole. */
+import type { Message } from '../../generation/port.ts';
+import { clip } from '../clip.ts';
+import type { TokenCounter } from '../token-counter.ts';
+
+/** Keeps `keptChars` characters, half from either end: a question often stands at one of them. */
+export function cutMiddle(text: string, keptChars: number): string {
+  if (keptChars >= text.length) return text;
+  const head = Math.ceil(Math.max(0, keptChars) / 2);
+  const tail = Math.floor(Math.max(0, keptChars) / 2);
+  const left = text.length - head - tail;
+  const mark = `[… ${left} characters left out …]`;
+  const start = clip(text, head);
+  const end = tail === 0 ? '' : text.slice(-tail).replace(/^[\uDC00-\uDFFF]/, '');
+  return [start, mark, end].filter((part) => part !== '').join('\n');
+}
+
+/** A shorter text than this is no shorter when cut. */
+export const MARK_CHARS = 64;
+
+/** The longest cut found whose cost is within the limit; where not even the mark fits, the mark. */
+export async function cutToFit(
+  text: string,
+  role: Message['role'],
+  limitTokens: number,
+  counter: TokenCounter,
+): Promise<string> {
+  if (text.length <= MARK_CHARS) return text;
+  let kept = text.length;
+  let cut = text;
+  while (kept > 0) {
+    const [cost = 0] = await counter.costs([{ role, content: cut }]);
+    if (cost <= limitTokens) return cut;
+    // The mark costs too, so the proportion alone might never get there.
+    kept = Math.min(kept - 16, Math.floor(kept * Math.max(0, limitTokens / cost) * 0.97));
+    cut = cutMiddle(text, kept);
+  }
+  return cut;
+}

@@ -1,0 +1,105 @@
+/**
+ * The port between a session and whatever produces its answers.
+ *
+ * A session knows these types and nothing of HTTP, replicas or vLLM. The promise of the port:
+ * P1  `onChunk` is called synchronously per delta, never after the promise settled, never after the signal fired.
+ * P2  `generate` rejects only for bugs in our own code; everything the network can do is a `GenerationResult`.
+ * P3  `completed` is said only when the server said why it finished; a silent end is `upstream_truncated`.
+ * P4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat.
+ */
+
+export type Role = 'system' | 'user' | 'assistant';
+
+export interface Message {
+  readonly role: Role;
+  readonly content: string;
+}
+
+/** What is stored of a turn already: the text, and the ids where the server gave them for all of it. */
+export interface GenerationPrefix {
+  readonly text: string;
+  readonly tokenIds: readonly number[] | null;
+  readonly promptTokenIds: readonly number[] | null;
+}
+
+export interface GenerationOptions {
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly stop?: readonly string[];
+}
+
+export interface GenerationRequest {
+  readonly sessionId: string;
+  /** The generation's identity; sent as X-Request-Id `${turnId}-${attempt}`. */
+  readonly turnId: string;
+  readonly attempt: number;
+  readonly messages: readonly Message[];
+  readonly prefix: GenerationPrefix | null;
+  readonly options: GenerationOptions;
+  /** The replica that just failed; used again only when there is no other. */
+  readonly avoidReplica?: string;
+  /** The replica of the last attempt: its prefix cache is warm. A hint, not an order. */
+  readonly preferReplica?: string;
+}
+
+export interface GenerationChunk {
+  readonly text: string;
+  readonly reasoning?: string;
+  readonly tokenIds?: readonly number[];
+  readonly promptTokenIds?: readonly number[];
+}
+
+export interface GenerationUsage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly cached_tokens?: number;
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls';
+
+export type GenerationFailureCode =
+  | 'first_token_timeout'
+  | 'inter_token_timeout'
+  | 'total_timeout'
+  | 'upstream_truncated'
+  | 'upstream_aborted'
+  | 'upstream_error'
+  | 'upstream_unavailable'
+  | 'upstream_rejected'
+  | 'context_length_exceeded'
+  | 'model_not_found'
+  | 'upstream_unauthorized';
+
+export interface GenerationCompleted {
+  readonly kind: 'completed';
+  readonly finishReason: FinishReason;
+  readonly usage: GenerationUsage;
+  readonly model: string;
+  readonly replica: string;
+  readonly firstTokenMs: number | null;
+  readonly totalMs: number;
+  readonly temperature: number;
+  readonly maxTokens: number;
+  readonly simulated: boolean;
+}
+
+export interface GenerationFailed {
+  readonly kind: 'failed';
+  readonly code: GenerationFailureCode;
+  /** Our own words: never a sentence of the upstream, which may quote the prompt. */
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly replica: string | null;
+}
+
+export type GenerationResult = GenerationCompleted | GenerationFailed | { readonly kind: 'aborted' };
+
+export interface Generator {
+  /** onChunk is called synchronously for each delta, never after the promise settled nor after the signal fired. */
+  generate(
+    request: GenerationRequest,
+    onChunk: (chunk: GenerationChunk) => void,
+    signal: AbortSignal,
+  ): Promise<GenerationResult>;
+  close(): Promise<void>;
+}

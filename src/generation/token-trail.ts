@@ -1,0 +1,45 @@
+/**
+ * Decides which token ids go on to the session. An exact continuation needs ids that stand for exactly the
+ * text that is stored, so:
+ *
+ * T1  Ids are given only together with text. Ids that had none yet (half an emoji) ride with the next text;
+ *     stored without it, the half would be lost or doubled at the seam.
+ * T2  From the first text without ids, or the first reasoning, no id is given any more: a trail with a hole
+ *     is worse than none, and /v1/completions would go on thinking aloud inside the answer.
+ * T3  The ids of a natural end are not given: they hold the end token, and nothing sensible follows it.
+ */
+import type { UpstreamChunk } from './upstream-chunk.ts';
+
+export interface TrailIds {
+  readonly tokenIds?: readonly number[];
+  readonly promptTokenIds?: readonly number[];
+}
+
+export interface TokenTrail {
+  /** What goes on with this chunk's text. */
+  follow(chunk: UpstreamChunk): TrailIds;
+}
+
+const NOTHING: TrailIds = {};
+
+/** `trusted` false: the turn's stored part has no ids, so none of its later ones are of use. */
+export function createTokenTrail(trusted: boolean): TokenTrail {
+  let whole = trusted;
+  let waiting: number[] = [];
+  let promptTokenIds: readonly number[] | null = null;
+
+  return {
+    follow(chunk) {
+      promptTokenIds = chunk.promptTokenIds ?? promptTokenIds;
+      if (chunk.reasoning !== '' || (chunk.text !== '' && chunk.tokenIds === null)) whole = false; // T2
+      if (chunk.finishReason === 'stop') whole = false; // T3
+      if (!whole) return NOTHING;
+      for (const id of chunk.tokenIds ?? []) waiting.push(id);
+      if (chunk.text === '') return NOTHING; // T1
+      const told = { tokenIds: waiting, ...(promptTokenIds === null ? {} : { promptTokenIds }) };
+      waiting = [];
+      promptTokenIds = null;
+      return told;
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
+import OpenAI, { APIError } from 'openai';
+import type { UpstreamCall } from './upstream-call.ts';
+
+/** Says which model answers, and whether it is ours: a made-up answer must never pass as a real one. */
+export interface ModelCard {
+  readonly model: string;
+  readonly simulated: boolean;
+}
+
+export interface Upstream {
+  /** The chunks as they come. Ends normally when the signal fires: ask the signal afterwards. */
+  stream(call: UpstreamCall, requestId: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
+  /** Asked once and kept; a failure is not kept. */
+  card(): Promise<ModelCard>;
+  /** After a sign that the server is not what it was. */
+  forgetCard(): void;
+}
+
+export interface UpstreamOptions {
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+  readonly model: string | null;
+  readonly totalMs: number;
+}
+
+/** The owner that the simulator, and nothing else, puts on its model. */
+const SIMULATOR_OWNER = 'rehydra-simulator';
+const CARD_TIMEOUT_MS = 5_000;
+
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const client = new OpenAI({
+    baseURL: options.baseUrl,
+    apiKey: options.apiKey ?? 'none',
+    // null, not absent: absent would be read from OPENAI_* variables that belong to another program.
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    maxRetries: 0, // the session retries, from what is stored; a retry in here would start over
+    timeout: options.totalMs + 1_000, // a net below the watchdog, which knows why it fires
+    logLevel: 'off', // it would print lines of the stream
+    defaultHeaders: options.apiKey === null ? { Authorization: null } : {},
+    // A patient's words go to the configured server or nowhere. Not 'error': with it, undici 6 (Node 20) keeps
+    // nothing that holds the request's AbortController; once it is collected an abort is lost, and the engine
+    // goes on generating for nobody. 'manual' refuses a redirect as well (3xx is no success) and keeps it.
+    fetchOptions: { redirect: 'manual' },
+  });
+  let kept: Promise<ModelCard> | null = null;
+
+  async function ask(): Promise<ModelCard> {
+    const list = await client.models.list({ timeout: CARD_TIMEOUT_MS });
+    const card = list.data.find((model) => model.id === options.model) ?? list.data[0];
+    return { model: options.model ?? card?.id ?? '', simulated: card?.owned_by === SIMULATOR_OWNER };
+  }
+
+  return {
+    card() {
+      kept ??= ask().catch((error: unknown) => {
+        // Some gateways have no list, and a configured model needs none.
+        const hasNoList = error instanceof APIError && (error.status === 404 || error.status === 405);
+        if (!hasNoList || options.model === null) kept = null;
+        if (options.model !== null) return { model: options.model, simulated: false };
+        throw error;
+      });
+      return kept;
+    },
+    forgetCard() {
+      kept = null;
+    },
+    async stream(call, requestId, signal) {
+      const headers = { 'X-Request-Id': requestId, 'X-Session-ID': String(call.body.session_id) };
+      const path = call.api === 'chat' ? '/chat/completions' : '/completions';
+      // `post` and not `chat.completions.create`: the body has fields of vLLM that the types do not know.
+      return await client.post<AsyncIterable<unknown>>(path, {
+        body: call.body,
+        headers,
+        signal,
+        stream: true,
+      });
+    },
+  };
+}

@@ -1,0 +1,26 @@
+/** What the vLLM client is told at start. Every duration is a limit of ours; vLLM itself promises none. */
+
+export interface GenerationTimeouts {
+  /** From the start of the attempt, queueing included, to the first token. */
+  readonly firstTokenMs: number;
+  /** The longest silence between two chunks. */
+  readonly interTokenMs: number;
+  /** The whole attempt. */
+  readonly totalMs: number;
+}
+
+export interface VllmOptions {
+  /** Each ends in /v1. */
+  readonly baseUrls: readonly string[];
+  readonly apiKey?: string;
+  /** Absent: the first of /v1/models. All replicas must serve the same model: ids of one mean nothing to another. */
+  readonly model?: string;
+  readonly timeouts: GenerationTimeouts;
+  readonly defaultMaxTokens: number;
+  readonly defaultTemperature?: number;
+  /** How often /health and /metrics are read where there is a choice of replicas. */
+  readonly probeEveryMs?: number;
+}
+
+export const DEFAULT_TEMPERATURE = 0.7;
+export const DEFAULT_PROBE_EVERY_MS = 2_000;

@@ -1,0 +1,72 @@
+/**
+ * The clock of one attempt. The client library's timeout covers the response headers only: a stream that
+ * stalls afterwards would hold a session until undici's five minutes are over.
+ *
+ * W1  The first cause wins: what stopped an attempt is never rewritten by what came after.
+ * W2  Stopping aborts the upstream request at once, so that its slot in the engine is free.
+ */
+import type { GenerationTimeouts } from './vllm-options.ts';
+
+export type StopCause = 'client' | 'first_token_timeout' | 'inter_token_timeout' | 'total_timeout';
+
+export interface Watchdog {
+  /** For the upstream request. */
+  readonly signal: AbortSignal;
+  readonly cause: StopCause | null;
+  /** Resolves when stopped, for waiting on things that know no signal. */
+  readonly stopped: Promise<void>;
+  /** A chunk came; `isToken` when the model has said something in it. */
+  heard(isToken: boolean): void;
+  stop(cause: StopCause): void;
+  /** Frees timers and listeners and lets go of an upstream request that is still open. */
+  dispose(): void;
+}
+
+export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal): Watchdog {
+  const upstream = new AbortController();
+  let cause: StopCause | null = null;
+  let announce: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    announce = resolve;
+  });
+
+  const stop = (why: StopCause): void => {
+    cause ??= why; // W1
+    clearTimeout(silence);
+    clearTimeout(total);
+    upstream.abort(); // W2
+    announce();
+  };
+  const onClientAbort = (): void => stop('client');
+
+  const total = setTimeout(stop, timeouts.totalMs, 'total_timeout');
+  let silence = setTimeout(stop, timeouts.firstTokenMs, 'first_token_timeout');
+  let begun = false;
+  if (client.aborted) onClientAbort();
+  else client.addEventListener('abort', onClientAbort, { once: true });
+
+  return {
+    signal: upstream.signal,
+    get cause() {
+      return cause;
+    },
+    stopped,
+    heard(isToken) {
+      if (cause !== null) return;
+      if (begun) {
+        silence.refresh();
+      } else if (isToken) {
+        begun = true;
+        clearTimeout(silence);
+        silence = setTimeout(stop, timeouts.interTokenMs, 'inter_token_timeout');
+      }
+    },
+    stop,
+    dispose() {
+      client.removeEventListener('abort', onClientAbort);
+      clearTimeout(silence);
+      clearTimeout(total);
+      upstream.abort();
+    },
+  };
+}

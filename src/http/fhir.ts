@@ -1,0 +1,59 @@
+/**
+ * A conversation as FHIR R4: a Bundle of Communication resources, one per thing said, in order.
+ * https://hl7.org/fhir/R4/communication.html
+ */
+import type { TranscriptEntry } from '../store/store.ts';
+import { derivedUuid } from './derived-id.ts';
+
+export interface FhirSession {
+  readonly sessionId: string;
+  readonly userId: string | null;
+  readonly diagnosisId: string | null;
+}
+
+export function fhirBundle(session: FhirSession, entries: readonly TranscriptEntry[], now: number) {
+  return {
+    resourceType: 'Bundle',
+    type: 'collection',
+    identifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${session.sessionId}` },
+    timestamp: new Date(now).toISOString(),
+    // JSON of FHIR knows no empty lists.
+    ...(entries.length === 0 ? {} : { entry: entries.map((entry) => bundled(session, entry)) }),
+  };
+}
+
+function bundled(session: FhirSession, entry: TranscriptEntry) {
+  const id = idOf(session, entry.turnId, entry.role);
+  const isQuestion = entry.role === 'user';
+  const content = textOf(entry.content);
+  const diagnosis = textOf(session.diagnosisId ?? '').trim();
+  return {
+    fullUrl: `urn:uuid:${id}`,
+    resource: {
+      resourceType: 'Communication',
+      id,
+      status: 'completed',
+      category: [{ text: isQuestion ? 'question' : 'answer' }],
+      ...(diagnosis === '' ? {} : { about: [{ type: 'Condition', identifier: { value: diagnosis } }] }),
+      sent: new Date(entry.at).toISOString(),
+      sender: isQuestion
+        ? { display: textOf(entry.author ?? session.userId ?? '').trim() || 'clinician' }
+        : { type: 'Device', display: 'Rehydra' },
+      ...(content.trim() === '' ? {} : { payload: [{ contentString: content }] }),
+      ...(isQuestion
+        ? {}
+        : { inResponseTo: [{ reference: `urn:uuid:${idOf(session, entry.turnId, 'user')}` }] }),
+    },
+  };
+}
+
+/** The same at each download. Turn ids of sessions that were moved in need not be ones that FHIR allows. */
+function idOf({ sessionId }: FhirSession, turnId: string, role: TranscriptEntry['role']): string {
+  return derivedUuid('communication', sessionId, turnId, role);
+}
+
+/** FHIR's strings have no control characters but tab and line breaks, and are never empty. */
+function textOf(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');
+}

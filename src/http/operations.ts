@@ -1,0 +1,100 @@
+/** What operators and load balancers ask: alive, ready, metrics. */
+import type { Registry } from 'prom-client';
+import { z } from 'zod';
+import type { Store } from '../store/store.ts';
+import { jsonAnswer } from './description.ts';
+import { json, type Route } from './router.ts';
+
+export interface OperationsPorts {
+  readonly instance: string;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly upstream: string;
+  readonly draining: () => boolean;
+  readonly residents: () => number;
+  readonly connections: () => number;
+}
+
+export const healthSchema = z
+  .strictObject({
+    status: z.literal('ok'),
+    instance: z.string(),
+    store: z.strictObject({
+      ok: z.boolean(),
+      kind: z.enum(['redis', 'sqlite']),
+      durability: z.string(),
+      detail: z.string().optional(),
+    }),
+    upstream: z.string(),
+    draining: z.boolean(),
+    resident_sessions: z.int(),
+    connections: z.int(),
+  })
+  .meta({ id: 'Health' });
+
+export const readinessSchema = z
+  .strictObject({ ready: z.boolean(), store: z.boolean(), draining: z.boolean() })
+  .meta({ id: 'Readiness' });
+
+export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
+  const health = async () => {
+    try {
+      return await ports.store.health();
+    } catch {
+      return { ok: false, kind: ports.store.kind, durability: 'unknown' } as const;
+    }
+  };
+  return [
+    {
+      method: 'GET',
+      path: '/healthz',
+      describe: {
+        name: 'getHealth',
+        summary: 'Liveness',
+        answers: { 200: jsonAnswer('It lives, whatever its store does.', healthSchema) },
+      },
+      // Alive is alive: an orchestrator that restarts instances because the store is away only makes it worse.
+      answer: async () =>
+        json(200, {
+          status: 'ok',
+          instance: ports.instance,
+          store: await health(),
+          upstream: ports.upstream,
+          draining: ports.draining(),
+          resident_sessions: ports.residents(),
+          connections: ports.connections(),
+        }),
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      describe: {
+        name: 'getReadiness',
+        summary: 'Readiness',
+        answers: {
+          200: jsonAnswer('It takes work.', readinessSchema),
+          503: jsonAnswer('It drains, or the store is away.', readinessSchema),
+        },
+      },
+      answer: async () => {
+        const store = await health();
+        const ready = store.ok && !ports.draining();
+        return json(ready ? 200 : 503, { ready, store: store.ok, draining: ports.draining() });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      describe: {
+        name: 'getMetrics',
+        summary: 'Metrics for Prometheus',
+        answers: { 200: { says: 'In the text format.', content: { 'text/plain': z.string() } } },
+      },
+      answer: async () => ({
+        status: 200,
+        headers: { 'content-type': ports.registry.contentType },
+        body: await ports.registry.metrics(),
+      }),
+    },
+  ];
+}

@@ -1,0 +1,59 @@
+/** The process: reads the environment, starts one instance, and lets it go on a signal. */
+import { readConfig } from './config.ts';
+import { type Service, startService } from './service.ts';
+import { openLog } from './telemetry/log.ts';
+
+const config = readConfig(process.env);
+const log = openLog(config.logLevel, config.instance);
+
+/** Ends the process once the log has left it. */
+function leave(code: number): void {
+  log.flush();
+  process.exit(code);
+}
+
+let service: Service | null = null;
+let leaving = false;
+
+async function drainAndLeave(code: number): Promise<void> {
+  if (leaving) return leave(1);
+  leaving = true;
+  try {
+    await service?.drain();
+    log.info('drained');
+    leave(code);
+  } catch (error) {
+    log.error({ err: error }, 'drain failed');
+    leave(1);
+  }
+}
+
+/** A terminal and its shell may both pass on one keystroke: that is one wish, not two. */
+const ONE_WISH_MS = 1_000;
+let firstSignalAt = 0;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (leaving && Date.now() - firstSignalAt < ONE_WISH_MS) return;
+    firstSignalAt = Date.now();
+    log.info({ signal }, leaving ? 'second signal, leaving at once' : 'draining');
+    void drainAndLeave(0);
+  });
+}
+// An error that nobody handled leaves this process in a state that nobody knows: hand over and go.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    log.error({ err: error }, event);
+    void drainAndLeave(1);
+  });
+}
+
+try {
+  service = await startService(config, log);
+  const { port, upstream } = service;
+  const url = `ws://${config.host}:${port}/v1/session`;
+  const store = config.store.redisUrl === null ? 'sqlite' : 'redis';
+  log.info({ port, store, upstream, url, chat: `npm run chat -- --url ${url}` }, 'listening');
+} catch (error) {
+  log.error({ err: error }, 'could not start');
+  leave(1);
+}

@@ -1,0 +1,98 @@
+/** Opens the two ends of a move by their names, and the notebook that belongs to the target. */
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import type { Config } from '../config.ts';
+import { parseAddress } from '../store/redis/address.ts';
+import { connect, untilReady } from '../store/redis/connection.ts';
+import { openRedisStore } from '../store/redis/open.ts';
+import { openSqliteStore } from '../store/sqlite/open.ts';
+import type { Store } from '../store/store.ts';
+import { guideSource } from './guide-source.ts';
+import { fileNotebook, type Notebook, parseNotes } from './notes.ts';
+import { type Options, withoutPassword } from './options.ts';
+import { type Source, storeSource } from './source.ts';
+
+export interface Ends {
+  readonly source: Source;
+  /** Null where it can only be read. */
+  readonly from: Store | null;
+  readonly to: Store;
+  readonly notebook: Notebook;
+  close(): Promise<void>;
+}
+
+const TIMEOUT_MS = 30_000;
+const SQLITE = 'sqlite:';
+const GUIDE = 'guide+';
+
+export async function openEnds(options: Options, config: Config): Promise<Ends> {
+  const closing: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const one of closing.splice(0).reverse()) await one();
+  };
+  const open = async (url: string): Promise<Store> => {
+    const store = await openStore(url, config);
+    closing.push(() => store.close());
+    return store;
+  };
+  try {
+    const notebook = notebookOf(options, closing);
+    if (!options.from.startsWith(GUIDE)) {
+      const from = await open(options.from);
+      return { source: storeSource(from), from, to: await open(options.to), notebook, close };
+    }
+    const redis = new Redis(options.from.slice(GUIDE.length), { protocol: 2, commandTimeout: TIMEOUT_MS });
+    redis.on('error', () => {
+      // The calls that fail say it; without a listener ioredis prints it as well.
+    });
+    closing.push(() => redis.disconnect());
+    await untilReady(redis, withoutPassword(options.from), TIMEOUT_MS);
+    const source = guideSource(redis, config.session.limits);
+    return { source, from: null, to: await open(options.to), notebook, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function openStore(url: string, config: Config): Promise<Store> {
+  const { leaseMs, leakTtlMs, frameLogMax, allowEviction } = config.store;
+  const options = { leaseMs, leakTtlMs, frameLogMax, inboxMax: 256 };
+  if (url.startsWith(SQLITE)) return openSqliteStore({ ...options, dataDir: url.slice(SQLITE.length) });
+  return openRedisStore({ ...options, url, allowEviction, commandTimeoutMs: TIMEOUT_MS });
+}
+
+function notebookOf({ from, to, state }: Options, closing: (() => void)[]): Notebook {
+  if (state !== null) return fileNotebook(state);
+  if (to.startsWith(SQLITE)) {
+    const folder = to.slice(SQLITE.length);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return fileNotebook(path.join(folder, 'migration.json'));
+  }
+  const client = connect(parseAddress(to), 'commit', TIMEOUT_MS);
+  client.on('error', () => {
+    // As above.
+  });
+  closing.push(() => client.disconnect());
+  const move = createHash('sha256').update(withoutPassword(from)).digest('hex').slice(0, 16);
+  const key = `rehydra:migration:${move}`;
+  const ready = untilReady(client, withoutPassword(to), TIMEOUT_MS);
+  ready.catch(() => {});
+  return {
+    async read() {
+      await ready;
+      const text = await client.get(key);
+      return text === null ? null : parseNotes(text);
+    },
+    async write(notes) {
+      await ready;
+      await client.set(key, JSON.stringify(notes));
+    },
+    async forget() {
+      await ready;
+      await client.del(key);
+    },
+  };
+}

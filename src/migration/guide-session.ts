@@ -1,0 +1,132 @@
+/**
+ * The guide keeps a session as one JSON value. Here it becomes a session of ours: its envelope comes out of the real
+ * machine, told what happened (made, used last, left), so it is one that this version would have written itself.
+ *
+ * The same value always gives the same dump: a move that is repeated finds what it made before.
+ */
+import { z } from 'zod';
+import type { SessionLimits } from '../../machines/vocabulary.ts';
+import { patientFromChat } from '../conversation/patient.ts';
+import { compose } from '../session/compose.ts';
+import { openEnvelope, toEnvelope } from '../session/envelope.ts';
+import { indexOf } from '../session/session-index.ts';
+import { begin, type Resting, step } from '../session/step.ts';
+import type { SessionDump, StoredFrame, TranscriptEntry } from '../store/store.ts';
+import type { Found } from './source.ts';
+
+const SECONDS_END = 100_000_000_000;
+/** Python's isoformat() of a naive datetime has no zone: taken as UTC. */
+const ZONE = /(Z|[+-]\d\d:?\d\d)$/;
+
+const time = z.union([z.string(), z.number()]).transform((value, context) => {
+  const ms =
+    typeof value === 'number'
+      ? value < SECONDS_END
+        ? value * 1_000
+        : value
+      : Date.parse(ZONE.test(value) ? value : `${value.replace(' ', 'T')}Z`);
+  if (Number.isFinite(ms) && ms >= 0) return Math.trunc(ms);
+  context.addIssue({ code: 'custom', message: 'not a time' });
+  return z.NEVER;
+});
+
+const ROLES = {
+  user: 'user',
+  human: 'user',
+  assistant: 'assistant',
+  ai: 'assistant',
+  system: 'system',
+} as const;
+
+const guideSchema = z.object({
+  created_at: time,
+  last_access: time,
+  conversation_count: z.int().min(0).default(0),
+  patient_info: z.record(z.string(), z.json()).nullish(),
+  messages: z
+    .array(z.object({ role: z.enum(['user', 'human', 'assistant', 'ai', 'system']), content: z.string() }))
+    .default([]),
+});
+
+type GuideSession = z.infer<typeof guideSchema>;
+
+const SESSION_ID = /^[\w.:-]{1,128}$/;
+/** Who made it and left it: no instance of ours. */
+const INSTANCE = 'guide';
+
+export function guideSession(sessionId: string, value: string, limits: SessionLimits): Found {
+  const unreadable = (reason: string): Found => ({ kind: 'unreadable', sessionId, reason });
+  if (!SESSION_ID.test(sessionId)) return unreadable('its id is not one that a client may send');
+  let json: unknown;
+  try {
+    json = JSON.parse(value);
+  } catch {
+    return unreadable('not JSON');
+  }
+  const parsed = guideSchema.safeParse(json);
+  if (!parsed.success) return unreadable(z.prettifyError(parsed.error).replaceAll('\n', ' '));
+  const dump = dumpOf(sessionId, parsed.data, limits);
+  const opened = openEnvelope(dump.record.snapshot);
+  return opened.kind === 'opened' ? { kind: 'session', dump } : unreadable(`its envelope is ${opened.kind}`);
+}
+
+function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): SessionDump {
+  const usedAt = Math.max(guide.created_at, guide.last_access);
+  const epoch = Math.max(1, usedAt);
+  const made = begin(
+    {
+      at: guide.created_at,
+      sessionId,
+      instance: INSTANCE,
+      clientId: null,
+      userId: null,
+      diagnosisId: null,
+      limits,
+    },
+    '1',
+  );
+  const used = step(made.next, { type: 'extend', at: usedAt }, '2');
+  const left = step(used.next, { type: 'detach', at: usedAt, instance: INSTANCE }, '3');
+  const frames: StoredFrame[] = [];
+  for (const [index, { effects }] of [made, used, left].entries()) {
+    frames.push(...compose(effects, frames.length, epoch, index + 1, null, null).frames);
+  }
+  const { snapshot, timers, jobs } = left.next;
+  const context = {
+    ...snapshot.context,
+    patient: patientFromChat(guide.patient_info ?? {}),
+    turnCount: guide.conversation_count,
+  };
+  const resting = { snapshot: { ...snapshot, context }, timers, jobs } as Resting;
+  return {
+    sessionId,
+    record: {
+      version: 3,
+      epoch,
+      head: frames.length,
+      snapshot: JSON.stringify(toEnvelope(resting, 0)),
+      instance: INSTANCE,
+      dueAt: Math.min(...Object.values(timers)),
+      inboxLength: 0,
+    },
+    index: indexOf(snapshot.value, context),
+    frames,
+    transcript: transcriptOf(guide, usedAt),
+    inbox: [],
+    messageIds: [],
+    held: false,
+  };
+}
+
+/** System prompts stay behind: they are the operator's, not the conversation's. */
+function transcriptOf({ messages }: GuideSession, at: number): readonly TranscriptEntry[] {
+  const entries: TranscriptEntry[] = [];
+  let turn = 0;
+  for (const { role, content } of messages) {
+    const said = ROLES[role];
+    if (said === 'system') continue;
+    if (said === 'user' || turn === 0) turn += 1;
+    entries.push({ role: said, content, turnId: `guide-${turn}`, at });
+  }
+  return entries;
+}

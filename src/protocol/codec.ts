@@ -1,0 +1,49 @@
+/** Bytes ↔ client frames. Nothing that a client sends throws past this file. */
+import { type ClientFrame, clientFrameSchema, MAX_FRAME_BYTES } from './client-frames.ts';
+
+export type Decoded =
+  | { readonly kind: 'frame'; readonly frame: ClientFrame }
+  | { readonly kind: 'refused'; readonly code: 'bad_frame' | 'frame_too_large'; readonly messageId?: string };
+
+/** Deeper JSON than any frame needs; a bound keeps recursive validation off the stack's end. */
+const MAX_DEPTH = 32;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const bad: Decoded = { kind: 'refused', code: 'bad_frame' };
+
+/** The bytes are read before this returns: uWebSockets.js takes its buffer back afterwards. */
+export function decode(bytes: ArrayBuffer): Decoded {
+  if (bytes.byteLength > MAX_FRAME_BYTES) return { kind: 'refused', code: 'frame_too_large' };
+  let raw: unknown;
+  try {
+    const text = utf8.decode(bytes);
+    if (tooDeep(text)) return bad;
+    raw = JSON.parse(text);
+  } catch {
+    return bad;
+  }
+  const parsed = clientFrameSchema.safeParse(raw);
+  if (parsed.success) return { kind: 'frame', frame: parsed.data };
+  const id = typeof raw === 'object' && raw !== null ? (raw as { readonly id?: unknown }).id : undefined;
+  return typeof id === 'string' && id.length <= 64
+    ? { kind: 'refused', code: 'bad_frame', messageId: id }
+    : bad;
+}
+
+/** Counts brackets without parsing. Those inside strings are what somebody wrote, and no depth. */
+function tooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (inString && code === BACKSLASH) index++;
+    else if (code === QUOTE) inString = !inString;
+    else if (inString) continue;
+    else if (code === 0x7b || code === 0x5b) depth += 1;
+    else if (code === 0x7d || code === 0x5d) depth -= 1;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
+}

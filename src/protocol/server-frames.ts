@@ -1,0 +1,131 @@
+/**
+ * What the server sends. Durable frames are numbered 1, 2, 3 … per session, stored in the same commit as the
+ * transition that caused them, and replayed on resume; transient ones are said once to one connection.
+ */
+import { z } from 'zod';
+
+export const stateValueSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
+export type StateValue = z.infer<typeof stateValueSchema>;
+
+/** `epoch` names the claim under which the frame was stored: where a store lost acknowledged writes, the log goes on
+ * under a higher one, and a client that says the epoch it saw is told so. */
+const place = { offset: z.int().min(1), epoch: z.int().min(1) };
+const turn = { turn_id: z.string(), message_id: z.string() };
+const errorFields = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
+
+export const usageSchema = z.object({
+  prompt_tokens: z.int(),
+  completion_tokens: z.int(),
+  cached_tokens: z.int().optional(),
+});
+
+export const turnMetadataSchema = z.object({
+  inference_time_ms: z.number(),
+  time_to_first_token_ms: z.number().nullable(),
+  model: z.string(),
+  temperature: z.number(),
+  max_tokens: z.int(),
+  conversation_count: z.int(),
+  replica: z.string(),
+  resumed: z.int(),
+  simulated: z.boolean(),
+  /** Absent in frames of before it was said. */
+  completed_at: z.int().optional(),
+  window: z.record(z.string(), z.unknown()).optional(),
+});
+
+const transcriptEntrySchema = z.object({
+  role: z.enum(['user', 'assistant']),
+  content: z.string(),
+  turn_id: z.string(),
+  at: z.int(),
+  author: z.string().optional(),
+});
+
+export const durableFrameSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('state'), ...place, value: stateValueSchema, version: z.int() }),
+  z.object({
+    type: z.literal('turn.started'),
+    ...place,
+    ...turn,
+    queued: z.int(),
+    content: z.string(),
+    author: z.string().optional(),
+    message_ids: z.array(z.string()).optional(),
+  }),
+  z.object({
+    type: z.literal('delta'),
+    ...place,
+    turn_id: z.string(),
+    text: z.string(),
+    reasoning: z.string().optional(),
+  }),
+  z.object({
+    type: z.literal('turn.completed'),
+    ...place,
+    ...turn,
+    finish_reason: z.string(),
+    usage: usageSchema,
+    metadata: turnMetadataSchema,
+  }),
+  z.object({ type: z.literal('turn.failed'), ...place, ...turn, error: errorFields }),
+  z.object({
+    type: z.literal('turn.cancelled'),
+    ...place,
+    ...turn,
+    reason: z.enum(['client', 'interrupt', 'rollback']),
+  }),
+  z.object({ type: z.literal('message.queued'), ...place, message_id: z.string(), position: z.int() }),
+  z.object({
+    type: z.literal('expiring'),
+    ...place,
+    expires_at: z.int(),
+    reason: z.enum(['idle', 'absolute']),
+  }),
+  z.object({ type: z.literal('presence'), ...place, user_id: z.string(), event: z.enum(['joined', 'left']) }),
+  z.object({
+    type: z.literal('shared'),
+    ...place,
+    share_id: z.string(),
+    user_id: z.string(),
+    access: z.enum(['read', 'write']),
+    expires_at: z.int(),
+  }),
+  z.object({ type: z.literal('unshared'), ...place, share_id: z.string(), user_id: z.string() }),
+  z.object({ type: z.literal('expired'), ...place, reason: z.enum(['idle', 'absolute', 'closed', 'admin']) }),
+]);
+export type DurableFrame = z.infer<typeof durableFrameSchema>;
+
+export const transientFrameSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    session_id: z.uuid(),
+    resumed: z.boolean(),
+    state: stateValueSchema,
+    offset: z.int(),
+    epoch: z.int(),
+    created_at: z.int(),
+    expires_at: z.int(),
+    absolute_expires_at: z.int(),
+    instance: z.string(),
+  }),
+  z.object({
+    type: z.literal('reset'),
+    reason: z.enum(['trimmed', 'rolled_back', 'unknown_offset']),
+    offset: z.int(),
+    state: stateValueSchema,
+    transcript: z.array(transcriptEntrySchema),
+  }),
+  z.object({
+    type: z.literal('error'),
+    code: z.string(),
+    message: z.string(),
+    retryable: z.boolean(),
+    message_id: z.string().optional(),
+    retry_after_ms: z.int().optional(),
+  }),
+  z.object({ type: z.literal('pong'), nonce: z.string().optional() }),
+]);
+export type TransientFrame = z.infer<typeof transientFrameSchema>;
+
+export type ServerFrame = DurableFrame | TransientFrame;

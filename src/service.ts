@@ -1,0 +1,222 @@
+/**
+ * One instance of Rehydra, put together: store, generator, directory, sweeper, hub, server. The only file that knows
+ * everything; it decides nothing but the order in which things start and stop.
+ */
+import { absoluteEndsAt, idleEndsAt } from '../machines/session.ts';
+import { createAnalytics } from './analytics/analytics.ts';
+import { measuredArchive } from './analytics/measured-archive.ts';
+import { measuredGenerator } from './analytics/measured-generator.ts';
+import { measuredStore } from './analytics/measured-store.ts';
+import { watchPopulation } from './analytics/population.ts';
+import { openArchive } from './archive/open.ts';
+import { keepRetention } from './archive/retention.ts';
+import type { Config } from './config.ts';
+import { createConversation } from './conversation/conversation.ts';
+import type { Conversation } from './conversation/port.ts';
+import { type GreetPorts, resetFrame } from './delivery/greet.ts';
+import { Hub } from './delivery/hub.ts';
+import { createVllmGenerator } from './generation/vllm.ts';
+import { httpRoutes } from './http/routes.ts';
+import { systemClock } from './session/clock.ts';
+import { Directory } from './session/directory.ts';
+import { Members } from './session/members.ts';
+import { Sweeper } from './session/sweeper.ts';
+import { startSimulator } from './simulator/simulator.ts';
+import { openRedisStore } from './store/redis/open.ts';
+import { rolloutStore } from './store/rollout.ts';
+import { openSqliteStore } from './store/sqlite/open.ts';
+import type { Store } from './store/store.ts';
+import type { Log } from './telemetry/log.ts';
+import { openMeters } from './telemetry/meters.ts';
+import { openMetrics } from './telemetry/metrics.ts';
+import { watchPressure } from './telemetry/pressure.ts';
+import { drain } from './transport/drain.ts';
+import { createServer } from './transport/server.ts';
+
+export interface Service {
+  readonly port: number;
+  readonly upstream: string;
+  /** Lets clients and turns go elsewhere within the drain time, then stops. */
+  drain(): Promise<void>;
+}
+
+/** A generation's text is stored at the latest when this much of it waits, in UTF-16 units. */
+const FLUSH_LENGTH = 1_024;
+/** Beyond this much event-loop delay, work is refused instead of being served late. */
+const LAG_LIMIT_MS = 1_000;
+
+export async function startService(config: Config, log: Log): Promise<Service> {
+  const clock = systemClock;
+  const { instance } = config;
+  const metrics = openMetrics(instance);
+  const meters = openMeters(metrics.registry);
+  const store = measuredStore(await openStore(config, log), meters);
+  const archive = measuredArchive(await openArchive(config.archive), meters);
+  if (store.kind === 'redis' && archive.kind === 'sqlite')
+    log.warn(
+      { dataDir: config.archive.dataDir },
+      'instances share Redis, but not this archive: set DATABASE_URL, or give all of them this folder',
+    );
+  const simulator = config.generation.baseUrls.length === 0 ? await startSimulator(config.simulator) : null;
+  const baseUrls = simulator === null ? config.generation.baseUrls : [simulator.url];
+  if (simulator !== null)
+    log.warn('VLLM_BASE_URL is not set: answers come from the built-in SIMULATOR and mean nothing');
+  const { model, apiKey, firstTokenMs, interTokenMs, totalMs, maxTokens } = config.generation;
+  const vllm = createVllmGenerator({
+    baseUrls,
+    ...(model === null ? {} : { model }),
+    ...(apiKey === null ? {} : { apiKey }),
+    timeouts: { firstTokenMs, interTokenMs, totalMs },
+    defaultMaxTokens: maxTokens,
+  });
+  const generator = measuredGenerator(vllm, meters);
+
+  const conversation = openConversation(config, baseUrls);
+  const { leaseMs } = config.store;
+  const members = new Members(store, clock, instance, leaseMs);
+  const directory = new Directory({
+    instance,
+    store,
+    generator,
+    conversation,
+    archive,
+    clock,
+    log,
+    metrics,
+    members,
+    limits: config.session.limits,
+    leaseMs,
+    hibernateMs: config.session.hibernateMs,
+    flushMs: config.session.flushMs,
+    flushLength: FLUSH_LENGTH,
+    sessionsMax: config.session.sessionsMax,
+  });
+  const hub = new Hub({
+    store,
+    clock,
+    reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
+    isResident: (sessionId) => directory.actor(sessionId) !== null,
+    lookMs: leaseMs / 3,
+  });
+  const sweeper = new Sweeper({
+    instance,
+    store,
+    clock,
+    log,
+    metrics,
+    members,
+    leaseMs,
+    pollMs: leaseMs / 3,
+    wake: (sessionId) => directory.wake(sessionId),
+  });
+
+  let draining = false;
+  const pressure = watchPressure(LAG_LIMIT_MS);
+  const greet: GreetPorts = { instance, directory, hub, store, clock };
+  const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
+  const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
+  const server = await createServer(
+    {
+      greet,
+      clock,
+      log,
+      metrics,
+      defaultPolicy: config.session.defaultPolicy,
+      draining: () => draining,
+      overloaded: pressure.isHigh,
+      retryAfterMs: () => Math.ceil(100 + Math.random() * 1_900),
+    },
+    ({ connections }) =>
+      httpRoutes({
+        instance,
+        store,
+        directory,
+        archive,
+        analytics: createAnalytics(store, archive, clock.now),
+        clock,
+        greet,
+        registry: metrics.registry,
+        upstream,
+        defaultPolicy: config.session.defaultPolicy,
+        unavailable,
+        draining: () => draining,
+        residents: () => directory.size,
+        connections,
+      }),
+  );
+  watchPopulation(metrics.registry, {
+    store,
+    archive,
+    meters,
+    now: clock.now,
+    async endsAt(sessionId) {
+      const view = await directory.view(sessionId);
+      return view === null ? null : Math.min(idleEndsAt(view.context), absoluteEndsAt(view.context));
+    },
+  });
+  metrics.observe({ residents: () => directory.size, connections: server.connectionCount });
+
+  await directory.start(hub);
+  await members.beat();
+  sweeper.start();
+  const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
+  const port = await server.listen(config.host, config.port);
+
+  return {
+    port,
+    upstream,
+    async drain() {
+      draining = true;
+      await drain({ server, directory, sweeper, members, hub, clock, log, drainMs: config.drainMs });
+      pressure.stop();
+      await generator.close();
+      await simulator?.close();
+      stopRetention();
+      await archive.close();
+      await store.close();
+    },
+  };
+}
+
+/** The system prompt is for patients: a chat without any gets one only where the operator wrote it. */
+function openConversation(config: Config, baseUrls: readonly string[]): Conversation {
+  const { model, apiKey, maxTokens } = config.generation;
+  const { strategy, historyMaxTokens, systemPromptPath } = config.conversation;
+  const options = {
+    baseUrls,
+    ...(model === null ? {} : { model }),
+    ...(apiKey === null ? {} : { apiKey }),
+    strategy,
+    ...(historyMaxTokens === null ? {} : { historyMaxTokens }),
+    ...(systemPromptPath === null ? {} : { systemPromptPath }),
+    defaultMaxTokens: maxTokens,
+  };
+  const prompted = createConversation(options);
+  const plain = createConversation({ ...options, systemPrompt: 'none' });
+  return {
+    compose: (request) =>
+      systemPromptPath !== null || Object.keys(request.session.patient).length > 0
+        ? prompted.compose(request)
+        : plain.compose(request),
+  };
+}
+
+async function openStore(config: Config, log: Log): Promise<Store> {
+  const { redisUrl, dataDir, rollout } = config.store;
+  const store = await openOne(redisUrl ?? `sqlite:${dataDir}`, config, log);
+  if (rollout === null) return store;
+  const { url, percent } = rollout;
+  return rolloutStore({ old: store, new: await openOne(url, config, log), percent });
+}
+
+function openOne(url: string, config: Config, log: Log): Promise<Store> {
+  const { leaseMs, leakTtlMs, frameLogMax, allowEviction } = config.store;
+  const options = { leaseMs, leakTtlMs, frameLogMax, inboxMax: 256 };
+  if (url.startsWith('sqlite:')) return openSqliteStore({ ...options, dataDir: url.slice('sqlite:'.length) });
+  return openRedisStore({
+    ...options,
+    url,
+    allowEviction,
+    log: (level, message, fields) => log[level]({ ...fields }, message),
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * What was said goes to the archive before its keys go: the session's record, everything said, how each turn went.
+ * Archiving twice is one row, so an owner that dies between archiving and deleting does no harm.
+ */
+import type { SessionContext } from '../../machines/vocabulary.ts';
+import type { Archive, ArchivedLine, ArchivedSession, ArchivedTurn } from '../archive/archive.ts';
+import type { DurableFrame } from '../protocol/server-frames.ts';
+import type { Store, StoredFrame, TranscriptRecord } from '../store/store.ts';
+
+const LOG_PAGE = 1_000;
+
+export interface Ending {
+  readonly sessionId: string;
+  readonly context: SessionContext;
+  /** Everything said, with what the ending itself adds. */
+  readonly transcript: readonly TranscriptRecord[];
+  /** Frames that the ending adds to the log. */
+  readonly frames: readonly StoredFrame[];
+  readonly endedAt: number;
+}
+
+/** Rejects when the archive or the store does. */
+export async function archive(archive: Archive, store: Store, ending: Ending): Promise<void> {
+  await archive.store(await archivedSession(store, ending));
+}
+
+async function archivedSession(store: Store, ending: Ending): Promise<ArchivedSession> {
+  const { sessionId, context, endedAt } = ending;
+  const { clientId, userId, diagnosisId, createdAt, patient, turnCount, endReason } = context;
+  const startedAt = new Map<string, number>();
+  const lines: ArchivedLine[] = [];
+  for (const record of ending.transcript) {
+    if ('forget' in record || record.role === 'summary') continue;
+    const { role, content, turnId, at, author } = record;
+    if (role === 'user') startedAt.set(turnId, at);
+    lines.push({ role, author: author ?? null, content, turnId, at });
+  }
+  return {
+    sessionId,
+    createdAt,
+    endedAt,
+    endReason: endReason ?? 'closed',
+    clientId,
+    userId,
+    diagnosisId,
+    patient,
+    turnCount,
+    lines,
+    turns: await turnsOf(store, ending, startedAt),
+  };
+}
+
+async function turnsOf(
+  store: Store,
+  { sessionId, frames, context }: Ending,
+  startedAt: ReadonlyMap<string, number>,
+): Promise<readonly ArchivedTurn[]> {
+  const turns: ArchivedTurn[] = [];
+  const take = (stored: StoredFrame) => {
+    // Most frames are deltas: they are told apart without being read.
+    if (!stored.data.startsWith('{"type":"turn.')) return;
+    const turn = turnOf(JSON.parse(stored.data) as DurableFrame, startedAt, context.createdAt);
+    if (turn !== null) turns.push(turn);
+  };
+  for (let after = 0; ; ) {
+    const page = await store.readLog(sessionId, after, LOG_PAGE);
+    for (const frame of page?.frames ?? []) take(frame);
+    const last = page?.frames.at(-1);
+    if (page === null || last === undefined || last.offset >= page.head) break;
+    after = last.offset;
+  }
+  for (const frame of frames) take(frame);
+  return turns;
+}
+
+function turnOf(
+  frame: DurableFrame,
+  startedAt: ReadonlyMap<string, number>,
+  fallback: number,
+): ArchivedTurn | null {
+  if (frame.type !== 'turn.completed' && frame.type !== 'turn.failed' && frame.type !== 'turn.cancelled')
+    return null;
+  const completed = frame.type === 'turn.completed' ? frame : null;
+  return {
+    turnId: frame.turn_id,
+    startedAt: startedAt.get(frame.turn_id) ?? fallback,
+    outcome:
+      frame.type === 'turn.completed' ? 'completed' : frame.type === 'turn.failed' ? 'failed' : 'cancelled',
+    promptTokens: completed?.usage.prompt_tokens ?? 0,
+    completionTokens: completed?.usage.completion_tokens ?? 0,
+    firstTokenMs: completed?.metadata.time_to_first_token_ms ?? null,
+    totalMs: completed?.metadata.inference_time_ms ?? null,
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * From a session id to a live actor: claim it, then make it or bring it back.
+ * The claim carries the stored session, so a quiet one costs two round trips; a running turn costs one more per page
+ * of its log, to know the text that is stored already.
+ */
+import type { SessionInput } from '../../machines/vocabulary.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Fence, SessionRecord, Store } from '../store/store.ts';
+import { type ActorStart, SessionActor } from './actor.ts';
+import type { ActorHost } from './actor-host.ts';
+import { compose } from './compose.ts';
+import { type Envelope, openEnvelope, toEnvelope } from './envelope.ts';
+import { indexOf } from './session-index.ts';
+import { begin, type Resting, restore } from './step.ts';
+import { TurnText } from './turn-text.ts';
+
+export type OpenedSession =
+  | { readonly kind: 'resident'; readonly actor: SessionActor; readonly created: boolean }
+  | { readonly kind: 'held'; readonly instance: string | null; readonly leaseLeftMs: number }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'refused'; readonly code: ErrorCode };
+
+const LOG_PAGE = 1_000;
+
+/** `create` is what a new session begins with; null where only an existing one will do. Rejects when the store does. */
+export async function openSession(
+  host: ActorHost,
+  sessionId: string,
+  create: SessionInput | null,
+): Promise<OpenedSession> {
+  const claim = await host.store.claim(sessionId, host.instance);
+  if (claim.kind === 'held') return claim;
+  const { fence, record } = claim;
+  if (record !== null) return bringBack(host, fence, record);
+  if (create !== null) return make(host, fence, create);
+  await host.store.release(fence, false);
+  return { kind: 'absent' };
+}
+
+async function make(host: ActorHost, fence: Fence, input: SessionInput): Promise<OpenedSession> {
+  const { next, effects } = begin(input, '1');
+  const composed = compose(effects, 0, fence.epoch, 1, null, null);
+  const outcome = await host.store.commit(fence, {
+    writeId: `${fence.token}.begin`,
+    expectedVersion: 0,
+    expectedHead: 0,
+    snapshot: JSON.stringify(toEnvelope(next, 0)),
+    frames: composed.frames,
+    transcript: [],
+    messageIds: [],
+    inboxTaken: 0,
+    dueAt: Math.min(...Object.values(next.timers)),
+    index: indexOf(next.snapshot.value, next.snapshot.context),
+    notify: false,
+    end: false,
+  });
+  if (outcome.kind !== 'committed') return { kind: 'refused', code: 'session_moved' };
+  const actor = new SessionActor(host, {
+    fence,
+    resting: next,
+    version: 1,
+    head: composed.frames.length,
+    turnOffset: 0,
+    turnText: null,
+    transcript: [],
+    inboxLength: outcome.inboxLength,
+  });
+  return { kind: 'resident', actor, created: true };
+}
+
+async function bringBack(host: ActorHost, fence: Fence, record: SessionRecord): Promise<OpenedSession> {
+  const read = readSnapshot(record.snapshot);
+  if (read.kind === 'unreadable') {
+    await host.store.release(fence, false);
+    host.log.error({ sessionId: fence.sessionId, why: read.why }, 'session cannot be read by this instance');
+    return { kind: 'refused', code: read.code };
+  }
+  const { envelope, resting, migrated } = read;
+  let { version } = record;
+  if (migrated) {
+    const stored = await storeMigrated(host.store, fence, record, envelope);
+    if (!stored) return { kind: 'refused', code: 'session_moved' };
+    version += 1;
+  }
+  const start: ActorStart = {
+    fence,
+    resting,
+    version,
+    head: record.head,
+    turnOffset: envelope.turnOffset,
+    turnText: await readTurnText(host.store, fence.sessionId, envelope),
+    transcript: null,
+    inboxLength: record.inboxLength,
+  };
+  return { kind: 'resident', actor: new SessionActor(host, start), created: false };
+}
+
+type Read =
+  | {
+      readonly kind: 'read';
+      readonly envelope: Envelope;
+      readonly resting: Resting;
+      readonly migrated: boolean;
+    }
+  | { readonly kind: 'unreadable'; readonly code: ErrorCode; readonly why: string };
+
+function readSnapshot(snapshot: string): Read {
+  const opened = openEnvelope(snapshot);
+  if (opened.kind === 'newer')
+    return { kind: 'unreadable', code: 'version_unsupported', why: `version ${opened.version}` };
+  if (opened.kind === 'unreadable') return { kind: 'unreadable', code: 'internal', why: opened.reason };
+  const { value, context, timers, jobs } = opened.envelope;
+  try {
+    const resting = restore(value, context, timers, jobs);
+    return { kind: 'read', envelope: opened.envelope, resting, migrated: opened.migrated };
+  } catch {
+    return { kind: 'unreadable', code: 'internal', why: 'the machine has no such state' };
+  }
+}
+
+/** The migrated form is stored under the fence before anybody is served from it. */
+async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, envelope: Envelope) {
+  const outcome = await store.commit(fence, {
+    writeId: `${fence.token}.migrate`,
+    expectedVersion: record.version,
+    expectedHead: record.head,
+    snapshot: JSON.stringify(envelope),
+    frames: [],
+    transcript: [],
+    messageIds: [],
+    inboxTaken: 0,
+    dueAt: record.dueAt,
+    index: indexOf(envelope.value, envelope.context),
+    notify: false,
+    end: false,
+  });
+  return outcome.kind === 'committed';
+}
+
+async function readTurnText(store: Store, sessionId: string, envelope: Envelope): Promise<TurnText | null> {
+  const { turn } = envelope.context;
+  if (turn === null) return null;
+  const text = new TurnText(turn.id);
+  for (let after = envelope.turnOffset; ; ) {
+    const page = await store.readLog(sessionId, after, LOG_PAGE);
+    if (page === null || page.frames.length === 0) return text;
+    if (page.first > envelope.turnOffset + 1) text.markIncomplete();
+    for (const frame of page.frames) text.replay(frame);
+    after = page.frames.at(-1)?.offset ?? page.head;
+    if (after >= page.head) return text;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The text of the running turn: what is stored of it, and what has arrived and waits to be stored.
+ *
+ *  T1  `stored` is exactly the concatenation of the turn's deltas in the log.
+ *  T2  Text is shown to nobody before `confirm` was called for it.
+ *  T3  Token ids are kept only while they are known for every piece of stored text; once one is missing, the turn
+ *      can be continued by its text alone.
+ */
+import type { GenerationChunk, GenerationPrefix } from '../generation/port.ts';
+import type { StoredFrame } from '../store/store.ts';
+
+interface Aux {
+  readonly ids?: readonly number[];
+  readonly prompt?: readonly number[];
+}
+
+export interface PendingText {
+  readonly text: string;
+  readonly reasoning: string;
+  readonly aux: string | undefined;
+}
+
+export class TurnText {
+  readonly turnId: string;
+  #stored = '';
+  #storedIds: number[] | null = [];
+  #promptIds: readonly number[] | null = null;
+  #text = '';
+  #reasoning = '';
+  #ids: number[] | null = [];
+  #newPromptIds: readonly number[] | null = null;
+  #incomplete = false;
+
+  constructor(turnId: string) {
+    this.turnId = turnId;
+  }
+
+  add(chunk: GenerationChunk): void {
+    this.#text += chunk.text;
+    this.#reasoning += chunk.reasoning ?? '';
+    // A continuation reports prompt and prefix together as its prompt: only the first report is the prompt.
+    if (chunk.promptTokenIds !== undefined && this.#promptIds === null && this.#stored === '')
+      this.#newPromptIds = chunk.promptTokenIds;
+    if (chunk.tokenIds !== undefined) this.#ids?.push(...chunk.tokenIds);
+    else if (chunk.text !== '') this.#ids = null;
+  }
+
+  get pendingLength(): number {
+    return this.#text.length + this.#reasoning.length;
+  }
+
+  get whole(): string {
+    return this.#stored + this.#text;
+  }
+
+  pending(): PendingText {
+    const aux: Aux = {
+      ...(this.#ids !== null && this.#ids.length > 0 ? { ids: this.#ids } : {}),
+      ...(this.#newPromptIds !== null ? { prompt: this.#newPromptIds } : {}),
+    };
+    return {
+      text: this.#text,
+      reasoning: this.#reasoning,
+      aux: Object.keys(aux).length > 0 ? JSON.stringify(aux) : undefined,
+    };
+  }
+
+  /** The piece that `pending` gave is stored. Text that arrived meanwhile stays pending. */
+  confirm(piece: PendingText): void {
+    const aux: Aux = piece.aux === undefined ? {} : (JSON.parse(piece.aux) as Aux);
+    this.#keep(piece.text, aux);
+    this.#text = this.#text.slice(piece.text.length);
+    this.#reasoning = this.#reasoning.slice(piece.reasoning.length);
+    this.#ids = this.#ids === null ? null : this.#ids.slice(aux.ids?.length ?? 0);
+    if (aux.prompt !== undefined) this.#newPromptIds = null;
+  }
+
+  /** The log no longer has the beginning of the turn: nothing can be continued from what is left. */
+  markIncomplete(): void {
+    this.#incomplete = true;
+  }
+
+  get incomplete(): boolean {
+    return this.#incomplete;
+  }
+
+  /** Takes in a frame of the log, if it is a delta of this turn. */
+  replay(frame: StoredFrame): void {
+    const data = JSON.parse(frame.data) as { type: string; turn_id?: string; text?: string };
+    if (data.type !== 'delta' || data.turn_id !== this.turnId) return;
+    this.#keep(data.text ?? '', frame.aux === undefined ? {} : (JSON.parse(frame.aux) as Aux));
+  }
+
+  prefix(): GenerationPrefix | null {
+    if (this.#stored === '') return null;
+    const tokenIds = this.#storedIds === null ? null : [...this.#storedIds];
+    return { text: this.#stored, tokenIds, promptTokenIds: this.#promptIds };
+  }
+
+  #keep(text: string, aux: Aux): void {
+    this.#stored += text;
+    if (aux.prompt !== undefined) this.#promptIds = aux.prompt;
+    if (aux.ids !== undefined) this.#storedIds?.push(...aux.ids);
+    else if (text !== '') this.#storedIds = null;
+  }
+}

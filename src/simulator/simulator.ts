@@ -1,0 +1,166 @@
+/**
+ * The vLLM simulator: an HTTP server on loopback that answers like vLLM's OpenAI-compatible one.
+ *
+ * A request walks down: guard → route → body → job (job.ts) → answer (answering.ts) → run (generation-run.ts).
+ * The one deliberate difference to vLLM: /v1/models says `owned_by: "rehydra-simulator"`, so that a client
+ * can tell a patient's answer from a made-up one.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { answerJob, type Hall } from './answering.ts';
+import { createEngine } from './engine.ts';
+import { createFaultBook } from './faults.ts';
+import { type JobKind, readJob } from './job.ts';
+import { renderMetrics } from './metrics.ts';
+import { createPrefixCache } from './prefix-cache.ts';
+import { isObject, type JsonObject } from './prompt.ts';
+import { invalidJson, notFound, type Refusal, unauthorized, wrongContentType } from './refusals.ts';
+import { sendJson, sendRefusal, sendText } from './responses.ts';
+import { resolveSettings, SIMULATOR_OWNER, type SimulatorOptions } from './settings.ts';
+import { createStatistics, type SimulatorStats } from './statistics.ts';
+import { detokenize, type Tokenized, tokenize } from './tokenize.ts';
+
+export type { SimulatorOptions } from './settings.ts';
+export type { SimulatorStats } from './statistics.ts';
+
+export interface Simulator {
+  /** Ends in /v1. */
+  readonly url: string;
+  readonly port: number;
+  stats(): SimulatorStats;
+  /** false: /health answers 503 as a dead engine does; requests are still served. */
+  setHealthy(healthy: boolean): void;
+  close(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+const VERSION = '0.32.0+rehydra.simulator';
+
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const settings = resolveSettings(options);
+  const statistics = createStatistics();
+  const engine = createEngine(settings.maxConcurrent, settings.maxQueued);
+  const faultBook = createFaultBook();
+  const hall: Hall = { settings, engine, statistics, prefixCache: createPrefixCache() };
+  const startedS = Math.floor(Date.now() / 1000);
+  let healthy = true;
+
+  function refuse(res: ServerResponse, refusal: Refusal): void {
+    statistics.refused('other');
+    sendRefusal(res, refusal);
+  }
+
+  async function generate(api: JobKind, req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const body = await readBody(req);
+    if (body.kind === 'refusal') return refuse(res, body);
+    const faultHeader = req.headers['x-simulator-fault'];
+    const header = Array.isArray(faultHeader) ? faultHeader.join(';') : faultHeader;
+    const job = readJob(api, body.value, header, settings, faultBook);
+    if (job.kind === 'refusal') return refuse(res, job);
+    await answerJob(hall, job, req, res);
+  }
+
+  async function tellTokens(
+    how: (body: JsonObject) => Tokenized,
+    req: IncomingMessage,
+    res: ServerResponse,
+  ): Promise<void> {
+    const body = await readBody(req);
+    const told = body.kind === 'refusal' ? body : how(body.value);
+    if (told.kind === 'refusal') refuse(res, told);
+    else sendJson(res, 200, told.body);
+  }
+
+  async function route(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const path = (req.url ?? '/').split('?')[0] ?? '/';
+    const key = settings.apiKey;
+    if (key !== null && path.startsWith('/v1') && req.headers.authorization !== `Bearer ${key}`) {
+      return refuse(res, unauthorized());
+    }
+    switch (`${req.method} ${path}`) {
+      case 'POST /v1/chat/completions':
+        return await generate('chat', req, res);
+      case 'POST /v1/completions':
+        return await generate('text', req, res);
+      case 'POST /tokenize':
+        return await tellTokens((body) => tokenize(body, settings), req, res);
+      case 'POST /detokenize':
+        return await tellTokens(detokenize, req, res);
+      case 'GET /v1/models':
+        return sendJson(res, 200, modelList(settings.model, settings.maxModelLen, startedS));
+      case 'GET /health':
+        return sendText(res, healthy ? 200 : 503, '', 'text/plain');
+      case 'GET /version':
+        return sendJson(res, 200, { version: VERSION });
+      case 'GET /load':
+        return sendJson(res, 200, { server_load: engine.running + engine.waiting });
+      case 'GET /metrics':
+        return sendText(res, 200, renderMetrics(settings, engine, statistics), 'text/plain; version=0.0.4');
+      default:
+        return refuse(res, notFound());
+    }
+  }
+
+  const server = createServer((req, res) => {
+    route(req, res).catch((error: unknown) => {
+      // A client that resets while its body is read is no bug; anything else must not pass unseen.
+      if (!req.destroyed)
+        process.stderr.write(`simulator: ${error instanceof Error ? error.stack : error}\n`);
+      res.destroy();
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  const port = await listen(server, settings.host, settings.port);
+
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    port,
+    stats: () => statistics.report(engine.running, engine.waiting),
+    setHealthy(value) {
+      healthy = value;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+type Body = { readonly kind: 'body'; readonly value: JsonObject } | Refusal;
+
+async function readBody(req: IncomingMessage): Promise<Body> {
+  const contentType = (req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of req as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > MAX_BODY_BYTES) return invalidJson();
+    parts.push(part);
+  }
+  if (contentType !== 'application/json') return wrongContentType();
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
+    return isObject(value) ? { kind: 'body', value } : invalidJson();
+  } catch {
+    return invalidJson();
+  }
+}
+
+function modelList(model: string, maxModelLen: number, createdS: number): unknown {
+  const card = { id: model, object: 'model', created: createdS, owned_by: SIMULATOR_OWNER, root: model };
+  return {
+    object: 'list',
+    data: [{ ...card, parent: null, max_model_len: maxModelLen, permission: [] }],
+  };
+}

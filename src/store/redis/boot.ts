@@ -1,0 +1,84 @@
+/**
+ * What a Redis must be before we keep sessions in it, and what operators should know of it.
+ * A managed Redis may forbid CONFIG: then we warn and go on, because INFO alone can't tell.
+ */
+import type { Redis } from 'ioredis';
+import type { Client, Log } from './connection.ts';
+import { isForbidden, storeError } from './failure.ts';
+
+export interface Facts {
+  readonly version: string;
+  readonly runId: string;
+  readonly replicationId: string;
+  /** Words for operators: 'aof always', 'aof everysec', 'aof no', 'rdb', 'none', or 'unknown'. */
+  readonly durability: string;
+  /** null where CONFIG is forbidden. */
+  readonly evictionPolicy: string | null;
+}
+
+const OLDEST_MAJOR = 7;
+
+export async function inspect(client: Client): Promise<readonly Facts[]> {
+  return Promise.all(masters(client).map(factsOf));
+}
+
+export function masters(client: Client): readonly Redis[] {
+  return client.isCluster ? (client as Exclude<Client, Redis>).nodes('master') : [client as Redis];
+}
+
+async function factsOf(node: Redis): Promise<Facts> {
+  const info = new Map<string, string>();
+  for (const line of (await node.info()).split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  const config = await configOf(node);
+  return {
+    version: info.get('redis_version') ?? '0',
+    runId: info.get('run_id') ?? '',
+    replicationId: info.get('master_replid') ?? '',
+    durability: durabilityOf(info.get('aof_enabled') === '1', config),
+    evictionPolicy: config?.get('maxmemory-policy') ?? null,
+  };
+}
+
+async function configOf(node: Redis): Promise<ReadonlyMap<string, string> | null> {
+  try {
+    const config = new Map<string, string>();
+    for (const name of ['maxmemory-policy', 'appendfsync', 'save']) {
+      const [, value = ''] = (await node.config('GET', name)) as string[];
+      config.set(name, value);
+    }
+    return config;
+  } catch (error) {
+    // Only "you may not" and "there is no such command" mean that CONFIG is forbidden; a lost connection must not.
+    if (isForbidden(error)) return null;
+    throw error;
+  }
+}
+
+function durabilityOf(appendsToFile: boolean, config: ReadonlyMap<string, string> | null): string {
+  if (appendsToFile) return config === null ? 'aof' : `aof ${config.get('appendfsync') ?? ''}`;
+  if (config === null) return 'unknown';
+  return config.get('save') === '' ? 'none' : 'rdb';
+}
+
+/** Refuses a Redis that would lose sessions silently; warns of what it can't rule out. */
+export function judge(facts: Facts, label: string, allowEviction: boolean, log: Log): void {
+  const major = Number(facts.version.split('.')[0]);
+  if (!(major >= OLDEST_MAJOR)) {
+    const words = `${label} is Redis ${facts.version}; Rehydra needs ${OLDEST_MAJOR}.0 or newer (sharded pub/sub)`;
+    throw storeError('STORE_DENIED', words);
+  }
+  const policy = facts.evictionPolicy;
+  if (policy === null) {
+    log('warn', 'CONFIG is forbidden: make sure that maxmemory-policy is noeviction', { redis: label });
+  } else if (policy.startsWith('allkeys-') && !allowEviction) {
+    const words = `${label} has maxmemory-policy ${policy}, which deletes live sessions when memory is short`;
+    throw storeError('STORE_DENIED', `${words}: set it to noeviction, or allow eviction explicitly`);
+  } else if (policy !== 'noeviction') {
+    log('warn', 'this maxmemory-policy deletes live sessions when memory is short', { redis: label, policy });
+  }
+  if (facts.durability === 'none')
+    log('warn', 'Redis keeps nothing on disk: its restart ends all sessions', { redis: label });
+}

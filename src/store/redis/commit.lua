@@ -1,0 +1,80 @@
+-- One transition of a session: all of it or nothing.
+-- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing
+-- ARGV  1 token  2 epoch  3 write id  4 expected version  5 expected head  6 snapshot  7 due at ('' none)
+--       8 lease ms  9 leak ttl ms  10 inbox taken  11 frame log max  12 hint ('' none)  13 '1' ends the session
+--       14 session id  15 message ids  16 transcript entries  17 how it is listed
+--       then the ids, the entries, and per frame data, aux
+-- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that was taken already
+-- No shebang on purpose: a full Redis refuses the first HSET or XADD, before anything is written, but lets an
+-- ending delete. So no write may come before them that a full Redis would allow.
+-- @include fence
+-- @include listing
+local ids = tonumber(ARGV[15])
+local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx' }
+for i = 1, ids do fields[6 + i] = 'm:' .. ARGV[17 + i] end
+local row = redis.call('HMGET', KEYS[1], unpack(fields))
+local held = redis.call('GET', KEYS[2])
+local ends = ARGV[13] == '1'
+
+-- Nothing is left of an ended session, so the repetition of an ending whose reply was lost finds nothing.
+if not row[2] and ends and (not held or held == ARGV[1]) then
+  redis.call('DEL', KEYS[2])
+  return 0
+end
+if not stands(held, row[1], row[2], ARGV[1], ARGV[2]) then return -1 end
+if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
+if (row[4] or '0') ~= ARGV[4] or (row[5] or '0') ~= ARGV[5] then return -2 end
+for i = 1, ids do
+  if row[6 + i] then return ARGV[17 + i] end
+end
+
+if ends then
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+  redis.call('ZREM', KEYS[6], ARGV[14])
+  relist(KEYS[8], ARGV[14], redis.call('HGET', KEYS[8], ARGV[14]), nil)
+  if ARGV[12] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[12]) end
+  return 0
+end
+
+-- Remains of an earlier session of this id (evicted or deleted by hand) must not join the new one's log.
+if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5]) > 0 then
+  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+end
+
+local at = 17 + ids
+local head = tonumber(ARGV[5])
+for i = at + tonumber(ARGV[16]) + 1, #ARGV, 2 do
+  head = head + 1
+  local id = string.format('%d-0', head)
+  if ARGV[i + 1] == '' then
+    redis.call('XADD', KEYS[3], 'MAXLEN', '=', ARGV[11], id, 'f', ARGV[i])
+  else
+    redis.call('XADD', KEYS[3], 'MAXLEN', '=', ARGV[11], id, 'f', ARGV[i], 'x', ARGV[i + 1])
+  end
+end
+
+-- `idx` is the session's score in the deadline index: never later than its due time. A due time that moved
+-- later leaves it, and a sweeper that meets it too early moves it on: most commits touch no sorted set.
+local idx = row[6]
+local due = ARGV[7]
+if due ~= '' and (not idx or tonumber(due) < tonumber(idx)) then
+  redis.call('ZADD', KEYS[6], due, ARGV[14])
+  redis.call('HSET', KEYS[1], 'idx', due)
+end
+local version = string.format('%d', tonumber(ARGV[4]) + 1)
+redis.call('HSET', KEYS[1], 'version', version, 'wid', ARGV[3], 'head', string.format('%d', head),
+  'due', due, 'snap', ARGV[6])
+local listed = redis.call('HGET', KEYS[8], ARGV[14])
+if listed ~= ARGV[17] then relist(KEYS[8], ARGV[14], listed, ARGV[17]) end
+for i = 1, ids do redis.call('HSET', KEYS[1], fields[6 + i], '1') end
+for i = at + 1, at + tonumber(ARGV[16]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
+if ARGV[10] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[10], -1) end
+
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[8])
+redis.call('PEXPIRE', KEYS[1], ARGV[9])
+redis.call('PEXPIRE', KEYS[3], ARGV[9])
+redis.call('PEXPIRE', KEYS[4], ARGV[9])
+local waiting = redis.call('LLEN', KEYS[5])
+if waiting > 0 then redis.call('PEXPIRE', KEYS[5], ARGV[9]) end
+if ARGV[12] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[12]) end
+return waiting

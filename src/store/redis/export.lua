@@ -1,0 +1,22 @@
+#!lua flags=no-writes
+-- All of a session but the frames that are not on the first page of its log.
+-- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 listing
+-- ARGV  1 session id  2 frames on a page
+-- returns  nil where there is no session
+--          | {the row of read.lua, how it is listed or nil, '1' if held, message ids, transcript, inbox, frames}
+local row = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'head', 'due', 'snap', 'instance')
+if not row[1] then return false end
+row[7] = redis.call('LLEN', KEYS[5])
+local ids = {}
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(field, 1, 2) == 'm:' then ids[#ids + 1] = string.sub(field, 3) end
+end
+return {
+  row,
+  redis.call('HGET', KEYS[6], ARGV[1]),
+  redis.call('EXISTS', KEYS[2]) == 1 and '1' or '0',
+  ids,
+  redis.call('LRANGE', KEYS[4], 0, -1),
+  redis.call('LRANGE', KEYS[5], 0, -1),
+  redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', ARGV[2]),
+}

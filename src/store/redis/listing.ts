@@ -1,0 +1,83 @@
+/**
+ * Lists and counts sessions over the buckets, in their order. A page asks a few buckets first and more only
+ * where those had too little, each time in one write: a bucket is asked at most once, so a page costs at most one
+ * script call per bucket, and mostly a handful, however many sessions there are.
+ */
+import { type CursorPart, readCursor, strangeCursor, writeCursor } from '../cursor.ts';
+import { BUCKETS, type ListQuery, type SessionIndex, type SessionPage } from '../store.ts';
+import type { Batch } from './batch.ts';
+import { bucketKeys } from './keys.ts';
+import { integer, list, text, texts } from './replies.ts';
+import { scripts } from './scripts.ts';
+
+const FIRST_WAVE = 4;
+const CREATED_DIGITS = 15;
+
+/** The listing's entry of a session. */
+export function listedAs({ state, userId, createdAt }: SessionIndex): string {
+  const created = String(Math.trunc(createdAt)).padStart(CREATED_DIGITS, '0');
+  return userId === null ? `${created} ${state}` : `${created} ${state} ${userId}`;
+}
+
+export async function listSessions(batch: Batch, query: ListQuery): Promise<SessionPage> {
+  const { limit } = query;
+  const [start, after] = startOf(query);
+  const sessionIds: string[] = [];
+  for (let bucket = start, wave = FIRST_WAVE; bucket < BUCKETS; ) {
+    const asked = Array.from({ length: Math.min(wave, BUCKETS - bucket) }, (_, n) => bucket + n);
+    const wanted = limit - sessionIds.length;
+    const pages = await Promise.all(
+      asked.map((one) => pageOf(batch, one, query, one === start ? after : '', wanted)),
+    );
+    for (const [index, members] of pages.entries()) {
+      for (const member of members) {
+        sessionIds.push(member.slice(CREATED_DIGITS + 1));
+        if (sessionIds.length === limit) return { sessionIds, cursor: writeCursor([bucket + index, member]) };
+      }
+    }
+    bucket += asked.length;
+    wave = nextWave(wave, sessionIds.length, bucket - start, limit - sessionIds.length);
+  }
+  return { sessionIds, cursor: null };
+}
+
+/** As many buckets as will be enough by what the former had; at least twice as many, so that there are few waves. */
+function nextWave(wave: number, found: number, asked: number, wanted: number): number {
+  return found === 0 ? BUCKETS : Math.max(2 * wave, Math.ceil((asked / found) * wanted));
+}
+
+function startOf({ cursor }: ListQuery): readonly [number, string] {
+  const [bucket, member]: readonly CursorPart[] =
+    cursor === undefined ? [0, ''] : readCursor(cursor, ['number', 'string']);
+  // A client may send what it likes; a bucket far below zero would be asked for the whole way up.
+  if (!Number.isInteger(bucket) || Number(bucket) < 0) throw strangeCursor();
+  return [Number(bucket), String(member)];
+}
+
+async function pageOf(
+  batch: Batch,
+  bucket: number,
+  { state, userId }: ListQuery,
+  after: string,
+  limit: number,
+): Promise<readonly string[]> {
+  const { listing, channel, sessionPrefix } = bucketKeys(bucket);
+  const args = [state ?? '', userId === undefined ? '0' : '1', userId ?? '', after, limit, sessionPrefix];
+  return texts(await batch.call(scripts.page, [listing, channel], args));
+}
+
+export async function countByState(batch: Batch): Promise<Readonly<Record<string, number>>> {
+  const buckets = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
+  const replies = await Promise.all(
+    buckets.map((bucket) => batch.call(scripts.count, [bucketKeys(bucket).listing], [])),
+  );
+  const counts: Record<string, number> = {};
+  for (const reply of replies.map(list)) {
+    for (let index = 0; index < reply.length; index += 2) {
+      const state = text(reply[index]);
+      const sessions = integer(reply[index + 1]);
+      if (sessions > 0) counts[state] = (counts[state] ?? 0) + sessions;
+    }
+  }
+  return counts;
+}

@@ -1,0 +1,134 @@
+/**
+ * A session out of this store and into it, whole. One script call each; a long log goes in parts, which wait beside
+ * the session under a lock until the last call puts everything in place at once.
+ */
+import { randomUUID } from 'node:crypto';
+import { assertContinues } from '../frames.ts';
+import type {
+  ImportMode,
+  ImportOutcome,
+  SessionDump,
+  SessionIndex,
+  StoredFrame,
+  StoreOptions,
+  TranscriptRecord,
+} from '../store.ts';
+import type { Argument, Batch } from './batch.ts';
+import { storeError } from './failure.ts';
+import { sessionKeys } from './keys.ts';
+import { listedAs } from './listing.ts';
+import { frame, list, logPage, record, texts } from './replies.ts';
+import { scripts } from './scripts.ts';
+
+const FRAMES_PER_CALL = 1_000;
+/** How often a log that is trimmed while it is read may be read again. */
+const TRIES = 5;
+
+export async function exportSession(batch: Batch, sessionId: string): Promise<SessionDump | null> {
+  const { session, lock, log, transcript, inbox, listing } = sessionKeys(sessionId);
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const keys = [session, lock, log, transcript, inbox, listing];
+    const reply = await batch.call(scripts.export, keys, [sessionId, FRAMES_PER_CALL]);
+    if (reply === null) return null;
+    const [row, entry, held, ids, spoken, waiting, entries] = list(reply);
+    const found = record(row);
+    if (found === null) return null;
+    const frames = await restOfLog(batch, sessionId, found.head, list(entries).map(frame));
+    if (frames === null) continue;
+    return {
+      sessionId,
+      record: found,
+      index: indexOf(entry),
+      frames,
+      transcript: texts(spoken).map((text) => JSON.parse(text) as TranscriptRecord),
+      inbox: texts(waiting),
+      messageIds: texts(ids).toSorted(),
+      held: held === '1',
+    };
+  }
+  throw storeError('STORE_UNAVAILABLE', 'the session changes faster than it can be read');
+}
+
+/** Null where the log was trimmed, or the session ended, faster than it was read. */
+async function restOfLog(
+  batch: Batch,
+  sessionId: string,
+  head: number,
+  first: readonly StoredFrame[],
+): Promise<readonly StoredFrame[] | null> {
+  const { session, log } = sessionKeys(sessionId);
+  const frames = [...first];
+  for (let after = first.at(-1)?.offset ?? head; after < head; ) {
+    const page = logPage(await batch.call(scripts.log, [session, log], [`${after + 1}-0`, FRAMES_PER_CALL]));
+    const last = page?.frames.at(-1);
+    if (page?.frames[0]?.offset !== after + 1 || last === undefined) return null;
+    frames.push(...page.frames.filter(({ offset }) => offset <= head));
+    after = last.offset;
+  }
+  return frames;
+}
+
+/** How a session is listed; one that was stored before there were listings is listed with its next commit. */
+function indexOf(entry: unknown): SessionIndex {
+  const found = typeof entry === 'string' ? /^(\d+) ([^ ]*)( ?)(.*)$/s.exec(entry) : null;
+  if (found === null) return { state: 'unknown', userId: null, createdAt: 0 };
+  const [, createdAt, state = '', named, userId = ''] = found;
+  return { state, userId: named === ' ' ? userId : null, createdAt: Number(createdAt) };
+}
+
+export async function importSession(
+  batch: Batch,
+  { leaseMs, leakTtlMs }: StoreOptions,
+  dump: SessionDump,
+  mode: ImportMode,
+): Promise<ImportOutcome> {
+  const { sessionId, frames, transcript, inbox, messageIds } = dump;
+  const { version, epoch, head, snapshot, instance, dueAt } = dump.record;
+  assertContinues(head - frames.length, frames);
+  const keys = sessionKeys(sessionId);
+  const replaces = mode === 'replace' ? '1' : '0';
+  const isLong = frames.length > FRAMES_PER_CALL;
+  const token = isLong ? `import-${randomUUID()}` : '';
+  for (let from = 0; isLong && from < frames.length; from += FRAMES_PER_CALL) {
+    const part = frames.slice(from, from + FRAMES_PER_CALL);
+    const args = [token, replaces, leaseMs, from, head - frames.length + from + 1, ...bytesOf(part)];
+    const staged = await batch.call(scripts.stage, [keys.session, keys.lock, keys.stage], args);
+    if (staged !== 'staged') return outcomeOf(staged);
+  }
+  // Input must be found even if nobody reads it.
+  const wakeAt = inbox.length > 0 ? Math.min(dueAt ?? Date.now(), Date.now()) : dueAt;
+  const args: Argument[] = [
+    sessionId,
+    token,
+    replaces,
+    leakTtlMs,
+    version,
+    epoch,
+    head,
+    snapshot,
+    instance,
+    dueAt ?? '',
+    wakeAt ?? '',
+    listedAs(dump.index),
+    isLong ? frames.length : 0,
+    messageIds.length,
+    transcript.length,
+    inbox.length,
+    ...messageIds,
+    ...transcript.map((entry) => JSON.stringify(entry)),
+    ...inbox,
+    ...(isLong ? [] : bytesOf(frames)),
+  ];
+  const { session, lock, log, due, listing, stage } = keys;
+  const places = [session, lock, log, keys.transcript, keys.inbox, due, listing, stage];
+  return outcomeOf(await batch.call(scripts.import, places, args));
+}
+
+function bytesOf(frames: readonly StoredFrame[]): readonly string[] {
+  return frames.flatMap(({ data, aux }) => [data, aux ?? '']);
+}
+
+function outcomeOf(reply: unknown): ImportOutcome {
+  if (reply === 'imported' || reply === 'exists' || reply === 'held') return { kind: reply };
+  throw storeError('STORE_TIMEOUT', 'the import took longer than its lock: what was sent is gone');
+}

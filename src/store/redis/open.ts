@@ -1,0 +1,156 @@
+/**
+ * The Redis store. The road of a write: `writes.ts` (arguments) → `batch.ts` (one write per event-loop turn) →
+ * `*.lua` (the rules) → `replies.ts`. Hints come back on a connection of their own: `subscriber.ts`.
+ */
+
+import { sharedScrub } from '../scrubbing.ts';
+import type { Store, StoreHealth, StoreOptions } from '../store.ts';
+import { transcriptOf } from '../transcript.ts';
+import { parseAddress } from './address.ts';
+import { createBatch } from './batch.ts';
+import { type Facts, inspect, judge } from './boot.ts';
+import { connect, type Log, untilReady } from './connection.ts';
+import { storeFailure } from './failure.ts';
+import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
+import { countByState, listSessions } from './listing.ts';
+import { createLocks } from './lock.ts';
+import { exportSession, importSession } from './moving.ts';
+import { logPage, record, swept, texts } from './replies.ts';
+import { scripts } from './scripts.ts';
+import { scrub } from './scrub.ts';
+import { createSubscriber } from './subscriber.ts';
+import { createWrites } from './writes.ts';
+
+export interface RedisStoreOptions extends StoreOptions {
+  /** `redis://`, `rediss://`, `redis+cluster://host:port,host:port` or `rediss+cluster://…`. */
+  readonly url: string;
+  /** Start on a Redis that may evict live sessions. */
+  readonly allowEviction?: boolean;
+  readonly commandTimeoutMs?: number;
+  readonly log?: Log;
+}
+
+const COMMAND_TIMEOUT_MS = 3_000;
+const BOOT_TIMEOUT_MS = 10_000;
+
+export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
+  const log: Log = options.log ?? (() => {});
+  const address = parseAddress(options.url);
+  const timeoutMs = options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS;
+  const commits = connect(address, 'commit', timeoutMs);
+  const listening = connect(address, 'hints', timeoutMs);
+  let facts: readonly Facts[] = [];
+
+  for (const client of [commits, listening]) {
+    // Without a listener ioredis prints to the console; the calls that fail say it to their callers.
+    client.on('error', (error: Error) =>
+      log('warn', 'redis connection', { redis: address.label, error: error.message }),
+    );
+  }
+  try {
+    await Promise.all(
+      [commits, listening].map((client) => untilReady(client, address.label, BOOT_TIMEOUT_MS)),
+    );
+    facts = await inspect(commits);
+    for (const node of facts) judge(node, address.label, options.allowEviction === true, log);
+  } catch (error) {
+    commits.disconnect();
+    listening.disconnect();
+    throw storeFailure(error);
+  }
+
+  commits.on('ready', () => {
+    const before = facts
+      .map((node) => node.runId)
+      .sort()
+      .join();
+    inspect(commits).then(
+      (found) => {
+        facts = found;
+        if (
+          before ===
+          found
+            .map((node) => node.runId)
+            .sort()
+            .join()
+        )
+          return;
+        log('warn', 'another Redis process answers: writes that only the former had are lost', {
+          redis: address.label,
+          durability: durability(),
+        });
+      },
+      () => {},
+    );
+  });
+
+  const durability = () => [...new Set(facts.map((node) => node.durability))].join(', ');
+  const batch = createBatch(commits);
+  const writes = createWrites(batch, createLocks(batch, options.leaseMs), options);
+  const subscriber = createSubscriber(listening);
+  const scrubFiles = sharedScrub(() => scrub(commits, log));
+
+  return {
+    kind: 'redis',
+    ...writes,
+    async read(sessionId) {
+      const { session, inbox } = sessionKeys(sessionId);
+      return record(await batch.call(scripts.read, [session, inbox], []));
+    },
+    async readLog(sessionId, after, limit) {
+      const { session, log } = sessionKeys(sessionId);
+      return logPage(await batch.call(scripts.log, [session, log], [`${after + 1}-0`, limit]));
+    },
+    async readTranscript(sessionId) {
+      const { transcript } = sessionKeys(sessionId);
+      return transcriptOf(texts(await batch.call(scripts.list, [transcript], [])));
+    },
+    list: (query) => listSessions(batch, query),
+    countByState: () => countByState(batch),
+    export: (sessionId) => exportSession(batch, sessionId),
+    import: (dump, mode) => importSession(batch, options, dump, mode),
+    async readInbox(sessionId) {
+      return texts(await batch.call(scripts.list, [sessionKeys(sessionId).inbox], []));
+    },
+    async sweep(bucket, now, limit, visibilityMs) {
+      const { due, listing, channel, sessionPrefix, lockPrefix, inboxPrefix } = bucketKeys(bucket);
+      const args = [now, limit, visibilityMs, sessionPrefix, lockPrefix, inboxPrefix];
+      return swept(await batch.call(scripts.sweep, [due, listing, channel], args));
+    },
+    ...subscriber,
+    async signal(instance, message) {
+      await batch.send('spublish', [instanceChannel(instance), message]);
+    },
+    async heartbeat(instance, ttlMs) {
+      return texts(await batch.call(scripts.heartbeat, [INSTANCES_KEY], [instance, ttlMs]));
+    },
+    async farewell(instance) {
+      await batch.call(scripts.farewell, [INSTANCES_KEY], [instance]);
+    },
+    async scrub() {
+      try {
+        await scrubFiles();
+      } catch (error) {
+        throw storeFailure(error);
+      }
+    },
+    async health(): Promise<StoreHealth> {
+      const versions = [...new Set(facts.map((node) => node.version))].join(', ');
+      const runIds = facts.map((node) => node.runId.slice(0, 8)).join(', ');
+      const known = { kind: 'redis', durability: durability() } as const;
+      try {
+        await batch.send('ping', []);
+        // Without hints no client can be greeted: a watch is the first thing that a hello needs.
+        if (listening.status !== 'ready') return { ...known, ok: false, detail: 'no connection for hints' };
+        return { ...known, ok: true, detail: `redis ${versions} at ${address.label}, run ${runIds}` };
+      } catch (error) {
+        return { ...known, ok: false, detail: storeFailure(error).message };
+      }
+    },
+    async close() {
+      batch.close();
+      commits.disconnect();
+      listening.disconnect();
+    },
+  };
+}

@@ -1,0 +1,25 @@
+#!lua
+-- Input from an instance that is not the owner.
+-- KEYS  1 session  2 lock  3 inbox  4 due
+-- ARGV  1 session id  2 entry  3 now  4 inbox max  5 leak ttl ms
+-- returns  -1 absent | -2 full | the instance that holds the session | nil where nobody does (or has not said so)
+local row = redis.call('HMGET', KEYS[1], 'version', 'token', 'instance', 'idx', 'hidden')
+if not row[1] then return -1 end
+if redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[4]) then return -2 end
+redis.call('RPUSH', KEYS[3], ARGV[2])
+redis.call('PEXPIRE', KEYS[3], ARGV[5])
+
+-- Input must be found even if nobody reads it: at once where nobody owns the session, else when the lease of an
+-- owner that died is over. A sweeper that was shown the session has its turn first.
+local held = redis.call('GET', KEYS[2])
+local wake = tonumber(ARGV[3])
+if held then wake = wake + math.max(redis.call('PTTL', KEYS[2]), 1) end
+if row[5] then wake = math.max(wake, tonumber(row[5])) end
+if not row[4] or wake < tonumber(row[4]) then
+  local score = string.format('%.0f', wake)
+  redis.call('ZADD', KEYS[4], score, ARGV[1])
+  redis.call('HSET', KEYS[1], 'idx', score)
+end
+-- Between a lock and its claim the session still names its former owner.
+if held and held == row[2] then return row[3] end
+return false

@@ -1,0 +1,38 @@
+/** The Lua scripts, read once at start from the files beside this one. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+function source(name: string): string {
+  return readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
+}
+
+function load(name: string): Script {
+  const text = source(name).replace(/^-- @include (\w+)$/gm, (_line, included: string) => source(included));
+  return { text, sha: createHash('sha1').update(text).digest('hex') };
+}
+
+export const scripts = {
+  claim: load('claim'),
+  holder: load('holder'),
+  commit: load('commit'),
+  append: load('append'),
+  renew: load('renew'),
+  release: load('release'),
+  push: load('push'),
+  sweep: load('sweep'),
+  read: load('read'),
+  log: load('log'),
+  list: load('list'),
+  page: load('page'),
+  count: load('count'),
+  export: load('export'),
+  stage: load('stage'),
+  import: load('import'),
+  heartbeat: load('heartbeat'),
+  farewell: load('farewell'),
+} as const;

@@ -1,0 +1,55 @@
+#!lua flags=allow-oom
+-- Which sessions of a bucket are due and have no owner. Each that is shown is hidden for a while.
+-- KEYS  1 due  2 listing  3 channel
+-- ARGV  1 now  2 limit  3 visibility ms  4 session key prefix  5 lock key prefix  6 inbox key prefix
+-- returns  {session ids, the earliest score that is left in the bucket or ''}
+-- The keys of the sessions are made here from their prefixes: same hash tag, hence same slot. While that slot moves to
+-- another master, keys that are not here would look as if they were gone, and their sessions would leave the index for
+-- ever. The channel is named for that: no key of its name exists, and with one missing Redis says TRYAGAIN instead.
+-- allow-oom: in a full Redis sweeping is what makes room.
+-- @include listing
+local LOOKED_AT_MAX = 1000
+local now = tonumber(ARGV[1])
+local limit = tonumber(ARGV[2])
+local shown = {}
+local looked = 0
+
+local function moveTo(id, time)
+  local score = string.format('%.0f', time)
+  redis.call('ZADD', KEYS[1], score, id)
+  redis.call('HSET', ARGV[4] .. id, 'idx', score)
+end
+
+while #shown < limit and looked < LOOKED_AT_MAX do
+  local members = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, limit - #shown)
+  if #members == 0 then break end
+  for _, id in ipairs(members) do
+    looked = looked + 1
+    local row = redis.call('HMGET', ARGV[4] .. id, 'version', 'due')
+    local due = tonumber(row[2] or '')
+    local waits = redis.call('LLEN', ARGV[6] .. id) > 0
+    if not row[1] then
+      -- Its keys ran out, or were deleted by hand.
+      redis.call('ZREM', KEYS[1], id)
+      relist(KEYS[2], id, redis.call('HGET', KEYS[2], id), nil)
+    elseif not waits and not due then
+      redis.call('ZREM', KEYS[1], id)
+      redis.call('HDEL', ARGV[4] .. id, 'idx', 'hidden')
+    elseif not waits and due > now then
+      moveTo(id, due)
+    else
+      local leaseLeft = redis.call('PTTL', ARGV[5] .. id)
+      if leaseLeft >= 0 then
+        -- Its owner is at it. If the owner dies, nobody else has the deadline: look again after the lease.
+        moveTo(id, now + math.max(leaseLeft, 1))
+      else
+        local again = now + math.max(tonumber(ARGV[3]), 1)
+        moveTo(id, again)
+        redis.call('HSET', ARGV[4] .. id, 'hidden', string.format('%.0f', again))
+        shown[#shown + 1] = id
+      end
+    end
+  end
+end
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return { shown, first[2] or '' }

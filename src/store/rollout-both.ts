@@ -1,0 +1,63 @@
+/** What is asked of both stores of a roll-out at once. One that is away must not take the other with it. */
+import type { Store, StoreHealth, Swept } from './store.ts';
+
+export type Both = readonly [old: Store, newer: Store];
+
+export async function onBoth<T>(both: Both, call: (store: Store) => Promise<T>): Promise<readonly T[]> {
+  return Promise.all(both.map(call));
+}
+
+/** What was answered; rejects where nobody answered. */
+async function answersOf<T>(both: Both, call: (store: Store) => Promise<T>): Promise<readonly T[]> {
+  const settled = await Promise.allSettled(both.map(call));
+  const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const [first] = settled;
+  if (answers.length === 0 && first?.status === 'rejected') throw first.reason;
+  return answers;
+}
+
+/** An instance lives if either store says so. */
+export async function heartbeat(both: Both, instance: string, ttlMs: number): Promise<readonly string[]> {
+  const alive = await answersOf(both, (store) => store.heartbeat(instance, ttlMs));
+  return [...new Set(alive.flat())].sort();
+}
+
+export async function sweep(
+  both: Both,
+  bucket: number,
+  now: number,
+  limit: number,
+  visibilityMs: number,
+): Promise<Swept> {
+  const answers: Swept[] = [];
+  let failure: unknown;
+  // One after the other: what a store shows is hidden for a while, so no more may be shown than is taken.
+  let left = limit;
+  for (const store of both) {
+    try {
+      const swept = await store.sweep(bucket, now, left, visibilityMs);
+      answers.push(swept);
+      left -= swept.due.length;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (answers.length === 0) throw failure;
+  const times = answers.flatMap(({ nextAt }) => (nextAt === null ? [] : [nextAt]));
+  return {
+    due: answers.flatMap(({ due }) => due),
+    nextAt: times.length === 0 ? null : Math.min(...times),
+  };
+}
+
+export async function health(both: Both, percent: number): Promise<StoreHealth> {
+  const [old, newer] = await Promise.all([both[0].health(), both[1].health()]);
+  const words = ({ kind, detail }: StoreHealth) => `${kind} (${detail ?? ''})`;
+  return {
+    ok: old.ok && newer.ok,
+    kind: old.kind,
+    durability:
+      old.durability === newer.durability ? old.durability : `${old.durability}; ${newer.durability}`,
+    detail: `${percent} % of new sessions in ${words(newer)}, the others in ${words(old)}`,
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * The tables of the embedded store, and the ladder that an older file climbs.
+ *
+ *  - `sessions.wake_at` is the deadline index: the time at which a sweeper looks at the session next. It is never
+ *    later than `due_at`, except while a sweeper that was shown the session has its turn (`hidden_until`).
+ *  - `sessions.snapshot` is null between the first claim and the first commit: such a row is no session yet.
+ *  - `expires_at` is what a TTL is in Redis: a row that is past it is read as absent, and swept away.
+ *  - `sessions.state`, `user_id` and `created_at` are what a session is listed by; `states` counts them, by triggers,
+ *    because counting a hundred thousand rows would hold up everything else that this process does.
+ */
+import type Database from 'libsql';
+
+const LADDER: readonly string[] = [
+  `
+  CREATE TABLE sessions (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    bucket INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    token TEXT,
+    instance TEXT NOT NULL,
+    lease_until INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    write_id TEXT,
+    head INTEGER NOT NULL,
+    snapshot TEXT,
+    due_at INTEGER,
+    wake_at INTEGER,
+    hidden_until INTEGER NOT NULL,
+    inbox_length INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  );
+  CREATE INDEX sessions_wake ON sessions (bucket, wake_at) WHERE wake_at IS NOT NULL;
+  CREATE INDEX sessions_expiry ON sessions (bucket, expires_at);
+  CREATE TABLE frames (
+    session INTEGER NOT NULL, "offset" INTEGER NOT NULL, data TEXT NOT NULL, aux TEXT,
+    PRIMARY KEY (session, "offset")
+  ) WITHOUT ROWID;
+  CREATE TABLE messages (
+    session INTEGER NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (session, id)
+  ) WITHOUT ROWID;
+  CREATE TABLE transcript (n INTEGER PRIMARY KEY, session INTEGER NOT NULL, entry TEXT NOT NULL);
+  CREATE INDEX transcript_session ON transcript (session, n);
+  CREATE TABLE inbox (n INTEGER PRIMARY KEY, session INTEGER NOT NULL, entry TEXT NOT NULL);
+  CREATE INDEX inbox_session ON inbox (session, n);
+  `,
+  `
+  ALTER TABLE sessions ADD COLUMN state TEXT;
+  ALTER TABLE sessions ADD COLUMN user_id TEXT;
+  ALTER TABLE sessions ADD COLUMN created_at INTEGER;
+  CREATE INDEX sessions_listed ON sessions (created_at, id) WHERE state IS NOT NULL;
+  CREATE INDEX sessions_by_state ON sessions (state, created_at, id) WHERE state IS NOT NULL;
+  CREATE INDEX sessions_by_user ON sessions (user_id, created_at, id) WHERE user_id IS NOT NULL;
+  CREATE TABLE states (state TEXT PRIMARY KEY, sessions INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TRIGGER session_restated AFTER UPDATE OF state ON sessions WHEN OLD.state IS NOT NEW.state BEGIN
+    INSERT OR IGNORE INTO states (state, sessions) SELECT NEW.state, 0 WHERE NEW.state IS NOT NULL;
+    UPDATE states SET sessions = sessions + 1 WHERE state = NEW.state;
+    UPDATE states SET sessions = sessions - 1 WHERE state = OLD.state;
+  END;
+  CREATE TRIGGER session_forgotten AFTER DELETE ON sessions WHEN OLD.state IS NOT NULL BEGIN
+    UPDATE states SET sessions = sessions - 1 WHERE state = OLD.state;
+  END;
+  UPDATE sessions SET
+    state = COALESCE(
+      CASE json_type(snapshot, '$.value')
+        WHEN 'object' THEN (SELECT key FROM json_each(snapshot, '$.value'))
+        ELSE json_extract(snapshot, '$.value') END,
+      'unknown'),
+    user_id = json_extract(snapshot, '$.context.userId'),
+    created_at = COALESCE(json_extract(snapshot, '$.context.createdAt'), 0)
+  WHERE version > 0 AND json_valid(snapshot);
+  `,
+];
+
+const SCHEMA_VERSION = LADDER.length;
+
+/** Everything that hangs on a session besides its own row; `sql.ts` deletes from them all when it ends. */
+export const CHILD_TABLES = ['frames', 'messages', 'transcript', 'inbox'] as const;
+
+export function migrate(db: Database.Database, name: string): void {
+  const { version } = db.prepare('SELECT user_version AS version FROM pragma_user_version').get() as {
+    readonly version: number;
+  };
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `${name} was written by a newer Rehydra (schema ${version}, this one knows ${SCHEMA_VERSION})`,
+    );
+  }
+  for (const [index, rung] of LADDER.entries()) {
+    if (index < version) continue;
+    // A process that dies halfway must find the old schema whole: a rung and its number go in one transaction.
+    db.exec(`BEGIN IMMEDIATE; ${rung} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}

@@ -1,0 +1,31 @@
+/** The deadline index: which sessions of a bucket are due and have no owner. */
+import type { Swept } from '../store.ts';
+import { type Desk, isHeld } from './writes.ts';
+
+const LEAKED_PER_SWEEP = 100;
+
+export function sweep(desk: Desk, bucket: number, now: number, limit: number, visibilityMs: number): Swept {
+  const { sql } = desk;
+  const clock = desk.now();
+  for (const { n } of sql.leaked(bucket, clock, LEAKED_PER_SWEEP)) sql.forget(n);
+
+  const shown: string[] = [];
+  while (shown.length < limit) {
+    const rows = sql.due(bucket, now, limit - shown.length);
+    if (rows.length === 0) break;
+    for (const row of rows) {
+      const isDue = row.inboxLength > 0 || (row.dueAt !== null && row.dueAt <= now);
+      if (!isDue) {
+        sql.wakeAt(row.dueAt, 0, row.n);
+      } else if (isHeld(row, clock)) {
+        // Its owner is at it. If the owner dies, nobody else has the deadline: look again when the lease is over.
+        sql.wakeAt(now + Math.max(1, row.leaseUntil - clock), 0, row.n);
+      } else {
+        const again = now + Math.max(1, visibilityMs);
+        sql.wakeAt(again, again, row.n);
+        shown.push(row.id);
+      }
+    }
+  }
+  return { due: shown, nextAt: sql.nextWake(bucket)?.nextAt ?? null };
+}

@@ -1,0 +1,66 @@
+/** What Prometheus is told. One object per instance with its own registry, so that several live in one test. */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+export interface Metrics {
+  readonly registry: Registry;
+  opened(created: boolean): void;
+  stopped(reason: string): void;
+  committed(frames: number): void;
+  appended(frames: number): void;
+  storeFailed(): void;
+  connected(): void;
+  disconnected(code: number): void;
+  refused(code: string): void;
+  swept(sessions: number): void;
+  observe(gauges: { readonly residents: () => number; readonly connections: () => number }): void;
+}
+
+export function openMetrics(instance: string): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ instance });
+  collectDefaultMetrics({ register: registry, prefix: 'rehydra_' });
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: `rehydra_${name}`, help, labelNames: [...labelNames], registers });
+  const sessionsOpened = counter('sessions_opened_total', 'Sessions made or brought back here.', ['how']);
+  const actorsStopped = counter('actors_stopped_total', 'Session actors that stopped here.', ['reason']);
+  const commits = counter('commits_total', 'Transitions stored.');
+  const appends = counter('appends_total', 'Writes of running text stored.');
+  const frames = counter('frames_total', 'Durable frames stored.');
+  const storeErrors = counter('store_errors_total', 'Store calls without an answer.');
+  const disconnects = counter('disconnects_total', 'Connections closed, by code.', ['code']);
+  const connects = counter('connects_total', 'Connections opened.');
+  const refusals = counter('refusals_total', 'Errors told to clients.', ['code']);
+  const swept = counter('swept_total', 'Due sessions found without an owner.');
+  return {
+    registry,
+    opened: (created) => sessionsOpened.inc({ how: created ? 'created' : 'rehydrated' }),
+    stopped: (reason) => actorsStopped.inc({ reason }),
+    committed: (count) => {
+      commits.inc();
+      frames.inc(count);
+    },
+    appended: (count) => {
+      appends.inc();
+      frames.inc(count);
+    },
+    storeFailed: () => storeErrors.inc(),
+    connected: () => connects.inc(),
+    disconnected: (code) => disconnects.inc({ code: String(code) }),
+    refused: (code) => refusals.inc({ code }),
+    swept: (sessions) => swept.inc(sessions),
+    observe({ residents, connections }) {
+      const gauge = (name: string, help: string, read: () => number) =>
+        new Gauge({
+          name: `rehydra_${name}`,
+          help,
+          registers,
+          collect() {
+            this.set(read());
+          },
+        });
+      gauge('resident_sessions', 'Sessions whose actor is awake here.', residents);
+      gauge('connections', 'Open connections.', connections);
+    },
+  };
+}

@@ -1,0 +1,255 @@
+/**
+ * One client connection, from its first frame to its close, free of any socket library.
+ *
+ *  C1  Before hello was accepted nothing but hello is heard, and nothing reaches a session.
+ *  C2  Frames are taken in the order in which they came; what arrives while hello is being answered waits.
+ *  C3  The hello deadline is not moved by traffic.
+ *  C4  A client's JSON never becomes an event: events are built here field by field.
+ */
+import { randomUUID } from 'node:crypto';
+import type { OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
+import { patientFromChat } from '../conversation/patient.ts';
+import { depart, type GreetPorts, greet } from '../delivery/greet.ts';
+import type { Outlet } from '../delivery/outlet.ts';
+import type { Subscription } from '../delivery/subscription.ts';
+import { type ErrorCode, errorBody, errors } from '../errors.ts';
+import {
+  BAD_FRAMES_IN_A_ROW,
+  type ClientFrame,
+  HELLO_DEADLINE_MS,
+  type HelloFrame,
+  type MessageFrame,
+} from '../protocol/client-frames.ts';
+import { decode } from '../protocol/codec.ts';
+import type { TransientFrame } from '../protocol/server-frames.ts';
+import type { Clock } from '../session/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** The socket as this file needs it. Both are safe to call on a closed one. */
+export interface Wire {
+  /** False where the socket's buffer is full and the frame was dropped. */
+  send(frames: readonly string[]): boolean;
+  close(code: number, reason: string): void;
+}
+
+export interface ConnectionPorts {
+  readonly greet: GreetPorts;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly defaultPolicy: OverlapPolicy;
+  readonly draining: () => boolean;
+  /** This process cannot keep up: nobody new, no new turns. */
+  readonly overloaded: () => boolean;
+  /** How long a client that is sent away should wait, spread so that not all come back at once. */
+  readonly retryAfterMs: () => number;
+}
+
+type Phase =
+  | { readonly kind: 'greeting'; readonly cancelDeadline: () => void }
+  | { readonly kind: 'opening'; readonly waiting: ClientFrame[] }
+  | { readonly kind: 'open'; readonly sessionId: string; readonly subscription: Subscription }
+  | { readonly kind: 'closed' };
+
+/** Frames kept while hello is being answered. A client that sends more before welcome is not one of ours. */
+const WAITING_MAX = 64;
+
+export class Connection {
+  readonly #ports: ConnectionPorts;
+  readonly #wire: Wire;
+  readonly #outlet: Outlet;
+  #phase: Phase;
+  #badInARow = 0;
+
+  constructor(ports: ConnectionPorts, wire: Wire) {
+    this.#ports = ports;
+    this.#wire = wire;
+    const cancelDeadline = ports.clock.after(HELLO_DEADLINE_MS, () => this.#refuseAndClose('hello_timeout'));
+    this.#phase = { kind: 'greeting', cancelDeadline };
+    this.#outlet = {
+      id: randomUUID(),
+      isOpen: () => this.#phase.kind !== 'closed',
+      send: (frames) => wire.send(frames),
+      refuse: (code, messageId) => this.refuse(code, messageId),
+      end: (code) => (code === 'closed' ? this.#close(1000, 'closed') : this.#refuseAndClose(code)),
+    };
+  }
+
+  get greeted(): boolean {
+    return this.#phase.kind === 'open';
+  }
+
+  /** Bytes of one message; `bytes` is only valid during this call. */
+  receive(bytes: ArrayBuffer): void {
+    if (this.#phase.kind === 'closed') return;
+    const decoded = decode(bytes);
+    if (decoded.kind === 'frame') {
+      this.#badInARow = 0;
+      return this.#take(decoded.frame);
+    }
+    if (decoded.code === 'frame_too_large') return this.#refuseAndClose('frame_too_large');
+    this.#badInARow += 1;
+    this.refuse(decoded.code, decoded.messageId);
+    if (this.#badInARow >= BAD_FRAMES_IN_A_ROW) this.#refuseAndClose('too_many_bad_frames');
+  }
+
+  /** A text frame that is not UTF-8, or a binary one. */
+  receiveBinary(): void {
+    this.receive(new ArrayBuffer(0));
+  }
+
+  refuse(code: ErrorCode, messageId?: string): void {
+    const { message, retryable } = errorBody(code);
+    this.#ports.metrics.refused(code);
+    this.#say({
+      type: 'error',
+      code,
+      message,
+      retryable,
+      ...(messageId === undefined ? {} : { message_id: messageId }),
+      ...(errors[code].close === 1012 || errors[code].close === 1013
+        ? { retry_after_ms: this.#ports.retryAfterMs() }
+        : {}),
+    });
+  }
+
+  /** Sends the client away: it should come back, to this instance or another. */
+  sendAway(code: ErrorCode): void {
+    this.#refuseAndClose(code);
+  }
+
+  /** The socket is gone, or was just closed by us: nothing is heard of it any more. */
+  closed(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'closed') return;
+    this.#phase = { kind: 'closed' };
+    if (phase.kind === 'greeting') phase.cancelDeadline();
+    if (phase.kind === 'open')
+      depart(this.#ports.greet, phase.subscription).catch((error: unknown) =>
+        this.#ports.log.warn({ err: error }, 'departure was not recorded'),
+      );
+  }
+
+  #take(frame: ClientFrame): void {
+    const phase = this.#phase;
+    if (frame.type === 'ping')
+      return this.#say({ type: 'pong', ...(frame.nonce === undefined ? {} : { nonce: frame.nonce }) });
+    switch (phase.kind) {
+      case 'greeting':
+        if (frame.type !== 'hello')
+          return this.refuse('hello_required', frame.type === 'message' ? frame.id : undefined);
+        if (this.#ports.draining()) return this.#refuseAndClose('draining');
+        if (this.#ports.overloaded()) return this.#refuseAndClose('overloaded');
+        phase.cancelDeadline();
+        this.#phase = { kind: 'opening', waiting: [] };
+        void this.#open(frame);
+        return;
+      case 'opening':
+        if (phase.waiting.length >= WAITING_MAX) return this.#refuseAndClose('overloaded');
+        phase.waiting.push(frame);
+        return;
+      case 'open':
+        this.#dispatch(phase.sessionId, phase.subscription.userId, frame);
+        return;
+      case 'closed':
+        return;
+    }
+  }
+
+  async #open(hello: HelloFrame): Promise<void> {
+    const greeting = await greet(this.#ports.greet, hello, this.#outlet).catch((error: unknown) => {
+      this.#ports.log.error({ err: error }, 'greeting failed');
+      return { kind: 'refused', code: 'internal' } as const;
+    });
+    const phase = this.#phase;
+    if (greeting.kind === 'refused') {
+      if (phase.kind !== 'opening') return;
+      // Hello may be said again on this connection once the store is back.
+      if (errors[greeting.code].close !== null) return this.#refuseAndClose(greeting.code);
+      const cancelDeadline = this.#ports.clock.after(HELLO_DEADLINE_MS, () =>
+        this.#refuseAndClose('hello_timeout'),
+      );
+      this.#phase = { kind: 'greeting', cancelDeadline };
+      return this.refuse(greeting.code);
+    }
+    if (phase.kind !== 'opening') {
+      await depart(this.#ports.greet, greeting.subscription);
+      return;
+    }
+    this.#phase = { kind: 'open', sessionId: greeting.sessionId, subscription: greeting.subscription };
+    for (const frame of phase.waiting) this.#take(frame);
+  }
+
+  #dispatch(sessionId: string, userId: string | null, frame: ClientFrame): void {
+    const at = this.#ports.clock.now();
+    switch (frame.type) {
+      case 'hello':
+        return this.refuse('hello_repeated');
+      case 'message':
+        if (this.#ports.overloaded()) return this.refuse('overloaded', frame.id);
+        return this.#send(sessionId, this.#messageEvent(frame, at, userId), frame.id);
+      case 'cancel':
+        return this.#send(sessionId, {
+          type: 'cancel',
+          at,
+          ...(frame.turn_id === undefined ? {} : { turnId: frame.turn_id }),
+        });
+      case 'extend':
+        return this.#send(sessionId, { type: 'extend', at });
+      case 'close':
+        return this.#send(sessionId, { type: 'close', at, reason: 'closed' });
+      case 'ping':
+        return;
+    }
+  }
+
+  #messageEvent(frame: MessageFrame, at: number, author: string | null): SessionEvent {
+    const { max_tokens, temperature, stop } = frame.options ?? {};
+    return {
+      type: 'message',
+      at,
+      messageId: frame.id,
+      turnId: randomUUID(),
+      content: frame.content ?? '',
+      author,
+      ...(frame.patient === undefined ? {} : { patient: patientFromChat(frame.patient) }),
+      policy: frame.policy ?? this.#ports.defaultPolicy,
+      options: {
+        ...(max_tokens === undefined ? {} : { maxTokens: max_tokens }),
+        ...(temperature === undefined ? {} : { temperature }),
+        ...(stop === undefined ? {} : { stop }),
+      },
+    };
+  }
+
+  #send(sessionId: string, event: SessionEvent, messageId?: string): void {
+    const { directory, instance } = this.#ports.greet;
+    directory
+      .send(sessionId, event, { instance, connection: this.#outlet.id })
+      .then((outcome) => {
+        if (outcome.kind === 'refused') this.refuse(outcome.code, messageId);
+      })
+      .catch((error: unknown) => {
+        this.#ports.log.error({ err: error }, 'input failed');
+        this.refuse('internal', messageId);
+      });
+  }
+
+  #say(frame: TransientFrame): void {
+    if (this.#phase.kind === 'closed') return;
+    if (!this.#wire.send([JSON.stringify(frame)])) this.#close(errors.slow_consumer.close, 'slow_consumer');
+  }
+
+  #refuseAndClose(code: ErrorCode): void {
+    if (code !== 'slow_consumer' && code !== 'session_expired') this.refuse(code);
+    this.#close(errors[code].close ?? 1011, code);
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#phase.kind === 'closed') return;
+    this.#ports.metrics.disconnected(code);
+    this.#wire.close(code, reason);
+    this.closed();
+  }
+}

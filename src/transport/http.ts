@@ -1,0 +1,104 @@
+/**
+ * uWebSockets.js ↔ HTTP routes. The request object is dead after the handler returns, so its head is read at once; the
+ * chunks of a body are only valid during their callback; a response whose client is gone throws on any call.
+ */
+import { randomUUID } from 'node:crypto';
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
+import { answer, type HttpAnswer, problem, type Route, type StreamSink } from '../http/router.ts';
+import type { Log } from '../telemetry/log.ts';
+
+const BODY_MAX_BYTES = 1024 * 1024;
+/** Bytes that may wait for a slow reader of a stream before it is ended. */
+const STREAM_BACKLOG_MAX_BYTES = 1024 * 1024;
+
+interface Exchange {
+  readonly res: HttpResponse;
+  gone: boolean;
+  readonly onGone: (() => void)[];
+}
+
+export function serveHttp(app: TemplatedApp, routes: readonly Route[], log: Log): void {
+  app.any('/*', (res, req) => {
+    const exchange: Exchange = { res, gone: false, onGone: [] };
+    res.onAborted(() => {
+      exchange.gone = true;
+      for (const task of exchange.onGone) task();
+    });
+    const head = headOf(req, exchange, log);
+    readBody(exchange)
+      .then((body) =>
+        body === null ? problem('too_large', randomUUID()) : answer(routes, { ...head, body }),
+      )
+      .then((reply) => write(exchange, reply))
+      .catch((error: unknown) => log.error({ err: error }, 'answer failed'));
+  });
+}
+
+function headOf(req: HttpRequest, exchange: Exchange, log: Log) {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    headers.set(name, value);
+  });
+  const path = req.getUrl();
+  return {
+    method: req.getMethod().toUpperCase(),
+    path,
+    query: new URLSearchParams(req.getQuery() ?? ''),
+    header: (name: string) => headers.get(name) ?? '',
+    onGone(task: () => void) {
+      if (exchange.gone) task();
+      else exchange.onGone.push(task);
+    },
+    failed: (error: unknown, requestId: string) => log.error({ err: error, path, requestId }, 'route failed'),
+  };
+}
+
+/** Null where the body is larger than any request needs. */
+function readBody({ res }: Exchange): Promise<string | null> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    res.onData((chunk, isLast) => {
+      bytes += chunk.byteLength;
+      if (bytes <= BODY_MAX_BYTES) chunks.push(Buffer.from(new Uint8Array(chunk)));
+      if (isLast) resolve(bytes <= BODY_MAX_BYTES ? Buffer.concat(chunks).toString('utf8') : null);
+    });
+  });
+}
+
+function write(exchange: Exchange, reply: HttpAnswer): void {
+  const { res } = exchange;
+  if (exchange.gone) return;
+  const { body } = reply;
+  res.cork(() => {
+    res.writeStatus(String(reply.status));
+    for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
+    if (typeof body === 'string') res.end(body);
+  });
+  if (typeof body !== 'string') body(sinkOf(exchange));
+}
+
+function sinkOf(exchange: Exchange): StreamSink {
+  const { res } = exchange;
+  const start = res.getWriteOffset();
+  let handed = 0;
+  return {
+    write(chunk) {
+      if (exchange.gone) return false;
+      handed += Buffer.byteLength(chunk);
+      let kept = true;
+      res.cork(() => {
+        kept = res.write(chunk) || start + handed - res.getWriteOffset() <= STREAM_BACKLOG_MAX_BYTES;
+      });
+      if (!kept) res.close();
+      return kept;
+    },
+    end() {
+      if (exchange.gone) return;
+      exchange.gone = true;
+      res.cork(() => {
+        res.end();
+      });
+    },
+  };
+}

@@ -1,0 +1,79 @@
+// Loads uWebSockets.js. No single build of it covers every Node that we run on, so two are installed side by
+// side and the first whose binary fits this process is taken. See docs/adr/0001-uwebsockets-from-npm.md.
+
+/** The older build's types: what they lack is missing on Node 20. */
+export type Uws = typeof import('uws-node20');
+
+export interface UwsBuild {
+  readonly name: string;
+  readonly load: () => Promise<Uws>;
+}
+
+const builds: readonly UwsBuild[] = [
+  { name: 'uws-node22', load: () => import('uws-node22') },
+  { name: 'uws-node20', load: () => import('uws-node20') },
+];
+
+export interface Host {
+  readonly node: string;
+  readonly platform: string;
+  readonly arch: string;
+  /** Undefined where the C library isn't glibc. */
+  readonly glibc: string | undefined;
+}
+
+export async function loadUws(candidates = builds, describeHost: () => Host = thisHost): Promise<Uws> {
+  const failures: unknown[] = [];
+  for (const build of candidates) {
+    try {
+      return await build.load();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new Error(nothingFits(describeHost(), candidates), { cause: failures });
+}
+
+function nothingFits(host: Host, candidates: readonly UwsBuild[]): string {
+  const libc =
+    host.platform === 'linux' ? `, ${host.glibc === undefined ? 'no glibc' : `glibc ${host.glibc}`}` : '';
+  const names = candidates.map((build) => build.name).join(' and ');
+  return (
+    `uWebSockets.js has no binary for Node ${host.node} on ${host.platform} ${host.arch}${libc} (tried ${names}): ` +
+    remedy(host)
+  );
+}
+
+function remedy(host: Host): string {
+  const major = Number.parseInt(host.node, 10);
+  if (host.platform === 'linux' && host.glibc === undefined) {
+    return 'use a glibc system such as Debian or Ubuntu, musl is not supported';
+  }
+  if (![20, 22, 24, 26].includes(major)) return 'use Node 20, 22, 24 or 26';
+  if (host.platform === 'linux' && major >= 24 && isOlder(host.glibc, 2, 38)) {
+    return 'use a system with glibc 2.38 or later (Debian 13, Ubuntu 24.04), or Node 20 or 22';
+  }
+  return 'run `npm install` with this Node and without --omit=optional';
+}
+
+function isOlder(version: string | undefined, major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = (version ?? '').split('.').map(Number);
+  return ownMajor < major || (ownMajor === major && ownMinor < minor);
+}
+
+function thisHost(): Host {
+  return {
+    node: process.versions.node,
+    platform: process.platform,
+    arch: process.arch,
+    glibc: glibcVersion(),
+  };
+}
+
+function glibcVersion(): string | undefined {
+  const report: unknown = process.report.getReport();
+  if (typeof report !== 'object' || report === null || !('header' in report)) return undefined;
+  const { header } = report;
+  if (typeof header !== 'object' || header === null || !('glibcVersionRuntime' in header)) return undefined;
+  return typeof header.glibcVersionRuntime === 'string' ? header.glibcVersionRuntime : undefined;
+}

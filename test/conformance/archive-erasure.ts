@@ -1,0 +1,191 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ArchivedSession } from '../../src/archive/archive.ts';
+import { noteErasure } from '../../src/archive/scrubber.ts';
+import {
+  type ArchiveFactory,
+  type ArchiveFixture,
+  dialogue,
+  everyHit,
+  fill,
+  HOUR_MS,
+  MORNING,
+  sessionOf,
+  turnOf,
+} from './archive-fixture.ts';
+
+const TABLES = ['archived_sessions', 'archived_lines', 'archived_turns'] as const;
+
+export function describeErasure(open: ArchiveFactory): void {
+  describe('erasing', () => {
+    let fixture: ArchiveFixture;
+    beforeEach(async () => {
+      fixture = await open();
+      return () => fixture.stop();
+    });
+
+    /** A conversation that says its word everywhere a conversation can. */
+    const telling = (word: string, changes: Partial<ArchivedSession> = {}): ArchivedSession =>
+      sessionOf({
+        clientId: `${word}-client`,
+        diagnosisId: `${word}-diagnosis`,
+        patient: { complaint: `${word} in the patient` },
+        lines: dialogue(
+          [`${word} first`, `answer about ${word}`, `${word} second ${'pad '.repeat(900)}`],
+          word,
+        ),
+        turns: [turnOf({ turnId: `${word}-turn` })],
+        ...changes,
+      });
+
+    const rowsLeft = async (): Promise<number[]> => {
+      const counted: number[] = [];
+      for (const table of TABLES) {
+        counted.push((await fixture.engine.db.selectFrom(table).select('n').execute()).length);
+      }
+      return counted;
+    };
+
+    it('takes every life of one session out of every table and of the search, and no other', async () => {
+      const { archive } = fixture;
+      const stays = sessionOf({ turns: [turnOf()] });
+      await archive.store(stays);
+      const before = await rowsLeft();
+      const goes = telling('zebrafish', { sessionId: 'goes' });
+      await archive.store(goes);
+      await archive.store({ ...goes, createdAt: MORNING + 1 });
+      expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toHaveLength(2);
+      expect(await archive.eraseSession('goes')).toBe(2);
+      expect(await archive.read('goes')).toEqual([]);
+      expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
+      expect(await rowsLeft()).toEqual(before);
+      expect(await archive.read(stays.sessionId)).toEqual([stays]);
+      expect(await everyHit(archive, { text: 'headache', limit: 5 })).toEqual([stays.sessionId]);
+      expect(await archive.eraseSession('goes')).toBe(0);
+    });
+
+    it('takes all sessions of one user and names each once', async () => {
+      const { archive } = fixture;
+      for (const [sessionId, createdAt] of [
+        ['one', MORNING],
+        ['one', MORNING + 1],
+        ['two', MORNING],
+      ] as const) {
+        await archive.store(telling('zebrafish', { sessionId, createdAt, userId: 'anna' }));
+      }
+      await archive.store(sessionOf({ sessionId: 'three', userId: 'ben' }));
+      expect((await archive.eraseUser('anna')).toSorted()).toEqual(['one', 'two']);
+      expect(await everyHit(archive, { limit: 5 })).toEqual(['three']);
+      expect(await archive.eraseUser('anna')).toEqual([]);
+    });
+
+    it('empties what the user wrote into sessions of others, and leaves their own words', async () => {
+      const { archive } = fixture;
+      const [mine, , hers] = dialogue(['my own words', 'an answer', 'zebrafish by her'], 'ben');
+      const shared = sessionOf({
+        sessionId: 'shared',
+        userId: 'ben',
+        lines: [mine!, { ...hers!, author: 'anna' }],
+      });
+      await archive.store(shared);
+      expect(await archive.eraseUser('anna')).toEqual([]);
+      const [read] = await archive.read('shared');
+      expect(read?.lines).toEqual([mine, { ...hers, author: null, content: '' }]);
+      expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
+      expect(await everyHit(archive, { text: 'own words', limit: 5 })).toEqual(['shared']);
+      expect((await archive.figures({})).secondTurns).toEqual([]);
+      expect(await fixture.holds('zebrafish')).not.toBe(true);
+    });
+
+    it('leaves no byte of an erased session in any file', async () => {
+      const { archive } = fixture;
+      await archive.store(sessionOf({ sessionId: 'stays', userId: 'bystander' }));
+      await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id', userId: 'qcanaryq-user' }));
+      expect(await fixture.holds('qcanaryq')).not.toBe(false);
+      await archive.eraseSession('qcanaryq-id');
+      expect(await fixture.holds('qcanaryq')).not.toBe(true);
+      expect(await fixture.holds('bystander')).not.toBe(false);
+    });
+
+    it('leaves no byte of a user whose sessions lie scattered among pages that grew, split and emptied', async () => {
+      const { archive } = fixture;
+      const pick = randomOf(7);
+      // Words and ids in no order, so that rows land between rows and words between words.
+      const text = () => Array.from({ length: 12 }, () => 'abcdefghijklmnopqrstuvwxyz'[pick(26)]).join('');
+      for (let index = 0; index < 240; index += 1) {
+        const own = pick(3) === 0;
+        // Neighbours that differ in their last letter alone: an index tells them apart by the whole word.
+        const pair = (word: string) => `${word}qcanaryqx ${word}qcanaryqy`;
+        const words = Array.from({ length: 40 }, () => (own ? pair(text()) : text())).join(' ');
+        const padding = ' -'.repeat(pick(pick(3_000) + 1));
+        await archive.store(
+          sessionOf({
+            sessionId: own ? `qcanaryq${text()}` : text(),
+            createdAt: MORNING + pick(1_000_000),
+            userId: own ? 'qcanaryq' : 'bystander',
+            lines: dialogue([words, padding, text() + padding]),
+          }),
+        );
+      }
+      expect(await fixture.holds('qcanaryq')).not.toBe(false);
+      expect((await archive.eraseUser('qcanaryq')).length).toBeGreaterThan(50);
+      expect(await fixture.holds('canaryq')).not.toBe(true);
+      expect((await everyHit(archive, { userId: 'bystander', limit: 50 })).length).toBeGreaterThan(100);
+    }, 60_000);
+
+    it('finishes, at the next start, an erasure whose process died between deleting and scrubbing', async () => {
+      const { archive, engine } = fixture;
+      await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id' }));
+      await engine.db.transaction().execute(async (tx) => {
+        await tx.deleteFrom('archived_sessions').execute();
+        await noteErasure(tx);
+      });
+      await (await fixture.again()).close();
+      expect(await fixture.holds('qcanaryq')).not.toBe(true);
+      expect(await engine.db.selectFrom('archive_erasures').selectAll().execute()).toEqual([]);
+    });
+
+    it('finishes erasures that come all at once, while others store', async () => {
+      const { archive } = fixture;
+      for (let index = 0; index < 8; index += 1) {
+        await archive.store(telling(`qcanaryq${index}`, { sessionId: `goes-${index}` }));
+      }
+      const stays = Array.from({ length: 20 }, () => sessionOf({ userId: 'stays' }));
+      const erased = await Promise.all([
+        ...Array.from({ length: 8 }, (_, index) => archive.eraseSession(`goes-${index}`)),
+        ...stays.map((session) => archive.store(session)),
+      ]);
+      expect(erased.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 1));
+      expect(await fixture.holds('qcanaryq')).not.toBe(true);
+      expect(await everyHit(archive, { limit: 50 })).toHaveLength(20);
+    });
+
+    it('retires what ended before a date, over several batches, and nothing that ended at it', async () => {
+      const { archive } = fixture;
+      const endedAt = MORNING + HOUR_MS;
+      const old = Array.from({ length: 450 }, (_, index) =>
+        sessionOf({ createdAt: MORNING + index, endedAt, turns: [turnOf()] }),
+      );
+      await fill(fixture.engine, old);
+      // Their lines and turns too, of some.
+      for (const session of old.slice(0, 20)) await archive.store(session);
+      const kept = sessionOf({ sessionId: 'kept', createdAt: MORNING, endedAt: endedAt + 1 });
+      await archive.store(kept);
+      expect(await archive.retire(endedAt)).toBe(0);
+      expect(await archive.retire(endedAt + 1)).toBe(450);
+      expect(await everyHit(archive, { limit: 5 })).toEqual(['kept']);
+      expect(await rowsLeft()).toEqual([1, kept.lines.length, 0]);
+      expect(await archive.retire(endedAt + 1)).toBe(0);
+    }, 60_000);
+  });
+}
+
+/** Whole numbers below a bound, the same ones in every run. */
+function randomOf(seed: number): (bound: number) => number {
+  let state = seed;
+  return (bound) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
+  };
+}

@@ -1,0 +1,110 @@
+/** What the archive's suite needs of a database, and the small words its tests are written in. */
+import { randomUUID } from 'node:crypto';
+import { CompiledQuery } from 'kysely';
+import type {
+  Archive,
+  ArchivedLine,
+  ArchivedSession,
+  ArchivedTurn,
+  SearchQuery,
+} from '../../src/archive/archive.ts';
+import type { Engine } from '../../src/archive/engine.ts';
+import { placeOf } from '../../src/archive/place.ts';
+import { sessionRow } from '../../src/archive/rows.ts';
+import { pageOf } from '../../src/archive/search.ts';
+
+export interface ArchiveFixture {
+  readonly archive: Archive;
+  /** What the archive stands on, for plans and for rows in bulk. */
+  readonly engine: Engine;
+  /** One more handle on the same archive, as another instance would open it. */
+  again(): Promise<Archive>;
+  /** Whether the text stands in any file of the database, read as bytes; null where there are no files to read. */
+  holds(text: string): Promise<boolean | null>;
+  stop(): Promise<void>;
+}
+
+export type ArchiveFactory = () => Promise<ArchiveFixture>;
+
+/** 2026-03-02, 09:00 UTC. */
+export const MORNING = Date.UTC(2026, 2, 2, 9);
+export const HOUR_MS = 3_600_000;
+
+export function sessionOf(changes: Partial<ArchivedSession> = {}): ArchivedSession {
+  const createdAt = changes.createdAt ?? MORNING;
+  const lines = changes.lines ?? dialogue(['I have a headache.', 'Rest, and drink water.']);
+  return {
+    sessionId: randomUUID(),
+    createdAt,
+    endedAt: createdAt + HOUR_MS,
+    endReason: 'closed',
+    clientId: null,
+    userId: 'dr-who',
+    diagnosisId: null,
+    patient: { age: 45 },
+    turnCount: lines.filter(({ role }) => role === 'user').length,
+    turns: [],
+    ...changes,
+    lines,
+  };
+}
+
+/** Question and answer in turns. */
+export function dialogue(contents: readonly string[], author: string | null = null): ArchivedLine[] {
+  return contents.map((content, index) => {
+    const turnId = `turn-${Math.floor(index / 2)}`;
+    const isQuestion = index % 2 === 0;
+    const role = isQuestion ? 'user' : 'assistant';
+    return { role, author: isQuestion ? author : null, content, turnId, at: MORNING + index };
+  });
+}
+
+export function turnOf(changes: Partial<ArchivedTurn> = {}): ArchivedTurn {
+  return {
+    turnId: 'turn-0',
+    startedAt: MORNING,
+    outcome: 'completed',
+    promptTokens: 100,
+    completionTokens: 20,
+    firstTokenMs: 12.5,
+    totalMs: 250,
+    ...changes,
+  };
+}
+
+/** Every hit of a search, page by page. */
+export async function everyHit(archive: Archive, query: SearchQuery): Promise<string[]> {
+  const found: string[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await archive.search(cursor === undefined ? query : { ...query, cursor });
+    found.push(...page.hits.map(({ sessionId }) => sessionId));
+    if (page.cursor === null) return found;
+    cursor = page.cursor;
+  }
+}
+
+const ROWS_PER_INSERT = 500;
+
+/** Sessions in bulk, by the rows that `store` would write. */
+export async function fill({ db, kind }: Engine, sessions: readonly ArchivedSession[]): Promise<void> {
+  const rows = sessions.map((session) => ({ ...sessionRow(session), n: placeOf(session.createdAt, 0) }));
+  for (let start = 0; start < rows.length; start += ROWS_PER_INSERT) {
+    await db
+      .insertInto('archived_sessions')
+      .values(rows.slice(start, start + ROWS_PER_INSERT))
+      .execute();
+  }
+  // PostgreSQL does so by itself within a minute; its plans are guesses until then.
+  if (kind === 'postgres') await db.executeQuery(CompiledQuery.raw('ANALYZE'));
+}
+
+/** How the database would answer a search, in its own words. */
+export async function planOf(engine: Engine, query: SearchQuery): Promise<string> {
+  const { sql, parameters } = pageOf(engine, query).compile();
+  const explain = engine.kind === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN (COSTS OFF)';
+  const { rows } = await engine.db.executeQuery(CompiledQuery.raw(`${explain} ${sql}`, [...parameters]));
+  return rows
+    .map((row) => Object.entries(Object(row)))
+    .map((columns) => columns.find(([name]) => name === 'detail' || name === 'QUERY PLAN')?.[1])
+    .join('\n');
+}

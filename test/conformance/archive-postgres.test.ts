@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
+import { type PostgresServer, query, startPostgres } from '../support/postgres.ts';
+import { type ArchiveFixture, dialogue, sessionOf } from './archive-fixture.ts';
+import { describeArchive } from './archive-suite.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+afterAll(() => server?.stop());
+
+async function fixture(): Promise<ArchiveFixture & { readonly url: string }> {
+  const url = await server.database();
+  const options = { databaseUrl: url, dataDir: '/nowhere' };
+  const engine = openEngine(options);
+  const archive = await archiveOn(engine);
+  return {
+    url,
+    archive,
+    engine,
+    again: () => openArchive(options),
+    async holds(text) {
+      if (server.dataDir === null) return null;
+      await query(url, 'CHECKPOINT');
+      return filesOf(server.dataDir, ['pg_wal']).some((file) => readFileSync(file).includes(text));
+    },
+    stop: () => archive.close(),
+  };
+}
+
+function filesOf(folder: string, without: readonly string[]): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !without.some((name) => file.startsWith(join(folder, name))));
+}
+
+describeArchive('postgres', fixture);
+
+describe('archive: postgres itself', () => {
+  it('keeps nothing of an erased user in the statistics of the tables', async () => {
+    const { archive, url, holds } = await fixture();
+    for (let index = 0; index < 30; index += 1) {
+      const lines = dialogue(['wcanaryw', 'wcanaryw', 'wcanaryw'], 'wcanaryw');
+      await archive.store(
+        sessionOf({ userId: 'wcanaryw', diagnosisId: 'wcanaryw', clientId: 'wcanaryw', lines }),
+      );
+    }
+    await query(url, 'ANALYZE');
+    await archive.eraseUser('wcanaryw');
+    expect(await holds('wcanaryw')).not.toBe(true);
+    await archive.close();
+  });
+
+  it('waits with the rewriting until no older transaction can see what was erased', async () => {
+    const { archive, url, holds } = await fixture();
+    await archive.store(sessionOf({ sessionId: 'goes', lines: dialogue(['vcanaryv']) }));
+    const older = new pg.Client({ connectionString: url });
+    await older.connect();
+    await older.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await older.query('SELECT 1');
+    let erased = false;
+    const erasing = archive.eraseSession('goes').then(() => {
+      erased = true;
+    });
+    // Nobody else finds it any more, although the erasure is not through.
+    while ((await archive.read('goes')).length > 0);
+    expect(erased).toBe(false);
+    await older.query('COMMIT');
+    await erasing;
+    expect(await holds('vcanaryv')).not.toBe(true);
+    await older.end();
+    await archive.close();
+  });
+
+  it('leaves no byte in the write-ahead log either, once it was switched and its old files are not recycled', async () => {
+    if (server.dataDir === null) return;
+    const { archive, url } = await fixture();
+    await archive.store(sessionOf({ sessionId: 'goes', lines: dialogue(['ucanaryu']) }));
+    await archive.eraseSession('goes');
+    for (let turn = 0; turn < 2; turn += 1) {
+      await query(url, 'SELECT pg_switch_wal()');
+      await query(url, 'CHECKPOINT');
+    }
+    const holding = filesOf(server.dataDir, []).filter((file) => readFileSync(file).includes('ucanaryu'));
+    expect(holding).toEqual([]);
+    await archive.close();
+  });
+
+  it('survives the loss of its connections', async () => {
+    const { archive, url } = await fixture();
+    const session = sessionOf();
+    await archive.store(session);
+    await query(
+      url,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    // The pool may hand out a connection of whose end it has not heard yet.
+    await archive.health();
+    expect(await archive.read(session.sessionId)).toEqual([session]);
+    await archive.close();
+  });
+
+  it('says what is wrong where nobody answers', async () => {
+    const options = { databaseUrl: 'postgres://nobody@127.0.0.1:1/none', dataDir: '/nowhere' };
+    await expect(openArchive(options)).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
+  });
+});

@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { wordsOf } from '../../src/archive/words.ts';
+import {
+  type ArchiveFactory,
+  type ArchiveFixture,
+  dialogue,
+  everyHit,
+  fill,
+  MORNING,
+  planOf,
+  sessionOf,
+} from './archive-fixture.ts';
+
+const MANY = 20_000;
+
+export function describeSearch(open: ArchiveFactory): void {
+  describe('searching', () => {
+    let fixture: ArchiveFixture;
+    let archive: ArchiveFixture['archive'];
+    const chest = sessionOf({
+      sessionId: 'chest',
+      createdAt: MORNING,
+      userId: 'anna',
+      diagnosisId: 'I21',
+      lines: dialogue([
+        'Crushing CHEST pain since 120/80 at Café Zoë',
+        'Take Aspirin, 300mg.',
+        'And diabetes?',
+      ]),
+    });
+    const knee = sessionOf({
+      sessionId: 'knee',
+      createdAt: MORNING + 1_000,
+      userId: 'anna',
+      diagnosisId: 'M17',
+      lines: dialogue(['Pain in the knee', 'Ice and rest. Not OR but AND.']),
+    });
+    const other = sessionOf({
+      sessionId: 'other',
+      createdAt: MORNING + 2_000,
+      userId: 'ben',
+      diagnosisId: 'I21',
+      lines: dialogue(['chest X-ray, please']),
+    });
+
+    beforeAll(async () => {
+      fixture = await open();
+      archive = fixture.archive;
+      for (const session of [knee, chest, other]) await archive.store(session);
+    });
+    afterAll(() => fixture.stop());
+
+    const found = (query: Partial<Parameters<typeof archive.search>[0]>) =>
+      everyHit(archive, { limit: 2, ...query });
+
+    it('finds conversations in which all words occur, anywhere in them, newest first', async () => {
+      expect(await found({ text: 'pain' })).toEqual(['knee', 'chest']);
+      expect(await found({ text: 'aspirin chest diabetes' })).toEqual(['chest']);
+      expect(await found({ text: 'aspirin knee' })).toEqual([]);
+    });
+
+    it('minds neither case nor accents nor what stands between words', async () => {
+      expect(await found({ text: '  ZOE;café\t' })).toEqual(['chest']);
+      expect(await found({ text: '120/80' })).toEqual(['chest']);
+      expect(await found({ text: '300MG' })).toEqual(['chest']);
+      expect(await found({ text: 'x-ray' })).toEqual(['other']);
+    });
+
+    it('takes whole words only', async () => {
+      expect(await found({ text: 'diabet' })).toEqual([]);
+      expect(await found({ text: 'hest' })).toEqual([]);
+    });
+
+    it('filters by user, by diagnosis, by date, and by all of them together', async () => {
+      expect(await found({ userId: 'anna' })).toEqual(['knee', 'chest']);
+      expect(await found({ diagnosisId: 'I21' })).toEqual(['other', 'chest']);
+      expect(await found({ userId: 'anna', diagnosisId: 'I21' })).toEqual(['chest']);
+      expect(await found({ userId: 'nobody' })).toEqual([]);
+      expect(await found({ from: MORNING + 1_000 })).toEqual(['other', 'knee']);
+      expect(await found({ to: MORNING + 1_000 })).toEqual(['chest']);
+      expect(await found({ from: MORNING + 1, to: MORNING + 2_000 })).toEqual(['knee']);
+      expect(await found({ text: 'chest', userId: 'ben' })).toEqual(['other']);
+      expect(await found({ text: 'pain', userId: 'anna', diagnosisId: 'M17', from: MORNING })).toEqual([
+        'knee',
+      ]);
+      expect(await found({ text: 'pain', to: MORNING + 1 })).toEqual(['chest']);
+      expect(await found({ text: 'pain', from: MORNING + 1 })).toEqual(['knee']);
+    });
+
+    it('answers everything where no words are given, and nothing where none of them can be searched', async () => {
+      expect(await found({})).toEqual(['other', 'knee', 'chest']);
+      expect(await found({ text: '  ' })).toEqual(['other', 'knee', 'chest']);
+      expect(await found({ text: '?!' })).toEqual([]);
+    });
+
+    it('gives heads without patient or lines, and a snippet that contains the words as they were written', async () => {
+      const { hits } = await archive.search({ text: 'zoe diabetes', limit: 5 });
+      expect(hits).toHaveLength(1);
+      const { snippet, ...head } = hits[0]!;
+      const { lines: _lines, turns: _turns, patient: _patient, ...rest } = chest;
+      expect(head).toEqual(rest);
+      expect(snippet).toContain('Zoë');
+      expect(snippet).toContain('diabetes');
+      expect((await archive.search({ limit: 1 })).hits[0]?.snippet).toBeNull();
+    });
+
+    it.each([
+      '"',
+      '"chest',
+      "chest' OR '1'='1",
+      'chest OR knee',
+      'chest NOT pain',
+      'NEAR(chest pain)',
+      'words : chest',
+      'che*',
+      '^chest',
+      '-chest',
+      '{words} : chest',
+      'chest & !pain | knee:*',
+      '\\',
+      "'); DROP TABLE archived_sessions; --",
+      '$1 ? :name @p',
+      '\0chest',
+    ])('takes the query %j as words and nothing else', async (text) => {
+      const expected = [chest, knee, other]
+        .filter(({ lines }) => {
+          const all = new Set(lines.flatMap(({ content }) => wordsOf(content)));
+          return wordsOf(text).length > 0 && wordsOf(text).every((word) => all.has(word));
+        })
+        .map(({ sessionId }) => sessionId);
+      expect((await found({ text })).toSorted()).toEqual(expected.toSorted());
+      expect(await found({ userId: text })).toEqual([]);
+      expect(await found({ diagnosisId: text })).toEqual([]);
+    });
+
+    it('does not find a user or a diagnosis by the words that their scope is indexed with', async () => {
+      const [row] = await fixture.engine.db.selectFrom('archived_sessions').select('words').execute();
+      const scope = row?.words.split(' ').find((word) => word.length > 64);
+      expect(scope).toBeDefined();
+      expect(await found({ text: scope ?? '' })).toEqual([]);
+    });
+
+    it.each(['', 'zz zz', '../..', "1' OR '1", 'zzzzzzzzzzz', '-1'])(
+      'refuses %j as a cursor',
+      async (cursor) => {
+        await expect(archive.search({ cursor, limit: 1 })).rejects.toMatchObject({
+          code: 'ARCHIVE_BAD_CURSOR',
+        });
+      },
+    );
+
+    it('keeps a page within bounds, whatever is asked for', async () => {
+      expect((await archive.search({ limit: 0 })).hits).toHaveLength(1);
+      expect((await archive.search({ limit: -5 })).hits).toHaveLength(1);
+      expect((await archive.search({ limit: 1e9 })).hits).toHaveLength(3);
+    });
+  });
+
+  describe('paging', () => {
+    let fixture: ArchiveFixture;
+    beforeEach(async () => {
+      fixture = await open();
+      return () => fixture.stop();
+    });
+
+    it('shows every session once, while others are stored, stored again and erased around the cursor', async () => {
+      const { archive } = fixture;
+      const sessions = Array.from({ length: 60 }, (_, index) =>
+        sessionOf({ sessionId: `s${index}`, createdAt: MORNING + Math.floor(index / 4) }),
+      );
+      for (const session of sessions) await archive.store(session);
+      for (const text of [undefined, 'headache']) {
+        const seen: string[] = [];
+        for (let cursor: string | undefined, page = 0; ; page += 1) {
+          const query = {
+            limit: 7,
+            ...(text === undefined ? {} : { text }),
+            ...(cursor === undefined ? {} : { cursor }),
+          };
+          const answer = await archive.search(query);
+          seen.push(...answer.hits.map(({ sessionId }) => sessionId));
+          await archive.store(
+            sessionOf({ sessionId: `new-${text}-${page}`, createdAt: MORNING + 1_000 + page }),
+          );
+          await archive.store(sessions[page]!);
+          if (answer.cursor === null) break;
+          cursor = answer.cursor;
+        }
+        const old = seen.filter((id) => !id.startsWith('new-'));
+        expect(old.toSorted()).toEqual(sessions.map(({ sessionId }) => sessionId).toSorted());
+        expect(new Set(seen).size).toBe(seen.length);
+      }
+    });
+  });
+
+  describe(`${MANY.toLocaleString('en')} sessions`, () => {
+    let fixture: ArchiveFixture;
+    beforeAll(async () => {
+      fixture = await open();
+      const sessions = Array.from({ length: MANY }, (_, index) =>
+        sessionOf({
+          sessionId: `s${index}`,
+          createdAt: MORNING + index,
+          userId: `user-${index % 50}`,
+          diagnosisId: `diagnosis-${index % 20}`,
+          lines: dialogue([`pain of kind ${index % 100} on day ${index}`]),
+        }),
+      );
+      await fill(fixture.engine, sessions);
+    }, 120_000);
+    afterAll(() => fixture.stop());
+
+    const queries = [
+      { limit: 20 },
+      { limit: 20, from: MORNING + 10, to: MORNING + 19_000 },
+      { limit: 20, userId: 'user-7' },
+      { limit: 20, diagnosisId: 'diagnosis-7' },
+      { limit: 20, userId: 'user-7', diagnosisId: 'diagnosis-7' },
+      { limit: 20, text: 'pain' },
+      { limit: 20, text: 'pain', userId: 'user-7' },
+      { limit: 20, text: 'kind 7', userId: 'user-7', diagnosisId: 'diagnosis-7', from: MORNING },
+    ];
+
+    it.each(queries)('answers the first page and a late one from an index: %j', async (query) => {
+      const { archive, engine } = fixture;
+      const first = await archive.search(query);
+      expect(first.hits).toHaveLength(20);
+      let late = first;
+      for (let page = 0; page < 8; page += 1)
+        late = await archive.search({ ...query, cursor: late.cursor ?? '' });
+      expect(late.hits).toHaveLength(20);
+      for (const cursor of [undefined, late.cursor ?? '']) {
+        const plan = await planOf(engine, cursor === undefined ? query : { ...query, cursor });
+        if (engine.kind === 'sqlite') expectSqliteIndex(plan, query.text !== undefined);
+        else expectPostgresIndex(plan, query.text !== undefined);
+      }
+    });
+
+    it('shows all of them, once each, in the order of their beginning', async () => {
+      const ids = await everyHit(fixture.archive, { limit: 200 });
+      expect(ids).toEqual(Array.from({ length: MANY }, (_, index) => `s${MANY - 1 - index}`));
+    }, 60_000);
+  });
+}
+
+/** A table that is walked from end to end is a SCAN; rows that have to be sorted afterwards are a TEMP B-TREE. */
+function expectSqliteIndex(plan: string, isFullText: boolean): void {
+  // The full-text index: matched (M), and entered between two row numbers (<>).
+  const matched = /^SCAN \w+ VIRTUAL TABLE INDEX \d+:[<>]*M\d*[<>]*$/m;
+  if (isFullText) expect(plan).toMatch(matched);
+  const rest = plan.replace(matched, '').trim();
+  expect(rest).toMatch(/^SEARCH s USING [^\n]+$/);
+}
+
+/** PostgreSQL's full-text index knows no order: what it found, and nothing else, may be sorted. */
+function expectPostgresIndex(plan: string, isFullText: boolean): void {
+  const isMatched = isFullText && plan.includes('Bitmap Index Scan on archived_sessions_words');
+  expect(plan).not.toContain('Seq Scan');
+  if (!isMatched)
+    expect(plan).toMatch(/^Limit\n {2}-> {2}Index Scan Backward using \w+ on archived_sessions s\n/);
+}

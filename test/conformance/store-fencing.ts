@@ -1,0 +1,249 @@
+/** P1 to P3: one writer, all or nothing, each write once. */
+import { describe, expect, it } from 'vitest';
+import {
+  appendOf,
+  claimed,
+  commitOf,
+  created,
+  expectCommitted,
+  frames,
+  freshId,
+  OPTIONS,
+  type StoreFixture,
+} from './store-fixture.ts';
+
+export function describeFencing(fixture: () => StoreFixture): void {
+  describe('one writer', () => {
+    it('gives a claim to one instance and tells the other who holds it and for how long', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId } = await created(a, 'a');
+      const other = await b.claim(sessionId, 'b');
+      expect(other).toMatchObject({ kind: 'held', instance: 'a' });
+      if (other.kind !== 'held') return;
+      expect(other.leaseLeftMs).toBeGreaterThan(0);
+      expect(other.leaseLeftMs).toBeLessThanOrEqual(OPTIONS.leaseMs);
+    });
+
+    it('lets one of many simultaneous claims through', async () => {
+      const sessionId = freshId();
+      const { stores } = fixture();
+      const outcomes = await Promise.all(
+        Array.from({ length: 12 }, (_, n) => stores[n % 3]!.claim(sessionId, `instance-${n}`)),
+      );
+      expect(outcomes.filter(({ kind }) => kind === 'claimed')).toHaveLength(1);
+    });
+
+    it('raises the epoch with every claim and brings the stored session with it', async () => {
+      const [a, b] = fixture().stores;
+      const first = await created(a, 'a', {
+        snapshot: '{"value":"töken \\n 🙂"}',
+        frames: frames(0, 3),
+        dueAt: 1_900_000_000_123,
+      });
+      await a.release(first.fence, false);
+      const second = await claimed(b, first.sessionId, 'b');
+      expect(second.fence.epoch).toBeGreaterThan(first.fence.epoch);
+      const record = {
+        version: 1,
+        epoch: second.fence.epoch,
+        head: 3,
+        snapshot: '{"value":"töken \\n 🙂"}',
+        instance: 'b',
+        dueAt: 1_900_000_000_123,
+        inboxLength: 0,
+      };
+      expect(second.record).toEqual(record);
+      expect(await a.read(first.sessionId)).toEqual(record);
+    });
+
+    it('shows nothing of a session that was claimed but never committed, and forgets it on release', async () => {
+      const { stores, traces } = fixture();
+      const sessionId = freshId();
+      const { fence, record } = await claimed(stores[0], sessionId, 'a');
+      expect(record).toBeNull();
+      expect(await stores[1].read(sessionId)).toBeNull();
+      expect(await stores[1].readLog(sessionId, 0, 10)).toBeNull();
+      expect(await stores[1].push(sessionId, 'x')).toEqual({ kind: 'absent' });
+      expect(await stores[0].append(fence, appendOf({ frames: frames(0, 1) }))).toEqual({ kind: 'conflict' });
+      for (const staysMs of (await traces(sessionId)).values()) {
+        expect(staysMs).toBeLessThanOrEqual(4 * OPTIONS.leaseMs);
+      }
+      expect(await stores[0].release(fence, false)).toEqual({ kind: 'released' });
+      expect([...(await traces(sessionId)).keys()]).toEqual([]);
+    });
+
+    it('still takes writes after the lease ran out, as long as nobody else claimed', async () => {
+      const { stores, elapse } = fixture();
+      const { sessionId, fence } = await created(stores[0], 'a');
+      await elapse(OPTIONS.leaseMs + 50);
+      expectCommitted(await stores[0].commit(fence, commitOf({ expectedVersion: 1, frames: frames(0, 1) })));
+      expect(await stores[1].claim(sessionId, 'b')).toMatchObject({ kind: 'held', instance: 'a' });
+      await elapse(OPTIONS.leaseMs + 50);
+      expectCommitted(await stores[0].append(fence, appendOf({ expectedHead: 1, frames: frames(1, 1) })));
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await stores[0].renew(fence)).toEqual({ kind: 'renewed', inboxLength: 0 });
+      expect(await stores[1].claim(sessionId, 'b')).toMatchObject({ kind: 'held', instance: 'a' });
+    });
+
+    it('takes a first commit after the lease ran out', async () => {
+      const { stores, elapse } = fixture();
+      const { fence } = await claimed(stores[0], freshId(), 'a');
+      await elapse(OPTIONS.leaseMs + 50);
+      expectCommitted(await stores[0].commit(fence, commitOf()));
+    });
+
+    it('fences commit, append, renew and release of an owner whose session was taken', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b] = stores;
+      const { sessionId, fence } = await created(a, 'a');
+      await elapse(OPTIONS.leaseMs + 50);
+      const taken = await claimed(b, sessionId, 'b');
+      const before = await b.read(sessionId);
+      const late = commitOf({ expectedVersion: 1, frames: frames(0, 1), messageIds: ['m'], dueAt: 5 });
+      expect(await a.commit(fence, late)).toEqual({ kind: 'fenced' });
+      expect(await a.commit(fence, { ...late, end: true })).toEqual({ kind: 'fenced' });
+      expect(await a.append(fence, appendOf({ frames: frames(0, 1) }))).toEqual({ kind: 'fenced' });
+      expect(await a.renew(fence)).toEqual({ kind: 'fenced' });
+      expect(await a.release(fence, false)).toEqual({ kind: 'fenced' });
+      expect(await b.read(sessionId)).toEqual(before);
+      expect((await b.readLog(sessionId, 0, 10))?.frames).toEqual([]);
+      expectCommitted(await b.commit(taken.fence, late));
+      // The new owner's lease runs out too: that does not bring the old one back.
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await a.commit(fence, commitOf({ expectedVersion: 2, expectedHead: 1 }))).toEqual({
+        kind: 'fenced',
+      });
+    });
+
+    it('fences who has the token but not the epoch, or the epoch but not the token', async () => {
+      const [a] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      for (const wrong of [
+        { epoch: fence.epoch + 1 },
+        { epoch: fence.epoch - 1 },
+        { token: `${fence.token}x` },
+      ]) {
+        const forged = { ...fence, ...wrong };
+        expect(await a.commit(forged, commitOf({ expectedVersion: 1 }))).toEqual({ kind: 'fenced' });
+        expect(await a.append(forged, appendOf())).toEqual({ kind: 'fenced' });
+        expect(await a.renew(forged)).toEqual({ kind: 'fenced' });
+        expect(await a.release(forged, false)).toEqual({ kind: 'fenced' });
+      }
+      expect(await a.read(sessionId)).toMatchObject({ version: 1 });
+    });
+
+    it('never gives out an epoch below its clock, so none of a timeline that was lost comes again', async () => {
+      const { stores, now, elapse } = fixture();
+      const [a, b] = stores;
+      const before = now();
+      const { sessionId, fence } = await created(a, 'a');
+      expect(fence.epoch).toBeGreaterThanOrEqual(before);
+      expect(fence.epoch).toBeLessThanOrEqual(now());
+      await a.release(fence, false);
+      const claimedFast: number[] = [];
+      for (let n = 0; n < 5; n += 1) {
+        const next = await claimed(b, sessionId, 'b');
+        claimedFast.push(next.fence.epoch);
+        await b.release(next.fence, false);
+      }
+      expect(new Set(claimedFast).size).toBe(5);
+      expect(claimedFast).toEqual(claimedFast.toSorted((left, right) => left - right));
+      await elapse(50);
+      expect((await claimed(a, sessionId, 'a')).fence.epoch).toBeGreaterThanOrEqual(before + 50);
+    });
+
+    it('fences by the token too: of an ended session nothing is left to count from', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b] = stores;
+      const sessionId = freshId();
+      const old = await claimed(a, sessionId, 'a');
+      expectCommitted(await a.commit(old.fence, commitOf({ end: true })));
+      const renewed = await claimed(b, sessionId, 'b');
+      expect(renewed.fence.token).not.toBe(old.fence.token);
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await a.commit(old.fence, commitOf())).toEqual({ kind: 'fenced' });
+      expectCommitted(await b.commit(renewed.fence, commitOf()));
+    });
+
+    it('fences a claim that was given up, and says twice that it was', async () => {
+      const { stores } = fixture();
+      const { sessionId, fence } = await created(stores[0], 'a');
+      expect(await stores[0].release(fence, false)).toEqual({ kind: 'released' });
+      expect(await stores[0].release(fence, false)).toEqual({ kind: 'released' });
+      expect(await stores[0].commit(fence, commitOf({ expectedVersion: 1 }))).toEqual({ kind: 'fenced' });
+      expect(await stores[0].renew(fence)).toEqual({ kind: 'fenced' });
+      expect(await stores[1].claim(sessionId, 'b')).toMatchObject({ kind: 'claimed' });
+    });
+  });
+
+  describe('all or nothing, once', () => {
+    it('answers a repeated commit and append like the first time and applies them once', async () => {
+      const [a] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      const commit = commitOf({ expectedVersion: 1, frames: frames(0, 2), messageIds: ['m1'] });
+      const append = appendOf({ expectedHead: 2, frames: frames(2, 2) });
+      for (let time = 0; time < 3; time += 1) {
+        expect(await a.commit(fence, commit)).toEqual({ kind: 'committed', inboxLength: 0 });
+      }
+      for (let time = 0; time < 3; time += 1) {
+        expect(await a.append(fence, append)).toEqual({ kind: 'committed', inboxLength: 0 });
+      }
+      expect(await a.read(sessionId)).toMatchObject({ version: 2, head: 4 });
+      expect((await a.readLog(sessionId, 0, 10))?.frames).toEqual(frames(0, 4));
+    });
+
+    it('refuses another version and another head, and changes nothing', async () => {
+      const [a] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a', { frames: frames(0, 1) });
+      const before = await a.read(sessionId);
+      const wrong = [
+        commitOf({ expectedVersion: 0, expectedHead: 1 }),
+        commitOf({ expectedVersion: 2, expectedHead: 1 }),
+        commitOf({ expectedVersion: 1, expectedHead: 0, frames: frames(0, 1) }),
+        commitOf({ expectedVersion: 1, expectedHead: 2 }),
+        commitOf({ expectedVersion: 2, expectedHead: 1, end: true }),
+      ];
+      for (const commit of wrong) expect(await a.commit(fence, commit)).toEqual({ kind: 'conflict' });
+      expect(await a.append(fence, appendOf({ expectedHead: 0, frames: frames(0, 1) }))).toEqual({
+        kind: 'conflict',
+      });
+      expect(await a.read(sessionId)).toEqual(before);
+    });
+
+    it('refuses to write a gap into the log before anything is sent', async () => {
+      const [a] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      await expect(a.commit(fence, commitOf({ expectedVersion: 1, frames: frames(1, 1) }))).rejects.toThrow(
+        /does not continue/,
+      );
+      await expect(a.append(fence, appendOf({ frames: frames(3, 1) }))).rejects.toThrow(/does not continue/);
+      expect(await a.read(sessionId)).toMatchObject({ version: 1, head: 0 });
+    });
+
+    it('applies a commit once whose reply was lost, and knows it when it is sent again', async ({ skip }) => {
+      const { shaky, stores } = fixture();
+      if (shaky === null) return skip('a call never leaves the process');
+      const { sessionId, fence } = await created(shaky.store, 'a');
+      const commit = commitOf({ expectedVersion: 1, frames: frames(0, 2), messageIds: ['m1'] });
+      shaky.loseReplies();
+      const lost = shaky.store.commit(fence, commit);
+      const rejected = expect(lost).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_/) });
+      await expect.poll(async () => (await stores[1].read(sessionId))?.version).toBe(2);
+      shaky.cut();
+      await rejected;
+      await expect
+        .poll(() => shaky.store.commit(fence, commit).catch(() => null), { timeout: 5_000 })
+        .toEqual({ kind: 'committed', inboxLength: 0 });
+      expect(await stores[1].read(sessionId)).toMatchObject({ version: 2, head: 2 });
+    });
+
+    it('answers a repeated ending like the first one, when its reply was lost', async () => {
+      const [a] = fixture().stores;
+      const { fence } = await created(a, 'a');
+      const ending = commitOf({ expectedVersion: 1, end: true });
+      expect(await a.commit(fence, ending)).toEqual({ kind: 'committed', inboxLength: 0 });
+      expect(await a.commit(fence, ending)).toEqual({ kind: 'committed', inboxLength: 0 });
+      expect(await a.commit(fence, commitOf({ expectedVersion: 1 }))).toEqual({ kind: 'fenced' });
+    });
+  });
+}

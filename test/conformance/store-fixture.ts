@@ -1,0 +1,104 @@
+/** What the conformance suite needs of a backing store, and the small words its tests are written in. */
+import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
+import type {
+  Append,
+  Commit,
+  CommitOutcome,
+  Fence,
+  SessionRecord,
+  Store,
+  StoredFrame,
+  StoreOptions,
+} from '../../src/store/store.ts';
+
+export const OPTIONS: StoreOptions = { leaseMs: 500, leakTtlMs: 60_000, frameLogMax: 20, inboxMax: 4 };
+
+export interface StoreFixture {
+  /** Independent handles on one backing store, as three instances would have them. */
+  readonly stores: readonly [Store, Store, Store];
+  /** One more handle, on a line that can lose replies; null where a call never leaves the process. */
+  readonly shaky: { readonly store: Store; loseReplies(): void; cut(): void } | null;
+  /** False where it is two stores behind one: each then has an order of its own. */
+  readonly sweepsInOrder?: boolean;
+  /** The clock that the store's leases run by. */
+  now(): number;
+  elapse(ms: number): Promise<void>;
+  /** A name for each trace of the session that is stored anywhere, with the ms that it will stay (null: for ever). */
+  traces(sessionId: string): Promise<ReadonlyMap<string, number | null>>;
+  stop(): Promise<void>;
+}
+
+export type StoreFactory = (options: StoreOptions) => Promise<StoreFixture>;
+
+export const freshId = (prefix = 's'): string => `${prefix}-${randomUUID()}`;
+
+export function frames(after: number, count: number): StoredFrame[] {
+  return Array.from({ length: count }, (_, index) => {
+    const offset = after + index + 1;
+    return { offset, data: JSON.stringify({ offset, text: `frame ${offset}` }) };
+  });
+}
+
+export function commitOf(changes: Partial<Commit> = {}): Commit {
+  return {
+    writeId: randomUUID(),
+    expectedVersion: 0,
+    expectedHead: 0,
+    snapshot: '{"value":"idle"}',
+    frames: [],
+    transcript: [],
+    messageIds: [],
+    inboxTaken: 0,
+    dueAt: null,
+    index: { state: 'idle', userId: null, createdAt: 1_700_000_000_000 },
+    notify: false,
+    end: false,
+    ...changes,
+  };
+}
+
+export function appendOf(changes: Partial<Append> = {}): Append {
+  return { writeId: randomUUID(), expectedHead: 0, frames: [], inboxTaken: 0, notify: false, ...changes };
+}
+
+export async function claimed(
+  store: Store,
+  sessionId: string,
+  instance: string,
+): Promise<{ fence: Fence; record: SessionRecord | null }> {
+  const outcome = await store.claim(sessionId, instance);
+  if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${JSON.stringify(outcome)}`);
+  return outcome;
+}
+
+export function expectCommitted(outcome: CommitOutcome): void {
+  expect(outcome).toMatchObject({ kind: 'committed' });
+}
+
+/** A session at version 1, held by `instance`. */
+export async function created(
+  store: Store,
+  instance: string,
+  changes: Partial<Commit> = {},
+): Promise<{ sessionId: string; fence: Fence }> {
+  const sessionId = freshId();
+  const { fence } = await claimed(store, sessionId, instance);
+  expectCommitted(await store.commit(fence, commitOf(changes)));
+  return { sessionId, fence };
+}
+
+/** A session that nobody holds. */
+export async function homeless(store: Store, changes: Partial<Commit> = {}): Promise<string> {
+  const { sessionId, fence } = await created(store, 'former', changes);
+  expect(await store.release(fence, false)).toEqual({ kind: 'released' });
+  return sessionId;
+}
+
+export async function until(condition: () => boolean, withinMs = 2_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,98 @@
+/** Hints, signals, heartbeats: best effort between instances that live. */
+import { describe, expect, it } from 'vitest';
+import { bucketOf } from '../../src/store/bucket.ts';
+import type { Hint } from '../../src/store/store.ts';
+import { appendOf, commitOf, created, frames, freshId, type StoreFixture, until } from './store-fixture.ts';
+
+export function describeHints(fixture: () => StoreFixture): void {
+  /** A place where the hints of one session arrive. */
+  function listen(store: StoreFixture['stores'][number], sessionId: string): Hint[] {
+    const heard: Hint[] = [];
+    store.onHint((hint) => {
+      if (hint.sessionId === sessionId) heard.push(hint);
+    });
+    return heard;
+  }
+
+  describe('hints', () => {
+    it('reach those who watch, for commits, appends and releases that ask for it', async () => {
+      const [a, b, c] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      const [heardByB, heardByC] = [listen(b, sessionId), listen(c, sessionId)];
+      await b.watch(sessionId);
+      await a.commit(fence, commitOf({ expectedVersion: 1, notify: true }));
+      await until(() => heardByB.length === 1);
+      await a.append(fence, appendOf({ frames: frames(0, 1), notify: true }));
+      await until(() => heardByB.length === 2);
+      await a.commit(fence, commitOf({ expectedVersion: 2, expectedHead: 1, notify: false }));
+      await a.release(fence, true);
+      await until(() => heardByB.length === 3);
+      expect(heardByB).toEqual(Array(3).fill({ kind: 'moved', sessionId }));
+      expect(heardByC).toEqual([]);
+    });
+
+    it('of an end carry the last frames', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      const heard = listen(b, sessionId);
+      await b.watch(sessionId);
+      const last = [{ offset: 1, data: '{"bye":"\\n 🙂"}', aux: '1' }, ...frames(1, 1)];
+      await a.commit(fence, commitOf({ expectedVersion: 1, frames: last, notify: true, end: true }));
+      await until(() => heard.length === 1);
+      expect(heard).toEqual([{ kind: 'ended', sessionId, frames: last }]);
+    });
+
+    it('stop with unwatch, for that session only, even where two share a bucket', async () => {
+      const [a, b] = fixture().stores;
+      const one = await created(a, 'a');
+      let twinId = freshId();
+      while (bucketOf(twinId) !== bucketOf(one.sessionId)) twinId = freshId();
+      const heardOne = listen(b, one.sessionId);
+      const heardTwin = listen(b, twinId);
+      const outcome = await a.claim(twinId, 'a');
+      if (outcome.kind !== 'claimed') throw new Error('not claimed');
+      await Promise.all([b.watch(one.sessionId), b.watch(twinId)]);
+      b.unwatch(one.sessionId);
+      await a.commit(one.fence, commitOf({ expectedVersion: 1, notify: true }));
+      await a.commit(outcome.fence, commitOf({ notify: true }));
+      await until(() => heardTwin.length === 1);
+      expect(heardOne).toEqual([]);
+      b.unwatch(twinId);
+      await b.watch(one.sessionId);
+      await a.commit(one.fence, commitOf({ expectedVersion: 2, notify: true }));
+      await until(() => heardOne.length === 1);
+      expect(heardTwin).toHaveLength(1);
+    });
+  });
+
+  describe('instances', () => {
+    it('hear what is said to them and nothing else', async () => {
+      const [a, b, c] = fixture().stores;
+      const [nameB, nameC] = [freshId('b'), freshId('c')];
+      const heardB: string[] = [];
+      const heardC: string[] = [];
+      await b.onSignal(nameB, (message) => heardB.push(message));
+      await c.onSignal(nameC, (message) => heardC.push(message));
+      await a.signal(nameB, 'first\n🙂');
+      await a.signal(nameB, 'second');
+      await a.signal('nobody', 'lost');
+      await until(() => heardB.length === 2);
+      expect(heardB).toEqual(['first\n🙂', 'second']);
+      expect(heardC).toEqual([]);
+    });
+
+    it('know who lives, and forget who said farewell or fell silent', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b, c] = stores;
+      const [nameA, nameB, nameC] = [freshId('a'), freshId('b'), freshId('c')];
+      const ours = (names: readonly string[]) => names.filter((name) => [nameA, nameB, nameC].includes(name));
+      expect(ours(await a.heartbeat(nameA, 10_000))).toEqual([nameA]);
+      await c.heartbeat(nameC, 10_000);
+      expect(ours(await b.heartbeat(nameB, 200))).toEqual([nameA, nameB, nameC]);
+      await c.farewell(nameC);
+      expect(ours(await a.heartbeat(nameA, 10_000))).toEqual([nameA, nameB]);
+      await elapse(250);
+      expect(ours(await a.heartbeat(nameA, 10_000))).toEqual([nameA]);
+    });
+  });
+}

@@ -1,0 +1,146 @@
+/** A hundred thousand sessions: a page costs what it costs with one. Counted in calls and index walks, never in time. */
+import { Redis } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { openRedisStore } from '../../src/store/redis/open.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { PAGES } from '../../src/store/sqlite/sql.ts';
+import { BUCKETS, type ListQuery, type SessionDump, type Store } from '../../src/store/store.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { freshId, OPTIONS } from './store-fixture.ts';
+
+const SESSIONS = 100_000;
+const STATES = ['connected', 'processing', 'idle'] as const;
+const AT_ONCE = 5_000;
+
+/** One in a thousand is of `rare`, the others of one of five hundred users. */
+function dumpOf(n: number): SessionDump {
+  const userId = n % 1_000 === 0 ? 'rare' : `user-${n % 500}`;
+  return {
+    sessionId: `s-${n}`,
+    record: {
+      version: 1,
+      epoch: 1,
+      head: 0,
+      snapshot: '{}',
+      instance: 'a',
+      dueAt: null,
+      inboxLength: 0,
+    },
+    index: { state: STATES[n % 3]!, userId, createdAt: 1_700_000_000_000 + (n >> 4) },
+    frames: [],
+    transcript: [],
+    inbox: [],
+    messageIds: [],
+    held: false,
+  };
+}
+
+async function fill(store: Store): Promise<void> {
+  for (let from = 0; from < SESSIONS; from += AT_ONCE) {
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, n) => store.import(dumpOf(from + n), 'absent-only')),
+    );
+  }
+}
+
+type Filter = Omit<ListQuery, 'limit' | 'cursor'>;
+
+async function walk(store: Store, query: Filter, limit: number, afterPage: () => Promise<void>) {
+  const seen: string[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await store.list({ ...query, limit, ...(cursor === undefined ? {} : { cursor }) });
+    await afterPage();
+    seen.push(...page.sessionIds);
+    if (page.cursor === null) return seen;
+    cursor = page.cursor;
+  }
+}
+
+const expectedCounts = { connected: 33_334, processing: 33_333, idle: 33_333 };
+
+describe('a hundred thousand sessions', () => {
+  it('in redis: every page is a bounded number of script calls, and all pages are all sessions', async () => {
+    const server = await startRedis();
+    const store = await openRedisStore({ ...OPTIONS, url: server.url });
+    const admin = new Redis(server.port, '127.0.0.1', { protocol: 2 });
+    const calls = async (): Promise<ReadonlyMap<string, number>> => {
+      const stats = (await admin.info('commandstats')).matchAll(/cmdstat_(\w+):calls=(\d+)/g);
+      return new Map([...stats].map(([, name = '', n]) => [name, Number(n)]));
+    };
+    await fill(store);
+    await admin.config('RESETSTAT');
+    let before = 0;
+    const perPage: number[] = [];
+    const count = async () => {
+      const now = (await calls()).get('evalsha') ?? 0;
+      perPage.push(now - before);
+      before = now;
+    };
+    const all = await walk(store, {}, 1_000, count);
+    expect(all).toHaveLength(SESSIONS);
+    expect(new Set(all).size).toBe(SESSIONS);
+    // The first page costs what every other one costs: the four buckets of the first wave. The last two ask on.
+    expect(new Set(perPage.slice(0, -2))).toEqual(new Set([4]));
+    expect(Math.max(...perPage)).toBeLessThanOrEqual(BUCKETS);
+
+    perPage.length = 0;
+    const rare = await walk(store, { userId: 'rare' }, 50, count);
+    expect(rare).toHaveLength(100);
+    expect((await walk(store, { userId: 'rare', state: 'idle' }, 50, count)).length).toBe(33);
+    expect((await walk(store, { state: 'idle' }, 1_000, count)).length).toBe(expectedCounts.idle);
+    expect(Math.max(...perPage)).toBeLessThanOrEqual(BUCKETS);
+
+    await admin.config('RESETSTAT');
+    expect(await store.countByState()).toEqual(expectedCounts);
+    const counted = await calls();
+    expect(counted.get('evalsha')).toBeLessThanOrEqual(BUCKETS);
+    expect(counted.get('zcard')).toBe(STATES.length * BUCKETS);
+    for (const scan of ['keys', 'scan', 'hscan', 'zscan', 'hgetall']) {
+      expect(counted.get(scan), scan).toBeUndefined();
+    }
+    await store.close();
+    admin.disconnect();
+    await server.stop();
+  }, 120_000);
+
+  it('embedded: every page walks along one index from where the page before ended', async () => {
+    const dataDir = `:memory:${freshId()}`;
+    const store = await openSqliteStore({ ...OPTIONS, dataDir });
+    const { db, release } = openDatabase(dataDir);
+    await fill(store);
+    const planOf = (text: string, ...values: readonly unknown[]) =>
+      (db.prepare(`EXPLAIN QUERY PLAN ${text}`).all(...values) as readonly { readonly detail: string }[])
+        .map(({ detail }) => detail)
+        .join('; ');
+    const rest = [0, '', 0, 50];
+    expect(planOf(PAGES.all, ...rest)).toMatch(
+      /^SEARCH sessions USING INDEX sessions_listed \(\(created_at,id\)>\(\?,\?\)\)$/,
+    );
+    expect(planOf(PAGES.ofState, 'idle', ...rest)).toMatch(
+      /^SEARCH sessions USING INDEX sessions_by_state \(state=\? AND \(created_at,id\)>\(\?,\?\)\)$/,
+    );
+    for (const plan of [
+      planOf(PAGES.ofUser, 'rare', ...rest),
+      planOf(PAGES.ofUserInState, 'rare', 'idle', ...rest),
+    ]) {
+      expect(plan).toMatch(
+        /^SEARCH sessions USING INDEX sessions_by_user \(user_id=\? AND \(created_at,id\)>\(\?,\?\)\)$/,
+      );
+    }
+
+    const nothing = async () => {};
+    const all = await walk(store, {}, 1_000, nothing);
+    expect(all).toHaveLength(SESSIONS);
+    expect(new Set(all).size).toBe(SESSIONS);
+    expect(await walk(store, { userId: 'rare' }, 50, nothing)).toHaveLength(100);
+    expect(await walk(store, { userId: 'rare', state: 'idle' }, 50, nothing)).toHaveLength(33);
+    expect(await walk(store, { state: 'idle' }, 1_000, nothing)).toHaveLength(expectedCounts.idle);
+    expect(await store.countByState()).toEqual(expectedCounts);
+    expect(planOf('SELECT state, sessions FROM states WHERE sessions > 0')).not.toMatch(
+      /sessions_|TABLE sessions/,
+    );
+    release();
+    await store.close();
+  }, 120_000);
+});

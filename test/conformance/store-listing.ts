@@ -1,0 +1,174 @@
+/** Listings and counts: every session once, whatever is committed meanwhile, and none that is over. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Fence, ListQuery, SessionIndex, Store } from '../../src/store/store.ts';
+import { claimed, commitOf, created, expectCommitted, freshId, type StoreFixture } from './store-fixture.ts';
+
+type Filter = Omit<ListQuery, 'cursor' | 'limit'>;
+
+async function pagesOf(store: Store, query: Filter, limit: number): Promise<readonly (readonly string[])[]> {
+  const pages: (readonly string[])[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await store.list({ ...query, limit, ...(cursor === undefined ? {} : { cursor }) });
+    pages.push(page.sessionIds);
+    if (page.cursor === null) return pages;
+    cursor = page.cursor;
+  }
+}
+
+const allOf = async (store: Store, query: Filter, limit = 100) => (await pagesOf(store, query, limit)).flat();
+
+const at = (state: string, userId: string | null = null, createdAt = 1_700_000_000_000): SessionIndex => ({
+  state,
+  userId,
+  createdAt,
+});
+
+export function describeListing(fixture: () => StoreFixture): void {
+  describe('a listing', () => {
+    it('gives every session once, in pages of any size, by state, by user and by both', async () => {
+      const [a, b] = fixture().stores;
+      const [mine, other] = [freshId('user ä'), freshId('user')];
+      const state = freshId('state');
+      const made = await Promise.all(
+        Array.from({ length: 60 }, (_, n) => {
+          const userId = n % 3 === 0 ? mine : n % 3 === 1 ? other : null;
+          const index = at(n % 2 === 0 ? state : `${state}-2`, userId, 1_700_000_000_000 + (n % 7));
+          return created(a, 'a', { index }).then(({ sessionId }) => ({ sessionId, ...index }));
+        }),
+      );
+      const ids = (keep: (one: (typeof made)[number]) => boolean) =>
+        made
+          .filter(keep)
+          .map(({ sessionId }) => sessionId)
+          .sort();
+      for (const limit of [1, 7, 60, 100]) {
+        expect((await allOf(b, { userId: mine }, limit)).toSorted()).toEqual(
+          ids(({ userId }) => userId === mine),
+        );
+        expect((await allOf(b, { state }, limit)).toSorted()).toEqual(ids((one) => one.state === state));
+        expect((await allOf(b, { state, userId: other }, limit)).toSorted()).toEqual(
+          ids((one) => one.state === state && one.userId === other),
+        );
+      }
+      const everything = await allOf(b, {}, 50);
+      expect(new Set(everything).size).toBe(everything.length);
+      expect(everything).toEqual(expect.arrayContaining(ids(() => true)));
+      expect(await allOf(b, { userId: 'nobody' })).toEqual([]);
+      expect(await allOf(b, { state: 'nowhere' })).toEqual([]);
+    });
+
+    it('fills every page but the last', async () => {
+      const [a] = fixture().stores;
+      const userId = freshId('user');
+      for (let n = 0; n < 11; n += 1) await created(a, 'a', { index: at('idle', userId) });
+      const sizes = (await pagesOf(a, { userId }, 4)).map((page) => page.length);
+      expect(sizes).toEqual([4, 4, 3]);
+    });
+
+    it('follows a session from state to state and user to user, and forgets it with its end', async () => {
+      const { stores, traces } = fixture();
+      const [a, b] = stores;
+      const [one, two] = [freshId('one'), freshId('two')];
+      const { sessionId, fence } = await created(a, 'a', { index: at('connected', null) });
+      const move = async (version: number, index: SessionIndex) =>
+        expectCommitted(await a.commit(fence, commitOf({ expectedVersion: version, index })));
+      await move(1, at('processing', one));
+      expect(await allOf(b, { userId: one, state: 'processing' })).toEqual([sessionId]);
+      await move(2, at('connected', one));
+      expect(await allOf(b, { userId: one, state: 'processing' })).toEqual([]);
+      expect(await allOf(b, { userId: one })).toEqual([sessionId]);
+      await move(3, at('connected', two));
+      expect(await allOf(b, { userId: one })).toEqual([]);
+      expect(await allOf(b, { userId: two, state: 'connected' })).toEqual([sessionId]);
+      const before = await b.countByState();
+      expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 4, end: true })));
+      expect(await allOf(b, { userId: two })).toEqual([]);
+      expect(await allOf(b, {})).not.toContain(sessionId);
+      expect((await b.countByState()).connected ?? 0).toBe((before.connected ?? 0) - 1);
+      expect([...(await traces(sessionId)).keys()]).toEqual([]);
+    });
+
+    it('shows nothing of a session that was claimed but never committed', async () => {
+      const [a] = fixture().stores;
+      const { fence } = await claimed(a, freshId(), 'a');
+      expect(await allOf(a, {})).not.toContain(fence.sessionId);
+      await a.release(fence, false);
+    });
+
+    it('counts what it lists', async () => {
+      const [a, b] = fixture().stores;
+      const state = freshId('state');
+      expect((await b.countByState())[state]).toBeUndefined();
+      const ended = await created(a, 'a', { index: at(state) });
+      await Promise.all(Array.from({ length: 9 }, () => created(a, 'a', { index: at(state) })));
+      expect((await b.countByState())[state]).toBe(10);
+      expectCommitted(await a.commit(ended.fence, commitOf({ expectedVersion: 1, end: true })));
+      expect((await b.countByState())[state]).toBe(9);
+      const counts = await b.countByState();
+      expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBe((await allOf(b, {}, 500)).length);
+    });
+
+    it('refuses a cursor that it never gave', async () => {
+      const [a] = fixture().stores;
+      for (const cursor of ['', 'x', 'bnVsbA', Buffer.from('[{},[]]').toString('base64url')]) {
+        await expect(a.list({ cursor, limit: 5 })).rejects.toMatchObject({ code: 'STORE_CURSOR' });
+      }
+    });
+
+    it('has every session that was there all the time once, in whatever is committed between its pages', async () => {
+      const { stores } = fixture();
+      const [a, b] = stores;
+      const step = fc.record({
+        op: fc.constantFrom('create', 'end', 'restate', 'page', 'page'),
+        pick: fc.nat({ max: 40 }),
+      });
+      const property = fc.asyncProperty(
+        fc.array(step, { minLength: 10, maxLength: 40 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (steps, limit) => {
+          const userId = freshId('user');
+          const living: { readonly fence: Fence; readonly createdAt: number; version: number }[] = [];
+          const create = async (n: number) => {
+            const createdAt = 1_700_000_000_000 + (n % 3);
+            const { fence } = await created(a, 'a', { index: at('idle', userId, createdAt) });
+            living.push({ fence, createdAt, version: 1 });
+          };
+          for (let n = 0; n < 12; n += 1) await create(n);
+          const stays = new Set(living.map(({ fence }) => fence.sessionId));
+          const seen: string[] = [];
+          let cursor: string | null | undefined;
+          const turn = async () => {
+            if (cursor === null) return;
+            const page = await b.list({ userId, limit, ...(cursor === undefined ? {} : { cursor }) });
+            seen.push(...page.sessionIds);
+            cursor = page.cursor;
+          };
+          for (const { op, pick } of steps) {
+            const one = living[pick % living.length]!;
+            if (op === 'page') await turn();
+            else if (op === 'create') await create(pick);
+            else {
+              const end = op === 'end' && living.length > 1;
+              const index = at(pick % 2 === 0 ? 'connected' : 'idle', userId, one.createdAt);
+              expectCommitted(
+                await a.commit(one.fence, commitOf({ expectedVersion: one.version, index, end })),
+              );
+              one.version += 1;
+              if (!end) continue;
+              living.splice(living.indexOf(one), 1);
+              stays.delete(one.fence.sessionId);
+            }
+          }
+          while (cursor !== null) await turn();
+          expect(new Set(seen).size).toBe(seen.length);
+          expect(seen).toEqual(expect.arrayContaining([...stays]));
+          expect((await allOf(a, { userId })).toSorted()).toEqual(
+            living.map(({ fence }) => fence.sessionId).toSorted(),
+          );
+        },
+      );
+      await fc.assert(property, { numRuns: 25 });
+    });
+  });
+}

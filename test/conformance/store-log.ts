@@ -1,0 +1,206 @@
+/** P3 to P6: the frame log, message ids, the inbox, the transcript, and what an end leaves. */
+import { describe, expect, it } from 'vitest';
+import {
+  appendOf,
+  claimed,
+  commitOf,
+  created,
+  expectCommitted,
+  frames,
+  homeless,
+  OPTIONS,
+  type StoreFixture,
+} from './store-fixture.ts';
+
+export function describeLog(fixture: () => StoreFixture): void {
+  describe('the frame log', () => {
+    it('continues over commits and appends without gap, byte for byte, with what only a continuation needs', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a', { frames: frames(0, 2) });
+      const special = { offset: 3, data: '{"t":"\\u0000 é 漢字 🙂 \\r\\n \\"q\\""}', aux: '[[1,2],"x"]' };
+      expectCommitted(await a.append(fence, appendOf({ expectedHead: 2, frames: [special] })));
+      expectCommitted(
+        await a.commit(fence, commitOf({ expectedVersion: 1, expectedHead: 3, frames: frames(3, 1) })),
+      );
+      const all = [...frames(0, 2), special, ...frames(3, 1)];
+      expect(await b.readLog(sessionId, 0, 100)).toEqual({ frames: all, first: 1, head: 4 });
+      expect(await b.readLog(sessionId, 1, 2)).toEqual({ frames: all.slice(1, 3), first: 1, head: 4 });
+      expect(await b.readLog(sessionId, 4, 100)).toEqual({ frames: [], first: 1, head: 4 });
+      expect(await b.readLog(sessionId, 99, 100)).toEqual({ frames: [], first: 1, head: 4 });
+    });
+
+    it('says head + 1 as the first offset of a log without frames', async () => {
+      const [a] = fixture().stores;
+      const { sessionId } = await created(a, 'a');
+      expect(await a.readLog(sessionId, 0, 10)).toEqual({ frames: [], first: 1, head: 0 });
+    });
+
+    it('keeps exactly as many frames as it may and says where they begin', async () => {
+      const [a] = fixture().stores;
+      const kept = OPTIONS.frameLogMax;
+      const { sessionId, fence } = await created(a, 'a', { frames: frames(0, kept - 1) });
+      expectCommitted(
+        await a.append(fence, appendOf({ expectedHead: kept - 1, frames: frames(kept - 1, 1) })),
+      );
+      expect((await a.readLog(sessionId, 0, 1_000))?.first).toBe(1);
+      expectCommitted(await a.append(fence, appendOf({ expectedHead: kept, frames: frames(kept, 1) })));
+      expect((await a.readLog(sessionId, 0, 1_000))?.first).toBe(2);
+      const many = commitOf({
+        expectedVersion: 1,
+        expectedHead: kept + 1,
+        frames: frames(kept + 1, 2 * kept + 3),
+      });
+      expectCommitted(await a.commit(fence, many));
+      const head = 3 * kept + 4;
+      expect(await a.readLog(sessionId, 0, 1_000)).toEqual({
+        frames: frames(head - kept, kept),
+        first: head - kept + 1,
+        head,
+      });
+    });
+  });
+
+  describe('message ids', () => {
+    it('are taken once in the life of a session; a commit that meets a taken one writes nothing', async () => {
+      const { stores } = fixture();
+      const [a, b] = stores;
+      const { sessionId, fence } = await created(a, 'a', { messageIds: ['m1', 'm2'] });
+      const again = commitOf({ expectedVersion: 1, frames: frames(0, 1), messageIds: ['m3', 'm2'] });
+      expect(await a.commit(fence, again)).toEqual({ kind: 'duplicate', messageId: 'm2' });
+      expect(await a.read(sessionId)).toMatchObject({ version: 1, head: 0 });
+      await a.release(fence, false);
+      const next = await claimed(b, sessionId, 'b');
+      // m3 was not taken by the commit that was refused.
+      expectCommitted(await b.commit(next.fence, commitOf({ expectedVersion: 1, messageIds: ['m3'] })));
+      expect(await b.commit(next.fence, commitOf({ expectedVersion: 2, messageIds: ['m1'] }))).toEqual({
+        kind: 'duplicate',
+        messageId: 'm1',
+      });
+    });
+  });
+
+  describe('the inbox', () => {
+    it('keeps the order, is bounded, names the owner, and is consumed by the write that applies it', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      for (const entry of ['1', '2', '3', '4']) {
+        expect(await b.push(sessionId, entry)).toEqual({ kind: 'pushed', owner: 'a' });
+      }
+      expect(await b.push(sessionId, '5')).toEqual({ kind: 'full' });
+      expect(await a.readInbox(sessionId)).toEqual(['1', '2', '3', '4']);
+      expect(await a.renew(fence)).toEqual({ kind: 'renewed', inboxLength: 4 });
+      const commit = commitOf({ expectedVersion: 1, inboxTaken: 2 });
+      expect(await a.commit(fence, commit)).toEqual({ kind: 'committed', inboxLength: 2 });
+      expect(await a.commit(fence, commit)).toEqual({ kind: 'committed', inboxLength: 2 });
+      expect(await a.readInbox(sessionId)).toEqual(['3', '4']);
+      const append = appendOf({ frames: frames(0, 1), inboxTaken: 1 });
+      expect(await a.append(fence, append)).toEqual({ kind: 'committed', inboxLength: 1 });
+      expect(await a.read(sessionId)).toMatchObject({ inboxLength: 1 });
+    });
+
+    it('keeps an owner from leaving while something is in it', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      await b.push(sessionId, 'late');
+      expect(await a.release(fence, true)).toEqual({ kind: 'pending' });
+      expect(await b.claim(sessionId, 'b')).toMatchObject({ kind: 'held' });
+      expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 1, inboxTaken: 1 })));
+      expect(await a.release(fence, true)).toEqual({ kind: 'released' });
+    });
+
+    it('names no owner where nobody holds the session, and refuses one that does not exist', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b] = stores;
+      const sessionId = await homeless(a);
+      expect(await b.push(sessionId, 'x')).toEqual({ kind: 'pushed', owner: null });
+      const next = await claimed(b, sessionId, 'b');
+      expect(next.record?.inboxLength).toBe(1);
+      expect(await a.push(sessionId, 'y')).toEqual({ kind: 'pushed', owner: 'b' });
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await a.push(sessionId, 'z')).toEqual({ kind: 'pushed', owner: null });
+      expect(await a.push('no-such-session', 'x')).toEqual({ kind: 'absent' });
+      expect(await a.readInbox('no-such-session')).toEqual([]);
+    });
+  });
+
+  describe('the transcript', () => {
+    it('gives back what was written, in order, without the turns that were forgotten', async () => {
+      const [a, b] = fixture().stores;
+      const say = (turnId: string, role: 'user' | 'assistant') => ({
+        role,
+        content: `${role} ${turnId}`,
+        turnId,
+        at: 1,
+      });
+      const { sessionId, fence } = await created(a, 'a', {
+        transcript: [say('t1', 'user'), say('t1', 'assistant')],
+      });
+      expectCommitted(
+        await a.commit(fence, commitOf({ expectedVersion: 1, transcript: [say('t2', 'user')] })),
+      );
+      expectCommitted(
+        await a.commit(fence, commitOf({ expectedVersion: 2, transcript: [{ forget: 't2' }] })),
+      );
+      expectCommitted(
+        await a.commit(fence, commitOf({ expectedVersion: 3, transcript: [say('t3', 'user')] })),
+      );
+      expect(await b.readTranscript(sessionId)).toEqual([
+        say('t1', 'user'),
+        say('t1', 'assistant'),
+        say('t3', 'user'),
+      ]);
+      expect(await b.readTranscript('no-such-session')).toEqual([]);
+    });
+  });
+
+  describe('what stays and what goes', () => {
+    const full = {
+      frames: frames(0, 2),
+      messageIds: ['m1'],
+      transcript: [{ role: 'user', content: 'hi', turnId: 't', at: 1 }],
+      dueAt: 1_900_000_000_000,
+    } as const;
+
+    it('keeps every trace of a session for the same while, renewed by commits, appends and renewals', async () => {
+      const { stores, traces, elapse } = fixture();
+      const { sessionId, fence } = await created(stores[0], 'a', full);
+      await stores[1].push(sessionId, 'x');
+      const leastMs = async () => {
+        const stays = [...(await traces(sessionId)).values()].filter((ms) => ms !== null);
+        expect(stays.length).toBeGreaterThan(0);
+        return Math.min(...stays.filter((ms) => ms > OPTIONS.leaseMs));
+      };
+      await elapse(200);
+      expect(await leastMs()).toBeLessThan(OPTIONS.leakTtlMs - 100);
+      await stores[0].append(fence, appendOf({ expectedHead: 2, frames: frames(2, 1) }));
+      expect(await leastMs()).toBeGreaterThan(OPTIONS.leakTtlMs - 100);
+      await elapse(200);
+      await stores[0].commit(fence, commitOf({ expectedVersion: 1, expectedHead: 3 }));
+      expect(await leastMs()).toBeGreaterThan(OPTIONS.leakTtlMs - 100);
+      await elapse(200);
+      await stores[0].renew(fence);
+      expect(await leastMs()).toBeGreaterThan(OPTIONS.leakTtlMs - 100);
+    });
+
+    it('leaves no trace of a session that ended', async () => {
+      const { stores, traces } = fixture();
+      const { sessionId, fence } = await created(stores[0], 'a', full);
+      await stores[1].push(sessionId, 'x');
+      expect((await traces(sessionId)).size).toBeGreaterThan(0);
+      const ending = commitOf({
+        expectedVersion: 1,
+        expectedHead: 2,
+        frames: frames(2, 1),
+        end: true,
+        notify: true,
+      });
+      expectCommitted(await stores[0].commit(fence, ending));
+      expect([...(await traces(sessionId)).keys()]).toEqual([]);
+      expect(await stores[1].read(sessionId)).toBeNull();
+      expect(await stores[1].readLog(sessionId, 0, 10)).toBeNull();
+      expect(await stores[0].renew(fence)).toEqual({ kind: 'fenced' });
+      expect(await stores[0].release(fence, false)).toEqual({ kind: 'released' });
+      expect([...(await traces(sessionId)).keys()]).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,152 @@
+/** What a Redis must be before sessions are kept in it; and the small parts of the store that have no server. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAddress } from '../../src/store/redis/address.ts';
+import { judge } from '../../src/store/redis/boot.ts';
+import { retryDelayMs } from '../../src/store/redis/connection.ts';
+import { storeFailure } from '../../src/store/redis/failure.ts';
+import { openRedisStore } from '../../src/store/redis/open.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { created, OPTIONS } from './store-fixture.ts';
+
+describe('at boot', () => {
+  let server: RedisServer;
+  let admin: Redis;
+  beforeAll(async () => {
+    server = await startRedis({ appendonly: 'always' });
+    admin = new Redis(server.port, '127.0.0.1', { protocol: 2 });
+  }, 60_000);
+  afterAll(async () => {
+    admin?.disconnect();
+    await server?.stop();
+  });
+
+  it('refuses a Redis that evicts live sessions, unless told otherwise', async () => {
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await expect(openRedisStore({ ...OPTIONS, url: server.url })).rejects.toThrow(/allkeys-lru.*noeviction/);
+    const said: string[] = [];
+    const log = (level: string, message: string) => said.push(`${level}: ${message}`);
+    await (await openRedisStore({ ...OPTIONS, url: server.url, allowEviction: true, log })).close();
+    await admin.config('SET', 'maxmemory-policy', 'volatile-lru');
+    await (await openRedisStore({ ...OPTIONS, url: server.url, log })).close();
+    expect(said.filter((line) => line.startsWith('warn: this maxmemory-policy'))).toHaveLength(2);
+    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+
+  it('says how durable what it acknowledges is', async () => {
+    const store = await openRedisStore({ ...OPTIONS, url: server.url });
+    expect(await store.health()).toMatchObject({ ok: true, kind: 'redis', durability: 'aof always' });
+    await store.close();
+  });
+
+  it('warns where CONFIG is forbidden, and works', async () => {
+    await admin.call(
+      'ACL',
+      'SETUSER',
+      'app',
+      'on',
+      '>s3cret',
+      '~rehydra:*',
+      '&rehydra:*',
+      '+@all',
+      '-config',
+    );
+    const said: string[] = [];
+    const url = `redis://app:s3cret@127.0.0.1:${server.port}`;
+    const log = (_level: string, message: string, fields: Record<string, unknown>) =>
+      said.push(`${message} ${JSON.stringify(fields)}`);
+    const store = await openRedisStore({ ...OPTIONS, url, log });
+    expect(said.join()).toMatch(/CONFIG is forbidden/);
+    expect(said.join()).not.toMatch(/s3cret/);
+    expect(await store.health()).toMatchObject({ ok: true, durability: 'aof' });
+    const { sessionId } = await created(store, 'a');
+    await store.watch(sessionId);
+    await store.close();
+  });
+
+  it('refuses a wrong password and says so without repeating it', async () => {
+    await admin.call('ACL', 'SETUSER', 'other', 'on', '>right', '~*', '&*', '+@all');
+    const failed = openRedisStore({ ...OPTIONS, url: `redis://other:wr0ng@127.0.0.1:${server.port}` });
+    const error = await failed.then(
+      () => null,
+      (cause: Error) => cause,
+    );
+    expect(error).toMatchObject({ code: 'STORE_DENIED' });
+    expect(error?.message).not.toMatch(/wr0ng/);
+  });
+
+  it('refuses a Redis older than 7', () => {
+    const facts = {
+      version: '6.2.14',
+      runId: '',
+      replicationId: '',
+      durability: 'rdb',
+      evictionPolicy: 'noeviction',
+    };
+    const refuse = (version: string) => () => judge({ ...facts, version }, 'cache:6379', false, () => {});
+    expect(refuse('6.2.14')).toThrow('cache:6379 is Redis 6.2.14; Rehydra needs 7.0 or newer');
+    expect(refuse('7.0.0')).not.toThrow();
+    expect(refuse('8.2.1')).not.toThrow();
+    expect(refuse('')).toThrow();
+  });
+});
+
+describe('the parts', () => {
+  it('read addresses of one server and of a cluster', () => {
+    expect(parseAddress('redis://u:p@cache:6380/1')).toMatchObject({ kind: 'single', label: 'cache:6380' });
+    expect(parseAddress('rediss+cluster://u:p%40:x@a:7000,b')).toEqual({
+      kind: 'cluster',
+      nodes: [
+        { host: 'a', port: 7000 },
+        { host: 'b', port: 6379 },
+      ],
+      username: 'u',
+      password: 'p@:x',
+      tls: true,
+      label: 'a:7000,b',
+    });
+    expect(parseAddress('redis+cluster://a:1')).toEqual({
+      kind: 'cluster',
+      nodes: [{ host: 'a', port: 1 }],
+      tls: false,
+      label: 'a:1',
+    });
+    expect(() => parseAddress('http://cache')).toThrow(/redis:\/\//);
+  });
+
+  it('wait longer with every failed attempt, up to a cap, and never all at the same moment', () => {
+    for (const attempt of [1, 2, 5, 10, 100, 100_000]) {
+      const waits = Array.from({ length: 200 }, () => retryDelayMs(attempt));
+      expect(Math.min(...waits)).toBeGreaterThanOrEqual(25);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(2_025);
+      expect(new Set(waits).size).toBeGreaterThan(20);
+    }
+    expect(Math.max(...Array.from({ length: 200 }, () => retryDelayMs(1)))).toBeLessThan(200);
+  });
+
+  it('name what went wrong', () => {
+    const codes = [
+      "OOM command not allowed when used memory > 'maxmemory'.",
+      "READONLY You can't write against a read only replica.",
+      'MISCONF Redis is configured to save RDB snapshots',
+      'LOADING Redis is loading the dataset in memory',
+      'CLUSTERDOWN The cluster is down',
+      'NOPERM this user has no permissions',
+      'Command timed out',
+      'ERR user_script:1: attempt to index a nil value',
+      'connect ECONNREFUSED 127.0.0.1:1',
+    ].map((message) => storeFailure(new Error(message)) as Error & { code: string });
+    expect(codes.map(({ code }) => code)).toEqual([
+      'STORE_OOM',
+      'STORE_READONLY',
+      'STORE_READONLY',
+      'STORE_LOADING',
+      'STORE_CLUSTERDOWN',
+      'STORE_DENIED',
+      'STORE_TIMEOUT',
+      'STORE_REPLY',
+      'STORE_UNAVAILABLE',
+    ]);
+    expect(storeFailure(codes[0])).toBe(codes[0]);
+  });
+});

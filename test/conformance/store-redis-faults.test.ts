@@ -1,0 +1,335 @@
+/** What only the Redis store has: a line that breaks, a server that fills up, and one write per event-loop turn. */
+import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bucketOf } from '../../src/store/bucket.ts';
+import { createBatch } from '../../src/store/redis/batch.ts';
+import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';
+import { createWrites } from '../../src/store/redis/writes.ts';
+import type { Hint, Store } from '../../src/store/store.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import {
+  appendOf,
+  claimed,
+  commitOf,
+  created,
+  expectCommitted,
+  frames,
+  freshId,
+  homeless,
+  OPTIONS,
+  until,
+} from './store-fixture.ts';
+
+let server: RedisServer;
+let proxy: TcpProxy;
+let admin: Redis;
+let store: Store;
+const opened: Store[] = [];
+
+async function open(changes: Partial<RedisStoreOptions> = {}): Promise<Store> {
+  const url = `redis://127.0.0.1:${proxy.port}`;
+  const one = await openRedisStore({ ...OPTIONS, leaseMs: 20_000, url, commandTimeoutMs: 400, ...changes });
+  opened.push(one);
+  return one;
+}
+
+beforeAll(async () => {
+  server = await startRedis();
+  admin = new Redis(server.port, '127.0.0.1', { protocol: 2 });
+  admin.on('error', () => {});
+}, 60_000);
+afterAll(async () => {
+  admin?.disconnect();
+  await server?.stop();
+});
+beforeEach(async () => {
+  proxy = await startProxy(server.port);
+  store = await open();
+});
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close();
+  await proxy.stop();
+});
+
+async function connections(): Promise<readonly string[]> {
+  const lines = String(await admin.client('LIST')).split('\n');
+  return lines.filter((line) => line.includes('name=rehydra-commit')).map((line) => line.split(' ')[0]!);
+}
+
+async function callsOf(command: string): Promise<number> {
+  const line = (await admin.info('commandstats'))
+    .split('\r\n')
+    .find((text) => text.startsWith(`cmdstat_${command}:`));
+  return Number(/calls=(\d+)/.exec(line ?? '')?.[1] ?? 0);
+}
+
+describe('one write', () => {
+  it('takes everything that one event-loop turn asks for to the server', async () => {
+    const sessions = await Promise.all(Array.from({ length: 20 }, () => created(store, 'a')));
+    // The scripts must be known to the server, or their texts are sent as well.
+    await store.append(sessions[0]!.fence, appendOf());
+    proxy.resetCounts();
+    await Promise.all(
+      sessions
+        .slice(1)
+        .map(({ fence }, n) =>
+          n % 2 === 0
+            ? store.commit(fence, commitOf({ expectedVersion: 1, frames: frames(0, 1) }))
+            : store.append(fence, appendOf({ frames: frames(0, 1) })),
+        ),
+    );
+    expect(proxy.chunksUp).toBe(1);
+  });
+
+  it('is one script call per commit, and most commits touch no sorted set', async () => {
+    const { sessionId, fence } = await created(store, 'a', { dueAt: 1_000 });
+    const before = { scripts: await callsOf('evalsha'), due: await callsOf('zadd') };
+    const commits = 25;
+    for (let n = 0; n < commits; n += 1) {
+      const dueAt = 1_000 + n;
+      expectCommitted(
+        await store.commit(
+          fence,
+          commitOf({ expectedVersion: n + 1, expectedHead: n, frames: frames(n, 1), dueAt }),
+        ),
+      );
+    }
+    expect((await callsOf('evalsha')) - before.scripts).toBe(commits);
+    expect((await callsOf('zadd')) - before.due).toBe(0);
+    expectCommitted(
+      await store.commit(fence, commitOf({ expectedVersion: 26, expectedHead: 25, dueAt: 999 })),
+    );
+    expect((await callsOf('zadd')) - before.due).toBe(1);
+    const due = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:due`;
+    expect(Number(await admin.zscore(due, sessionId))).toBe(999);
+  });
+
+  it('survives a server that has lost its scripts: each call is repeated with the text, by itself', async () => {
+    const sessions = await Promise.all(Array.from({ length: 30 }, () => created(store, 'a')));
+    await admin.script('FLUSH');
+    const outcomes = await Promise.all(
+      sessions.map(({ fence }) =>
+        store.commit(fence, commitOf({ expectedVersion: 1, frames: frames(0, 1) })),
+      ),
+    );
+    for (const outcome of outcomes) expectCommitted(outcome);
+    expect(await claimed(store, freshId(), 'a')).toMatchObject({ record: null });
+  });
+});
+
+describe('keys that are not as the store left them', () => {
+  it('between the lock and the claim of a new owner the old one is fenced, and nobody is named', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    const tag = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:`;
+    await admin.set(`${tag}lock:${sessionId}`, 'the-new-owner', 'PX', 5_000);
+    expect(await store.commit(fence, commitOf({ expectedVersion: 1 }))).toEqual({ kind: 'fenced' });
+    expect(await store.commit(fence, commitOf({ expectedVersion: 1, end: true }))).toEqual({
+      kind: 'fenced',
+    });
+    expect(await store.append(fence, appendOf())).toEqual({ kind: 'fenced' });
+    expect(await store.renew(fence)).toEqual({ kind: 'fenced' });
+    expect(await store.release(fence, false)).toEqual({ kind: 'fenced' });
+    expect(await store.push(sessionId, 'x')).toEqual({ kind: 'pushed', owner: null });
+    expect(await store.claim(sessionId, 'b')).toMatchObject({ kind: 'held', instance: null });
+    expect(await admin.get(`${tag}lock:${sessionId}`)).toBe('the-new-owner');
+  });
+
+  it('a claim whose lock ran out between its two round trips, and was taken, is no claim', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    const slow = { acquire: async () => 'a-lock-that-ran-out' };
+    const batch = createBatch(admin);
+    const claim = createWrites(batch, slow, OPTIONS).claim(sessionId, 'slow');
+    expect(await claim).toMatchObject({ kind: 'held', instance: 'a' });
+    expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));
+  });
+
+  it('an ending that comes late does not break the lock of the one who claims the id anew', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1, end: true })));
+    const lock = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:lock:${sessionId}`;
+    await admin.set(lock, 'the-new-owner', 'PX', 5_000);
+    expect(await store.commit(fence, commitOf({ expectedVersion: 1, end: true }))).toEqual({
+      kind: 'fenced',
+    });
+    expect(await store.release(fence, false)).toEqual({ kind: 'fenced' });
+    expect(await admin.get(lock)).toBe('the-new-owner');
+  });
+
+  it('what is left of a session whose hash was deleted does not join its successor', async () => {
+    const { sessionId, fence } = await created(store, 'a', {
+      frames: frames(0, 5),
+      transcript: [{ role: 'user', content: 'old', turnId: 't', at: 1 }],
+    });
+    await store.push(sessionId, 'old');
+    const tag = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:`;
+    await admin.del(`${tag}s:${sessionId}`);
+    expect(await store.commit(fence, commitOf({ expectedVersion: 1, expectedHead: 5 }))).toEqual({
+      kind: 'fenced',
+    });
+    await admin.del(`${tag}lock:${sessionId}`);
+    const next = await claimed(store, sessionId, 'b');
+    expect(next.record).toBeNull();
+    expectCommitted(await store.commit(next.fence, commitOf({ frames: frames(0, 1) })));
+    expect(await store.readLog(sessionId, 0, 10)).toEqual({ frames: frames(0, 1), first: 1, head: 1 });
+    expect(await store.readTranscript(sessionId)).toEqual([]);
+    expect(await store.readInbox(sessionId)).toEqual([]);
+  });
+});
+
+describe('a line that breaks', () => {
+  it('rejects what is on its way at once, refuses during the outage, and works again by itself', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    proxy.loseReplies();
+    const started = Date.now();
+    const lost = store.commit(fence, commitOf({ expectedVersion: 1 })).catch((error: unknown) => error);
+    await until(() => proxy.chunksUp > 0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    proxy.refuse(true);
+    proxy.cut();
+    expect(await lost).toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(Date.now() - started).toBeLessThan(300);
+
+    const asked = Date.now();
+    await expect(store.read(sessionId)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(store.claim(freshId(), 'a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(store.watch(freshId())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await store.health()).toMatchObject({ ok: false });
+    expect(Date.now() - asked).toBeLessThan(100);
+
+    proxy.refuse(false);
+    await expect.poll(async () => (await store.health()).ok, { timeout: 5_000 }).toBe(true);
+    expect(await store.read(sessionId)).toMatchObject({ version: 2 });
+  });
+
+  it('gives up on a silent server after the command timeout, and on its connection soon after', async () => {
+    const { sessionId } = await created(store, 'a');
+    // Today's connections stay open and silent for ever; only a new one can help.
+    proxy.loseReplies();
+    const started = Date.now();
+    await expect(store.read(sessionId)).rejects.toMatchObject({ code: 'STORE_TIMEOUT' });
+    expect(Date.now() - started).toBeLessThan(700);
+    await expect.poll(() => store.read(sessionId).catch(() => null), { timeout: 5_000 }).not.toBeNull();
+  });
+
+  it('listens again after a cut, and tells every watcher that it may have missed something', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    const hints: Hint[] = [];
+    const signals: string[] = [];
+    store.onHint((hint) => hints.push(hint));
+    await store.watch(sessionId);
+    await store.onSignal('me', (message) => signals.push(message));
+    proxy.cut();
+    await until(() => hints.length === 1, 5_000);
+    expect(hints).toEqual([{ kind: 'moved', sessionId }]);
+    await expect.poll(async () => (await store.health()).ok, { timeout: 5_000 }).toBe(true);
+    expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1, notify: true })));
+    await store.signal('me', 'still there?');
+    await until(() => hints.length === 2 && signals.length === 1);
+  });
+
+  it('leaves no subscription behind when the last watcher of a bucket goes', async () => {
+    const channels = async () => (await admin.call('PUBSUB', 'SHARDCHANNELS')) as string[];
+    const [one, two] = [freshId(), freshId()];
+    const before = (await channels()).length;
+    await Promise.all([store.watch(one), store.watch(one), store.watch(two)]);
+    expect(await channels()).toContain(`rehydra:{b${String(bucketOf(one)).padStart(3, '0')}}:ch`);
+    store.unwatch(one);
+    store.unwatch(two);
+    store.unwatch(two);
+    await expect.poll(async () => (await channels()).length).toBe(before);
+  });
+});
+
+describe('a server in trouble', () => {
+  it('is reported without a word of what was to be written', async () => {
+    const { fence } = await created(store, 'a');
+    const write = {
+      expectedVersion: 1,
+      snapshot: 'canary-snapshot',
+      frames: [{ offset: 1, data: 'canary-frame' }],
+    };
+    await admin.config('SET', 'maxmemory', '1');
+    const full = await store.commit(fence, commitOf(write)).catch((error: unknown) => error);
+    await admin.config('SET', 'maxmemory', '0');
+    proxy.refuse(true);
+    proxy.loseReplies();
+    const lost = store.commit(fence, commitOf(write)).catch((error: unknown) => error);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    proxy.cut();
+    for (const error of [full, await lost]) {
+      expect(error).toBeInstanceOf(Error);
+      expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/canary/);
+    }
+  });
+
+  it('when full refuses commits whole, but lets sweepers claim and end sessions', async () => {
+    const { sessionId, fence } = await created(store, 'a', { frames: frames(0, 1), dueAt: 5 });
+    const other = await homeless(store, { dueAt: 5 });
+    await admin.config('SET', 'maxmemory', '1');
+    try {
+      const before = await store.read(sessionId);
+      const refused = commitOf({
+        expectedVersion: 1,
+        expectedHead: 1,
+        frames: frames(1, 1),
+        messageIds: ['m'],
+        dueAt: 1,
+      });
+      await expect(store.commit(fence, refused)).rejects.toMatchObject({ code: 'STORE_OOM' });
+      await expect(
+        store.append(fence, appendOf({ expectedHead: 1, frames: frames(1, 1) })),
+      ).rejects.toMatchObject({
+        code: 'STORE_OOM',
+      });
+      await expect(store.push(sessionId, 'x')).rejects.toMatchObject({ code: 'STORE_OOM' });
+      expect(await store.read(sessionId)).toEqual(before);
+      expect((await store.readLog(sessionId, 0, 10))?.frames).toHaveLength(1);
+
+      expect((await store.sweep(bucketOf(other), Date.now(), 10, 1_000)).due).toContain(other);
+      const sweeper = await claimed(store, other, 'sweeper');
+      expectCommitted(await store.commit(sweeper.fence, commitOf({ expectedVersion: 1, end: true })));
+      expect(await store.read(other)).toBeNull();
+      expect(await store.renew(fence)).toMatchObject({ kind: 'renewed' });
+      expect(await store.release(fence, false)).toEqual({ kind: 'released' });
+    } finally {
+      await admin.config('SET', 'maxmemory', '0');
+    }
+  });
+
+  it('that became a replica is told apart, and left for the next master', async () => {
+    const { fence } = await created(store, 'a');
+    await admin.replicaof('127.0.0.1', 1);
+    try {
+      const before = await connections();
+      const late = store.commit(fence, commitOf({ expectedVersion: 1 }));
+      await expect(late).rejects.toMatchObject({ code: 'STORE_READONLY' });
+      // A new connection, because the address may lead to the new master by now.
+      await expect.poll(async () => (await connections()).some((id) => !before.includes(id))).toBe(true);
+    } finally {
+      await admin.replicaof('NO', 'ONE');
+    }
+    await expect.poll(async () => (await store.health()).ok, { timeout: 5_000 }).toBe(true);
+    expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));
+  });
+
+  it('that came back empty fences every owner, and says that it is another one', async () => {
+    const said: string[] = [];
+    const own = await startRedis();
+    const one = await openRedisStore({
+      ...OPTIONS,
+      url: own.url,
+      log: (_level, message) => said.push(message),
+    });
+    const { sessionId, fence } = await created(one, 'a');
+    await own.restart();
+    await expect.poll(async () => (await one.health()).ok, { timeout: 10_000 }).toBe(true);
+    expect(await one.commit(fence, commitOf({ expectedVersion: 1 }))).toEqual({ kind: 'fenced' });
+    expect(await one.append(fence, appendOf())).toEqual({ kind: 'fenced' });
+    expect(await one.read(sessionId)).toBeNull();
+    await until(() => said.some((message) => message.startsWith('another Redis process answers')));
+    await one.close();
+    await own.stop();
+  });
+});

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { CHILD_TABLES } from '../../src/store/sqlite/schema.ts';
+import { claimed, commitOf, created, frames, freshId, OPTIONS } from './store-fixture.ts';
+import { sqliteFixture } from './store-sqlite-fixture.ts';
+import { describeStore } from './store-suite.ts';
+
+function temporary(): { dir: string; remove: () => void } {
+  const dir = mkdtempSync(join(tmpdir(), 'rehydra-sqlite-'));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+describeStore('sqlite, in a file', (options) => {
+  const { dir, remove } = temporary();
+  return sqliteFixture(options, dir, remove);
+});
+
+describeStore('sqlite, in memory', (options) => sqliteFixture(options, `:memory:${freshId()}`, () => {}));
+
+/** A process that opens a folder, commits one session, says so, and stays until it is killed. */
+const HOLDER = `
+  import { openSqliteStore } from './src/store/sqlite/open.ts';
+  import { claimed, commitOf, OPTIONS } from './test/conformance/store-fixture.ts';
+  const store = await openSqliteStore({ ...OPTIONS, dataDir: process.argv[1] });
+  const { fence } = await claimed(store, 'held', 'holder');
+  await store.commit(fence, commitOf());
+  process.stdout.write('committed');
+  setInterval(() => {}, 1_000);
+`;
+
+describe('sqlite itself', () => {
+  it('keeps its sessions over a restart and says how durable it is', async () => {
+    const { dir, remove } = temporary();
+    const first = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    const { sessionId } = await created(first, 'a', { frames: frames(0, 2) });
+    expect(await first.health()).toMatchObject({ ok: true, kind: 'sqlite', durability: 'file' });
+    await first.close();
+    const second = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    expect(await second.read(sessionId)).toMatchObject({ version: 1, head: 2 });
+    await second.close();
+    remove();
+  });
+
+  it('tells a second process that the folder is taken, and lets it in once the first was killed', async () => {
+    const { dir, remove } = temporary();
+    const holder = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', HOLDER, dir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(holder.stdout, 'data');
+    await expect(openSqliteStore({ ...OPTIONS, dataDir: dir })).rejects.toThrow(/in use by another process/);
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    const store = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    // Everything that it acknowledged is there, although it was killed without a word.
+    expect(await store.read('held')).toMatchObject({ version: 1 });
+    await store.close();
+    remove();
+  });
+
+  it('gives every opening of :memory: a database of its own', async () => {
+    const [one, two] = [
+      await openSqliteStore({ ...OPTIONS, dataDir: ':memory:' }),
+      await openSqliteStore({ ...OPTIONS, dataDir: ':memory:' }),
+    ];
+    const { sessionId } = await created(one, 'a');
+    expect(await one.read(sessionId)).not.toBeNull();
+    expect(await two.read(sessionId)).toBeNull();
+    expect(await one.health()).toMatchObject({ durability: 'memory' });
+    await one.close();
+    await two.close();
+  });
+
+  it('refuses calls after close, also while another handle is open', async () => {
+    const dataDir = `:memory:${freshId()}`;
+    const one = await openSqliteStore({ ...OPTIONS, dataDir });
+    const two = await openSqliteStore({ ...OPTIONS, dataDir });
+    await one.close();
+    await expect(one.read('x')).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+    expect(await two.read('x')).toBeNull();
+    await two.close();
+    await expect(two.claim('x', 'a')).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  });
+
+  it('rejects a write that finds no room, tells nobody, and leaves its neighbours of the same turn alone', async () => {
+    const { dir, remove } = temporary();
+    const store = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    const { db, release } = openDatabase(dir);
+    const [large, small] = [await created(store, 'a'), await created(store, 'a')];
+    const hints: unknown[] = [];
+    store.onHint((hint) => hints.push(hint));
+    await store.watch(large.sessionId);
+    const { page_count: pages } = (db.pragma('page_count') as { page_count: number }[])[0]!;
+    db.pragma(`max_page_count = ${pages + 20}`);
+    const huge = commitOf({ expectedVersion: 1, snapshot: 'x'.repeat(1_000_000), notify: true });
+    const [failed, worked] = await Promise.allSettled([
+      store.commit(large.fence, huge),
+      store.commit(small.fence, commitOf({ expectedVersion: 1 })),
+    ]);
+    expect(failed).toMatchObject({ status: 'rejected', reason: { code: 'STORE_FULL' } });
+    expect(worked).toMatchObject({ status: 'fulfilled', value: { kind: 'committed' } });
+    expect(await store.read(large.sessionId)).toMatchObject({ version: 1 });
+    expect(hints).toEqual([]);
+    db.pragma('max_page_count = 1000000');
+    expect(await store.commit(large.fence, huge)).toMatchObject({ kind: 'committed' });
+    release();
+    await store.close();
+    remove();
+  });
+
+  it('forgets sessions whose time is up: they read as absent at once, and a sweep removes them', async () => {
+    let at = 1_000_000;
+    const dataDir = `:memory:${freshId()}`;
+    const store = await openSqliteStore({ ...OPTIONS, dataDir, now: () => at });
+    const { db, release } = openDatabase(dataDir);
+    const { sessionId } = await created(store, 'a', { frames: frames(0, 2), messageIds: ['m'] });
+    await claimed(store, freshId(), 'a');
+    at += OPTIONS.leakTtlMs;
+    expect(await store.read(sessionId)).toBeNull();
+    for (let bucket = 0; bucket < 256; bucket += 1) await store.sweep(bucket, at, 10, 1);
+    for (const table of ['sessions', ...CHILD_TABLES]) {
+      expect(db.prepare(`SELECT COUNT(*) AS rows FROM ${table}`).get()).toMatchObject({ rows: 0 });
+    }
+    release();
+    await store.close();
+  });
+});

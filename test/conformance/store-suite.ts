@@ -1,0 +1,28 @@
+/** The contract of `src/store/store.ts` as tests. Every store runs all of it; faults where it has a line to break. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { describeFencing } from './store-fencing.ts';
+import { OPTIONS, type StoreFactory, type StoreFixture } from './store-fixture.ts';
+import { describeHints } from './store-hints.ts';
+import { describeListing } from './store-listing.ts';
+import { describeLog } from './store-log.ts';
+import { describeModel } from './store-model.ts';
+import { describeMoving } from './store-moving.ts';
+import { describeSweep } from './store-sweep.ts';
+
+export function describeStore(name: string, factory: StoreFactory): void {
+  describe(name, () => {
+    let fixture: StoreFixture;
+    beforeAll(async () => {
+      fixture = await factory(OPTIONS);
+    }, 60_000);
+    afterAll(() => fixture?.stop());
+
+    describeFencing(() => fixture);
+    describeLog(() => fixture);
+    describeHints(() => fixture);
+    describeSweep(() => fixture);
+    describeListing(() => fixture);
+    describeMoving(() => fixture);
+    describeModel(factory);
+  });
+}

@@ -1,0 +1,206 @@
+/** The deadline index: what is due and homeless is found, by one. */
+import { describe, expect, it } from 'vitest';
+import { bucketOf } from '../../src/store/bucket.ts';
+import { BUCKETS, type Store } from '../../src/store/store.ts';
+import {
+  claimed,
+  commitOf,
+  created,
+  expectCommitted,
+  freshId,
+  homeless,
+  OPTIONS,
+  type StoreFixture,
+} from './store-fixture.ts';
+
+const VISIBILITY_MS = 300;
+
+export function describeSweep(fixture: () => StoreFixture): void {
+  const sees = async (store: Store, sessionId: string, now = fixture().now()) =>
+    (await store.sweep(bucketOf(sessionId), now, 1_000, VISIBILITY_MS)).due.includes(sessionId);
+
+  describe('sweep', () => {
+    it('shows what is due and homeless to one sweeper, and again when that one did nothing', async () => {
+      const { stores, now, elapse } = fixture();
+      const [a, b, c] = stores;
+      const sessionId = await homeless(a, { dueAt: now() + 100 });
+      expect(await sees(b, sessionId)).toBe(false);
+      await elapse(120);
+      const seen = await Promise.all([sees(a, sessionId), sees(b, sessionId), sees(c, sessionId)]);
+      expect(seen.filter(Boolean)).toHaveLength(1);
+      expect(await sees(c, sessionId)).toBe(false);
+      await elapse(VISIBILITY_MS + 20);
+      expect(await sees(c, sessionId)).toBe(true);
+    });
+
+    it('never shows a held session, and shows it once its owner died', async () => {
+      const { stores, now, elapse } = fixture();
+      const [a, b] = stores;
+      const { sessionId, fence } = await created(a, 'a', { dueAt: now() - 1_000 });
+      expect(await sees(b, sessionId)).toBe(false);
+      await elapse(OPTIONS.leaseMs / 2);
+      await a.renew(fence);
+      await elapse(OPTIONS.leaseMs / 2 + 50);
+      expect(await sees(b, sessionId)).toBe(false);
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await sees(b, sessionId)).toBe(true);
+    });
+
+    it('follows a deadline that moves earlier, later, earlier again, and away', async () => {
+      const { stores, now } = fixture();
+      const [a, b] = stores;
+      const start = now();
+      const { sessionId, fence: first } = await created(a, 'a', { dueAt: start + 10_000 });
+      let fence = first;
+      let version = 1;
+      const move = async (dueAt: number | null) => {
+        expectCommitted(await a.commit(fence, commitOf({ expectedVersion: version, dueAt })));
+        version += 1;
+        expect(await a.release(fence, false)).toEqual({ kind: 'released' });
+      };
+      const again = async () => {
+        ({ fence } = await claimed(a, sessionId, 'a'));
+      };
+      await move(start + 50_000);
+      // Looked at too early, which moves the index on; a deadline that then comes closer must not be lost.
+      expect(await sees(b, sessionId, start + 10_001)).toBe(false);
+      await again();
+      await move(start + 30_000);
+      expect(await sees(b, sessionId, start + 29_999)).toBe(false);
+      expect(await sees(b, sessionId, start + 30_000)).toBe(true);
+      await again();
+      await move(start + 5_000);
+      expect(await sees(b, sessionId, start + 4_999)).toBe(false);
+      expect(await sees(b, sessionId, start + 5_000)).toBe(true);
+      await again();
+      await move(null);
+      expect(await sees(b, sessionId, start + 90_000)).toBe(false);
+      await again();
+      await move(start + 7_000);
+      expect(await sees(b, sessionId, start + 7_000)).toBe(true);
+    });
+
+    it('finds a session with input that nobody took, at once or after the lease of its dead owner', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b] = stores;
+      const alone = await homeless(a);
+      expect(await sees(b, alone)).toBe(false);
+      await b.push(alone, 'x');
+      expect(await sees(b, alone)).toBe(true);
+
+      const { sessionId } = await created(a, 'a');
+      await b.push(sessionId, 'x');
+      expect(await sees(b, sessionId)).toBe(false);
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await sees(b, sessionId)).toBe(true);
+    });
+
+    it('finds a session whose owner died with only part of its input taken', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b] = stores;
+      const { sessionId, fence } = await created(a, 'a');
+      await b.push(sessionId, 'x');
+      await b.push(sessionId, 'y');
+      expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 1, inboxTaken: 1, dueAt: null })));
+      expect(await sees(b, sessionId)).toBe(false);
+      await elapse(OPTIONS.leaseMs + 50);
+      expect(await sees(b, sessionId)).toBe(true);
+    });
+
+    it('does not show a session to a second sweeper because of input that came while the first has its turn', async () => {
+      const { stores, elapse } = fixture();
+      const [a, b, c] = stores;
+      const sessionId = await homeless(a);
+      await a.push(sessionId, 'x');
+      expect(await sees(b, sessionId)).toBe(true);
+      await a.push(sessionId, 'y');
+      expect(await sees(c, sessionId)).toBe(false);
+      await elapse(VISIBILITY_MS + 20);
+      expect(await sees(c, sessionId)).toBe(true);
+    });
+
+    it('gives no more than the limit, the longest overdue first', async () => {
+      const { stores, now } = fixture();
+      const [a] = stores;
+      const bucket = bucketOf(await homeless(a));
+      const start = now();
+      // Long ago, so that whatever other tests left in this bucket comes later.
+      const ids: string[] = [];
+      while (ids.length < 4) {
+        const sessionId = freshId();
+        if (bucketOf(sessionId) !== bucket) continue;
+        const { fence } = await claimed(a, sessionId, 'a');
+        await a.commit(fence, commitOf({ dueAt: 1_000 + ids.length }));
+        await a.release(fence, false);
+        ids.push(sessionId);
+      }
+      const first = await a.sweep(bucket, start, 3, 60_000);
+      expect(first.due).toHaveLength(3);
+      // More is due already, and it says so.
+      expect(first.nextAt).toBeLessThanOrEqual(1_003);
+      const shown = [...first.due, ...(await a.sweep(bucket, start, 1, 60_000)).due];
+      if (fixture().sweepsInOrder === false) expect(shown.toSorted()).toEqual(ids.toSorted());
+      else expect(shown).toEqual(ids);
+    });
+
+    it('says when the bucket next needs a look, and is right whatever moves in it', async () => {
+      const { stores, now, elapse } = fixture();
+      const [a, b] = stores;
+      // A bucket that no other test has a session in.
+      let sessionId = freshId();
+      while ((await a.sweep(bucketOf(sessionId), 0, 1, 1)).nextAt !== null) sessionId = freshId();
+      const bucket = bucketOf(sessionId);
+      const nextAt = async (at = now()) => (await b.sweep(bucket, at, 10, VISIBILITY_MS)).nextAt;
+      const start = now();
+      const first = await claimed(a, sessionId, 'a');
+      expect(await nextAt()).toBeNull();
+      await a.commit(first.fence, commitOf({ dueAt: start + 5_000 }));
+      expect(await nextAt()).toBe(start + 5_000);
+      await a.commit(first.fence, commitOf({ expectedVersion: 1, dueAt: start + 2_000 }));
+      expect(await nextAt()).toBe(start + 2_000);
+      // Its owner has it: look again when the lease is over.
+      await a.commit(first.fence, commitOf({ expectedVersion: 2, dueAt: start }));
+      const afterLease = await nextAt();
+      expect(afterLease).toBeGreaterThan(start);
+      expect(afterLease).toBeLessThanOrEqual(now() + OPTIONS.leaseMs);
+      await elapse(OPTIONS.leaseMs + 50);
+      const at = now();
+      expect(await b.sweep(bucket, at, 10, VISIBILITY_MS)).toEqual({
+        due: [sessionId],
+        nextAt: at + VISIBILITY_MS,
+      });
+      const last = await claimed(a, sessionId, 'a');
+      await a.commit(last.fence, commitOf({ expectedVersion: 3, end: true }));
+      expect(await nextAt()).toBeNull();
+    });
+
+    it('shows each of 2,000 due sessions to exactly one of three sweepers', async () => {
+      const { stores, now } = fixture();
+      const [a] = stores;
+      const prefix = freshId('due');
+      const due = Array.from({ length: 2_000 }, (_, n) => `${prefix}-${n}`);
+      await Promise.all(
+        due.map(async (sessionId) => {
+          const { fence } = await claimed(a, sessionId, 'a');
+          await a.commit(fence, commitOf({ dueAt: now() - 1 }));
+          await a.release(fence, false);
+        }),
+      );
+      const at = now();
+      const sweepAll = async (store: Store) => {
+        const shown: string[] = [];
+        for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+          for (;;) {
+            const { due: page } = await store.sweep(bucket, at, 5, 60_000);
+            if (page.length === 0) break;
+            shown.push(...page.filter((sessionId) => sessionId.startsWith(prefix)));
+          }
+        }
+        return shown;
+      };
+      const shown = (await Promise.all(stores.map(sweepAll))).flat();
+      expect(shown).toHaveLength(due.length);
+      expect(new Set(shown)).toEqual(new Set(due));
+    });
+  });
+}

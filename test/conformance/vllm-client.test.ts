@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { GenerationChunk, GenerationRequest } from '../../src/generation/port.ts';
+import { createVllmGenerator } from '../../src/generation/vllm.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { describeVllmClient } from './vllm-client.ts';
+
+let simulator: Simulator;
+beforeAll(async () => {
+  simulator = await startSimulator({ tokensPerSecond: 0, tokens: 48 });
+});
+afterAll(async () => {
+  await simulator.close();
+});
+
+describeVllmClient('the client, against the simulator', () => ({ url: simulator.url, simulator }), true);
+
+const realUrl = process.env.VLLM_CONFORMANCE_URL;
+const realKey = process.env.VLLM_CONFORMANCE_API_KEY;
+if (realUrl !== undefined && realUrl !== '') {
+  const target = { url: realUrl, ...(realKey === undefined ? {} : { apiKey: realKey }) };
+  describeVllmClient(`the client, against ${new URL(realUrl).host}`, () => target, false);
+}
+
+describe('templates that spoil a continuation by text', () => {
+  const ask = async (options: SimulatorOptions, by: 'ids' | 'text') => {
+    const server = await startSimulator({ tokensPerSecond: 0, tokens: 40, ...options });
+    const generator = createVllmGenerator({
+      baseUrls: [server.url],
+      timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs: 20_000 },
+      defaultMaxTokens: 200,
+    });
+    const run = async (prefix: GenerationRequest['prefix']) => {
+      const chunks: GenerationChunk[] = [];
+      const request: GenerationRequest = {
+        sessionId: 's',
+        turnId: 't',
+        attempt: 1,
+        messages: [{ role: 'user', content: 'Tachycardia and hypotension 🩺 since  today' }],
+        prefix,
+        options: {},
+      };
+      await generator.generate(request, (chunk) => chunks.push(chunk), new AbortController().signal);
+      return chunks;
+    };
+    const whole = await run(null);
+    const text = whole.map((chunk) => chunk.text).join('');
+    let wrong = 0;
+    for (let count = 1; count < whole.length; count += 1) {
+      const stored = whole.slice(0, count);
+      const storedText = stored.map((chunk) => chunk.text).join('');
+      const rest = await run({
+        text: storedText,
+        tokenIds: by === 'ids' ? stored.flatMap((chunk) => chunk.tokenIds ?? []) : null,
+        promptTokenIds: by === 'ids' ? (whole[0]?.promptTokenIds ?? null) : null,
+      });
+      if (storedText + rest.map((chunk) => chunk.text).join('') !== text) wrong += 1;
+    }
+    await generator.close();
+    await server.close();
+    return wrong;
+  };
+
+  test('one that trims: ids are exact, and text is too, because we trim first and expect the space again', async () => {
+    expect(await ask({ trimContinuation: true }, 'ids')).toBe(0);
+    expect(await ask({ trimContinuation: true }, 'text')).toBe(0);
+  });
+
+  test('a tokeniser that starts afresh: ids are exact, text is not where a word was cut', async () => {
+    expect(await ask({ retokenise: true }, 'ids')).toBe(0);
+    expect(await ask({ retokenise: true }, 'text')).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,160 @@
+/**
+ * What the vLLM client promises, checked against a server. This part holds for every vLLM (temperature 0);
+ * vllm-faults.ts needs faults, so it is added only where the server is our simulator.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Generator } from '../../src/generation/port.ts';
+import { createVllmGenerator } from '../../src/generation/vllm.ts';
+import type { VllmOptions } from '../../src/generation/vllm-options.ts';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { describeWithFaults } from './vllm-faults.ts';
+import { hear, PATIENT, storedAfter, type Target, wholeText } from './vllm-listening.ts';
+
+export function describeVllmClient(name: string, getTarget: () => Target, onSimulator: boolean): void {
+  describe(name, () => {
+    let generator: Generator;
+    const others: Generator[] = [];
+
+    function make(more: Partial<VllmOptions> = {}): Generator {
+      const { url, apiKey } = getTarget();
+      const made = createVllmGenerator({
+        baseUrls: [url],
+        ...(apiKey === undefined ? {} : { apiKey }),
+        timeouts: { firstTokenMs: 10_000, interTokenMs: 5_000, totalMs: 30_000 },
+        defaultMaxTokens: 200,
+        ...more,
+      });
+      others.push(made);
+      return made;
+    }
+
+    beforeAll(() => {
+      generator = make();
+    });
+    afterAll(async () => {
+      await Promise.all(others.map((each) => each.close()));
+    });
+
+    test('a completed answer tells its text, its usage and who gave it', async () => {
+      const { result, text, chunks } = await hear(generator);
+      if (result.kind !== 'completed') throw new Error(JSON.stringify(result));
+      expect(text).not.toBe('');
+      expect(result.replica).toBe(new URL(getTarget().url).host);
+      expect(result.model).not.toBe('');
+      expect(result.simulated).toBe(onSimulator);
+      expect(result.firstTokenMs).not.toBeNull();
+      expect(result).toMatchObject({ temperature: 0, maxTokens: 200 });
+      expect(result.usage.prompt_tokens).toBe(chunks[0]?.promptTokenIds?.length);
+      expect(result.usage.completion_tokens).toBeGreaterThanOrEqual(chunks.length - 1);
+    });
+
+    test('the streamed text is the text of the answer that is not streamed', async () => {
+      const { text, result } = await hear(generator);
+      const model = result.kind === 'completed' ? result.model : '';
+      expect(text).toBe(await wholeText(getTarget(), PATIENT, model));
+    });
+
+    test('a limit of tokens ends the answer as "length"', async () => {
+      const { result } = await hear(generator, { options: { maxTokens: 5 } });
+      expect(result).toMatchObject({
+        kind: 'completed',
+        finishReason: 'length',
+        usage: { completion_tokens: 5 },
+      });
+    });
+
+    test('the ids that are handed on stand for exactly the text', async () => {
+      const { chunks } = await hear(generator, { options: { maxTokens: 40 } });
+      const stored = storedAfter(chunks, chunks.length);
+      const response = await fetch(`${getTarget().url.replace(/\/v1$/, '')}/detokenize`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ tokens: stored.tokenIds }),
+      });
+      expect(await response.json()).toEqual({ prompt: stored.text });
+    });
+
+    test('with stop strings no ids are handed on, since they run ahead of the text', async () => {
+      const { chunks } = await hear(generator, { options: { stop: ['\n\n\n\n', 'qqq'], maxTokens: 20 } });
+      expect(chunks.length).toBeGreaterThan(0);
+      expect(
+        chunks.every((chunk) => chunk.tokenIds === undefined && chunk.promptTokenIds === undefined),
+      ).toBe(true);
+    });
+
+    test('an answer whose every token is stored completes without a call', async () => {
+      const { chunks } = await hear(generator, { options: { maxTokens: 6 } });
+      const before = getTarget().simulator?.stats().requests;
+      const { result, text } = await hear(generator, {
+        prefix: storedAfter(chunks, chunks.length),
+        options: { maxTokens: 6 },
+      });
+      expect(text).toBe('');
+      expect(result).toMatchObject({
+        kind: 'completed',
+        finishReason: 'length',
+        usage: { completion_tokens: 6 },
+      });
+      expect(getTarget().simulator?.stats().requests).toBe(before);
+    });
+
+    test('an abort settles as aborted and nothing is heard after it', async () => {
+      const leave = new AbortController();
+      const { result, chunks, lateChunks } = await hear(generator, {
+        signal: leave.signal,
+        onChunk: () => leave.abort(),
+      });
+      expect(result).toEqual({ kind: 'aborted' });
+      expect(chunks).toHaveLength(1);
+      expect(lateChunks()).toBe(0);
+    });
+
+    test('a signal that has fired already means no call at all', async () => {
+      expect((await hear(generator, { signal: AbortSignal.abort() })).result).toEqual({ kind: 'aborted' });
+    });
+
+    test('a model that is not there is said to be so', async () => {
+      const { result } = await hear(make({ model: 'no/such-model' }));
+      expect(result).toMatchObject({ kind: 'failed', code: 'model_not_found', retryable: false });
+    });
+
+    test('more tokens than the model has is a matter of context length', async () => {
+      const { result } = await hear(generator, { options: { maxTokens: 100_000_000 } });
+      expect(result).toMatchObject({ kind: 'failed', code: 'context_length_exceeded', retryable: false });
+    });
+
+    test('a bug in the listener is thrown, not called a failure of the upstream', async () => {
+      const bug = new TypeError('a bug of ours');
+      const onChunk = (): never => {
+        throw bug;
+      };
+      await expect(hear(generator, { onChunk })).rejects.toBe(bug);
+    });
+
+    test('a server that is not there is unavailable, and that can be retried', async () => {
+      const { result } = await hear(make({ baseUrls: ['http://127.0.0.1:9/v1'], model: 'x' }));
+      expect(result).toMatchObject({
+        kind: 'failed',
+        code: 'upstream_unavailable',
+        retryable: true,
+        replica: '127.0.0.1:9',
+      });
+    });
+
+    test('closing settles what runs', async () => {
+      const closing = make();
+      const begun = hear(closing, { onChunk: () => void closing.close() });
+      expect((await begun).result).toEqual({ kind: 'aborted' });
+      expect((await hear(closing)).result).toEqual({ kind: 'aborted' });
+    });
+
+    if (onSimulator) {
+      const watched = (): Simulator => {
+        const { simulator } = getTarget();
+        if (simulator === undefined) throw new Error('faults need the simulator');
+        return simulator;
+      };
+      describeWithFaults(() => generator, make, watched);
+    }
+  });
+}

@@ -1,0 +1,163 @@
+/**
+ * The dashboard in a real Chromium: it draws, it comes back by itself, it loads nothing from elsewhere, and what users
+ * wrote stays text. CHROMIUM names the browser where it is not found by itself.
+ */
+import { randomUUID } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../security/observed.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const MARKUP = '<img src=x onerror="document.title=1">';
+
+function findChromium(): string {
+  const named = process.env.CHROMIUM;
+  if (named !== undefined && named !== '') return named;
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/snap/bin'];
+  const programs = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  const candidates = [
+    ...folders.flatMap((folder) => programs.map((program) => join(folder, program))),
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+    '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  ];
+  const found = candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  if (found === undefined)
+    throw new Error('no Chromium found: install it (apt-get install chromium) or set CHROMIUM to its path');
+  return found;
+}
+
+describe('the dashboard', () => {
+  let instance: Instance;
+  let browser: Browser;
+  beforeAll(async () => {
+    instance = await startInstance({ SIMULATOR_TOKENS: '12', SIMULATOR_TOKENS_PER_SECOND: '0' });
+    for (const second of ['also has diabetes', MARKUP]) await converse(['chest pain', second]);
+    browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
+  }, 90_000);
+  afterAll(async () => {
+    await browser?.close();
+    await instance?.stop();
+  });
+
+  async function converse(complaints: readonly string[], ends = true): Promise<void> {
+    const sessionId = randomUUID();
+    for (const complaint of complaints) {
+      const body = JSON.stringify({ session_id: sessionId, chief_complaint: complaint });
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`${instance.http}/api/protocol`, { method: 'POST', headers, body });
+      expect(response.status).toBe(200);
+    }
+    if (ends) await fetch(`${instance.http}/api/session/${sessionId}`, { method: 'DELETE' });
+  }
+
+  /** What a page said, asked for and complained of. */
+  async function open(scheme: 'light' | 'dark' = 'light') {
+    const context = await browser.newContext({ colorScheme: scheme });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const asked: string[] = [];
+    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('request', (request) => asked.push(request.url()));
+    const response = await page.goto(`${instance.http}/dashboard`);
+    await page.getByText('as of').waitFor();
+    return { page, complaints, asked, headers: response?.headers() ?? {}, close: () => context.close() };
+  }
+
+  /** How many dots of a chart have been painted. */
+  const painted = (page: Page, id: string) =>
+    page.locator(`#${id}`).evaluate((node) => {
+      const canvas = node as unknown as {
+        readonly width: number;
+        readonly height: number;
+        getContext(kind: '2d'): {
+          getImageData(x: number, y: number, w: number, h: number): { readonly data: Uint8ClampedArray };
+        };
+      };
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, index) => index % 4 === 3 && value > 0).length;
+    });
+  const shows = (page: Page, id: string, text: string) =>
+    eventually(
+      `${id} to show ${text}`,
+      () => page.locator(`#${id}`).textContent(),
+      (shown) => shown === text,
+      40_000,
+    );
+
+  it.each(['light', 'dark'] as const)('draws figures and charts, in a %s room', async (scheme) => {
+    const { page, complaints, close } = await open(scheme);
+    expect(await page.locator('#sessions').textContent()).toBe('2');
+    expect(await page.locator('#turns-per-session').textContent()).toBe('2.0');
+    expect(await page.locator('#abandonment').textContent()).toBe('0 %');
+    for (const id of ['by-hour', 'by-reason']) expect(await painted(page, id)).toBeGreaterThan(500);
+    const colours = await page.locator('body').evaluate((body) => {
+      const style = (
+        globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }
+      ).getComputedStyle(body);
+      return [style.backgroundColor, style.color].map((one) => Number(one?.match(/\d+/)?.[0]));
+    });
+    const [background = 0, text = 0] = colours;
+    expect(background > text).toBe(scheme === 'light');
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  it('loads everything from here, under a policy that allows nothing else', async () => {
+    const { asked, headers, close } = await open();
+    expect(asked.length).toBeGreaterThan(3);
+    expect(asked.filter((url) => !url.startsWith(`${instance.http}/`))).toEqual([]);
+    expect(headers['content-security-policy']).toContain("default-src 'self'");
+    expect(headers['x-content-type-options']).toBe('nosniff');
+    await close();
+  });
+
+  it('shows what users wrote as text: markup in a second question makes no element and runs nothing', async () => {
+    const { page, close } = await open();
+    await page.route('**/api/analytics*', async (route) => {
+      const response = await route.fetch();
+      const figures = (await response.json()) as { readonly ended: object };
+      const second_turns = [{ pattern: MARKUP, count: 3 }];
+      await route.fulfill({ json: { ...figures, ended: { ...figures.ended, second_turns } } });
+    });
+    await page.selectOption('#range', '30');
+    await page.getByText(MARKUP).waitFor();
+    expect(await page.locator('#second-turns img').count()).toBe(0);
+    expect(await page.title()).toContain('Rehydra');
+    await close();
+  });
+
+  it('comes up to date by itself, and says when it is not', async () => {
+    const { page, close } = await open();
+    const before = Number(await page.locator('#sessions').textContent());
+    await converse(['back pain']);
+    await converse(['cough'], false);
+    await shows(page, 'sessions', String(before + 1));
+    await shows(page, 'live', '1');
+    await page.route('**/api/analytics*', (route) => route.abort());
+    await page.selectOption('#range', '1');
+    await page.getByText('not up to date').waitFor();
+    // The last figures stay.
+    expect(await page.locator('#sessions').textContent()).toBe(String(before + 1));
+    await close();
+  }, 90_000);
+});

@@ -1,0 +1,62 @@
+/** The programs of examples/ as a reader runs them, against an instance with the built-in simulator. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Instance, startInstance } from '../support/instance.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+
+let instance: Instance;
+beforeAll(async () => {
+  instance = await startInstance({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' });
+});
+afterAll(async () => {
+  await instance?.stop();
+});
+
+async function example(name: string): Promise<string> {
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/main.ts', name], {
+    cwd: root,
+    env: { PATH: process.env.PATH, REHYDRA_URL: `${instance.http}/` },
+  });
+  return stdout;
+}
+
+/** What was answered, turn by turn, and what was then known of the patient. */
+const answersIn = (printed: string) =>
+  [...printed.matchAll(/^Rehydra: (.*)$/gm)].map(([, text = '']) => text);
+const knownIn = (printed: string) =>
+  [...printed.matchAll(/^\(known: (.*)\)$/gm)].map(([, text = '']) => text);
+
+describe.each([
+  ['follow-up', ['fever and cough', 'bilateral infiltrates', 'hypoxic'], ['"age":60', '"spo2":"88 %"']],
+  [
+    'iterative-diagnosis',
+    ['chest pain', 'crushing substernal pain', 'diabetes'],
+    ['"blood_pressure":"140/90"', 'diabetes; hypertension'],
+  ],
+  ['refinement', ['sepsis', 'lactate still', 'blood cultures positive'], ['"blood_pressure":"85/50"']],
+])('the example %s', (name, words, known) => {
+  it('is a conversation in which each later answer has seen the earlier words', async () => {
+    const printed = await example(name);
+    const answers = answersIn(printed);
+    expect(answers).toHaveLength(words.length);
+    for (const [turn, answer] of answers.entries())
+      for (const heard of words.slice(0, turn + 1))
+        expect(answer.toLowerCase()).toContain(heard.toLowerCase());
+    for (const fact of known) expect(knownIn(printed).at(-1)).toContain(fact);
+    expect(printed).toContain('(turn 3, ');
+    expect(printed).toContain('SIMULATED');
+    const [link = ''] = /http\S+$/m.exec(printed) ?? [];
+    expect(await (await fetch(link)).text()).toContain(words[0]);
+  });
+});
+
+it('an example that is not there is refused, and told which there are', async () => {
+  await expect(example('surgery')).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('iterative-diagnosis'),
+  });
+});

@@ -1,0 +1,133 @@
+/**
+ * Everything at once, for a while: instances are killed, paused and drained, Redis is paused, lines are cut and go
+ * silent, on a schedule drawn from a seed, while many clients talk. CHAOS_SEED repeats a run, CHAOS_MS makes it longer.
+ */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { chaosSeed, inParallel, seeded, tell } from '../support/chaos-figures.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
+import { plan, spoken, type Trouble } from '../support/chaos-schedule.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const CLIENTS = 60;
+const INSTANCES = 3;
+const CHAOS_MS = Number(process.env.CHAOS_MS ?? 70_000);
+let redis: RedisServer;
+let simulator: SimulatorProcess;
+let fleet: Fleet;
+const lines: TcpProxy[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis({ appendonly: 'everysec' });
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });
+  fleet = await startFleet(INSTANCES, () => ({
+    REDIS_URL: redis.url,
+    VLLM_BASE_URL: simulator.url,
+    DRAIN_MS: '4000',
+  }));
+  for (let index = 0; index < INSTANCES; index += 1) lines.push(await startProxy(fleet.at(index).port));
+});
+afterAll(async () => {
+  for (const line of lines) await line.stop();
+  await fleet?.stop();
+  await simulator?.stop();
+  await redis?.stop();
+});
+
+const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+
+async function cause(trouble: Trouble): Promise<void> {
+  switch (trouble.kind) {
+    case 'kill':
+      await fleet.kill(trouble.instance);
+      await sleep(trouble.downMs);
+      await fleet.revive(trouble.instance);
+      return;
+    case 'drain':
+      await fleet.drain(trouble.instance);
+      await fleet.revive(trouble.instance);
+      return;
+    case 'stop':
+      fleet.at(trouble.instance).kill('SIGSTOP');
+      await sleep(trouble.forMs);
+      fleet.at(trouble.instance).kill('SIGCONT');
+      return;
+    case 'redis-stop':
+      await redis.kill('SIGSTOP');
+      await sleep(trouble.forMs);
+      await redis.kill('SIGCONT');
+      return;
+    case 'cut':
+      lines[trouble.line]!.cut();
+      return;
+    case 'half-open':
+      // Held back and then lost: neither side is told before the end.
+      lines[trouble.line]!.pause();
+      await sleep(trouble.forMs);
+      lines[trouble.line]!.cut();
+      lines[trouble.line]!.resume();
+      return;
+  }
+}
+
+it('whatever dies, stalls or is cut: in the end every client shows the text that the simulator has for its talk', async () => {
+  const seed = chaosSeed();
+  const random = seeded(seed);
+  const planned = plan(random, INSTANCES, CHAOS_MS);
+  tell(`CHAOS_SEED=${seed}: ${planned.length} troubles in ${CHAOS_MS / 1_000} s`);
+  const endsAt = Date.now() + CHAOS_MS + 5_000;
+  const talks = Array.from({ length: CLIENTS }, (_, index) =>
+    talk({
+      urls: lines.map((_, turn) => `ws://127.0.0.1:${lines[(index + turn) % INSTANCES]?.port}/v1/session`),
+      random: seeded(seed + 1 + index),
+      pauseMs: 1_500,
+      goesOn: ({ turns }) => Date.now() < endsAt || turns.length === 0,
+    }),
+  );
+  const startedMs = Date.now();
+  const causing = planned.map(async ({ atMs, trouble }) => {
+    await sleep(startedMs + atMs - Date.now());
+    await cause(trouble);
+  });
+  const schedule = planned.map(spoken).join('\n');
+  await Promise.all(causing);
+  const talkers = await Promise.all(talks.map(({ finished }) => finished)).catch((error: unknown) => {
+    throw new Error(`CHAOS_SEED=${seed}\n${schedule}`, { cause: error });
+  });
+
+  const direct = new Redis(redis.port, '127.0.0.1');
+  const wrong = await inParallel(talkers, 16, async ({ client, said }) => {
+    const log = await storedFrames(direct, client.sessionId);
+    const difference = differenceFromLog(client.frames, log, { toTheEnd: false });
+    return [
+      ...wronglyTurned(said, log),
+      ...(difference === null ? [] : [`${client.sessionId} ${difference}`]),
+    ];
+  });
+  direct.disconnect();
+  const clients = talkers.map(({ client }) => client);
+  const turns = talkers.reduce((sum, talker) => sum + talker.turns.length, 0);
+  const resumed = clients.flatMap(({ frames }) =>
+    frames.filter((frame) => frame.type === 'turn.completed' && frame.metadata.resumed > 0),
+  ).length;
+  const reconnects = clients.reduce((sum, { attempts }) => sum + attempts.length - 1, 0);
+  tell(`${turns} turns of ${CLIENTS} clients, ${resumed} of them resumed; ${reconnects} reconnects`);
+  tell(`${fleet.history.length - INSTANCES} instances were replaced`);
+  const repeat = `repeat with CHAOS_SEED=${seed}:\n${schedule}`;
+  expect(wrong.flat(), repeat).toEqual([]);
+  expect(
+    clients.flatMap(({ violations }) => violations),
+    repeat,
+  ).toEqual([]);
+  expect(
+    clients.flatMap(({ resets }) => resets.map(({ reason }) => reason)),
+    repeat,
+  ).toEqual([]);
+  expect(lostTurns(talkers), repeat).toEqual([]);
+  expect(await wrongTexts(simulator.url, talkers), repeat).toEqual([]);
+  for (const client of clients) client.stop();
+});

@@ -1,0 +1,161 @@
+/** What goes wrong in one place stays there; what nobody foresaw ends the process in order. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sessionKeys } from '../../src/store/redis/keys.ts';
+import { until } from '../support/chaos-figures.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { differences, exchange } from '../support/chaos-oracle.ts';
+import { TestClient } from '../support/client.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { ReconnectingClient } from '../support/reconnecting-client.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+let redis: RedisServer;
+let direct: Redis;
+let simulator: SimulatorProcess;
+let fleet: Fleet;
+
+/** Loaded before the program: a signal then does what a bug would do. */
+function preload(body: string): string {
+  const script = `process.on('SIGUSR2', () => { ${body} });`;
+  return `--import=data:text/javascript,${encodeURIComponent(script)}`;
+}
+
+beforeAll(async () => {
+  redis = await startRedis();
+  direct = new Redis(redis.port, '127.0.0.1');
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '20' });
+  const bugs = [
+    preload("setImmediate(() => { throw new Error('nobody foresaw this'); });"),
+    preload("void Promise.reject(new Error('nobody waits for this'));"),
+  ];
+  fleet = await startFleet(3, (index) => ({
+    REDIS_URL: redis.url,
+    VLLM_BASE_URL: simulator.url,
+    DRAIN_MS: '4000',
+    ...(bugs[index] === undefined ? {} : { NODE_OPTIONS: bugs[index] }),
+  }));
+});
+afterAll(async () => {
+  direct?.disconnect();
+  await fleet?.stop();
+  await simulator?.stop();
+  await redis?.stop();
+});
+
+describe('an error that nobody handles', () => {
+  it.each([
+    { index: 0, name: 'thrown in a callback', word: 'uncaughtException' },
+    { index: 1, name: 'in a rejected promise', word: 'unhandledRejection' },
+  ])('$name hands the running turns over and ends the process with a code', async ({ index, word }) => {
+    const clients = Array.from(
+      { length: 5 },
+      () => new ReconnectingClient({ urls: [fleet.urls[index]!, fleet.urls[2]!] }),
+    );
+    await Promise.all(clients.map((client) => client.welcomed()));
+    const said = clients.map((client, turn) => client.say(`Patient ${turn} of instance ${index} speaks.`));
+    await Promise.all(
+      clients.map((client, turn) =>
+        client.until(() => (client.turnOf(said[turn]!)?.text ?? '') !== '', 'the first token'),
+      ),
+    );
+    fleet.at(index).kill('SIGUSR2');
+    expect(await fleet.at(index).exited).toEqual({ code: 1, signal: null });
+    const { logs } = fleet.at(index);
+    expect(logs.filter((line) => line.includes(word))).toHaveLength(1);
+    expect(logs.some((line) => line.includes('"drained"'))).toBe(true);
+
+    const turns = await Promise.all(clients.map((client, turn) => client.answered(said[turn]!)));
+    const conversations = turns.map((turn, patient) => [exchange(said[patient]!.content, turn)]);
+    expect(await differences(simulator.url, conversations)).toEqual([]);
+    expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+    for (const client of clients) client.stop();
+  });
+});
+
+const poisons: readonly string[] = [
+  'not JSON',
+  '{}',
+  '[]',
+  'null',
+  '"text"',
+  '{"event":{"type":"close","at":1,"reason":"because"},"origin":null}',
+  '{"event":{"type":"xstate.done.actor.generation","at":1,"output":{}},"origin":null}',
+  '{"event":{"type":"message","at":"now","messageId":"p"},"origin":null}',
+  `{"event":${'['.repeat(5_000)}${']'.repeat(5_000)}}`,
+  '\u0000\ufffd',
+];
+
+describe('poison in the inbox of a session', () => {
+  it('changes nothing there and nothing elsewhere, and what was put behind it is heard', async () => {
+    const url = fleet.urls[2]!;
+    const poisoned = await TestClient.greet(url);
+    const neighbour = await TestClient.greet(url);
+    const { inbox } = sessionKeys(poisoned.sessionId);
+    poisoned.message('before', 'I was well before.');
+    neighbour.message('beside', 'I sit beside.');
+    await poisoned.waitForType('delta');
+    await direct.rpush(inbox, ...poisons);
+    const entry = {
+      event: {
+        type: 'message',
+        at: Date.now(),
+        messageId: 'behind',
+        turnId: 'turn-behind',
+        content: 'And I stand behind the poison.',
+        policy: 'queue',
+        options: {},
+      },
+      origin: null,
+    };
+    await direct.rpush(inbox, JSON.stringify(entry));
+    expect((await poisoned.completed('before', 30_000)).type).toBe('turn.completed');
+    expect((await poisoned.completed('behind', 30_000)).type).toBe('turn.completed');
+    expect((await neighbour.completed('beside', 30_000)).type).toBe('turn.completed');
+    await until(async () => (await direct.llen(inbox)) === 0, 'the inbox to be empty', 10_000);
+
+    poisoned.message('after', 'I am well again.');
+    expect((await poisoned.completed('after', 30_000)).type).toBe('turn.completed');
+    const offsets = poisoned.offsets();
+    expect(offsets).toEqual(offsets.map((_, index) => offsets[0]! + index));
+    expect(poisoned.frames.filter(({ type }) => type === 'error')).toEqual([]);
+    expect(poisoned.isOpen && neighbour.isOpen).toBe(true);
+    for (const client of [poisoned, neighbour]) client.drop();
+  });
+
+  it('does not keep a sleeping session from waking', async () => {
+    const client = await TestClient.greet(fleet.urls[2]!);
+    const keys = sessionKeys(client.sessionId);
+    await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep', 20_000);
+    await direct.rpush(keys.inbox, ...poisons);
+    client.message('good', 'Good morning.');
+    expect((await client.completed('good', 30_000)).type).toBe('turn.completed');
+    expect(client.isOpen).toBe(true);
+    client.drop();
+  });
+});
+
+describe('a session whose stored state cannot be read', () => {
+  it('is refused, and nobody else notices', async () => {
+    const url = fleet.urls[2]!;
+    const broken = await TestClient.greet(url);
+    const neighbour = await TestClient.greet(url);
+    const keys = sessionKeys(broken.sessionId);
+    await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep', 20_000);
+    const whole = (await direct.hget(keys.session, 'snap')) ?? '';
+    for (const snapshot of ['', 'null', '{', '{"machine":"session","machineVersion":1}']) {
+      await direct.hset(keys.session, 'snap', snapshot);
+      const id = `to-${snapshot.length}`;
+      broken.message(id, 'Can you read this?');
+      expect((await broken.refused(id)).code).toBe('internal');
+    }
+    neighbour.message('beside', 'I sit beside.');
+    expect((await neighbour.completed('beside', 30_000)).type).toBe('turn.completed');
+
+    // Nothing was written over it: repaired, it goes on.
+    await direct.hset(keys.session, 'snap', whole);
+    broken.message('again', 'And now?');
+    expect((await broken.completed('again', 30_000)).type).toBe('turn.completed');
+    for (const client of [broken, neighbour]) client.drop();
+  });
+});

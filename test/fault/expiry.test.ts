@@ -1,0 +1,109 @@
+/**
+ * Deadlines with nobody there: ten thousand sessions fall due at one moment. Making them takes a while, so the
+ * instances are held still, or are dead, until the last one is due; then all three see all of them at once.
+ */
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { afterEach, expect, it } from 'vitest';
+import { sessionKeys } from '../../src/store/redis/keys.ts';
+import { openAndLeave } from '../support/chaos-crowd.ts';
+import { tell, until } from '../support/chaos-figures.ts';
+import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const INSTANCES = [0, 1, 2];
+let redis: RedisServer;
+let direct: Redis;
+let fleet: Fleet;
+
+async function start(idleMs: number): Promise<void> {
+  redis = await startRedis();
+  direct = new Redis(redis.port, '127.0.0.1');
+  fleet = await startFleet(INSTANCES.length, () => ({
+    REDIS_URL: redis.url,
+    SESSION_IDLE_MS: `${idleMs}`,
+    SESSION_WARN_MS: '1000',
+    HIBERNATE_MS: '200',
+  }));
+}
+afterEach(async () => {
+  direct?.disconnect();
+  await fleet?.stop();
+  await redis?.stop();
+});
+
+async function keys(pattern: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const page of direct.scanStream({ match: pattern, count: 1_000 }))
+    found.push(...(page as string[]));
+  return found;
+}
+
+const sum = async (name: string, labels: Readonly<Record<string, string>>): Promise<number> => {
+  const counts = await Promise.all(INSTANCES.map((index) => metric(fleet.at(index), name, labels)));
+  return counts.reduce((total, count) => total + count, 0);
+};
+const ended = (): Promise<number> => sum('rehydra_actors_stopped_total', { reason: 'ended' });
+
+/** Makes sessions and leaves them; resolves with the moment at which the last one is due. */
+async function makeSessions(count: number): Promise<number> {
+  const startedMs = Date.now();
+  const ids = Array.from({ length: count }, () => randomUUID());
+  await openAndLeave(fleet.urls, ids);
+  expect(await sum('rehydra_sessions_opened_total', { how: 'created' })).toBe(count);
+  await until(async () => (await sum('rehydra_resident_sessions', {})) === 0, 'all to sleep', 60_000);
+  const page = direct.pipeline();
+  for (const id of ids) page.hget(sessionKeys(id).session, 'snap');
+  const snapshots = (await page.exec()) ?? [];
+  const dueTimes = snapshots.map(([, snapshot]) => {
+    const { context } = JSON.parse(String(snapshot)) as {
+      readonly context: { readonly lastActivityAt: number; readonly limits: { readonly idleMs: number } };
+    };
+    return context.lastActivityAt + context.limits.idleMs;
+  });
+  expect(await ended(), 'nothing may end before all of it is due').toBe(0);
+  tell(`${count} sessions made in ${Date.now() - startedMs} ms`);
+  return Math.max(...dueTimes);
+}
+
+/** From this moment on all of them are due and three instances are there. */
+async function expectOneEndEach(count: number, from: string): Promise<void> {
+  const startedMs = Date.now();
+  await until(
+    async () => (await keys('rehydra:{b*')).length === 0,
+    'every key of every session to be gone',
+    120_000,
+    100,
+  );
+  tell(`worst lag, from ${from} to the last key gone: ${Date.now() - startedMs} ms`);
+  expect(await ended()).toBe(count);
+  expect(await keys('rehydra:*')).toEqual(['rehydra:instances']);
+  // Nobody may find one of them a second time.
+  await new Promise((resume) => setTimeout(resume, 1_500));
+  expect(await ended()).toBe(count);
+  const shares = await Promise.all(
+    INSTANCES.map((index) => metric(fleet.at(index), 'rehydra_actors_stopped_total', { reason: 'ended' })),
+  );
+  tell(`${shares.join(' + ')} expired, each exactly once`);
+}
+
+const sleepUntil = (at: number): Promise<void> =>
+  new Promise((resume) => setTimeout(resume, Math.max(0, at - Date.now())));
+
+it('ten thousand sessions that are due at one moment with nobody connected expire exactly once each', async () => {
+  await start(60_000);
+  const lastDueAt = await makeSessions(10_000);
+  for (const index of INSTANCES) fleet.at(index).kill('SIGSTOP');
+  await sleepUntil(lastDueAt);
+  for (const index of INSTANCES) fleet.at(index).kill('SIGCONT');
+  await expectOneEndEach(10_000, 'the moment at which all were due');
+});
+
+it('a deadline that passes while every instance is dead is kept once by those that come after', async () => {
+  await start(20_000);
+  const lastDueAt = await makeSessions(3_000);
+  for (const index of INSTANCES) await fleet.kill(index);
+  await sleepUntil(lastDueAt);
+  await Promise.all(INSTANCES.map((index) => fleet.revive(index)));
+  await expectOneEndEach(3_000, 'the restart of all three');
+});

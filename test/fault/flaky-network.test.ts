@@ -1,0 +1,93 @@
+/** Two hundred clients on a bad line: two seconds of nothing in every five, for a minute, while answers stream. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { inParallel, seeded, tell } from '../support/chaos-figures.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const CLIENTS = 200;
+/** Each carries its share of the clients, and they do not fail in step. */
+const LINES = 10;
+const MINUTE_MS = 60_000;
+const EVERY_MS = 5_000;
+const DROPPED_MS = 2_000;
+
+let redis: RedisServer;
+let simulator: SimulatorProcess;
+let fleet: Fleet;
+const lines: TcpProxy[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '10' });
+  fleet = await startFleet(2, () => ({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url }));
+  for (let index = 0; index < LINES; index += 1) lines.push(await startProxy(fleet.at(index % 2).port));
+});
+afterAll(async () => {
+  for (const line of lines) await line.stop();
+  await fleet?.stop();
+  await simulator?.stop();
+  await redis?.stop();
+});
+
+const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+
+async function fail(line: TcpProxy, index: number, until: number): Promise<number> {
+  let drops = 0;
+  await sleep((index * EVERY_MS) / LINES);
+  while (Date.now() < until) {
+    line.refuse(true);
+    line.cut();
+    drops += 1;
+    await sleep(DROPPED_MS);
+    line.refuse(false);
+    await sleep(EVERY_MS - DROPPED_MS);
+  }
+  return drops;
+}
+
+it('two hundred clients with a line that fails for 2 s of every 5 get every frame, in order, exactly once', async () => {
+  const random = seeded(7);
+  const endsAt = Date.now() + MINUTE_MS;
+  const talks = Array.from({ length: CLIENTS }, (_, index) =>
+    talk({
+      urls: [`ws://127.0.0.1:${lines[index % LINES]?.port}/v1/session`],
+      random,
+      pauseMs: 500,
+      goesOn: () => Date.now() < endsAt,
+    }),
+  );
+  const drops = await Promise.all(lines.map((line, index) => fail(line, index, endsAt)));
+  const talkers = await Promise.all(talks.map(({ finished }) => finished));
+
+  const direct = new Redis(redis.port, '127.0.0.1');
+  let logged = 0;
+  let shown = 0;
+  const wrong = await inParallel(talkers, 16, async ({ client, said }) => {
+    const log = await storedFrames(direct, client.sessionId);
+    // A session that the server named begins with a frame that is said in the welcome.
+    const first = client.frames[0]?.offset ?? 1;
+    logged += log.length - (first - 1);
+    shown += client.frames.length;
+    const difference = differenceFromLog(client.frames, log, { toTheEnd: false });
+    return [...wronglyTurned(said, log), ...(difference === null ? [] : [difference])];
+  });
+  direct.disconnect();
+  const clients = talkers.map(({ client }) => client);
+  const turns = talkers.reduce((sum, talker) => sum + talker.turns.length, 0);
+  const reconnects = clients.reduce((sum, { attempts }) => sum + attempts.length - 1, 0);
+  tell(`${drops.reduce((sum, count) => sum + count, 0)} drops of ${LINES} lines, ${reconnects} reconnects`);
+  tell(`${shown} of ${logged} frames (${((100 * shown) / logged).toFixed(2)} %), ${turns} turns`);
+
+  expect(wrong.flat()).toEqual([]);
+  expect(shown).toBe(logged);
+  expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+  expect(clients.flatMap(({ resets }) => resets)).toEqual([]);
+  expect(lostTurns(talkers)).toEqual([]);
+  expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
+  for (const client of clients) client.stop();
+});

@@ -1,0 +1,79 @@
+/** A hundred thousand sessions, moved and brought back by a process that is killed on the way. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openRedisStore } from '../../src/store/redis/open.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/migration.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const SESSIONS = 100_000;
+
+describe('moving a hundred thousand sessions from the embedded store to Redis', () => {
+  let server: RedisServer;
+  let dataDir: string;
+  beforeAll(async () => {
+    server = await startRedis();
+    dataDir = mkdtempSync(join(tmpdir(), 'rehydra-migrate-'));
+  }, 60_000);
+  afterAll(async () => {
+    await server?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  const inSource = async () => {
+    const store = await openSqliteStore({ ...MOVE_OPTIONS, dataDir });
+    const found = await fingerprint(store);
+    await store.close();
+    return found;
+  };
+
+  it('killed twice and resumed, has every session there byte by byte; rolled back, every one is here again', async () => {
+    const source = await openSqliteStore({ ...MOVE_OPTIONS, dataDir });
+    await fill(source, SESSIONS);
+    await source.close();
+    const before = await inSource();
+    expect(before.sessions).toBe(SESSIONS);
+    const ends = ['--from', `sqlite:${dataDir}`, '--to', server.url];
+
+    expect(await migrate(ends, { during: 'moving', after: 10_000 })).toMatchObject({
+      signal: 'SIGKILL',
+      summary: null,
+    });
+    expect(await migrate(ends, { during: 'moving', after: 40_000 })).toMatchObject({
+      signal: 'SIGKILL',
+      summary: null,
+    });
+    const moved = await migrate([...ends, '--validate']);
+    expect(moved.said.some((line) => line.startsWith('going on after'))).toBe(true);
+    expect(moved).toMatchObject({
+      code: 0,
+      summary: { action: 'move', equal: SESSIONS, differences: 0, different: 0, missing: 0, unreadable: 0 },
+    });
+    // The work of the killed runs was not done again, but for the batch that each of them died in.
+    expect(Number(moved.summary?.already ?? 0)).toBeLessThanOrEqual(2 * 500);
+
+    const store = await openRedisStore({ ...MOVE_OPTIONS, url: server.url });
+    expect(Object.values(await store.countByState()).reduce((sum, n) => sum + n, 0)).toBe(SESSIONS);
+    const { held: _, ...long } = sessionOf(50_007);
+    expect(await store.export('session-50007')).toMatchObject(long);
+    expect(await inSource()).toEqual(before);
+
+    for (const during of ['bringing back', 'clearing the target']) {
+      const killed = await migrate([...ends, '--rollback'], { during, after: 20_000 });
+      expect(killed).toMatchObject({ signal: 'SIGKILL', summary: null });
+    }
+    const back = await migrate([...ends, '--rollback']);
+    expect(back.code).toBe(0);
+    expect(back.summary?.differs ?? 0).toBe(0);
+    expect(await inSource()).toEqual(before);
+    expect(await store.countByState()).toEqual({});
+    await store.close();
+    const admin = new Redis(server.port, '127.0.0.1', { protocol: 2 });
+    const left = (await admin.keys('*')).filter((key) => !key.endsWith(':ls:states'));
+    admin.disconnect();
+    expect(left).toEqual([]);
+  });
+});

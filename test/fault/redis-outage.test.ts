@@ -1,0 +1,186 @@
+/**
+ * The store goes away under load and comes back. What a client was told must be there afterwards, what it was not
+ * told may be repeated but not lost, and no instance is restarted.
+ */
+import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
+import { type Fleet, metric, stablePort, startFleet } from '../support/chaos-fleet.ts';
+import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
+import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
+import { TestClient } from '../support/client.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const TALKERS = 60;
+const SITTERS = 10;
+const STORE_CODE = /STORE_\w+/;
+const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
+let redis: RedisServer;
+let direct: Redis;
+let simulator: SimulatorProcess;
+let fleet: Fleet;
+
+beforeEach(async () => {
+  // Loading its file slowly, it answers -LOADING for a while when it is back.
+  const args = ['--key-load-delay', '-10'];
+  redis = await startRedis({ appendonly: 'always', port: await stablePort(), args });
+  direct = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 100, maxRetriesPerRequest: null });
+  direct.on('error', () => {});
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });
+  fleet = await startFleet(2, () => ({
+    REDIS_URL: redis.url,
+    VLLM_BASE_URL: simulator.url,
+  }));
+});
+afterEach(async () => {
+  direct?.disconnect();
+  await fleet?.stop();
+  await simulator?.stop();
+  await redis?.stop();
+});
+
+interface Trouble {
+  readonly name: string;
+  readonly make: () => Promise<void>;
+  readonly end: () => Promise<void>;
+  readonly lastsMs: number;
+}
+
+const admin = async (...command: readonly [string, ...string[]]): Promise<void> => {
+  await direct.call(...command);
+};
+
+const troubles: readonly Trouble[] = [
+  {
+    name: 'killed and started again with its append-only file',
+    make: () => redis.kill('SIGKILL'),
+    end: () => redis.restart(),
+    lastsMs: 10_000,
+  },
+  {
+    name: 'paused',
+    make: () => redis.kill('SIGSTOP'),
+    end: () => redis.kill('SIGCONT'),
+    lastsMs: 5_000,
+  },
+  {
+    name: 'full (-OOM)',
+    make: () => admin('CONFIG', 'SET', 'maxmemory', '1'),
+    end: () => admin('CONFIG', 'SET', 'maxmemory', '0'),
+    lastsMs: 4_000,
+  },
+  {
+    name: 'a replica for a while (-READONLY)',
+    // Of a master that is not there: what it has it keeps.
+    make: () => admin('REPLICAOF', '127.0.0.1', '1'),
+    end: () => admin('REPLICAOF', 'NO', 'ONE'),
+    lastsMs: 4_000,
+  },
+];
+
+describe('a Redis that was', () => {
+  it.each(troubles)('$name loses nothing that a client was told', async (trouble) => {
+    await liveThrough(trouble);
+  });
+});
+
+async function liveThrough(trouble: Trouble): Promise<void> {
+  const random = seeded(5);
+  let going = true;
+  const talks: readonly Talk[] = Array.from({ length: TALKERS }, (_, index) =>
+    talk({
+      urls: [fleet.urls[index % 2]!, fleet.urls[(index + 1) % 2]!],
+      random,
+      pauseMs: 300,
+      goesOn: ({ turns }) => going || turns.length === 0,
+    }),
+  );
+  // These never reconnect, and say nothing while it lasts but one message that must be refused.
+  const sitters = await Promise.all(
+    Array.from({ length: SITTERS }, (_, index) => TestClient.greet(fleet.urls[index % 2]!)),
+  );
+  for (const [index, sitter] of sitters.entries()) sitter.message(`before-${index}`, `I sit here, ${index}.`);
+  await Promise.all(sitters.map((sitter) => sitter.waitForType('delta')));
+  await until(
+    () => talks.every(({ talker }) => talker.client.frames.length > 20),
+    'everybody to talk',
+    60_000,
+  );
+
+  const before = [rss(0), rss(1)];
+  await trouble.make();
+  await new Promise((resume) => setTimeout(resume, 1_000));
+  for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
+  const refusals = await Promise.all(
+    sitters.map((sitter, index) => sitter.refused(`during-${index}`, 20_000)),
+  );
+  const ready = await fetch(`${fleet.at(0).http}/readyz`).then(({ status }) => status);
+  await new Promise((resume) => setTimeout(resume, trouble.lastsMs - 1_000));
+  const grown = [rss(0), rss(1)].map((bytes, index) => bytes - before[index]!);
+  const seenAtTheEnd = talks.map(({ talker }) => talker.client.frames.length);
+  const endedMs = Date.now();
+  await trouble.end();
+
+  await until(
+    () => talks.every(({ talker }, index) => talker.client.frames.length > seenAtTheEnd[index]! + 5),
+    'everybody to be answered again',
+    60_000,
+  );
+  tell(`${trouble.name}: everybody was answered again ${Date.now() - endedMs} ms after its end`);
+  tell(`memory grew by ${grown.map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`).join(' and ')}`);
+  // What is said from now on is heard as if nothing had been.
+  await new Promise((resume) => setTimeout(resume, 3_000));
+  going = false;
+  const talkers = await Promise.all(talks.map(({ finished }) => finished));
+
+  for (const refusal of refusals)
+    expect(refusal).toMatchObject({ code: 'store_unavailable', retryable: true });
+  for (const bytes of grown) expect(bytes).toBeLessThan(MAX_GROWTH_BYTES);
+  tell(`readiness said ${ready} while it lasted`);
+  expect(
+    sitters.every(({ isOpen }) => isOpen),
+    'a socket was closed',
+  ).toBe(true);
+  for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
+  for (const [index, sitter] of sitters.entries()) {
+    expect((await sitter.completed(`before-${index}`, 60_000)).type).toBe('turn.completed');
+    expect((await sitter.completed(`during-${index}`, 60_000)).type).toBe('turn.completed');
+    const log = await storedFrames(direct, sitter.sessionId);
+    expect(differenceFromLog(sitter.durable, log, { toTheEnd: false })).toBeNull();
+    sitter.drop();
+  }
+  const clients = talkers.map(({ client }) => client);
+  const errors = clients
+    .flatMap(({ errors: told }) => told)
+    .filter(({ code }) => code !== 'duplicate_message');
+  expect(errors.filter(({ retryable }) => !retryable)).toEqual([]);
+  expect(lostTurns(talkers)).toEqual([]);
+  expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+  expect(clients.flatMap(({ resets }) => resets.map(({ reason }) => reason))).toEqual([]);
+  const wrong = await inParallel(talkers, 16, async ({ client, said }) => {
+    const log = await storedFrames(direct, client.sessionId);
+    const difference = differenceFromLog(client.frames, log, { toTheEnd: false });
+    return [...wronglyTurned(said, log), ...(difference === null ? [] : [difference])];
+  });
+  expect(wrong.flat()).toEqual([]);
+  expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
+  const turns = talkers.reduce((sum, talker) => sum + talker.turns.length, 0);
+  const failures = await Promise.all(
+    [0, 1].map((index) => metric(fleet.at(index), 'rehydra_store_errors_total')),
+  );
+  tell(`${turns} turns, ${errors.length} retryable errors told, ${failures.join(' + ')} store errors met`);
+  const told = new Set(
+    fleet.history.flatMap(({ logs }) => logs.flatMap((line) => STORE_CODE.exec(line) ?? [])),
+  );
+  tell(`the instances met ${[...told].join(', ')}`);
+  expect(fleet.history).toHaveLength(fleet.size);
+  for (const client of clients) client.stop();
+}
+
+/** Memory of an instance that is its own, as the kernel counts it. */
+function rss(index: number): number {
+  const status = readFileSync(`/proc/${fleet.at(index).pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1_024;
+}

@@ -1,0 +1,128 @@
+/** A new version is rolled out, instance by instance, while five hundred clients talk. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
+import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
+import { type SimulatorProcess, startInstance, startSimulatorProcess } from '../support/instance.ts';
+import { ReconnectingClient } from '../support/reconnecting-client.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const CLIENTS = 500;
+const DRAIN_MS = 8_000;
+/** After its drain time an instance has this long to close what it holds. */
+const GRACE_MS = 10_000;
+let redis: RedisServer;
+let simulator: SimulatorProcess;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '30', SIMULATOR_TOKENS_PER_SECOND: '8' });
+});
+afterAll(async () => {
+  await simulator?.stop();
+  await redis?.stop();
+});
+
+const environment = () => ({
+  REDIS_URL: redis.url,
+  VLLM_BASE_URL: simulator.url,
+  DRAIN_MS: `${DRAIN_MS}`,
+});
+
+describe('a rolling restart', () => {
+  it('of three instances under five hundred talking clients loses no turn and doubles none', async () => {
+    const fleet = await startFleet(3, environment);
+    const direct = new Redis(redis.port, '127.0.0.1');
+    try {
+      await rollUnderLoad(fleet, direct);
+    } finally {
+      direct.disconnect();
+      await fleet.stop();
+    }
+  });
+
+  it('can be hurried: a second SIGTERM ends a drain that waits for a running turn', async () => {
+    const slow = await startSimulatorProcess({ SIMULATOR_TOKENS: '400', SIMULATOR_TOKENS_PER_SECOND: '10' });
+    const instance = await startInstance({
+      ...environment(),
+      VLLM_BASE_URL: slow.url,
+      DRAIN_MS: '60000',
+    });
+    const client = new ReconnectingClient({ urls: [instance.url] });
+    try {
+      await client.welcomed();
+      const said = client.say('This takes long.');
+      await client.until(() => (client.turnOf(said)?.text ?? '') !== '', 'the first token');
+      instance.kill('SIGTERM');
+      await until(() => client.closes.length > 0, 'the client to be sent away', 10_000);
+      await new Promise((resume) => setTimeout(resume, 1_200));
+      expect(instance.logs.some((line) => line.includes('"drained"'))).toBe(false);
+      instance.kill('SIGTERM');
+      expect(await instance.exited).toEqual({ code: 1, signal: null });
+    } finally {
+      client.stop();
+      await instance.stop();
+      await slow.stop();
+    }
+  });
+});
+
+async function rollUnderLoad(fleet: Fleet, direct: Redis): Promise<void> {
+  const random = seeded(4);
+  let rolling = true;
+  const talks = Array.from({ length: CLIENTS }, (_, index) =>
+    talk({
+      urls: fleet.urls.map((_, turn) => fleet.urls[(index + turn) % fleet.size]!),
+      random,
+      pauseMs: 2_000,
+      goesOn: ({ turns }) => rolling || turns.length === 0,
+    }),
+  );
+  await Promise.all(talks.map(({ talker }) => talker.client.welcomed()));
+  const clients = talks.map(({ talker }) => talker.client);
+  const firstVisits = clients.map(({ attempts }) => attempts.length);
+
+  for (let index = 0; index < fleet.size; index += 1) {
+    const beganMs = Date.now();
+    expect(await fleet.drain(index)).toEqual({ code: 0, signal: null });
+    const tookMs = Date.now() - beganMs;
+    tell(`instance ${index} drained in ${tookMs} ms`);
+    expect(fleet.at(index).logs.some((line) => line.includes('"drained"'))).toBe(true);
+    expect(tookMs).toBeLessThan(DRAIN_MS + GRACE_MS);
+    await fleet.revive(index);
+    await until(
+      async () => (await fetch(`${fleet.at(index).http}/readyz`)).status === 200,
+      'readiness',
+      10_000,
+    );
+  }
+  rolling = false;
+  const talkers = await Promise.all(talks.map(({ finished }) => finished));
+
+  expect(lostTurns(talkers)).toEqual([]);
+  expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+  expect(clients.flatMap(({ resets }) => resets.map(({ reason }) => reason))).toEqual([]);
+  expect(clients.filter(({ session }) => !session.connected)).toEqual([]);
+  expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
+  const misturned = await inParallel(talkers, 16, async ({ client, said }) => {
+    const log = await storedFrames(direct, client.sessionId);
+    const difference = differenceFromLog(client.frames, log, { toTheEnd: false });
+    return [...wronglyTurned(said, log), ...(difference === null ? [] : [difference])];
+  });
+  expect(misturned.flat()).toEqual([]);
+
+  const returns = clients.map(({ attempts }, index) => attempts.slice(firstVisits[index]));
+  const moreThanOne = returns.filter((attempts) => attempts.some((dials) => dials > 1)).length;
+  const turns = talkers.reduce((sum, talker) => sum + talker.turns.length, 0);
+  const moves = returns.reduce((sum, attempts) => sum + attempts.length, 0);
+  tell(`${turns} turns of ${CLIENTS} clients: none lost, none doubled; ${moves} reconnects`);
+  tell(`clients that needed more than one attempt: ${((100 * moreThanOne) / CLIENTS).toFixed(1)} %`);
+  for (const client of clients) client.stop();
+  await until(
+    async () => (await metric(fleet.at(0), 'rehydra_connections')) === 0,
+    'every socket to be gone',
+    20_000,
+  );
+}

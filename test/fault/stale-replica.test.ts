@@ -1,0 +1,135 @@
+/**
+ * A failover that loses acknowledged writes: the replica has not heard of the last seconds when it takes over. That
+ * loss is Redis' own and not promised against (N1); what is promised is that it is said. Whoever saw a frame that is
+ * gone is told to start over, and what each client shows in the end is what lies in the log.
+ */
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { seeded, tell, until } from '../support/chaos-figures.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
+import { type Switch, startSwitch } from '../support/chaos-switch.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { ReconnectingClient, type Said } from '../support/reconnecting-client.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const CLIENTS = 60;
+let primary: RedisServer;
+let replica: RedisServer;
+let replication: TcpProxy;
+let address: Switch;
+let simulator: SimulatorProcess;
+let fleet: Fleet;
+
+beforeEach(async () => {
+  primary = await startRedis();
+  replication = await startProxy(primary.port);
+  replica = await startRedis({ replicaOf: { port: replication.port } });
+  address = await startSwitch(primary.port);
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });
+  fleet = await startFleet(2, () => ({
+    REDIS_URL: `redis://127.0.0.1:${address.port}`,
+    VLLM_BASE_URL: simulator.url,
+    LEASE_MS: '2000',
+  }));
+});
+afterEach(async () => {
+  await fleet?.stop();
+  await simulator?.stop();
+  await address?.stop();
+  await replication?.stop();
+  await replica?.stop();
+  await primary?.stop();
+});
+
+const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+
+/** Answered, or forgotten by the store together with its answer. */
+function settled(client: ReconnectingClient, said: Said): Promise<void> {
+  const known = client.resets.length;
+  return client.until(
+    () => {
+      const turn = client.turnOf(said);
+      const decided =
+        !client.session.unacknowledged.includes(said.id) && client.session.state !== 'processing';
+      if (turn !== undefined) return decided && turn.outcome.kind !== 'running';
+      return decided && client.resets.length > known && client.session.connected;
+    },
+    `${said.id} to be settled`,
+    60_000,
+  );
+}
+
+it('after the promotion of a stale replica nobody is left with a silent gap: who saw what is gone is told', async () => {
+  const random = seeded(50);
+  const clients = Array.from(
+    { length: CLIENTS },
+    (_, index) =>
+      new ReconnectingClient({ urls: [fleet.urls[index % 2]!, fleet.urls[(index + 1) % 2]!], random }),
+  );
+  await Promise.all(clients.map((client) => client.welcomed()));
+  const first = clients.map((client, index) => client.say(`Before, ${index}.`, { maxTokens: 10 }));
+  await Promise.all(clients.map((client, index) => client.answered(first[index]!)));
+  const asReplica = new Redis(replica.port, '127.0.0.1');
+  await until(
+    async () => (await asReplica.info('replication')).includes('master_link_status:up'),
+    'replication',
+    10_000,
+  );
+  await sleep(500);
+
+  // From here on the replica hears nothing. A third of the clients say nothing, a third are answered and done when
+  // the primary dies, and a third are in mid-answer; some of each came back in between, so that their sessions have
+  // owners of which the replica knows nothing.
+  replication.refuse(true);
+  replication.cut();
+  const lastKnown = clients.map(({ offset }) => offset);
+  for (const [index, client] of clients.entries()) if (index % 4 === 0) client.drop();
+  await Promise.all(clients.map((client) => client.welcomed()));
+  const short = clients.map((client, index) =>
+    index % 3 === 0 ? null : client.say(`Lost, ${index}.`, { maxTokens: 10 }),
+  );
+  await Promise.all(
+    clients.map((client, index) => (short[index] == null ? null : client.answered(short[index]))),
+  );
+  const long = clients.map((client, index) => (index % 3 === 2 ? client.say(`Cut, ${index}.`) : null));
+  await sleep(2_000);
+  await primary.kill('SIGKILL');
+  await asReplica.call('REPLICAOF', 'NO', 'ONE');
+  const sawMore = clients.filter((client, index) => client.offset > lastKnown[index]!);
+  address.leadTo(replica.port);
+
+  await Promise.all(
+    clients.map((client, index) => (long[index] == null ? null : settled(client, long[index]))),
+  );
+  // The conversation goes on, so that every log grows past the place where it was cut off.
+  for (let round = 0; round < 3; round += 1) {
+    const after = clients.map((client, index) => client.say(`After, ${index}, ${round}.`, { maxTokens: 30 }));
+    await Promise.all(clients.map((client, index) => settled(client, after[index]!)));
+  }
+  await Promise.all(clients.map((client) => client.until(() => client.session.connected, 'a connection')));
+  await sleep(1_000);
+
+  const gaps: string[] = [];
+  let affected = 0;
+  for (const client of clients) {
+    const log = await storedFrames(asReplica, client.sessionId);
+    const difference = differenceFromLog(client.frames, log);
+    if (difference !== null) gaps.push(`${client.sessionId}: ${difference}`);
+    const kept = new Set(log);
+    const sawWhatIsGone = [...client.resets.flatMap(({ before }) => before), ...client.frames].some(
+      (frame) => !kept.has(JSON.stringify(frame)),
+    );
+    if (sawWhatIsGone) affected += 1;
+    if (sawWhatIsGone && client.resets.length === 0) gaps.push(`${client.sessionId}: was not told`);
+  }
+  asReplica.disconnect();
+  const reasons = clients.flatMap(({ resets }) => resets.map(({ reason }) => reason));
+  tell(`${sawMore.length} of ${CLIENTS} clients had seen frames that the replica had not`);
+  tell(`${affected} saw what is gone, resets told: ${reasons.length} (${[...new Set(reasons)].join(', ')})`);
+  expect(gaps).toEqual([]);
+  expect(affected).toBeGreaterThanOrEqual(CLIENTS / 2);
+  expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+  for (const client of clients) client.stop();
+});

@@ -1,0 +1,78 @@
+/** The figures of a real instance over conversations that it really had. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Instance, startInstance } from '../support/instance.ts';
+
+interface Figures {
+  readonly live: { readonly sessions: number; readonly by_state: Readonly<Record<string, number>> };
+  readonly ended: Readonly<Record<string, unknown>> & { readonly created_by_hour: readonly number[] };
+}
+
+interface Answer {
+  readonly metadata: {
+    readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  };
+}
+
+let instance: Instance;
+/** Tokens of all turns of ended conversations, as their answers told. */
+let read = 0;
+let written = 0;
+beforeAll(async () => {
+  instance = await startInstance({ SIMULATOR_TOKENS: '12', SIMULATOR_TOKENS_PER_SECOND: '0' });
+  await converse(['chest pain', 'Also has diabetes, since 2010', 'and a cough']);
+  await converse(['fever', 'also has diabetes!']);
+  await converse(['headache']);
+  await converse(['back pain'], false);
+}, 60_000);
+afterAll(() => instance?.stop());
+
+async function converse(complaints: readonly string[], ends = true): Promise<void> {
+  const sessionId = randomUUID();
+  for (const complaint of complaints) {
+    const body = JSON.stringify({ session_id: sessionId, chief_complaint: complaint });
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${instance.http}/api/protocol`, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+    const { metadata } = (await response.json()) as Answer;
+    if (!ends) continue;
+    read += metadata.usage.prompt_tokens;
+    written += metadata.usage.completion_tokens;
+  }
+  if (ends) await fetch(`${instance.http}/api/session/${sessionId}`, { method: 'DELETE' });
+}
+
+async function figures(query = ''): Promise<Figures> {
+  const response = await fetch(`${instance.http}/api/analytics${query}`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as Figures;
+}
+
+it('counts living sessions by state, and of ended ones turns, abandonment, revisions, tokens and latency', async () => {
+  const { live, ended } = await figures();
+  expect(live).toEqual({ sessions: 1, by_state: { idle: 1 } });
+  expect(ended).toMatchObject({
+    sessions: 3,
+    by_end_reason: { admin: 3 },
+    turns: 6,
+    turns_per_session: 2,
+    abandoned: 1,
+    abandonment_rate: 1 / 3,
+    second_turns: [{ pattern: 'also has diabetes', count: 2 }],
+    protocol_revision_rate: 1,
+    prompt_tokens: read,
+    completion_tokens: written,
+  });
+  expect(Math.min(read, written)).toBeGreaterThan(0);
+  expect(ended.latency_ms).toMatchObject({ p50: expect.any(Number), p99: expect.any(Number) });
+  expect(ended.created_by_hour).toHaveLength(24);
+  expect(ended.created_by_hour.reduce((sum, count) => sum + count, 0)).toBe(3);
+});
+
+it('counts ended conversations of a range only, and says what is wrong with a range', async () => {
+  const { live, ended } = await figures('?to=2026-01-01');
+  expect(live.sessions).toBe(1);
+  expect(ended).toMatchObject({ sessions: 0, turns_per_session: 0, abandonment_rate: 0, second_turns: [] });
+  expect((await figures(`?from=${Date.now() - 3_600_000}`)).ended.sessions).toBe(3);
+  expect((await fetch(`${instance.http}/api/analytics?from=soon`)).status).toBe(400);
+});

@@ -1,0 +1,303 @@
+/** Where conversations go when they end, with real processes: archived before their keys go, once, whatever dies. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, tracesOf } from '../security/observed.ts';
+import { TestClient } from '../support/client.ts';
+import { type Environment, type Instance, startInstance } from '../support/instance.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { startProxy } from '../support/proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const PACE = { SIMULATOR_TOKENS: '12', SIMULATOR_TOKENS_PER_SECOND: '0' };
+const HOUR = { SESSION_IDLE_MS: '3600000' };
+const BRIEF = { SESSION_IDLE_MS: '1500', SESSION_WARN_MS: '300', LEASE_MS: '1000', HIBERNATE_MS: '300' };
+
+async function get(instance: Instance, path: string) {
+  const response = await fetch(`${instance.http}${path}`);
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: (isJson ? JSON.parse(text) : {}) as Json,
+  };
+}
+
+async function del(instance: Instance, sessionId: string): Promise<number> {
+  return (await fetch(`${instance.http}/api/session/${sessionId}`, { method: 'DELETE' })).status;
+}
+
+async function say(instance: Instance, sessionId: string, complaint: string, more: Json = {}): Promise<void> {
+  const response = await fetch(`${instance.http}/api/protocol`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ session_id: sessionId, chief_complaint: complaint, ...more }),
+  });
+  expect(response.status, await response.text()).toBe(200);
+}
+
+async function hits(instance: Instance, query: string): Promise<readonly Json[]> {
+  return (await get(instance, `/api/archive?${query}`)).body.sessions as readonly Json[];
+}
+
+const isGone = (instance: Instance, sessionId: string) =>
+  eventually(
+    'the end of the session',
+    async () => (await get(instance, `/api/session/${sessionId}`)).status,
+    (status) => status === 404,
+    30_000,
+  );
+
+describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) => {
+  let redis: RedisServer | null = null;
+  let folder = '';
+  let instance: Instance;
+  let brief: Instance;
+  beforeAll(async () => {
+    redis = kind === 'Redis' ? await startRedis() : null;
+    // Whoever ends a session archives it, so all who share a store share an archive.
+    folder = mkdtempSync(join(tmpdir(), 'rehydra-archive-'));
+    const where: Environment = redis === null ? {} : { REDIS_URL: redis.url, DATA_DIR: folder };
+    instance = await startInstance({ ...PACE, ...HOUR, ...where });
+    brief = await startInstance({ ...PACE, ...BRIEF, ...where });
+  });
+  afterAll(async () => {
+    await Promise.all([instance?.stop(), brief?.stop()]);
+    await redis?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('has what was said in a session that was closed: found, read, downloaded, exported', async () => {
+    const sessionId = randomUUID();
+    const whose = { user_id: 'dr a', diagnosis_id: 'd-7', client_id: 'web', age: '45' };
+    await say(instance, sessionId, 'chest pain', whose);
+    await say(instance, sessionId, 'also has diabetes');
+    expect((await get(instance, `/api/archive/${sessionId}`)).status).toBe(404);
+    expect(await del(instance, sessionId)).toBe(200);
+
+    const [hit] = await hits(instance, 'text=diabetes&user_id=dr+a&diagnosis_id=d-7&from=2026-01-01');
+    expect(hit).toMatchObject({ session_id: sessionId, end_reason: 'admin', conversation_count: 2 });
+    expect(hit?.snippet).toContain('diabetes');
+    expect(await hits(instance, 'text=diabetes&user_id=dr+b')).toEqual([]);
+    expect(await hits(instance, 'text=diabetes&to=2026-01-01')).toEqual([]);
+
+    const { body } = await get(instance, `/api/archive/${sessionId}`);
+    expect(body).toMatchObject({ session_id: sessionId });
+    const [life] = body.lives as readonly Json[];
+    expect(life).toMatchObject({
+      user_id: 'dr a',
+      diagnosis_id: 'd-7',
+      client_id: 'web',
+      end_reason: 'admin',
+    });
+    expect(life?.patient).toMatchObject({ age: { given: '45' } });
+    const said = life?.transcript as readonly Json[];
+    expect(said.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+    expect(said[0]).toMatchObject({ content: 'chest pain', author: 'dr a' });
+    expect(life?.turns).toMatchObject([{ outcome: 'completed' }, { outcome: 'completed' }]);
+
+    const markdown = await get(instance, `/api/archive/${sessionId}?format=markdown`);
+    expect(markdown.headers.get('content-disposition')).toContain(`${sessionId}.md`);
+    expect(markdown.text).toContain('> also has diabetes');
+    const fhir = await get(instance, `/api/archive/${sessionId}?format=fhir-communication`);
+    expect(fhir.body).toMatchObject({ resourceType: 'Bundle' });
+    expect(fhir.body.entry).toHaveLength(4);
+
+    const exported = await get(instance, '/api/archive/export?user_id=dr+a');
+    expect(exported.body).toMatchObject({ count: 1, cursor: null, sessions: [life] });
+  });
+
+  it('has a session that nobody closed, once its time was up', async () => {
+    const sessionId = randomUUID();
+    await say(brief, sessionId, 'an itching elbow');
+    await isGone(brief, sessionId);
+    const { body } = await get(brief, `/api/archive/${sessionId}`);
+    expect(body.lives).toMatchObject([{ end_reason: 'idle', conversation_count: 1 }]);
+  });
+
+  it('has every life of an id, the newest first', async () => {
+    const sessionId = randomUUID();
+    for (const complaint of ['the first life', 'the second life']) {
+      await say(instance, sessionId, complaint);
+      expect(await del(instance, sessionId)).toBe(200);
+    }
+    const { body } = await get(instance, `/api/archive/${sessionId}`);
+    expect((body.lives as readonly Json[]).map(({ patient }) => patient)).toMatchObject([
+      { chief_complaints: ['the second life'] },
+      { chief_complaints: ['the first life'] },
+    ]);
+  });
+
+  it('is paged by a cursor, each conversation on one page, and refuses a cursor that is none', async () => {
+    const user = `pages-${randomUUID()}`;
+    const sessions = Array.from({ length: 5 }, () => randomUUID());
+    for (const sessionId of sessions) {
+      await say(instance, sessionId, 'cough', { user_id: user });
+      expect(await del(instance, sessionId)).toBe(200);
+    }
+    for (const path of ['/api/archive', '/api/archive/export']) {
+      const seen: unknown[] = [];
+      for (let cursor: unknown = ''; cursor !== null; ) {
+        const after = cursor === '' ? '' : `&cursor=${cursor}`;
+        const { body } = await get(instance, `${path}?limit=2&user_id=${user}${after}`);
+        seen.push(...(body.sessions as readonly Json[]).map(({ session_id }) => session_id));
+        cursor = body.cursor;
+      }
+      expect(seen).toEqual(sessions.toReversed());
+      expect((await get(instance, `${path}?cursor=%2F%2F`)).status).toBe(400);
+      expect((await get(instance, `${path}?from=yesterday`)).status).toBe(400);
+    }
+  });
+
+  it('does not have a session in which nothing was said', async () => {
+    const client = await TestClient.greet(instance.url);
+    client.send({ type: 'close' });
+    await client.closed;
+    await isGone(instance, client.sessionId);
+    expect((await get(instance, `/api/archive/${client.sessionId}`)).status).toBe(404);
+  });
+});
+
+describe('a session whose owner is killed after archiving it and before deleting it', () => {
+  /** Held by us, the archive makes whoever wants to write into it wait. */
+  function holdArchive(folder: string): { release(): void; rows(sessionId: string): number } {
+    const db = new Database(join(folder, 'archive.db'), { timeout: 5_000 });
+    const count = db.prepare('SELECT COUNT(*) AS n FROM archived_sessions WHERE session_id = ?');
+    db.exec('BEGIN IMMEDIATE');
+    return {
+      release: () => void db.exec('ROLLBACK'),
+      rows: (sessionId) => (count.get(sessionId) as { readonly n: number }).n,
+    };
+  }
+
+  /** The driver of the embedded archive waits for a lock without giving the event loop back. */
+  const waits = (owner: Instance) =>
+    eventually(
+      'the owner to wait for its archive',
+      () =>
+        fetch(`${owner.http}/healthz`, { signal: AbortSignal.timeout(400) }).then(
+          () => false,
+          () => true,
+        ),
+      (isWaiting) => isWaiting,
+    );
+
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'rehydra-archive-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is ended by its heir, and archived once: on Redis', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const dataDir = join(folder, 'shared');
+    const environment = { ...PACE, ...BRIEF, DATA_DIR: dataDir };
+    const owner = await startInstance({ ...environment, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    const sessionId = randomUUID();
+    await say(owner, sessionId, 'chest pain');
+    const archive = holdArchive(dataDir);
+    await waits(owner);
+    // From here on nothing it sends reaches Redis; what it archives is archived.
+    proxy.pause();
+    archive.release();
+    await eventually(
+      'the archived session',
+      () => archive.rows(sessionId),
+      (rows) => rows === 1,
+    );
+    owner.kill('SIGKILL');
+    await owner.exited;
+    await proxy.stop();
+    expect((await tracesOf(redis.url, sessionId)).length).toBeGreaterThan(0);
+
+    const heir = await startInstance({ ...environment, REDIS_URL: redis.url });
+    await isGone(heir, sessionId);
+    expect(await tracesOf(redis.url, sessionId)).toEqual([]);
+    expect((await get(heir, `/api/archive/${sessionId}`)).body.lives).toMatchObject([
+      { end_reason: 'idle', conversation_count: 1 },
+    ]);
+    expect(archive.rows(sessionId)).toBe(1);
+    await heir.stop();
+    await redis.stop();
+  }, 90_000);
+
+  it('is ended after its restart, and archived once: in the embedded store', async () => {
+    const dataDir = join(folder, 'embedded');
+    const environment = { ...PACE, ...BRIEF, DATA_DIR: dataDir };
+    const owner = await startInstance(environment);
+    const sessionId = randomUUID();
+    await say(owner, sessionId, 'chest pain');
+    const archive = holdArchive(dataDir);
+    await waits(owner);
+    const store = new Database(join(dataDir, 'rehydra.db'), { timeout: 5_000 });
+    store.exec('BEGIN IMMEDIATE');
+    archive.release();
+    await eventually(
+      'the archived session',
+      () => archive.rows(sessionId),
+      (rows) => rows === 1,
+    );
+    owner.kill('SIGKILL');
+    await owner.exited;
+    store.exec('ROLLBACK');
+    const kept = store.prepare('SELECT COUNT(*) AS n FROM sessions WHERE id = ?').get(sessionId);
+    expect(kept).toMatchObject({ n: 1 });
+    store.close();
+
+    const again = await startInstance(environment);
+    await isGone(again, sessionId);
+    expect((await get(again, `/api/archive/${sessionId}`)).body.lives).toHaveLength(1);
+    expect(archive.rows(sessionId)).toBe(1);
+    await again.stop();
+  }, 90_000);
+});
+
+describe('a session whose archive is away', () => {
+  it.each(['Redis', 'the embedded store'])(
+    'does not end but stays readable, and ends once the archive is back: %s',
+    async (kind) => {
+      const postgres = await startPostgres();
+      const database = new URL(await postgres.database());
+      const proxy = await startProxy(Number(database.port));
+      database.port = String(proxy.port);
+      const redis = kind === 'Redis' ? await startRedis() : null;
+      const where: Environment = redis === null ? {} : { REDIS_URL: redis.url };
+      const instance = await startInstance({ ...PACE, ...BRIEF, ...where, DATABASE_URL: database.href });
+      try {
+        const sessionId = randomUUID();
+        await say(instance, sessionId, 'chest pain');
+        proxy.refuse(true);
+        proxy.cut();
+        await eventually(
+          'several attempts at its end',
+          () => instance.logs.filter((line) => line.includes('could not be archived')).length,
+          (attempts) => attempts >= 3,
+          30_000,
+        );
+        expect((await get(instance, `/api/session/${sessionId}`)).status).toBe(200);
+        const { body } = await get(instance, `/api/session/${sessionId}/transcript`);
+        expect(body.transcript).toHaveLength(2);
+        expect(await del(instance, sessionId)).toBe(503);
+        expect((await get(instance, '/api/archive')).status).toBe(503);
+
+        proxy.refuse(false);
+        await isGone(instance, sessionId);
+        expect((await get(instance, `/api/archive/${sessionId}`)).body.lives).toHaveLength(1);
+      } finally {
+        await instance.stop();
+        await redis?.stop();
+        await proxy.stop();
+        await postgres.stop();
+      }
+    },
+    90_000,
+  );
+});

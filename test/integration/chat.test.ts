@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Environment, type Instance, spawnBuilt, startInstance } from '../support/instance.ts';
+import { freePort } from '../support/redis-process.ts';
+
+const instances: Instance[] = [];
+const folders: string[] = [];
+
+async function start(environment: Environment = {}): Promise<Instance> {
+  const instance = await startInstance(environment);
+  instances.push(instance);
+  return instance;
+}
+
+/** An instance that can die and come back where it was. The port is named: one that the kernel chose is bound without
+ * SO_REUSEADDR by uWebSockets.js, and stays taken for a minute by the connections of the dead. */
+async function place(): Promise<Environment> {
+  const path = await mkdtemp(join(tmpdir(), 'rehydra-chat-'));
+  folders.push(path);
+  return { DATA_DIR: path, PORT: String(await freePort()), LEASE_MS: '1000' };
+}
+
+interface Chat {
+  /** What was written so far: answers, and notes about them. */
+  answers(): string;
+  notes(): string;
+  /** Resolves once the notes or answers match; rejects where the program ends before. */
+  says(pattern: RegExp): Promise<void>;
+  /** Ends the input and waits; the exit code. */
+  finish(): Promise<number | null>;
+}
+
+/** The terminal client with these lines in its pipe. */
+function chat(args: readonly string[], lines: readonly string[]): Chat {
+  const child = spawnBuilt('src/client/chat.js', args, {});
+  let answers = '';
+  let notes = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    answers += chunk;
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    notes += chunk;
+  });
+  for (const line of lines) child.stdin?.write(`${line}\n`);
+  const closed = once(child, 'close');
+  return {
+    answers: () => answers,
+    notes: () => notes,
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (pattern.test(answers) || pattern.test(notes)) resolve();
+        };
+        child.stdout?.on('data', look);
+        child.stderr?.on('data', look);
+        void closed.then(() => reject(new Error(`${pattern} never came:\n${notes}\n${answers}`)));
+        look();
+      }),
+    async finish() {
+      child.stdin?.end();
+      const [code] = await closed;
+      return code;
+    },
+  };
+}
+
+function sessionIn(notes: string): string {
+  const id = /session ([0-9a-f-]{36}) on /.exec(notes)?.[1];
+  if (id === undefined) throw new Error(`no session id in:\n${notes}`);
+  return id;
+}
+
+afterEach(async () => {
+  await Promise.all(instances.splice(0).map((instance) => instance.stop()));
+  await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true, force: true })));
+});
+
+describe('the terminal client', () => {
+  it('answers line by line in a pipe, and remembers the line before', async () => {
+    const { url } = await start();
+    const talk = chat(
+      ['--url', url],
+      ['I have had fever and a cough since Monday', 'Is that dangerous for me'],
+    );
+    expect(await talk.finish()).toBe(0);
+    const [first = '', second = ''] = talk.answers().split('You said: ').slice(1);
+    expect(first).toMatch(/^I have had fever and a cough since/);
+    expect(second).toMatch(/^Is that dangerous for me/);
+    expect(second).toContain('Earlier you told me: I have had fever and');
+    expect(talk.answers()).not.toContain('\x1b');
+  });
+
+  it('resumes a session by its id after the server was restarted', async () => {
+    const environment = await place();
+    const before = await start(environment);
+    const first = chat(['--url', before.url], ['I fell on my left wrist yesterday']);
+    expect(await first.finish()).toBe(0);
+    expect(await before.stop()).toBe(0);
+
+    const after = await start(environment);
+    const second = chat(
+      ['--url', after.url, '--session', sessionIn(first.notes())],
+      ['Can I go climbing again'],
+    );
+    expect(await second.finish()).toBe(0);
+    expect(second.answers().startsWith(first.answers())).toBe(true);
+    const added = second.answers().slice(first.answers().length);
+    expect(added).toMatch(/^You said: Can I go climbing again/);
+    expect(added).toContain('Earlier you told me: I fell on my left');
+  });
+
+  it('reconnects by itself when the server dies in the middle of an answer, and the answer is whole', async () => {
+    const question = 'My chest hurts when I climb the stairs';
+    const environment = await place();
+    const before = await start(environment);
+    const undisturbed = chat(['--url', before.url], [question]);
+    expect(await undisturbed.finish()).toBe(0);
+
+    const talk = chat(['--url', before.url], [question]);
+    await talk.says(/You said: My chest/);
+    before.kill('SIGKILL');
+    await before.exited;
+    await talk.says(/connection lost/);
+    await start(environment);
+    expect(await talk.finish()).toBe(0);
+    expect(talk.notes()).toContain('connected again');
+    expect(talk.answers()).toBe(undisturbed.answers());
+  });
+
+  it('says at once that an address is none', async () => {
+    const talk = chat(['--url', 'nowhere'], []);
+    expect(await talk.finish()).toBe(1);
+    expect(talk.notes()).toContain('session over: fatal');
+  });
+});

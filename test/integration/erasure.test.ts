@@ -1,0 +1,231 @@
+/**
+ * Erasure, proved by reading: every file of Redis, the embedded store, the archive and PostgreSQL, byte by byte, and
+ * every line that the service logged. Who is erased and who stays have words of their own in everything that is kept.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, tracesOf, withRedis } from '../security/observed.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { type PostgresServer, query, startPostgres } from '../support/postgres.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+interface Place {
+  /** The last one is never the one that is asked to erase. */
+  readonly instances: readonly [Instance, ...Instance[]];
+  /** Makes the servers write what they hold; then the files that have the text in them. */
+  holding(text: string): Promise<readonly string[]>;
+  stop(): Promise<void>;
+}
+
+const FOREVER = { SESSION_IDLE_MS: '3600000', SIMULATOR_TOKENS: '12', SIMULATOR_TOKENS_PER_SECOND: '0' };
+const LOUD = { LOG_LEVEL: 'trace' };
+
+function filesWith(folder: string, text: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => readFileSync(file).includes(text));
+}
+
+async function onRedisAndPostgres(): Promise<Place> {
+  // Compressed strings would hide from the search.
+  const args = ['--rdbcompression', 'no', '--save', '3600', '1'];
+  const redis: RedisServer = await startRedis({ appendonly: 'always', args });
+  const postgres: PostgresServer = await startPostgres();
+  const archive = await postgres.database();
+  const environment = { ...FOREVER, ...LOUD, REDIS_URL: redis.url, DATABASE_URL: archive };
+  const instances = [await startInstance(environment), await startInstance(environment)] as const;
+  return {
+    instances,
+    async holding(text) {
+      await withRedis(redis.url, (client) => client.save());
+      for (let turn = 0; turn < 2; turn += 1) {
+        await query(archive, 'SELECT pg_switch_wal()');
+        await query(archive, 'CHECKPOINT');
+      }
+      const inPostgres = postgres.dataDir === null ? [] : filesWith(postgres.dataDir, text);
+      return [...filesWith(redis.dir, text), ...inPostgres];
+    },
+    async stop() {
+      await Promise.all(instances.map((instance) => instance.stop()));
+      await redis.stop();
+      await postgres.stop();
+    },
+  };
+}
+
+async function embedded(): Promise<Place> {
+  const folder = mkdtempSync(join(tmpdir(), 'rehydra-erasure-'));
+  const instance = await startInstance({ ...FOREVER, ...LOUD, DATA_DIR: folder });
+  return {
+    instances: [instance],
+    holding: async (text) => filesWith(folder, text),
+    async stop() {
+      await instance.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+describe.each([
+  ['Redis with both of its files, and PostgreSQL', onRedisAndPostgres],
+  ['the embedded store and archive', embedded],
+])('erasure from %s', (_name, open) => {
+  let place: Place;
+  beforeAll(async () => {
+    place = await open();
+  }, 90_000);
+  afterAll(() => place?.stop());
+
+  /** One turn that says the word wherever a turn can. */
+  async function say(instance: Instance, word: string, sessionId: string, userId: string): Promise<void> {
+    const body = {
+      session_id: sessionId,
+      user_id: userId,
+      client_id: `client-${word}`,
+      diagnosis_id: `diagnosis-${word}`,
+      chief_complaint: `${word} in the chest`,
+      past_medical_history: `once had ${word}`,
+      vitals: { heart_rate: 80 },
+    };
+    const response = await fetch(`${instance.http}/api/protocol`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': `${word}-${randomUUID()}` },
+      body: JSON.stringify(body),
+    });
+    const answer = (await response.json()) as { readonly protocol?: string };
+    expect(response.status, JSON.stringify(answer)).toBe(200);
+    // The model repeats what it was told, so the word is in the answer too.
+    expect(answer.protocol).toContain(word);
+  }
+
+  const del = async (instance: Instance, path: string) => {
+    const response = await fetch(`${instance.http}${path}`, { method: 'DELETE' });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  const status = async (path: string) => (await fetch(`${place.instances[0].http}${path}`)).status;
+  const found = async (text: string) => {
+    const response = await fetch(`${place.instances[0].http}/api/archive?text=${text}`);
+    return ((await response.json()) as { readonly count: number }).count;
+  };
+  const logged = (text: string) =>
+    place.instances.flatMap(({ logs }) => logs.filter((line) => line.includes(text)));
+  const word = () => `q${randomUUID().replaceAll('-', '')}q`;
+
+  let bystander = '';
+  afterEach(async () => {
+    // The search for bytes finds what is there, and erasing took nobody else along.
+    expect((await place.holding(bystander)).length).toBeGreaterThan(0);
+  });
+
+  it('leaves no byte of a session that lives, nor of its earlier lives in the archive', async () => {
+    const canary = word();
+    bystander = word();
+    const [first] = place.instances;
+    const last = place.instances.at(-1) ?? first;
+    const sessionId = randomUUID();
+    const stays = randomUUID();
+    await say(first, bystander, stays, 'stays');
+    await say(first, canary, sessionId, `user-${canary}`);
+    expect(await del(first, `/api/session/${sessionId}`)).toMatchObject({ status: 200 });
+    expect(await found(canary)).toBe(1);
+    // It lives again, where another instance than the one that will be asked has it.
+    await say(last, canary, sessionId, `user-${canary}`);
+    expect((await place.holding(canary)).length).toBeGreaterThan(1);
+
+    expect(await del(first, `/api/session/${sessionId}?erase=true`)).toEqual({
+      status: 200,
+      body: { session_id: sessionId, erased: true, live: true, archived_lives: 1 },
+    });
+
+    expect(await place.holding(canary)).toEqual([]);
+    expect(logged(canary)).toEqual([]);
+    expect(await status(`/api/session/${sessionId}`)).toBe(404);
+    expect(await status(`/api/archive/${sessionId}`)).toBe(404);
+    expect(await found(canary)).toBe(0);
+    expect(await status(`/api/session/${stays}`)).toBe(200);
+    expect(await del(first, `/api/session/${sessionId}?erase=true`)).toMatchObject({
+      status: 200,
+      body: { erased: true, live: false, archived_lives: 0 },
+    });
+  }, 60_000);
+
+  it('leaves no byte of a user: their sessions that live, on every instance, and those that ended', async () => {
+    const canary = word();
+    bystander = word();
+    const [first] = place.instances;
+    const last = place.instances.at(-1) ?? first;
+    const user = `Dr ${canary}/ö?`;
+    const stays = randomUUID();
+    await say(first, bystander, stays, 'stays');
+    const [ended, live, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
+    await say(first, canary, ended, user);
+    expect(await del(first, `/api/session/${ended}`)).toMatchObject({ status: 200 });
+    await say(first, canary, live, user);
+    await say(last, canary, elsewhere, user);
+    expect((await place.holding(canary)).length).toBeGreaterThan(1);
+
+    expect(await del(first, `/api/users/${encodeURIComponent(user)}`)).toEqual({
+      status: 200,
+      body: { erased: true, live_sessions: 2, archived_sessions: 1 },
+    });
+
+    expect(await place.holding(canary)).toEqual([]);
+    expect(logged(canary)).toEqual([]);
+    for (const sessionId of [live, elsewhere]) expect(await status(`/api/session/${sessionId}`)).toBe(404);
+    expect(await status(`/api/archive/${ended}`)).toBe(404);
+    expect(await status(`/api/session/${stays}`)).toBe(200);
+    expect(await status(`/api/sessions?user_id=${encodeURIComponent(user)}`)).toBe(200);
+  }, 60_000);
+
+  it('goes on answering turns while its files are rewritten', async () => {
+    bystander = word();
+    const [first] = place.instances;
+    const sessions = Array.from({ length: 6 }, () => randomUUID());
+    const talking = sessions.map((sessionId) => say(first, bystander, sessionId, 'stays'));
+    const erasing = Array.from({ length: 6 }, () => del(first, `/api/session/${randomUUID()}?erase=true`));
+    await Promise.all(talking);
+    for (const { status: code } of await Promise.all(erasing)) expect(code).toBe(200);
+    for (const sessionId of sessions) expect(await status(`/api/session/${sessionId}`)).toBe(200);
+  }, 60_000);
+});
+
+describe('an erasure that cannot be finished', () => {
+  it('says so, and the next one finishes it', async () => {
+    const redis = await startRedis({ appendonly: 'everysec', args: ['--rdbcompression', 'no'] });
+    // Who dies with the session in its hands cannot end it; its heir does once it is told.
+    const owner = await startInstance({ ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' });
+    const heir = await startInstance({ ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' });
+    try {
+      const sessionId = randomUUID();
+      const body = JSON.stringify({ session_id: sessionId, chief_complaint: 'cough' });
+      const headers = { 'content-type': 'application/json' };
+      await fetch(`${owner.http}/api/protocol`, { method: 'POST', headers, body });
+      owner.kill('SIGKILL');
+      await owner.exited;
+      await eventually(
+        'the erasure',
+        async () =>
+          (await fetch(`${heir.http}/api/session/${sessionId}?erase=true`, { method: 'DELETE' })).status,
+        (code) => code === 200,
+      );
+      expect(await tracesOf(redis.url, sessionId)).toEqual([]);
+    } finally {
+      await heir.stop();
+      await redis.stop();
+    }
+  }, 60_000);
+
+  it('refuses a user id that is not one', async () => {
+    const instance = await startInstance();
+    const response = await fetch(`${instance.http}/api/users/%E0%A4%A`, { method: 'DELETE' });
+    expect(response.status).toBe(400);
+    expect(
+      (await fetch(`${instance.http}/api/session/${randomUUID()}?erase=maybe`, { method: 'DELETE' })).status,
+    ).toBe(400);
+    await instance.stop();
+  });
+});

@@ -1,0 +1,143 @@
+/**
+ * The fence: an owner that was stopped past its lock has lost its sessions, whatever it still believes. Stopped with
+ * SIGSTOP, it cannot notice; its own clock, sockets and half-sent answer go on as if nothing had happened.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DurableFrame } from '../../src/protocol/server-frames.ts';
+import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../security/observed.ts';
+import { TestClient } from '../support/client.ts';
+import {
+  type Instance,
+  type SimulatorProcess,
+  startInstance,
+  startSimulatorProcess,
+} from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+describe('an owner that was stopped past its lock', () => {
+  let redis: RedisServer;
+  let simulator: SimulatorProcess;
+  let owner: Instance;
+  let heir: Instance;
+
+  beforeAll(async () => {
+    [redis, simulator] = await Promise.all([startRedis(), startSimulatorProcess({ SIMULATOR_TOKENS: '40' })]);
+    const environment = {
+      REDIS_URL: redis.url,
+      VLLM_BASE_URL: simulator.url,
+      LEASE_MS: '1000',
+      HIBERNATE_MS: '120000',
+    };
+    [owner, heir] = await Promise.all([startInstance(environment), startInstance(environment)]);
+  });
+  afterAll(async () => {
+    await Promise.all([owner?.stop(), heir?.stop()]);
+    await Promise.all([simulator?.stop(), redis?.stop()]);
+  });
+
+  const fencedAtOwner = () => metric(owner.http, 'rehydra_actors_stopped_total', { reason: 'fenced' });
+
+  /** The owner goes on and finds out; resolves with what its client had received by then. */
+  async function goOn(client: TestClient): Promise<readonly DurableFrame[]> {
+    owner.kill('SIGCONT');
+    await eventually('it is heard of again', members, (alive) => alive.includes(owner.instanceId));
+    expect(await client.closed).toMatchObject({ code: 1012 });
+    expect(client.frames.at(-1)).toMatchObject({ type: 'error', code: 'session_moved', retryable: true });
+    return client.durable;
+  }
+
+  const members = () => withRedis(redis.url, (client) => client.zrange('rehydra:instances', '0', '-1'));
+
+  function expectLogSays(sessionId: string): void {
+    const said = owner.logs.filter((line) => line.includes(sessionId) && line.includes('"reason":"fenced"'));
+    expect(said).toHaveLength(1);
+  }
+
+  function expectVersionsGrow(log: readonly DurableFrame[]): void {
+    const versions = log.flatMap((frame) => (frame.type === 'state' ? [frame.version] : []));
+    expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
+    expect(versions.length).toBeGreaterThan(2);
+  }
+
+  /** What the log holds, and that both the old client and the one who comes back know exactly that. */
+  async function expectWhole(
+    sessionId: string,
+    before: readonly DurableFrame[],
+  ): Promise<readonly DurableFrame[]> {
+    const returning = await TestClient.greet(owner.url, { session_id: sessionId, after: before.length });
+    const reader = await TestClient.greet(heir.url, { session_id: sessionId, after: 0 });
+    const { offset } = reader.welcome;
+    const isThere = (client: TestClient) =>
+      eventually(
+        'the log',
+        () => client.durable.at(-1)?.offset ?? 0,
+        (last) => last >= offset,
+      );
+    await Promise.all([isThere(returning), isThere(reader)]);
+    const log = reader.durable;
+    expect(reader.offsets()).toEqual(countUp(1, log.length));
+    expect([...before, ...returning.durable].slice(0, offset)).toEqual(log.slice(0, offset));
+    await Promise.all([returning.close(), reader.close()]);
+    return log;
+  }
+
+  it('in the middle of a turn is refused: the other has continued the turn and taken the next message', async () => {
+    const content = '[[fault:tps=40,tokens=140]] A longer story please';
+    const client = await TestClient.greet(owner.url, { after: 0 });
+    const { sessionId } = client;
+    const fencedBefore = await fencedAtOwner();
+    client.message('first', content);
+    for (let deltas = 0; deltas < 3; deltas += 1) await client.waitForType('delta');
+    owner.kill('SIGSTOP');
+
+    const other = await TestClient.greet(heir.url, { session_id: sessionId, after: 0 });
+    other.message('second', 'And then?');
+    const first = await other.completed('first');
+    const second = await other.completed('second');
+    expect([first.type, second.type]).toEqual(['turn.completed', 'turn.completed']);
+
+    const before = await goOn(client);
+    expect(before).toEqual(other.durable.slice(0, before.length));
+    await eventually('it is counted', fencedAtOwner, (count) => count === fencedBefore + 1);
+    expectLogSays(sessionId);
+
+    const log = await expectWhole(sessionId, before);
+    expect(log.slice(0, other.durable.length)).toEqual(other.durable.slice(0, log.length));
+    expectVersionsGrow(log);
+    const answer = await plainAnswer(simulator.url, [{ role: 'user', content }]);
+    expect(textOf(log, first.turn_id)).toBe(answer);
+    const history = [
+      { role: 'user', content },
+      { role: 'assistant', content: answer },
+      { role: 'user', content: 'And then?' },
+    ] as const;
+    expect(textOf(log, second.turn_id)).toBe(await plainAnswer(simulator.url, history));
+    await other.close();
+  });
+
+  it('while its session was quiet is refused: the other has taken a message meanwhile', async () => {
+    const client = await TestClient.greet(owner.url, { after: 0 });
+    const { sessionId } = client;
+    const fencedBefore = await fencedAtOwner();
+    client.message('first', 'Good morning');
+    await client.completed('first');
+    await client.waitFor((frame) => frame.type === 'state' && frame.value === 'connected', 'calm', {
+      from: client.frames.length - 1,
+    });
+    owner.kill('SIGSTOP');
+
+    const other = await TestClient.greet(heir.url, { session_id: sessionId, after: 0 });
+    other.message('second', 'Anybody else?');
+    const second = await other.completed('second');
+    expect(second.type).toBe('turn.completed');
+
+    const before = await goOn(client);
+    expect(before).toEqual(other.durable.slice(0, before.length));
+    await eventually('it is counted', fencedAtOwner, (count) => count === fencedBefore + 1);
+    expectLogSays(sessionId);
+    const log = await expectWhole(sessionId, before);
+    expectVersionsGrow(log);
+    expect(log.filter((frame) => frame.type === 'turn.completed')).toHaveLength(2);
+    await other.close();
+  });
+});

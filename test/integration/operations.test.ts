@@ -1,0 +1,183 @@
+/** What operators and load balancers meet: health, readiness, metrics, errors over HTTP, and a start that is refused. */
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, metric } from '../security/observed.ts';
+import { TestClient } from '../support/client.ts';
+import { type Environment, type Instance, spawnBuilt, startInstance } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+async function read(url: string, init: RequestInit = {}) {
+  const response = await fetch(url, init);
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Json };
+}
+
+describe('an instance that runs', () => {
+  let redis: RedisServer;
+  let instance: Instance;
+
+  beforeAll(async () => {
+    redis = await startRedis({ appendonly: 'everysec' });
+    instance = await startInstance({ REDIS_URL: redis.url, INSTANCE_ID: 'ops-1', DRAIN_MS: '6000' });
+  });
+  afterAll(async () => {
+    await instance?.stop();
+    await redis?.stop();
+  });
+
+  it('says that it lives, on which store, and how durable that is', async () => {
+    const { status, headers, body } = await read(`${instance.http}/healthz`);
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toContain('application/json');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(body).toMatchObject({
+      status: 'ok',
+      instance: 'ops-1',
+      store: { ok: true, kind: 'redis', durability: 'aof everysec' },
+      upstream: 'simulator',
+      draining: false,
+    });
+  });
+
+  it('says that an embedded store in memory keeps nothing', async () => {
+    const embedded = await startInstance();
+    const { body } = await read(`${embedded.http}/healthz`);
+    expect(body).toMatchObject({ store: { ok: true, kind: 'sqlite', durability: 'memory' } });
+    await embedded.stop();
+  });
+
+  it('counts what it does, under its own name', async () => {
+    const before = await metric(instance.http, 'rehydra_commits_total');
+    const client = await TestClient.greet(instance.url);
+    client.message('m', 'Good morning', { options: { max_tokens: 8 } });
+    await client.completed('m');
+    client.send({ type: 'cancel' });
+    await client.waitForType('error');
+    const response = await fetch(`${instance.http}/metrics`);
+    expect(response.headers.get('content-type')).toContain('text/plain');
+    const text = await response.text();
+    const named = (name: string) => metric(instance.http, name, { instance: 'ops-1' });
+    expect(await named('rehydra_commits_total')).toBeGreaterThan(before + 1);
+    for (const name of [
+      'rehydra_sessions_opened_total',
+      'rehydra_appends_total',
+      'rehydra_frames_total',
+      'rehydra_connects_total',
+      'rehydra_connections',
+      'rehydra_resident_sessions',
+      'rehydra_process_resident_memory_bytes',
+      'rehydra_nodejs_eventloop_lag_seconds',
+    ])
+      expect(await named(name), name).toBeGreaterThanOrEqual(name.endsWith('seconds') ? 0 : 1);
+    expect(await metric(instance.http, 'rehydra_refusals_total', { code: 'unknown_turn' })).toBe(1);
+    expect(text).not.toContain(client.sessionId);
+    await client.close();
+  });
+
+  it.each([
+    ['GET', '/nothing/here', 404, 'not_found', false],
+    ['POST', '/healthz', 405, 'method_not_allowed', false],
+    ['DELETE', '/metrics', 405, 'method_not_allowed', false],
+    ['GET', '/api/session/7d0a3a4e-0f6f-4a68-8a1e-9d8f0a5b3c21', 404, 'session_not_found', false],
+    ['DELETE', '/api/session/7d0a3a4e-0f6f-4a68-8a1e-9d8f0a5b3c21', 404, 'session_not_found', false],
+    ['GET', '/api/session/__proto__', 404, 'session_not_found', false],
+  ])(
+    'answers %s %s with %i %s, in the one shape of errors',
+    async (method, path, status, code, retryable) => {
+      const url = `${instance.http}${path}`;
+      const [first, second] = [await read(url, { method }), await read(url, { method })];
+      expect(first.status).toBe(status);
+      expect(first.headers.get('content-type')).toContain('application/json');
+      expect(first.body).toEqual({
+        error: {
+          code,
+          message: expect.any(String),
+          retryable,
+          request_id: expect.stringMatching(/^[\w-]{8,}$/),
+        },
+      });
+      const idOf = (answer: { readonly body: Json }) => (answer.body.error as Json).request_id;
+      expect(idOf(first)).not.toBe(idOf(second));
+    },
+  );
+
+  it('ends a session by DELETE, for its client and in the store', async () => {
+    const client = await TestClient.greet(instance.url);
+    const url = `${instance.http}/api/session/${client.sessionId}`;
+    expect((await read(url, { method: 'DELETE' })).status).toBe(200);
+    expect(await client.closed).toMatchObject({ code: 4011 });
+    expect(client.frames.at(-1)).toMatchObject({ type: 'expired', reason: 'admin' });
+    expect((await read(url)).status).toBe(404);
+  });
+
+  it('is not ready any more once it drains, and takes nobody new, but lives until the turn is over', async () => {
+    const client = await TestClient.greet(instance.url);
+    client.message('long', '[[fault:tps=40,tokens=80]] A story please');
+    await client.waitForType('delta');
+    const stranger = await TestClient.open(instance.url);
+    instance.kill('SIGTERM');
+    const readiness = () => read(`${instance.http}/readyz`);
+    const { body } = await eventually('it is not ready', readiness, ({ status }) => status === 503);
+    expect(body).toMatchObject({ ready: false, draining: true });
+    expect((await read(`${instance.http}/healthz`)).body).toMatchObject({ status: 'ok', draining: true });
+    for (const each of [client, stranger]) {
+      expect(await each.closed).toMatchObject({ code: 1012 });
+      expect(each.frames.at(-1)).toMatchObject({ type: 'error', code: 'draining', retryable: true });
+    }
+    expect(client.frames.at(-1)).toHaveProperty('retry_after_ms');
+    expect(await instance.exited).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a start', () => {
+  /** Runs until it ends by itself; everything that it said. */
+  async function refusedStart(
+    environment: Environment,
+  ): Promise<{ readonly code: number; readonly said: string }> {
+    const child = spawnBuilt('src/main.js', [], { PORT: '0', DATA_DIR: ':memory:', ...environment });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+    const [code] = (await once(child, 'close')) as [number];
+    return { code, said };
+  }
+
+  it('on a Redis that may evict sessions is refused in one clear message, or warned of where that is wanted', async () => {
+    const redis = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
+    try {
+      const { code, said } = await refusedStart({ REDIS_URL: redis.url });
+      expect(code).not.toBe(0);
+      const errors = said.split('\n').filter((line) => line.includes('"level":50'));
+      expect(errors).toHaveLength(1);
+      expect(errors[0]).toContain('maxmemory-policy allkeys-lru');
+      expect(errors[0]).toContain('noeviction');
+      expect(said).not.toContain('"msg":"listening"');
+
+      const allowed = await startInstance({ REDIS_URL: redis.url, REDIS_ALLOW_EVICTION: '1' });
+      const warnings = allowed.logs.filter(
+        (line) => line.includes('"level":40') && line.includes('allkeys-lru'),
+      );
+      expect(warnings).toHaveLength(1);
+      await allowed.stop();
+    } finally {
+      await redis.stop();
+    }
+  });
+
+  it.each([
+    ['PORT', 'http'],
+    ['SESSION_IDLE_MS', '-1'],
+    ['LEASE_MS', '0'],
+    ['LOG_LEVEL', 'loud'],
+    ['OVERLAP_POLICY', 'overwrite'],
+    ['INSTANCE_ID', 'a b'],
+  ])('with %s=%s is refused, and the variable is named', async (name, value) => {
+    const { code, said } = await refusedStart({ [name]: value });
+    expect(code).not.toBe(0);
+    expect(said).toContain(name);
+    expect(said).not.toContain('"msg":"listening"');
+  });
+});

@@ -1,0 +1,138 @@
+/** The output gate against every answer that a store can give to a write, without a process in between. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ServerFrame } from '../../src/protocol/server-frames.ts';
+import type { Store } from '../../src/store/store.ts';
+import { LEASE_MS, openStage, type Stage, type Visitor } from '../security/stage.ts';
+import { isDurable } from '../support/client.ts';
+
+type Answer = 'as it is' | 'hangs' | 'fails' | 'fenced' | 'conflict';
+
+describe('the output gate', () => {
+  let stage: Stage;
+  let answer: Answer = 'as it is';
+  let writes = 0;
+
+  function misbehave<T>(write: () => Promise<T>): Promise<T | { readonly kind: 'fenced' | 'conflict' }> {
+    writes += 1;
+    switch (answer) {
+      case 'as it is':
+        return write();
+      case 'hangs':
+        return new Promise(() => {});
+      case 'fails':
+        return Promise.reject(new Error('the store is away'));
+      default:
+        return Promise.resolve({ kind: answer });
+    }
+  }
+
+  const wrap = (store: Store): Store => ({
+    ...store,
+    commit: (fence, commit) => misbehave(() => store.commit(fence, commit)),
+    append: (fence, append) => misbehave(() => store.append(fence, append)),
+  });
+
+  afterEach(async () => {
+    await stage.close();
+  });
+
+  /** A client of a new session, welcomed. */
+  async function arrive(): Promise<Visitor> {
+    answer = 'as it is';
+    stage = await openStage({ wrap });
+    const visitor = stage.connect();
+    visitor.say({ type: 'hello', after: 0 });
+    await stage.settle();
+    writes = 0;
+    return visitor;
+  }
+
+  const durable = (visitor: Visitor) => visitor.frames.filter(isDurable);
+  const errors = (visitor: Visitor): readonly string[] =>
+    visitor.frames.flatMap((frame: ServerFrame) => (frame.type === 'error' ? [frame.code] : []));
+
+  it('is shut while the store has not answered: no frame leaves, the model is not asked, however long it takes', async () => {
+    const visitor = await arrive();
+    const before = visitor.frames.length;
+    answer = 'hangs';
+    visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
+    await stage.advance(10 * LEASE_MS);
+    expect(writes).toBe(1);
+    expect(visitor.frames).toHaveLength(before);
+    expect(stage.generator.runs).toEqual([]);
+  });
+
+  it.each([
+    ['fails', 'store_unavailable', null],
+    ['fenced', 'session_moved', 1012],
+    ['conflict', 'session_moved', 1012],
+  ] as const)('stays shut where the store %s: the sender is told %s', async (how, code, close) => {
+    const visitor = await arrive();
+    const before = durable(visitor).length;
+    answer = how;
+    visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
+    await stage.advance(2 * LEASE_MS);
+    expect(writes).toBeGreaterThan(0);
+    expect(durable(visitor)).toHaveLength(before);
+    expect(stage.generator.runs).toEqual([]);
+    expect(errors(visitor)).toContain(code);
+    expect(visitor.closed?.code ?? null).toBe(close);
+  });
+
+  it('opens once the same write is acknowledged, and then for all of it at once', async () => {
+    const visitor = await arrive();
+    const before = durable(visitor).length;
+    answer = 'fails';
+    visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
+    await stage.settle();
+    expect([durable(visitor).length, stage.generator.runs.length]).toEqual([before, 0]);
+    answer = 'as it is';
+    await stage.advance(LEASE_MS / 2);
+    expect(durable(visitor).slice(before)).toMatchObject([
+      { type: 'state', value: 'processing' },
+      { type: 'turn.started', message_id: 'm' },
+    ]);
+    expect(stage.generator.runs).toHaveLength(1);
+    expect(errors(visitor)).toEqual([]);
+  });
+
+  it.each(['hangs', 'fails', 'fenced', 'conflict'] as const)(
+    'is shut for the text of a running turn where the store %s',
+    async (how) => {
+      const visitor = await arrive();
+      visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
+      await stage.settle();
+      const before = durable(visitor).length;
+      answer = how;
+      stage.generator.running?.say({ text: 'Not yet stored' });
+      await stage.advance(LEASE_MS / 2);
+      expect(writes).toBeGreaterThan(1);
+      expect(durable(visitor)).toHaveLength(before);
+      // Who lost the session must not keep the model busy with it.
+      expect(stage.generator.running === null).toBe(how === 'fenced' || how === 'conflict');
+    },
+  );
+
+  it('is shut for the end of a turn: the next message is not begun before the end of the last is stored', async () => {
+    const visitor = await arrive();
+    for (const id of ['a', 'b']) visitor.say({ type: 'message', id, content: id });
+    await stage.settle();
+    const before = durable(visitor).length;
+    answer = 'hangs';
+    stage.generator.running?.end({
+      kind: 'completed',
+      finishReason: 'stop',
+      usage: { prompt_tokens: 1, completion_tokens: 0 },
+      model: 'scripted',
+      replica: 'scripted',
+      firstTokenMs: null,
+      totalMs: 1,
+      temperature: 0.7,
+      maxTokens: 16,
+      simulated: true,
+    });
+    await stage.advance(LEASE_MS / 2);
+    expect(durable(visitor)).toHaveLength(before);
+    expect(stage.generator.runs).toHaveLength(1);
+  });
+});

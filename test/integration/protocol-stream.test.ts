@@ -1,0 +1,177 @@
+/** A turn of `POST /api/protocol` as server-sent events: the frames of the socket, resumable on any instance. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { durableFrameSchema, type ServerFrame } from '../../src/protocol/server-frames.ts';
+import { countUp, metric } from '../security/observed.ts';
+import { ask, problemOf } from '../support/ask.ts';
+import { TestClient } from '../support/client.ts';
+import { readEvents, refusedStream, type SentEvent } from '../support/event-source.ts';
+import {
+  type Instance,
+  type SimulatorProcess,
+  startInstance,
+  startSimulatorProcess,
+} from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const SLOW = '[[fault:tps=60,tokens=60]] chest pain';
+
+let redis: RedisServer;
+let simulator: SimulatorProcess;
+let one: Instance;
+let two: Instance;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' });
+  const environment = { REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url };
+  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
+});
+afterAll(async () => {
+  await Promise.all([one?.stop(), two?.stop()]);
+  await Promise.all([simulator?.stop(), redis?.stop()]);
+});
+
+const at = (instance: Instance) => `${instance.http}/api/protocol`;
+const idsOf = (events: readonly SentEvent[]) => events.flatMap(({ id }) => (id === null ? [] : [id]));
+const textOf = (events: readonly SentEvent[]) =>
+  events.map(({ frame }) => (frame.type === 'delta' ? frame.text : '')).join('');
+const has = (type: ServerFrame['type']) => (events: readonly SentEvent[]) =>
+  events.some(({ event }) => event === type);
+const promptTokens = () => metric(simulator.url.slice(0, -'/v1'.length), 'vllm:prompt_tokens_total');
+
+describe('a stream', () => {
+  it('begins with welcome, says the durable frames of the session with their offsets, and ends with the turn', async () => {
+    const session_id = randomUUID();
+    const client = await TestClient.greet(one.url, { session_id, after: 0 });
+    const events = await readEvents({ url: at(two), body: { session_id, chief_complaint: SLOW } });
+    expect(events[0]).toMatchObject({ id: null, event: 'welcome', frame: { session_id } });
+    const ids = idsOf(events);
+    expect(ids).toEqual(countUp(ids[0]!, ids.at(-1)!));
+    for (const { id, event, frame } of events.slice(1)) {
+      expect(durableFrameSchema.parse(frame)).toMatchObject({ type: event, offset: id });
+    }
+    expect(has('turn.completed')(events)).toBe(true);
+    await client.waitForType('turn.completed');
+    const seen = new Map(client.durable.map((frame) => [frame.offset, frame]));
+    for (const { id, frame } of events.slice(1)) expect(frame).toEqual(seen.get(id!) ?? frame);
+    await client.close();
+  });
+
+  it.each([
+    ['the same instance', () => one],
+    ['the other instance', () => two],
+  ])('that was cut goes on by Last-Event-ID on %s, and together they are the whole', async (_, instance) => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const body = { session_id: randomUUID(), chief_complaint: SLOW };
+    const first = await readEvents({ url: at(one), body, headers }, has('delta'));
+    const spent = await promptTokens();
+    const last = idsOf(first).at(-1)!;
+    const rest = await readEvents({
+      url: at(instance()),
+      body,
+      headers: { ...headers, 'last-event-id': String(last) },
+    });
+    const ids = [...idsOf(first), ...idsOf(rest)];
+    expect(ids).toEqual(countUp(ids[0]!, ids.at(-1)!));
+    const { protocol } = await ask(one.http, body, headers);
+    expect(textOf([...first, ...rest])).toBe(protocol);
+    expect(await promptTokens()).toBe(spent);
+  });
+
+  it('that was cut goes on without a key too, and nothing is sent a second time', async () => {
+    const body = { session_id: randomUUID(), chief_complaint: SLOW };
+    const first = await readEvents({ url: at(one), body }, has('delta'));
+    const last = String(idsOf(first).at(-1));
+    const rest = await readEvents({ url: at(two), body, headers: { 'last-event-id': last } });
+    expect(has('turn.completed')(rest)).toBe(true);
+    const ids = [...idsOf(first), ...idsOf(rest)];
+    expect(ids).toEqual(countUp(ids[0]!, ids.at(-1)!));
+    const { metadata } = await ask(one.http, { ...body, chief_complaint: 'hm' });
+    expect(metadata.conversation_count).toBe(2);
+  });
+
+  it('of which all was seen ends at once, whatever was said since', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const body = { session_id: randomUUID(), chief_complaint: 'chest pain' };
+    const all = await readEvents({ url: at(one), body, headers });
+    const last = idsOf(all).at(-1)!;
+    expect(all.at(-1)).toMatchObject({ id: last, event: 'turn.completed' });
+    await ask(one.http, { ...body, chief_complaint: 'a later turn' });
+    const rest = await readEvents({
+      url: at(two),
+      body,
+      headers: { ...headers, 'last-event-id': String(last) },
+    });
+    expect(rest.map(({ event }) => event)).toEqual(['welcome']);
+  });
+
+  it('that goes on after an offset which the session does not have is told to start over', async () => {
+    const { session_id } = await ask(one.http, { chief_complaint: 'chest pain' });
+    const body = { session_id, chief_complaint: 'hm' };
+    const rest = await readEvents({ url: at(one), body, headers: { 'last-event-id': '9999' } });
+    expect(rest.map(({ event }) => event)).toEqual(['welcome', 'reset']);
+  });
+
+  it('that is asked for again by its key alone is the turn from its beginning, not the whole session', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const body = { session_id: randomUUID(), chief_complaint: 'chest pain' };
+    await ask(one.http, { ...body, chief_complaint: 'an earlier turn' });
+    const { protocol, metadata } = await ask(one.http, body, headers);
+    await ask(one.http, { ...body, chief_complaint: 'a later turn' });
+    const events = await readEvents({ url: at(two), body, headers });
+    expect(events[1]).toMatchObject({ event: 'turn.started', frame: { turn_id: metadata.turn_id } });
+    expect(textOf(events)).toBe(protocol);
+    expect(events.filter(({ event }) => event === 'welcome')).toHaveLength(1);
+  });
+
+  it('of a busy session is refused with the status of the refusal, and waits where it may', async () => {
+    const client = await TestClient.greet(one.url);
+    client.message('long', '[[fault:tps=40,tokens=4000]] a long story');
+    await client.waitForType('delta');
+    const body = { session_id: client.sessionId, chief_complaint: 'hm' };
+    for (const instance of [one, two]) {
+      const reply = await refusedStream({ url: at(instance), body: { ...body, policy: 'reject' } });
+      expect(reply.status).toBe(429);
+      expect(reply.headers.get('retry-after')).toMatch(/^[1-9]/);
+      expect(problemOf(reply).code).toBe('session_busy');
+    }
+    const waiting = readEvents({ url: at(two), body: { ...body, policy: 'queue' } });
+    await client.waitForType('message.queued');
+    client.send({ type: 'cancel' });
+    const events = await waiting;
+    expect(has('message.queued')(events)).toBe(true);
+    expect(events.filter(({ event }) => event === 'turn.completed')).toHaveLength(1);
+    await client.close();
+  });
+
+  it('that is interrupted says so in a frame, and ends', async () => {
+    const session_id = randomUUID();
+    const client = await TestClient.greet(one.url, { session_id });
+    const reading = readEvents({ url: at(two), body: { session_id, chief_complaint: SLOW } });
+    await client.waitForType('delta');
+    client.send({ type: 'cancel' });
+    expect(has('turn.cancelled')(await reading)).toBe(true);
+    await client.close();
+  });
+
+  it('of a session that is deleted meanwhile ends with an error', async () => {
+    const session_id = randomUUID();
+    const client = await TestClient.greet(one.url, { session_id });
+    const reading = readEvents({ url: at(one), body: { session_id, chief_complaint: SLOW } });
+    await client.waitForType('delta');
+    await fetch(`${two.http}/api/session/${session_id}`, { method: 'DELETE' });
+    expect((await reading).map(({ event }) => event)).toContain('turn.cancelled');
+    expect(await client.closed).toMatchObject({ code: 4011 });
+  });
+
+  it.each([
+    ['without a session', { chief_complaint: 'x' }, '7', 400],
+    ['that is no offset', { session_id: randomUUID(), chief_complaint: 'x' }, 'seven', 400],
+    ['of a session that is gone', { session_id: randomUUID(), chief_complaint: 'x' }, '7', 404],
+  ])('after a Last-Event-ID %s is refused', async (_, body, lastEventId, status) => {
+    const reply = await refusedStream({ url: at(one), body, headers: { 'last-event-id': lastEventId } });
+    expect(reply.status).toBe(status);
+    problemOf(reply);
+  });
+});

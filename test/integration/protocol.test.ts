@@ -1,0 +1,254 @@
+/** `POST /api/protocol` between two instances on Redis: what it accepts, whom it makes wait, and what it never does twice. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, metric, running } from '../security/observed.ts';
+import { ask, type Fields, get, post, problemOf } from '../support/ask.ts';
+import { TestClient } from '../support/client.ts';
+import {
+  type Instance,
+  type SimulatorProcess,
+  startInstance,
+  startSimulatorProcess,
+} from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const LONG = '[[fault:tps=40,tokens=4000]] a long story';
+const SLOW = '[[fault:tps=60,tokens=60]] chest pain';
+
+let redis: RedisServer;
+let simulator: SimulatorProcess;
+let one: Instance;
+let two: Instance;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' });
+  const environment = { REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, QUEUE_MAX: '2' };
+  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
+});
+afterAll(async () => {
+  await Promise.all([one?.stop(), two?.stop()]);
+  await Promise.all([simulator?.stop(), redis?.stop()]);
+});
+
+/** Tokens that the model has read so far: they grow with every generation. */
+const promptTokens = (url: string) => metric(url.slice(0, -'/v1'.length), 'vllm:prompt_tokens_total');
+
+const send = (instance: Instance, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
+  post(`${instance.http}/api/protocol`, body, headers);
+
+/** A session in which a turn runs that ends only when it is cancelled. */
+async function busySession(instance: Instance): Promise<{ session_id: string; client: TestClient }> {
+  const client = await TestClient.greet(instance.url);
+  client.message('long', LONG);
+  await client.waitForType('delta');
+  return { session_id: client.sessionId, client };
+}
+
+describe('a request', () => {
+  it.each<[string, unknown, string]>([
+    ['that is not JSON', '{"age": 45', 'the body is not JSON'],
+    ['without a body', '', 'the body is not JSON'],
+    ['that says nothing new', { session_id: randomUUID() }, 'chief_complaint: is required'],
+    ['with an id that is no UUID', { session_id: 'abc-123', chief_complaint: 'x' }, 'session_id'],
+    ['with a field nobody knows', { chief_complaint: 'x', colour: 'red' }, 'colour'],
+    [
+      'with a heart that races too much',
+      { vitals: { heart_rate: 900 } },
+      'vitals.heart_rate: heart_rate must be between 0 and 350 bpm',
+    ],
+    ['with half a blood pressure', { vitals: { blood_pressure: '120' } }, 'such as "120/80"'],
+    ['with a temperature in no unit', { vitals: { temperature: '300 K' } }, 'vitals.temperature'],
+    ['with an age of two centuries', { age: 200 }, 'age must be between 0 and 130 years'],
+    ['with a policy nobody knows', { chief_complaint: 'x', policy: 'overwrite' }, 'policy'],
+  ])('%s is refused, and told why', async (_, body, words) => {
+    const reply = await send(one, body);
+    expect(reply.status).toBe(400);
+    const problem = problemOf(reply);
+    expect(problem).toMatchObject({ code: 'bad_request', retryable: false });
+    expect(problem.detail).toContain(words);
+  });
+
+  it('may call its JSON what it likes', async () => {
+    const reply = await send(one, { chief_complaint: 'chest pain' }, { 'content-type': 'text/plain' });
+    expect(reply.status).toBe(200);
+  });
+
+  it('of more than a megabyte is too large', async () => {
+    const reply = await send(one, { chief_complaint: 'x'.repeat(1_100_000) });
+    expect(reply.status).toBe(413);
+    expect(problemOf(reply).request_id).not.toBe('');
+  });
+
+  it('by another method is refused, and told which there is', async () => {
+    const reply = await get(`${one.http}/api/protocol`);
+    expect(reply.status).toBe(405);
+    expect(reply.headers.get('allow')).toBe('POST');
+  });
+
+  it('may ask for a shorter answer, and is told what it got', async () => {
+    const { metadata } = await ask(one.http, {
+      chief_complaint: 'chest pain',
+      options: { max_tokens: 5, temperature: 0.1 },
+    });
+    expect(metadata).toMatchObject({ max_tokens: 5, temperature: 0.1, finish_reason: 'length' });
+    expect(metadata.usage.completion_tokens).toBe(5);
+    expect(metadata.window).toMatchObject({ turns_in: [metadata.turn_id], turns_out: [] });
+  });
+
+  it('that the model refuses is answered with the status of the refusal', async () => {
+    const reply = await send(one, { chief_complaint: '[[fault:400]] chest pain' });
+    expect(reply.status).toBe(502);
+    expect(problemOf(reply)).toMatchObject({ code: 'upstream_rejected', retryable: false });
+  });
+});
+
+describe('a session whose turn runs', () => {
+  it.each([
+    ['the instance that serves it', () => one],
+    ['the other instance', () => two],
+  ])('is busy under the policy reject, on %s', async (_, instance) => {
+    const { session_id, client } = await busySession(one);
+    const reply = await send(instance(), { session_id, chief_complaint: 'hm', policy: 'reject' });
+    expect(reply.status).toBe(429);
+    expect(Number(reply.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(problemOf(reply)).toMatchObject({ code: 'session_busy', retryable: true });
+    client.send({ type: 'close' });
+    await client.closed;
+  });
+
+  it('lets others wait in line, in order, and refuses who comes when the line is full', async () => {
+    const { session_id, client } = await busySession(one);
+    const answers: Promise<number>[] = [];
+    for (const instance of [one, two]) {
+      answers.push(
+        ask(instance.http, { session_id, chief_complaint: `waiting ${answers.length}` }).then(
+          ({ metadata }) => metadata.conversation_count,
+        ),
+      );
+      await client.waitForType('message.queued');
+    }
+    const reply = await send(two, { session_id, chief_complaint: 'one too many' });
+    expect(reply.status).toBe(429);
+    expect(problemOf(reply).code).toBe('queue_full');
+    client.send({ type: 'cancel' });
+    expect(await Promise.all(answers)).toEqual([2, 3]);
+    await client.close();
+  });
+
+  it('is told as cancelled to who asked, when another cancels it', async () => {
+    const session_id = randomUUID();
+    const client = await TestClient.greet(one.url, { session_id });
+    const reply = send(two, { session_id, chief_complaint: LONG });
+    await client.waitForType('delta');
+    client.send({ type: 'cancel' });
+    expect(problemOf(await reply)).toMatchObject({ code: 'turn_cancelled', detail: 'by client' });
+    expect((await reply).status).toBe(409);
+    await client.close();
+  });
+});
+
+describe('a client', () => {
+  it('that goes away leaves its turn running, and finds it by its key on the other instance', async () => {
+    const session_id = randomUUID();
+    const key = { 'idempotency-key': randomUUID() };
+    const watcher = await TestClient.greet(two.url, { session_id });
+    const leaving = new AbortController();
+    const left = fetch(`${one.http}/api/protocol`, {
+      method: 'POST',
+      headers: key,
+      body: JSON.stringify({ session_id, chief_complaint: SLOW }),
+      signal: leaving.signal,
+    }).catch((error: Error) => error.name);
+    const { turn_id } = await watcher.waitForType('turn.started');
+    await watcher.waitForType('delta');
+    leaving.abort();
+    expect(await left).toBe('AbortError');
+    const spent = await promptTokens(simulator.url);
+    const answer = await ask(two.http, { session_id, chief_complaint: SLOW }, key);
+    await watcher.waitForType('turn.completed');
+    expect(answer.metadata.turn_id).toBe(turn_id);
+    expect(answer.protocol).toBe(watcher.turnText(turn_id));
+    expect(await promptTokens(simulator.url)).toBe(spent);
+    await watcher.close();
+  });
+
+  it('does not close the socket of its own name by asking over HTTP, however many requests it has', async () => {
+    const client_id = `tablet-${randomUUID()}`;
+    const client = await TestClient.greet(one.url, { client_id });
+    const body = { session_id: client.sessionId, client_id, chief_complaint: 'chest pain' };
+    const answers = await Promise.all([ask(one.http, body), ask(two.http, body)]);
+    expect(answers.map(({ metadata }) => metadata.conversation_count).toSorted()).toEqual([1, 2]);
+    expect(client.isOpen).toBe(true);
+    await client.close();
+  });
+});
+
+describe('the same Idempotency-Key', () => {
+  const body = { age: 61, chief_complaint: SLOW };
+
+  async function generations<T>(task: () => Promise<T>): Promise<{ result: T; tokens: number }> {
+    const before = await promptTokens(simulator.url);
+    const result = await task();
+    return { result, tokens: (await promptTokens(simulator.url)) - before };
+  }
+
+  it.each<[string, () => Fields]>([
+    ['in a session', () => ({ ...body, session_id: randomUUID() })],
+    ['without a session', () => body],
+  ])(
+    'gets one answer from one generation %s, from both instances at once and again later',
+    async (_, make) => {
+      const headers = { 'idempotency-key': randomUUID() };
+      const request = make();
+      const alone = await generations(() => ask(one.http, make(), { 'idempotency-key': randomUUID() }));
+      const { result, tokens } = await generations(() =>
+        Promise.all([one, two, one, two].map(({ http }) => ask(http, request, headers))),
+      );
+      expect(tokens).toBe(alone.tokens);
+      const [first, ...others] = result;
+      for (const other of others) expect(other).toEqual(first);
+      const later = await generations(() => ask(two.http, request, headers));
+      expect(later.tokens).toBe(0);
+      expect(later.result).toEqual(first);
+      expect(first?.metadata.conversation_count).toBe(1);
+    },
+  );
+
+  it('is answered the same under the policy reject, while the first request still waits for its answer', async () => {
+    const request = { ...body, session_id: randomUUID(), policy: 'reject' };
+    const headers = { 'idempotency-key': randomUUID() };
+    const first = ask(one.http, request, headers);
+    await eventually(
+      'the turn runs',
+      () => running(simulator.url),
+      (count) => count > 0,
+    );
+    expect(await ask(two.http, request, headers)).toEqual(await first);
+  });
+
+  it('of two clients that say different things does not bring them into one session', async () => {
+    const headers = { 'idempotency-key': 'order-1' };
+    const mine = await ask(one.http, { age: 61, chief_complaint: 'chest pain' }, headers);
+    const theirs = await ask(one.http, { age: 16, chief_complaint: 'a rash' }, headers);
+    expect(theirs.session_id).not.toBe(mine.session_id);
+  });
+
+  it('is told that its answer is kept no longer, where the log was trimmed since', async () => {
+    const [brief] = await Promise.all([startInstance({ FRAME_LOG_MAX: '6', VLLM_BASE_URL: simulator.url })]);
+    const session_id = randomUUID();
+    const headers = { 'idempotency-key': randomUUID() };
+    await ask(brief.http, { session_id, chief_complaint: 'chest pain' }, headers);
+    await ask(brief.http, { session_id, chief_complaint: 'a second turn' });
+    await ask(brief.http, { session_id, chief_complaint: 'a third turn' });
+    const reply = await send(brief, { session_id, chief_complaint: 'chest pain' }, headers);
+    expect(reply.status).toBe(409);
+    expect(problemOf(reply).code).toBe('duplicate_message');
+    await brief.stop();
+  });
+
+  it('of more than 256 characters is refused', async () => {
+    const reply = await send(one, body, { 'idempotency-key': 'k'.repeat(257) });
+    expect(reply.status).toBe(400);
+  });
+});

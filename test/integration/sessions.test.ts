@@ -1,0 +1,171 @@
+/** Sessions as they are told of, listed and deleted over HTTP: from any instance, in the shapes that the document promises. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { asyncapiDocument } from '../../src/http/asyncapi.ts';
+import { openapiDocument } from '../../src/http/openapi.ts';
+import { healthSchema, readinessSchema } from '../../src/http/operations.ts';
+import { sessionSchema } from '../../src/http/session-description.ts';
+import { deletionSchema } from '../../src/http/session-routes.ts';
+import { sessionPageSchema } from '../../src/http/sessions-route.ts';
+import { eventually } from '../security/observed.ts';
+import { ask, get, problemOf } from '../support/ask.ts';
+import { TestClient } from '../support/client.ts';
+import { described } from '../support/described.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+let redis: RedisServer;
+let one: Instance;
+let two: Instance;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  const environment = { REDIS_URL: redis.url, SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' };
+  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
+});
+afterAll(async () => {
+  await Promise.all([one?.stop(), two?.stop()]);
+  await redis?.stop();
+});
+
+describe('a session', () => {
+  it('is told of with every field of the protocol, the same from either instance', async () => {
+    const names = { client_id: 'tablet-7', user_id: 'nurse-12', diagnosis_id: 'ICD-M25.5' };
+    const { session_id } = await ask(one.http, { ...names, chief_complaint: 'knee pain' });
+    const [here, there] = await Promise.all(
+      [one, two].map(({ http }) => get(`${http}/api/session/${session_id}`)),
+    );
+    const session = sessionSchema.parse(here!.body);
+    expect(there!.body).toEqual(session);
+    expect(session).toMatchObject({
+      session_id,
+      ...names,
+      state: 'idle',
+      conversation_count: 1,
+      is_active: true,
+    });
+    expect(session.expires_at).toBeLessThanOrEqual(session.absolute_expires_at);
+    expect(session.last_activity_at).toBeGreaterThanOrEqual(session.created_at);
+    expect(session.expires_at).toBeGreaterThan(session.last_activity_at);
+    expect(JSON.stringify(session)).not.toContain('knee');
+  });
+
+  it('whose id is written in capitals is the same session', async () => {
+    const { session_id } = await ask(one.http, { chief_complaint: 'knee pain' });
+    const { status } = await get(`${two.http}/api/session/${session_id.toUpperCase()}`);
+    expect(status).toBe(200);
+  });
+
+  it('is gone for everybody when its deletion is answered, on whichever instance it was asked for', async () => {
+    for (const instance of [one, two]) {
+      const client = await TestClient.greet(one.url);
+      client.message('long', '[[fault:tps=40,tokens=4000]] a long story');
+      await client.waitForType('delta');
+      const url = `${instance.http}/api/session/${client.sessionId}`;
+      const reply = await get(url, { method: 'DELETE' });
+      expect(reply.status).toBe(200);
+      expect(deletionSchema.parse(reply.body)).toEqual({ session_id: client.sessionId, deleted: true });
+      for (const { http } of [one, two])
+        expect((await get(`${http}/api/session/${client.sessionId}`)).status).toBe(404);
+      expect(await client.closed).toMatchObject({ code: 4011 });
+      expect((await get(url, { method: 'DELETE' })).status).toBe(404);
+    }
+  });
+});
+
+describe('a session whose instance does not answer', () => {
+  it('is said to be deleted later, and is', async () => {
+    const frozen = await startInstance({ REDIS_URL: redis.url });
+    const client = await TestClient.greet(frozen.url);
+    frozen.kill('SIGSTOP');
+    const url = `${one.http}/api/session/${client.sessionId}`;
+    const reply = await get(url, { method: 'DELETE' });
+    expect(reply.status).toBe(202);
+    expect(deletionSchema.parse(reply.body)).toEqual({ session_id: client.sessionId, deleted: false });
+    await eventually(
+      'it is gone',
+      async () => (await get(url)).status,
+      (status) => status === 404,
+    );
+    frozen.kill('SIGKILL');
+    await frozen.exited;
+  });
+});
+
+describe('the list of sessions', () => {
+  const user_id = randomUUID();
+  const mine: string[] = [];
+  beforeAll(async () => {
+    for (let index = 0; index < 5; index += 1)
+      mine.push(
+        (await ask((index % 2 === 0 ? one : two).http, { user_id, chief_complaint: 'a rash' })).session_id,
+      );
+    await ask(one.http, { user_id: randomUUID(), chief_complaint: 'a rash' });
+  });
+
+  const page = async (instance: Instance, query: string): Promise<z.infer<typeof sessionPageSchema>> => {
+    const { body } = await get(`${instance.http}/api/sessions?${query}`);
+    return sessionPageSchema.parse(body);
+  };
+
+  it('has each session of a user on exactly one page, whichever instance gives the page', async () => {
+    const seen: string[] = [];
+    let cursor: string | null = '';
+    for (let turn = 0; cursor !== null; turn += 1) {
+      const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const next = await page(turn % 2 === 0 ? one : two, `user_id=${user_id}&limit=2${after}`);
+      expect(next.count).toBe(next.sessions.length);
+      seen.push(...next.sessions.map((session) => session.session_id));
+      cursor = next.cursor;
+    }
+    expect(seen.toSorted()).toEqual(mine.toSorted());
+  });
+
+  it('has only those in the state that was asked for', async () => {
+    const client = await TestClient.greet(one.url, { session_id: mine[0], user_id });
+    expect((await page(two, `user_id=${user_id}&state=connected`)).sessions).toMatchObject([
+      { session_id: mine[0], state: 'connected' },
+    ]);
+    expect((await page(two, `user_id=${user_id}&state=idle`)).count).toBe(4);
+    await client.close();
+  });
+
+  it.each([
+    ['state=asleep', 'state'],
+    ['limit=0', 'limit'],
+    ['limit=1000', 'limit'],
+    ['limit=many', 'limit'],
+    ['cursor=mine', 'cursor'],
+  ])('with %s is refused, and told why', async (query, name) => {
+    const reply = await get(`${one.http}/api/sessions?${query}`);
+    expect(reply.status).toBe(400);
+    expect(problemOf(reply).detail).toContain(name);
+  });
+});
+
+describe('an instance', () => {
+  it('serves the documents of itself, which are made of the routes it serves', async () => {
+    const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+    expect((await get(`${one.http}/openapi.json`)).body).toEqual(json(openapiDocument(described)));
+    expect((await get(`${one.http}/asyncapi.json`)).body).toEqual(json(asyncapiDocument()));
+  });
+
+  it('answers every route of its document, and knows no error that the document does not', async () => {
+    const served = described.map(({ method, path }) => ({
+      method,
+      path: path.replace(/:\w+/g, randomUUID()),
+    }));
+    for (const { method, path } of served) {
+      const reply = await get(`${one.http}${path}`, { method, ...(method === 'POST' ? { body: '' } : {}) });
+      if (reply.status === 404 || reply.status === 400)
+        expect(['session_not_found', 'bad_request'], path).toContain(problemOf(reply).code);
+      else expect(reply.status, path).toBe(200);
+    }
+  });
+
+  it('tells of its health and readiness in the shapes that the document promises', async () => {
+    healthSchema.parse((await get(`${one.http}/healthz`)).body);
+    readinessSchema.parse((await get(`${one.http}/readyz`)).body);
+  });
+});

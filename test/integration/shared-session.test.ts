@@ -1,0 +1,189 @@
+/**
+ * Several clients of one session on two instances. The lease is so long that nothing here can be repaired by a
+ * timer: what one instance does reaches the other by the store's hints, or the test fails.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ServerFrame } from '../../src/protocol/server-frames.ts';
+import { countUp, eventually, running, tracesOf } from '../security/observed.ts';
+import { type Frame, TestClient } from '../support/client.ts';
+import {
+  type Instance,
+  type SimulatorProcess,
+  startInstance,
+  startSimulatorProcess,
+} from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const LONG_TURN = '[[fault:tps=40,tokens=1500]] A long story please';
+
+describe('a session that is watched on two instances', () => {
+  let redis: RedisServer;
+  let simulator: SimulatorProcess;
+  let one: Instance;
+  let two: Instance;
+
+  beforeAll(async () => {
+    [redis, simulator] = await Promise.all([startRedis(), startSimulatorProcess({ SIMULATOR_TOKENS: '40' })]);
+    const environment = {
+      REDIS_URL: redis.url,
+      VLLM_BASE_URL: simulator.url,
+      LEASE_MS: '120000',
+      HIBERNATE_MS: '120000',
+    };
+    [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
+  });
+  afterAll(async () => {
+    await Promise.all([one?.stop(), two?.stop()]);
+    await Promise.all([simulator?.stop(), redis?.stop()]);
+  });
+
+  /** A client on the first instance whose turn runs, and one on the second that follows it. */
+  async function midTurn(): Promise<{ owner: TestClient; other: TestClient; turnId: string }> {
+    const owner = await TestClient.greet(one.url, { after: 0 });
+    owner.message('long', LONG_TURN);
+    const { turn_id: turnId } = await owner.waitForType('turn.started');
+    const other = await TestClient.greet(two.url, { session_id: owner.sessionId, after: 0 });
+    await other.waitForType('delta');
+    return { owner, other, turnId };
+  }
+
+  /** Waits for the end of a turn. */
+  function calm(client: TestClient): Promise<Frame<'state'>> {
+    const isCalm = (frame: ServerFrame): frame is Frame<'state'> =>
+      frame.type === 'state' && frame.value === 'connected' && frame.version > 2;
+    return client.waitFor(isCalm, 'the state after the turn', { from: client.frames.length - 1 });
+  }
+
+  it('is told to both in identical frames in identical order, whoever speaks', async () => {
+    const onOne = await TestClient.greet(one.url, { after: 0 });
+    const onTwo = await TestClient.greet(two.url, { session_id: onOne.sessionId, after: 0 });
+    onOne.message('a', 'Good morning');
+    await onTwo.completed('a');
+    onTwo.message('b', 'And good evening');
+    await Promise.all([onOne.completed('b'), onTwo.completed('b')]);
+    await Promise.all([calm(onOne), calm(onTwo)]);
+
+    expect(onTwo.durable).toEqual(onOne.durable);
+    expect(onOne.offsets()).toEqual(countUp(1, onOne.durable.length));
+    await Promise.all([onOne.close(), onTwo.close()]);
+  });
+
+  it('goes on being told to a client whose neighbour on the same instance has left', async () => {
+    const { owner, other, turnId } = await midTurn();
+    const neighbour = await TestClient.greet(two.url, { session_id: owner.sessionId, after: 0 });
+    await neighbour.waitForType('delta');
+    await neighbour.close();
+    owner.send({ type: 'cancel' });
+    expect(await other.completed('long')).toMatchObject({ type: 'turn.cancelled', turn_id: turnId });
+    expect(other.offsets()).toEqual(countUp(1, other.durable.length));
+    await Promise.all([owner.close(), other.close()]);
+  });
+
+  it('refuses a second message under the policy reject as busy and retryable, also through the instance that is not the owner', async () => {
+    const { owner, other } = await midTurn();
+    for (const client of [owner, other]) {
+      client.message('second', 'Are you done?', { policy: 'reject' });
+      const refusal = await client.refused('second');
+      expect(refusal).toMatchObject({ code: 'session_busy', retryable: true, message_id: 'second' });
+    }
+    owner.send({ type: 'cancel' });
+    await Promise.all([owner.completed('long'), other.completed('long')]);
+    for (const client of [owner, other])
+      expect(
+        client.durable.filter((frame) => 'message_id' in frame && frame.message_id === 'second'),
+      ).toEqual([]);
+    await Promise.all([owner.close(), other.close()]);
+  });
+
+  it.each([
+    ['the same instance', () => one],
+    ['the other instance', () => two],
+  ])('closes the older connection of a client that comes again on %s', async (_, instance) => {
+    const client_id = `tablet-${randomUUID()}`;
+    const older = await TestClient.greet(one.url, { client_id });
+    const bystander = await TestClient.greet(one.url, { session_id: older.sessionId, client_id: 'another' });
+    const newer = await TestClient.greet(instance().url, {
+      session_id: older.sessionId,
+      client_id,
+      after: 0,
+    });
+    expect(await older.closed).toMatchObject({ code: 4009 });
+    expect(older.frames.at(-1)).toMatchObject({ type: 'error', code: 'replaced', retryable: false });
+    newer.message('m', 'Still here');
+    expect(await newer.completed('m')).toMatchObject({ type: 'turn.completed' });
+    expect(await bystander.completed('m')).toMatchObject({ type: 'turn.completed' });
+    await Promise.all([newer.close(), bystander.close()]);
+  });
+
+  it('shows its record under the same id on either instance', async () => {
+    const who = { client_id: 'tablet-7', user_id: 'nurse-12', diagnosis_id: 'ICD-M25.5' };
+    const client = await TestClient.greet(one.url, who);
+    client.message('m', 'Good morning');
+    await client.completed('m');
+    const { offset } = await calm(client);
+    const read = async (instance: Instance): Promise<Readonly<Record<string, unknown>>> => {
+      const response = await fetch(`${instance.http}/api/session/${client.sessionId}`);
+      expect(response.status).toBe(200);
+      return (await response.json()) as Readonly<Record<string, unknown>>;
+    };
+    const record = await read(one);
+    expect(await read(two)).toEqual(record);
+    const { welcome } = client;
+    expect(record).toMatchObject({
+      session_id: client.sessionId,
+      ...who,
+      created_at: welcome.created_at,
+      connected_at: welcome.created_at,
+      state: 'connected',
+      conversation_count: 1,
+      is_active: true,
+      absolute_expires_at: welcome.absolute_expires_at,
+      offset,
+    });
+    expect(record.last_activity_at).toBeGreaterThanOrEqual(welcome.created_at);
+    expect(record.expires_at).toBeGreaterThanOrEqual(welcome.expires_at);
+    await client.close();
+  });
+
+  it('ends for all when a client closes it on the instance that is not the owner', async () => {
+    const { owner, other } = await midTurn();
+    owner.send({ type: 'cancel' });
+    await Promise.all([calm(owner), calm(other)]);
+    other.send({ type: 'close' });
+    for (const client of [owner, other]) {
+      expect(await client.closed).toMatchObject({ code: 1000 });
+      expect(client.frames.at(-1)).toMatchObject({ type: 'expired', reason: 'closed' });
+      expect(client.offsets()).toEqual(countUp(1, client.durable.length));
+    }
+    expect(other.durable).toEqual(owner.durable);
+    await isGone(owner.sessionId);
+  });
+
+  it('ends in the middle of a turn as well, and never tells the one who follows with a gap', async () => {
+    const { owner, other } = await midTurn();
+    other.send({ type: 'close' });
+    for (const client of [owner, other]) expect(await client.closed).toMatchObject({ code: 1000 });
+    expect(owner.frames.at(-1)).toMatchObject({ type: 'expired', reason: 'closed' });
+    expect(await owner.completed('long')).toMatchObject({ type: 'turn.cancelled', reason: 'client' });
+    expect(owner.offsets()).toEqual(countUp(1, owner.durable.length));
+    // The log goes with the session: text that the follower was just reading may be gone with it.
+    expect(other.durable).toEqual(owner.durable.slice(0, other.durable.length));
+    await isGone(owner.sessionId);
+  });
+
+  async function isGone(sessionId: string): Promise<void> {
+    await eventually(
+      'no trace is left',
+      () => tracesOf(redis.url, sessionId),
+      (keys) => keys.length === 0,
+    );
+    await eventually(
+      'the upstream is free',
+      () => running(simulator.url),
+      (count) => count === 0,
+    );
+    for (const { http } of [one, two])
+      expect((await fetch(`${http}/api/session/${sessionId}`)).status).toBe(404);
+  }
+});

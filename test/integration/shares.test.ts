@@ -1,0 +1,281 @@
+/**
+ * A session that its owner shares, on two instances on Redis. The lease is so long that no timer repairs anything: what
+ * is told here is told by the log and its hints.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shareSchema, sharesSchema } from '../../src/http/share.ts';
+import { countUp } from '../security/observed.ts';
+import { ask, get, post, problemOf, type Reply } from '../support/ask.ts';
+import { type Frame, TestClient } from '../support/client.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+let redis: RedisServer;
+let one: Instance;
+let two: Instance;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  const environment = {
+    REDIS_URL: redis.url,
+    LEASE_MS: '120000',
+    SIMULATOR_TOKENS: '24',
+    SIMULATOR_TOKENS_PER_SECOND: '0',
+  };
+  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
+});
+afterAll(async () => {
+  await Promise.all([one?.stop(), two?.stop()]);
+  await redis?.stop();
+});
+
+interface Pair {
+  readonly owner: TestClient;
+  readonly guest: TestClient;
+  readonly share_id: string;
+}
+
+const sharesOf = (instance: Instance, sessionId: string) =>
+  `${instance.http}/api/session/${sessionId}/shares`;
+const invite = (instance: Instance, sessionId: string, user_id: string, more = {}): Promise<Reply> =>
+  post(sharesOf(instance, sessionId), { user_id, ...more });
+const revoke = (instance: Instance, sessionId: string, shareId: string, query = ''): Promise<Reply> =>
+  get(`${sharesOf(instance, sessionId)}/${shareId}${query}`, { method: 'DELETE' });
+const enter = (instance: Instance, session_id: string, user_id: string) =>
+  TestClient.greet(instance.url, { session_id, user_id, after: 0 });
+
+/** The owner on one instance, an invited guest on another; each has said hello. */
+async function shared(
+  access: 'read' | 'write',
+  ownerOn: Instance = one,
+  guestOn: Instance = two,
+): Promise<Pair> {
+  const owner = await TestClient.greet(ownerOn.url, { user_id: 'dr-owner', after: 0 });
+  const reply = await invite(guestOn, owner.sessionId, 'dr-guest', { access });
+  expect(reply.status).toBe(201);
+  const { share_id } = shareSchema.parse(reply.body);
+  const guest = await enter(guestOn, owner.sessionId, 'dr-guest');
+  return { owner, guest, share_id };
+}
+
+const presenceOf = (client: TestClient) =>
+  client.frames.flatMap((frame) => (frame.type === 'presence' ? [`${frame.user_id} ${frame.event}`] : []));
+const isPresence = (event: 'joined' | 'left') => (frame: { readonly type: string }) =>
+  frame.type === 'presence' && (frame as Frame<'presence'>).event === event;
+
+describe('two people in one session, each on an instance of their own', () => {
+  it('see the same durable frames, byte for byte and offset for offset, and who wrote what', async () => {
+    const { owner, guest } = await shared('write');
+    owner.message('a', 'Chest pain since this morning');
+    await guest.completed('a');
+    guest.message('b', 'Is there diabetes?');
+    await Promise.all([owner.completed('b'), guest.completed('b')]);
+    await ask(two.http, {
+      session_id: owner.sessionId,
+      user_id: 'dr-guest',
+      chief_complaint: 'hypertension',
+    });
+    const isThird = (frame: { readonly type: string }) =>
+      frame.type === 'turn.completed' && (frame as Frame<'turn.completed'>).metadata.conversation_count === 3;
+    await Promise.all([owner, guest].map((client) => client.waitFor(isThird, 'the third turn', { from: 0 })));
+
+    const last = Math.min(owner.offsets().at(-1)!, guest.offsets().at(-1)!);
+    const sequence = (client: TestClient) =>
+      client.durable.filter(({ offset }) => offset <= last).map((frame) => JSON.stringify(frame));
+    expect(sequence(guest)).toEqual(sequence(owner));
+    expect(owner.offsets()).toEqual(countUp(1, owner.offsets().at(-1)!));
+    const authors = owner.durable.flatMap((frame) => (frame.type === 'turn.started' ? [frame.author] : []));
+    expect(authors).toEqual(['dr-owner', 'dr-guest', 'dr-guest']);
+    await Promise.all([owner.close(), guest.close()]);
+  });
+
+  it('are told when the other comes and goes, once, however many connections the other has', async () => {
+    const { owner, guest } = await shared('read');
+    await owner.waitFor(isPresence('joined'), 'the guest');
+    const second = await enter(one, owner.sessionId, 'dr-guest');
+    await second.close();
+    await guest.close();
+    await owner.waitFor(isPresence('left'), 'the guest leaving');
+    expect(presenceOf(owner)).toEqual(['dr-guest joined', 'dr-guest left']);
+    const { body } = await get(sharesOf(two, owner.sessionId));
+    expect(sharesSchema.parse(body).shares).toMatchObject([{ user_id: 'dr-guest', present: false }]);
+    await owner.close();
+  });
+});
+
+describe('who is invited to read', () => {
+  it('may not write, by socket or over HTTP, on either instance', async () => {
+    for (const guestOn of [one, two]) {
+      const { owner, guest } = await shared('read', one, guestOn);
+      guest.message('m', 'May I?');
+      expect(await guest.refused('m')).toMatchObject({ code: 'forbidden', retryable: false });
+      const reply = await post(`${guestOn.http}/api/protocol`, {
+        session_id: owner.sessionId,
+        user_id: 'dr-guest',
+        chief_complaint: 'May I?',
+      });
+      expect(reply.status).toBe(403);
+      expect(owner.durable.some(({ type }) => type === 'turn.started')).toBe(false);
+      await Promise.all([owner.close(), guest.close()]);
+    }
+  });
+});
+
+describe('a stranger', () => {
+  it('may not enter, by socket or over HTTP, on either instance', async () => {
+    const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
+    for (const instance of [one, two]) {
+      const stranger = await TestClient.open(instance.url);
+      stranger.send({ type: 'hello', session_id: owner.sessionId, user_id: 'dr-nobody', after: 0 });
+      expect(await stranger.closed).toMatchObject({ code: 4003 });
+      expect(stranger.frames).toMatchObject([{ type: 'error', code: 'forbidden' }]);
+      const reply = await post(`${instance.http}/api/protocol`, {
+        session_id: owner.sessionId,
+        user_id: 'dr-nobody',
+        chief_complaint: 'hm',
+      });
+      expect(reply.status).toBe(403);
+    }
+    await owner.close();
+  });
+});
+
+describe('an invitation that is taken back', () => {
+  it.each([
+    ['the owner’s instance', 'the same one', () => one, () => one],
+    ['the owner’s instance', 'the other one', () => one, () => two],
+    ['the other instance', 'it', () => two, () => two],
+    ['the other instance', 'the owner’s', () => two, () => one],
+  ])(
+    'at %s closes every socket of the guest on %s, and lets them in no more',
+    async (_, __, revokeAt, guestAt) => {
+      const { owner, guest, share_id } = await shared('write', one, guestAt());
+      const second = await enter(guestAt(), owner.sessionId, 'dr-guest');
+      const reply = await revoke(revokeAt(), owner.sessionId, share_id);
+      expect(reply).toMatchObject({ status: 200, body: { share_id, revoked: true } });
+      for (const client of [guest, second]) {
+        expect(await client.closed).toMatchObject({ code: 4003 });
+        expect(client.durable.at(-1)).toMatchObject({ type: 'unshared', user_id: 'dr-guest' });
+      }
+      await owner.waitFor(isPresence('left'), 'the guest leaving');
+      const again = await TestClient.open(guestAt().url);
+      again.send({ type: 'hello', session_id: owner.sessionId, user_id: 'dr-guest' });
+      expect(await again.closed).toMatchObject({ code: 4003 });
+      expect(owner.isOpen).toBe(true);
+      await owner.close();
+    },
+  );
+
+  it('while a turn runs shows the guest nothing of what comes after', async () => {
+    const { owner, guest, share_id } = await shared('read');
+    owner.message('long', '[[fault:tps=40,tokens=4000]] A long story please');
+    await guest.waitForType('delta');
+    await revoke(two, owner.sessionId, share_id);
+    expect(await guest.closed).toMatchObject({ code: 4003 });
+    expect(guest.durable.at(-1)).toMatchObject({ type: 'unshared' });
+    owner.send({ type: 'close' });
+    await owner.closed;
+  });
+
+  it('and given anew lets the guest read the whole log, in which the former one ends', async () => {
+    const { owner, guest, share_id } = await shared('read');
+    await revoke(one, owner.sessionId, share_id);
+    await guest.closed;
+    await invite(one, owner.sessionId, 'dr-guest');
+    for (const instance of [one, two]) {
+      const again = await enter(instance, owner.sessionId, 'dr-guest');
+      owner.message(`to-${instance.instanceId}`, 'Welcome back');
+      expect(await again.completed(`to-${instance.instanceId}`)).toMatchObject({ type: 'turn.completed' });
+      expect(again.durable.some(({ type }) => type === 'unshared')).toBe(true);
+      await again.close();
+    }
+    await owner.close();
+  });
+
+  it('twice, or that was never given, is not found', async () => {
+    const { owner, guest, share_id } = await shared('read');
+    expect((await revoke(one, owner.sessionId, share_id)).status).toBe(200);
+    expect((await revoke(two, owner.sessionId, share_id)).status).toBe(404);
+    expect((await revoke(one, owner.sessionId, randomUUID())).status).toBe(404);
+    await guest.closed;
+    await owner.close();
+  });
+});
+
+describe('an invitation', () => {
+  it.each([
+    ['the owner’s instance', () => one],
+    ['the other instance', () => two],
+  ])('runs out by itself on %s', async (_, guestOn) => {
+    const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
+    await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 1_000 });
+    const guest = await enter(guestOn(), owner.sessionId, 'dr-guest');
+    expect(await guest.closed).toMatchObject({ code: 4003 });
+    const { body } = await get(sharesOf(two, owner.sessionId));
+    expect(body).toEqual({ shares: [] });
+    await owner.close();
+  });
+
+  it('that is given anew for longer keeps who is there in, and says what they may do now', async () => {
+    const owner = await TestClient.greet(one.url, { user_id: 'dr-owner', after: 0 });
+    await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 1_000 });
+    const guest = await enter(two, owner.sessionId, 'dr-guest');
+    const brief = await TestClient.greet(two.url, { user_id: 'dr-brief' });
+    await invite(two, brief.sessionId, 'dr-clock', { expires_in_ms: 1_000 });
+    const clock = await enter(two, brief.sessionId, 'dr-clock');
+    await invite(two, owner.sessionId, 'dr-guest', { access: 'write' });
+    // An invitation of the same length, given later, has run out: so would the first one have.
+    await clock.closed;
+    guest.message('m', 'Still here, and I may write');
+    expect(await guest.completed('m')).toMatchObject({ type: 'turn.completed' });
+    await Promise.all([owner.close(), guest.close(), brief.close()]);
+  });
+
+  it.each([
+    ['by a guest', { invited_by: 'dr-guest' }, 403, 'forbidden'],
+    ['by a stranger', { invited_by: 'dr-nobody' }, 403, 'forbidden'],
+    ['of the owner', { user_id: 'dr-owner' }, 400, 'bad_request'],
+    ['of nobody', { user_id: '' }, 400, 'bad_request'],
+    ['to own', { access: 'own' }, 400, 'bad_request'],
+    ['for ever', { expires_in_ms: 1e12 }, 400, 'bad_request'],
+  ])('%s is refused', async (_, fields, status, code) => {
+    const { owner, guest } = await shared('write');
+    for (const instance of [one, two]) {
+      const reply = await invite(instance, owner.sessionId, 'dr-third', fields);
+      expect(reply.status).toBe(status);
+      expect(problemOf(reply).code).toBe(code);
+    }
+    await Promise.all([owner.close(), guest.close()]);
+  });
+
+  it('is taken back by the owner only', async () => {
+    const { owner, guest, share_id } = await shared('write');
+    const reply = await revoke(two, owner.sessionId, share_id, '?revoked_by=dr-guest');
+    expect(problemOf(reply).code).toBe('forbidden');
+    expect((await revoke(two, owner.sessionId, share_id, '?revoked_by=dr-owner')).status).toBe(200);
+    await guest.closed;
+    await owner.close();
+  });
+
+  it('into a session that is nobody’s is refused, and into one that is not there not found', async () => {
+    const client = await TestClient.greet(one.url);
+    expect((await invite(two, client.sessionId, 'dr-guest')).status).toBe(403);
+    expect((await invite(two, randomUUID(), 'dr-guest')).status).toBe(404);
+    expect((await get(sharesOf(two, randomUUID()))).status).toBe(404);
+    await client.close();
+  });
+
+  it('beyond the sixteenth is refused, but one of the sixteen can be invited anew', async () => {
+    const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
+    for (let guest = 1; guest <= 16; guest += 1)
+      expect((await invite(guest % 2 === 0 ? one : two, owner.sessionId, `dr-${guest}`)).status).toBe(201);
+    for (const instance of [one, two]) {
+      const reply = await invite(instance, owner.sessionId, 'dr-17');
+      expect(reply.status).toBe(409);
+      expect(problemOf(reply).code).toBe('too_many_shares');
+      expect((await invite(instance, owner.sessionId, 'dr-3', { access: 'write' })).status).toBe(201);
+    }
+    await owner.close();
+  });
+});

@@ -1,0 +1,83 @@
+/**
+ * An instance that was away for longer than a lease is taken for dead, and sessions that are opened meanwhile no
+ * longer count on its sockets. Its clients must not be forgotten for that: nobody would hint to them any more.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { countUp, eventually, metric, withRedis } from '../security/observed.ts';
+import { TestClient } from '../support/client.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { startProxy, type TcpProxy } from '../support/proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+describe('an instance that was taken for dead', () => {
+  let redis: RedisServer;
+  let proxy: TcpProxy;
+  let speakers: Instance;
+  let watchers: Instance;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    proxy = await startProxy(redis.port);
+    const environment = { LEASE_MS: '1000', HIBERNATE_MS: '200', SIMULATOR_TOKENS: '30' };
+    [speakers, watchers] = await Promise.all([
+      startInstance({ ...environment, REDIS_URL: redis.url }),
+      startInstance({ ...environment, REDIS_URL: `redis://127.0.0.1:${proxy.port}` }),
+    ]);
+  });
+  afterAll(async () => {
+    await Promise.all([speakers?.stop(), watchers?.stop()]);
+    await proxy?.stop();
+    await redis?.stop();
+  });
+
+  const attached = async (sessionId: string): Promise<readonly string[]> =>
+    withRedis(redis.url, async (client) => {
+      const [key] = await client.keys(`*:s:${sessionId}`);
+      const snapshot = JSON.parse((await client.hget(key ?? '', 'snap')) ?? '{}') as {
+        readonly context: { readonly attached: readonly string[] };
+      };
+      return snapshot.context.attached;
+    });
+  const members = () => withRedis(redis.url, (client) => client.zrange('rehydra:instances', '0', '-1'));
+
+  it.each([
+    ['stopped', () => watchers.kill('SIGSTOP'), () => watchers.kill('SIGCONT')],
+    ['cut off from Redis', () => proxy.pause(), () => proxy.resume()],
+  ])(
+    'because it was %s keeps its sockets, is counted on again, and its clients miss nothing',
+    async (_, leave, back) => {
+      const speaker = await TestClient.greet(speakers.url, { after: 0 });
+      const { sessionId } = speaker;
+      const watcher = await TestClient.greet(watchers.url, { session_id: sessionId, after: 0 });
+      speaker.message('first', 'Good morning');
+      await Promise.all([speaker.completed('first'), watcher.completed('first')]);
+      const residents = async () =>
+        (await metric(speakers.http, 'rehydra_resident_sessions')) +
+        (await metric(watchers.http, 'rehydra_resident_sessions'));
+      await eventually('the session sleeps', residents, (count) => count === 0);
+
+      leave();
+      await eventually('it is taken for dead', members, (alive) => !alive.includes(watchers.instanceId));
+      speaker.message('second', 'Anybody else?');
+      await speaker.completed('second');
+      await eventually(
+        'it is crossed off',
+        () => attached(sessionId),
+        (list) => !list.includes(watchers.instanceId),
+      );
+      back();
+      await eventually(
+        'it is counted on',
+        () => attached(sessionId),
+        (list) => list.includes(watchers.instanceId),
+      );
+
+      speaker.message('third', 'And now?');
+      await Promise.all([speaker.completed('third'), watcher.completed('third')]);
+      expect(watcher.isOpen).toBe(true);
+      expect(watcher.durable).toEqual(speaker.durable.slice(0, watcher.durable.length));
+      expect(watcher.offsets()).toEqual(countUp(1, watcher.durable.length));
+      await Promise.all([speaker.close(), watcher.close()]);
+    },
+  );
+});

@@ -1,0 +1,90 @@
+/** Downloads of a conversation, from an instance that has it and from one that has not. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { transcriptSchema } from '../../src/http/transcript-route.ts';
+import { ask, get, type ProtocolAnswer, problemOf } from '../support/ask.ts';
+import { TestClient } from '../support/client.ts';
+import { fhirProblems } from '../support/fhir.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const session_id: string = randomUUID();
+let redis: RedisServer;
+let one: Instance;
+let two: Instance;
+const answers: ProtocolAnswer[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  const environment = { REDIS_URL: redis.url, SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' };
+  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
+  const who = { session_id, user_id: 'dr-a', diagnosis_id: 'ICD-I21' };
+  answers.push(await ask(one.http, { ...who, age: 61, chief_complaint: 'chest pain' }));
+  answers.push(await ask(one.http, { ...who, chief_complaint: '# A heading\r<b>bold</b>\n```' }));
+});
+afterAll(async () => {
+  await Promise.all([one?.stop(), two?.stop()]);
+  await redis?.stop();
+});
+
+const download = (instance: Instance, format: string, id: string = session_id) =>
+  get(`${instance.http}/api/session/${id}/transcript?format=${format}`);
+
+describe.each([
+  ['the instance that has it', () => one],
+  ['the other instance', () => two],
+])('a conversation, from %s', (_, instance) => {
+  it('is JSON: every question and answer, in order, with its author', async () => {
+    const { headers, body } = await download(instance(), 'json');
+    expect(headers.get('content-disposition')).toBe(`attachment; filename="${session_id}.json"`);
+    const { transcript } = transcriptSchema.parse(body);
+    expect(transcript.map(({ role, turn_id, author }) => [role, turn_id, author])).toEqual(
+      answers.flatMap(({ metadata: { turn_id } }) => [
+        ['user', turn_id, 'dr-a'],
+        ['assistant', turn_id, undefined],
+      ]),
+    );
+    expect(transcript.filter(({ role }) => role === 'assistant').map(({ content }) => content)).toEqual(
+      answers.map(({ protocol }) => protocol),
+    );
+    expect(transcript[0]?.content).toContain('chest pain');
+  });
+
+  it('is Markdown, in which nothing that was said becomes a heading', async () => {
+    const { headers, body } = await download(instance(), 'markdown');
+    expect(headers.get('content-type')).toContain('text/markdown');
+    const lines = String(body).split(/\r\n|\r|\n/);
+    expect(lines[0]).toBe(`# Conversation ${session_id}`);
+    expect(lines.filter((line) => line.startsWith('#')).slice(1)).toEqual([
+      '## dr-a',
+      '## Answer',
+      '## dr-a',
+      '## Answer',
+    ]);
+    expect(lines).toContain('> # A heading');
+    expect(lines).toContain('> <b>bold</b>');
+    for (const line of lines) expect(line).toMatch(/^(> |## |# |\d{4}-\d\d-\d\dT|$)/);
+  });
+
+  it('is FHIR R4', async () => {
+    const { headers, body } = await download(instance(), 'fhir-communication');
+    expect(headers.get('content-type')).toContain('application/fhir+json');
+    expect(fhirProblems(body)).toEqual([]);
+    expect(body).toMatchObject({ resourceType: 'Bundle', entry: { length: 4 } });
+  });
+
+  it('has no other form', async () => {
+    const reply = await download(instance(), 'pdf');
+    expect(reply.status).toBe(400);
+    expect(problemOf(reply).detail).toContain('fhir-communication');
+  });
+});
+
+it('a conversation of which nobody knows is not found, and one without a word is empty', async () => {
+  expect((await download(one, 'json', randomUUID())).status).toBe(404);
+  const silent = await TestClient.greet(two.url);
+  const { body } = await download(one, 'json', silent.sessionId);
+  expect(body).toEqual({ session_id: silent.sessionId, transcript: [] });
+  expect(fhirProblems((await download(one, 'fhir-communication', silent.sessionId)).body)).toEqual([]);
+  await silent.close();
+});

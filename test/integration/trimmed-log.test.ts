@@ -1,0 +1,98 @@
+/** What a client is told that asks for frames which are no longer, or were never, in the log: it is said, not skipped. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { countUp, plainAnswer, type Said } from '../security/observed.ts';
+import { TestClient } from '../support/client.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const FRAME_LOG_MAX = 60;
+
+describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (store) => {
+  let redis: RedisServer | undefined;
+  let simulator: Simulator;
+  let instance: Instance;
+
+  beforeAll(async () => {
+    if (store === 'Redis') redis = await startRedis();
+    simulator = await startSimulator({ tokens: 50, tokensPerSecond: 0 });
+    instance = await startInstance({
+      ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+      VLLM_BASE_URL: simulator.url,
+      FRAME_LOG_MAX: String(FRAME_LOG_MAX),
+      FLUSH_MS: '0',
+    });
+  });
+  afterAll(async () => {
+    await instance?.stop();
+    await Promise.all([simulator?.close(), redis?.stop()]);
+  });
+
+  /** A client whose session has seen more turns than the log can hold. */
+  async function talkative(): Promise<{ readonly client: TestClient; readonly history: Said[] }> {
+    const client = await TestClient.greet(instance.url, { after: 0 });
+    const history: Said[] = [];
+    for (let turns = 0; client.durable.length < 2 * FRAME_LOG_MAX; turns += 1) {
+      const content = `[[fault:tps=400]] Message ${turns}`;
+      client.message(`m-${turns}`, content);
+      const end = await client.completed(`m-${turns}`);
+      history.push({ role: 'user', content }, { role: 'assistant', content: client.turnText(end.turn_id) });
+    }
+    return { client, history };
+  }
+
+  it('gives a client that asks for trimmed frames the transcript, and then what comes next', async () => {
+    const { client, history } = await talkative();
+    const late = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 1 });
+    const reset = await late.waitForType('reset');
+    expect(reset).toMatchObject({
+      reason: 'trimmed',
+      offset: client.durable.at(-1)?.offset,
+      state: 'connected',
+    });
+    expect(reset.transcript.map(({ role, content }) => ({ role, content }))).toEqual(history);
+
+    late.message('next', 'Go on');
+    const end = await late.completed('next');
+    expect(late.offsets()).toEqual(countUp(reset.offset + 1, reset.offset + late.durable.length));
+    history.push({ role: 'user', content: 'Go on' });
+    expect(late.turnText(end.turn_id)).toBe(await plainAnswer(simulator.url, history));
+    await Promise.all([client.close(), late.close()]);
+  });
+
+  it('gives it the running turn from its first word, where the log still has that', async () => {
+    const { client, history } = await talkative();
+    client.message('running', '[[fault:tps=40,tokens=40]] Go on');
+    const started = await client.waitFor(
+      (frame) => frame.type === 'turn.started' && frame.message_id === 'running',
+      'the turn',
+    );
+    const late = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 1 });
+    const reset = await late.waitForType('reset');
+    expect(reset).toMatchObject({ reason: 'trimmed', state: 'processing' });
+    const question = { role: 'user', content: '[[fault:tps=40,tokens=40]] Go on' };
+    expect(reset.transcript.map(({ role, content }) => ({ role, content }))).toEqual([...history, question]);
+    const end = await late.completed('running');
+    expect(late.durable[0]).toEqual(started);
+    expect(late.turnText(end.turn_id)).toBe(client.turnText(end.turn_id));
+    expect(late.turnText(end.turn_id)).not.toBe('');
+    await Promise.all([client.close(), late.close()]);
+  });
+
+  it('tells a client that claims to have seen more than there is to start over', async () => {
+    const client = await TestClient.greet(instance.url, { after: 0 });
+    client.message('m', 'Good morning');
+    const end = await client.completed('m');
+    await client.waitFor((frame) => frame.type === 'state' && frame.version > 2, 'calm', {
+      from: client.frames.length - 1,
+    });
+    const liar = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 100_000 });
+    const reset = await liar.waitForType('reset');
+    expect(reset).toMatchObject({ reason: 'unknown_offset', offset: end.offset + 1 });
+    expect(reset.transcript).toHaveLength(2);
+    liar.message('next', 'Go on');
+    await liar.completed('next');
+    expect(liar.offsets()).toEqual(countUp(reset.offset + 1, reset.offset + liar.durable.length));
+    await Promise.all([client.close(), liar.close()]);
+  });
+});

@@ -1,0 +1,123 @@
+/**
+ * The stepper against xstate's own pure functions, and against itself after a round through the store.
+ *
+ * `src/session/step.ts` reuses one inert scope where xstate builds an actor per call, and turns xstate's actions into
+ * data. Both are rewritten here in the plainest way, without a line shared, and must agree on every random life.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
+import type { SessionEffect } from '../../machines/vocabulary.ts';
+import { openEnvelope, toEnvelope } from '../../src/session/envelope.ts';
+import { begin, restore, type Step, step } from '../../src/session/step.ts';
+import { INPUT, live, lives } from '../support/session-lives.ts';
+
+const RUNS = { numRuns: 300 };
+
+/** What is data in a step. */
+function dataOf({ next, effects, changed }: Step) {
+  const { value, context, status } = next.snapshot;
+  return { value, context, status, timers: next.timers, jobs: next.jobs, effects, changed };
+}
+
+type RawActions = readonly { readonly type: string; readonly params: unknown }[];
+interface Params {
+  readonly id: string;
+  readonly sendId: string;
+  readonly src: string;
+  readonly delay?: number;
+  readonly event: SessionEffect;
+}
+interface Plain {
+  readonly timers: Record<string, number>;
+  readonly jobs: Record<string, { readonly src: string; readonly key: string }>;
+  readonly effects: SessionEffect[];
+}
+
+/** xstate's actions in their order, taken at their word. */
+function plainly(plain: Plain, actions: RawActions, at: number, key: string): Plain {
+  const timers = { ...plain.timers };
+  const jobs = { ...plain.jobs };
+  const effects: SessionEffect[] = [];
+  for (const { type, params } of actions) {
+    const told = params as Params;
+    if (type === 'xstate.raise' && told.delay !== undefined) timers[told.id] = at + told.delay;
+    if (type === 'xstate.cancel') delete timers[told.sendId];
+    if (type === 'xstate.spawnChild') jobs[told.id] = { src: told.src, key };
+    if (type === 'xstate.stopChild') delete jobs[told.id];
+    if (type === 'xstate.emit') effects.push(told.event);
+  }
+  return { timers, jobs, effects };
+}
+
+describe('the stepper', () => {
+  test('begins as xstate begins', () => {
+    const [snapshot, actions] = initialTransition(sessionMachine, INPUT);
+    const plain = plainly({ timers: {}, jobs: {}, effects: [] }, actions, INPUT.at, '1');
+    const begun = begin(INPUT, '1');
+    expect(dataOf(begun)).toMatchObject({ value: snapshot.value, context: snapshot.context, ...plain });
+  });
+
+  test('steps as xstate’s own transition() does, over any life', () => {
+    fc.assert(
+      fc.property(lives, (moments) => {
+        const [first, actions] = initialTransition(sessionMachine, INPUT);
+        let snapshot: SnapshotFrom<SessionMachine> = first;
+        let plain = plainly({ timers: {}, jobs: {}, effects: [] }, actions, INPUT.at, '1');
+        for (const { event, stepped, key } of live(moments)) {
+          const [next, asked] = transition(sessionMachine, snapshot, event as never);
+          // The timer that fired is spent, whether or not its state is left.
+          delete plain.timers[event.type];
+          plain = plainly(plain, asked, event.at, key);
+          snapshot = next;
+          const { value, context, status } = snapshot;
+          const pending = status === 'active' ? plain : { timers: {}, jobs: {}, effects: plain.effects };
+          const { changed: _, ...data } = dataOf(stepped);
+          expect(data).toEqual({ value, context, status, ...pending });
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('steps from what is stored as it would have from what was in memory', () => {
+    fc.assert(
+      fc.property(lives, (moments) => {
+        for (const { event, before, stepped, key } of live(moments)) {
+          const opened = openEnvelope(JSON.stringify(toEnvelope(before, 7)));
+          if (opened.kind !== 'opened') throw new Error(JSON.stringify(opened));
+          const { value, context, timers, jobs } = opened.envelope;
+          expect(dataOf(step(restore(value, context, timers, jobs), event, key))).toEqual(dataOf(stepped));
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('gives the same for the same, and leaves what it was given as it was', () => {
+    fc.assert(
+      fc.property(lives, (moments) => {
+        for (const { event, before, stepped, key } of live(moments)) {
+          const given = JSON.stringify([toEnvelope(before, 0), event]);
+          expect(dataOf(step(before, event, key))).toEqual(dataOf(stepped));
+          expect(JSON.stringify([toEnvelope(before, 0), event])).toBe(given);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('says that nothing changed only where nothing did', () => {
+    fc.assert(
+      fc.property(lives, (moments) => {
+        for (const { before, stepped } of live(moments)) {
+          if (stepped.changed) continue;
+          expect(toEnvelope(stepped.next, 0)).toEqual(toEnvelope(before, 0));
+          expect(stepped.effects.filter(({ type }) => type !== 'refused')).toEqual([]);
+        }
+      }),
+      RUNS,
+    );
+  });
+});

@@ -1,0 +1,156 @@
+/** What a stranger can do before hello: be refused, cheaply, and be gone when the time is over (S4). */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { HELLO_DEADLINE_MS } from '../../src/protocol/client-frames.ts';
+import { TestClient } from '../support/client.ts';
+import { type Instance, startInstance } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type RedisWitness, witness } from './observed.ts';
+import { openStage, type Stage } from './stage.ts';
+
+const EARLY = [
+  { type: 'message', id: 'm', content: 'Good morning' },
+  { type: 'cancel' },
+  { type: 'extend' },
+  { type: 'close' },
+] as const;
+
+describe('before hello', () => {
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = await openStage();
+  });
+  afterEach(async () => {
+    await stage.close();
+  });
+
+  it('every other frame is refused and no store is asked; ping is answered', async () => {
+    const visitor = stage.connect();
+    const before = stage.calls.length;
+    for (const frame of EARLY) visitor.say(frame);
+    visitor.say({ type: 'ping', nonce: 'n' });
+    visitor.sayRaw('{');
+    await stage.settle();
+    expect(stage.calls.length).toBe(before);
+    expect(visitor.frames).toMatchObject([
+      ...EARLY.map(() => ({ type: 'error', code: 'hello_required', retryable: false })),
+      { type: 'pong', nonce: 'n' },
+      { type: 'error', code: 'bad_frame' },
+    ]);
+    expect(visitor.closed).toBeNull();
+  });
+
+  it('the deadline is not moved by traffic: it closes with 4008', async () => {
+    const visitor = stage.connect();
+    for (let passedMs = 500; passedMs < HELLO_DEADLINE_MS; passedMs += 500) {
+      await stage.advance(500);
+      visitor.say({ type: 'ping' });
+      visitor.say({ type: 'extend' });
+    }
+    expect(visitor.closed).toBeNull();
+    await stage.advance(500);
+    expect(visitor.closed).toMatchObject({ code: 4008 });
+    expect(visitor.frames.at(-1)).toMatchObject({ type: 'error', code: 'hello_timeout', retryable: true });
+    const frames = visitor.frames.length;
+    visitor.say({ type: 'hello' });
+    await stage.settle();
+    expect(visitor.frames).toHaveLength(frames);
+  });
+
+  it('the deadline is over once hello was said', async () => {
+    const visitor = stage.connect();
+    visitor.say({ type: 'hello' });
+    await stage.advance(2 * HELLO_DEADLINE_MS);
+    expect(visitor.frames[0]).toMatchObject({ type: 'welcome', resumed: false });
+    expect(visitor.closed).toBeNull();
+  });
+
+  it('hello can be said once: the second is refused and changes nothing', async () => {
+    const visitor = stage.connect();
+    visitor.say({ type: 'hello' });
+    await stage.settle();
+    const before = stage.calls.length;
+    visitor.say({ type: 'hello', session_id: '3e1f0c52-6c1c-4b62-9a5e-0b6d1f0f4a11' });
+    await stage.settle();
+    expect(visitor.frames.at(-1)).toMatchObject({ type: 'error', code: 'hello_repeated', retryable: false });
+    expect(stage.calls.length).toBe(before);
+    expect(visitor.closed).toBeNull();
+  });
+
+  it('what is sent before welcome waits for it, in order and within a bound', async () => {
+    const patient = stage.connect();
+    patient.say({ type: 'hello', after: 0 });
+    patient.say({ type: 'message', id: 'm', content: 'Good morning' });
+    patient.say({ type: 'ping' });
+    await stage.settle();
+    expect(stage.generator.runs).toHaveLength(1);
+    expect(patient.closed).toBeNull();
+
+    const hasty = stage.connect();
+    hasty.say({ type: 'hello' });
+    for (let count = 0; count < 65; count += 1) hasty.say({ type: 'extend' });
+    expect(hasty.closed).toMatchObject({ code: 1013 });
+  });
+
+  it('a frame that names a prototype changes no object but itself', async () => {
+    const visitor = stage.connect();
+    visitor.say({ type: 'hello', after: 0 });
+    for (const key of ['__proto__', 'constructor', 'prototype'])
+      for (const place of [
+        `"${key}":{"polluted":1}`,
+        `"patient":{"${key}":{"polluted":1,"prototype":{"polluted":1}}}`,
+      ])
+        visitor.sayRaw(`{"type":"message","id":"${key}","content":"a",${place}}`);
+    await stage.settle();
+    expect(Reflect.get({}, 'polluted')).toBeUndefined();
+    expect(Reflect.get(Object, 'polluted')).toBeUndefined();
+    expect(Reflect.get(() => {}, 'polluted')).toBeUndefined();
+    const codes = visitor.frames.flatMap((frame) => (frame.type === 'error' ? [frame.code] : []));
+    expect(codes.filter((code) => code === 'bad_frame')).toHaveLength(3);
+  });
+});
+
+describe('before hello, on a real socket', () => {
+  let redis: RedisServer;
+  let instance: Instance;
+  let seen: RedisWitness;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    instance = await startInstance({ REDIS_URL: redis.url, LEASE_MS: '120000' });
+    seen = await witness(redis.url);
+  });
+  afterAll(async () => {
+    seen?.stop();
+    await instance?.stop();
+    await redis?.stop();
+  });
+
+  it('a thousand frames cost Redis nothing', async () => {
+    const client = await TestClient.open(instance.url);
+    await seen.caughtUp();
+    const isSweep = (words: readonly string[]) => words.some((word) => word.endsWith(':due'));
+    const asked = () => seen.calls.filter((words) => words[0]?.toLowerCase() !== 'echo' && !isSweep(words));
+    const before = asked().length;
+    for (let count = 0; count < 250; count += 1) for (const frame of EARLY) client.send(frame);
+    client.send({ type: 'ping' });
+    await client.waitForType('pong');
+    await seen.caughtUp();
+    // Each look makes a connection of its own, which introduces itself.
+    const named = asked()
+      .slice(before)
+      .filter(([command]) => !/^(info|client|hello|select)$/i.test(command ?? ''));
+    expect(named).toEqual([]);
+    expect(client.frames.filter((frame) => frame.type === 'error')).toHaveLength(1_000);
+    await client.close();
+  });
+
+  it.each([
+    [['rehydra.v1'], 'rehydra.v1'],
+    [['other', 'rehydra.v1'], 'rehydra.v1'],
+    [[], ''],
+  ])('of the sub-protocols %j it takes "%s"', async (offered, taken) => {
+    const client = await TestClient.open(instance.url, offered);
+    expect(client.protocol).toBe(taken);
+    await client.close();
+  });
+});

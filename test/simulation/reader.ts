@@ -1,0 +1,58 @@
+/**
+ * What one client was given, judged against the history: the promises that a reader can see broken.
+ *
+ *  R1  What it read is a path of the tree of histories. It has a set of places where it may stand (equal frames of two
+ *      branches look alike); a frame that follows none of them is a gap, a repeat, or a loss that was not said (G5).
+ *  R2  Only `reset`, or a welcome that says that the session is a new one, lets it stand elsewhere.
+ */
+import type { DurableFrame } from '../../src/protocol/server-frames.ts';
+import type { FrameNode, History } from './history.ts';
+import type { Violations } from './violations.ts';
+
+export class Reader {
+  readonly #sessionId: string;
+  readonly #history: History;
+  readonly #violations: Violations;
+  readonly #name: string;
+  #places: readonly FrameNode[] = [];
+
+  constructor(name: string, sessionId: string, history: History, violations: Violations) {
+    this.#name = name;
+    this.#sessionId = sessionId;
+    this.#history = history;
+    this.#violations = violations;
+  }
+
+  /** The client has nothing, or was told to drop what it had: it goes on after this offset. */
+  startAt(offset: number): void {
+    this.#places = this.#history.nodesAt(this.#sessionId, offset);
+    if (this.#places.length === 0)
+      this.#violations.found('G5', `${this.#name} was sent to offset ${offset}, which was never stored`);
+  }
+
+  /** False where the client must not trust the frame. */
+  take(data: string, frame: DurableFrame): boolean {
+    const nodes = this.#history.nodesOf(this.#sessionId, data);
+    const next = nodes.filter(({ parent }) => parent !== null && this.#places.includes(parent));
+    if (next.length > 0) {
+      this.#places = next;
+      return true;
+    }
+    const at = this.#places.map(({ offset }) => offset).join(' or ');
+    const lost = this.#history.branched ? 'a loss that was not said: ' : '';
+    this.#violations.found(
+      'G5',
+      `${lost}${this.#name} had offset ${at} and was sent ${frame.offset} of epoch ${frame.epoch} (${frame.type})`,
+    );
+    return false;
+  }
+
+  /** The oldest frame on the living branch that it has not read, or null. */
+  misses(): FrameNode | null {
+    const life = this.#history.lives.get(this.#sessionId);
+    let missed: FrameNode | null = null;
+    for (let node = life?.tip ?? null; node !== null && !this.#places.includes(node); node = node.parent)
+      missed = node;
+    return missed;
+  }
+}

@@ -1,0 +1,71 @@
+/** What the simulated store keeps of one session: never changed in place, so that an older state is a reference. */
+import type { SessionIndex, SessionRecord, StoredFrame, TranscriptRecord } from '../../src/store/store.ts';
+
+export interface Row {
+  readonly epoch: number;
+  /** The fence that may write; a dash before it where it was given up. */
+  readonly token: string;
+  readonly instance: string;
+  /** 0 between the first claim and the first commit. */
+  readonly version: number;
+  readonly writeId: string | null;
+  readonly head: number;
+  readonly snapshot: string;
+  readonly index: SessionIndex | null;
+  readonly dueAt: number | null;
+  /** The session's score in the deadline index. */
+  readonly wakeAt: number | null;
+  readonly hiddenUntil: number | null;
+  readonly messageIds: ReadonlySet<string>;
+  readonly log: readonly StoredFrame[];
+  readonly transcript: readonly TranscriptRecord[];
+  readonly inbox: readonly string[];
+  readonly expiresAt: number;
+}
+
+export interface Lock {
+  readonly token: string;
+  readonly until: number;
+}
+
+/** All of the store at one moment. */
+export interface StoreState {
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly locks: ReadonlyMap<string, Lock>;
+  /** Deadline index: when a sweeper looks at the session next. */
+  readonly due: ReadonlyMap<string, number>;
+  readonly members: ReadonlyMap<string, number>;
+}
+
+export const EMPTY_STATE: StoreState = {
+  rows: new Map(),
+  locks: new Map(),
+  due: new Map(),
+  members: new Map(),
+};
+
+export function emptyRow(token: string, instance: string, expiresAt: number): Row {
+  return {
+    epoch: 0,
+    token,
+    instance,
+    version: 0,
+    writeId: null,
+    head: 0,
+    snapshot: '',
+    index: null,
+    dueAt: null,
+    wakeAt: null,
+    hiddenUntil: null,
+    messageIds: new Set(),
+    log: [],
+    transcript: [],
+    inbox: [],
+    expiresAt,
+  };
+}
+
+export function recordOf(row: Row): SessionRecord {
+  const { version, epoch, head, snapshot, instance, dueAt, inbox } = row;
+  return { version, epoch, head, snapshot, instance, dueAt, inboxLength: inbox.length };
+}

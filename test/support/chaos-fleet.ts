@@ -1,0 +1,117 @@
+/**
+ * Several instances on ports that stay, as behind a load balancer: one that died is followed by a new process on the
+ * same address.
+ */
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type Environment, type Exit, type Instance, startInstance } from './instance.ts';
+
+export interface Fleet {
+  readonly size: number;
+  readonly urls: readonly string[];
+  /** Every process that ran, in the order of their starts. */
+  readonly history: readonly Instance[];
+  at(index: number): Instance;
+  /** Which slot an instance id belongs to. */
+  indexOf(instanceId: string): number;
+  /** SIGKILL, and waits for the end. */
+  kill(index: number): Promise<void>;
+  /** SIGTERM, and waits for the end. */
+  drain(index: number): Promise<Exit>;
+  /** A new process where one has ended. */
+  revive(index: number, changes?: Environment): Promise<Instance>;
+  stop(): Promise<void>;
+}
+
+export async function startFleet(size: number, environment: (index: number) => Environment): Promise<Fleet> {
+  const ports: number[] = [];
+  for (let index = 0; index < size; index += 1) ports.push(await stablePort());
+  const history: Instance[] = [];
+  const start = async (index: number, changes: Environment = {}): Promise<Instance> => {
+    const instance = await startInstance({ PORT: `${ports[index]}`, ...environment(index), ...changes });
+    history.push(instance);
+    return instance;
+  };
+  const instances = await Promise.all(ports.map((_, index) => start(index)));
+  const at = (index: number): Instance => {
+    const instance = instances[index];
+    if (instance === undefined) throw new RangeError(`there is no instance ${index}`);
+    return instance;
+  };
+  return {
+    size,
+    urls: ports.map((port) => `ws://127.0.0.1:${port}/v1/session`),
+    history,
+    at,
+    indexOf: (instanceId) => instances.findIndex((instance) => instance.instanceId === instanceId),
+    async kill(index) {
+      at(index).kill('SIGKILL');
+      await at(index).exited;
+    },
+    async drain(index) {
+      at(index).kill('SIGTERM');
+      return at(index).exited;
+    },
+    async revive(index, changes) {
+      const instance = await start(index, changes);
+      instances[index] = instance;
+      return instance;
+    },
+    async stop() {
+      await Promise.all(
+        instances.map(async (instance) => {
+          instance.kill('SIGKILL');
+          await instance.exited;
+        }),
+      );
+      keepLogs(history);
+    },
+  };
+}
+
+/** CHAOS_LOGS names a folder that gets what every process logged, for whoever must find out what happened. */
+function keepLogs(instances: readonly Instance[]): void {
+  const folder = process.env.CHAOS_LOGS;
+  if (folder === undefined || folder === '') return;
+  mkdirSync(folder, { recursive: true });
+  for (const [index, { instanceId, logs }] of instances.entries())
+    writeFileSync(join(folder, `${process.pid}-${index}-${instanceId}.log`), `${logs.join('\n')}\n`);
+}
+
+/** Below the range from which the kernel takes the ports of outgoing connections: one of those would be in the way. */
+const FIRST_PORT = 12_000;
+const PORTS = 18_000;
+
+export async function stablePort(): Promise<number> {
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    const server = createServer();
+    try {
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      server.close();
+      await once(server, 'close');
+      return port;
+    } catch {
+      // somebody's
+    }
+  }
+}
+
+/** One counter of an instance's metrics, summed over the labels that match. */
+export async function metric(
+  instance: Instance,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const text = await (await fetch(`${instance.http}/metrics`)).text();
+  let sum = 0;
+  for (const line of text.split('\n')) {
+    if (!line.startsWith(`${name}{`)) continue;
+    if (!Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`))) continue;
+    sum += Number(line.slice(line.lastIndexOf(' ') + 1));
+  }
+  return sum;
+}

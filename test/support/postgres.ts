@@ -1,0 +1,194 @@
+// A real PostgreSQL for tests, on a free port of 127.0.0.1 and in a folder that is removed with it.
+//
+// Invariants:
+//   T1  A server of our own wherever one can be started: nothing is ever written into one that was there before.
+//       Else the server that POSTGRES_TEST_URL names, in databases of our own that are dropped again.
+//   T2  No server outlives this process, unless it was killed with SIGKILL.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { freePort } from './redis-process.ts';
+
+const startWithinMs = 20_000;
+const portAttempts = 5;
+const missing =
+  'no PostgreSQL for the tests: install it (apt-get install postgresql, brew install postgresql) or set POSTGRES_TEST_URL';
+
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  // Immediate shutdown: SIGKILL would leave the server's own children behind.
+  for (const child of children) child.kill('SIGQUIT');
+});
+
+export interface PostgresServer {
+  /** Where its files are; null where they are not ours to read. */
+  readonly dataDir: string | null;
+  /** A new, empty database. */
+  database(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function startPostgres(): Promise<PostgresServer> {
+  const folder = binaries();
+  const url = process.env.POSTGRES_TEST_URL;
+  if (folder !== undefined) return startOwn(folder);
+  if (url !== undefined && url !== '') return borrow(url);
+  throw new Error(missing);
+}
+
+export async function query(url: string, text: string, values: readonly unknown[] = []): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    return (await client.query(text, [...values])).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function startOwn(folder: string): Promise<PostgresServer> {
+  const user = unprivileged();
+  const dataDir = mkdtempSync(join(tmpdir(), 'rehydra-postgres-'));
+  if (user !== null) chownSync(dataDir, user.uid, user.gid);
+  const remove = (): void => rmSync(dataDir, { recursive: true, force: true });
+  try {
+    const init = ['-D', dataDir, '-U', 'rehydra', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+    execFileSync(join(folder, 'initdb'), init, {
+      cwd: dataDir,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      ...user,
+    });
+    const { child, port } = await launchOnFreePort(folder, dataDir);
+    return {
+      dataDir,
+      database: () => createDatabase(`postgres://rehydra@127.0.0.1:${port}/postgres`),
+      async stop() {
+        await end(child);
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function launchOnFreePort(
+  folder: string,
+  dataDir: string,
+): Promise<{ child: ChildProcess; port: number }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    try {
+      return { child: await launch(folder, dataDir, port), port };
+    } catch (error) {
+      // Someone else may bind the port between our look and the server's start.
+      if (attempt === portAttempts || !String(error).includes('Address already in use')) throw error;
+    }
+  }
+}
+
+async function launch(folder: string, dataDir: string, port: number): Promise<ChildProcess> {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    fsync: 'off',
+    // Old log segments are removed at a checkpoint instead of being kept, with their content, for later use.
+    wal_recycle: 'off',
+  };
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const child = spawn(join(folder, 'postgres'), ['-D', dataDir, '-p', `${port}`, ...args], {
+    cwd: dataDir,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...unprivileged(),
+  });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  let output = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-4_000);
+  });
+  await once(child, 'spawn');
+  const deadlineMs = Date.now() + startWithinMs;
+  // Its own words, because a stranger on the port would answer a query too.
+  while (!output.includes('ready to accept connections')) {
+    if (child.exitCode !== null) throw new Error(`postgres on port ${port} ended at start: ${output}`);
+    if (Date.now() > deadlineMs) {
+      await end(child);
+      throw new Error(`postgres on port ${port} was not ready within ${startWithinMs} ms: ${output}`);
+    }
+    await sleep(20);
+  }
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGQUIT');
+  await exited;
+}
+
+async function borrow(url: string): Promise<PostgresServer> {
+  const made: string[] = [];
+  return {
+    dataDir: null,
+    async database() {
+      const fresh = await createDatabase(url);
+      made.push(new URL(fresh).pathname.slice(1));
+      return fresh;
+    },
+    async stop() {
+      for (const name of made) await query(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+async function createDatabase(url: string): Promise<string> {
+  const name = `rehydra_${randomUUID().replaceAll('-', '')}`;
+  await query(url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`);
+  const fresh = new URL(url);
+  fresh.pathname = `/${name}`;
+  return fresh.href;
+}
+
+/** PostgreSQL refuses to run as root; null where we aren't. */
+function unprivileged(): { readonly uid: number; readonly gid: number } | null {
+  if (process.getuid?.() !== 0) return null;
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+  const user = ['postgres', 'nobody'].map((name) => users.find(([known]) => known === name)).find(Boolean);
+  return { uid: Number(user?.[2] ?? 65_534), gid: Number(user?.[3] ?? 65_534) };
+}
+
+function binaries(): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...packaged(), '/opt/homebrew/bin'];
+  return folders.find((folder) => ['initdb', 'postgres'].every((name) => isExecutable(join(folder, name))));
+}
+
+/** Debian keeps the server's programs out of the PATH, by version; the newest first. */
+function packaged(): readonly string[] {
+  const root = '/usr/lib/postgresql';
+  try {
+    const versions = readdirSync(root).sort((one, other) => Number(other) - Number(one));
+    return versions.map((version) => join(root, version, 'bin'));
+  } catch {
+    return [];
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

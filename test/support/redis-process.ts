@@ -1,0 +1,136 @@
+// One redis-server process: found, started, known to be ours, ended.
+//
+// Invariants:
+//   T1  A started server answered, and what answered is our child: a stranger on the port is never used.
+//   T2  No child outlives this process, unless it was killed with SIGKILL.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+const startWithinMs = 10_000;
+const commandWithinMs = 1_000;
+
+const children = new Set<ChildProcess>();
+const killAll = (): void => {
+  for (const child of children) child.kill('SIGKILL');
+};
+process.once('exit', killAll);
+process.once('disconnect', killAll);
+// `exit` is not emitted when a signal ends the process, and the test runner ends its workers with one.
+process.once('SIGTERM', () => process.exit(143));
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly port: number;
+}
+
+export async function launch(port: number, args: readonly string[]): Promise<Running> {
+  const child = spawn(findBinary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  let output = '';
+  const keepTail = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-4_000);
+  };
+  child.stdout.on('data', keepTail);
+  child.stderr.on('data', keepTail);
+  await once(child, 'spawn');
+
+  const deadlineMs = Date.now() + startWithinMs;
+  while (!(await answersAs(port, child.pid))) {
+    if (hasEnded(child)) throw new Error(`redis-server on port ${port} ended at start: ${output}`);
+    if (Date.now() > deadlineMs) {
+      await end(child, 'SIGKILL');
+      throw new Error(`redis-server on port ${port} didn't answer within ${startWithinMs} ms: ${output}`);
+    }
+    await sleep(20);
+  }
+  return { child, pid: child.pid ?? 0, port };
+}
+
+/** True once the server on the port is the given process and has loaded its data. */
+async function answersAs(port: number, pid: number | undefined): Promise<boolean> {
+  try {
+    return await withClient(port, async (client) => {
+      const [pong, info] = [await client.ping(), await client.info('server')];
+      return pong === 'PONG' && info.includes(`process_id:${pid}\r\n`);
+    });
+  } catch {
+    return false;
+  }
+}
+
+export async function withClient<T>(port: number, body: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    commandTimeout: commandWithinMs,
+  });
+  client.on('error', () => {
+    // Reported by connect(); without a listener it would be printed for every attempt.
+  });
+  try {
+    await client.connect();
+    return await body(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (hasEnded(child)) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  // A stopped process takes no signal but SIGKILL until it continues.
+  child.kill('SIGCONT');
+  await exited;
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no free port on 127.0.0.1');
+  return address.port;
+}
+
+function findBinary(): string {
+  const named = process.env.REDIS_SERVER;
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/bin',
+    '/usr/local/bin',
+    '/opt/homebrew/bin',
+  ];
+  const candidates = named ? [named] : folders.map((folder) => join(folder, 'redis-server'));
+  const found = candidates.find(isExecutable);
+  if (found !== undefined) return found;
+  throw new Error(
+    named
+      ? `REDIS_SERVER names ${named}, which can't be run`
+      : 'no redis-server found: install it (apt-get install redis-server, brew install redis) or set REDIS_SERVER',
+  );
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

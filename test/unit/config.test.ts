@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+
+function refusal(environment: Readonly<Record<string, string>>): readonly string[] {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    return String(error).split('\n').slice(1);
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  it('has a default for everything: the promised ones', () => {
+    expect(readConfig({})).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      logLevel: 'info',
+      drainMs: 8_000,
+      store: { redisUrl: null, dataDir: './data', leaseMs: 3_000, frameLogMax: 20_000, allowEviction: false },
+      session: {
+        limits: { idleMs: 3_600_000, absoluteMs: 14_400_000, warnMs: 60_000 },
+        defaultPolicy: 'queue',
+      },
+      simulator: { tokens: 64, tokensPerSecond: 50, firstTokenMs: 0 },
+      generation: {
+        baseUrls: [],
+        model: null,
+        apiKey: null,
+        firstTokenMs: 60_000,
+        interTokenMs: 15_000,
+        totalMs: 300_000,
+      },
+    });
+  });
+
+  it('names an instance by chance where nobody does, each time another', () => {
+    const [first, second] = [readConfig({}).instance, readConfig({}).instance];
+    expect(first).toMatch(/^[\w.-]{8,64}$/);
+    expect(second).not.toBe(first);
+    expect(readConfig({ INSTANCE_ID: 'a.b-1' }).instance).toBe('a.b-1');
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    const { port, store, generation } = readConfig({
+      PORT: '',
+      REDIS_URL: '',
+      VLLM_MODEL: '',
+      VLLM_BASE_URL: '',
+    });
+    expect([port, store.redisUrl, generation.model, generation.baseUrls]).toEqual([8080, null, null, []]);
+  });
+
+  it('reads several model servers, with or without spaces between', () => {
+    const { generation } = readConfig({
+      VLLM_BASE_URL: 'http://a:8000/v1, http://b:8000/v1,http://c:8000/v1',
+    });
+    expect(generation.baseUrls).toEqual(['http://a:8000/v1', 'http://b:8000/v1', 'http://c:8000/v1']);
+  });
+
+  it('reads a flag as 0, 1, true or false', () => {
+    const allowed = (value: string) => readConfig({ REDIS_ALLOW_EVICTION: value }).store.allowEviction;
+    expect(['0', '1', 'false', 'true'].map(allowed)).toEqual([false, true, false, true]);
+    expect(refusal({ REDIS_ALLOW_EVICTION: 'yes' })).toHaveLength(1);
+  });
+
+  it('takes zero only where that means something', () => {
+    expect(readConfig({ PORT: '0' }).port).toBe(0);
+    expect(readConfig({ SIMULATOR_TOKENS_PER_SECOND: '0' }).simulator.tokensPerSecond).toBe(0);
+    for (const name of ['LEASE_MS', 'SESSION_IDLE_MS', 'FRAME_LOG_MAX', 'QUEUE_MAX', 'GENERATION_TOTAL_MS'])
+      expect(refusal({ [name]: '0' })).toEqual([expect.stringContaining(name)]);
+  });
+
+  it.each(['PORT', 'LEASE_MS', 'SESSION_IDLE_MS', 'DRAIN_MS'])(
+    'refuses a %s that is no whole number',
+    (name) => {
+      for (const value of ['ten', '1.5', '-1', 'NaN', 'Infinity', '10s'])
+        expect(refusal({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))]);
+    },
+  );
+
+  it('names every variable that cannot be used, one line each', () => {
+    const lines = refusal({
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+      OVERLAP_POLICY: 'overwrite',
+      INSTANCE_ID: 'a b',
+    });
+    expect(lines.map((line) => line.split(':')[0]).sort()).toEqual([
+      'INSTANCE_ID',
+      'LOG_LEVEL',
+      'OVERLAP_POLICY',
+      'PORT',
+    ]);
+  });
+
+  it('does not repeat what a variable says when it refuses it: it may be a secret', () => {
+    expect(refusal({ INSTANCE_ID: 'correct horse battery' }).join()).not.toContain('horse');
+  });
+
+  it("keeps Redis' own expiry well behind the session's, or sessions would vanish without a word", () => {
+    for (const idleMs of [1_000, 3_600_000, 86_400_000]) {
+      const { store, session } = readConfig({ SESSION_IDLE_MS: String(idleMs) });
+      expect(store.leakTtlMs).toBeGreaterThanOrEqual(2 * session.limits.idleMs);
+      expect(store.leakTtlMs - session.limits.idleMs).toBeGreaterThanOrEqual(3_600_000);
+    }
+  });
+
+  it('cannot be changed afterwards', () => {
+    expect(Object.isFrozen(readConfig({}))).toBe(true);
+  });
+});

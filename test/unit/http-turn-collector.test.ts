@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { derivedUuid } from '../../src/http/derived-id.ts';
+import { TurnCollector } from '../../src/http/turn-collector.ts';
+
+interface Scene {
+  readonly collector: TurnCollector;
+  readonly heard: string[];
+  readonly told: { taken: number; resets: number };
+  say(...frames: readonly object[]): boolean;
+}
+
+/** A listener for the message `m`, or for whatever turn comes. */
+function listening(messageId: string | null = 'm', after = 0): Scene {
+  const heard: string[] = [];
+  const told = { taken: 0, resets: 0 };
+  const listener = {
+    onFrame: (_: string, frame: { readonly type: string }) => heard.push(frame.type) < 100,
+    onTaken: () => {
+      told.taken += 1;
+    },
+  };
+  const collector = new TurnCollector(messageId, after, listener, () => {
+    told.resets += 1;
+  });
+  return {
+    collector,
+    heard,
+    told,
+    say: (...frames) => collector.send(frames.map((one) => JSON.stringify(one))),
+  };
+}
+
+const started = (offset: number, turn = 't', message = 'm', more = {}) => ({
+  ...{ type: 'turn.started', offset, turn_id: turn, message_id: message, ...more },
+});
+const delta = (offset: number, text: string, turn_id = 't') => ({ type: 'delta', offset, turn_id, text });
+const completed = (offset: number, turn_id = 't') => ({ type: 'turn.completed', offset, turn_id });
+
+describe('who waits for the end of a turn', () => {
+  test('gets its text, whatever other turns say around it', async () => {
+    const { collector, say, told } = listening();
+    say(started(1, 'x', 'other'), delta(2, 'no', 'x'), completed(3, 'x'));
+    say(started(4), delta(5, 'y'), delta(6, 'es'), completed(7));
+    expect(await collector.result).toMatchObject({ kind: 'completed', text: 'yes', frame: { offset: 7 } });
+    expect(told.taken).toBe(1);
+  });
+
+  test('knows a turn in which its message was merged with another', async () => {
+    const { collector, say } = listening();
+    say(started(1, 't', 'last', { message_ids: ['m', 'last'] }), delta(2, 'yes'), completed(3));
+    expect(await collector.result).toMatchObject({ kind: 'completed', text: 'yes' });
+  });
+
+  test('hears nothing of what is said after that end', () => {
+    const { say, heard } = listening();
+    say(started(1), completed(2), { type: 'state', offset: 3, value: 'idle' });
+    expect(heard).toEqual(['turn.started', 'turn.completed']);
+  });
+
+  test('is told that part of the text was not heard, where the log was trimmed in the middle', async () => {
+    const { collector, say, told } = listening();
+    say(started(1), delta(2, 'lost'), { type: 'reset', offset: 9 }, delta(10, 'rest'), completed(11));
+    expect(await collector.result).toMatchObject({ kind: 'completed', text: null });
+    expect(told.resets).toBe(1);
+  });
+
+  test('is not kept waiting for a turn of which the log says nothing more', async () => {
+    const { collector, say } = listening();
+    collector.concludeAt(3, 'duplicate_message');
+    say(started(1, 'x', 'other'), delta(2, 'no', 'x'), completed(3, 'x'));
+    expect(await collector.result).toEqual({ kind: 'refused', code: 'duplicate_message' });
+  });
+
+  test('still hears the end that is in the log before that', async () => {
+    const { collector, say } = listening();
+    collector.concludeAt(3, 'duplicate_message');
+    say(started(1), delta(2, 'yes'), completed(3));
+    expect(await collector.result).toMatchObject({ kind: 'completed', text: 'yes' });
+  });
+
+  test('without a message of its own hears the turn that goes on after what it saw', async () => {
+    const { collector, say, told } = listening(null, 5);
+    say({ type: 'welcome', offset: 9 });
+    expect(told.taken).toBe(1);
+    say(delta(6, 'the rest'), completed(7));
+    expect(await collector.result).toMatchObject({ kind: 'completed', text: null });
+  });
+
+  test('gets one result, whatever comes later', async () => {
+    const { collector, say } = listening();
+    collector.refuse('session_busy', 'another');
+    collector.refuse('session_busy', 'm');
+    say(started(1), completed(2));
+    collector.end('closed');
+    expect(await collector.result).toEqual({ kind: 'refused', code: 'session_busy' });
+  });
+});
+
+describe('a derived id', () => {
+  test('is a UUID, the same for the same words and another for others', () => {
+    const id = derivedUuid('a', 'b');
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(derivedUuid('a', 'b')).toBe(id);
+    expect(derivedUuid('ab')).not.toBe(derivedUuid('a', 'b'));
+    expect(derivedUuid('a,b')).not.toBe(id);
+  });
+});

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+const tenMinutesMs = 600_000;
+
+export default defineConfig({
+  test: {
+    include: ['test/{fault,simulation}/**/*.test.ts'],
+    exclude: ['dist*/**', 'node_modules/**'],
+    reporters: ['default'],
+    pool: 'forks',
+    // These tests kill processes and measure time: two at once on a small machine starve each other.
+    fileParallelism: false,
+    testTimeout: tenMinutesMs,
+    hookTimeout: 60_000,
+  },
+});
