@@ -22,6 +22,7 @@ import { notScrubbed } from './failure.ts';
 import type { Tables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
+const WAL_RETRY_MS = 10;
 
 const SPELLING: Spelling = {
   whole: 'integer',
@@ -101,12 +102,27 @@ export function openSqlite(dataDir: string): Engine {
 
 function connect(file: string): Database.Database {
   const raw = new Database(file, { timeout: LOCK_WAIT_MS });
-  raw.pragma('journal_mode = WAL');
+  turnToWal(raw);
   raw.pragma('synchronous = NORMAL');
   raw.pragma('secure_delete = ON');
   raw.pragma('temp_store = MEMORY');
   raw.pragma('foreign_keys = ON');
   return raw;
+}
+
+/** Two processes that turn one new file to WAL block each other: SQLite refuses one at once, without its lock wait. */
+function turnToWal(raw: Database.Database): void {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let waitedMs = 0; ; waitedMs += WAL_RETRY_MS) {
+    try {
+      raw.pragma('journal_mode = WAL');
+      return;
+    } catch (cause) {
+      const isBusy = cause instanceof Error && 'code' in cause && cause.code === 'SQLITE_BUSY';
+      if (!isBusy || waitedMs >= LOCK_WAIT_MS) throw cause;
+      Atomics.wait(sleeper, 0, 0, WAL_RETRY_MS);
+    }
+  }
 }
 
 /** kysely's own dialect for better-sqlite3, whose interface libsql has, but for two things. */

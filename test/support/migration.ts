@@ -36,11 +36,14 @@ export async function migrate(args: readonly string[], kill?: Kill): Promise<Ran
     out += chunk;
   });
   if (child.stderr === null) throw new Error('it has no stderr');
+  let due = kill;
   createInterface({ input: child.stderr }).on('line', (line) => {
     said.push(line);
     const done = Number(/ (\d+)\/\d+/.exec(line)?.[1] ?? -1);
-    if (kill !== undefined && line.startsWith(kill.during) && done >= kill.after)
-      child.kill(kill.signal ?? 'SIGKILL');
+    if (due === undefined || !line.startsWith(due.during) || done < due.after) return;
+    child.kill(due.signal ?? 'SIGKILL');
+    // A second SIGTERM that meets a process on its way out, when its handlers are gone, would be its end.
+    due = undefined;
   });
   const ended = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('close', (code, by) => resolve({ code, signal: by }));
