@@ -52,7 +52,7 @@ export const guarantees: readonly Guarantee[] = [
       ['src/session/write.ts', 'Sends a write until its outcome is known'],
     ],
     shownBy: [
-      ['test/conformance/store-fencing.ts', 'applies a commit once whose reply was lost'],
+      ['test/conformance/store-lost-replies.ts', 'applies a commit once whose reply was lost'],
       ['test/integration/output-gate.test.ts', 'goes on by itself once the write is known to stand'],
     ],
   },

@@ -220,23 +220,6 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await a.read(sessionId)).toMatchObject({ version: 1, head: 0 });
     });
 
-    it('applies a commit once whose reply was lost, and knows it when it is sent again', async ({ skip }) => {
-      const { shaky, stores } = fixture();
-      if (shaky === null) return skip('a call never leaves the process');
-      const { sessionId, fence } = await created(shaky.store, 'a');
-      const commit = commitOf({ expectedVersion: 1, frames: frames(0, 2), messageIds: ['m1'] });
-      shaky.loseReplies();
-      const lost = shaky.store.commit(fence, commit);
-      const rejected = expect(lost).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_/) });
-      await expect.poll(async () => (await stores[1].read(sessionId))?.version).toBe(2);
-      shaky.cut();
-      await rejected;
-      await expect
-        .poll(() => shaky.store.commit(fence, commit).catch(() => null), { timeout: 5_000 })
-        .toEqual({ kind: 'committed', inboxLength: 0 });
-      expect(await stores[1].read(sessionId)).toMatchObject({ version: 2, head: 2 });
-    });
-
     it('answers a repeated ending like the first one, when its reply was lost', async () => {
       const [a] = fixture().stores;
       const { fence } = await created(a, 'a');

@@ -17,8 +17,6 @@ export const OPTIONS: StoreOptions = { leaseMs: 500, leakTtlMs: 60_000, frameLog
 export interface StoreFixture {
   /** Independent handles on one backing store, as three instances would have them. */
   readonly stores: readonly [Store, Store, Store];
-  /** One more handle, on a line that can lose replies; null where a call never leaves the process. */
-  readonly shaky: { readonly store: Store; loseReplies(): void; cut(): void } | null;
   /** False where it is two stores behind one: each then has an order of its own. */
   readonly sweepsInOrder?: boolean;
   /** The clock that the store's leases run by. */

@@ -4,7 +4,6 @@ import { bucketOf } from '../../src/store/bucket.ts';
 import { bucketKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import type { StoreOptions } from '../../src/store/store.ts';
-import { startProxy } from '../support/proxy.ts';
 import type { StoreFixture } from './store-fixture.ts';
 
 export async function redisFixture(
@@ -15,18 +14,9 @@ export async function redisFixture(
   const open = () => openRedisStore({ ...options, url });
   const stores = [await open(), await open(), await open()] as const;
   const nodes = ports.map((port) => new Redis({ host: '127.0.0.1', port, protocol: 2 }));
-  // A cluster announces its nodes' own ports, so only the line to a single server can be broken.
-  const port = ports.length === 1 ? ports[0] : undefined;
-  const proxy = port === undefined ? null : await startProxy(port);
-  const shaky =
-    proxy === null ? null : await openRedisStore({ ...options, url: `redis://127.0.0.1:${proxy.port}` });
 
   return {
     stores,
-    shaky:
-      proxy === null || shaky === null
-        ? null
-        : { store: shaky, loseReplies: proxy.loseReplies, cut: proxy.cut },
     now: Date.now,
     elapse: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     async traces(sessionId) {
@@ -51,9 +41,8 @@ export async function redisFixture(
       return found;
     },
     async stop() {
-      for (const store of [...stores, ...(shaky === null ? [] : [shaky])]) await store.close();
+      for (const store of stores) await store.close();
       for (const node of nodes) node.disconnect();
-      await proxy?.stop();
     },
   };
 }

@@ -27,7 +27,6 @@ async function composed(
   return {
     pair: [old, newer],
     stores: [at(0), at(1), at(2)],
-    shaky: null,
     sweepsInOrder: false,
     now: old.now,
     async elapse(ms) {

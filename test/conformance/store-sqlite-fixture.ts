@@ -18,7 +18,6 @@ export async function sqliteFixture(
   const { db, release } = openDatabase(dataDir);
   return {
     stores,
-    shaky: null,
     now,
     async elapse(ms) {
       ahead += ms;

@@ -44,7 +44,6 @@ function fixture(options: StoreOptions): StoreFixture {
 
   return {
     stores: [open(), open(), open()],
-    shaky: null,
     now,
     elapse: async (ms) => {
       elapsed += ms;

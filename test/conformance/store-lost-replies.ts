@@ -1,0 +1,30 @@
+/** What a store on a line does when the line loses a reply: the write may stand, and its sender can't know. */
+import { expect, it } from 'vitest';
+import type { Store } from '../../src/store/store.ts';
+import { commitOf, created, frames } from './store-fixture.ts';
+
+/** Two handles on one backing store: one on a line that can lose replies, one that sees what stands. */
+export interface ShakyLine {
+  readonly store: Store;
+  readonly witness: Store;
+  loseReplies(): void;
+  cut(): void;
+}
+
+export function describeLostReplies(line: () => ShakyLine): void {
+  it('applies a commit once whose reply was lost, and knows it when it is sent again', async () => {
+    const { store, witness, loseReplies, cut } = line();
+    const { sessionId, fence } = await created(store, 'a');
+    const commit = commitOf({ expectedVersion: 1, frames: frames(0, 2), messageIds: ['m1'] });
+    loseReplies();
+    const lost = store.commit(fence, commit);
+    const rejected = expect(lost).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_/) });
+    await expect.poll(async () => (await witness.read(sessionId))?.version).toBe(2);
+    cut();
+    await rejected;
+    await expect
+      .poll(() => store.commit(fence, commit).catch(() => null), { timeout: 5_000 })
+      .toEqual({ kind: 'committed', inboxLength: 0 });
+    expect(await witness.read(sessionId)).toMatchObject({ version: 2, head: 2 });
+  });
+}
