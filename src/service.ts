@@ -2,7 +2,7 @@
  * One instance of Rehydra, put together: store, generator, directory, sweeper, hub, server. The only file that knows
  * everything; it decides nothing but the order in which things start and stop.
  */
-import { absoluteEndsAt, idleEndsAt } from '../machines/session.ts';
+import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
 import { createAnalytics } from './analytics/analytics.ts';
 import { measuredArchive } from './analytics/measured-archive.ts';
 import { measuredGenerator } from './analytics/measured-generator.ts';

@@ -1,6 +1,6 @@
 /** What may be told of a session without telling what was said in it. */
 import { z } from 'zod';
-import { absoluteEndsAt, idleEndsAt } from '../../machines/session.ts';
+import { absoluteEndsAt, idleEndsAt } from '../../machines/deadlines.ts';
 import { stateValueSchema } from '../protocol/server-frames.ts';
 import type { SessionView } from '../session/view.ts';
 

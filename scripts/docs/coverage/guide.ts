@@ -94,7 +94,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '2.3 Metadata: inference_time_ms, model, temperature, max_tokens, conversation_count',
-        where: ['machines/session.ts', 'src/http/protocol-answer.ts'],
+        where: ['machines/turn.ts', 'src/http/protocol-answer.ts'],
         shownBy: [
           [
             'test/e2e/guide.test.ts',
@@ -190,24 +190,24 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '2A. Idle timeout',
-        where: ['machines/session.ts'],
+        where: ['machines/session.ts', 'machines/deadlines.ts'],
         shownBy: [['test/unit/machine-deadlines.test.ts', 'holds for a session that nobody is attached to']],
       },
       {
         asks: '2B. Absolute timeout',
-        where: ['machines/session.ts'],
+        where: ['machines/session.ts', 'machines/deadlines.ts'],
         shownBy: [['test/integration/lifecycle.test.ts', 'ends at its absolute deadline however busy it is']],
       },
       {
         asks: '2C. Both together; longer for medicine by configuration',
-        where: ['machines/session.ts', 'src/config.ts'],
+        where: ['machines/deadlines.ts', 'src/config.ts'],
         shownBy: [
           ['test/integration/lifecycle.test.ts', 'the idle deadline moves, the absolute one does not'],
         ],
       },
       {
         asks: '2. Warn users before expiration',
-        where: ['machines/session.ts'],
+        where: ['machines/session.ts', 'machines/deadlines.ts'],
         shownBy: [
           ['test/integration/lifecycle.test.ts', 'is warned of its idle end once and then ends once'],
         ],
@@ -495,7 +495,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'A. Queuing: one request per session at a time',
-        where: ['machines/session.ts'],
+        where: ['machines/session.ts', 'machines/queue.ts'],
         shownBy: [['test/integration/protocol.test.ts', 'lets others wait in line, in order']],
       },
       {

@@ -1,0 +1,24 @@
+/** What a session remembers when it begins. */
+import type { SessionContext, SessionInput } from './vocabulary.ts';
+
+export const firstContext = (input: SessionInput): SessionContext => ({
+  sessionId: input.sessionId,
+  clientId: input.clientId,
+  userId: input.userId,
+  diagnosisId: input.diagnosisId,
+  createdAt: input.at,
+  connectedAt: input.at,
+  lastActivityAt: input.at,
+  limits: input.limits,
+  attached: [input.instance],
+  queue: [],
+  turn: null,
+  patient: {},
+  shares: [],
+  present: input.userId === null ? [] : [{ userId: input.userId, instance: input.instance }],
+  turnCount: 0,
+  lastReplica: null,
+  warned: false,
+  endReason: null,
+  erased: false,
+});

@@ -1,0 +1,45 @@
+/**
+ * When a session is warned, when it ends by itself, and when a failed turn is tried again.
+ *
+ * The idle deadline moves with whatever is heard of the client (`touch`), the absolute one never moves. Both are
+ * computed from the context, so a session that slept through one ends the moment it wakes.
+ */
+import { atOf, type Heard, remember, say } from './action.ts';
+import type { SessionContext } from './vocabulary.ts';
+
+export const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
+export const absoluteEndsAt = (context: SessionContext): number =>
+  context.createdAt + context.limits.absoluteMs;
+
+/** A warning longer than half of what it warns of would be said at once; half is the most that makes sense. */
+const warnMs = ({ limits }: SessionContext, wholeMs: number): number => Math.min(limits.warnMs, wholeMs / 2);
+const until = (dueAt: number, event: { readonly type: string }): number => Math.max(0, dueAt - atOf(event));
+
+const RETRY_BASE_MS = 100;
+const RETRY_MOST_MS = 5_000;
+
+export const deadlines = {
+  idleWarning: ({ context, event }: Heard) =>
+    until(idleEndsAt(context) - warnMs(context, context.limits.idleMs), event),
+  idleEnd: ({ context, event }: Heard) => until(idleEndsAt(context), event),
+  absoluteWarning: ({ context, event }: Heard) =>
+    until(absoluteEndsAt(context) - warnMs(context, context.limits.absoluteMs), event),
+  absoluteEnd: ({ context, event }: Heard) => until(absoluteEndsAt(context), event),
+  retryDelay: ({ context }: Heard) =>
+    Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MOST_MS),
+};
+
+export const deadlineGuards = {
+  alreadyWarned: ({ context }: Heard) => context.warned,
+};
+
+export const deadlineActions = {
+  touch: remember(({ event }) => ({ lastActivityAt: atOf(event), warned: false })),
+  rememberWarning: remember(() => ({ warned: true })),
+  warnIdle: say(({ context }) => ({ type: 'expiring', expires_at: idleEndsAt(context), reason: 'idle' })),
+  warnAbsolute: say(({ context }) => ({
+    type: 'expiring',
+    expires_at: absoluteEndsAt(context),
+    reason: 'absolute',
+  })),
+};

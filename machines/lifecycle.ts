@@ -1,0 +1,26 @@
+/** What concerns the session as a whole: the state it says it is in, what it learns, what it refuses, its end. */
+import { assertEvent } from 'xstate';
+import { ask, remember, say } from './action.ts';
+import type { EndReason, RefusalCode, TopState } from './vocabulary.ts';
+
+export const lifecycleActions = {
+  sayState: say<{ readonly value: TopState }>((_, { value }) => ({ type: 'state', value })),
+  learn: remember(({ context, event }) => {
+    assertEvent(event, 'message');
+    return { patient: event.patient ?? context.patient };
+  }),
+  recordSummary: ask(({ event }) => {
+    assertEvent(event, 'summarised');
+    return { type: 'summary', through: event.through, content: event.content, at: event.at };
+  }),
+  refuse: ask<{ readonly code: RefusalCode }>(({ event }, { code }) => ({
+    type: 'refused',
+    code,
+    ...(event.type === 'message' ? { messageId: event.messageId } : {}),
+  })),
+  end: remember<{ readonly reason?: EndReason }>(({ event }, { reason }) => ({
+    endReason: reason ?? (event.type === 'close' ? event.reason : 'closed'),
+    erased: event.type === 'close' && event.erase === true,
+  })),
+  sayExpired: say(({ context }) => ({ type: 'expired', reason: context.endReason ?? 'closed' })),
+};

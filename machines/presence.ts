@@ -1,0 +1,64 @@
+/**
+ * Who is here, and through which instances.
+ *
+ * `attached` is what the chart asks to tell connected from idle: instances with a socket. `present` is who those
+ * sockets belong to; only sessions that are shared tell their clients of it.
+ */
+import { type Heard, remember, sayEach } from './action.ts';
+import type { Present, SessionContext } from './vocabulary.ts';
+
+const isHere = (context: SessionContext, userId: string | undefined, instance: string): boolean =>
+  userId === undefined || context.present.some((one) => one.userId === userId && one.instance === instance);
+
+export const presenceGuards = {
+  isLastToLeave: ({ context, event }: Heard) =>
+    event.type === 'detach' &&
+    event.userId === undefined &&
+    context.attached.every((instance) => instance === event.instance),
+  someoneAttached: ({ context }: Heard) => context.attached.length > 0,
+};
+
+export const presenceActions = {
+  join: remember(({ context, event }) => {
+    if (event.type !== 'attach') return {};
+    return {
+      connectedAt: event.at,
+      attached: context.attached.includes(event.instance)
+        ? context.attached
+        : [...context.attached, event.instance],
+      clientId: event.clientId ?? context.clientId,
+      userId: context.userId ?? event.userId ?? null,
+      diagnosisId: event.diagnosisId ?? context.diagnosisId,
+      present: isHere(context, event.userId, event.instance)
+        ? context.present
+        : [...context.present, { userId: event.userId ?? '', instance: event.instance }],
+    };
+  }),
+  leave: remember(({ context, event }) => {
+    if (event.type !== 'detach') return {};
+    const { instance, userId } = event;
+    if (userId === undefined)
+      return {
+        attached: context.attached.filter((one) => one !== instance),
+        present: context.present.filter((one) => one.instance !== instance),
+      };
+    return { present: context.present.filter((one) => one.instance !== instance || one.userId !== userId) };
+  }),
+  sayArrival: sayEach(({ context, event }) => {
+    if (event.type !== 'attach' || event.userId === undefined || context.shares.length === 0) return [];
+    if (context.present.some((one) => one.userId === event.userId)) return [];
+    return [{ type: 'presence', user_id: event.userId, event: 'joined' }];
+  }),
+  sayDeparture: sayEach(({ context, event }) => {
+    if (event.type !== 'detach') return [];
+    // Whose invitation was the last one is still heard leaving; an owner alone is nobody's business.
+    const leaves = (one: Present) =>
+      one.instance === event.instance &&
+      (event.userId === undefined || one.userId === event.userId) &&
+      (context.shares.length > 0 || one.userId !== context.userId);
+    const staying = new Set(context.present.filter((one) => !leaves(one)).map((one) => one.userId));
+    return context.present
+      .filter((one) => leaves(one) && !staying.has(one.userId))
+      .map(({ userId }) => ({ type: 'presence', user_id: userId, event: 'left' }));
+  }),
+};

@@ -1,0 +1,109 @@
+/**
+ * The turn that runs: how it begins from the queue, is tried again, and ends with exactly one of completed, failed or
+ * cancelled. The machine never carries the turn's text; its host has it.
+ */
+import { ask, atOf, type Heard, remember, say } from './action.ts';
+import { firstWaiting, waiting } from './queue.ts';
+import type { GenerationError, GenerationOutput, SessionContext, SessionEvent, Turn } from './vocabulary.ts';
+
+export function runningTurn({ turn }: SessionContext): Turn {
+  if (turn === null) throw new Error('no turn is running');
+  return turn;
+}
+
+const messageOf = (turn: Turn): string => turn.messageIds.at(-1) ?? '';
+const named = (turn: Turn) => ({ turn_id: turn.id, message_id: messageOf(turn) });
+
+/** How a generation ended comes in events of xstate's own, which the vocabulary does not name. */
+const outputIn = (event: SessionEvent): GenerationOutput =>
+  (event as unknown as { readonly output: GenerationOutput }).output;
+const errorIn = (event: SessionEvent): GenerationError =>
+  (event as unknown as { readonly error: GenerationError }).error;
+
+export const turnGuards = {
+  turnRunning: ({ context }: Heard) => context.turn !== null,
+  namesRunningTurn: ({ context, event }: Heard) =>
+    event.type === 'cancel' &&
+    context.turn !== null &&
+    (event.turnId === undefined || event.turnId === context.turn.id),
+  canRetry: ({ context, event }: Heard) =>
+    errorIn(event).retryable && runningTurn(context).attempt < context.limits.attemptsMax,
+  canResume: ({ context }: Heard) => runningTurn(context).resumed < context.limits.resumesMax,
+};
+
+export const turnActions = {
+  recordQuestion: ask(({ context, event }) => {
+    const { turnId, content, author } = firstWaiting(context);
+    return { type: 'question', turnId, content, author: author ?? null, at: atOf(event) };
+  }),
+  sayStarted: say(({ context }) => {
+    const next = firstWaiting(context);
+    return {
+      type: 'turn.started',
+      turn_id: next.turnId,
+      message_id: next.messageIds.at(-1) ?? '',
+      queued: waiting(context) - next.messageIds.length,
+      content: next.content,
+      ...(typeof next.author === 'string' ? { author: next.author } : {}),
+      ...(next.messageIds.length > 1 ? { message_ids: next.messageIds } : {}),
+    };
+  }),
+  takeNext: remember(({ context }) => {
+    const { turnId, messageIds, options } = firstWaiting(context);
+    const turn: Turn = { id: turnId, messageIds, options, attempt: 1, resumed: 0, failedReplica: null };
+    return { turn, queue: context.queue.slice(1), turnCount: context.turnCount + 1 };
+  }),
+
+  countAttempt: remember(({ context, event }) => {
+    const turn = runningTurn(context);
+    const failedReplica = errorIn(event).replica;
+    return { turn: { ...turn, attempt: turn.attempt + 1, resumed: turn.resumed + 1, failedReplica } };
+  }),
+  countResume: remember(({ context }) => {
+    const turn = runningTurn(context);
+    return { turn: { ...turn, resumed: turn.resumed + 1 } };
+  }),
+
+  sayCompleted: say(({ context, event }) => {
+    const turn = runningTurn(context);
+    const output = outputIn(event);
+    return {
+      type: 'turn.completed',
+      ...named(turn),
+      finish_reason: output.finishReason,
+      usage: output.usage,
+      metadata: {
+        inference_time_ms: output.totalMs,
+        time_to_first_token_ms: output.firstTokenMs,
+        model: output.model,
+        temperature: output.temperature,
+        max_tokens: output.maxTokens,
+        conversation_count: context.turnCount,
+        replica: output.replica,
+        resumed: turn.resumed,
+        simulated: output.simulated,
+        completed_at: atOf(event),
+        ...(output.window === undefined ? {} : { window: output.window }),
+      },
+    };
+  }),
+  sayFailed: say<{ readonly code?: string }>(({ context, event }, { code }) => ({
+    type: 'turn.failed',
+    ...named(runningTurn(context)),
+    code: code ?? errorIn(event).code,
+  })),
+  sayCancelled: say<{ readonly reason: 'client' | 'interrupt' | 'rollback' }>(({ context }, { reason }) => ({
+    type: 'turn.cancelled',
+    ...named(runningTurn(context)),
+    reason,
+  })),
+  recordAnswer: ask(({ context, event }) => ({
+    type: 'answer',
+    turnId: runningTurn(context).id,
+    at: atOf(event),
+  })),
+  forgetTurn: ask(({ context }) => ({ type: 'forget', turnId: runningTurn(context).id })),
+  rememberReplica: remember(({ event }) => ({ lastReplica: outputIn(event).replica })),
+  endTurn: remember(() => ({ turn: null })),
+  uncountTurn: remember(({ context }) => ({ turnCount: context.turnCount - 1 })),
+};
