@@ -7,8 +7,8 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../security/observed.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { eventually } from '../support/observed.ts';
 
 const FLAGS = [
   '--headless',

@@ -1,6 +1,5 @@
 /** One conversation, two instances: it goes on wherever its client comes back, from the very next frame. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countUp, eventually, plainAnswer, running, type Said, textOf } from '../security/observed.ts';
 import { TestClient, type TurnEnd } from '../support/client.ts';
 import {
   type Instance,
@@ -8,6 +7,7 @@ import {
   startInstance,
   startSimulatorProcess,
 } from '../support/instance.ts';
+import { countUp, eventually, plainAnswer, running, type Said, textOf } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 describe('a conversation on two instances', () => {

@@ -7,8 +7,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, tracesOf, withRedis } from '../security/observed.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { eventually, tracesOf, withRedis } from '../support/observed.ts';
 import { type PostgresServer, query, startPostgres } from '../support/postgres.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 

@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
-import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import {
   type Instance,
@@ -12,6 +11,7 @@ import {
   startInstance,
   startSimulatorProcess,
 } from '../support/instance.ts';
+import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 describe('an owner that was stopped past its lock', () => {

@@ -1,9 +1,9 @@
 /** How a session ends by itself, with real clocks and short deadlines. What is asserted is order and count, no times. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countUp, eventually, tracesOf } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { countUp, eventually, tracesOf } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const HOUR_MS = '3600000';

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { eventually, textOf } from '../security/observed.ts';
 import { type Frame, TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { eventually, textOf } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 describe('a message that is sent again', () => {

@@ -1,9 +1,9 @@
 /** What operators and load balancers meet: health, readiness, metrics, errors over HTTP, and a start that is refused. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, metric } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Environment, type Instance, spawnBuilt, startInstance } from '../support/instance.ts';
+import { eventually, metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import type { Store } from '../../src/store/store.ts';
-import { LEASE_MS, openStage, type Stage, type Visitor } from '../security/stage.ts';
 import { isDurable } from '../support/client.ts';
+import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 
 type Answer = 'as it is' | 'hangs' | 'fails' | 'fenced' | 'conflict';
 

@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { countUp, eventually, metric } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { countUp, eventually, metric } from '../support/observed.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { durableFrameSchema, type ServerFrame } from '../../src/protocol/server-frames.ts';
-import { countUp, metric } from '../security/observed.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import { readEvents, refusedStream, type SentEvent } from '../support/event-source.ts';
@@ -12,6 +11,7 @@ import {
   startInstance,
   startSimulatorProcess,
 } from '../support/instance.ts';
+import { countUp, metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const SLOW = '[[fault:tps=60,tokens=60]] chest pain';

@@ -1,7 +1,6 @@
 /** `POST /api/protocol` between two instances on Redis: what it accepts, whom it makes wait, and what it never does twice. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, metric, running } from '../security/observed.ts';
 import { ask, type Fields, get, post, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import {
@@ -10,6 +9,7 @@ import {
   startInstance,
   startSimulatorProcess,
 } from '../support/instance.ts';
+import { eventually, metric, running } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const LONG = '[[fault:tps=40,tokens=4000]] a long story';

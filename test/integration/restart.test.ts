@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { countUp, eventually, metric, tracesOf } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { countUp, eventually, metric, tracesOf } from '../support/observed.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 const FAST = { SIMULATOR_TOKENS_PER_SECOND: '0' };

@@ -1,9 +1,9 @@
 /** What a transition costs: one call of Redis, whatever it writes. Redis itself is the witness, by MONITOR. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually, metric, type RedisWitness, witness } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { eventually, metric, type RedisWitness, witness } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const MINUTE_MS = '120000';

@@ -8,11 +8,11 @@ import { healthSchema, readinessSchema } from '../../src/http/operations.ts';
 import { sessionSchema } from '../../src/http/session-description.ts';
 import { deletionSchema } from '../../src/http/session-routes.ts';
 import { sessionPageSchema } from '../../src/http/sessions-route.ts';
-import { eventually } from '../security/observed.ts';
 import { ask, get, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import { described } from '../support/described.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { eventually } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 let redis: RedisServer;

@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import { countUp, eventually, running, tracesOf } from '../security/observed.ts';
 import { type Frame, TestClient } from '../support/client.ts';
 import {
   type Instance,
@@ -13,6 +12,7 @@ import {
   startInstance,
   startSimulatorProcess,
 } from '../support/instance.ts';
+import { countUp, eventually, running, tracesOf } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const LONG_TURN = '[[fault:tps=40,tokens=1500]] A long story please';

@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shareSchema, sharesSchema } from '../../src/http/share.ts';
-import { countUp } from '../security/observed.ts';
 import { ask, get, post, problemOf, type Reply } from '../support/ask.ts';
 import { type Frame, TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { countUp } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 let redis: RedisServer;

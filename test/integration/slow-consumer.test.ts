@@ -3,7 +3,6 @@
  * the server keeps for each is one; beyond that a connection ends, and its client catches up by its offset.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countUp, eventually, metric } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import {
   type Instance,
@@ -11,6 +10,7 @@ import {
   startInstance,
   startSimulatorProcess,
 } from '../support/instance.ts';
+import { countUp, eventually, metric } from '../support/observed.ts';
 
 const TOKENS = 2_400_000;
 const SLOW_CLIENTS = 6;

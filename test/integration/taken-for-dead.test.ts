@@ -3,9 +3,9 @@
  * longer count on its sockets. Its clients must not be forgotten for that: nobody would hint to them any more.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countUp, eventually, metric, withRedis } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { countUp, eventually, metric, withRedis } from '../support/observed.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 

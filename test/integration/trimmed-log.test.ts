@@ -1,9 +1,9 @@
 /** What a client is told that asks for frames which are no longer, or were never, in the log: it is said, not skipped. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { countUp, plainAnswer, type Said } from '../security/observed.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { countUp, plainAnswer, type Said } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const FRAME_LOG_MAX = 60;

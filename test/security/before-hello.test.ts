@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { HELLO_DEADLINE_MS } from '../../src/protocol/client-frames.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
+import { type RedisWitness, witness } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { type RedisWitness, witness } from './observed.ts';
-import { openStage, type Stage } from './stage.ts';
+import { openStage, type Stage } from '../support/stage.ts';
 
 const EARLY = [
   { type: 'message', id: 'm', content: 'Good morning' },

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
-import { type Junk, junk, oversize } from './junk-frames.ts';
-import { metric } from './observed.ts';
+import { type Junk, junk, oversize } from '../support/junk-frames.ts';
+import { metric } from '../support/observed.ts';
 
 const TOGETHER = 4;
 const JUNK_FRAMES = 9_900;

@@ -14,8 +14,8 @@ import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { openMetrics } from '../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../src/transport/connection.ts';
-import { ScriptedGenerator } from '../support/scripted-generator.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { ScriptedGenerator } from './scripted-generator.ts';
+import { VirtualClock } from './virtual-clock.ts';
 
 const INSTANCE = 'stage';
 export const LEASE_MS = 3_000;
