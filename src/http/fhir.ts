@@ -52,8 +52,7 @@ function idOf({ sessionId }: FhirSession, turnId: string, role: TranscriptEntry[
   return derivedUuid('communication', sessionId, turnId, role);
 }
 
-/** FHIR's strings have no control characters but tab and line breaks, and are never empty. */
+/** FHIR's strings have no characters below 32 but tab and line breaks, and are never empty. */
 function textOf(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');
+  return text.replace(/(?![\t\n\r\x7f-\x9f])\p{Cc}/gu, '');
 }
