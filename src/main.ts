@@ -30,11 +30,11 @@ async function drainAndLeave(code: number): Promise<void> {
 
 /** A terminal and its shell may both pass on one keystroke: that is one wish, not two. */
 const ONE_WISH_MS = 1_000;
-let firstSignalAt = 0;
+let firstSignalMs = 0;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    if (leaving && Date.now() - firstSignalAt < ONE_WISH_MS) return;
-    firstSignalAt = Date.now();
+    if (leaving && performance.now() - firstSignalMs < ONE_WISH_MS) return;
+    firstSignalMs = performance.now();
     log.info({ signal }, leaving ? 'second signal, leaving at once' : 'draining');
     void drainAndLeave(0);
   });

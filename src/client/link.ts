@@ -38,12 +38,12 @@ export class Link {
   readonly #ports: LinkPorts;
   readonly #socket: SocketLike;
   #phase: Phase;
-  #heardAtMs: number;
+  #heardMs: number;
 
   constructor(ports: LinkPorts, socket: SocketLike) {
     this.#ports = ports;
     this.#socket = socket;
-    this.#heardAtMs = ports.clock.now();
+    this.#heardMs = ports.clock.monotonicMs();
     const cancelDeadline = ports.clock.after(WELCOME_DEADLINE_MS, () => this.giveUp('no welcome'));
     this.#phase = { kind: 'greeting', cancelDeadline };
     socket.addEventListener('open', () => {
@@ -83,12 +83,12 @@ export class Link {
 
   #receive(data: unknown): void {
     if (this.#phase.kind === 'ended') return;
-    this.#heardAtMs = this.#ports.clock.now();
+    this.#heardMs = this.#ports.clock.monotonicMs();
     const frame = readFrame(data);
     if (frame === null) return this.giveUp('unreadable frame');
     if (frame.type === 'welcome' && this.#phase.kind === 'greeting') {
       this.#phase.cancelDeadline();
-      this.#phase = { kind: 'open', sinceMs: this.#heardAtMs, cancelWatch: this.#watch() };
+      this.#phase = { kind: 'open', sinceMs: this.#heardMs, cancelWatch: this.#watch() };
     }
     this.#ports.onFrame(frame);
   }
@@ -96,7 +96,7 @@ export class Link {
   #watch(): () => void {
     return this.#ports.clock.after(QUIET_MS, () => {
       if (this.#phase.kind !== 'open') return;
-      const quietMs = this.#ports.clock.now() - this.#heardAtMs;
+      const quietMs = this.#ports.clock.monotonicMs() - this.#heardMs;
       if (quietMs >= 2 * QUIET_MS) return this.giveUp('silent');
       if (quietMs >= QUIET_MS) this.send({ type: 'ping' });
       this.#phase.cancelWatch = this.#watch();
@@ -109,7 +109,7 @@ export class Link {
     this.#phase = { kind: 'ended' };
     if (phase.kind === 'greeting') phase.cancelDeadline();
     else phase.cancelWatch();
-    const uptimeMs = phase.kind === 'open' ? this.#ports.clock.now() - phase.sinceMs : null;
+    const uptimeMs = phase.kind === 'open' ? this.#ports.clock.monotonicMs() - phase.sinceMs : null;
     this.#ports.onEnd({ code, reason, uptimeMs });
   }
 }

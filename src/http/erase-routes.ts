@@ -130,9 +130,9 @@ async function end({ directory, store, clock }: ErasePorts, sessionId: string): 
   }
   if (outcome.kind !== 'passed') return true;
   // Its owner was told. If that one is dead, the session is taken over first and the word is in its inbox.
-  const startedAt = clock.now();
+  const startedMs = clock.monotonicMs();
   while ((await store.read(sessionId)) !== null) {
-    if (clock.now() - startedAt > GONE_WITHIN_MS) throw refusal('session_moved');
+    if (clock.monotonicMs() - startedMs > GONE_WITHIN_MS) throw refusal('session_moved');
     await new Promise<void>((resume) => clock.after(LOOK_EVERY_MS, resume));
   }
   return true;

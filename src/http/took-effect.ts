@@ -13,11 +13,11 @@ export async function tookEffect(
   sessionId: string,
   holds: (view: SessionView | null) => boolean,
 ): Promise<boolean> {
-  const startedAt = clock.now();
+  const startedMs = clock.monotonicMs();
   for (;;) {
     const view = await directory.view(sessionId).catch(() => undefined);
     if (view !== undefined && holds(view)) return true;
-    if (clock.now() - startedAt >= WITHIN_MS) return false;
+    if (clock.monotonicMs() - startedMs >= WITHIN_MS) return false;
     await new Promise<void>((resume) => clock.after(LOOK_EVERY_MS, resume));
   }
 }

@@ -62,8 +62,8 @@ export class SessionActor {
   #writes = 0;
   /** Inbox entries that are in the mailbox but not yet taken by a write. */
   #inboxPosted = 0;
-  #lastWriteAt: number;
-  #lastActiveAt: number;
+  #lastWriteMs: number;
+  #lastActiveMs: number;
   readonly #transcript: Transcript;
   readonly #runner: TurnRunner;
   readonly #alarm: Alarm;
@@ -76,8 +76,8 @@ export class SessionActor {
     this.#version = start.version;
     this.#head = start.head;
     this.#turnOffset = start.turnOffset;
-    this.#lastWriteAt = host.clock.now();
-    this.#lastActiveAt = this.#lastWriteAt;
+    this.#lastWriteMs = host.clock.monotonicMs();
+    this.#lastActiveMs = this.#lastWriteMs;
     this.#transcript = new Transcript(host.store, this.sessionId, start.transcript);
     const ports = {
       sessionId: this.sessionId,
@@ -111,13 +111,14 @@ export class SessionActor {
     return this.#fence.epoch;
   }
 
-  get lastWriteAt(): number {
-    return this.#lastWriteAt;
+  /** By the monotonic clock: when the last write that was answered was sent. */
+  get lastWriteMs(): number {
+    return this.#lastWriteMs;
   }
 
-  /** When it last changed; keeping a lease alive is not a change. */
-  get lastActiveAt(): number {
-    return this.#lastActiveAt;
+  /** By the monotonic clock: when it last changed. Keeping a lease alive is not a change. */
+  get lastActiveMs(): number {
+    return this.#lastActiveMs;
   }
 
   /** Nothing under way: it could be released. */
@@ -348,7 +349,7 @@ export class SessionActor {
 
   /** The effects of an acknowledged commit (A2). */
   #apply(composed: Composed, ended: boolean): void {
-    this.#lastActiveAt = this.#host.clock.now();
+    this.#lastActiveMs = this.#host.clock.monotonicMs();
     this.#head += composed.frames.length;
     this.#transcript.keep(composed.transcript);
     if (composed.frames.length > 0) this.#host.deliver(this.sessionId, composed.frames);
@@ -389,10 +390,10 @@ export class SessionActor {
 
   /** A4. The lease counts from when the write was sent: when it arrived is not known. */
   async #write<T>(attempt: () => Promise<T>): Promise<T | { readonly kind: 'lost' }> {
-    let sentAt = this.#lastWriteAt;
+    let sentMs = this.#lastWriteMs;
     const outcome = await writeUntilKnown(
       () => {
-        sentAt = this.#host.clock.now();
+        sentMs = this.#host.clock.monotonicMs();
         return attempt();
       },
       {
@@ -402,7 +403,7 @@ export class SessionActor {
         failed: (error) => this.#host.storeFailed(this, error),
       },
     );
-    this.#lastWriteAt = sentAt;
+    this.#lastWriteMs = sentMs;
     return outcome;
   }
 

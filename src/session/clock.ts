@@ -1,6 +1,15 @@
-/** Time as the session floor sees it; the simulation puts its own in place. All times are ms since the epoch. */
+/**
+ * Time as the session floor sees it; the simulation puts its own in place.
+ *
+ * The wall clock may be set, back as well as forward, so a difference of two of its readings is no duration: by such a
+ * one text would wait an hour to be stored and a lease would not be renewed. What lasts is measured by `monotonicMs`;
+ * what is stored, or meant for another process, is a date.
+ */
 export interface Clock {
+  /** The date, in ms since the epoch. */
   now(): number;
+  /** Ms since a moment of this process's own; it never goes back. */
+  monotonicMs(): number;
   /** Runs `task` once after `delayMs`; the returned function takes it back. */
   after(delayMs: number, task: () => void): () => void;
 }
@@ -10,6 +19,7 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after(delayMs, task) {
     const timer = setTimeout(task, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
     return () => clearTimeout(timer);

@@ -9,7 +9,7 @@ export class FlushPacer {
   readonly #everyMs: number;
   readonly #length: number;
   readonly #wake: () => void;
-  #lastAt = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | null = null;
 
   constructor(clock: Clock, everyMs: number, length: number, wake: () => void) {
@@ -21,13 +21,13 @@ export class FlushPacer {
 
   isDue(pendingLength: number): boolean {
     if (pendingLength === 0) return false;
-    return pendingLength >= this.#length || this.#clock.now() - this.#lastAt >= this.#everyMs;
+    return pendingLength >= this.#length || this.#clock.monotonicMs() - this.#lastMs >= this.#everyMs;
   }
 
   /** Makes sure that waiting text is looked at when its time has come. */
   schedule(pendingLength: number): void {
     if (pendingLength === 0 || this.#cancel !== null) return;
-    this.#cancel = this.#clock.after(this.#lastAt + this.#everyMs - this.#clock.now(), () => {
+    this.#cancel = this.#clock.after(this.#lastMs + this.#everyMs - this.#clock.monotonicMs(), () => {
       this.#cancel = null;
       this.#wake();
     });
@@ -35,7 +35,7 @@ export class FlushPacer {
 
   flushed(): void {
     this.stop();
-    this.#lastAt = this.#clock.now();
+    this.#lastMs = this.#clock.monotonicMs();
   }
 
   stop(): void {

@@ -11,7 +11,7 @@ export class Members {
   #stop: (() => void) | null = null;
   #stopped = false;
   /** When the last heartbeat that arrived was sent. */
-  #heardAt: number | null = null;
+  #heardMs: number | null = null;
   #onReturn: () => void = () => {};
 
   constructor(store: Store, clock: Clock, instance: string, leaseMs: number) {
@@ -52,11 +52,11 @@ export class Members {
   async #look(): Promise<void> {
     // Asking is a heartbeat too: who has left must not come back to life by it.
     if (this.#stopped) return;
-    const sentAt = this.#clock.now();
+    const sentMs = this.#clock.monotonicMs();
     try {
       this.#alive = [...(await this.#store.heartbeat(this.#instance, this.#leaseMs))].sort();
-      const wasAbsent = this.#heardAt !== null && this.#clock.now() - this.#heardAt > this.#leaseMs;
-      this.#heardAt = sentAt;
+      const wasAbsent = this.#heardMs !== null && this.#clock.monotonicMs() - this.#heardMs > this.#leaseMs;
+      this.#heardMs = sentMs;
       if (wasAbsent) this.#onReturn();
     } catch {
       // The store is away: nobody can be declared dead by us until it is back.

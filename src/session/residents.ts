@@ -70,10 +70,10 @@ export class Residents {
   /** Renews what is busy, puts to sleep what is quiet. */
   tend(): void {
     const { host, hibernateMs } = this.#options;
-    const now = host.clock.now();
+    const nowMs = host.clock.monotonicMs();
     for (const actor of this.all()) {
-      if (actor.quiet && now - actor.lastActiveAt >= hibernateMs) void actor.release();
-      else if (now - actor.lastWriteAt >= host.leaseMs / 3) actor.renew();
+      if (actor.quiet && nowMs - actor.lastActiveMs >= hibernateMs) void actor.release();
+      else if (nowMs - actor.lastWriteMs >= host.leaseMs / 3) actor.renew();
     }
   }
 

@@ -19,14 +19,14 @@ export async function writeUntilKnown<T>(
   attempt: () => Promise<T>,
   policy: WritePolicy,
 ): Promise<T | { kind: 'lost' }> {
-  const startedAt = policy.clock.now();
+  const startedMs = policy.clock.monotonicMs();
   for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
     try {
       return await attempt();
     } catch (error) {
       if (policy.stopped()) return { kind: 'lost' };
       policy.failed(error);
-      if (policy.clock.now() + delayMs - startedAt >= policy.giveUpMs) return { kind: 'lost' };
+      if (policy.clock.monotonicMs() + delayMs - startedMs >= policy.giveUpMs) return { kind: 'lost' };
       await new Promise<void>((resume) => policy.clock.after(delayMs, resume));
     }
   }

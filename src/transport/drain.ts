@@ -29,16 +29,16 @@ const FINISHING_SHARE = 0.75;
 
 export async function drain(ports: DrainPorts): Promise<void> {
   const { server, directory, sweeper, members, hub, clock, log, drainMs } = ports;
-  const startedAt = clock.now();
+  const startedMs = clock.monotonicMs();
   await sweeper.stop();
   server.sendAway('draining');
-  while (directory.busy > 0 && clock.now() - startedAt < drainMs * FINISHING_SHARE) {
+  while (directory.busy > 0 && clock.monotonicMs() - startedMs < drainMs * FINISHING_SHARE) {
     // Clients that talk on elsewhere would otherwise begin turn after turn here, and none of these would finish.
     directory.leaveQuiet();
     await new Promise<void>((resume) => clock.after(LOOK_EVERY_MS, resume));
   }
   const handedOver = await directory.leave();
-  log.info({ handedOver, tookMs: clock.now() - startedAt }, 'sessions let go');
+  log.info({ handedOver, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'sessions let go');
   server.stopListening();
   await members.leave();
   hub.stop();

@@ -47,6 +47,23 @@ describe('sqlite itself', () => {
     remove();
   });
 
+  it('gives a session away after a lease at the latest, also where the clock was set back by an hour', async () => {
+    let now = 1_800_000_000_000;
+    const dataDir = `:memory:${freshId()}`;
+    const owner = await openSqliteStore({ ...OPTIONS, dataDir, now: () => now });
+    const heir = await openSqliteStore({ ...OPTIONS, dataDir, now: () => now });
+    const { sessionId, fence } = await created(owner, 'owner');
+    now -= 3_600_000;
+    await owner.renew(fence);
+    expect(await heir.claim(sessionId, 'heir')).toMatchObject({ kind: 'held', instance: 'owner' });
+    now -= 3_600_000;
+    const claim = await heir.claim(sessionId, 'heir');
+    expect(claim).toMatchObject({ kind: 'claimed' });
+    expect(claim.kind === 'claimed' && claim.fence.epoch).toBeGreaterThan(fence.epoch);
+    expect(await owner.renew(fence)).toEqual({ kind: 'fenced' });
+    await Promise.all([owner.close(), heir.close()]);
+  });
+
   it('tells a second process that the folder is taken, and lets it in once the first was killed', async () => {
     const { dir, remove } = temporary();
     const holder = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', HOLDER, dir], {

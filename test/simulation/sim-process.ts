@@ -3,7 +3,8 @@
  *
  *  P1  After `kill` none of its closures runs again: its timers, replies and sockets are dropped as they come up.
  *  P2  While it is frozen nothing of it runs; what came due meanwhile runs late, when it goes on.
- *  P3  Its wall clock may be wrong and may jump; its timers count real time, as those of an operating system do.
+ *  P3  Its wall clock may be wrong and may jump; its timers and its monotonic clock count real time, as those of an
+ *      operating system do.
  */
 import type { Clock } from '../../src/session/clock.ts';
 import type { Scheduler, Task } from './scheduler.ts';
@@ -26,6 +27,7 @@ export class SimProcess {
     this.#skewMs = skewMs;
     this.clock = {
       now: () => Math.floor(scheduler.now + this.#skewMs),
+      monotonicMs: () => scheduler.elapsed,
       after: (delayMs, task) => {
         // Node rounds up to one millisecond; a timer of 0 ms that ran at once would hide loops that spin.
         const timer = this.#scheduler.after(Math.max(1, delayMs), task, this, 'timer');

@@ -6,23 +6,36 @@ interface Task {
   readonly run: () => void;
 }
 
-/** Time that stands still until a test moves it. Tasks run in the order of their times, equal ones as they were asked for. */
+/**
+ * Time that stands still until a test moves it. Tasks run in the order of their times, equal ones as they were asked for.
+ * `set` moves the date alone, as an operator does: what waits, waits no longer and no shorter for it.
+ */
 export class VirtualClock implements Clock {
-  #now: number;
+  /** Time that passed, beginning at the first date. */
+  #passed: number;
+  #setByMs = 0;
   #tasks: Task[] = [];
   #asked = 0;
 
   constructor(startsAt: number) {
-    this.#now = startsAt;
+    this.#passed = startsAt;
   }
 
   now(): number {
-    return this.#now;
+    return this.#passed + this.#setByMs;
+  }
+
+  monotonicMs(): number {
+    return this.#passed;
+  }
+
+  set(byMs: number): void {
+    this.#setByMs += byMs;
   }
 
   after(delayMs: number, run: () => void): () => void {
     this.#asked += 1;
-    const task: Task = { dueAt: this.#now + Math.max(0, delayMs), order: this.#asked, run };
+    const task: Task = { dueAt: this.#passed + Math.max(0, delayMs), order: this.#asked, run };
     this.#tasks.push(task);
     return () => {
       this.#tasks = this.#tasks.filter((other) => other !== task);
@@ -30,16 +43,17 @@ export class VirtualClock implements Clock {
   }
 
   /** What a task sets off may ask for tasks that are due on the way, so it settles before the next one is chosen. */
-  async advanceTo(at: number, settle: () => Promise<void>): Promise<void> {
+  async advanceTo(date: number, settle: () => Promise<void>): Promise<void> {
+    const until = date - this.#setByMs;
     for (;;) {
       const next = this.#next();
-      if (next === undefined || next.dueAt > at) break;
+      if (next === undefined || next.dueAt > until) break;
       this.#tasks = this.#tasks.filter((other) => other !== next);
-      this.#now = Math.max(this.#now, next.dueAt);
+      this.#passed = Math.max(this.#passed, next.dueAt);
       next.run();
       await settle();
     }
-    this.#now = Math.max(this.#now, at);
+    this.#passed = Math.max(this.#passed, until);
   }
 
   #next(): Task | undefined {

@@ -59,10 +59,16 @@ class FakeSocket {
 }
 
 class FakeClock implements Clock {
+  /** By how much somebody set the date. */
+  setByMs = 0;
   #nowMs = 0;
   #tasks: { readonly atMs: number; readonly task: () => void }[] = [];
 
   now(): number {
+    return this.#nowMs + this.setByMs;
+  }
+
+  monotonicMs(): number {
     return this.#nowMs;
   }
 
@@ -264,6 +270,14 @@ describe('a session that reconnects', () => {
     clock.advance(3 * QUIET_MS);
     expect(first.closedWith).toBe(4000);
     expect(sockets.length).toBeGreaterThan(1);
+  });
+
+  it('leaves a silent server as soon as ever where the wall clock is set back meanwhile', () => {
+    const { greet, clock } = scene();
+    const first = greet();
+    clock.setByMs = -3_600_000;
+    clock.advance(3 * QUIET_MS);
+    expect(first.closedWith).toBe(4000);
   });
 
   it('does not hear what an old connection still says', () => {

@@ -22,7 +22,7 @@ export function exportSession(desk: Desk, sessionId: string): SessionDump | null
       .messages(row.n)
       .map(({ id }) => id)
       .sort(),
-    held: isHeld(row, desk.now()),
+    held: isHeld(row, desk.now(), desk.options),
   };
 }
 
@@ -32,7 +32,7 @@ export function importSession(desk: Desk, dump: SessionDump, mode: ImportMode): 
   const now = desk.now();
   const found = find(desk, sessionId);
   if (found !== undefined && found.version > 0 && mode === 'absent-only') return { kind: 'exists' };
-  if (found !== undefined && isHeld(found, now)) return { kind: 'held' };
+  if (found !== undefined && isHeld(found, now, options)) return { kind: 'held' };
   const former = sql.session(sessionId);
   if (former !== undefined) sql.forget(former.n);
 

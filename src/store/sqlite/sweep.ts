@@ -17,7 +17,7 @@ export function sweep(desk: Desk, bucket: number, now: number, limit: number, vi
       const isDue = row.inboxLength > 0 || (row.dueAt !== null && row.dueAt <= now);
       if (!isDue) {
         sql.wakeAt(row.dueAt, 0, row.n);
-      } else if (isHeld(row, clock)) {
+      } else if (isHeld(row, clock, desk.options)) {
         // Its owner is at it. If the owner dies, nobody else has the deadline: look again when the lease is over.
         sql.wakeAt(now + Math.max(1, row.leaseUntil - clock), 0, row.n);
       } else {

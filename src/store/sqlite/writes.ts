@@ -56,7 +56,7 @@ export function claim(desk: Desk, sessionId: string, instance: string): ClaimOut
     sql.create(sessionId, bucketOf(sessionId), now, token, instance, leaseUntil, expiresAt);
     return { kind: 'claimed', fence: { sessionId, instance, token, epoch: now }, record: null };
   }
-  if (isHeld(found, now)) {
+  if (isHeld(found, now, options)) {
     return { kind: 'held', instance: found.instance, leaseLeftMs: found.leaseUntil - now };
   }
   const epoch = Math.max(found.epoch + 1, now);
@@ -157,7 +157,7 @@ export function push(desk: Desk, sessionId: string, entry: string): PushOutcome 
   if (row === undefined || row.version === 0) return { kind: 'absent' };
   if (row.inboxLength >= options.inboxMax) return { kind: 'full' };
   const now = desk.now();
-  const held = isHeld(row, now);
+  const held = isHeld(row, now, options);
   const wanted = Math.max(held ? row.leaseUntil : now, row.hiddenUntil);
   sql.addInbox(row.n, entry);
   sql.countPushed(
@@ -169,8 +169,9 @@ export function push(desk: Desk, sessionId: string, entry: string): PushOutcome 
   return { kind: 'pushed', owner: held ? row.instance : null };
 }
 
-export function isHeld(row: SessionRow, now: number): boolean {
-  return row.leaseUntil > now;
+/** A lease that would last longer than any does was given before the clock was set back: nobody may wait that long. */
+export function isHeld({ leaseUntil }: SessionRow, now: number, { leaseMs }: StoreOptions): boolean {
+  return leaseUntil > now && leaseUntil <= now + leaseMs;
 }
 
 function owns(row: SessionRow, fence: Fence): boolean {
