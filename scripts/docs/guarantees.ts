@@ -37,7 +37,8 @@ ${table(['', 'promise', 'enforced by', 'shown by'], rows)}
   failover loses what was not replicated. Rehydra detects the loss and says \`reset\` (N1); it cannot undo it. Use
   \`appendfsync always\`, or \`min-replicas-to-write\`, where a second is too much; \`/healthz\` says the mode.
 - **A second call to the model.** After a crash the model may be asked again for the rest of an answer; its text is
-  stored once, under one turn.
+  stored once, under one turn. An owner that was frozen past its lease asks the store before it asks the model; what it
+  had asked before it was frozen goes on until it learns that it was fenced.
 - **Frames seen twice by one client.** A client that resumes with an older offset than it has seen gets frames again;
   their offsets tell it so.
 `;

@@ -8,6 +8,7 @@
  *  A3  The text of a running turn is appended by the same loop, so offsets have no gap (G5).
  *  A4  A write whose outcome is unknown is sent again under the same id (G4). When that does not end well, or the
  *      fence is lost, the actor stops for good; whoever needs the session loads it anew (G1, G9).
+ *  A5  The model is asked only while the lease is sure: an owner that was frozen asks the store first.
  *
  * Read next: step.ts (what a transition is), compose.ts (what a commit holds), directory.ts (who lives where).
  */
@@ -25,14 +26,16 @@ import { type Letter, MAILBOX_MAX, Mailbox } from './mailbox.ts';
 import { done, type Outcome, refused, untaken } from './outcome.ts';
 import { indexOf } from './session-index.ts';
 import { type Resting, type Step, type StepEvent, step } from './step.ts';
+import { Tenure } from './tenure.ts';
 import { Transcript } from './transcript.ts';
 import { TurnRunner } from './turn-runner.ts';
 import type { TurnText } from './turn-text.ts';
-import { writeUntilKnown } from './write.ts';
 
 /** What the loader found or made: an actor starts from stored data only. */
 export interface ActorStart {
   readonly fence: Fence;
+  /** By the monotonic clock: when the claim was sent. */
+  readonly claimedMs: number;
   readonly resting: Resting;
   readonly version: number;
   readonly head: number;
@@ -51,7 +54,7 @@ const ARCHIVE_RETRY_MS = 1_000;
 export class SessionActor {
   readonly sessionId: string;
   readonly #host: ActorHost;
-  readonly #fence: Fence;
+  readonly #tenure: Tenure;
   readonly #mailbox = new Mailbox();
   #phase: Phase = { kind: 'live' };
   #resting: Resting;
@@ -59,10 +62,8 @@ export class SessionActor {
   #head: number;
   #turnOffset: number;
   #running = false;
-  #writes = 0;
   /** Inbox entries that are in the mailbox but not yet taken by a write. */
   #inboxPosted = 0;
-  #lastWriteMs: number;
   #lastActiveMs: number;
   readonly #transcript: Transcript;
   readonly #runner: TurnRunner;
@@ -70,19 +71,25 @@ export class SessionActor {
 
   constructor(host: ActorHost, start: ActorStart) {
     this.#host = host;
-    this.#fence = start.fence;
     this.sessionId = start.fence.sessionId;
     this.#resting = start.resting;
     this.#version = start.version;
     this.#head = start.head;
     this.#turnOffset = start.turnOffset;
-    this.#lastWriteMs = host.clock.monotonicMs();
-    this.#lastActiveMs = this.#lastWriteMs;
+    this.#lastActiveMs = host.clock.monotonicMs();
+    this.#tenure = new Tenure(start.fence, start.claimedMs, {
+      clock: host.clock,
+      leaseMs: host.leaseMs,
+      stopped: () => this.stopped,
+      failed: (error) => host.storeFailed(this, error),
+    });
     this.#transcript = new Transcript(host.store, this.sessionId, start.transcript);
     const ports = {
       sessionId: this.sessionId,
       transcript: this.#transcript,
       context: () => this.#resting.snapshot.context,
+      isLeaseSure: () => this.#tenure.isSure,
+      confirmLease: () => this.#confirmLease(),
       wake: () => this.#wake(),
       onResult: (key: string, result: RunResult) => this.#post({ kind: 'result', key, result }),
       onSummary: (through: string, content: string) =>
@@ -108,12 +115,11 @@ export class SessionActor {
   }
 
   get epoch(): number {
-    return this.#fence.epoch;
+    return this.#tenure.fence.epoch;
   }
 
-  /** By the monotonic clock: when the last write that was answered was sent. */
-  get lastWriteMs(): number {
-    return this.#lastWriteMs;
+  get needsRenewal(): boolean {
+    return this.#tenure.isAging;
   }
 
   /** By the monotonic clock: when it last changed. Keeping a lease alive is not a change. */
@@ -150,7 +156,7 @@ export class SessionActor {
   }
 
   renew(): void {
-    this.#post({ kind: 'renew' });
+    this.#post({ kind: 'renew', settle: () => {} });
   }
 
   /**
@@ -175,6 +181,7 @@ export class SessionActor {
   #giveBack(letter: Letter): void {
     if (letter.kind === 'event') letter.settle(untaken);
     else if (letter.kind === 'release') letter.settle(true);
+    else if (letter.kind === 'renew') letter.settle();
   }
 
   #post(letter: Letter): void {
@@ -227,7 +234,8 @@ export class SessionActor {
       case 'drain-inbox':
         return this.#drain();
       case 'renew':
-        return this.#renew();
+        await this.#renew();
+        return letter.settle();
       case 'release':
         return letter.settle(await this.#release(letter.handOver));
     }
@@ -287,7 +295,7 @@ export class SessionActor {
     const { snapshot } = stepped.next;
     const turnOffset = composed.turnOffset ?? this.#turnOffset;
     const commit = {
-      writeId: this.#nextWriteId(),
+      writeId: this.#tenure.nextWriteId(),
       expectedVersion: this.#version,
       expectedHead: this.#head,
       snapshot: JSON.stringify(toEnvelope(stepped.next, turnOffset)),
@@ -304,7 +312,9 @@ export class SessionActor {
       if (inboxTaken > 0) await this.#append([], inboxTaken);
       return refused('store_unavailable');
     }
-    const outcome = await this.#write<CommitOutcome>(() => this.#host.store.commit(this.#fence, commit));
+    const outcome = await this.#tenure.write<CommitOutcome>(() =>
+      this.#host.store.commit(this.#tenure.fence, commit),
+    );
     switch (outcome.kind) {
       case 'committed':
         if (text !== null && piece !== null) text.confirm(piece);
@@ -370,13 +380,15 @@ export class SessionActor {
 
   async #append(frames: readonly StoredFrame[], inboxTaken: number): Promise<boolean> {
     const append = {
-      writeId: this.#nextWriteId(),
+      writeId: this.#tenure.nextWriteId(),
       expectedHead: this.#head,
       frames,
       inboxTaken,
       notify: frames.length > 0 && this.#watched(this.#resting),
     };
-    const outcome = await this.#write<AppendOutcome>(() => this.#host.store.append(this.#fence, append));
+    const outcome = await this.#tenure.write<AppendOutcome>(() =>
+      this.#host.store.append(this.#tenure.fence, append),
+    );
     if (outcome.kind !== 'committed') {
       this.#fail(outcome.kind);
       return false;
@@ -386,25 +398,6 @@ export class SessionActor {
     this.#host.appended(this, frames.length);
     if (outcome.inboxLength > this.#inboxPosted) this.drainInbox();
     return true;
-  }
-
-  /** A4. The lease counts from when the write was sent: when it arrived is not known. */
-  async #write<T>(attempt: () => Promise<T>): Promise<T | { readonly kind: 'lost' }> {
-    let sentMs = this.#lastWriteMs;
-    const outcome = await writeUntilKnown(
-      () => {
-        sentMs = this.#host.clock.monotonicMs();
-        return attempt();
-      },
-      {
-        clock: this.#host.clock,
-        giveUpMs: this.#host.leaseMs,
-        stopped: () => this.stopped,
-        failed: (error) => this.#host.storeFailed(this, error),
-      },
-    );
-    this.#lastWriteMs = sentMs;
-    return outcome;
   }
 
   #fail(kind: 'fenced' | 'conflict' | 'lost'): ErrorCode {
@@ -426,10 +419,16 @@ export class SessionActor {
   }
 
   async #renew(): Promise<void> {
-    const outcome = await this.#write(() => this.#host.store.renew(this.#fence));
+    const outcome = await this.#tenure.write(() => this.#host.store.renew(this.#tenure.fence));
     if (outcome.kind === 'renewed') {
       if (outcome.inboxLength > this.#inboxPosted) this.drainInbox();
     } else this.#fail(outcome.kind);
+  }
+
+  /** A5. Resolves once the lease is sure, or the actor has stopped. */
+  async #confirmLease(): Promise<void> {
+    while (!this.stopped && !this.#tenure.isSure)
+      await new Promise<void>((settle) => this.#post({ kind: 'renew', settle }));
   }
 
   async #release(handOver: boolean): Promise<boolean> {
@@ -439,8 +438,8 @@ export class SessionActor {
       await this.#flush();
       if (this.stopped) return true;
     }
-    const outcome = await this.#write(() =>
-      this.#host.store.release(this.#fence, this.#watched(this.#resting)),
+    const outcome = await this.#tenure.write(() =>
+      this.#host.store.release(this.#tenure.fence, this.#watched(this.#resting)),
     );
     if (outcome.kind === 'pending' && !handOver) {
       this.drainInbox();
@@ -449,11 +448,6 @@ export class SessionActor {
     // Handed over with input in its inbox, the session keeps its lock: the heir has it when the lease is over.
     this.stop(outcome.kind === 'pending' ? 'released' : outcome.kind);
     return true;
-  }
-
-  #nextWriteId(): string {
-    this.#writes += 1;
-    return `${this.#fence.token}.${this.#writes}`;
   }
 
   #watched(resting: Resting): boolean {

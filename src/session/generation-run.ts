@@ -3,7 +3,8 @@
  *
  *  R1  After `stop()` neither a chunk nor a result is handed on.
  *  R2  Exactly one result per run that was not stopped, whatever throws.
- *  R3  A conversation that the model finds too long is composed again, shorter, before any text of it was seen.
+ *  R3  The lease is confirmed right before the model is asked: composing takes its time, and may have been frozen.
+ *  R4  A conversation that the model finds too long is composed again, shorter, before any text of it was seen.
  */
 import type { GenerationError, GenerationOutput, Turn } from '../../machines/vocabulary.ts';
 import type { ConversationView, WindowReport } from '../conversation/port.ts';
@@ -16,6 +17,7 @@ export interface RunRequest {
   readonly prefix: GenerationPrefix | null;
   /** The conversation up to and with the turn's question; `shrink` counts refusals for its length. */
   readonly compose: (shrink: number) => Promise<ConversationView>;
+  readonly confirmLease: () => Promise<void>;
 }
 
 export type RunResult =
@@ -66,6 +68,7 @@ async function drive(
     } catch {
       return failed('store_unavailable', true, null);
     }
+    await request.confirmLease();
     if (signal.aborted) return failed('internal', false, null);
     const result = await ask(request, view, generator, signal, onChunk);
     if (result.kind === 'completed') {

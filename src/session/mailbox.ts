@@ -17,7 +17,7 @@ export type Letter =
   | { readonly kind: 'timer'; readonly id: string }
   | { readonly kind: 'result'; readonly key: string; readonly result: RunResult }
   | { readonly kind: 'drain-inbox' }
-  | { readonly kind: 'renew' }
+  | { readonly kind: 'renew'; readonly settle: () => void }
   | { readonly kind: 'release'; readonly handOver: boolean; readonly settle: (released: boolean) => void };
 
 export const MAILBOX_MAX = 256;

@@ -22,22 +22,27 @@ export type OpenedSession =
 
 const LOG_PAGE = 1_000;
 
+type Claimed = Pick<ActorStart, 'fence' | 'claimedMs'>;
+
 /** `create` is what a new session begins with; null where only an existing one will do. Rejects when the store does. */
 export async function openSession(
   host: ActorHost,
   sessionId: string,
   create: SessionInput | null,
 ): Promise<OpenedSession> {
+  const claimedMs = host.clock.monotonicMs();
   const claim = await host.store.claim(sessionId, host.instance);
   if (claim.kind === 'held') return claim;
-  const { fence, record } = claim;
-  if (record !== null) return bringBack(host, fence, record);
-  if (create !== null) return make(host, fence, create);
-  await host.store.release(fence, false);
+  const { record } = claim;
+  const claimed: Claimed = { fence: claim.fence, claimedMs };
+  if (record !== null) return bringBack(host, claimed, record);
+  if (create !== null) return make(host, claimed, create);
+  await host.store.release(claim.fence, false);
   return { kind: 'absent' };
 }
 
-async function make(host: ActorHost, fence: Fence, input: SessionInput): Promise<OpenedSession> {
+async function make(host: ActorHost, claimed: Claimed, input: SessionInput): Promise<OpenedSession> {
+  const { fence } = claimed;
   const { next, effects } = begin(input, '1');
   const composed = compose(effects, 0, fence.epoch, 1, null, null);
   const outcome = await host.store.commit(fence, {
@@ -56,7 +61,7 @@ async function make(host: ActorHost, fence: Fence, input: SessionInput): Promise
   });
   if (outcome.kind !== 'committed') return { kind: 'refused', code: 'session_moved' };
   const actor = new SessionActor(host, {
-    fence,
+    ...claimed,
     resting: next,
     version: 1,
     head: composed.frames.length,
@@ -68,7 +73,8 @@ async function make(host: ActorHost, fence: Fence, input: SessionInput): Promise
   return { kind: 'resident', actor, created: true };
 }
 
-async function bringBack(host: ActorHost, fence: Fence, record: SessionRecord): Promise<OpenedSession> {
+async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecord): Promise<OpenedSession> {
+  const { fence } = claimed;
   const read = readSnapshot(record.snapshot);
   if (read.kind === 'unreadable') {
     await host.store.release(fence, false);
@@ -83,7 +89,7 @@ async function bringBack(host: ActorHost, fence: Fence, record: SessionRecord): 
     version += 1;
   }
   const start: ActorStart = {
-    fence,
+    ...claimed,
     resting,
     version,
     head: record.head,

@@ -73,7 +73,7 @@ export class Residents {
     const nowMs = host.clock.monotonicMs();
     for (const actor of this.all()) {
       if (actor.quiet && nowMs - actor.lastActiveMs >= hibernateMs) void actor.release();
-      else if (nowMs - actor.lastWriteMs >= host.leaseMs / 3) actor.renew();
+      else if (actor.needsRenewal) actor.renew();
     }
   }
 

@@ -4,6 +4,7 @@
  *  U1  The generation that runs is the one named by the stored jobs, or none: `reconcile` is called after a commit.
  *  U2  Text waits here until `confirm`; nobody has seen it before.
  *  U3  After `stop` no chunk, no result and no summary reaches the actor.
+ *  U4  The model is asked only while the lease is sure: a turn waits until it is confirmed, a summary is left out.
  */
 import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
 import type { ConversationView } from '../conversation/port.ts';
@@ -20,6 +21,9 @@ export interface TurnRunnerPorts {
   readonly sessionId: string;
   readonly transcript: Transcript;
   readonly context: () => SessionContext;
+  readonly isLeaseSure: () => boolean;
+  /** Resolves once the lease is sure, or the session is somebody else's and `stop` was called. */
+  readonly confirmLease: () => Promise<void>;
   /** Text waits and is due to be stored. */
   readonly wake: () => void;
   readonly onResult: (key: string, result: RunResult) => void;
@@ -84,6 +88,7 @@ export class TurnRunner {
         lastReplica,
         prefix: text.prefix(),
         compose: (shrink) => this.#compose(turn, shrink),
+        confirmLease: this.#ports.confirmLease,
       },
       this.#host.generator,
       (chunk) => this.#onChunk(text, chunk),
@@ -92,7 +97,7 @@ export class TurnRunner {
   }
 
   summarise(wanted: ConversationView['toSummarise']): void {
-    this.#summary.start(wanted);
+    if (this.#ports.isLeaseSure()) this.#summary.start(wanted);
   }
 
   stopGeneration(): void {

@@ -3,7 +3,8 @@
  * has exactly one right rest; when it says it is the scheduler's affair.
  *
  *  M1  Two generations of one turn never run on one instance at the same time, and none runs that no stored
- *      transition asked for (G2). On two instances they may: an owner that was frozen does not know that it lost.
+ *      transition asked for (G2). On two instances they may: an owner that is frozen while one runs does not know that
+ *      it lost. It begins none, though, once it goes on: only what a failover forgot can make two instances ask.
  *  M2  All generations of a turn that its owner begins are asked with the same conversation, and with a prefix of its
  *      answer (G7).
  *  M3  After its signal fired it says nothing more (P1 of the port).
@@ -125,8 +126,13 @@ export class SimModel {
     if (!history.wasAsked(turnId, attempt))
       violations.found('G2', `a generation of attempt ${attempt} began that no stored transition asked for`);
 
-    // An owner that was frozen reads what its successor wrote and asks accordingly: nothing of it is ever stored.
-    if (history.lives.get(request.sessionId)?.instance !== process.name) return;
+    const owner = history.lives.get(request.sessionId)?.instance;
+    if (owner !== process.name) {
+      // Of what it asks nothing is ever stored, so the rest need not be judged. Its own end may be under way.
+      if (owner !== undefined && !history.branched)
+        violations.found('G1', `${process.name} asked the model for a turn of a session that it has lost`);
+      return;
+    }
     const answers = this.#answers.get(turnId) ?? new Set();
     answers.add(answer);
     this.#answers.set(turnId, answers);

@@ -505,10 +505,11 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'C. Redis locks for several servers, with timeouts',
-        where: ['src/store/redis/lock.ts', 'src/store/redis/claim.lua'],
+        where: ['src/store/redis/lock.ts', 'src/store/redis/claim.lua', 'src/session/tenure.ts'],
         shownBy: [
           ['test/conformance/store-fencing.ts', 'lets one of many simultaneous claims through'],
           ['test/integration/fence.test.ts', 'in the middle of a turn is refused'],
+          ['test/unit/tenure.test.ts', 'asks the model nothing where another has taken the session'],
         ],
       },
     ],
