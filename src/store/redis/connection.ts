@@ -45,6 +45,8 @@ function commonOptions(commandTimeoutMs: number) {
     keepAlive: KEEP_ALIVE_MS,
     noDelay: true,
     maxRetriesPerRequest: 0,
+    // One that loads its data is asked again at least so often; its own estimate can be minutes off.
+    maxLoadingRetryTime: RETRY_MAX_MS,
     // A master that became a replica: the address may lead to the new master by now. `true` doesn't resend.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   } satisfies RedisOptions;
