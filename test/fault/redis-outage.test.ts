@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, stablePort, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
 import { TestClient } from '../support/client.ts';
@@ -23,9 +23,7 @@ let simulator: SimulatorProcess;
 let fleet: Fleet;
 
 beforeEach(async () => {
-  // Loading its file slowly, it answers -LOADING for a while when it is back.
-  const args = ['--key-load-delay', '-10'];
-  redis = await startRedis({ appendonly: 'always', port: await stablePort(), args });
+  redis = await startRedis({ appendonly: 'always' });
   direct = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 100, maxRetriesPerRequest: null });
   direct.on('error', () => {});
   simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });

@@ -49,7 +49,7 @@ describe('a redis-server for tests', () => {
   it('can be frozen, thawed, and stopped while frozen', async () => {
     const server = await start();
     await server.kill('SIGSTOP');
-    await expect(withClient(server.port, (client) => client.ping())).rejects.toThrow();
+    await expect(withClient(server.port, (client) => client.ping(), 500)).rejects.toThrow();
     await server.kill('SIGCONT');
     expect(await withClient(server.port, (client) => client.ping())).toBe('PONG');
     await server.kill('SIGSTOP');

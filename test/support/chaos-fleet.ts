@@ -2,10 +2,9 @@
  * Several instances on ports that stay, as behind a load balancer: one that died is followed by a new process on the
  * same address.
  */
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 import { type Environment, type Exit, type Instance, startInstance } from './instance.ts';
 
 export interface Fleet {
@@ -27,7 +26,7 @@ export interface Fleet {
 
 export async function startFleet(size: number, environment: (index: number) => Environment): Promise<Fleet> {
   const ports: number[] = [];
-  for (let index = 0; index < size; index += 1) ports.push(await stablePort());
+  for (let index = 0; index < size; index += 1) ports.push(await freePort());
   const history: Instance[] = [];
   const start = async (index: number, changes: Environment = {}): Promise<Instance> => {
     const instance = await startInstance({ PORT: `${ports[index]}`, ...environment(index), ...changes });
@@ -78,26 +77,6 @@ function keepLogs(instances: readonly Instance[]): void {
   mkdirSync(folder, { recursive: true });
   for (const [index, { instanceId, logs }] of instances.entries())
     writeFileSync(join(folder, `${process.pid}-${index}-${instanceId}.log`), `${logs.join('\n')}\n`);
-}
-
-/** Below the range from which the kernel takes the ports of outgoing connections: one of those would be in the way. */
-const FIRST_PORT = 12_000;
-const PORTS = 18_000;
-
-export async function stablePort(): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
-    const server = createServer();
-    try {
-      server.listen(port, '127.0.0.1');
-      await once(server, 'listening');
-      server.close();
-      await once(server, 'close');
-      return port;
-    } catch {
-      // somebody's
-    }
-  }
 }
 
 /** One counter of an instance's metrics, summed over the labels that match. */

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { freePort } from './redis-process.ts';
+import { freePort } from './free-port.ts';
 
 const startWithinMs = 20_000;
 const portAttempts = 5;

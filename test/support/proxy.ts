@@ -20,6 +20,8 @@ export interface TcpProxy {
   cut(): void;
   /** While true, connections are accepted and cut at once. */
   refuse(refusing: boolean): void;
+  /** How often the server says these words from now on. */
+  listenFor(words: string): () => number;
   stop(): Promise<void>;
 }
 
@@ -29,12 +31,27 @@ interface Pair {
   losesReplies: boolean;
 }
 
+/** Counts words in a stream that may be cut anywhere, also in the middle of a word. */
+interface Ear {
+  readonly words: string;
+  readonly tails: WeakMap<Pair, string>;
+  heard: number;
+}
+
+function hear(ear: Ear, pair: Pair, chunk: string): void {
+  const { words, tails } = ear;
+  const text = (tails.get(pair) ?? '') + chunk;
+  ear.heard += text.split(words).length - 1;
+  tails.set(pair, text.slice(-(words.length - 1)));
+}
+
 export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
   const pairs = new Set<Pair>();
   let chunksUp = 0;
   let delayMs = 0;
   let paused = false;
   let refusing = false;
+  const ears: Ear[] = [];
 
   function cut(): void {
     for (const { client, server } of pairs) {
@@ -68,6 +85,7 @@ export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): 
       server.write(chunk);
     });
     server.on('data', (chunk) => {
+      for (const ear of ears) hear(ear, pair, chunk.toString('latin1'));
       if (pair.losesReplies) return;
       if (delayMs === 0) client.write(chunk);
       else setTimeout(() => client.writable && client.write(chunk), delayMs);
@@ -102,6 +120,11 @@ export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): 
     cut,
     refuse(value) {
       refusing = value;
+    },
+    listenFor(words) {
+      const ear: Ear = { words, tails: new WeakMap(), heard: 0 };
+      ears.push(ear);
+      return () => ear.heard;
     },
     async stop() {
       cut();

@@ -7,13 +7,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
-const startWithinMs = 10_000;
-const commandWithinMs = 1_000;
+const startWithinMs = 30_000;
+const commandWithinMs = 10_000;
 
 const children = new Set<ChildProcess>();
 const killAll = (): void => {
@@ -30,7 +29,14 @@ export interface Running {
   readonly port: number;
 }
 
-export async function launch(port: number, args: readonly string[]): Promise<Running> {
+/** What a start waits for: that all data is loaded, or only that somebody is there, who may be loading for long. */
+export type Readiness = 'loaded' | 'there';
+
+export async function launch(
+  port: number,
+  args: readonly string[],
+  readiness: Readiness = 'loaded',
+): Promise<Running> {
   const child = spawn(findBinary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   child.once('exit', () => children.delete(child));
@@ -43,7 +49,7 @@ export async function launch(port: number, args: readonly string[]): Promise<Run
   await once(child, 'spawn');
 
   const deadlineMs = Date.now() + startWithinMs;
-  while (!(await answersAs(port, child.pid))) {
+  while (!(await answersAs(port, child.pid, readiness))) {
     if (hasEnded(child)) throw new Error(`redis-server on port ${port} ended at start: ${output}`);
     if (Date.now() > deadlineMs) {
       await end(child, 'SIGKILL');
@@ -54,25 +60,31 @@ export async function launch(port: number, args: readonly string[]): Promise<Run
   return { child, pid: child.pid ?? 0, port };
 }
 
-/** True once the server on the port is the given process and has loaded its data. */
-async function answersAs(port: number, pid: number | undefined): Promise<boolean> {
+async function answersAs(port: number, pid: number | undefined, readiness: Readiness): Promise<boolean> {
   try {
     return await withClient(port, async (client) => {
-      const [pong, info] = [await client.ping(), await client.info('server')];
-      return pong === 'PONG' && info.includes(`process_id:${pid}\r\n`);
+      const info = await client.info();
+      const isLoaded = info.includes('\nloading:0\r\n');
+      return info.includes(`process_id:${pid}\r\n`) && (isLoaded || readiness === 'there');
     });
   } catch {
     return false;
   }
 }
 
-export async function withClient<T>(port: number, body: (client: Redis) => Promise<T>): Promise<T> {
+/** A client of a server that may be loading: it is not asked first whether it is ready. */
+export async function withClient<T>(
+  port: number,
+  body: (client: Redis) => Promise<T>,
+  withinMs: number = commandWithinMs,
+): Promise<T> {
   const client = new Redis({
     host: '127.0.0.1',
     port,
     lazyConnect: true,
+    enableReadyCheck: false,
     retryStrategy: () => null,
-    commandTimeout: commandWithinMs,
+    commandTimeout: withinMs,
   });
   client.on('error', () => {
     // Reported by connect(); without a listener it would be printed for every attempt.
@@ -96,16 +108,6 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port on 127.0.0.1');
-  return address.port;
 }
 
 function findBinary(): string {

@@ -5,10 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { end, freePort, launch, type Running, withClient } from './redis-process.ts';
+import { freePort } from './free-port.ts';
+import { end, launch, type Readiness, type Running, withClient } from './redis-process.ts';
 
 const slotCount = 16_384;
-const agreeWithinMs = 20_000;
+const agreeWithinMs = 60_000;
 
 export interface RedisOptions {
   readonly appendonly?: 'no' | 'everysec' | 'always';
@@ -30,7 +31,7 @@ export interface RedisServer {
   /** Sends a signal; after one that ends the server, waits for the end. The folder stays for `restart`. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Ends the server if it runs and starts it on the same port and folder. */
-  restart(): Promise<void>;
+  restart(readiness?: Readiness): Promise<void>;
 }
 
 const portAttempts = 5;
@@ -64,9 +65,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       if (survivable.has(signal)) running.child.kill(signal);
       else await end(running.child, signal);
     },
-    async restart() {
+    async restart(readiness) {
       await end(running.child, 'SIGTERM');
-      running = await launch(port, await serverArgs(options, dir, port));
+      running = await launch(port, await serverArgs(options, dir, port), readiness);
     },
   };
 }
