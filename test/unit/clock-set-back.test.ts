@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Members } from '../../src/session/members.ts';
 import { writeUntilKnown } from '../../src/session/write.ts';
 import type { Store } from '../../src/store/store.ts';
-import { LEASE_MS, openStage, type Stage, type Visitor } from '../security/stage.ts';
+import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const HOUR_MS = 3_600_000;

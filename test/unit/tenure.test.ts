@@ -1,7 +1,7 @@
 /** An owner that was frozen goes on as if nothing had happened. The model costs money: the store is asked first. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClaimOutcome, Commit, CommitOutcome, Fence, Store } from '../../src/store/store.ts';
-import { LEASE_MS, openStage, type Stage } from '../security/stage.ts';
+import { LEASE_MS, openStage, type Stage } from '../support/stage.ts';
 
 describe('an owner whose lease was over before its write was answered', () => {
   let stage: Stage;
