@@ -22,7 +22,8 @@ export interface PopulationPorts {
 interface Look {
   readonly storeUp: boolean;
   readonly archiveUp: boolean;
-  readonly byState: Readonly<Record<string, number>>;
+  /** Null where the store did not say. */
+  readonly byState: Readonly<Record<string, number>> | null;
 }
 
 const FRESH_MS = 2_000;
@@ -43,12 +44,13 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
   }
 
   async function look(): Promise<Look> {
-    const [storeUp, archiveUp] = await Promise.all([
+    // A store that is full takes no writes, and of all moments then its sessions must be counted.
+    const [storeUp, archiveUp, byState] = await Promise.all([
       within(async () => (await store.health()).ok, false),
       within(() => archive.health(), false),
+      within<Look['byState']>(() => store.countByState(), null),
     ]);
-    const byState = storeUp ? await within(() => store.countByState(), {}) : {};
-    if (storeUp) await within(sample, undefined);
+    if (byState !== null) await within(sample, undefined);
     return { storeUp, archiveUp, byState };
   }
 
@@ -67,7 +69,7 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
         this.set(read(await recent()) ? 1 : 0);
       },
     });
-  flag('store_up', '1: the session store answers.', ({ storeUp }) => storeUp);
+  flag('store_up', '1: the session store takes writes.', ({ storeUp }) => storeUp);
   flag('archive_up', '1: the archive answers.', ({ archiveUp }) => archiveUp);
   new Gauge({
     name: 'rehydra_sessions',
@@ -75,10 +77,10 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
     labelNames: ['state'],
     registers,
     async collect() {
-      const { storeUp, byState } = await recent();
+      const { byState } = await recent();
       this.reset();
       // No number is better than a wrong one.
-      if (!storeUp) return;
+      if (byState === null) return;
       for (const state of new Set([...STATES, ...Object.keys(byState)]))
         this.set({ state }, byState[state] ?? 0);
     },

@@ -73,7 +73,7 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
         summary: 'Readiness',
         answers: {
           200: jsonAnswer('It takes work.', readinessSchema),
-          503: jsonAnswer('It drains, or the store is away.', readinessSchema),
+          503: jsonAnswer('It drains, or the store is away or takes no writes.', readinessSchema),
         },
       },
       answer: async () => {

@@ -184,6 +184,7 @@ export type Hint =
   | { readonly kind: 'ended'; readonly sessionId: string; readonly frames: readonly StoredFrame[] };
 
 export interface StoreHealth {
+  /** It can be written to; a store that can only be read serves no session. */
   readonly ok: boolean;
   readonly kind: 'redis' | 'sqlite';
   /** Words for operators: 'aof always', 'aof everysec', 'rdb', 'none', 'file', 'memory'. */

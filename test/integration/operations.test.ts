@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { type Environment, type Instance, spawnBuilt, startInstance } from '../support/instance.ts';
-import { eventually, metric } from '../support/observed.ts';
+import { eventually, metric, withRedis } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -127,6 +127,47 @@ describe('an instance that runs', () => {
     }
     expect(client.frames.at(-1)).toHaveProperty('retry_after_ms');
     expect(await instance.exited).toMatchObject({ code: 0 });
+  });
+});
+
+describe('an instance whose Redis is full', () => {
+  let redis: RedisServer;
+  let instance: Instance;
+  const limit = (bytes: string) => withRedis(redis.url, (client) => client.config('SET', 'maxmemory', bytes));
+
+  beforeAll(async () => {
+    redis = await startRedis({ args: ['--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'] });
+    instance = await startInstance({ REDIS_URL: redis.url });
+  });
+  afterAll(async () => {
+    await instance?.stop();
+    await redis?.stop();
+  });
+
+  it('is not ready while no write is possible, though it lives and reads, and is again once there is room', async () => {
+    const readiness = () => read(`${instance.http}/readyz`);
+    const client = await TestClient.greet(instance.url);
+    expect((await readiness()).status).toBe(200);
+
+    await limit('1');
+    const full = await readiness();
+    expect(full).toMatchObject({ status: 503, body: { ready: false, store: false, draining: false } });
+    const health = await read(`${instance.http}/healthz`);
+    expect(health).toMatchObject({ status: 200, body: { status: 'ok', store: { ok: false } } });
+    expect(String((health.body.store as Json).detail)).toContain('OOM');
+    expect((await read(`${instance.http}/api/session/${client.sessionId}`)).status).toBe(200);
+    await eventually(
+      'the metrics to say so',
+      () => metric(instance.http, 'rehydra_store_up'),
+      (up) => up === 0,
+    );
+    expect(await metric(instance.http, 'rehydra_sessions', { state: 'connected' })).toBe(1);
+
+    await limit('100mb');
+    expect(await readiness()).toMatchObject({ status: 200, body: { ready: true, store: true } });
+    client.message('m', 'Is there room again?', { options: { max_tokens: 4 } });
+    expect((await client.completed('m')).type).toBe('turn.completed');
+    await client.close();
   });
 });
 

@@ -64,6 +64,7 @@ export const plan: readonly Section[] = [
             'test/integration/operations.test.ts',
             'says that it lives, on which store, and how durable that is',
           ],
+          ['test/integration/operations.test.ts', 'is not ready while no write is possible'],
           ['test/integration/metrics.test.ts', 'go on being told while the store is away, and say so'],
         ],
       },

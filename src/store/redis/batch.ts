@@ -20,7 +20,7 @@ export type Argument = string | number;
 export interface Batch {
   /** Runs a script by its hash; where the server has lost it, that one call is repeated with the text. */
   call(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>;
-  send(command: 'evalsha' | 'eval' | 'spublish' | 'ping', args: readonly Argument[]): Promise<unknown>;
+  send(command: 'evalsha' | 'eval' | 'spublish', args: readonly Argument[]): Promise<unknown>;
   close(): void;
 }
 
@@ -103,8 +103,7 @@ function sendToCluster(cluster: Cluster): Send {
     const [first = '', second = '', ...rest] = args;
     if (command === 'evalsha') return cluster.evalsha(String(first), Number(second), ...rest);
     if (command === 'eval') return cluster.eval(String(first), Number(second), ...rest);
-    if (command === 'spublish') return cluster.spublish(String(first), String(second));
-    return cluster.ping();
+    return cluster.spublish(String(first), String(second));
   };
   return async (command, args) => {
     try {

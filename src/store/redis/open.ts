@@ -139,7 +139,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       const runIds = facts.map((node) => node.runId.slice(0, 8)).join(', ');
       const known = { kind: 'redis', durability: durability() } as const;
       try {
-        await batch.send('ping', []);
+        await batch.call(scripts.probe, [INSTANCES_KEY], []);
         // Without hints no client can be greeted: a watch is the first thing that a hello needs.
         if (listening.status !== 'ready') return { ...known, ok: false, detail: 'no connection for hints' };
         return { ...known, ok: true, detail: `redis ${versions} at ${address.label}, run ${runIds}` };

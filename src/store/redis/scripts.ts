@@ -35,4 +35,5 @@ export const scripts = {
   import: load('import'),
   heartbeat: load('heartbeat'),
   farewell: load('farewell'),
+  probe: load('probe'),
 } as const;
