@@ -88,6 +88,12 @@ export const errors = {
     retryable: true,
     text: 'The session store cannot be reached.',
   },
+  archive_unavailable: {
+    close: null,
+    status: 503,
+    retryable: true,
+    text: 'The archive of ended conversations cannot be reached.',
+  },
   session_moved: {
     close: 1012,
     status: 503,

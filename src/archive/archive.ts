@@ -89,6 +89,7 @@ export interface Archive {
   eraseUser(userId: string): Promise<readonly string[]>;
   /** Deletes what ended before `before`; how many. */
   retire(before: number): Promise<number>;
+  /** False also where it does not answer soon: who asks is waited for. */
   health(): Promise<boolean>;
   close(): Promise<void>;
 }

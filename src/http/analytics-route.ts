@@ -52,7 +52,7 @@ export function analyticsRoute({ analytics }: AnalyticsPorts): Route {
       details: 'Living sessions are counted by state only; all else is of conversations that ended.',
       query: querySchema,
       answers: { 200: jsonAnswer('The figures.', analyticsSchema) },
-      errors: ['bad_request', 'store_unavailable'],
+      errors: ['bad_request', 'archive_unavailable', 'store_unavailable'],
     },
     async answer({ query, requestId }) {
       const parsed = parseQuery(querySchema, query);

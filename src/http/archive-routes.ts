@@ -62,7 +62,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         summary: 'Conversations that ended, newest first',
         query: searchSchema,
         answers: { 200: jsonAnswer('A page.', archivedPageSchema) },
-        errors: ['bad_request', 'store_unavailable'],
+        errors: ['bad_request', 'archive_unavailable'],
       },
       async answer({ query, requestId }) {
         const parsed = parseQuery(searchSchema, query);
@@ -82,7 +82,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         summary: 'Whole conversations that ended, page by page',
         query: exportSchema,
         answers: { 200: jsonAnswer('A page.', exportPageSchema) },
-        errors: ['bad_request', 'store_unavailable'],
+        errors: ['bad_request', 'archive_unavailable'],
       },
       async answer({ query, requestId }) {
         const parsed = parseQuery(exportSchema, query);
@@ -103,7 +103,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         summary: 'What was said in a session that ended, in every life that it had',
         query: readSchema,
         answers: { 200: readAnswer },
-        errors: ['bad_request', 'session_not_found', 'store_unavailable'],
+        errors: ['bad_request', 'session_not_found', 'archive_unavailable'],
       },
       async answer({ params, query, requestId }) {
         const parsed = parseQuery(readSchema, query);
@@ -124,9 +124,11 @@ export async function archiveAnswer(requestId: string, ask: () => Promise<HttpAn
   try {
     return await ask();
   } catch (error) {
-    const { code } = error as { readonly code?: string };
+    const code = String((error as { readonly code?: unknown }).code);
     if (code === 'ARCHIVE_BAD_CURSOR') return problem('bad_request', requestId, 'cursor: is not one of ours');
-    return problem('store_unavailable', requestId, 'the archive');
+    if (code.startsWith('ARCHIVE_')) return problem('archive_unavailable', requestId);
+    if (code.startsWith('STORE_')) return problem('store_unavailable', requestId);
+    throw error;
   }
 }
 

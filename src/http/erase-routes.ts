@@ -86,7 +86,7 @@ export function eraseUserRoute(ports: ErasePorts): Route {
       name: 'eraseUser',
       summary: 'Erases a user: every session of theirs, and what they wrote into archived sessions of others',
       answers: { 200: jsonAnswer('Nothing of the user is left.', erasedUserSchema) },
-      errors: ['bad_request', 'session_moved', 'store_unavailable', 'overloaded'],
+      errors: ['bad_request', 'session_moved', 'store_unavailable', 'archive_unavailable', 'overloaded'],
     },
     answer({ params, requestId }) {
       const userId = decoded(params.id ?? '');
@@ -142,13 +142,12 @@ async function erasure(requestId: string, erase: () => Promise<unknown>): Promis
   try {
     return json(200, await erase());
   } catch (error) {
-    const { code } = error as { readonly code?: unknown };
+    const code = String((error as { readonly code?: unknown }).code);
     if (isErrorCode(code)) return problem(code, requestId);
     // Not handed to the log: its words, or those of a driver below it, may name whom they are about.
-    const words = /_NOT_SCRUBBED$/.test(String(code))
-      ? 'deleted, but bytes remain in the files'
-      : 'not finished';
-    return problem('store_unavailable', requestId, `${words}; ask again`);
+    const words = code.endsWith('_NOT_SCRUBBED') ? 'deleted, but bytes remain in the files' : 'not finished';
+    const whose = code.startsWith('ARCHIVE_') ? 'archive_unavailable' : 'store_unavailable';
+    return problem(whose, requestId, `${words}; ask again`);
   }
 }
 

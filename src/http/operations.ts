@@ -1,6 +1,7 @@
 /** What operators and load balancers ask: alive, ready, metrics. */
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
+import type { Archive } from '../archive/archive.ts';
 import type { Store } from '../store/store.ts';
 import { jsonAnswer } from './description.ts';
 import { json, type Route } from './router.ts';
@@ -8,6 +9,7 @@ import { json, type Route } from './router.ts';
 export interface OperationsPorts {
   readonly instance: string;
   readonly store: Store;
+  readonly archive: Archive;
   readonly registry: Registry;
   readonly upstream: string;
   readonly draining: () => boolean;
@@ -24,6 +26,10 @@ export const healthSchema = z
       kind: z.enum(['redis', 'sqlite']),
       durability: z.string(),
       detail: z.string().optional(),
+    }),
+    archive: z.strictObject({
+      ok: z.boolean().describe('false: conversations go on, but none can end'),
+      kind: z.enum(['sqlite', 'postgres']),
     }),
     upstream: z.string(),
     draining: z.boolean(),
@@ -51,7 +57,7 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
       describe: {
         name: 'getHealth',
         summary: 'Liveness',
-        answers: { 200: jsonAnswer('It lives, whatever its store does.', healthSchema) },
+        answers: { 200: jsonAnswer('It lives, whatever its store and archive do.', healthSchema) },
       },
       // Alive is alive: an orchestrator that restarts instances because the store is away only makes it worse.
       answer: async () =>
@@ -59,6 +65,7 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
           status: 'ok',
           instance: ports.instance,
           store: await health(),
+          archive: { ok: await ports.archive.health(), kind: ports.archive.kind },
           upstream: ports.upstream,
           draining: ports.draining(),
           resident_sessions: ports.residents(),
@@ -76,6 +83,7 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
           503: jsonAnswer('It drains, or the store is away or takes no writes.', readinessSchema),
         },
       },
+      // Not the archive: conversations go on without it, and no instance would be left to serve them.
       answer: async () => {
         const store = await health();
         const ready = store.ok && !ports.draining();

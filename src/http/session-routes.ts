@@ -51,7 +51,13 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
             deletionSchema,
           ),
         },
-        errors: ['session_not_found', 'session_moved', 'store_unavailable', 'overloaded'],
+        errors: [
+          'session_not_found',
+          'session_moved',
+          'store_unavailable',
+          'archive_unavailable',
+          'overloaded',
+        ],
       },
       answer: async ({ params, requestId }) => {
         const sessionId = params.id?.toLowerCase() ?? '';

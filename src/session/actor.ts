@@ -310,7 +310,7 @@ export class SessionActor {
     };
     if (commit.end && !(await this.#archive(snapshot.context, composed))) {
       if (inboxTaken > 0) await this.#append([], inboxTaken);
-      return refused('store_unavailable');
+      return refused('archive_unavailable');
     }
     const outcome = await this.#tenure.write<CommitOutcome>(() =>
       this.#host.store.commit(this.#tenure.fence, commit),

@@ -7,8 +7,8 @@ import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { type Environment, type Instance, startInstance } from '../support/instance.ts';
-import { eventually, tracesOf } from '../support/observed.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { eventually, metric, tracesOf } from '../support/observed.ts';
+import { query, startPostgres } from '../support/postgres.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -300,4 +300,89 @@ describe('a session whose archive is away', () => {
     },
     90_000,
   );
+});
+
+describe('a PostgreSQL that stops and is started again', () => {
+  it('is missed by nobody who talks, and archives once what ended meanwhile: only then its keys go', async () => {
+    const postgres = await startPostgres();
+    const database = await postgres.database();
+    const redis = await startRedis();
+    const shared = { ...PACE, REDIS_URL: redis.url, DATABASE_URL: database };
+    const instance = await startInstance({ ...shared, ...HOUR });
+    const brief = await startInstance({ ...shared, ...BRIEF });
+    const failed = 'could not be archived';
+    const rows = async (sessionId: string) => {
+      const found = await query(
+        database,
+        'SELECT COUNT(*)::int AS n FROM archived_sessions WHERE session_id = $1',
+        [sessionId],
+      );
+      return (found as readonly { readonly n: number }[])[0]?.n;
+    };
+    try {
+      const [ends, goesOn] = [randomUUID(), randomUUID()];
+      const client = await TestClient.greet(instance.url);
+      client.message('m', 'chest pain');
+      await client.completed('m');
+      await say(instance, goesOn, 'a cough');
+      await say(brief, ends, 'an itching elbow');
+      await postgres.halt();
+
+      await eventually(
+        'several attempts at its end',
+        () => [instance, brief].flatMap(({ logs }) => logs.filter((line) => line.includes(failed))).length,
+        (attempts) => attempts >= 3,
+        30_000,
+      );
+      expect((await tracesOf(redis.url, ends)).length).toBeGreaterThan(0);
+      await say(instance, goesOn, 'also a fever');
+      client.send({ type: 'close' });
+      expect(await client.waitForType('error')).toMatchObject({
+        code: 'archive_unavailable',
+        retryable: true,
+      });
+
+      for (const path of ['/api/archive', '/api/archive/export', `/api/archive/${ends}`, '/api/analytics']) {
+        const { status, headers, body } = await get(instance, path);
+        expect({ path, status }).toEqual({ path, status: 503 });
+        expect(body.error).toMatchObject({ code: 'archive_unavailable', retryable: true });
+        expect(headers.get('retry-after')).not.toBeNull();
+      }
+      const somebody = `/api/session/${randomUUID()}?erase=true`;
+      for (const path of [`/api/session/${client.sessionId}`, somebody, '/api/users/dr-a']) {
+        const response = await fetch(`${instance.http}${path}`, { method: 'DELETE' });
+        const body = (await response.json()) as Json;
+        expect({ path, status: response.status }).toEqual({ path, status: 503 });
+        expect(body.error).toMatchObject({ code: 'archive_unavailable', retryable: true });
+      }
+      expect(await get(instance, '/readyz')).toMatchObject({ status: 200, body: { ready: true } });
+      expect(await get(instance, '/healthz')).toMatchObject({
+        status: 200,
+        body: { status: 'ok', archive: { ok: false, kind: 'postgres' } },
+      });
+      await eventually(
+        'the metrics to say so',
+        () => metric(instance.http, 'rehydra_archive_up'),
+        (up) => up === 0,
+      );
+      expect(await metric(instance.http, 'rehydra_store_up')).toBe(1);
+
+      await postgres.restart();
+      await isGone(brief, ends);
+      expect(await tracesOf(redis.url, ends)).toEqual([]);
+      expect(await rows(ends)).toBe(1);
+      const { body } = await get(instance, `/api/archive/${ends}`);
+      expect(body.lives).toMatchObject([{ end_reason: 'idle', conversation_count: 1 }]);
+      client.send({ type: 'close' });
+      expect(await client.closed).toMatchObject({ code: 1000 });
+      expect(await rows(client.sessionId)).toBe(1);
+      expect(await get(instance, '/healthz')).toMatchObject({ body: { archive: { ok: true } } });
+      expect((await get(instance, `/api/session/${goesOn}`)).status).toBe(200);
+      expect(await rows(goesOn)).toBe(0);
+    } finally {
+      await Promise.all([instance.stop(), brief.stop()]);
+      await redis.stop();
+      await postgres.stop();
+    }
+  }, 90_000);
 });

@@ -35,6 +35,7 @@ describe('an instance that runs', () => {
       status: 'ok',
       instance: 'ops-1',
       store: { ok: true, kind: 'redis', durability: 'aof everysec' },
+      archive: { ok: true, kind: 'sqlite' },
       upstream: 'simulator',
       draining: false,
     });

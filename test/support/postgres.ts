@@ -31,6 +31,10 @@ export interface PostgresServer {
   readonly dataDir: string | null;
   /** A new, empty database. */
   database(): Promise<string>;
+  /** Ends the server, as a crash does; its files stay for `restart`. Only one of our own can be ended. */
+  halt(): Promise<void>;
+  /** On the same port and files. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -64,10 +68,17 @@ async function startOwn(folder: string): Promise<PostgresServer> {
       stdio: ['ignore', 'ignore', 'pipe'],
       ...user,
     });
-    const { child, port } = await launchOnFreePort(folder, dataDir);
+    const launched = await launchOnFreePort(folder, dataDir);
+    const { port } = launched;
+    let { child } = launched;
     return {
       dataDir,
       database: () => createDatabase(`postgres://rehydra@127.0.0.1:${port}/postgres`),
+      halt: () => end(child),
+      async restart() {
+        await end(child);
+        child = await launch(folder, dataDir, port);
+      },
       async stop() {
         await end(child);
         remove();
@@ -137,6 +148,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 async function borrow(url: string): Promise<PostgresServer> {
   const made: string[] = [];
+  const notOurs = () => Promise.reject(new Error(`a server that is not ours is not ended: ${missing}`));
   return {
     dataDir: null,
     async database() {
@@ -144,6 +156,8 @@ async function borrow(url: string): Promise<PostgresServer> {
       made.push(new URL(fresh).pathname.slice(1));
       return fresh;
     },
+    halt: notOurs,
+    restart: notOurs,
     async stop() {
       for (const name of made) await query(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },

@@ -26,6 +26,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   slow_consumer: [4010, 503, true],
   version_unsupported: [1012, 503, true],
   store_unavailable: [null, 503, true],
+  archive_unavailable: [null, 503, true],
   session_moved: [1012, 503, true],
   overloaded: [1013, 503, true],
   draining: [1012, 503, true],
@@ -53,7 +54,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(39);
+    expect(codes).toHaveLength(40);
   });
 
   it('has a code in one spelling: lower case words', () => {

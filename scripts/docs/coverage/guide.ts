@@ -20,7 +20,10 @@ export const guide: readonly Section[] = [
       {
         asks: 'Audit trail: keep the conversation history for compliance',
         where: ['src/session/archiving.ts', 'src/archive/archive.ts'],
-        shownBy: [['test/integration/archive.test.ts', 'has what was said in a session that was closed']],
+        shownBy: [
+          ['test/integration/archive.test.ts', 'has what was said in a session that was closed'],
+          ['test/integration/archive.test.ts', 'archives once what ended meanwhile: only then its keys go'],
+        ],
       },
       {
         asks: 'Better UX: natural, conversational interactions',
