@@ -18,6 +18,7 @@ import { eraseSession, eraseUser, retire, store } from './writes.ts';
 
 /** A database that was cut off answers nothing at all, and connections to it hang for minutes. */
 const HEALTH_WITHIN_MS = 1_000;
+const ASK_WITHIN_MS = 30_000;
 
 export interface ArchiveOptions {
   readonly databaseUrl: string | null;
@@ -51,6 +52,18 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
       throw archiveFailure(cause);
     }
   }
+  /** For what changes nothing: it may be given up. */
+  async function ask<T>(work: () => Promise<T>, withinMs = ASK_WITHIN_MS): Promise<T> {
+    const given = new AbortController();
+    const late = sleep(withinMs, null, { signal: given.signal }).then(() => {
+      throw archiveError('ARCHIVE_UNAVAILABLE', `no answer within ${withinMs} ms`);
+    });
+    try {
+      return await Promise.race([run(work), late]);
+    } finally {
+      given.abort();
+    }
+  }
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;
@@ -69,9 +82,9 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
   return {
     kind: engine.kind,
     store: (session) => run(() => db.transaction().execute((tx) => store(tx, session))),
-    read: (sessionId) => run(() => livesOf(db, sessionId)),
-    search: (query) => run(() => search(engine, query)),
-    figures: (range) => run(() => figures(db, range)),
+    read: (sessionId) => ask(() => livesOf(db, sessionId)),
+    search: (query) => ask(() => search(engine, query)),
+    figures: (range) => ask(() => figures(db, range)),
     eraseSession: (sessionId) =>
       run(async () => {
         const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId));
@@ -90,16 +103,11 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
         if (retired > 0) await engine.tidy();
         return retired;
       }),
-    health() {
-      const asked = run(() => sql`SELECT n FROM archived_sessions LIMIT 1`.execute(db));
-      return Promise.race([
-        asked.then(
-          () => true,
-          () => false,
-        ),
-        sleep(HEALTH_WITHIN_MS, false, { ref: false }),
-      ]);
-    },
+    health: () =>
+      ask(() => sql`SELECT n FROM archived_sessions LIMIT 1`.execute(db), HEALTH_WITHIN_MS).then(
+        () => true,
+        () => false,
+      ),
     close,
   };
 }

@@ -17,6 +17,7 @@ import type { Tables } from './tables.ts';
 
 const CONNECTIONS_MAX = 8;
 const CONNECT_WITHIN_MS = 5_000;
+const CLOSE_WITHIN_MS = 1_000;
 const OLDER_END_WITHIN_MS = 10_000;
 const TURN_WITHIN_MS = 600_000;
 const POLL_MS = 50;
@@ -88,7 +89,8 @@ export function openPostgres(databaseUrl: string): Engine {
     async tidy() {
       await sql`VACUUM archived_sessions, archived_lines, archived_turns`.execute(db);
     },
-    close: () => db.destroy(),
+    // Connections that hang would be waited for.
+    close: () => Promise.race([db.destroy(), sleep(CLOSE_WITHIN_MS)]),
   };
 }
 

@@ -18,7 +18,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { AppendOutcome, CommitOutcome, Fence, StoredFrame, TranscriptEntry } from '../store/store.ts';
 import type { ActorHost, StopReason } from './actor-host.ts';
 import { Alarm } from './alarm.ts';
-import { archive } from './archiving.ts';
+import { Archiving } from './archiving.ts';
 import { type Composed, compose, deltaFrame } from './compose.ts';
 import { toEnvelope } from './envelope.ts';
 import type { RunResult } from './generation-run.ts';
@@ -68,6 +68,7 @@ export class SessionActor {
   readonly #transcript: Transcript;
   readonly #runner: TurnRunner;
   readonly #alarm: Alarm;
+  readonly #archiving: Archiving | null;
 
   constructor(host: ActorHost, start: ActorStart) {
     this.#host = host;
@@ -84,6 +85,8 @@ export class SessionActor {
       failed: (error) => host.storeFailed(this, error),
     });
     this.#transcript = new Transcript(host.store, this.sessionId, start.transcript);
+    const { archive, store, clock, leaseMs } = host;
+    this.#archiving = archive === null ? null : new Archiving({ archive, store, clock, withinMs: leaseMs });
     const ports = {
       sessionId: this.sessionId,
       transcript: this.#transcript,
@@ -338,9 +341,11 @@ export class SessionActor {
 
   /** False where what was said could not be archived: the session then does not end yet, and its deadline is tried again. */
   async #archive(context: SessionContext, ending: Composed): Promise<boolean> {
-    if (this.#host.archive === null || context.turnCount === 0 || context.erased) return true;
+    if (this.#archiving === null || context.turnCount === 0) return true;
+    // What is to be erased must not be written afterwards by an attempt of before.
+    if (context.erased) return !this.#archiving.isUnderWay;
     try {
-      await archive(this.#host.archive, this.#host.store, {
+      await this.#archiving.store(`${this.#version} ${context.endReason}`, {
         sessionId: this.sessionId,
         context,
         transcript: [...(await this.#transcript.read()), ...ending.transcript],

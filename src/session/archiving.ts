@@ -1,11 +1,16 @@
 /**
  * What was said goes to the archive before its keys go: the session's record, everything said, how each turn went.
  * Archiving twice is one row, so an owner that dies between archiving and deleting does no harm.
+ *
+ *  R1  Nobody waits longer than `withinMs` for the archive: one that was cut off answers nothing at all, and the
+ *      session must go on meanwhile.
+ *  R2  While an attempt has no answer there is no other: the older could be written after the newer.
  */
 import type { SessionContext } from '../../machines/vocabulary.ts';
 import type { Archive, ArchivedLine, ArchivedSession, ArchivedTurn } from '../archive/archive.ts';
 import type { DurableFrame } from '../protocol/server-frames.ts';
 import type { Store, StoredFrame, TranscriptRecord } from '../store/store.ts';
+import type { Clock } from './clock.ts';
 
 const LOG_PAGE = 1_000;
 
@@ -19,9 +24,51 @@ export interface Ending {
   readonly endedAt: number;
 }
 
-/** Rejects when the archive or the store does. */
-export async function archive(archive: Archive, store: Store, ending: Ending): Promise<void> {
-  await archive.store(await archivedSession(store, ending));
+export interface ArchivingPorts {
+  readonly archive: Archive;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly withinMs: number;
+}
+
+/** One session's way into the archive. */
+export class Archiving {
+  readonly #ports: ArchivingPorts;
+  #isUnderWay = false;
+  #stored: string | null = null;
+
+  constructor(ports: ArchivingPorts) {
+    this.#ports = ports;
+  }
+
+  /** An attempt has no answer yet: the conversation may still be written. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay;
+  }
+
+  /** `version` names what is archived. Rejects when the archive or the store does, or does not answer in time. */
+  async store(version: string, ending: Ending): Promise<void> {
+    if (this.#isUnderWay) throw new Error('the archive has not answered the attempt before');
+    // Answered when nobody waited any more.
+    if (this.#stored === version) return;
+    this.#isUnderWay = true;
+    const attempt = this.#attempt(version, ending);
+    const { clock, withinMs } = this.#ports;
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.after(withinMs, () => reject(new Error(`no answer within ${withinMs} ms`)));
+      attempt.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  async #attempt(version: string, ending: Ending): Promise<void> {
+    const { archive, store } = this.#ports;
+    try {
+      await archive.store(await archivedSession(store, ending));
+      this.#stored = version;
+    } finally {
+      this.#isUnderWay = false;
+    }
+  }
 }
 
 async function archivedSession(store: Store, ending: Ending): Promise<ArchivedSession> {

@@ -302,6 +302,49 @@ describe('a session whose archive is away', () => {
   );
 });
 
+describe('an archive that answers nothing at all', () => {
+  it('keeps nobody from talking, nor an instance from leaving, and has everything once when it is back', async () => {
+    const postgres = await startPostgres();
+    const database = new URL(await postgres.database());
+    const direct = database.href;
+    const proxy = await startProxy(Number(database.port));
+    database.port = String(proxy.port);
+    const redis = await startRedis();
+    const environment = { ...PACE, ...BRIEF, REDIS_URL: redis.url, DATABASE_URL: database.href };
+    const leaving = await startInstance(environment);
+    let heir: Instance | null = null;
+    try {
+      const sessionId = randomUUID();
+      await say(leaving, sessionId, 'chest pain');
+      proxy.pause();
+      await eventually(
+        'an attempt at its end that is given up',
+        () => leaving.logs.some((line) => line.includes('could not be archived')),
+        (isGivenUp) => isGivenUp,
+      );
+      await say(leaving, sessionId, 'and an itching elbow');
+      expect(await get(leaving, '/healthz')).toMatchObject({ status: 200, body: { archive: { ok: false } } });
+      leaving.kill('SIGTERM');
+      expect(await leaving.exited).toEqual({ code: 0, signal: null });
+
+      proxy.resume();
+      heir = await startInstance({ ...environment, DATABASE_URL: direct });
+      await isGone(heir, sessionId);
+      const { body } = await get(heir, `/api/archive/${sessionId}`);
+      const [life, ...others] = body.lives as readonly Json[];
+      expect(others).toEqual([]);
+      expect(life).toMatchObject({ conversation_count: 2 });
+      expect(life?.transcript).toHaveLength(4);
+    } finally {
+      await leaving.stop();
+      await heir?.stop();
+      await redis.stop();
+      await proxy.stop();
+      await postgres.stop();
+    }
+  }, 90_000);
+});
+
 describe('a PostgreSQL that stops and is started again', () => {
   it('is missed by nobody who talks, and archives once what ended meanwhile: only then its keys go', async () => {
     const postgres = await startPostgres();
