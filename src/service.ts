@@ -113,6 +113,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   let draining = false;
   const pressure = watchPressure(LAG_LIMIT_MS);
   const greet: GreetPorts = { instance, directory, hub, store, clock };
+  const retryAfterMs = () => Math.ceil(100 + Math.random() * 1_900);
   const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
   const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
   const server = await createServer(
@@ -124,7 +125,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       defaultPolicy: config.session.defaultPolicy,
       draining: () => draining,
       overloaded: pressure.isHigh,
-      retryAfterMs: () => Math.ceil(100 + Math.random() * 1_900),
+      retryAfterMs,
     },
     ({ connections }) =>
       httpRoutes({
@@ -139,6 +140,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         upstream,
         defaultPolicy: config.session.defaultPolicy,
         unavailable,
+        retryAfterMs,
         draining: () => draining,
         residents: () => directory.size,
         connections,

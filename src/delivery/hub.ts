@@ -61,6 +61,11 @@ export class Hub implements Outlets {
     return this.#sessions.keys();
   }
 
+  /** Somebody here reads a session. */
+  get isAttended(): boolean {
+    return this.#sessions.size > 0;
+  }
+
   async add(sessionId: string, outlet: Outlet, reader: Reader): Promise<Subscription> {
     const subscription = new Subscription(sessionId, outlet, reader, this.#ports);
     let attendance = this.#sessions.get(sessionId);

@@ -4,8 +4,9 @@
  *
  *  E1  Nothing is answered before the session took the message: a refusal has its own status, with or without a stream.
  *  E2  A frame that the client has seen, by its `Last-Event-ID`, is not said again; none is said twice.
+ *  E3  A stream that ends before its turn does says why, and when to come back where another instance can go on.
  */
-import { errorBody } from '../errors.ts';
+import { type ErrorCode, errorBody, errors } from '../errors.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
 import { joinTurn, type ProtocolPorts, type Visit } from './join-turn.ts';
 import { type HttpAnswer, problem, type StreamSink } from './router.ts';
@@ -44,7 +45,7 @@ export async function streamTurn(
       };
       stopSigns = clock.after(SIGN_OF_LIFE_MS, sign);
       ended
-        .then((last) => events.sayEnd(last, visit.message.kind === 'listen'))
+        .then((last) => events.sayEnd(last, visit.message.kind === 'listen', ports.retryAfterMs))
         .catch(visit.failed)
         .finally(() => {
           stopSigns();
@@ -96,11 +97,11 @@ class Events {
     this.#kept = [];
   }
 
-  sayEnd(result: TurnResult, listened: boolean): void {
+  sayEnd(result: TurnResult, listened: boolean, retryAfterMs: () => number): void {
     if (result.kind !== 'refused') return;
     // Who only listened is told nothing wrong where there was nothing to listen to any more.
     if (listened && result.code === 'duplicate_message') return;
-    this.#sink?.write(eventOf(null, 'error', JSON.stringify({ type: 'error', ...errorBody(result.code) })));
+    this.#sink?.write(endOf(result.code, retryAfterMs));
   }
 
   #write(data: string, frame: ServerFrame): boolean {
@@ -115,6 +116,15 @@ class Events {
 
 const eventOf = (offset: number | null, type: string, data: string): string =>
   `${offset === null ? '' : `id: ${offset}\n`}event: ${type}\ndata: ${data}\n\n`;
+
+/** `retry` is what a browser's EventSource goes by, `retry_after_ms` what a client reads that knows the frames. */
+function endOf(code: ErrorCode, retryAfterMs: () => number): string {
+  const error = { type: 'error', ...errorBody(code) } as const;
+  const { close } = errors[code];
+  if (close !== 1012 && close !== 1013) return eventOf(null, 'error', JSON.stringify(error));
+  const ms = retryAfterMs();
+  return `retry: ${ms}\n${eventOf(null, 'error', JSON.stringify({ ...error, retry_after_ms: ms }))}`;
+}
 
 function offsetOf(frame: ServerFrame): number | null {
   switch (frame.type) {

@@ -13,6 +13,8 @@ export interface ProtocolPorts {
   readonly defaultPolicy: OverlapPolicy;
   /** Why nothing can be taken now, or null. */
   readonly unavailable: () => ErrorCode | null;
+  /** How long a client that is sent away should wait, spread so that not all come back at once. */
+  readonly retryAfterMs: () => number;
 }
 
 /** One client's part in a turn. */

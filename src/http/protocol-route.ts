@@ -27,7 +27,7 @@ export function protocolRoute(ports: ProtocolPorts): Route {
       body: protocolRequestSchema,
       answers: {
         200: {
-          says: 'The turn was completed. With `Accept: text/event-stream` the durable frames of the session from the turn on, `id` being the offset; the stream ends with the turn.',
+          says: 'The turn was completed. With `Accept: text/event-stream` the durable frames of the session from the turn on, `id` being the offset; the stream ends with the turn, or with an `error` that says why, and in `retry` when to come back.',
           content: { 'application/json': protocolAnswerSchema, 'text/event-stream': z.string() },
         },
       },

@@ -15,23 +15,35 @@ interface Exchange {
   readonly res: HttpResponse;
   gone: boolean;
   readonly onGone: (() => void)[];
+  /** Called once or more when nothing more will be said. */
+  over: () => void;
 }
 
-export function serveHttp(app: TemplatedApp, routes: readonly Route[], log: Log): void {
+export interface HttpServer {
+  readonly unanswered: () => number;
+}
+
+export function serveHttp(app: TemplatedApp, routes: readonly Route[], log: Log): HttpServer {
+  const unanswered = new Set<Exchange>();
   app.any('/*', (res, req) => {
-    const exchange: Exchange = { res, gone: false, onGone: [] };
+    const exchange: Exchange = { res, gone: false, onGone: [], over: () => unanswered.delete(exchange) };
     res.onAborted(() => {
       exchange.gone = true;
       for (const task of exchange.onGone) task();
     });
     const head = headOf(req, exchange, log);
     readBody(exchange)
-      .then((body) =>
-        body === null ? problem('too_large', randomUUID()) : answer(routes, { ...head, body }),
-      )
+      .then((body) => {
+        unanswered.add(exchange);
+        return body === null ? problem('too_large', randomUUID()) : answer(routes, { ...head, body });
+      })
       .then((reply) => write(exchange, reply))
-      .catch((error: unknown) => log.error({ err: error }, 'answer failed'));
+      .catch((error: unknown) => {
+        exchange.over();
+        log.error({ err: error }, 'answer failed');
+      });
   });
+  return { unanswered: () => unanswered.size };
 }
 
 function headOf(req: HttpRequest, exchange: Exchange, log: Log) {
@@ -68,8 +80,9 @@ function readBody({ res }: Exchange): Promise<string | null> {
 
 function write(exchange: Exchange, reply: HttpAnswer): void {
   const { res } = exchange;
-  if (exchange.gone) return;
   const { body } = reply;
+  if (exchange.gone || typeof body === 'string') exchange.over();
+  if (exchange.gone) return;
   res.cork(() => {
     res.writeStatus(String(reply.status));
     for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
@@ -94,6 +107,7 @@ function sinkOf(exchange: Exchange): StreamSink {
       return kept;
     },
     end() {
+      exchange.over();
       if (exchange.gone) return;
       exchange.gone = true;
       res.cork(() => {

@@ -12,6 +12,8 @@ export interface Server {
   /** Resolves with the port that was taken. */
   listen(host: string, port: number): Promise<number>;
   readonly connectionCount: () => number;
+  /** HTTP requests that a route has and has not answered to the end. */
+  readonly unanswered: () => number;
   /** Says to every client why it must go. */
   sendAway(code: ErrorCode): void;
   /** Nobody new; what is open stays. */
@@ -27,7 +29,7 @@ export async function createServer(
   const app = uws.App();
   const sockets = serveWebSocket(app, uws, '/v1/session', ports);
   const connectionCount = () => sockets.connections.size;
-  serveHttp(app, routes({ connections: connectionCount }), ports.log);
+  const http = serveHttp(app, routes({ connections: connectionCount }), ports.log);
   let listening: us_listen_socket | null = null;
   return {
     listen: (host, port) =>
@@ -39,6 +41,7 @@ export async function createServer(
         });
       }),
     connectionCount,
+    unanswered: http.unanswered,
     sendAway(code) {
       for (const connection of [...sockets.connections]) connection.sendAway(code);
     },

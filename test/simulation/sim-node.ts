@@ -193,6 +193,7 @@ export class SimNode {
     const server = {
       listen: () => Promise.reject(new Error('draining')),
       connectionCount: () => this.sockets.size,
+      unanswered: () => 0,
       sendAway: (code: Parameters<SimSocket['connection']['sendAway']>[0]) => {
         for (const socket of [...this.sockets]) if (socket.open) socket.connection.sendAway(code);
       },

@@ -5,6 +5,8 @@ import { post } from './ask.ts';
 export interface SentEvent {
   readonly id: number | null;
   readonly event: string;
+  /** When to come back, where the server says so. */
+  readonly retryMs: number | null;
   readonly frame: ServerFrame;
 }
 
@@ -57,5 +59,13 @@ function eventOf(block: string): readonly SentEvent[] {
   const data = field('data');
   if (data === undefined) return [];
   const id = field('id');
-  return [{ id: id === undefined ? null : Number(id), event: field('event') ?? '', frame: JSON.parse(data) }];
+  const retry = field('retry');
+  return [
+    {
+      id: id === undefined ? null : Number(id),
+      event: field('event') ?? '',
+      retryMs: retry === undefined ? null : Number(retry),
+      frame: JSON.parse(data),
+    },
+  ];
 }
