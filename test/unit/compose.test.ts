@@ -86,6 +86,31 @@ describe('docker-compose.yml', () => {
     expect(services.redis!.ports).toBeUndefined();
   });
 
+  it('runs a PostgreSQL that all instances reach under the name and password that it has', () => {
+    const { environment, healthcheck, volumes, ports } = services.postgres!;
+    const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = environment!;
+    expect(POSTGRES_PASSWORD).toBe(`\${POSTGRES_PASSWORD:-rehydra}`);
+    const address = `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`;
+    for (const [, instance] of instances)
+      expect(instance.environment!.DATABASE_URL).toBe(`\${DATABASE_URL:-${address}}`);
+    expect(healthcheck!.test!.join(' ')).toContain(`pg_isready -h 127.0.0.1 -U ${POSTGRES_USER}`);
+    expect(volumes).toEqual(['postgres-data:/var/lib/postgresql/data']);
+    expect(ports).toBeUndefined();
+  });
+
+  it('runs a PostgreSQL that keeps of what was erased as little as it can', () => {
+    const command = services.postgres!.command!.join(' ');
+    expect(command).toContain('wal_recycle=off');
+    expect(command).toContain('log_parameter_max_length=0');
+    expect(command).toContain('log_parameter_max_length_on_error=0');
+  });
+
+  it('keeps the models of vLLM in a volume, in a folder that belongs to no user', () => {
+    const { environment, volumes } = services.vllm!;
+    expect(volumes).toEqual([`models:${environment!.HF_HOME}`]);
+    expect(environment!.HF_HOME).toBe('/models');
+  });
+
   it('runs two instances that differ in nothing but their name', () => {
     expect(instances.map(([name]) => name)).toEqual(['rehydra-1', 'rehydra-2']);
     const [one, two] = instances.map(([name, service]) => {
@@ -95,7 +120,10 @@ describe('docker-compose.yml', () => {
     });
     expect(one).toEqual(two);
     expect(one!.environment).toMatchObject({ HOST: '0.0.0.0', REDIS_URL: 'redis://redis:6379' });
-    expect(one!.depends_on).toEqual({ redis: { condition: 'service_healthy' } });
+    expect(one!.depends_on).toEqual({
+      redis: { condition: 'service_healthy' },
+      postgres: { condition: 'service_healthy' },
+    });
   });
 
   it('gives an instance longer to stop than it takes to drain', () => {

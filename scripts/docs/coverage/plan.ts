@@ -186,7 +186,10 @@ export const plan: readonly Section[] = [
       {
         asks: '3. Documentation: Redis requirements, deployment guides',
         where: ['docs/OPERATIONS.md', 'docker-compose.yml'],
-        shownBy: [['test/conformance/store-redis-boot.test.ts', 'refuses a Redis that evicts live sessions']],
+        shownBy: [
+          ['test/conformance/store-redis-boot.test.ts', 'refuses a Redis that evicts live sessions'],
+          ['test/unit/compose.test.ts', 'runs a PostgreSQL that all instances reach'],
+        ],
         note: 'What the text requires of Redis is checked at start.',
       },
     ],
