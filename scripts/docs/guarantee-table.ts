@@ -61,7 +61,7 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       "Every durable frame has an offset 1, 2, 3 … per session; a client that resumes after n gets exactly n + 1 … in order. What can't be had is said (`reset`), never skipped.",
     enforcedBy: [
-      ['src/store/redis/commit.lua', "redis.call('XADD'"],
+      ['src/store/redis/frames.lua', 'head = head + 1'],
       ['src/delivery/subscription.ts', 'if (frame.offset !== cursor + 1) return false;'],
     ],
     shownBy: [

@@ -248,3 +248,6 @@ export interface StoreOptions {
 }
 
 export const BUCKETS = 256;
+
+/** A claim that never commits is forgotten after this many leases; sooner, and a slow first commit is fenced. */
+export const UNCOMMITTED_LEASES = 4;

@@ -10,26 +10,27 @@
  */
 import { bucketOf } from '../../src/store/bucket.ts';
 import { readCursor, writeCursor } from '../../src/store/cursor.ts';
-import type {
-  Append,
-  AppendOutcome,
-  Commit,
-  CommitOutcome,
-  Fence,
-  Hint,
-  ImportMode,
-  ImportOutcome,
-  ListQuery,
-  LogPage,
-  PushOutcome,
-  ReleaseOutcome,
-  RenewOutcome,
-  SessionDump,
-  SessionIndex,
-  SessionPage,
-  StoredFrame,
-  StoreOptions,
-  Swept,
+import {
+  type Append,
+  type AppendOutcome,
+  type Commit,
+  type CommitOutcome,
+  type Fence,
+  type Hint,
+  type ImportMode,
+  type ImportOutcome,
+  type ListQuery,
+  type LogPage,
+  type PushOutcome,
+  type ReleaseOutcome,
+  type RenewOutcome,
+  type SessionDump,
+  type SessionIndex,
+  type SessionPage,
+  type StoredFrame,
+  type StoreOptions,
+  type Swept,
+  UNCOMMITTED_LEASES,
 } from '../../src/store/store.ts';
 import { EMPTY_STATE, emptyRow, type Lock, type Row, recordOf, type StoreState } from './store-row.ts';
 
@@ -65,8 +66,6 @@ export type Claimed =
   | { readonly kind: 'claimed'; readonly epoch: number; readonly row: Row }
   | { readonly kind: 'held' };
 
-/** A claim that never commits is forgotten after this many leases. */
-const UNCOMMITTED_LEASES = 4;
 /** How many changes back a failover may go. */
 const PAST_MAX = 64;
 

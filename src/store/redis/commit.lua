@@ -8,6 +8,8 @@
 -- No shebang on purpose: a full Redis refuses the first HSET or XADD, before anything is written, but lets an
 -- ending delete. So no write may come before them that a full Redis would allow.
 -- @include fence
+-- @include frames
+-- @include lease
 -- @include listing
 local ids = tonumber(ARGV[15])
 local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx' }
@@ -42,16 +44,7 @@ if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5]) > 0 then
 end
 
 local at = 17 + ids
-local head = tonumber(ARGV[5])
-for i = at + tonumber(ARGV[16]) + 1, #ARGV, 2 do
-  head = head + 1
-  local id = string.format('%d-0', head)
-  if ARGV[i + 1] == '' then
-    redis.call('XADD', KEYS[3], 'MAXLEN', '=', ARGV[11], id, 'f', ARGV[i])
-  else
-    redis.call('XADD', KEYS[3], 'MAXLEN', '=', ARGV[11], id, 'f', ARGV[i], 'x', ARGV[i + 1])
-  end
-end
+local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[16]) + 1, ARGV[11])
 
 -- `idx` is the session's score in the deadline index: never later than its due time. A due time that moved
 -- later leaves it, and a sweeper that meets it too early moves it on: most commits touch no sorted set.
@@ -70,11 +63,6 @@ for i = 1, ids do redis.call('HSET', KEYS[1], fields[6 + i], '1') end
 for i = at + 1, at + tonumber(ARGV[16]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
 if ARGV[10] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[10], -1) end
 
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[8])
-redis.call('PEXPIRE', KEYS[1], ARGV[9])
-redis.call('PEXPIRE', KEYS[3], ARGV[9])
-redis.call('PEXPIRE', KEYS[4], ARGV[9])
-local waiting = redis.call('LLEN', KEYS[5])
-if waiting > 0 then redis.call('PEXPIRE', KEYS[5], ARGV[9]) end
+local waiting = prolong(ARGV[1], ARGV[8], ARGV[9])
 if ARGV[12] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[12]) end
 return waiting

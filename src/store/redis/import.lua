@@ -7,6 +7,7 @@
 --       then the ids, the entries, and per frame data, aux
 -- returns  'imported' | 'exists' | 'held' | 'lost' the staged log is gone
 -- No token is stored, so every fence of the time before is refused.
+-- @include frames
 -- @include listing
 local held = redis.call('GET', KEYS[2])
 if ARGV[3] ~= '1' and redis.call('HEXISTS', KEYS[1], 'version') == 1 then return 'exists' end
@@ -32,15 +33,6 @@ at = at + tonumber(ARGV[15])
 for i = at + 1, at + tonumber(ARGV[16]) do redis.call('RPUSH', KEYS[5], ARGV[i]) end
 at = at + tonumber(ARGV[16])
 if staged > 0 then redis.call('RENAME', KEYS[8], KEYS[3]) end
-local offset = tonumber(ARGV[7]) - (#ARGV - at) / 2 + 1
-for i = at + 1, #ARGV, 2 do
-  local id = string.format('%d-0', offset)
-  if ARGV[i + 1] == '' then
-    redis.call('XADD', KEYS[3], id, 'f', ARGV[i])
-  else
-    redis.call('XADD', KEYS[3], id, 'f', ARGV[i], 'x', ARGV[i + 1])
-  end
-  offset = offset + 1
-end
+addFrames(KEYS[3], tonumber(ARGV[7]) - (#ARGV - at) / 2, at + 1)
 for _, key in ipairs({ KEYS[1], KEYS[3], KEYS[4], KEYS[5] }) do redis.call('PEXPIRE', key, ARGV[4]) end
 return 'imported'

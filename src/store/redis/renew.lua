@@ -4,11 +4,7 @@
 -- ARGV  1 token  2 epoch  3 lease ms  4 leak ttl ms  5 ms that a session without a first commit stays
 -- returns  inbox length (0 …) renewed | -1 fenced
 -- @include fence
+-- @include lease
 local row = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'version')
 if not stands(redis.call('GET', KEYS[2]), row[1], row[2], ARGV[1], ARGV[2]) then return -1 end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], row[3] and ARGV[4] or ARGV[5])
-redis.call('PEXPIRE', KEYS[3], ARGV[4])
-redis.call('PEXPIRE', KEYS[4], ARGV[4])
-redis.call('PEXPIRE', KEYS[5], ARGV[4])
-return redis.call('LLEN', KEYS[5])
+return prolong(ARGV[1], ARGV[3], ARGV[4], not row[3] and ARGV[5])

@@ -4,21 +4,13 @@
 -- ARGV  1 token  2 '1' replaces  3 lease ms  4 frames staged before  5 offset of the first frame
 --       then per frame data, aux
 -- returns  'staged' | 'exists' | 'held' | 'lost' the parts before are gone
+-- @include frames
 local held = redis.call('GET', KEYS[2])
 if ARGV[2] ~= '1' and redis.call('HEXISTS', KEYS[1], 'version') == 1 then return 'exists' end
 if held and held ~= ARGV[1] then return 'held' end
 if ARGV[4] == '0' then redis.call('DEL', KEYS[3]) end
 if redis.call('XLEN', KEYS[3]) ~= tonumber(ARGV[4]) then return 'lost' end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
-local offset = tonumber(ARGV[5])
-for i = 6, #ARGV, 2 do
-  local id = string.format('%d-0', offset)
-  if ARGV[i + 1] == '' then
-    redis.call('XADD', KEYS[3], id, 'f', ARGV[i])
-  else
-    redis.call('XADD', KEYS[3], id, 'f', ARGV[i], 'x', ARGV[i + 1])
-  end
-  offset = offset + 1
-end
+addFrames(KEYS[3], tonumber(ARGV[5]) - 1, 6)
 redis.call('PEXPIRE', KEYS[3], ARGV[3])
 return 'staged'

@@ -3,18 +3,19 @@
  * session). The rules are in the scripts; here is only what goes in and what the answers mean.
  */
 import { assertContinues } from '../frames.ts';
-import type {
-  Append,
-  AppendOutcome,
-  ClaimOutcome,
-  Commit,
-  CommitOutcome,
-  Fence,
-  PushOutcome,
-  ReleaseOutcome,
-  RenewOutcome,
-  StoredFrame,
-  StoreOptions,
+import {
+  type Append,
+  type AppendOutcome,
+  type ClaimOutcome,
+  type Commit,
+  type CommitOutcome,
+  type Fence,
+  type PushOutcome,
+  type ReleaseOutcome,
+  type RenewOutcome,
+  type StoredFrame,
+  type StoreOptions,
+  UNCOMMITTED_LEASES,
 } from '../store.ts';
 import type { Argument, Batch } from './batch.ts';
 import { type SessionKeys, sessionKeys } from './keys.ts';
@@ -23,9 +24,6 @@ import type { Locks } from './lock.ts';
 import { claimedRecord, integer, list, text } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { endedMessage, movedMessage } from './subscriber.ts';
-
-/** A claim that never commits is forgotten after this many leases; sooner, and a slow first commit is fenced. */
-const UNCOMMITTED_LEASES = 4;
 
 const FENCED = -1;
 const CONFLICT = -2;

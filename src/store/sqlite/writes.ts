@@ -10,26 +10,24 @@
  */
 import { randomUUID } from 'node:crypto';
 import { bucketOf } from '../bucket.ts';
-import type {
-  Append,
-  AppendOutcome,
-  ClaimOutcome,
-  Commit,
-  CommitOutcome,
-  Fence,
-  PushOutcome,
-  ReleaseOutcome,
-  RenewOutcome,
-  StoredFrame,
-  StoreOptions,
+import {
+  type Append,
+  type AppendOutcome,
+  type ClaimOutcome,
+  type Commit,
+  type CommitOutcome,
+  type Fence,
+  type PushOutcome,
+  type ReleaseOutcome,
+  type RenewOutcome,
+  type StoredFrame,
+  type StoreOptions,
+  UNCOMMITTED_LEASES,
 } from '../store.ts';
 import type { AfterCommit } from './group.ts';
 import type { Hints } from './hints.ts';
 import { recordOf } from './reads.ts';
 import type { SessionRow, Sql } from './sql.ts';
-
-/** A claim that never commits is forgotten after this many leases; sooner, and a slow first commit is fenced. */
-const UNCOMMITTED_LEASES = 4;
 
 export interface Desk {
   readonly sql: Sql;

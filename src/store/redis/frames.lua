@@ -1,0 +1,17 @@
+-- Included by every script that puts frames into a log.
+-- The arguments from `first` on are frames, each as data and aux ('' none). They become the entries after `head`;
+-- returned is the new head. With `most` the log keeps no more than so many entries.
+local function addFrames(log, head, first, most)
+  for i = first, #ARGV, 2 do
+    head = head + 1
+    local id = string.format('%d-0', head)
+    local frame = { 'f', ARGV[i] }
+    if ARGV[i + 1] ~= '' then frame = { 'f', ARGV[i], 'x', ARGV[i + 1] } end
+    if most then
+      redis.call('XADD', log, 'MAXLEN', '=', most, id, unpack(frame))
+    else
+      redis.call('XADD', log, id, unpack(frame))
+    end
+  end
+  return head
+end
