@@ -3,12 +3,13 @@
  * wrote stays text. CHROMIUM names the browser where it is not found by itself.
  */
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask } from '../support/ask.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
 import { eventually } from '../support/observed.ts';
+import { isExecutable, searched } from '../support/programs.ts';
 
 const FLAGS = [
   '--headless',
@@ -25,21 +26,14 @@ const MARKUP = '<img src=x onerror="document.title=1">';
 function findChromium(): string {
   const named = process.env.CHROMIUM;
   if (named !== undefined && named !== '') return named;
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/snap/bin'];
+  const folders = searched('/usr/bin', '/snap/bin');
   const programs = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
   const candidates = [
     ...folders.flatMap((folder) => programs.map((program) => join(folder, program))),
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
     '/Applications/Chromium.app/Contents/MacOS/Chromium',
   ];
-  const found = candidates.find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const found = candidates.find(isExecutable);
   if (found === undefined)
     throw new Error('no Chromium found: install it (apt-get install chromium) or set CHROMIUM to its path');
   return found;
@@ -60,12 +54,8 @@ describe('the dashboard', () => {
 
   async function converse(complaints: readonly string[], ends = true): Promise<void> {
     const sessionId = randomUUID();
-    for (const complaint of complaints) {
-      const body = JSON.stringify({ session_id: sessionId, chief_complaint: complaint });
-      const headers = { 'content-type': 'application/json' };
-      const response = await fetch(`${instance.http}/api/protocol`, { method: 'POST', headers, body });
-      expect(response.status).toBe(200);
-    }
+    for (const complaint of complaints)
+      await ask(instance.http, { session_id: sessionId, chief_complaint: complaint });
     if (ends) await fetch(`${instance.http}/api/session/${sessionId}`, { method: 'DELETE' });
   }
 

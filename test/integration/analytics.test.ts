@@ -1,17 +1,12 @@
 /** The figures of a real instance over conversations that it really had. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ask } from '../support/ask.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
 
 interface Figures {
   readonly live: { readonly sessions: number; readonly by_state: Readonly<Record<string, number>> };
   readonly ended: Readonly<Record<string, unknown>> & { readonly created_by_hour: readonly number[] };
-}
-
-interface Answer {
-  readonly metadata: {
-    readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
-  };
 }
 
 let instance: Instance;
@@ -30,11 +25,7 @@ afterAll(() => instance?.stop());
 async function converse(complaints: readonly string[], ends = true): Promise<void> {
   const sessionId = randomUUID();
   for (const complaint of complaints) {
-    const body = JSON.stringify({ session_id: sessionId, chief_complaint: complaint });
-    const headers = { 'content-type': 'application/json' };
-    const response = await fetch(`${instance.http}/api/protocol`, { method: 'POST', headers, body });
-    expect(response.status).toBe(200);
-    const { metadata } = (await response.json()) as Answer;
+    const { metadata } = await ask(instance.http, { session_id: sessionId, chief_complaint: complaint });
     if (!ends) continue;
     read += metadata.usage.prompt_tokens;
     written += metadata.usage.completion_tokens;

@@ -2,7 +2,6 @@
  * Real processes of the service: started, known by their own log, ended by pid.
  *
  *  P1  A started process said itself on which port it listens: a stranger on a port is never used.
- *  P2  No child outlives this process, unless that was killed with SIGKILL.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -10,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { adopt } from './children.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -46,15 +46,6 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const START_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 20_000;
 
-const children = new Set<ChildProcess>();
-const killAll = (): void => {
-  for (const child of children) child.kill('SIGKILL');
-};
-process.once('exit', killAll);
-process.once('disconnect', killAll);
-// `exit` is not emitted when a signal ends the process, and the test runner ends its workers with one.
-process.once('SIGTERM', () => process.exit(143));
-
 /** A path under dist, which `npm test` has built before any test runs. */
 function built(path: string): string {
   const file = join(root, 'dist', path);
@@ -71,8 +62,7 @@ export function spawnBuilt(path: string, args: readonly string[], environment: E
     cwd: root,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  children.add(child);
-  child.once('exit', () => children.delete(child));
+  adopt(child);
   return child;
 }
 

@@ -3,28 +3,23 @@
 // Invariants:
 //   T1  A server of our own wherever one can be started: nothing is ever written into one that was there before.
 //       Else the server that POSTGRES_TEST_URL names, in databases of our own that are dropped again.
-//   T2  No server outlives this process, unless it was killed with SIGKILL.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { adopt, hasEnded } from './children.ts';
 import { freePort } from './free-port.ts';
+import { isExecutable, searched } from './programs.ts';
 
 const startWithinMs = 20_000;
 const portAttempts = 5;
 const missing =
   'no PostgreSQL for the tests: install it (apt-get install postgresql, brew install postgresql) or set POSTGRES_TEST_URL';
-
-const children = new Set<ChildProcess>();
-process.once('exit', () => {
-  // Immediate shutdown: SIGKILL would leave the server's own children behind.
-  for (const child of children) child.kill('SIGQUIT');
-});
 
 export interface PostgresServer {
   /** Where its files are; null where they are not ours to read. */
@@ -119,8 +114,8 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
     stdio: ['ignore', 'ignore', 'pipe'],
     ...unprivileged(),
   });
-  children.add(child);
-  child.once('exit', () => children.delete(child));
+  // Immediate shutdown: SIGKILL would leave the server's own children behind.
+  adopt(child, 'SIGQUIT');
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4_000);
@@ -140,7 +135,7 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   const exited = once(child, 'exit');
   child.kill('SIGQUIT');
   await exited;
@@ -183,7 +178,7 @@ function unprivileged(): { readonly uid: number; readonly gid: number } | null {
 }
 
 function binaries(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...packaged(), '/opt/homebrew/bin'];
+  const folders = searched(...packaged(), '/opt/homebrew/bin');
   return folders.find((folder) => ['initdb', 'postgres'].every((name) => isExecutable(join(folder, name))));
 }
 
@@ -195,14 +190,5 @@ function packaged(): readonly string[] {
     return versions.map((version) => join(root, version, 'bin'));
   } catch {
     return [];
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

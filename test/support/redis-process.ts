@@ -2,26 +2,17 @@
 //
 // Invariants:
 //   T1  A started server answered, and what answered is our child: a stranger on the port is never used.
-//   T2  No child outlives this process, unless it was killed with SIGKILL.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { adopt, hasEnded } from './children.ts';
+import { isExecutable, searched } from './programs.ts';
 
 const startWithinMs = 30_000;
 const commandWithinMs = 10_000;
-
-const children = new Set<ChildProcess>();
-const killAll = (): void => {
-  for (const child of children) child.kill('SIGKILL');
-};
-process.once('exit', killAll);
-process.once('disconnect', killAll);
-// `exit` is not emitted when a signal ends the process, and the test runner ends its workers with one.
-process.once('SIGTERM', () => process.exit(143));
 
 export interface Running {
   readonly child: ChildProcess;
@@ -38,8 +29,7 @@ export async function launch(
   readiness: Readiness = 'loaded',
 ): Promise<Running> {
   const child = spawn(findBinary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  children.add(child);
-  child.once('exit', () => children.delete(child));
+  adopt(child);
   let output = '';
   const keepTail = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-4_000);
@@ -106,18 +96,9 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   await exited;
 }
 
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
-}
-
 function findBinary(): string {
   const named = process.env.REDIS_SERVER;
-  const folders = [
-    ...(process.env.PATH ?? '').split(delimiter),
-    '/usr/bin',
-    '/usr/local/bin',
-    '/opt/homebrew/bin',
-  ];
+  const folders = searched('/usr/bin', '/usr/local/bin', '/opt/homebrew/bin');
   const candidates = named ? [named] : folders.map((folder) => join(folder, 'redis-server'));
   const found = candidates.find(isExecutable);
   if (found !== undefined) return found;
@@ -126,13 +107,4 @@ function findBinary(): string {
       ? `REDIS_SERVER names ${named}, which can't be run`
       : 'no redis-server found: install it (apt-get install redis-server, brew install redis) or set REDIS_SERVER',
   );
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
