@@ -199,9 +199,10 @@ export class SessionActor {
 
   async #run(): Promise<void> {
     this.#running = true;
+    let letter: Letter | undefined;
     try {
       while (this.#phase.kind === 'live') {
-        const letter = this.#mailbox.take();
+        letter = this.#mailbox.take();
         if (letter !== undefined) await this.#handle(letter);
         else if (this.#runner.isFlushDue) await this.#flush();
         else break;
@@ -209,6 +210,9 @@ export class SessionActor {
     } catch (error) {
       this.#host.log.error({ sessionId: this.sessionId, err: error }, 'session actor crashed');
       this.stop('crashed');
+      // Whether it took effect nobody knows; left without an answer, its sender would wait for ever, and so would a drain.
+      if (letter?.kind === 'event') letter.settle(refused('internal'));
+      else if (letter?.kind === 'release') letter.settle(true);
     } finally {
       this.#running = false;
     }

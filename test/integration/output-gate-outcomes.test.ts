@@ -5,7 +5,7 @@ import type { Store } from '../../src/store/store.ts';
 import { isDurable } from '../support/client.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 
-type Answer = 'as it is' | 'hangs' | 'fails' | 'fenced' | 'conflict';
+type Answer = 'as it is' | 'hangs' | 'fails' | 'fenced' | 'conflict' | 'answers nonsense';
 
 describe('the output gate', () => {
   let stage: Stage;
@@ -21,6 +21,8 @@ describe('the output gate', () => {
         return new Promise(() => {});
       case 'fails':
         return Promise.reject(new Error('the store is away'));
+      case 'answers nonsense':
+        return Promise.resolve(undefined as never);
       default:
         return Promise.resolve({ kind: answer });
     }
@@ -66,6 +68,8 @@ describe('the output gate', () => {
     ['fails', 'store_unavailable', null],
     ['fenced', 'session_moved', 1012],
     ['conflict', 'session_moved', 1012],
+    // Which is a bug, and what every bug in an actor does: it stops, and who waits for it is told.
+    ['answers nonsense', 'internal', null],
   ] as const)('stays shut where the store %s: the sender is told %s', async (how, code, close) => {
     const visitor = await arrive();
     const before = durable(visitor).length;
