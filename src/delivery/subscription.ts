@@ -150,8 +150,7 @@ export class Subscription {
     if (this.#phase.kind === 'waiting') return this.pull();
     const last = frames.at(-1);
     // Word of the end of a former session of this id may come when the next one has begun: the log will tell.
-    if (this.#arrivedIn === null || (last !== undefined && epochOf(last) < this.#arrivedIn))
-      return this.pull();
+    if (this.#arrivedIn === null || (last !== undefined && !isOf(last, this.#arrivedIn))) return this.pull();
     if (this.#phase.kind === 'live' || this.#phase.kind === 'replaying') this.#sendNext(frames);
     this.end(code);
   }
@@ -258,6 +257,15 @@ export class Subscription {
     this.#epoch = null;
     this.#turnRuns = reset.state === 'processing';
     this.#emit([reset.data], reset.head);
+  }
+}
+
+/** False also for a frame that cannot be read: a hint is only a hint, and the log tells. */
+function isOf(frame: StoredFrame, epoch: number): boolean {
+  try {
+    return epochOf(frame) >= epoch;
+  } catch {
+    return false;
   }
 }
 

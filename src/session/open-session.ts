@@ -76,12 +76,10 @@ async function make(host: ActorHost, claimed: Claimed, input: SessionInput): Pro
 async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecord): Promise<OpenedSession> {
   const { fence } = claimed;
   const read = readSnapshot(record.snapshot);
-  if (read.kind === 'unreadable') {
-    await host.store.release(fence, false);
-    host.log.error({ sessionId: fence.sessionId, why: read.why }, 'session cannot be read by this instance');
-    return { kind: 'refused', code: read.code };
-  }
+  if (read.kind === 'unreadable') return refuse(host, fence, read);
   const { envelope, resting, migrated } = read;
+  const turn = await readTurnText(host.store, fence.sessionId, envelope);
+  if (turn.kind === 'unreadable') return refuse(host, fence, turn);
   let { version } = record;
   if (migrated) {
     const stored = await storeMigrated(host.store, fence, record, envelope);
@@ -94,11 +92,24 @@ async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecor
     version,
     head: record.head,
     turnOffset: envelope.turnOffset,
-    turnText: await readTurnText(host.store, fence.sessionId, envelope),
+    turnText: turn.text,
     transcript: null,
     inboxLength: record.inboxLength,
   };
   return { kind: 'resident', actor: new SessionActor(host, start), created: false };
+}
+
+/** Nothing is written over what cannot be read, and it is not held: whoever repairs it, or is newer, can have it. */
+async function refuse(host: ActorHost, fence: Fence, { code, why }: Unreadable): Promise<OpenedSession> {
+  await host.store.release(fence, false);
+  host.log.error({ sessionId: fence.sessionId, why }, 'session cannot be read by this instance');
+  return { kind: 'refused', code };
+}
+
+interface Unreadable {
+  readonly kind: 'unreadable';
+  readonly code: ErrorCode;
+  readonly why: string;
 }
 
 type Read =
@@ -108,7 +119,7 @@ type Read =
       readonly resting: Resting;
       readonly migrated: boolean;
     }
-  | { readonly kind: 'unreadable'; readonly code: ErrorCode; readonly why: string };
+  | Unreadable;
 
 function readSnapshot(snapshot: string): Read {
   const opened = openEnvelope(snapshot);
@@ -143,16 +154,25 @@ async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, 
   return outcome.kind === 'committed';
 }
 
-async function readTurnText(store: Store, sessionId: string, envelope: Envelope): Promise<TurnText | null> {
+/** What is stored of the running turn's text; null where none runs. Rejects when the store does. */
+async function readTurnText(
+  store: Store,
+  sessionId: string,
+  envelope: Envelope,
+): Promise<{ readonly kind: 'read'; readonly text: TurnText | null } | Unreadable> {
   const { turn } = envelope.context;
-  if (turn === null) return null;
+  if (turn === null) return { kind: 'read', text: null };
   const text = new TurnText(turn.id);
   for (let after = envelope.turnOffset; ; ) {
     const page = await store.readLog(sessionId, after, LOG_PAGE);
-    if (page === null || page.frames.length === 0) return text;
+    if (page === null || page.frames.length === 0) return { kind: 'read', text };
     if (page.first > envelope.turnOffset + 1) text.markIncomplete();
-    for (const frame of page.frames) text.replay(frame);
+    try {
+      for (const frame of page.frames) text.replay(frame);
+    } catch {
+      return { kind: 'unreadable', code: 'internal', why: 'a frame of the running turn is not JSON' };
+    }
     after = page.frames.at(-1)?.offset ?? page.head;
-    if (after >= page.head) return text;
+    if (after >= page.head) return { kind: 'read', text };
   }
 }

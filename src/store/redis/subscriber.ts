@@ -33,11 +33,24 @@ export function endedMessage(sessionId: string, frames: readonly StoredFrame[]):
   return `e${sessionId}\n${JSON.stringify(frames)}`;
 }
 
-function hintOf(message: string): Hint {
+/** Null for what is no hint of ours: a word on a channel must not be the end of all who listen. */
+function hintOf(message: string): Hint | null {
   if (message.startsWith('m')) return { kind: 'moved', sessionId: message.slice(1) };
   const end = message.indexOf('\n');
-  const frames = JSON.parse(message.slice(end + 1)) as readonly StoredFrame[];
-  return { kind: 'ended', sessionId: message.slice(1, end), frames };
+  if (!message.startsWith('e') || end < 0) return null;
+  const frames = framesOf(message.slice(end + 1));
+  return frames === null ? null : { kind: 'ended', sessionId: message.slice(1, end), frames };
+}
+
+function framesOf(json: string): readonly StoredFrame[] | null {
+  try {
+    const frames = JSON.parse(json) as readonly StoredFrame[];
+    return frames.every(({ offset, data }) => Number.isSafeInteger(offset) && typeof data === 'string')
+      ? frames
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 export function createSubscriber(client: Client): Subscriber {
@@ -77,7 +90,7 @@ export function createSubscriber(client: Client): Subscriber {
     const channel = channels.get(name);
     if (channel === undefined) return;
     const hint = hintOf(message);
-    if (channel.sessions.has(hint.sessionId)) tell(hint);
+    if (hint !== null && channel.sessions.has(hint.sessionId)) tell(hint);
   });
   client.on('close', () => {
     connected = false;

@@ -1,0 +1,198 @@
+/**
+ * A session that breaks, breaks alone: what is stored of it, or said about it, makes code throw that serves many
+ * others as well. It is refused with a word, what it has stays as it is, and repaired it goes on.
+ */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sessionKeys } from '../../src/store/redis/keys.ts';
+import { until } from '../support/chaos-figures.ts';
+import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
+import { simulatorsAnswer } from '../support/chaos-oracle.ts';
+import { TestClient } from '../support/client.ts';
+import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+
+const WITHIN_MS = 60_000;
+let redis: RedisServer;
+let direct: Redis;
+let simulator: SimulatorProcess;
+let fleet: Fleet;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  direct = new Redis(redis.port, '127.0.0.1', { protocol: 2, replyMapping: 'legacy' });
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '20' });
+  fleet = await startFleet(2, () => ({
+    REDIS_URL: redis.url,
+    VLLM_BASE_URL: simulator.url,
+    HIBERNATE_MS: '500',
+  }));
+});
+afterAll(async () => {
+  direct?.disconnect();
+  await fleet?.stop();
+  await simulator?.stop();
+  await redis?.stop();
+});
+
+const sleeps = (sessionId: string): Promise<void> =>
+  until(
+    async () => (await direct.exists(sessionKeys(sessionId).lock)) === 0,
+    'the session to sleep',
+    WITHIN_MS,
+  );
+
+/** All that is kept of a session and is not about who holds it. */
+async function kept(sessionId: string): Promise<unknown> {
+  const { session, log, transcript, inbox } = sessionKeys(sessionId);
+  return [
+    await direct.hmget(session, 'snap', 'version', 'head'),
+    await direct.xrange(log, '-', '+'),
+    await direct.lrange(transcript, 0, -1),
+    await direct.lrange(inbox, 0, -1),
+  ];
+}
+
+const loggedOf = (instance: Instance, sessionId: string, words: string): number =>
+  instance.logs.filter((line) => line.includes(sessionId) && line.includes(words)).length;
+
+/** Somebody whose answer streams on the same instance while the other breaks; it must be whole. */
+interface Neighbour {
+  readonly client: TestClient;
+  expectWhole(): Promise<void>;
+}
+
+async function neighbourOn(instance: Instance): Promise<Neighbour> {
+  const client = await TestClient.greet(instance.url, { after: 0 });
+  const content = '[[fault:tokens=120]] I sit beside.';
+  client.message('beside', content);
+  await client.waitForType('delta', WITHIN_MS);
+  return {
+    client,
+    async expectWhole() {
+      const end = await client.completed('beside', WITHIN_MS);
+      expect(end.type).toBe('turn.completed');
+      const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
+      expect(client.turnText(end.turn_id)).toBe(answer);
+      expect(
+        differenceFromLog(client.durable, await storedFrames(direct, client.sessionId), { toTheEnd: false }),
+      ).toBeNull();
+      client.drop();
+    },
+  };
+}
+
+describe('a session whose transition throws', () => {
+  it('refuses the message and stays as it was, again and again, while its neighbours are answered', async () => {
+    const instance = fleet.at(0);
+    const broken = await TestClient.greet(instance.url, { after: 0 });
+    const { sessionId } = broken;
+    broken.message('before', 'I was well before.', { options: { max_tokens: 5 } });
+    await broken.completed('before');
+    await sleeps(sessionId);
+    const { session } = sessionKeys(sessionId);
+    const whole = (await direct.hget(session, 'snap')) ?? '';
+    // Every field is one that a session may have; that a turn is being answered which is not there, no field can say.
+    const jobs = { generation: { src: 'generation', key: '1' } };
+    const poison = JSON.stringify({ ...JSON.parse(whole), value: { processing: 'generating' }, jobs });
+    await direct.hset(session, 'snap', poison);
+    const before = await kept(sessionId);
+    const neighbour = await neighbourOn(instance);
+
+    for (const policy of ['interrupt', 'rollback', 'interrupt']) {
+      const id = `to-${policy}-${broken.frames.length}`;
+      broken.message(id, 'Can you hear me?', { policy });
+      expect((await broken.refused(id, WITHIN_MS)).code).toBe('internal');
+      expect(broken.isOpen).toBe(true);
+      expect(await kept(sessionId)).toEqual(before);
+    }
+    expect(loggedOf(instance, sessionId, '"step failed"')).toBeGreaterThanOrEqual(3);
+    await neighbour.expectWhole();
+    expect(await metric(instance, 'rehydra_actors_stopped_total', { reason: 'crashed' })).toBe(0);
+
+    await sleeps(sessionId);
+    await direct.hset(session, 'snap', whole);
+    broken.message('again', 'And now?', { options: { max_tokens: 5 } });
+    expect((await broken.completed('again', WITHIN_MS)).type).toBe('turn.completed');
+    expect(
+      differenceFromLog(broken.durable, await storedFrames(direct, sessionId), { toTheEnd: false }),
+    ).toBeNull();
+    broken.drop();
+  });
+});
+
+describe('words on the channels of instances that mean nothing', () => {
+  it('are passed over: nobody ends by them, and sessions go on', async () => {
+    const instance = fleet.at(0);
+    const neighbour = await neighbourOn(instance);
+    const { sessionId } = neighbour.client;
+    const junk = [
+      '',
+      'x',
+      'm',
+      'e',
+      `e${sessionId}`,
+      `e${sessionId}\n`,
+      `e${sessionId}\n{`,
+      ...['null', '1', '{}', '[null]', '[{}]', '[{"offset":"1","data":1}]', '[{"offset":1,"data":"{"}]'].map(
+        (frames) => `e${sessionId}\n${frames}`,
+      ),
+      `e${sessionId}\n[{"offset":1,"data":"null"}]`,
+      '{"kind":"release"}',
+      `{"kind":"refused","sessionId":"${sessionId}","connection":"","code":"nonsense"}`,
+    ];
+    for (const words of junk) {
+      await direct.call('SPUBLISH', sessionKeys(sessionId).channel, words);
+      await direct.call('SPUBLISH', `rehydra:i:${instance.instanceId}`, words);
+    }
+    await neighbour.expectWhole();
+    expect((await fetch(`${instance.http}/healthz`)).status).toBe(200);
+    expect(instance.logs.filter((line) => /uncaughtException|unhandledRejection/.test(line))).toEqual([]);
+  });
+});
+
+describe('a session whose running turn cannot be read', () => {
+  it('is refused by whoever takes it over, with a word, while other turns of the dead are finished', async () => {
+    const [owner, heir] = [fleet.at(0), fleet.at(1)];
+    const content = '[[fault:tokens=120]] It began yesterday.';
+    const broken = await TestClient.greet(owner.url, { after: 0 });
+    const { sessionId } = broken;
+    broken.message('cut', content);
+    const neighbour = await TestClient.greet(owner.url, { after: 0 });
+    neighbour.message('beside', content);
+    await Promise.all([broken, neighbour].map((client) => client.waitForType('delta', WITHIN_MS)));
+    // Nobody takes them over before the log is torn.
+    heir.kill('SIGSTOP');
+    await fleet.kill(0);
+    const { log } = sessionKeys(sessionId);
+    const entries = await direct.xrange(log, '-', '+');
+    const write = async (torn: boolean): Promise<void> => {
+      const page = direct.multi().del(log);
+      for (const [id, [, data = '', ...more]] of entries)
+        page.xadd(log, id, 'f', torn && data.includes('"delta"') ? '{"type":"delta",' : data, ...more);
+      await page.exec();
+    };
+    await write(true);
+    const before = await kept(sessionId);
+    heir.kill('SIGCONT');
+
+    await until(() => loggedOf(heir, sessionId, 'cannot be read') > 1, 'several attempts', WITHIN_MS);
+    const returning = await TestClient.open(heir.url);
+    for (let times = 0; times < 3; times += 1) {
+      returning.send({ type: 'hello', session_id: sessionId });
+      expect((await returning.waitForType('error', WITHIN_MS)).code).toBe('internal');
+    }
+    expect(await kept(sessionId)).toEqual(before);
+    const reader = await TestClient.greet(heir.url, { session_id: neighbour.sessionId, after: 0 });
+    const end = await reader.completed('beside', WITHIN_MS);
+    const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
+    expect(reader.turnText(end.turn_id)).toBe(answer);
+
+    await write(false);
+    await returning.hello({ session_id: sessionId, after: 0 });
+    const { turn_id } = await returning.completed('cut', WITHIN_MS);
+    expect(returning.turnText(turn_id)).toBe(answer);
+    for (const client of [returning, reader]) client.drop();
+  });
+});
