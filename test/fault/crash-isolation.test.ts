@@ -32,7 +32,7 @@ beforeAll(async () => {
   fleet = await startFleet(3, (index) => ({
     REDIS_URL: redis.url,
     VLLM_BASE_URL: simulator.url,
-    DRAIN_MS: '4000',
+    DRAIN_MS: '2000',
     ...(bugs[index] === undefined ? {} : { NODE_OPTIONS: bugs[index] }),
   }));
 });
@@ -53,7 +53,9 @@ describe('an error that nobody handles', () => {
       () => new ReconnectingClient({ urls: [fleet.urls[index]!, fleet.urls[2]!] }),
     );
     await Promise.all(clients.map((client) => client.welcomed()));
-    const said = clients.map((client, turn) => client.say(`Patient ${turn} of instance ${index} speaks.`));
+    // Long enough that none of them is over before it is handed over.
+    const long = '[[fault:tokens=240]]';
+    const said = clients.map((client, turn) => client.say(`${long} Patient ${turn} of instance ${index}.`));
     await Promise.all(
       clients.map((client, turn) =>
         client.until(() => (client.turnOf(said[turn]!)?.text ?? '') !== '', 'the first token'),
@@ -64,11 +66,14 @@ describe('an error that nobody handles', () => {
     const { logs } = fleet.at(index);
     expect(logs.filter((line) => line.includes(word))).toHaveLength(1);
     expect(logs.some((line) => line.includes('"drained"'))).toBe(true);
+    expect(logs.filter((line) => line.includes('"sessions let go"')).join()).toContain('"handedOver":5');
 
     const turns = await Promise.all(clients.map((client, turn) => client.answered(said[turn]!)));
     const conversations = turns.map((turn, patient) => [exchange(said[patient]!.content, turn)]);
     expect(await differences(simulator.url, conversations)).toEqual([]);
     expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+    // Sent away with a word, not cut off.
+    expect(clients.map(({ closes }) => closes[0])).toEqual(clients.map(() => 1012));
     for (const client of clients) client.stop();
   });
 });
