@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { asShipped } from './vitest.shipped.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/{unit,property,conformance,integration,security,e2e}/**/*.test.ts'],
     // Without this the compiled copies of the sources are collected as well.
     exclude: ['dist*/**', 'node_modules/**'],
     reporters: ['default'],
@@ -10,5 +10,22 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'all',
+          include: ['test/{unit,property,conformance,integration,security,e2e}/**/*.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...asShipped,
+          name: 'as shipped',
+          include: ['test/property/{step,actor}*.test.ts', 'test/unit/{machine,envelope}*.test.ts'],
+        },
+      },
+    ],
   },
 });

@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { asShipped } from './vitest.shipped.ts';
 
 const tenMinutesMs = 600_000;
 
 export default defineConfig({
   test: {
+    ...asShipped,
     include: ['test/{fault,simulation}/**/*.test.ts'],
     exclude: ['dist*/**', 'node_modules/**'],
     reporters: ['default'],
