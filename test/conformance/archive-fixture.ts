@@ -108,3 +108,14 @@ export async function planOf(engine: Engine, query: SearchQuery): Promise<string
     .map((columns) => columns.find(([name]) => name === 'detail' || name === 'QUERY PLAN')?.[1])
     .join('\n');
 }
+
+/** Blocks that PostgreSQL touches to answer a search. */
+export async function blocksOf(engine: Engine, query: SearchQuery): Promise<number> {
+  const { sql, parameters } = pageOf(engine, query).compile();
+  const explain = CompiledQuery.raw(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`, [...parameters]);
+  const { rows } = await engine.db.executeQuery<{
+    readonly 'QUERY PLAN': readonly { readonly Plan: Readonly<Record<string, unknown>> }[];
+  }>(explain);
+  const plan = rows[0]?.['QUERY PLAN'][0]?.Plan;
+  return Number(plan?.['Shared Hit Blocks']) + Number(plan?.['Shared Read Blocks']);
+}

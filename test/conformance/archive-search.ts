@@ -3,6 +3,7 @@ import { wordsOf } from '../../src/archive/words.ts';
 import {
   type ArchiveFactory,
   type ArchiveFixture,
+  blocksOf,
   dialogue,
   everyHit,
   fill,
@@ -11,7 +12,7 @@ import {
   sessionOf,
 } from './archive-fixture.ts';
 
-const MANY = 20_000;
+const MANY = 100_000;
 
 export function describeSearch(open: ArchiveFactory): void {
   describe('searching', () => {
@@ -212,7 +213,7 @@ export function describeSearch(open: ArchiveFactory): void {
 
     const queries = [
       { limit: 20 },
-      { limit: 20, from: MORNING + 10, to: MORNING + 19_000 },
+      { limit: 20, from: MORNING + 10, to: MORNING + 99_000 },
       { limit: 20, userId: 'user-7' },
       { limit: 20, diagnosisId: 'diagnosis-7' },
       { limit: 20, userId: 'user-7', diagnosisId: 'diagnosis-7' },
@@ -234,6 +235,13 @@ export function describeSearch(open: ArchiveFactory): void {
         if (engine.kind === 'sqlite') expectSqliteIndex(plan, query.text !== undefined);
         else expectPostgresIndex(plan, query.text !== undefined);
       }
+      if (engine.kind !== 'postgres') return;
+      const [atFirst, later] = [
+        await blocksOf(engine, query),
+        await blocksOf(engine, { ...query, cursor: late.cursor ?? '' }),
+      ];
+      process.stdout.write(`${JSON.stringify(query)}: ${atFirst} blocks, on the tenth page ${later}\n`);
+      expect(later).toBeLessThanOrEqual(2 * atFirst + 20);
     });
 
     it('shows all of them, once each, in the order of their beginning', async () => {

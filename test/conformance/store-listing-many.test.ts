@@ -80,6 +80,10 @@ describe('a hundred thousand sessions', () => {
     const all = await walk(store, {}, 1_000, count);
     expect(all).toHaveLength(SESSIONS);
     expect(new Set(all).size).toBe(SESSIONS);
+    const [first, last] = [perPage[0], perPage.at(-1)];
+    process.stdout.write(
+      `${perPage.length} pages of 1,000: the first took ${first} script calls, the last ${last}\n`,
+    );
     // The first page costs what every other one costs: the four buckets of the first wave. The last two ask on.
     expect(new Set(perPage.slice(0, -2))).toEqual(new Set([4]));
     expect(Math.max(...perPage)).toBeLessThanOrEqual(BUCKETS);

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { tell } from '../support/chaos-figures.ts';
 import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/migration.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -47,6 +48,7 @@ describe('moving a hundred thousand sessions from the embedded store to Redis', 
       summary: null,
     });
     const moved = await migrate([...ends, '--validate']);
+    tell(`moved, after two kills: ${JSON.stringify(moved.summary)}`);
     expect(moved.said.some((line) => line.startsWith('going on after'))).toBe(true);
     expect(moved).toMatchObject({
       code: 0,
@@ -66,6 +68,7 @@ describe('moving a hundred thousand sessions from the embedded store to Redis', 
       expect(killed).toMatchObject({ signal: 'SIGKILL', summary: null });
     }
     const back = await migrate([...ends, '--rollback']);
+    tell(`rolled back, after two kills: ${JSON.stringify(back.summary)}`);
     expect(back.code).toBe(0);
     expect(back.summary?.differs ?? 0).toBe(0);
     expect(await inSource()).toEqual(before);
