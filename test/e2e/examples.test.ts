@@ -2,19 +2,14 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { describe, expect, it } from 'vitest';
+import { startInstance } from '../support/instance.ts';
+import { started } from '../support/started.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
 
-let instance: Instance;
-beforeAll(async () => {
-  instance = await startInstance({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' });
-});
-afterAll(async () => {
-  await instance?.stop();
-});
+const [instance] = started(() => startInstance({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }));
 
 async function example(name: string): Promise<string> {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/main.ts', name], {

@@ -6,11 +6,12 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { simulatorsAnswer } from '../support/chaos-oracle.ts';
 import { TestClient } from '../support/client.ts';
 import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const WITHIN_MS = 60_000;
@@ -109,7 +110,7 @@ describe('a session whose transition throws', () => {
     }
     expect(loggedOf(instance, sessionId, '"step failed"')).toBeGreaterThanOrEqual(3);
     await neighbour.expectWhole();
-    expect(await metric(instance, 'rehydra_actors_stopped_total', { reason: 'crashed' })).toBe(0);
+    expect(await metric(instance.http, 'rehydra_actors_stopped_total', { reason: 'crashed' })).toBe(0);
 
     await sleeps(sessionId);
     await direct.hset(session, 'snap', whole);

@@ -2,43 +2,31 @@
  * Everything at once, for a while: instances are killed, paused and drained, Redis is paused, lines are cut and go
  * silent, on a schedule drawn from a seed, while many clients talk. CHAOS_SEED repeats a run, CHAOS_MS makes it longer.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { chaosSeed, inParallel, seeded, tell } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { plan, spoken, type Trouble } from '../support/chaos-schedule.ts';
 import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startSimulatorProcess } from '../support/instance.ts';
+import { startProxy } from '../support/proxy.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const CLIENTS = 60;
 const INSTANCES = 3;
 const CHAOS_MS = Number(process.env.CHAOS_MS ?? 70_000);
-let redis: RedisServer;
-let simulator: SimulatorProcess;
-let fleet: Fleet;
-const lines: TcpProxy[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis({ appendonly: 'everysec' });
-  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });
-  fleet = await startFleet(INSTANCES, () => ({
-    REDIS_URL: redis.url,
-    VLLM_BASE_URL: simulator.url,
-    DRAIN_MS: '4000',
-  }));
-  for (let index = 0; index < INSTANCES; index += 1) lines.push(await startProxy(fleet.at(index).port));
-});
-afterAll(async () => {
-  for (const line of lines) await line.stop();
-  await fleet?.stop();
-  await simulator?.stop();
-  await redis?.stop();
-});
-
-const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+const [redis, simulator] = started(
+  () => startRedis({ appendonly: 'everysec' }),
+  () => startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' }),
+);
+const environment = () => ({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, DRAIN_MS: '4000' });
+const [fleet] = started(() => startFleet(INSTANCES, environment));
+const lines = started(
+  ...Array.from({ length: INSTANCES }, (_, index) => () => startProxy(fleet.at(index).port)),
+);
 
 async function cause(trouble: Trouble): Promise<void> {
   switch (trouble.kind) {

@@ -6,12 +6,13 @@ import { bucketOf } from '../../src/store/bucket.ts';
 import { bucketKeys, sessionKeys } from '../../src/store/redis/keys.ts';
 import { openAndLeave } from '../support/chaos-crowd.ts';
 import { seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { differences, exchange } from '../support/chaos-oracle.ts';
 import { moveSlotOf } from '../support/chaos-reshard.ts';
 import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
 import { type Environment, type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { metric } from '../support/observed.ts';
 import { ReconnectingClient } from '../support/reconnecting-client.ts';
 import { type RedisCluster, startRedisCluster } from '../support/redis-server.ts';
 
@@ -49,7 +50,7 @@ async function start(changes: Environment = {}): Promise<void> {
 
 async function ended(): Promise<number> {
   const counts = await Promise.all(
-    [0, 1].map((index) => metric(fleet.at(index), 'rehydra_actors_stopped_total', { reason: 'ended' })),
+    [0, 1].map((index) => metric(fleet.at(index).http, 'rehydra_actors_stopped_total', { reason: 'ended' })),
   );
   return counts.reduce((sum, count) => sum + count, 0);
 }

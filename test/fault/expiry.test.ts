@@ -8,7 +8,8 @@ import { afterEach, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openAndLeave } from '../support/chaos-crowd.ts';
 import { tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const INSTANCES = [0, 1, 2];
@@ -40,7 +41,7 @@ async function keys(pattern: string): Promise<readonly string[]> {
 }
 
 const sum = async (name: string, labels: Readonly<Record<string, string>>): Promise<number> => {
-  const counts = await Promise.all(INSTANCES.map((index) => metric(fleet.at(index), name, labels)));
+  const counts = await Promise.all(INSTANCES.map((index) => metric(fleet.at(index).http, name, labels)));
   return counts.reduce((total, count) => total + count, 0);
 };
 const ended = (): Promise<number> => sum('rehydra_actors_stopped_total', { reason: 'ended' });
@@ -82,7 +83,9 @@ async function expectOneEndEach(count: number, from: string): Promise<void> {
   await new Promise((resume) => setTimeout(resume, 1_500));
   expect(await ended()).toBe(count);
   const shares = await Promise.all(
-    INSTANCES.map((index) => metric(fleet.at(index), 'rehydra_actors_stopped_total', { reason: 'ended' })),
+    INSTANCES.map((index) =>
+      metric(fleet.at(index).http, 'rehydra_actors_stopped_total', { reason: 'ended' }),
+    ),
   );
   tell(`${shares.join(' + ')} expired, each exactly once`);
 }

@@ -1,13 +1,15 @@
 /** Two hundred clients on a bad line: two seconds of nothing in every five, for a minute, while answers stream. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { inParallel, seeded, tell } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
+import { startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { startSimulatorProcess } from '../support/instance.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const CLIENTS = 200;
 /** Each carries its share of the clients, and they do not fail in step. */
@@ -16,25 +18,13 @@ const MINUTE_MS = 60_000;
 const EVERY_MS = 5_000;
 const DROPPED_MS = 2_000;
 
-let redis: RedisServer;
-let simulator: SimulatorProcess;
-let fleet: Fleet;
-const lines: TcpProxy[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '10' });
-  fleet = await startFleet(2, () => ({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url }));
-  for (let index = 0; index < LINES; index += 1) lines.push(await startProxy(fleet.at(index % 2).port));
-});
-afterAll(async () => {
-  for (const line of lines) await line.stop();
-  await fleet?.stop();
-  await simulator?.stop();
-  await redis?.stop();
-});
-
-const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+const [redis, simulator] = started(startRedis, () =>
+  startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '10' }),
+);
+const [fleet] = started(() => startFleet(2, () => ({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url })));
+const lines = started(
+  ...Array.from({ length: LINES }, (_, index) => () => startProxy(fleet.at(index % 2).port)),
+);
 
 async function fail(line: TcpProxy, index: number, until: number): Promise<number> {
   let drops = 0;

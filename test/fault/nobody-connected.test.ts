@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { differences, exchange } from '../support/chaos-oracle.ts';
 import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { metric } from '../support/observed.ts';
 import { ReconnectingClient } from '../support/reconnecting-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -48,7 +49,7 @@ it('a turn whose owner dies with nobody connected is finished by another instanc
   );
   for (const talker of talkers) talker.stop();
   await until(
-    async () => (await metric(fleet.at(0), 'rehydra_connections')) === 0,
+    async () => (await metric(fleet.at(0).http, 'rehydra_connections')) === 0,
     'every socket to be gone',
     10_000,
   );
@@ -58,7 +59,7 @@ it('a turn whose owner dies with nobody connected is finished by another instanc
 
   // Nobody asks for these sessions: that they go on is the other instance's own doing.
   await until(async () => (await Promise.all(ids.map(ended))).every(Boolean), 'every turn to end', 60_000);
-  expect(await metric(fleet.at(1), 'rehydra_connections')).toBe(0);
+  expect(await metric(fleet.at(1).http, 'rehydra_connections')).toBe(0);
 
   const readers = ids.map(
     (sessionId) => new ReconnectingClient({ urls: [fleet.urls[1]!], sessionId, after: 0 }),

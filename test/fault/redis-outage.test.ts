@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
 import { TestClient } from '../support/client.ts';
 import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
+import { metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const TALKERS = 60;
@@ -166,7 +167,7 @@ async function liveThrough(trouble: Trouble): Promise<void> {
   expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
   const turns = talkers.reduce((sum, talker) => sum + talker.turns.length, 0);
   const failures = await Promise.all(
-    [0, 1].map((index) => metric(fleet.at(index), 'rehydra_store_errors_total')),
+    [0, 1].map((index) => metric(fleet.at(index).http, 'rehydra_store_errors_total')),
   );
   tell(`${turns} turns, ${errors.length} retryable errors told, ${failures.join(' + ')} store errors met`);
   const told = new Set(

@@ -1,29 +1,23 @@
 /** A new version is rolled out, instance by instance, while five hundred clients talk. */
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, metric, startFleet } from '../support/chaos-fleet.ts';
+import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
 import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { type SimulatorProcess, startInstance, startSimulatorProcess } from '../support/instance.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance.ts';
+import { metric } from '../support/observed.ts';
 import { ReconnectingClient } from '../support/reconnecting-client.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const CLIENTS = 500;
 const DRAIN_MS = 8_000;
 /** After its drain time an instance has this long to close what it holds. */
 const GRACE_MS = 10_000;
-let redis: RedisServer;
-let simulator: SimulatorProcess;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '30', SIMULATOR_TOKENS_PER_SECOND: '8' });
-});
-afterAll(async () => {
-  await simulator?.stop();
-  await redis?.stop();
-});
+const [redis, simulator] = started(startRedis, () =>
+  startSimulatorProcess({ SIMULATOR_TOKENS: '30', SIMULATOR_TOKENS_PER_SECOND: '8' }),
+);
 
 const environment = () => ({
   REDIS_URL: redis.url,
@@ -121,7 +115,7 @@ async function rollUnderLoad(fleet: Fleet, direct: Redis): Promise<void> {
   tell(`clients that needed more than one attempt: ${((100 * moreThanOne) / CLIENTS).toFixed(1)} %`);
   for (const client of clients) client.stop();
   await until(
-    async () => (await metric(fleet.at(0), 'rehydra_connections')) === 0,
+    async () => (await metric(fleet.at(0).http, 'rehydra_connections')) === 0,
     'every socket to be gone',
     20_000,
   );

@@ -3,6 +3,7 @@
  * loss is Redis' own and not promised against (N1); what is promised is that it is said. Whoever saw a frame that is
  * gone is told to start over, and what each client shows in the end is what lies in the log.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { seeded, tell, until } from '../support/chaos-figures.ts';
@@ -42,8 +43,6 @@ afterEach(async () => {
   await replica?.stop();
   await primary?.stop();
 });
-
-const sleep = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
 
 /** Answered, or forgotten by the store together with its answer. */
 function settled(client: ReconnectingClient, said: Said): Promise<void> {

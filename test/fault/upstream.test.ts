@@ -1,29 +1,16 @@
 /** The model server dies, stalls or talks nonsense in mid-answer: the answer is finished all the same, or the end is said. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { tell } from '../support/chaos-figures.ts';
 import { differences, exchange, simulatorsAnswer } from '../support/chaos-oracle.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { ReconnectingClient, type Said } from '../support/reconnecting-client.ts';
+import { started } from '../support/started.ts';
 
 const CLIENTS = 20;
 const pace = { SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '40' };
 const patience = { GENERATION_INTER_TOKEN_MS: '1500', GENERATION_FIRST_TOKEN_MS: '3000' };
-let simulator: SimulatorProcess;
-let instance: Instance;
-
-beforeAll(async () => {
-  simulator = await startSimulatorProcess(pace);
-  instance = await startInstance({ VLLM_BASE_URL: simulator.url, ...patience });
-});
-afterAll(async () => {
-  await instance?.stop();
-  await simulator?.stop();
-});
+const [simulator] = started(() => startSimulatorProcess(pace));
+const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url, ...patience }));
 
 interface Asked {
   readonly client: ReconnectingClient;

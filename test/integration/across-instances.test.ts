@@ -1,33 +1,17 @@
 /** One conversation, two instances: it goes on wherever its client comes back, from the very next frame. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TestClient, type TurnEnd } from '../support/client.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { countUp, eventually, plainAnswer, running, type Said, textOf } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 describe('a conversation on two instances', () => {
-  let redis: RedisServer;
-  let simulator: SimulatorProcess;
-  let one: Instance;
-  let two: Instance;
-
-  beforeAll(async () => {
-    [redis, simulator] = await Promise.all([
-      startRedis(),
-      startSimulatorProcess({ SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '0' }),
-    ]);
-    const environment = { REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url };
-    [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-  });
-  afterAll(async () => {
-    await Promise.all([one?.stop(), two?.stop()]);
-    await Promise.all([simulator?.stop(), redis?.stop()]);
-  });
+  const [redis, simulator] = started(startRedis, () =>
+    startSimulatorProcess({ SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '0' }),
+  );
+  const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url });
+  const [one, two] = started(launch, launch);
 
   /** Says it and waits; resolves with what was answered. */
   async function say(client: TestClient, id: string, content: string, history: Said[]): Promise<string> {

@@ -2,38 +2,24 @@
  * The fence: an owner that was stopped past its lock has lost its sessions, whatever it still believes. Stopped with
  * SIGSTOP, it cannot notice; its own clock, sockets and half-sent answer go on as if nothing had happened.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import { TestClient } from '../support/client.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 describe('an owner that was stopped past its lock', () => {
-  let redis: RedisServer;
-  let simulator: SimulatorProcess;
-  let owner: Instance;
-  let heir: Instance;
-
-  beforeAll(async () => {
-    [redis, simulator] = await Promise.all([startRedis(), startSimulatorProcess({ SIMULATOR_TOKENS: '40' })]);
-    const environment = {
+  const [redis, simulator] = started(startRedis, () => startSimulatorProcess({ SIMULATOR_TOKENS: '40' }));
+  const launch = () =>
+    startInstance({
       REDIS_URL: redis.url,
       VLLM_BASE_URL: simulator.url,
       LEASE_MS: '1000',
       HIBERNATE_MS: '120000',
-    };
-    [owner, heir] = await Promise.all([startInstance(environment), startInstance(environment)]);
-  });
-  afterAll(async () => {
-    await Promise.all([owner?.stop(), heir?.stop()]);
-    await Promise.all([simulator?.stop(), redis?.stop()]);
-  });
+    });
+  const [owner, heir] = started(launch, launch);
 
   const fencedAtOwner = () => metric(owner.http, 'rehydra_actors_stopped_total', { reason: 'fenced' });
 

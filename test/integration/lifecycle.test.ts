@@ -1,39 +1,28 @@
 /** How a session ends by itself, with real clocks and short deadlines. What is asserted is order and count, no times. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
 import { countUp, eventually, tracesOf } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const HOUR_MS = '3600000';
 
 describe('the life of a session', () => {
-  let redis: RedisServer;
-  let one: Instance;
-  let two: Instance;
-  let brief: Instance;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    const idling = {
+  const [redis] = started(startRedis);
+  const idling = () =>
+    startInstance({
       REDIS_URL: redis.url,
       SESSION_IDLE_MS: '2500',
       SESSION_WARN_MS: '600',
       LEASE_MS: '1000',
       HIBERNATE_MS: '300',
       SIMULATOR_TOKENS_PER_SECOND: '0',
-    };
-    [one, two, brief] = await Promise.all([
-      startInstance(idling),
-      startInstance(idling),
-      startInstance({ SESSION_IDLE_MS: HOUR_MS, SESSION_ABSOLUTE_MS: '1500', SESSION_WARN_MS: '600' }),
-    ]);
-  });
-  afterAll(async () => {
-    await Promise.all([one?.stop(), two?.stop(), brief?.stop()]);
-    await redis?.stop();
-  });
+    });
+  const [one, two, brief] = started(idling, idling, () =>
+    startInstance({ SESSION_IDLE_MS: HOUR_MS, SESSION_ABSOLUTE_MS: '1500', SESSION_WARN_MS: '600' }),
+  );
 
   interface SessionRecord {
     readonly state: string;

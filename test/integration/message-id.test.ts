@@ -1,28 +1,17 @@
 /** A client that does not know whether its message arrived sends it again: it is taken once (G6). */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { describe, expect, it } from 'vitest';
+import { startSimulator } from '../../src/simulator/simulator.ts';
 import { type Frame, TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { startInstance } from '../support/instance.ts';
 import { eventually, textOf } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 describe('a message that is sent again', () => {
-  let redis: RedisServer;
-  let simulator: Simulator;
-  let one: Instance;
-  let two: Instance;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    simulator = await startSimulator({ tokens: 40, tokensPerSecond: 100 });
-    const environment = { REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url };
-    [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-  });
-  afterAll(async () => {
-    await Promise.all([one?.stop(), two?.stop()]);
-    await Promise.all([simulator?.close(), redis?.stop()]);
-  });
+  const [redis, simulator] = started(startRedis, () => startSimulator({ tokens: 40, tokensPerSecond: 100 }));
+  const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url });
+  const [one, two] = started(launch, launch);
 
   const content = 'My knee hurts';
   const duplicates = (client: TestClient): readonly Frame<'error'>[] =>

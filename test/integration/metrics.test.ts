@@ -1,11 +1,12 @@
 /** What Prometheus is told by real processes; and that alerts and dashboard ask for nothing that is not told. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { startInstance } from '../support/instance.ts';
 import { eventually, metric } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 interface Rules {
   readonly groups: readonly {
@@ -35,21 +36,18 @@ const asked = [
 const names = [...new Set(asked.flatMap((expr) => expr.match(/rehydra_\w+/g) ?? []))].sort();
 
 describe('the metrics of two instances on one Redis', () => {
-  let redis: RedisServer;
-  let one: Instance;
-  let two: Instance;
-  let written = 0;
-  beforeAll(async () => {
-    redis = await startRedis();
-    const environment = {
+  const [redis] = started(startRedis);
+  const launch = () =>
+    startInstance({
       REDIS_URL: redis.url,
       SESSION_IDLE_MS: '6000',
       SESSION_WARN_MS: '500',
       LEASE_MS: '1000',
       HIBERNATE_MS: '300',
-    };
-    one = await startInstance(environment);
-    two = await startInstance(environment);
+    });
+  const [one, two] = started(launch, launch);
+  let written = 0;
+  beforeAll(async () => {
     const client = await TestClient.greet(one.url);
     client.message('m', '[[fault:tps=20,tokens=20]] A short story please');
     await client.waitForType('turn.started');
@@ -62,10 +60,6 @@ describe('the metrics of two instances on one Redis', () => {
     await client.close();
     await other.close();
   }, 60_000);
-  afterAll(async () => {
-    await Promise.all([one?.stop(), two?.stop()]);
-    await redis?.stop();
-  });
 
   const both = async (name: string, labels: Readonly<Record<string, string>> = {}) =>
     (await metric(one.http, name, labels)) + (await metric(two.http, name, labels));

@@ -1,10 +1,11 @@
 /** What operators and load balancers meet: health, readiness, metrics, errors over HTTP, and a start that is refused. */
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
-import { type Environment, type Instance, spawnBuilt, startInstance } from '../support/instance.ts';
+import { type Environment, spawnBuilt, startInstance } from '../support/instance.ts';
 import { eventually, metric, withRedis } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -14,17 +15,10 @@ async function read(url: string, init: RequestInit = {}) {
 }
 
 describe('an instance that runs', () => {
-  let redis: RedisServer;
-  let instance: Instance;
-
-  beforeAll(async () => {
-    redis = await startRedis({ appendonly: 'everysec' });
-    instance = await startInstance({ REDIS_URL: redis.url, INSTANCE_ID: 'ops-1', DRAIN_MS: '6000' });
-  });
-  afterAll(async () => {
-    await instance?.stop();
-    await redis?.stop();
-  });
+  const [redis] = started(() => startRedis({ appendonly: 'everysec' }));
+  const [instance] = started(() =>
+    startInstance({ REDIS_URL: redis.url, INSTANCE_ID: 'ops-1', DRAIN_MS: '6000' }),
+  );
 
   it('says that it lives, on which store, and how durable that is', async () => {
     const { status, headers, body } = await read(`${instance.http}/healthz`);
@@ -132,18 +126,11 @@ describe('an instance that runs', () => {
 });
 
 describe('an instance whose Redis is full', () => {
-  let redis: RedisServer;
-  let instance: Instance;
+  const [redis] = started(() =>
+    startRedis({ args: ['--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'] }),
+  );
+  const [instance] = started(() => startInstance({ REDIS_URL: redis.url }));
   const limit = (bytes: string) => withRedis(redis.url, (client) => client.config('SET', 'maxmemory', bytes));
-
-  beforeAll(async () => {
-    redis = await startRedis({ args: ['--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'] });
-    instance = await startInstance({ REDIS_URL: redis.url });
-  });
-  afterAll(async () => {
-    await instance?.stop();
-    await redis?.stop();
-  });
 
   it('is not ready while no write is possible, though it lives and reads, and is again once there is room', async () => {
     const readiness = () => read(`${instance.http}/readyz`);

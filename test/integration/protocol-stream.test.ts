@@ -1,36 +1,22 @@
 /** A turn of `POST /api/protocol` as server-sent events: the frames of the socket, resumable on any instance. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { durableFrameSchema, type ServerFrame } from '../../src/protocol/server-frames.ts';
 import { ask, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import { readEvents, refusedStream, type SentEvent } from '../support/event-source.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { type Instance, startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { countUp, metric } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const SLOW = '[[fault:tps=60,tokens=60]] chest pain';
 
-let redis: RedisServer;
-let simulator: SimulatorProcess;
-let one: Instance;
-let two: Instance;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' });
-  const environment = { REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url };
-  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-});
-afterAll(async () => {
-  await Promise.all([one?.stop(), two?.stop()]);
-  await Promise.all([simulator?.stop(), redis?.stop()]);
-});
+const [redis, simulator] = started(startRedis, () =>
+  startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }),
+);
+const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url });
+const [one, two] = started(launch, launch);
 
 const at = (instance: Instance) => `${instance.http}/api/protocol`;
 const idsOf = (events: readonly SentEvent[]) => events.flatMap(({ id }) => (id === null ? [] : [id]));

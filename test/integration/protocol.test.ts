@@ -1,35 +1,21 @@
 /** `POST /api/protocol` between two instances on Redis: what it accepts, whom it makes wait, and what it never does twice. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ask, type Fields, get, post, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { type Instance, startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { eventually, metric, running } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const LONG = '[[fault:tps=40,tokens=4000]] a long story';
 const SLOW = '[[fault:tps=60,tokens=60]] chest pain';
 
-let redis: RedisServer;
-let simulator: SimulatorProcess;
-let one: Instance;
-let two: Instance;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' });
-  const environment = { REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, QUEUE_MAX: '2' };
-  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-});
-afterAll(async () => {
-  await Promise.all([one?.stop(), two?.stop()]);
-  await Promise.all([simulator?.stop(), redis?.stop()]);
-});
+const [redis, simulator] = started(startRedis, () =>
+  startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }),
+);
+const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, QUEUE_MAX: '2' });
+const [one, two] = started(launch, launch);
 
 /** Tokens that the model has read so far: they grow with every generation. */
 const promptTokens = (url: string) => metric(url.slice(0, -'/v1'.length), 'vllm:prompt_tokens_total');

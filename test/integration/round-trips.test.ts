@@ -1,35 +1,27 @@
 /** What a transition costs: one call of Redis, whatever it writes. Redis itself is the witness, by MONITOR. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually, metric, type RedisWitness, witness } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { eventually, metric, witness } from '../support/observed.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const MINUTE_MS = '120000';
 
 describe('round trips to Redis', () => {
-  let redis: RedisServer;
-  let instance: Instance;
-  let seen: RedisWitness;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    // Leases and sleep so long that nothing but the conversation itself reaches Redis for its session.
-    instance = await startInstance({
+  const [redis] = started(startRedis);
+  // Leases and sleep so long that nothing but the conversation itself reaches Redis for its session.
+  const [instance] = started(() =>
+    startInstance({
       REDIS_URL: redis.url,
       LEASE_MS: MINUTE_MS,
       HIBERNATE_MS: MINUTE_MS,
       SIMULATOR_TOKENS: '60',
       SIMULATOR_TOKENS_PER_SECOND: '200',
-    });
-    seen = await witness(redis.url);
-  });
-  afterAll(async () => {
-    seen?.stop();
-    await instance?.stop();
-    await redis?.stop();
-  });
+    }),
+  );
+  const [seen] = started(() => witness(redis.url));
 
   /** What was called so far that names the session. */
   async function callsFor(sessionId: string): Promise<readonly (readonly string[])[]> {
@@ -74,31 +66,11 @@ describe('round trips to Redis', () => {
     await client.close();
   });
 
-  it('are two before a session that slept stores the next message: its lock, and itself with all it needs', async () => {
-    const drowsy = await startInstance({
-      REDIS_URL: redis.url,
-      LEASE_MS: '900',
-      HIBERNATE_MS: '100',
-      SIMULATOR_TOKENS_PER_SECOND: '0',
-    });
-    try {
-      const client = await TestClient.greet(drowsy.url, { after: 0 });
-      await turn(client, 'a');
-      const residents = () => metric(drowsy.http, 'rehydra_resident_sessions');
-      await eventually('it sleeps', residents, (count) => count === 0);
-      const before = (await callsFor(client.sessionId)).length;
-      await turn(client, 'the-next-one');
-      const made = (await callsFor(client.sessionId)).slice(before);
-      const first = made.findIndex((words) => words.some((word) => word.includes('the-next-one')));
-      expect(made.slice(0, first).map(([command]) => command?.toLowerCase())).toEqual(['evalsha', 'evalsha']);
-      await client.close();
-    } finally {
-      await drowsy.stop();
-    }
-  });
-
-  it('are none for a session that sleeps, however long its client stays', async () => {
-    const leaseMs = 1_200;
+  /** On an instance where a session fell asleep after a turn; its client is still there. */
+  async function besideSleeper(
+    leaseMs: number,
+    look: (client: TestClient, drowsy: Instance) => Promise<void>,
+  ): Promise<void> {
     const drowsy = await startInstance({
       REDIS_URL: redis.url,
       LEASE_MS: String(leaseMs),
@@ -110,6 +82,25 @@ describe('round trips to Redis', () => {
       await turn(client, 'a');
       const residents = () => metric(drowsy.http, 'rehydra_resident_sessions');
       await eventually('it sleeps', residents, (count) => count === 0);
+      await look(client, drowsy);
+      await client.close();
+    } finally {
+      await drowsy.stop();
+    }
+  }
+
+  it('are two before a session that slept stores the next message: its lock, and itself with all it needs', () =>
+    besideSleeper(900, async (client) => {
+      const before = (await callsFor(client.sessionId)).length;
+      await turn(client, 'the-next-one');
+      const made = (await callsFor(client.sessionId)).slice(before);
+      const first = made.findIndex((words) => words.some((word) => word.includes('the-next-one')));
+      expect(made.slice(0, first).map(([command]) => command?.toLowerCase())).toEqual(['evalsha', 'evalsha']);
+    }));
+
+  it('are none for a session that sleeps, however long its client stays', async () => {
+    const leaseMs = 1_200;
+    await besideSleeper(leaseMs, async (client, drowsy) => {
       // Who looks after a lease that was given up does so within one lease.
       await sleep(2 * leaseMs);
       const before = (await callsFor(client.sessionId)).length;
@@ -117,9 +108,6 @@ describe('round trips to Redis', () => {
       const beatsBefore = beats();
       await eventually('eight heartbeats of the instance', beats, (count) => count >= beatsBefore + 8);
       expect((await callsFor(client.sessionId)).slice(before)).toEqual([]);
-      await client.close();
-    } finally {
-      await drowsy.stop();
-    }
+    });
   });
 });

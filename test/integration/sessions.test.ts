@@ -1,6 +1,6 @@
 /** Sessions as they are told of, listed and deleted over HTTP: from any instance, in the shapes that the document promises. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { asyncapiDocument } from '../../src/http/asyncapi.ts';
 import { openapiDocument } from '../../src/http/openapi.ts';
@@ -13,21 +13,17 @@ import { TestClient } from '../support/client.ts';
 import { described } from '../support/described.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
 import { eventually } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
-let redis: RedisServer;
-let one: Instance;
-let two: Instance;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  const environment = { REDIS_URL: redis.url, SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' };
-  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-});
-afterAll(async () => {
-  await Promise.all([one?.stop(), two?.stop()]);
-  await redis?.stop();
-});
+const [redis] = started(startRedis);
+const launch = () =>
+  startInstance({
+    REDIS_URL: redis.url,
+    SIMULATOR_TOKENS: '24',
+    SIMULATOR_TOKENS_PER_SECOND: '0',
+  });
+const [one, two] = started(launch, launch);
 
 describe('a session', () => {
   it('is told of with every field of the protocol, the same from either instance', async () => {

@@ -3,40 +3,26 @@
  * timer: what one instance does reaches the other by the store's hints, or the test fails.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Frame, TestClient } from '../support/client.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { type Instance, startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { countUp, eventually, running, tracesOf } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const LONG_TURN = '[[fault:tps=40,tokens=1500]] A long story please';
 
 describe('a session that is watched on two instances', () => {
-  let redis: RedisServer;
-  let simulator: SimulatorProcess;
-  let one: Instance;
-  let two: Instance;
-
-  beforeAll(async () => {
-    [redis, simulator] = await Promise.all([startRedis(), startSimulatorProcess({ SIMULATOR_TOKENS: '40' })]);
-    const environment = {
+  const [redis, simulator] = started(startRedis, () => startSimulatorProcess({ SIMULATOR_TOKENS: '40' }));
+  const launch = () =>
+    startInstance({
       REDIS_URL: redis.url,
       VLLM_BASE_URL: simulator.url,
       LEASE_MS: '120000',
       HIBERNATE_MS: '120000',
-    };
-    [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-  });
-  afterAll(async () => {
-    await Promise.all([one?.stop(), two?.stop()]);
-    await Promise.all([simulator?.stop(), redis?.stop()]);
-  });
+    });
+  const [one, two] = started(launch, launch);
 
   /** A client on the first instance whose turn runs, and one on the second that follows it. */
   async function midTurn(): Promise<{ owner: TestClient; other: TestClient; turnId: string }> {

@@ -3,32 +3,24 @@
  * is told here is told by the log and its hints.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { shareSchema, sharesSchema } from '../../src/http/share.ts';
 import { ask, get, post, problemOf, type Reply } from '../support/ask.ts';
 import { type Frame, TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
 import { countUp } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
-let redis: RedisServer;
-let one: Instance;
-let two: Instance;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  const environment = {
+const [redis] = started(startRedis);
+const launch = () =>
+  startInstance({
     REDIS_URL: redis.url,
     LEASE_MS: '120000',
     SIMULATOR_TOKENS: '24',
     SIMULATOR_TOKENS_PER_SECOND: '0',
-  };
-  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
-});
-afterAll(async () => {
-  await Promise.all([one?.stop(), two?.stop()]);
-  await redis?.stop();
-});
+  });
+const [one, two] = started(launch, launch);
 
 interface Pair {
   readonly owner: TestClient;

@@ -2,39 +2,27 @@
  * Clients that stop reading while a long turn streams (R16). What the kernel takes for them is some megabytes, what
  * the server keeps for each is one; beyond that a connection ends, and its client catches up by its offset.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
-import {
-  type Instance,
-  type SimulatorProcess,
-  startInstance,
-  startSimulatorProcess,
-} from '../support/instance.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance.ts';
 import { countUp, eventually, metric } from '../support/observed.ts';
+import { started } from '../support/started.ts';
 
 const TOKENS = 2_400_000;
 const SLOW_CLIENTS = 6;
 const GROWTH_MAX_BYTES = 256 * 1024 * 1024;
 
 describe('a client that stops reading', () => {
-  let simulator: SimulatorProcess;
-  let instance: Instance;
-
-  beforeAll(async () => {
-    simulator = await startSimulatorProcess({
-      SIMULATOR_TOKENS_PER_SECOND: '0',
-      SIMULATOR_MAX_MODEL_LEN: String(2 * TOKENS),
-    });
-    instance = await startInstance({
+  const [simulator] = started(() =>
+    startSimulatorProcess({ SIMULATOR_TOKENS_PER_SECOND: '0', SIMULATOR_MAX_MODEL_LEN: String(2 * TOKENS) }),
+  );
+  const [instance] = started(() =>
+    startInstance({
       VLLM_BASE_URL: simulator.url,
       GENERATION_MAX_TOKENS: String(TOKENS),
       FRAME_LOG_MAX: '100000',
-    });
-  });
-  afterAll(async () => {
-    await instance?.stop();
-    await simulator?.stop();
-  });
+    }),
+  );
 
   const residentBytes = () => metric(instance.http, 'rehydra_process_resident_memory_bytes');
   const sentAway = () => metric(instance.http, 'rehydra_disconnects_total', { code: '4010' });

@@ -2,33 +2,22 @@
  * An instance that was away for longer than a lease is taken for dead, and sessions that are opened meanwhile no
  * longer count on its sockets. Its clients must not be forgotten for that: nobody would hint to them any more.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { startInstance } from '../support/instance.ts';
 import { countUp, eventually, metric, withRedis } from '../support/observed.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startProxy } from '../support/proxy.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 describe('an instance that was taken for dead', () => {
-  let redis: RedisServer;
-  let proxy: TcpProxy;
-  let speakers: Instance;
-  let watchers: Instance;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    proxy = await startProxy(redis.port);
-    const environment = { LEASE_MS: '1000', HIBERNATE_MS: '200', SIMULATOR_TOKENS: '30' };
-    [speakers, watchers] = await Promise.all([
-      startInstance({ ...environment, REDIS_URL: redis.url }),
-      startInstance({ ...environment, REDIS_URL: `redis://127.0.0.1:${proxy.port}` }),
-    ]);
-  });
-  afterAll(async () => {
-    await Promise.all([speakers?.stop(), watchers?.stop()]);
-    await proxy?.stop();
-    await redis?.stop();
-  });
+  const [redis] = started(startRedis);
+  const [proxy] = started(() => startProxy(redis.port));
+  const environment = { LEASE_MS: '1000', HIBERNATE_MS: '200', SIMULATOR_TOKENS: '30' };
+  const [speakers, watchers] = started(
+    () => startInstance({ ...environment, REDIS_URL: redis.url }),
+    () => startInstance({ ...environment, REDIS_URL: `redis://127.0.0.1:${proxy.port}` }),
+  );
 
   const attached = async (sessionId: string): Promise<readonly string[]> =>
     withRedis(redis.url, async (client) => {

@@ -1,31 +1,29 @@
 /** Downloads of a conversation, from an instance that has it and from one that has not. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { transcriptSchema } from '../../src/http/transcript-route.ts';
 import { ask, get, type ProtocolAnswer, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import { fhirProblems } from '../support/fhir.ts';
 import { type Instance, startInstance } from '../support/instance.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { started } from '../support/started.ts';
 
 const session_id: string = randomUUID();
-let redis: RedisServer;
-let one: Instance;
-let two: Instance;
-const answers: ProtocolAnswer[] = [];
-
+const [redis] = started(startRedis);
+const launch = () =>
+  startInstance({
+    REDIS_URL: redis.url,
+    SIMULATOR_TOKENS: '24',
+    SIMULATOR_TOKENS_PER_SECOND: '0',
+  });
+const [one, two] = started(launch, launch);
 beforeAll(async () => {
-  redis = await startRedis();
-  const environment = { REDIS_URL: redis.url, SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' };
-  [one, two] = await Promise.all([startInstance(environment), startInstance(environment)]);
   const who = { session_id, user_id: 'dr-a', diagnosis_id: 'ICD-I21' };
   answers.push(await ask(one.http, { ...who, age: 61, chief_complaint: 'chest pain' }));
   answers.push(await ask(one.http, { ...who, chief_complaint: '# A heading\r<b>bold</b>\n```' }));
 });
-afterAll(async () => {
-  await Promise.all([one?.stop(), two?.stop()]);
-  await redis?.stop();
-});
+const answers: ProtocolAnswer[] = [];
 
 const download = (instance: Instance, format: string, id: string = session_id) =>
   get(`${instance.http}/api/session/${id}/transcript?format=${format}`);

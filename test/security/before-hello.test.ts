@@ -1,11 +1,12 @@
 /** What a stranger can do before hello: be refused, cheaply, and be gone when the time is over (S4). */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HELLO_DEADLINE_MS } from '../../src/protocol/client-frames.ts';
 import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { type RedisWitness, witness } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startInstance } from '../support/instance.ts';
+import { witness } from '../support/observed.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { openStage, type Stage } from '../support/stage.ts';
+import { started } from '../support/started.ts';
 
 const EARLY = [
   { type: 'message', id: 'm', content: 'Good morning' },
@@ -110,20 +111,9 @@ describe('before hello', () => {
 });
 
 describe('before hello, on a real socket', () => {
-  let redis: RedisServer;
-  let instance: Instance;
-  let seen: RedisWitness;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    instance = await startInstance({ REDIS_URL: redis.url, LEASE_MS: '120000' });
-    seen = await witness(redis.url);
-  });
-  afterAll(async () => {
-    seen?.stop();
-    await instance?.stop();
-    await redis?.stop();
-  });
+  const [redis] = started(startRedis);
+  const [instance] = started(() => startInstance({ REDIS_URL: redis.url, LEASE_MS: '120000' }));
+  const [seen] = started(() => witness(redis.url));
 
   it('a thousand frames cost Redis nothing', async () => {
     const client = await TestClient.open(instance.url);

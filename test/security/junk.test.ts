@@ -5,12 +5,13 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { startInstance } from '../support/instance.ts';
 import { type Junk, junk, oversize } from '../support/junk-frames.ts';
 import { metric } from '../support/observed.ts';
+import { started } from '../support/started.ts';
 
 const TOGETHER = 4;
 const JUNK_FRAMES = 9_900;
@@ -18,14 +19,7 @@ const OVERSIZE_FRAMES = 100;
 const GROWTH_MAX_BYTES = 96 * 1024 * 1024;
 
 describe('junk', () => {
-  let instance: Instance;
-
-  beforeAll(async () => {
-    instance = await startInstance({ SIMULATOR_TOKENS_PER_SECOND: '0' });
-  });
-  afterAll(async () => {
-    await instance?.stop();
-  });
+  const [instance] = started(() => startInstance({ SIMULATOR_TOKENS_PER_SECOND: '0' }));
 
   const residentBytes = () => metric(instance.http, 'rehydra_process_resident_memory_bytes');
   const commits = () => metric(instance.http, 'rehydra_commits_total');

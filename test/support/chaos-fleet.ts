@@ -78,19 +78,3 @@ function keepLogs(instances: readonly Instance[]): void {
   for (const [index, { instanceId, logs }] of instances.entries())
     writeFileSync(join(folder, `${process.pid}-${index}-${instanceId}.log`), `${logs.join('\n')}\n`);
 }
-
-/** One counter of an instance's metrics, summed over the labels that match. */
-export async function metric(
-  instance: Instance,
-  name: string,
-  labels: Readonly<Record<string, string>> = {},
-): Promise<number> {
-  const text = await (await fetch(`${instance.http}/metrics`)).text();
-  let sum = 0;
-  for (const line of text.split('\n')) {
-    if (!line.startsWith(`${name}{`)) continue;
-    if (!Object.entries(labels).every(([label, value]) => line.includes(`${label}="${value}"`))) continue;
-    sum += Number(line.slice(line.lastIndexOf(' ') + 1));
-  }
-  return sum;
-}

@@ -1,0 +1,35 @@
+/**
+ * Programs that the tests of a file, or of a describe, share: started before the first test, stopped after the last.
+ *
+ *  S1  What is named together starts and stops together; what is named later starts later and stops sooner.
+ *  S2  What did start is stopped, whether or not the rest did.
+ */
+import { afterAll, beforeAll } from 'vitest';
+
+type Stoppable = { stop(): unknown } | { close(): unknown };
+
+/** The results stand for the programs: they can be named at once, and read once the tests run. */
+export function started<T extends readonly Stoppable[]>(
+  ...starts: { readonly [K in keyof T]: () => Promise<T[K]> }
+): T {
+  const running = new Map<number, Stoppable>();
+  beforeAll(async () => {
+    const all = starts.map(async (start, index) => running.set(index, await start()));
+    const failed = (await Promise.allSettled(all)).find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([...running.values()].map((one) => ('stop' in one ? one.stop() : one.close())));
+  }, 60_000);
+  return starts.map((_, index) => standIn(() => running.get(index))) as readonly Stoppable[] as T;
+}
+
+function standIn(find: () => Stoppable | undefined): Stoppable {
+  return new Proxy({} as Stoppable, {
+    get(_, name) {
+      const one = find();
+      if (one === undefined) throw new Error(`${String(name)} was asked of a program that does not run`);
+      return Reflect.get(one, name);
+    },
+  });
+}
