@@ -10,7 +10,7 @@ import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import { readEntry } from '../../src/session/inbox-entry.ts';
 import { topState } from '../../src/session/step.ts';
 import type { Append, Commit, Fence, StoredFrame } from '../../src/store/store.ts';
-import type { StoreWitness } from './sim-store.ts';
+import type { StoreWitness } from './store-witness.ts';
 import type { Violations } from './violations.ts';
 
 /** One frame in the tree, with what the log up to it says. */

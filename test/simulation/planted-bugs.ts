@@ -4,7 +4,7 @@
  */
 import type { Commit } from '../../src/store/store.ts';
 import type { WrapStore } from './sim-node.ts';
-import { SOUND } from './sim-store.ts';
+import { SOUND } from './store-rules.ts';
 import { FAITHFUL, type Variant } from './world.ts';
 
 /** Frames go out as the commit that holds them is sent, not as it is acknowledged. */

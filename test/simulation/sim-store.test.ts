@@ -4,8 +4,9 @@ import { bucketOf } from '../../src/store/bucket.ts';
 import type { Hint, Store, StoreOptions } from '../../src/store/store.ts';
 import type { StoreFixture } from '../conformance/store-fixture.ts';
 import { describeStore } from '../conformance/store-suite.ts';
-import { SimStore, type StoreWitness } from './sim-store.ts';
+import { SimStore } from './sim-store.ts';
 import { type Line, storeHandle } from './store-handle.ts';
+import type { StoreWitness } from './store-witness.ts';
 
 const unseen: StoreWitness = {
   claimed() {},

@@ -9,7 +9,6 @@
  * Read next: store-handle.ts (the contract on top), sim-network.ts (what may happen to a call on its way here).
  */
 import { bucketOf } from '../../src/store/bucket.ts';
-import { readCursor, writeCursor } from '../../src/store/cursor.ts';
 import {
   type Append,
   type AppendOutcome,
@@ -25,46 +24,24 @@ import {
   type ReleaseOutcome,
   type RenewOutcome,
   type SessionDump,
-  type SessionIndex,
   type SessionPage,
-  type StoredFrame,
   type StoreOptions,
   type Swept,
   UNCOMMITTED_LEASES,
 } from '../../src/store/store.ts';
-import { EMPTY_STATE, emptyRow, type Lock, type Row, recordOf, type StoreState } from './store-row.ts';
-
-/** Is told what the store accepted, as it accepts it. */
-export interface StoreWitness {
-  /** `inbox` is what the claim finds in it. */
-  claimed(fence: Fence, inbox: readonly string[]): void;
-  committed(fence: Fence, commit: Commit): void;
-  /** An end was acknowledged where nothing was left to end. */
-  endedAlready(fence: Fence, commit: Commit): void;
-  appended(fence: Fence, append: Append): void;
-  renewed(fence: Fence): void;
-  released(fence: Fence): void;
-  pushed(sessionId: string, entry: string): void;
-  /** Entries that left the inbox with the write that applied them. */
-  consumed(sessionId: string, entries: readonly string[]): void;
-  /** How to go back to what it knows now: the changes that follow may be lost. */
-  remember(): () => void;
-}
-
-/** What a planted bug may leave out. */
-export interface StoreRules {
-  readonly checksFence: boolean;
-  /** An entry that was read stays until a write applies it. */
-  readonly keepsInbox: boolean;
-  /** Epochs follow the clock, so that a failover brings none back. */
-  readonly datesEpochs: boolean;
-}
-
-export const SOUND: StoreRules = { checksFence: true, keepsInbox: true, datesEpochs: true };
-
-export type Claimed =
-  | { readonly kind: 'claimed'; readonly epoch: number; readonly row: Row }
-  | { readonly kind: 'held' };
+import { countByState, dumpOf, listPage, logPage } from './store-reads.ts';
+import {
+  type Claimed,
+  EMPTY_STATE,
+  emptyRow,
+  type Lock,
+  type Row,
+  type StoreState,
+  without,
+  written,
+} from './store-row.ts';
+import { SOUND, type StoreRules } from './store-rules.ts';
+import type { StoreWitness } from './store-witness.ts';
 
 /** How many changes back a failover may go. */
 const PAST_MAX = 64;
@@ -145,7 +122,7 @@ export class SimStore {
     const row = this.#rowOf(sessionId);
     const lock = this.#lockOf(sessionId);
     if (row === undefined && write.end && (lock === undefined || lock.token === fence.token)) {
-      this.#change({ locks: this.#without(this.#state.locks, sessionId) });
+      this.#change({ locks: without(this.#state.locks, sessionId) });
       this.#witness.endedAlready(fence, write);
       return { kind: 'committed', inboxLength: 0 };
     }
@@ -157,9 +134,9 @@ export class SimStore {
 
     if (write.end) {
       this.#change({
-        rows: this.#without(this.#state.rows, sessionId),
-        locks: this.#without(this.#state.locks, sessionId),
-        due: this.#without(this.#state.due, sessionId),
+        rows: without(this.#state.rows, sessionId),
+        locks: without(this.#state.locks, sessionId),
+        due: without(this.#state.due, sessionId),
       });
       this.#witness.committed(fence, write);
       if (write.notify) this.#publish({ kind: 'ended', sessionId, frames: write.frames });
@@ -226,7 +203,7 @@ export class SimStore {
     const lock = this.#lockOf(sessionId);
     const given = `-${fence.token}`;
     if (row?.token === given) return { kind: 'released' };
-    const locks = this.#without(this.#state.locks, sessionId);
+    const locks = without(this.#state.locks, sessionId);
     if (row === undefined && (lock === undefined || lock.token === fence.token)) {
       this.#change({ locks });
       return { kind: 'released' };
@@ -236,7 +213,7 @@ export class SimStore {
     const rows =
       row.version > 0
         ? new Map(this.#state.rows).set(sessionId, { ...row, token: given })
-        : this.#without(this.#state.rows, sessionId);
+        : without(this.#state.rows, sessionId);
     this.#change({ rows, locks });
     this.#witness.released(fence);
     if (notify) this.#publish({ kind: 'moved', sessionId });
@@ -276,10 +253,10 @@ export class SimStore {
       const waits = row !== undefined && row.inbox.length > 0;
       const lock = this.#lockOf(sessionId);
       if (row === undefined || row.version === 0) {
-        this.#change({ due: this.#without(this.#state.due, sessionId) });
+        this.#change({ due: without(this.#state.due, sessionId) });
       } else if (!waits && row.dueAt === null) {
         this.#change({
-          due: this.#without(this.#state.due, sessionId),
+          due: without(this.#state.due, sessionId),
           rows: new Map(this.#state.rows).set(sessionId, { ...row, wakeAt: null, hiddenUntil: null }),
         });
       } else if (!waits && row.dueAt !== null && row.dueAt > at) {
@@ -306,7 +283,7 @@ export class SimStore {
   }
 
   farewell(instance: string): void {
-    this.#state = { ...this.#state, members: this.#without(this.#state.members, instance) };
+    this.#state = { ...this.#state, members: without(this.#state.members, instance) };
   }
 
   readInbox(sessionId: string): readonly string[] {
@@ -322,47 +299,17 @@ export class SimStore {
     return row === undefined || row.version === 0 ? null : row;
   }
 
-  list({ state, userId, cursor, limit }: ListQuery): SessionPage {
-    const place = (sessionId: string, { createdAt }: SessionIndex) =>
-      `${String(createdAt).padStart(15, '0')} ${sessionId}`;
-    const found: string[] = [];
-    for (const [sessionId, { version, index, expiresAt }] of this.#state.rows) {
-      if (version === 0 || index === null || expiresAt <= this.#now()) continue;
-      if (state !== undefined && index.state !== state) continue;
-      if (userId !== undefined && index.userId !== userId) continue;
-      const at = place(sessionId, index);
-      if (cursor === undefined || at > String(readCursor(cursor, ['string'])[0])) found.push(at);
-    }
-    const page = found.sort().slice(0, limit);
-    const last = page.length === limit ? page.at(-1) : undefined;
-    return {
-      sessionIds: page.map((at) => at.slice(16)),
-      cursor: last === undefined ? null : writeCursor([last]),
-    };
+  list(query: ListQuery): SessionPage {
+    return listPage(this.#state, this.#now(), query);
   }
 
   countByState(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {};
-    for (const { version, index, expiresAt } of this.#state.rows.values()) {
-      if (version === 0 || index === null || expiresAt <= this.#now()) continue;
-      counts[index.state] = (counts[index.state] ?? 0) + 1;
-    }
-    return counts;
+    return countByState(this.#state, this.#now());
   }
 
   export(sessionId: string): SessionDump | null {
     const row = this.row(sessionId);
-    if (row === null) return null;
-    return {
-      sessionId,
-      record: recordOf(row),
-      index: row.index ?? { state: 'unknown', userId: null, createdAt: 0 },
-      frames: row.log,
-      transcript: row.transcript,
-      inbox: row.inbox,
-      messageIds: [...row.messageIds].sort(),
-      held: this.#lockOf(sessionId) !== undefined,
-    };
+    return row === null ? null : dumpOf(sessionId, row, this.#lockOf(sessionId) !== undefined);
   }
 
   import(dump: SessionDump, mode: ImportMode): ImportOutcome {
@@ -382,7 +329,7 @@ export class SimStore {
       rows: new Map(this.#state.rows).set(sessionId, row),
       due:
         wakeAt === null
-          ? this.#without(this.#state.due, sessionId)
+          ? without(this.#state.due, sessionId)
           : new Map(this.#state.due).set(sessionId, wakeAt),
     });
     return { kind: 'imported' };
@@ -390,11 +337,7 @@ export class SimStore {
 
   logPage(sessionId: string, after: number, limit: number): LogPage | null {
     const row = this.row(sessionId);
-    if (row === null) return null;
-    const { log, head } = row;
-    const first = head - log.length + 1;
-    const from = Math.max(0, after + 1 - first);
-    return { frames: log.slice(from, from + limit), first, head };
+    return row === null ? null : logPage(row, after, limit);
   }
 
   /** Another process answers from now on, and the last changes never reached it. */
@@ -416,16 +359,7 @@ export class SimStore {
   }
 
   #written(row: Row, write: Append | Commit): Row {
-    const log: readonly StoredFrame[] =
-      write.frames.length === 0 ? row.log : [...row.log, ...write.frames].slice(-this.#options.frameLogMax);
-    return {
-      ...row,
-      writeId: write.writeId,
-      head: row.head + write.frames.length,
-      log,
-      inbox: row.inbox.slice(write.inboxTaken),
-      expiresAt: this.#now() + this.#options.leakTtlMs,
-    };
+    return written(row, write, this.#options.frameLogMax, this.#now() + this.#options.leakTtlMs);
   }
 
   #took(before: Row, after: Row, sessionId: string): void {
@@ -453,12 +387,6 @@ export class SimStore {
   #locked(sessionId: string, token: string): ReadonlyMap<string, Lock> {
     const until = this.#now() + this.#options.leaseMs;
     return new Map(this.#state.locks).set(sessionId, { token, until });
-  }
-
-  #without<T>(map: ReadonlyMap<string, T>, sessionId: string): ReadonlyMap<string, T> {
-    const rest = new Map(map);
-    rest.delete(sessionId);
-    return rest;
   }
 
   #change(changes: Partial<StoreState>): void {

@@ -1,5 +1,12 @@
 /** What the simulated store keeps of one session: never changed in place, so that an older state is a reference. */
-import type { SessionIndex, SessionRecord, StoredFrame, TranscriptRecord } from '../../src/store/store.ts';
+import type {
+  Append,
+  Commit,
+  SessionIndex,
+  SessionRecord,
+  StoredFrame,
+  TranscriptRecord,
+} from '../../src/store/store.ts';
 
 export interface Row {
   readonly epoch: number;
@@ -23,6 +30,10 @@ export interface Row {
   readonly expiresAt: number;
 }
 
+export type Claimed =
+  | { readonly kind: 'claimed'; readonly epoch: number; readonly row: Row }
+  | { readonly kind: 'held' };
+
 export interface Lock {
   readonly token: string;
   readonly until: number;
@@ -44,6 +55,12 @@ export const EMPTY_STATE: StoreState = {
   members: new Map(),
 };
 
+export function without<T>(map: ReadonlyMap<string, T>, sessionId: string): ReadonlyMap<string, T> {
+  const rest = new Map(map);
+  rest.delete(sessionId);
+  return rest;
+}
+
 export function emptyRow(token: string, instance: string, expiresAt: number): Row {
   return {
     epoch: 0,
@@ -61,6 +78,19 @@ export function emptyRow(token: string, instance: string, expiresAt: number): Ro
     log: [],
     transcript: [],
     inbox: [],
+    expiresAt,
+  };
+}
+
+/** The row after what a commit and an append have in common. */
+export function written(row: Row, write: Append | Commit, frameLogMax: number, expiresAt: number): Row {
+  const log = write.frames.length === 0 ? row.log : [...row.log, ...write.frames].slice(-frameLogMax);
+  return {
+    ...row,
+    writeId: write.writeId,
+    head: row.head + write.frames.length,
+    log,
+    inbox: row.inbox.slice(write.inboxTaken),
     expiresAt,
   };
 }

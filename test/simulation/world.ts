@@ -19,8 +19,9 @@ import { SimNetwork } from './sim-network.ts';
 import { IDLE_MS, LEASE_MS, SimNode, type WrapStore } from './sim-node.ts';
 import { SimProcess } from './sim-process.ts';
 import { SimSocket } from './sim-socket.ts';
-import { SimStore, SOUND, type StoreRules } from './sim-store.ts';
+import { SimStore } from './sim-store.ts';
 import { storeHandle } from './store-handle.ts';
+import { SOUND, type StoreRules } from './store-rules.ts';
 import { type Violation, Violations } from './violations.ts';
 
 /** How a world differs from the real thing: the planted bugs. */
