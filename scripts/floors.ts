@@ -29,6 +29,7 @@ const rooms: readonly Room[] = [
   { path: 'src/archive', floor: 1 },
   { path: 'src/simulator', floor: 1 },
   { path: 'src/telemetry', floor: 1 },
+  { path: 'src/audit', floor: 1 },
   { path: 'machines', floor: 1 },
   { path: 'src/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },

@@ -107,6 +107,12 @@ export const environmentSchema = z.object({
   SIMULATOR_FIRST_TOKEN_MS: ms(0).describe('delay of its first token'),
   FLUSH_MS: ms(25).describe('running text is stored this often; the first piece at once'),
   DRAIN_MS: ms(8_000).describe('time to let clients and turns go on SIGTERM'),
+  AUDIT_LOG: z
+    .string()
+    .optional()
+    .describe(
+      'a file, or `stdout`: one JSON line for each access to a session, who and from where, nothing of what was said; unset: none',
+    ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -133,6 +139,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: env.PORT,
     instance: env.INSTANCE_ID ?? randomBytes(6).toString('hex'),
     logLevel: env.LOG_LEVEL,
+    auditLog: env.AUDIT_LOG ?? null,
     drainMs: env.DRAIN_MS,
     store: {
       redisUrl: env.REDIS_URL ?? null,

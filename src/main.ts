@@ -47,6 +47,14 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
+// Only where there is a file to open anew: else a terminal that closes ends its server, as it should.
+if (config.auditLog !== null && config.auditLog !== 'stdout') {
+  process.on('SIGHUP', () => {
+    log.info({ signal: 'SIGHUP' }, 'opening the audit log anew');
+    service?.reopenAudit();
+  });
+}
+
 try {
   service = await startService(config, log);
   const { port, upstream } = service;

@@ -10,6 +10,7 @@ import { measuredStore } from './analytics/measured-store.ts';
 import { watchPopulation } from './analytics/population.ts';
 import { openArchive } from './archive/open.ts';
 import { keepRetention } from './archive/retention.ts';
+import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
 import type { Config } from './config.ts';
 import { createConversation } from './conversation/conversation.ts';
 import type { Conversation } from './conversation/port.ts';
@@ -27,7 +28,7 @@ import { rolloutStore } from './store/rollout.ts';
 import { openSqliteStore } from './store/sqlite/open.ts';
 import type { Store } from './store/store.ts';
 import type { Log } from './telemetry/log.ts';
-import { openMeters } from './telemetry/meters.ts';
+import { type Meters, openMeters } from './telemetry/meters.ts';
 import { openMetrics } from './telemetry/metrics.ts';
 import { watchPressure } from './telemetry/pressure.ts';
 import { drain } from './transport/drain.ts';
@@ -38,6 +39,8 @@ export interface Service {
   readonly upstream: string;
   /** Lets clients and turns go elsewhere within the drain time, then stops. */
   drain(): Promise<void>;
+  /** Its file was moved away: from now on lines go into a new one. */
+  reopenAudit(): void;
 }
 
 /** A generation's text is stored at the latest when this much of it waits, in UTF-16 units. */
@@ -50,6 +53,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const { instance } = config;
   const metrics = openMetrics(instance);
   const meters = openMeters(metrics.registry);
+  const audit = openAudit(config, log, meters);
   const store = measuredStore(await openStore(config, log), meters);
   const archive = measuredArchive(await openArchive(config.archive), meters);
   if (store.kind === 'redis' && archive.kind === 'sqlite')
@@ -122,6 +126,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       clock,
       log,
       metrics,
+      audit,
       defaultPolicy: config.session.defaultPolicy,
       draining: () => draining,
       overloaded: pressure.isHigh,
@@ -136,6 +141,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         analytics: createAnalytics(store, archive, clock.now),
         clock,
         greet,
+        audit,
         registry: metrics.registry,
         upstream,
         defaultPolicy: config.session.defaultPolicy,
@@ -176,8 +182,20 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       stopRetention();
       await archive.close();
       await store.close();
+      await audit?.close();
     },
+    reopenAudit: () => audit?.reopen(),
   };
+}
+
+function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
+  const { auditLog: destination, instance } = config;
+  if (destination === null) return null;
+  try {
+    return openAuditLog({ destination, instance, log, failed: meters.auditFailed });
+  } catch (cause) {
+    throw new Error(`AUDIT_LOG: ${destination} cannot be written`, { cause });
+  }
 }
 
 /** The system prompt is for patients: a chat without any gets one only where the operator wrote it. */

@@ -32,7 +32,13 @@ export interface GreetPorts {
   readonly clock: Clock;
 }
 
-export async function greet(ports: GreetPorts, hello: HelloFrame, outlet: Outlet): Promise<Greeting> {
+/** `admitted` is called when the session lets the client in, and before anything of it is said. */
+export async function greet(
+  ports: GreetPorts,
+  hello: HelloFrame,
+  outlet: Outlet,
+  admitted: (sessionId: string, created: boolean) => void,
+): Promise<Greeting> {
   const { directory, hub } = ports;
   const sessionId = hello.session_id?.toLowerCase() ?? randomUUID();
   const clientId = outlet.isVisit === true ? null : (hello.client_id ?? null);
@@ -55,6 +61,7 @@ export async function greet(ports: GreetPorts, hello: HelloFrame, outlet: Outlet
     return attached;
   }
   const { view } = attached;
+  admitted(sessionId, view.created);
   outlet.send([JSON.stringify(welcome(ports.instance, sessionId, view))]);
   subscription.arrive(view.version, view.epoch);
   endWithShare(ports, view, subscription);

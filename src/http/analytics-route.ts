@@ -46,6 +46,7 @@ export function analyticsRoute({ analytics }: AnalyticsPorts): Route {
   return {
     method: 'GET',
     path: '/api/analytics',
+    audit: 'read',
     describe: {
       name: 'getAnalytics',
       summary: 'How the service is used',

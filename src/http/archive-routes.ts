@@ -57,6 +57,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
     {
       method: 'GET',
       path: '/api/archive',
+      audit: 'read',
       describe: {
         name: 'searchArchive',
         summary: 'Conversations that ended, newest first',
@@ -64,11 +65,12 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         answers: { 200: jsonAnswer('A page.', archivedPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
-      async answer({ query, requestId }) {
+      async answer({ query, requestId, about }) {
         const parsed = parseQuery(searchSchema, query);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
         return archiveAnswer(requestId, async () => {
           const { hits, cursor } = await archive.search(searchOf(parsed.value));
+          about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
           const sessions = hits.map((hit) => ({ ...archivedHead(hit), snippet: hit.snippet }));
           return json(200, { count: sessions.length, sessions, cursor });
         });
@@ -77,6 +79,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
     {
       method: 'GET',
       path: '/api/archive/export',
+      audit: 'read',
       describe: {
         name: 'exportArchive',
         summary: 'Whole conversations that ended, page by page',
@@ -84,11 +87,12 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         answers: { 200: jsonAnswer('A page.', exportPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
-      async answer({ query, requestId }) {
+      async answer({ query, requestId, about }) {
         const parsed = parseQuery(exportSchema, query);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
         return archiveAnswer(requestId, async () => {
           const { hits, cursor } = await archive.search(searchOf(parsed.value));
+          about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
           const lives: ArchivedSession[] = [];
           for (const hit of hits) lives.push(...(await archive.read(hit.sessionId)).filter(isLife(hit)));
           return json(200, { count: lives.length, sessions: lives.map(archivedWhole), cursor });
@@ -98,6 +102,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
     {
       method: 'GET',
       path: '/api/archive/:id',
+      audit: 'read',
       describe: {
         name: 'readArchived',
         summary: 'What was said in a session that ended, in every life that it had',
@@ -105,9 +110,10 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         answers: { 200: readAnswer },
         errors: ['bad_request', 'session_not_found', 'archive_unavailable'],
       },
-      async answer({ params, query, requestId }) {
+      async answer({ params, query, requestId, about }) {
         const parsed = parseQuery(readSchema, query);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
+        about?.({ format: parsed.value.format });
         const sessionId = params.id?.toLowerCase() ?? '';
         return archiveAnswer(requestId, async () => {
           const lives = await archive.read(sessionId);

@@ -64,10 +64,11 @@ export function withErasure(ports: ErasePorts, routes: readonly Route[]): readon
             },
           }),
       answer(request) {
-        const { params, query, requestId } = request;
+        const { params, query, requestId, about } = request;
         const parsed = parseQuery(eraseQuerySchema, query);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
         if (parsed.value.erase === 'false') return route.answer(request);
+        about?.({ action: 'erased_session' });
         return erasure(requestId, () => eraseSession(ports, params.id?.toLowerCase() ?? ''));
       },
     };
@@ -82,15 +83,17 @@ export function eraseUserRoute(ports: ErasePorts): Route {
   return {
     method: 'DELETE',
     path: '/api/users/:id',
+    audit: 'erased_user',
     describe: {
       name: 'eraseUser',
       summary: 'Erases a user: every session of theirs, and what they wrote into archived sessions of others',
       answers: { 200: jsonAnswer('Nothing of the user is left.', erasedUserSchema) },
       errors: ['bad_request', 'session_moved', 'store_unavailable', 'archive_unavailable', 'overloaded'],
     },
-    answer({ params, requestId }) {
+    answer({ params, requestId, about }) {
       const userId = decoded(params.id ?? '');
       if (userId === null) return problem('bad_request', requestId, 'the user id cannot be read');
+      about?.({ sessionId: null, subjectUserId: userId });
       return erasure(requestId, () => eraseUser(ports, userId));
     },
   };

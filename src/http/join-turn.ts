@@ -1,15 +1,18 @@
 /** Takes part in one turn of a session: joins like a socket does, sends its message or only listens, and leaves. */
 import { randomUUID } from 'node:crypto';
 import type { OverlapPolicy, SessionContext, SessionEvent } from '../../machines/vocabulary.ts';
+import type { Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
 import { pictureOf } from '../conversation/patient.ts';
 import { depart, type GreetPorts, greet } from '../delivery/greet.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
+import { wordOf } from '../session/outcome.ts';
 import type { ProtocolRequest } from './protocol-request.ts';
 import { type Listener, TurnCollector, type TurnResult } from './turn-collector.ts';
 
 export interface ProtocolPorts {
   readonly greet: GreetPorts;
+  readonly audit: Audit | null;
   readonly defaultPolicy: OverlapPolicy;
   /** Why nothing can be taken now, or null. */
   readonly unavailable: () => ErrorCode | null;
@@ -28,6 +31,8 @@ export interface Visit {
   /** Runs once the client is gone; its turn goes on. */
   readonly onGone: (task: () => void) => void;
   readonly failed: (error: unknown) => void;
+  /** For the audit log. */
+  readonly note: (action: AuditAction, outcome: AuditOutcome) => void;
 }
 
 /** `listen` makes what hears the frames; it is asked again where the message turns out to have been taken before. */
@@ -39,17 +44,24 @@ export async function joinTurn(
   const { message, sessionId, body } = visit;
   if (message.kind === 'listen') {
     const gone = await whyNothingToHear(ports, sessionId);
-    return gone ?? hear(ports, visit, null, message.after, listen());
+    if (gone === null) return hear(ports, visit, null, message.after, listen());
+    visit.note('resumed', gone.code);
+    return gone;
   }
   const first = await attend(ports, visit, message.id, null, listen(), async (collector) => {
     const { directory, instance } = ports.greet;
     const event = messageEvent(ports, body, message.id);
     const outcome = await directory.send(sessionId, event, { instance, connection: collector.id });
-    return outcome.kind === 'refused' ? outcome : collector.result;
+    visit.note('message', wordOf(outcome));
+    if (outcome.kind === 'refused') return outcome;
+    const result = await collector.result;
+    const isForbidden = result.kind === 'refused' && result.code === 'forbidden';
+    if (outcome.kind === 'passed' && isForbidden) visit.note('message', 'forbidden');
+    return result;
   });
   if (first.kind !== 'refused' || first.code !== 'duplicate_message' || !message.repeatable) return first;
   // The first request with this key took the message: its turn is in the log, or waits, or is running.
-  return hear(ports, visit, message.id, 0, listen());
+  return hear(ports, { ...visit, note: () => {} }, message.id, 0, listen());
 }
 
 /** A session is not begun by who has nothing to say in it. */
@@ -86,8 +98,16 @@ async function attend(
     void concludeIfOver(ports, visit.sessionId, messageId, collector);
   });
   visit.onGone(() => collector.end('slow_consumer'));
-  const greeting = await greet(ports.greet, hello(visit, after), collector);
-  if (greeting.kind === 'refused') return greeting;
+  let isAdmitted = false;
+  const greeting = await greet(ports.greet, hello(visit, after), collector, (_, created) => {
+    isAdmitted = true;
+    visit.note(created ? 'created' : 'resumed', 'ok');
+  });
+  if (greeting.kind === 'refused') {
+    const wanted = visit.body.session_id === undefined ? 'created' : 'resumed';
+    if (!isAdmitted) visit.note(wanted, greeting.code);
+    return greeting;
+  }
   try {
     return await task(collector);
   } finally {

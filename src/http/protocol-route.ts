@@ -70,6 +70,16 @@ export function protocolRoute(ports: ProtocolPorts): Route {
         ...parsed.visit,
         onGone: request.onGone,
         failed: (error) => request.failed(error, requestId),
+        note: (action, outcome) =>
+          ports.audit?.note({
+            action,
+            outcome,
+            sessionId: parsed.visit.sessionId,
+            userId: parsed.visit.body.user_id ?? null,
+            clientId: parsed.visit.body.client_id ?? null,
+            address: request.address,
+            door: { kind: 'http', route: 'POST /api/protocol', requestId },
+          }),
       };
       if (parsed.wantsStream) return streamTurn(ports, requestId, visit, parsed.lastSeen);
       const result = await joinTurn(ports, visit, () => ({ onFrame: () => true, onTaken: () => {} }));

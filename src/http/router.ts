@@ -3,7 +3,9 @@
  * Routes are tried in order; the first that matches method and path answers.
  */
 import { randomUUID } from 'node:crypto';
+import type { AuditAction } from '../audit/audit.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
+import type { Noted } from './audited.ts';
 import type { Description } from './description.ts';
 
 export interface HttpRequest {
@@ -14,6 +16,10 @@ export interface HttpRequest {
   readonly header: (name: string) => string;
   readonly body: string;
   readonly requestId: string;
+  /** Of the client. */
+  readonly address: string;
+  /** Tells the audit log, where there is one, what only the route knows. */
+  readonly about?: (noted: Noted) => void;
   /** Runs once the client is gone before it was answered; at once where it is gone already. */
   readonly onGone: (task: () => void) => void;
   /** Told of what a route threw; the client is told nothing of it. */
@@ -29,6 +35,8 @@ export interface StreamSink {
 
 export interface HttpAnswer {
   readonly status: number;
+  /** Of a refusal. */
+  readonly code?: ErrorCode;
   readonly headers: Readonly<Record<string, string>>;
   /** Text, or what writes the answer piece by piece once the head is out. */
   readonly body: string | ((sink: StreamSink) => void);
@@ -40,6 +48,8 @@ export interface Route {
   readonly path: string;
   /** Absent: served, but in no document. */
   readonly describe?: Description;
+  /** What a request does to a session, for the audit log; absent: nothing, or the route tells it itself. */
+  readonly audit?: AuditAction;
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
@@ -59,7 +69,7 @@ export function problem(code: ErrorCode, requestId: string, detail?: string): Ht
   const { status } = errors[code];
   const headers = status === 429 || status === 503 ? { 'retry-after': '1' } : {};
   const error = { ...errorBody(code), ...(detail === undefined ? {} : { detail }), request_id: requestId };
-  return json(status, { error }, headers);
+  return { ...json(status, { error }, headers), code };
 }
 
 export async function answer(

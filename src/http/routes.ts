@@ -1,6 +1,8 @@
 /** Every route of the service, and the documents that are made of them: a route that is not here is not served. */
+import type { Audit } from '../audit/audit.ts';
 import { type AnalyticsPorts, analyticsRoute } from './analytics-route.ts';
 import { type ArchivePorts, archiveRoutes } from './archive-routes.ts';
+import { withAudit } from './audited.ts';
 import { dashboardRoutes } from './dashboard-routes.ts';
 import { documentsRoutes } from './documents-route.ts';
 import { type ErasePorts, eraseUserRoute, withErasure } from './erase-routes.ts';
@@ -21,7 +23,7 @@ export type HttpPorts = OperationsPorts &
   TranscriptPorts &
   ArchivePorts &
   ErasePorts &
-  AnalyticsPorts;
+  AnalyticsPorts & { readonly audit: Audit | null };
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
   const routes = [
@@ -36,5 +38,5 @@ export function httpRoutes(ports: HttpPorts): readonly Route[] {
     analyticsRoute(ports),
     ...dashboardRoutes(),
   ];
-  return [...routes, ...documentsRoutes(routes)];
+  return withAudit(ports.audit, [...routes, ...documentsRoutes(routes)]);
 }

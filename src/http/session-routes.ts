@@ -21,6 +21,7 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
     {
       method: 'GET',
       path: '/api/session/:id',
+      audit: 'read',
       describe: {
         name: 'getSession',
         summary: 'What is known of a session, but not what was said in it',
@@ -39,6 +40,7 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
     {
       method: 'DELETE',
       path: '/api/session/:id',
+      audit: 'deleted',
       describe: {
         name: 'deleteSession',
         summary: 'Ends a session and deletes it, at once',

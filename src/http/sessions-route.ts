@@ -33,6 +33,7 @@ export function sessionsRoute({ directory, store, clock }: SessionsPorts): Route
   return {
     method: 'GET',
     path: '/api/sessions',
+    audit: 'listed',
     describe: {
       name: 'listSessions',
       summary: 'The living sessions, page by page',
@@ -41,7 +42,7 @@ export function sessionsRoute({ directory, store, clock }: SessionsPorts): Route
       answers: { 200: jsonAnswer('A page.', sessionPageSchema) },
       errors: ['bad_request', 'store_unavailable'],
     },
-    async answer({ query, requestId }) {
+    async answer({ query, requestId, about }) {
       const parsed = parseQuery(querySchema, query);
       if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
       const { state, user_id: userId, cursor, limit } = parsed.value;
@@ -59,6 +60,7 @@ export function sessionsRoute({ directory, store, clock }: SessionsPorts): Route
           // It ended between the list and the look.
           return view === null || view === undefined ? [] : [describeSession(id, view, now)];
         });
+        about?.({ sessionIds: sessions.map(({ session_id }) => session_id) });
         return json(200, { count: sessions.length, sessions, cursor: page.cursor });
       } catch (error) {
         const code = (error as { readonly code?: string }).code;

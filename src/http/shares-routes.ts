@@ -52,6 +52,7 @@ export function sharesRoutes({ directory, clock }: SharesPorts): readonly Route[
     {
       method: 'POST',
       path: '/api/session/:id/shares',
+      audit: 'shared',
       describe: {
         name: 'share',
         summary: 'Invites a user into a session',
@@ -74,6 +75,7 @@ export function sharesRoutes({ directory, clock }: SharesPorts): readonly Route[
         const parsed = parseBody(shareRequestSchema, request.body);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
         const { user_id, access, expires_in_ms, invited_by } = parsed.value;
+        request.about?.({ userId: invited_by ?? null, subjectUserId: user_id });
         const looked = await lookAs(request, invited_by);
         if (looked.kind === 'refused') return looked.answer;
         const { context } = looked;
@@ -97,6 +99,7 @@ export function sharesRoutes({ directory, clock }: SharesPorts): readonly Route[
     {
       method: 'GET',
       path: '/api/session/:id/shares',
+      audit: 'read',
       describe: {
         name: 'listShares',
         summary: 'Who is invited into a session, and who of them is there',
@@ -114,6 +117,7 @@ export function sharesRoutes({ directory, clock }: SharesPorts): readonly Route[
     {
       method: 'DELETE',
       path: '/api/session/:id/shares/:share',
+      audit: 'share_revoked',
       describe: {
         name: 'revokeShare',
         summary: 'Takes an invitation back and closes the sockets of who was invited, on every instance',
@@ -137,11 +141,14 @@ export function sharesRoutes({ directory, clock }: SharesPorts): readonly Route[
         const { requestId } = request;
         const parsed = parseQuery(revocationQuerySchema, request.query);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
+        request.about?.({ userId: parsed.value.revoked_by ?? null });
         const looked = await lookAs(request, parsed.value.revoked_by);
         if (looked.kind === 'refused') return looked.answer;
         const { sessionId, shares } = looked.context;
         const shareId = request.params.share ?? '';
-        if (!shares.some(({ id }) => id === shareId)) return problem('not_found', requestId);
+        const share = shares.find(({ id }) => id === shareId);
+        if (share === undefined) return problem('not_found', requestId);
+        request.about?.({ subjectUserId: share.userId });
         const outcome = await directory.send(sessionId, { type: 'unshare', at: clock.now(), shareId }, null);
         if (outcome.kind === 'refused') return problem(outcome.code, requestId);
         const isGone = (view: { readonly context: SessionContext } | null) =>

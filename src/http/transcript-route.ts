@@ -39,6 +39,7 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
   return {
     method: 'GET',
     path: '/api/session/:id/transcript',
+    audit: 'read',
     describe: {
       name: 'downloadTranscript',
       summary: 'What was said in a session, as a file',
@@ -58,10 +59,11 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
       },
       errors: ['bad_request', 'session_not_found', 'store_unavailable'],
     },
-    async answer({ params, query, requestId }) {
+    async answer({ params, query, requestId, about }) {
       const sessionId = params.id?.toLowerCase() ?? '';
       const parsed = parseQuery(querySchema, query);
       if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
+      about?.({ format: parsed.value.format });
       let view: SessionView | null;
       let entries: readonly TranscriptEntry[];
       try {

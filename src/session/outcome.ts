@@ -10,6 +10,10 @@ export type Outcome =
   /** This actor stopped before it took the input: ask the directory again. */
   | { readonly kind: 'untaken' };
 
+/** In a word, for who only notes it. */
+export const wordOf = (outcome: Outcome): 'ok' | 'passed' | ErrorCode =>
+  outcome.kind === 'refused' ? outcome.code : outcome.kind === 'passed' ? 'passed' : 'ok';
+
 export const done: Outcome = { kind: 'done' };
 export const untaken: Outcome = { kind: 'untaken' };
 export const refused = (code: ErrorCode): Outcome => ({ kind: 'refused', code });

@@ -22,6 +22,7 @@ export interface Meters {
   tokens(kind: 'prompt' | 'completion' | 'cached', count: number): void;
   archived(seconds: number): void;
   archiveCallFailed(call: ArchiveCall): void;
+  auditFailed(): void;
   /** Of one session of a sample. */
   endsIn(seconds: number): void;
 }
@@ -75,6 +76,7 @@ export function openMeters(registry: Registry): Meters {
   const tokens = counter('generation_tokens', 'Tokens that were read and written.', ['kind']);
   const archive = seconds('archive_store_duration', 'From a conversation sent to archived.', WRITE_SECONDS);
   const archiveErrors = counter('archive_errors', 'Calls of the archive that failed.', ['call']);
+  const auditErrors = counter('audit_errors', 'Attempts to write the audit log that failed.');
   const expiry = seconds(
     'session_expiry',
     'Time left to living sessions; a sample at a time.',
@@ -101,6 +103,7 @@ export function openMeters(registry: Registry): Meters {
     tokens: (kind, count) => tokens.inc({ kind }, count),
     archived: (elapsed) => archive.observe(elapsed),
     archiveCallFailed: (call) => archiveErrors.inc({ call }),
+    auditFailed: () => auditErrors.inc(),
     endsIn: (left) => expiry.observe(left),
   };
 }

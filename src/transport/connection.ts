@@ -8,6 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
+import type { Access, Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
 import { patientFromChat } from '../conversation/patient.ts';
 import { depart, type GreetPorts, greet } from '../delivery/greet.ts';
 import type { Outlet } from '../delivery/outlet.ts';
@@ -23,11 +24,14 @@ import {
 import { decode } from '../protocol/codec.ts';
 import type { TransientFrame } from '../protocol/server-frames.ts';
 import type { Clock } from '../session/clock.ts';
+import { wordOf } from '../session/outcome.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /** The socket as this file needs it. Both are safe to call on a closed one. */
 export interface Wire {
+  /** Of the client. */
+  readonly address: string;
   /** False where the socket's buffer is full and the frame was dropped. */
   send(frames: readonly string[]): boolean;
   close(code: number, reason: string): void;
@@ -38,6 +42,7 @@ export interface ConnectionPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly audit: Audit | null;
   readonly defaultPolicy: OverlapPolicy;
   readonly draining: () => boolean;
   /** This process cannot keep up: nobody new, no new turns. */
@@ -61,6 +66,12 @@ export class Connection {
   readonly #outlet: Outlet;
   #phase: Phase;
   #badInARow = 0;
+  /** Who is here and in which session, as of the last hello. */
+  #visitor: Pick<Access, 'sessionId' | 'userId' | 'clientId'> = {
+    sessionId: null,
+    userId: null,
+    clientId: null,
+  };
 
   constructor(ports: ConnectionPorts, wire: Wire) {
     this.#ports = ports;
@@ -71,7 +82,11 @@ export class Connection {
       id: randomUUID(),
       isOpen: () => this.#phase.kind !== 'closed',
       send: (frames) => wire.send(frames),
-      refuse: (code, messageId) => this.refuse(code, messageId),
+      refuse: (code, messageId) => {
+        // The session's owner, elsewhere, took away what was noted as passed on to it.
+        if (code === 'forbidden') this.#note('message', code);
+        this.refuse(code, messageId);
+      },
       end: (code) => (code === 'closed' ? this.#close(1000, 'closed') : this.#refuseAndClose(code)),
     };
   }
@@ -158,12 +173,23 @@ export class Connection {
   }
 
   async #open(hello: HelloFrame): Promise<void> {
-    const greeting = await greet(this.#ports.greet, hello, this.#outlet).catch((error: unknown) => {
+    this.#visitor = {
+      sessionId: hello.session_id?.toLowerCase() ?? null,
+      userId: hello.user_id ?? null,
+      clientId: hello.client_id ?? null,
+    };
+    let isAdmitted = false;
+    const greeting = await greet(this.#ports.greet, hello, this.#outlet, (sessionId, created) => {
+      isAdmitted = true;
+      this.#visitor = { ...this.#visitor, sessionId };
+      this.#note(created ? 'created' : 'resumed', 'ok');
+    }).catch((error: unknown) => {
       this.#ports.log.error({ err: error }, 'greeting failed');
       return { kind: 'refused', code: 'internal' } as const;
     });
     const phase = this.#phase;
     if (greeting.kind === 'refused') {
+      if (!isAdmitted) this.#note(hello.session_id === undefined ? 'created' : 'resumed', greeting.code);
       if (phase.kind !== 'opening') return;
       // Hello may be said again on this connection once the store is back.
       if (errors[greeting.code].close !== null) return this.#refuseAndClose(greeting.code);
@@ -225,15 +251,28 @@ export class Connection {
 
   #send(sessionId: string, event: SessionEvent, messageId?: string): void {
     const { directory, instance } = this.#ports.greet;
+    const action = event.type === 'message' ? 'message' : event.type === 'close' ? 'closed' : null;
     directory
       .send(sessionId, event, { instance, connection: this.#outlet.id })
       .then((outcome) => {
+        if (action !== null) this.#note(action, wordOf(outcome));
         if (outcome.kind === 'refused') this.refuse(outcome.code, messageId);
       })
       .catch((error: unknown) => {
         this.#ports.log.error({ err: error }, 'input failed');
+        if (action !== null) this.#note(action, 'internal');
         this.refuse('internal', messageId);
       });
+  }
+
+  #note(action: AuditAction, outcome: AuditOutcome): void {
+    this.#ports.audit?.note({
+      action,
+      outcome,
+      ...this.#visitor,
+      address: this.#wire.address,
+      door: { kind: 'socket', connection: this.#outlet.id },
+    });
   }
 
   #say(frame: TransientFrame): void {

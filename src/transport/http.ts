@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
 import { answer, type HttpAnswer, problem, type Route, type StreamSink } from '../http/router.ts';
 import type { Log } from '../telemetry/log.ts';
+import { peerOf } from './peer.ts';
 
 const BODY_MAX_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow reader of a stream before it is ended. */
@@ -31,7 +32,7 @@ export function serveHttp(app: TemplatedApp, routes: readonly Route[], log: Log)
       exchange.gone = true;
       for (const task of exchange.onGone) task();
     });
-    const head = headOf(req, exchange, log);
+    const head = { ...headOf(req, exchange, log), address: peerOf(res) };
     readBody(exchange)
       .then((body) => {
         unanswered.add(exchange);

@@ -5,9 +5,11 @@
 import type { TemplatedApp, WebSocket } from 'uws-node20';
 import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
+import { peerOf } from './peer.ts';
 import type { Uws } from './uws.ts';
 
 interface UserData {
+  readonly address: string;
   connection: Connection | null;
 }
 
@@ -41,7 +43,7 @@ export function serveWebSocket(
         .split(',')
         .map((name) => name.trim());
       res.upgrade<UserData>(
-        { connection: null },
+        { address: peerOf(res), connection: null },
         req.getHeader('sec-websocket-key'),
         offered.includes(SUB_PROTOCOL) ? SUB_PROTOCOL : '',
         req.getHeader('sec-websocket-extensions'),
@@ -49,7 +51,7 @@ export function serveWebSocket(
       );
     },
     open(ws) {
-      const connection = new Connection(ports, wireOf(ws));
+      const connection = new Connection(ports, wireOf(ws, ws.getUserData().address));
       ws.getUserData().connection = connection;
       connections.add(connection);
       ports.metrics.connected();
@@ -70,9 +72,10 @@ export function serveWebSocket(
   return { connections };
 }
 
-function wireOf(ws: WebSocket<UserData>): Wire {
+function wireOf(ws: WebSocket<UserData>, address: string): Wire {
   let open = true;
   return {
+    address,
     send(frames) {
       if (!open) return true;
       try {

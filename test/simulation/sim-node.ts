@@ -156,6 +156,7 @@ export class SimNode {
       clock,
       log,
       metrics,
+      audit: null,
       defaultPolicy: 'queue',
       draining: () => this.#phase === 'draining',
       overloaded: () => false,

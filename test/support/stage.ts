@@ -121,6 +121,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     clock,
     log,
     metrics,
+    audit: null,
     defaultPolicy: 'queue',
     draining: () => false,
     overloaded: () => false,
@@ -151,6 +152,7 @@ function connect(ports: ConnectionPorts): Visitor {
   const frames: ServerFrame[] = [];
   let closed: Visitor['closed'] = null;
   const connection = new Connection(ports, {
+    address: '127.0.0.1',
     send(texts) {
       for (const text of texts) frames.push(JSON.parse(text) as ServerFrame);
       return true;

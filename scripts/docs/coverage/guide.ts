@@ -1,8 +1,5 @@
 import type { Section } from '../coverage-table.ts';
 
-const BEFORE_US =
-  'Not built: it needs to know who somebody is, which the guide leaves to a layer in front (docs/OPERATIONS.md).';
-
 export const guide: readonly Section[] = [
   {
     title: 'Benefits',
@@ -421,9 +418,15 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '4. Audit log of all access (action, session, user, address)',
-        where: ['src/telemetry/log.ts'],
-        shownBy: [],
-        note: BEFORE_US,
+        where: ['src/audit', 'src/http/audited.ts', 'docs/adr/0013-audit-log.md'],
+        shownBy: [
+          ['test/integration/audit.test.ts', 'has a line for each thing that a socket does in a session'],
+          ['test/integration/audit.test.ts', 'has a line for each thing that is done over HTTP'],
+          ['test/integration/audit.test.ts', 'has a line for what was forbidden'],
+          ['test/integration/audit.test.ts', 'has in all that no word of a conversation'],
+          ['test/integration/audit.test.ts', 'has every access that was answered'],
+        ],
+        note: 'The user is who the client says; that it is them is for the layer in front.',
       },
       {
         asks: 'Nothing of a conversation in logs or errors',
@@ -618,9 +621,12 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Phase 3: audit logging, HIPAA compliance review',
-        where: ['docs/OPERATIONS.md'],
-        shownBy: [],
-        note: 'Audit: not built, see challenge 2. A review is not software.',
+        where: ['src/audit', 'docs/adr/0013-audit-log.md', 'docs/OPERATIONS.md'],
+        shownBy: [
+          ['test/unit/audited.test.ts', 'knows of each route that tells of sessions or changes one'],
+          ['test/integration/audit.test.ts', 'can be moved away while it is written'],
+        ],
+        note: 'A review is not software.',
       },
       {
         asks: 'Phase 3: load testing',
