@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Import, readImports, violations } from '../../scripts/floors.ts';
 
@@ -116,5 +117,15 @@ describe('reading imports', () => {
       "import { real } from './real.ts'; // import('./d.ts')",
     ].join('\n');
     expect(readImports('src/session/x.ts', source).map((it) => it.target)).toEqual(['src/session/real.ts']);
+  });
+});
+
+describe('the rooms of the tree', () => {
+  it('are all told of in CONTRIBUTING.md, and no others', () => {
+    const told = readFileSync('CONTRIBUTING.md', 'utf8').match(/(?<=^\| `)src\/[a-z]+(?=` +\|)/gm) ?? [];
+    const rooms = readdirSync('src', { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `src/${name}`);
+    expect(told.toSorted()).toEqual(rooms.toSorted());
   });
 });
