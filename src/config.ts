@@ -69,6 +69,9 @@ export const environmentSchema = z.object({
   SESSIONS_MAX: positive(100_000).describe(
     'sessions awake on one instance; beyond it new ones are refused, none is dropped',
   ),
+  SESSIONS_PER_USER_MAX: ms(100).describe(
+    'living sessions of one user, over all instances; beyond it no more are made, and none is dropped; 0: without bound',
+  ),
   OVERLAP_POLICY: z
     .enum(['queue', 'reject', 'interrupt', 'rollback', 'merge'])
     .default('queue')
@@ -173,6 +176,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       hibernateMs: env.HIBERNATE_MS,
       flushMs: env.FLUSH_MS,
       sessionsMax: env.SESSIONS_MAX,
+      sessionsPerUserMax: env.SESSIONS_PER_USER_MAX,
     },
     /** Of the built-in simulator, which answers where no VLLM_BASE_URL is set. */
     simulator: {

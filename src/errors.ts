@@ -53,6 +53,12 @@ export const errors = {
     text: 'A turn is running and the policy is reject.',
   },
   queue_full: { close: null, status: 429, retryable: true, text: 'The queue of this session is full.' },
+  too_many_sessions: {
+    close: null,
+    status: 429,
+    retryable: false,
+    text: 'This user has as many sessions as one may have; end one, or resume one.',
+  },
   too_many_shares: {
     close: null,
     status: 409,

@@ -94,6 +94,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     flushMs: config.session.flushMs,
     flushLength: FLUSH_LENGTH,
     sessionsMax: config.session.sessionsMax,
+    sessionsPerUserMax: config.session.sessionsPerUserMax,
   });
   const hub = new Hub({
     store,

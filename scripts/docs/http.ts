@@ -55,7 +55,7 @@ document that the service serves at \`GET /openapi.json\`, which is made of the 
 [src/http](../src/http): \`npm run docs\`.
 
 Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "request_id"}}\`, with the status of
-[ERRORS.md](ERRORS.md); 429 and 503 say in \`Retry-After\` how many seconds to wait. Any route may answer \`internal\`.
+[ERRORS.md](ERRORS.md); 429 and 503 say in \`Retry-After\` how many seconds to wait, where waiting helps. Any route may answer \`internal\`.
 
 ${table(
   ['route', 'what'],

@@ -39,6 +39,7 @@ export function protocolRoute(ports: ProtocolPorts): Route {
         'queue_full',
         'turn_cancelled',
         'duplicate_message',
+        'too_many_sessions',
         'session_not_found',
         'session_expired',
         'session_moved',

@@ -66,8 +66,8 @@ export function json(
 }
 
 export function problem(code: ErrorCode, requestId: string, detail?: string): HttpAnswer {
-  const { status } = errors[code];
-  const headers = status === 429 || status === 503 ? { 'retry-after': '1' } : {};
+  const { status, retryable } = errors[code];
+  const headers = retryable && (status === 429 || status === 503) ? { 'retry-after': '1' } : {};
   const error = { ...errorBody(code), ...(detail === undefined ? {} : { detail }), request_id: requestId };
   return { ...json(status, { error }, headers), code };
 }

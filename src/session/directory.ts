@@ -26,6 +26,7 @@ import type { Members } from './members.ts';
 import { type Outcome, refused } from './outcome.ts';
 import { Residents } from './residents.ts';
 import type { Signal } from './signals.ts';
+import { UserQuota } from './user-quota.ts';
 import { readView, type SessionView, viewOf } from './view.ts';
 
 /** What the sockets' side does for the directory. */
@@ -62,6 +63,8 @@ export interface DirectoryOptions {
   readonly flushMs: number;
   readonly flushLength: number;
   readonly sessionsMax: number;
+  /** Living sessions of one user, over all instances; 0: without bound. */
+  readonly sessionsPerUserMax: number;
 }
 
 export interface Visitor {
@@ -108,6 +111,7 @@ export class Directory {
     this.#residents = new Residents({
       host,
       sessionsMax: options.sessionsMax,
+      quota: new UserQuota(options.store, options.sessionsPerUserMax),
       hibernateMs: options.hibernateMs,
       opened: (actor, created) => {
         metrics.opened(created);

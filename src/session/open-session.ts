@@ -13,6 +13,7 @@ import { type Envelope, openEnvelope, toEnvelope } from './envelope.ts';
 import { indexOf } from './session-index.ts';
 import { begin, type Resting, restore } from './step.ts';
 import { TurnText } from './turn-text.ts';
+import type { UserQuota } from './user-quota.ts';
 
 export type OpenedSession =
   | { readonly kind: 'resident'; readonly actor: SessionActor; readonly created: boolean }
@@ -29,6 +30,7 @@ export async function openSession(
   host: ActorHost,
   sessionId: string,
   create: SessionInput | null,
+  quota: UserQuota,
 ): Promise<OpenedSession> {
   const claimedMs = host.clock.monotonicMs();
   const claim = await host.store.claim(sessionId, host.instance);
@@ -36,9 +38,10 @@ export async function openSession(
   const { record } = claim;
   const claimed: Claimed = { fence: claim.fence, claimedMs };
   if (record !== null) return bringBack(host, claimed, record);
-  if (create !== null) return make(host, claimed, create);
+  const made = create === null ? null : await quota.within(create.userId, () => make(host, claimed, create));
+  if (made !== null) return made;
   await host.store.release(claim.fence, false);
-  return { kind: 'absent' };
+  return create === null ? { kind: 'absent' } : { kind: 'refused', code: 'too_many_sessions' };
 }
 
 async function make(host: ActorHost, claimed: Claimed, input: SessionInput): Promise<OpenedSession> {

@@ -8,6 +8,7 @@ import type { SessionInput } from '../../machines/vocabulary.ts';
 import type { SessionActor } from './actor.ts';
 import type { ActorHost } from './actor-host.ts';
 import { type OpenedSession, openSession } from './open-session.ts';
+import type { UserQuota } from './user-quota.ts';
 
 type Place =
   | { readonly kind: 'opening'; readonly opened: Promise<OpenedSession> }
@@ -16,6 +17,7 @@ type Place =
 export interface ResidentsOptions {
   readonly host: ActorHost;
   readonly sessionsMax: number;
+  readonly quota: UserQuota;
   readonly hibernateMs: number;
   readonly opened: (actor: SessionActor, created: boolean) => void;
   readonly failed: (error: unknown) => void;
@@ -52,8 +54,11 @@ export class Residents {
     if (place?.kind === 'resident') return { kind: 'resident', actor: place.actor, created: false };
     if (place?.kind === 'opening') {
       const opened = await place.opened;
-      // Who joins an opening did not create the session, and may find it absent where it would have made it.
-      if (opened.kind === 'absent' && create !== null) return this.open(sessionId, create);
+      // Who joins an opening did not create the session, and may find it absent where it would have made it. That the
+      // opener has too many sessions means for others that there is none.
+      const isAbsent =
+        opened.kind === 'absent' || (opened.kind === 'refused' && opened.code === 'too_many_sessions');
+      if (isAbsent) return create === null ? { kind: 'absent' } : this.open(sessionId, create);
       return opened.kind === 'resident' ? { ...opened, created: false } : opened;
     }
     if (this.#places.size >= this.#options.sessionsMax) return { kind: 'refused', code: 'overloaded' };
@@ -80,7 +85,7 @@ export class Residents {
   async #openNew(sessionId: string, create: SessionInput | null): Promise<OpenedSession> {
     let opened: OpenedSession;
     try {
-      opened = await openSession(this.#options.host, sessionId, create);
+      opened = await openSession(this.#options.host, sessionId, create, this.#options.quota);
     } catch (error) {
       this.#options.failed(error);
       opened = { kind: 'refused', code: 'store_unavailable' };

@@ -97,6 +97,10 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
       }
       return counts;
     },
+    async countOfUser(userId, upTo) {
+      const counts = await onBoth(both, (store) => store.countOfUser(userId, upTo));
+      return counts.reduce((sum, sessions) => sum + sessions, 0);
+    },
     sweep: (bucket, now, limit, visibilityMs) => sweep(both, bucket, now, limit, visibilityMs),
     async watch(sessionId) {
       try {

@@ -212,6 +212,8 @@ export interface Store {
   list(query: ListQuery): Promise<SessionPage>;
   /** How many sessions there are, by their state; as cheap with a million as with one. */
   countByState(): Promise<Readonly<Record<string, number>>>;
+  /** How many sessions there are of a user; where there are `upTo` or more it may say any number from that on. */
+  countOfUser(userId: string, upTo: number): Promise<number>;
   /** The session as it is stored at one moment; null where there is none. */
   export(sessionId: string): Promise<SessionDump | null>;
   /** Makes the session what the dump says, all or nothing: byte for byte, held by nobody, its claims all fenced. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import { PAGES } from '../../src/store/sqlite/sql.ts';
+import { COUNT_OF_USER, PAGES } from '../../src/store/sqlite/sql.ts';
 import { BUCKETS, type ListQuery, type SessionDump, type Store } from '../../src/store/store.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { freshId, OPTIONS } from './store-fixture.ts';
@@ -103,6 +103,19 @@ describe('a hundred thousand sessions', () => {
     for (const scan of ['keys', 'scan', 'hscan', 'zscan', 'hgetall']) {
       expect(counted.get(scan), scan).toBeUndefined();
     }
+
+    await admin.config('RESETSTAT');
+    expect(await store.countOfUser('rare', 1_000)).toBe(100);
+    expect(await store.countOfUser('nobody', 1_000)).toBe(0);
+    const asked = await calls();
+    expect(asked.get('evalsha')).toBe(2);
+    expect(asked.get('exists')).toBe(2);
+    // Only where there are any are they counted.
+    expect(asked.get('zcard')).toBe(BUCKETS);
+    // Where there are enough it looks no further.
+    await admin.config('RESETSTAT');
+    expect(await store.countOfUser('user-1', 1)).toBeGreaterThanOrEqual(1);
+    expect((await calls()).get('zcard')).toBeLessThan(BUCKETS);
     await store.close();
     admin.disconnect();
     await server.stop();
@@ -132,6 +145,12 @@ describe('a hundred thousand sessions', () => {
         /^SEARCH sessions USING INDEX sessions_by_user \(user_id=\? AND \(created_at,id\)>\(\?,\?\)\)$/,
       );
     }
+
+    expect(planOf(COUNT_OF_USER, 'rare', 0, 100)).toMatch(
+      /SEARCH sessions USING INDEX sessions_by_user \(user_id=\?\)/,
+    );
+    expect(await store.countOfUser('rare', 1_000)).toBe(100);
+    expect(await store.countOfUser('rare', 7)).toBe(7);
 
     const nothing = async () => {};
     const all = await walk(store, {}, 1_000, nothing);

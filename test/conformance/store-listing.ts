@@ -109,6 +109,42 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBe((await allOf(b, {}, 500)).length);
     });
 
+    it('counts the sessions of a user through all that becomes of them, as soon as they are stored', async () => {
+      const [a, b] = fixture().stores;
+      const [one, two] = [freshId('one ä'), freshId('two')];
+      const count = async (userId: string) => [
+        await a.countOfUser(userId, 100),
+        await b.countOfUser(userId, 100),
+      ];
+      expect(await count(one)).toEqual([0, 0]);
+      const nobodys = await created(a, 'a', { index: at('connected', null) });
+      const many = await Promise.all(
+        Array.from({ length: 12 }, () => created(a, 'a', { index: at('connected', one) })),
+      );
+      expect(await count(one)).toEqual([12, 12]);
+      expect(await count(two)).toEqual([0, 0]);
+      // Who claims a session has none yet.
+      const { fence } = await claimed(a, freshId(), 'a');
+      expect(await count(one)).toEqual([12, 12]);
+      await a.release(fence, false);
+      const move = async ({ fence }: { readonly fence: Fence }, index: SessionIndex, end = false) =>
+        expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 1, index, end })));
+      await move(many[0]!, at('idle', one));
+      await move(many[1]!, at('idle', two));
+      await move(nobodys, at('idle', two));
+      await move(many[2]!, at('connected', one), true);
+      expect([...(await count(one)), ...(await count(two))]).toEqual([10, 10, 2, 2]);
+      expect((await allOf(b, { userId: one })).length).toBe(10);
+    });
+
+    it('counts the sessions of a user at least as far as is asked for, and no less', async () => {
+      const [a] = fixture().stores;
+      const userId = freshId('user');
+      await Promise.all(Array.from({ length: 8 }, () => created(a, 'a', { index: at('idle', userId) })));
+      for (const upTo of [1, 3, 8]) expect(await a.countOfUser(userId, upTo)).toBeGreaterThanOrEqual(upTo);
+      for (const upTo of [9, 1_000]) expect(await a.countOfUser(userId, upTo)).toBe(8);
+    });
+
     it('refuses a cursor that it never gave', async () => {
       const [a] = fixture().stores;
       for (const cursor of ['', 'x', 'bnVsbA', Buffer.from('[{},[]]').toString('base64url')]) {

@@ -6,7 +6,7 @@ import { judge } from '../../src/store/redis/boot.ts';
 import { retryDelayMs } from '../../src/store/redis/connection.ts';
 import { storeFailure } from '../../src/store/redis/failure.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
 import { created, OPTIONS } from './store-fixture.ts';
 
 describe('at boot', () => {
@@ -75,11 +75,22 @@ describe('at boot', () => {
     expect(error?.message).not.toMatch(/wr0ng/);
   });
 
+  it('knows the only node of a cluster, where no script may count over all buckets at once', async () => {
+    const cluster = await startRedisCluster(1);
+    const store = await openRedisStore({ ...OPTIONS, url: cluster.urls[0] ?? '' });
+    const index = { state: 'idle', userId: 'ada', createdAt: 1 };
+    for (let made = 0; made < 3; made += 1) await created(store, 'a', { index });
+    expect(await store.countOfUser('ada', 100)).toBe(3);
+    await store.close();
+    await cluster.stop();
+  });
+
   it('refuses a Redis older than 7', () => {
     const facts = {
       version: '6.2.14',
       runId: '',
       replicationId: '',
+      isSlotted: false,
       durability: 'rdb',
       evictionPolicy: 'noeviction',
     };

@@ -124,6 +124,7 @@ export class SimNode {
       flushMs: 25,
       flushLength: 64,
       sessionsMax: 1_000,
+      sessionsPerUserMax: 0,
     });
     this.#hub = new Hub({
       store,

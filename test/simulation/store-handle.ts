@@ -30,6 +30,7 @@ export type CallName =
   | 'sweep'
   | 'list'
   | 'countByState'
+  | 'countOfUser'
   | 'export'
   | 'import'
   | 'signal'
@@ -109,6 +110,8 @@ export function storeHandle({ server, line, options, token, now }: HandlePorts):
     },
     list: (query) => line.call('list', null, () => server.list(query)),
     countByState: () => line.call('countByState', null, () => server.countByState()),
+    countOfUser: (userId, upTo) =>
+      line.call('countOfUser', null, () => server.list({ userId, limit: upTo }).sessionIds.length),
     export: (sessionId) => line.call('export', sessionId, () => server.export(sessionId)),
     async import(dump, mode) {
       assertContinues(dump.record.head - dump.frames.length, dump.frames);

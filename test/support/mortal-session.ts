@@ -10,6 +10,7 @@ import type { SessionActor } from '../../src/session/actor.ts';
 import { writeEntry } from '../../src/session/inbox-entry.ts';
 import { openSession } from '../../src/session/open-session.ts';
 import type { Outcome } from '../../src/session/outcome.ts';
+import { UserQuota } from '../../src/session/user-quota.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store, StoredFrame } from '../../src/store/store.ts';
 import { type Death, type MemoryHost, openMemoryHost } from './memory-host.ts';
@@ -61,9 +62,10 @@ export async function beginSession(input: SessionInput): Promise<MortalSession> 
       deliver: (frames) => void delivered.push(...frames),
     });
   const hosts = [hostOf('a'), hostOf('b')] as const;
+  const quota = new UserQuota(store, 0);
   begun += 1;
   const sessionId = `${input.sessionId}-${begun}`;
-  const opened = await openSession(hosts[0].host, sessionId, { ...input, sessionId });
+  const opened = await openSession(hosts[0].host, sessionId, { ...input, sessionId }, quota);
   if (opened.kind !== 'resident') throw new Error(`the session was not made: ${opened.kind}`);
   const narrator = new Narrator(generator);
   return new MortalSession({ clock, store, narrator, hosts, delivered, lost }, opened.actor);
@@ -130,7 +132,7 @@ export class MortalSession {
   /** The next owner; false where the session is over and nothing is left to own. */
   async bringBack(): Promise<boolean> {
     this.#parts.lost.count += 1;
-    const opened = await openSession(this.#host.host, this.id, null);
+    const opened = await openSession(this.#host.host, this.id, null, new UserQuota(this.store, 0));
     if (opened.kind === 'absent') return false;
     if (opened.kind !== 'resident') throw new Error(`the session was not brought back: ${opened.kind}`);
     expect(opened.actor.epoch).toBeGreaterThan(this.#actor.epoch);

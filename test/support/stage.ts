@@ -108,6 +108,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     flushMs: 25,
     flushLength: 1_024,
     sessionsMax: 100,
+    sessionsPerUserMax: 0,
   });
   const hub = new Hub({
     store,

@@ -17,6 +17,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   duplicate_message: [null, 409, false],
   session_busy: [null, 429, true],
   queue_full: [null, 429, true],
+  too_many_sessions: [null, 429, false],
   too_many_shares: [null, 409, false],
   unknown_turn: [null, 404, false],
   turn_cancelled: [null, 409, true],
@@ -54,7 +55,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(40);
+    expect(codes).toHaveLength(41);
   });
 
   it('has a code in one spelling: lower case words', () => {

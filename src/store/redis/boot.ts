@@ -14,6 +14,8 @@ export interface Facts {
   readonly durability: string;
   /** null where CONFIG is forbidden. */
   readonly evictionPolicy: string | null;
+  /** A node of a cluster, even if it is the only one: a script may then touch one slot only. */
+  readonly isSlotted: boolean;
 }
 
 const OLDEST_MAJOR = 7;
@@ -39,6 +41,7 @@ async function factsOf(node: Redis): Promise<Facts> {
     replicationId: info.get('master_replid') ?? '',
     durability: durabilityOf(info.get('aof_enabled') === '1', config),
     evictionPolicy: config?.get('maxmemory-policy') ?? null,
+    isSlotted: info.get('cluster_enabled') === '1',
   };
 }
 

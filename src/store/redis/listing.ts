@@ -12,6 +12,10 @@ import { scripts } from './scripts.ts';
 
 const FIRST_WAVE = 4;
 const CREATED_DIGITS = 15;
+const LISTINGS: readonly string[] = Array.from(
+  { length: BUCKETS },
+  (_, bucket) => bucketKeys(bucket).listing,
+);
 
 /** The listing's entry of a session. */
 export function listedAs({ state, userId, createdAt }: SessionIndex): string {
@@ -67,10 +71,7 @@ async function pageOf(
 }
 
 export async function countByState(batch: Batch): Promise<Readonly<Record<string, number>>> {
-  const buckets = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
-  const replies = await Promise.all(
-    buckets.map((bucket) => batch.call(scripts.count, [bucketKeys(bucket).listing], [])),
-  );
+  const replies = await Promise.all(LISTINGS.map((listing) => batch.call(scripts.count, [listing], [])));
   const counts: Record<string, number> = {};
   for (const reply of replies.map(list)) {
     for (let index = 0; index < reply.length; index += 2) {
@@ -80,4 +81,16 @@ export async function countByState(batch: Batch): Promise<Readonly<Record<string
     }
   }
   return counts;
+}
+
+/** One script call; where the buckets are spread over a cluster's slots, one for each, in one write per node. */
+export async function countOfUser(
+  batch: Batch,
+  isSlotted: boolean,
+  userId: string,
+  upTo: number,
+): Promise<number> {
+  const calls = isSlotted ? LISTINGS.map((listing) => [listing]) : [LISTINGS];
+  const replies = await Promise.all(calls.map((keys) => batch.call(scripts.users, keys, [userId, upTo])));
+  return replies.map(integer).reduce((sum, sessions) => sum + sessions, 0);
 }

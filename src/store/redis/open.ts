@@ -12,7 +12,7 @@ import { type Facts, inspect, judge } from './boot.ts';
 import { connect, type Log, untilReady } from './connection.ts';
 import { storeFailure } from './failure.ts';
 import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
-import { countByState, listSessions } from './listing.ts';
+import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession } from './moving.ts';
 import { logPage, record, swept, texts } from './replies.ts';
@@ -107,6 +107,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     },
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),
+    countOfUser: (userId, upTo) =>
+      countOfUser(
+        batch,
+        facts.some((node) => node.isSlotted),
+        userId,
+        upTo,
+      ),
     export: (sessionId) => exportSession(batch, sessionId),
     import: (dump, mode) => importSession(batch, options, dump, mode),
     async readInbox(sessionId) {

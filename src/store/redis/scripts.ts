@@ -30,6 +30,7 @@ export const scripts = {
   list: load('list'),
   page: load('page'),
   count: load('count'),
+  users: load('users'),
   export: load('export'),
   stage: load('stage'),
   import: load('import'),

@@ -62,6 +62,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       return run(() => page(sql, query, after, now()));
     },
     countByState: () => run(() => countByState(sql)),
+    countOfUser: (userId, upTo) => run(() => sql.countOfUser(userId, now(), upTo)?.sessions ?? 0),
     export: (sessionId) => run(() => exportSession(desk, sessionId)),
     async import(dump, mode) {
       const { record, frames } = dump;

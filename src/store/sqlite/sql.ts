@@ -47,6 +47,9 @@ export const PAGES = {
   ofUserInState: page('user_id = ? AND +state = ?'),
 } as const;
 
+export const COUNT_OF_USER = `SELECT COUNT(*) AS sessions FROM
+  (SELECT 1 FROM sessions WHERE user_id = ? AND expires_at > ? LIMIT ?)`;
+
 export interface ListedRow {
   readonly id: string;
   readonly createdAt: number;
@@ -125,6 +128,7 @@ export function prepare(db: Database.Database) {
     counts: many<{ readonly state: string; readonly sessions: number }>(
       'SELECT state, sessions FROM states WHERE sessions > 0',
     ),
+    countOfUser: one<{ readonly sessions: number }>(COUNT_OF_USER),
 
     /** Deletes every trace of a session. */
     forget(n: number): void {
