@@ -28,6 +28,7 @@ const rooms: readonly Room[] = [
   { path: 'src/store', floor: 1 },
   { path: 'src/archive', floor: 1 },
   { path: 'src/simulator', floor: 1 },
+  { path: 'src/limits', floor: 1 },
   { path: 'src/telemetry', floor: 1 },
   { path: 'src/audit', floor: 1 },
   { path: 'machines', floor: 1 },

@@ -3,6 +3,7 @@
  * What comes out has no maybe left in it where a value is needed.
  */
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
@@ -72,6 +73,31 @@ export const environmentSchema = z.object({
   SESSIONS_PER_USER_MAX: ms(100).describe(
     'living sessions of one user, over all instances; beyond it no more are made, and none is dropped; 0: without bound',
   ),
+  RATE_CONNECTIONS_PER_MINUTE: ms(0).describe(
+    'new sockets and repeated hellos of one address, on one instance; 0: without bound, as for the other rates',
+  ),
+  RATE_REQUESTS_PER_MINUTE: ms(0).describe(
+    'HTTP requests of one address; those for health and metrics do not count',
+  ),
+  RATE_MESSAGES_PER_MINUTE: ms(0).describe(
+    'messages and extensions of one user, or of one session where nobody is named, over sockets and HTTP',
+  ),
+  RATE_GUESSES_PER_MINUTE: ms(1_000).describe(
+    'lookups of one address that meet no session or a forbidden one; beyond it, it may name no session for a while',
+  ),
+  TRUST_PROXY: z
+    .string()
+    .refine((text) => trustProxyOf(text) !== null, {
+      error: 'is neither a number of proxies nor a list of addresses and networks',
+    })
+    .optional()
+    .describe(
+      'who in front may say whose address a request has: how many proxies there are, or their addresses and networks, comma-separated; unset: nobody',
+    ),
+  TRUST_PROXY_HEADER: z
+    .enum(['x-forwarded-for', 'forwarded'])
+    .default('x-forwarded-for')
+    .describe('where they say it; the other header is not read'),
   OVERLAP_POLICY: z
     .enum(['queue', 'reject', 'interrupt', 'rollback', 'merge'])
     .default('queue')
@@ -123,6 +149,30 @@ export const environmentSchema = z.object({
 });
 
 export type Config = ReturnType<typeof readConfig>;
+
+/** Whose word on a client's address is taken. */
+export type TrustProxy =
+  | { readonly kind: 'hops'; readonly hops: number }
+  | { readonly kind: 'networks'; readonly networks: readonly Network[] };
+
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+}
+
+function trustProxyOf(text: string): TrustProxy | null {
+  if (/^\d{1,2}$/.test(text)) return { kind: 'hops', hops: Number(text) };
+  const networks = text.split(',').flatMap((part) => networkOf(part.trim()) ?? []);
+  return networks.length === text.split(',').length ? { kind: 'networks', networks } : null;
+}
+
+function networkOf(text: string): Network | null {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  const length = prefix === undefined ? bits : Number(prefix);
+  const isOne = isIP(address) !== 0 && rest.length === 0 && /^\d{0,3}$/.test(prefix ?? '') && prefix !== '';
+  return isOne && length <= bits ? { address, prefix: length } : null;
+}
 
 /** Throws with one line per variable that cannot be used. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>) {
@@ -177,6 +227,16 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       flushMs: env.FLUSH_MS,
       sessionsMax: env.SESSIONS_MAX,
       sessionsPerUserMax: env.SESSIONS_PER_USER_MAX,
+    },
+    limits: {
+      connectionsPerMinute: env.RATE_CONNECTIONS_PER_MINUTE,
+      requestsPerMinute: env.RATE_REQUESTS_PER_MINUTE,
+      messagesPerMinute: env.RATE_MESSAGES_PER_MINUTE,
+      guessesPerMinute: env.RATE_GUESSES_PER_MINUTE,
+    },
+    proxy: {
+      trust: trustProxyOf(env.TRUST_PROXY ?? '0') ?? { kind: 'hops', hops: 0 },
+      header: env.TRUST_PROXY_HEADER,
     },
     /** Of the built-in simulator, which answers where no VLLM_BASE_URL is set. */
     simulator: {

@@ -106,6 +106,12 @@ export const errors = {
     retryable: true,
     text: 'Another instance serves this session now.',
   },
+  rate_limited: {
+    close: 1013,
+    status: 429,
+    retryable: true,
+    text: 'Too much of this in a short time; wait, then go on.',
+  },
   overloaded: { close: 1013, status: 503, retryable: true, text: 'This instance is at its limit.' },
   draining: { close: 1012, status: 503, retryable: true, text: 'This instance is going away.' },
   internal: { close: null, status: 500, retryable: true, text: 'Something went wrong here.' },

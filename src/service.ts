@@ -18,6 +18,8 @@ import { type GreetPorts, resetFrame } from './delivery/greet.ts';
 import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
 import { httpRoutes } from './http/routes.ts';
+import { clientAddresses } from './limits/client-address.ts';
+import { openLimits } from './limits/limits.ts';
 import { systemClock } from './session/clock.ts';
 import { Directory } from './session/directory.ts';
 import { Members } from './session/members.ts';
@@ -120,6 +122,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const greet: GreetPorts = { instance, directory, hub, store, clock };
   const retryAfterMs = () => Math.ceil(100 + Math.random() * 1_900);
   const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
+  const limits = openLimits(config.limits, metrics.limited);
   const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
   const server = await createServer(
     {
@@ -132,6 +135,8 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       draining: () => draining,
       overloaded: pressure.isHigh,
       retryAfterMs,
+      limits,
+      addresses: clientAddresses(config.proxy),
     },
     ({ connections }) =>
       httpRoutes({
@@ -148,6 +153,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         defaultPolicy: config.session.defaultPolicy,
         unavailable,
         retryAfterMs,
+        limits,
         draining: () => draining,
         residents: () => directory.size,
         connections,

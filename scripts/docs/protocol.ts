@@ -29,6 +29,10 @@ Frames over 64 KiB are answered with \`frame_too_large\` and close 1009; frames 
 \`bad_frame\`, five in a row close with 1008. Text that is not UTF-8 ends the connection, as RFC 6455 asks
 (see [adr/0005](adr/0005-protocol-additions.md)). Errors: [ERRORS.md](ERRORS.md).
 
+What comes too often is refused with \`rate_limited\`: a message or an extension by an \`error\` with \`retry_after_ms\`, and
+the connection stays; a hello likewise, then close 1013; an upgrade by HTTP 429 with \`Retry-After\`
+(see [adr/0011](adr/0011-limits.md)).
+
 ## Client to server
 
 ${frames(clientFrameSchema)}

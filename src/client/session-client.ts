@@ -204,7 +204,8 @@ class SessionClient implements Session {
   }
 
   #onError(link: Link, error: ErrorFrame): void {
-    this.#retryAfterMs = error.retry_after_ms ?? null;
+    // A message that came too often is told when to speak again; that is no reason to come back late.
+    if (!link.isOpen || error.code !== 'rate_limited') this.#retryAfterMs = error.retry_after_ms ?? null;
     this.#options.onEvent({ type: 'error', error });
     if (!link.isOpen) {
       // Hello was refused. A second one on the same connection would only be the same reconnect in disguise.

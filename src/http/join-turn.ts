@@ -5,6 +5,7 @@ import type { Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
 import { pictureOf } from '../conversation/patient.ts';
 import { depart, type GreetPorts, greet } from '../delivery/greet.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import { wordOf } from '../session/outcome.ts';
 import type { ProtocolRequest } from './protocol-request.ts';
@@ -18,6 +19,7 @@ export interface ProtocolPorts {
   readonly unavailable: () => ErrorCode | null;
   /** How long a client that is sent away should wait, spread so that not all come back at once. */
   readonly retryAfterMs: () => number;
+  readonly limits: Limits;
 }
 
 /** One client's part in a turn. */
@@ -33,6 +35,8 @@ export interface Visit {
   readonly failed: (error: unknown) => void;
   /** For the audit log. */
   readonly note: (action: AuditAction, outcome: AuditOutcome) => void;
+  /** Told where there was no such session. */
+  readonly onUnknown: () => void;
 }
 
 /** `listen` makes what hears the frames; it is asked again where the message turns out to have been taken before. */
@@ -102,6 +106,7 @@ async function attend(
   const greeting = await greet(ports.greet, hello(visit, after), collector, (_, created) => {
     isAdmitted = true;
     visit.note(created ? 'created' : 'resumed', 'ok');
+    if (created) visit.onUnknown();
   });
   if (greeting.kind === 'refused') {
     const wanted = visit.body.session_id === undefined ? 'created' : 'resumed';

@@ -7,8 +7,10 @@ import { z } from 'zod';
 import { readPatient } from '../conversation/patient.ts';
 import { summaryOf } from '../conversation/patient-text.ts';
 import { isErrorCode } from '../errors.ts';
+import { speakerOf } from '../limits/limits.ts';
 import { streamTurn } from './event-stream.ts';
 import { joinTurn, type ProtocolPorts, type Visit } from './join-turn.ts';
+import { watched } from './limited.ts';
 import { protocolAnswerSchema } from './protocol-answer.ts';
 import { parseProtocolRequest, protocolHeadersSchema, protocolRequestSchema } from './protocol-request.ts';
 import { type HttpAnswer, json, problem, type Route } from './router.ts';
@@ -67,24 +69,42 @@ export function protocolRoute(ports: ProtocolPorts): Route {
       if (unavailable !== null) return problem(unavailable, requestId);
       const parsed = parseProtocolRequest(request);
       if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
-      const visit: Visit = {
-        ...parsed.visit,
-        onGone: request.onGone,
-        failed: (error) => request.failed(error, requestId),
-        note: (action, outcome) =>
-          ports.audit?.note({
-            action,
-            outcome,
-            sessionId: parsed.visit.sessionId,
-            userId: parsed.visit.body.user_id ?? null,
-            clientId: parsed.visit.body.client_id ?? null,
-            address: request.address,
-            door: { kind: 'http', route: 'POST /api/protocol', requestId },
-          }),
+      const { body, sessionId, message } = parsed.visit;
+      const note: Visit['note'] = (action, outcome) =>
+        ports.audit?.note({
+          action,
+          outcome,
+          sessionId,
+          userId: body.user_id ?? null,
+          clientId: body.client_id ?? null,
+          address: request.address,
+          door: { kind: 'http', route: 'POST /api/protocol', requestId },
+        });
+      const limit = message.kind === 'send' ? ports.limits.messages : null;
+      const waitMs = limit === null ? 0 : await limit.take(speakerOf(body.user_id, sessionId));
+      if (waitMs > 0) {
+        note('message', 'rate_limited');
+        return problem('rate_limited', requestId, undefined, waitMs);
+      }
+      const takePart = async (onUnknown: () => void): Promise<HttpAnswer> => {
+        const visit: Visit = {
+          ...parsed.visit,
+          onGone: request.onGone,
+          failed: (error) => request.failed(error, requestId),
+          note,
+          onUnknown,
+        };
+        if (parsed.wantsStream) return streamTurn(ports, requestId, visit, parsed.lastSeen);
+        const result = await joinTurn(ports, visit, () => ({ onFrame: () => true, onTaken: () => {} }));
+        return answerFor(ports, requestId, sessionId, result);
       };
-      if (parsed.wantsStream) return streamTurn(ports, requestId, visit, parsed.lastSeen);
-      const result = await joinTurn(ports, visit, () => ({ onFrame: () => true, onTaken: () => {} }));
-      return answerFor(ports, requestId, visit.sessionId, result);
+      if (body.session_id === undefined) return takePart(() => {});
+      const { guesses } = ports.limits;
+      const reply = await watched(ports.limits, request, () =>
+        takePart(() => guesses?.spend(request.address)),
+      );
+      if (reply.code === 'rate_limited') note('resumed', 'rate_limited');
+      return reply;
     },
   };
 }

@@ -65,9 +65,15 @@ export function json(
   };
 }
 
-export function problem(code: ErrorCode, requestId: string, detail?: string): HttpAnswer {
+export function problem(
+  code: ErrorCode,
+  requestId: string,
+  detail?: string,
+  retryAfterMs = 1_000,
+): HttpAnswer {
   const { status, retryable } = errors[code];
-  const headers = retryable && (status === 429 || status === 503) ? { 'retry-after': '1' } : {};
+  const helps = retryable && (status === 429 || status === 503);
+  const headers = helps ? { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) } : {};
   const error = { ...errorBody(code), ...(detail === undefined ? {} : { detail }), request_id: requestId };
   return { ...json(status, { error }, headers), code };
 }

@@ -7,6 +7,7 @@ import { dashboardRoutes } from './dashboard-routes.ts';
 import { documentsRoutes } from './documents-route.ts';
 import { type ErasePorts, eraseUserRoute, withErasure } from './erase-routes.ts';
 import type { ProtocolPorts } from './join-turn.ts';
+import { withLimits } from './limited.ts';
 import { type OperationsPorts, operationsRoutes } from './operations.ts';
 import { protocolRoute } from './protocol-route.ts';
 import type { Route } from './router.ts';
@@ -26,7 +27,7 @@ export type HttpPorts = OperationsPorts &
   AnalyticsPorts & { readonly audit: Audit | null };
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
-  const routes = [
+  const routes = withLimits(ports, [
     ...operationsRoutes(ports),
     protocolRoute(ports),
     ...withErasure(ports, sessionRoutes(ports)),
@@ -37,6 +38,6 @@ export function httpRoutes(ports: HttpPorts): readonly Route[] {
     eraseUserRoute(ports),
     analyticsRoute(ports),
     ...dashboardRoutes(),
-  ];
+  ]);
   return withAudit(ports.audit, [...routes, ...documentsRoutes(routes)]);
 }

@@ -1,6 +1,9 @@
 /** What Prometheus is told. One object per instance with its own registry, so that several live in one test. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
+const LIMITS = ['connections', 'requests', 'messages', 'guesses'] as const;
+export type LimitName = (typeof LIMITS)[number];
+
 export interface Metrics {
   readonly registry: Registry;
   opened(created: boolean): void;
@@ -11,6 +14,7 @@ export interface Metrics {
   connected(): void;
   disconnected(code: number): void;
   refused(code: string): void;
+  limited(limit: LimitName): void;
   swept(sessions: number): void;
   observe(gauges: { readonly residents: () => number; readonly connections: () => number }): void;
 }
@@ -31,7 +35,10 @@ export function openMetrics(instance: string): Metrics {
   const disconnects = counter('disconnects_total', 'Connections closed, by code.', ['code']);
   const connects = counter('connects_total', 'Connections opened.');
   const refusals = counter('refusals_total', 'Errors told to clients.', ['code']);
+  const limited = counter('rate_limited_total', 'Refused because it came too often, by limit.', ['limit']);
   const swept = counter('swept_total', 'Due sessions found without an owner.');
+  // A counter that first appears with its first refusal has no rate at that moment, and no alert would see it.
+  for (const limit of LIMITS) limited.inc({ limit }, 0);
   return {
     registry,
     opened: (created) => sessionsOpened.inc({ how: created ? 'created' : 'rehydrated' }),
@@ -48,6 +55,7 @@ export function openMetrics(instance: string): Metrics {
     connected: () => connects.inc(),
     disconnected: (code) => disconnects.inc({ code: String(code) }),
     refused: (code) => refusals.inc({ code }),
+    limited: (limit) => limited.inc({ limit }),
     swept: (sessions) => swept.inc(sessions),
     observe({ residents, connections }) {
       const gauge = (name: string, help: string, read: () => number) =>

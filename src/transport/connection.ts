@@ -14,6 +14,7 @@ import { depart, type GreetPorts, greet } from '../delivery/greet.ts';
 import type { Outlet } from '../delivery/outlet.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
+import { type Limits, speakerOf } from '../limits/limits.ts';
 import {
   BAD_FRAMES_IN_A_ROW,
   type ClientFrame,
@@ -30,7 +31,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 
 /** The socket as this file needs it. Both are safe to call on a closed one. */
 export interface Wire {
-  /** Of the client. */
+  /** Of the client, as far as it is known. */
   readonly address: string;
   /** False where the socket's buffer is full and the frame was dropped. */
   send(frames: readonly string[]): boolean;
@@ -47,14 +48,21 @@ export interface ConnectionPorts {
   readonly draining: () => boolean;
   /** This process cannot keep up: nobody new, no new turns. */
   readonly overloaded: () => boolean;
+  readonly limits: Limits;
   /** How long a client that is sent away should wait, spread so that not all come back at once. */
   readonly retryAfterMs: () => number;
+}
+
+interface Open {
+  readonly kind: 'open';
+  readonly sessionId: string;
+  readonly subscription: Subscription;
 }
 
 type Phase =
   | { readonly kind: 'greeting'; readonly cancelDeadline: () => void }
   | { readonly kind: 'opening'; readonly waiting: ClientFrame[] }
-  | { readonly kind: 'open'; readonly sessionId: string; readonly subscription: Subscription }
+  | Open
   | { readonly kind: 'closed' };
 
 /** Frames kept while hello is being answered. A client that sends more before welcome is not one of ours. */
@@ -72,6 +80,9 @@ export class Connection {
     userId: null,
     clientId: null,
   };
+  #hellos = 0;
+  /** Where messages are limited: settles once every frame that came was let through or refused. */
+  #admitted: Promise<void> = Promise.resolve();
 
   constructor(ports: ConnectionPorts, wire: Wire) {
     this.#ports = ports;
@@ -114,7 +125,7 @@ export class Connection {
     this.receive(new ArrayBuffer(0));
   }
 
-  refuse(code: ErrorCode, messageId?: string): void {
+  refuse(code: ErrorCode, messageId?: string, retryAfterMs?: number): void {
     const { message, retryable } = errorBody(code);
     this.#ports.metrics.refused(code);
     this.#say({
@@ -124,7 +135,7 @@ export class Connection {
       retryable,
       ...(messageId === undefined ? {} : { message_id: messageId }),
       ...(errors[code].close === 1012 || errors[code].close === 1013
-        ? { retry_after_ms: this.#ports.retryAfterMs() }
+        ? { retry_after_ms: retryAfterMs ?? this.#ports.retryAfterMs() }
         : {}),
     });
   }
@@ -165,8 +176,7 @@ export class Connection {
         phase.waiting.push(frame);
         return;
       case 'open':
-        this.#dispatch(phase.sessionId, phase.subscription.userId, frame);
-        return;
+        return this.#admit(phase, frame);
       case 'closed':
         return;
     }
@@ -178,18 +188,30 @@ export class Connection {
       userId: hello.user_id ?? null,
       clientId: hello.client_id ?? null,
     };
+    const wanted = hello.session_id === undefined ? 'created' : 'resumed';
+    const waitMs = await this.#waitBefore(hello);
+    if (waitMs > 0) {
+      this.#note(wanted, 'rate_limited');
+      return this.#refuseAndClose('rate_limited', waitMs);
+    }
     let isAdmitted = false;
+    let isGuess = false;
     const greeting = await greet(this.#ports.greet, hello, this.#outlet, (sessionId, created) => {
       isAdmitted = true;
+      isGuess = created;
       this.#visitor = { ...this.#visitor, sessionId };
       this.#note(created ? 'created' : 'resumed', 'ok');
     }).catch((error: unknown) => {
       this.#ports.log.error({ err: error }, 'greeting failed');
       return { kind: 'refused', code: 'internal' } as const;
     });
+    // That the user has too many says of an id that it is not there.
+    if (greeting.kind === 'refused')
+      isGuess ||= greeting.code === 'forbidden' || greeting.code === 'too_many_sessions';
+    if (isGuess && hello.session_id !== undefined) this.#ports.limits.guesses?.spend(this.#wire.address);
     const phase = this.#phase;
     if (greeting.kind === 'refused') {
-      if (!isAdmitted) this.#note(hello.session_id === undefined ? 'created' : 'resumed', greeting.code);
+      if (!isAdmitted) this.#note(wanted, greeting.code);
       if (phase.kind !== 'opening') return;
       // Hello may be said again on this connection once the store is back.
       if (errors[greeting.code].close !== null) return this.#refuseAndClose(greeting.code);
@@ -205,6 +227,31 @@ export class Connection {
     }
     this.#phase = { kind: 'open', sessionId: greeting.sessionId, subscription: greeting.subscription };
     for (const frame of phase.waiting) this.#take(frame);
+  }
+
+  /** How long this hello has to wait, in ms. The first one was counted with its connection. */
+  async #waitBefore({ session_id }: HelloFrame): Promise<number> {
+    const { connections, guesses } = this.#ports.limits;
+    const { address } = this.#wire;
+    this.#hellos += 1;
+    const waitMs = connections === null || this.#hellos === 1 ? 0 : await connections.take(address);
+    return waitMs > 0 || guesses === null || session_id === undefined ? waitMs : guesses.wait(address);
+  }
+
+  #admit(phase: Open, frame: ClientFrame): void {
+    const { messages } = this.#ports.limits;
+    const { sessionId, subscription } = phase;
+    const { userId } = subscription;
+    if (messages === null) return this.#dispatch(sessionId, userId, frame);
+    // What is not counted waits too: the limit answers a moment later, and no frame may overtake another (C2).
+    this.#admitted = this.#admitted.then(async () => {
+      const isCounted = frame.type === 'message' || frame.type === 'extend';
+      const waitMs = isCounted ? await messages.take(speakerOf(userId, sessionId)) : 0;
+      if (this.#phase !== phase) return;
+      if (waitMs === 0) return this.#dispatch(sessionId, userId, frame);
+      if (frame.type === 'message') this.#note('message', 'rate_limited');
+      this.refuse('rate_limited', frame.type === 'message' ? frame.id : undefined, waitMs);
+    });
   }
 
   #dispatch(sessionId: string, userId: string | null, frame: ClientFrame): void {
@@ -280,8 +327,8 @@ export class Connection {
     if (!this.#wire.send([JSON.stringify(frame)])) this.#close(errors.slow_consumer.close, 'slow_consumer');
   }
 
-  #refuseAndClose(code: ErrorCode): void {
-    if (code !== 'slow_consumer' && code !== 'session_expired') this.refuse(code);
+  #refuseAndClose(code: ErrorCode, retryAfterMs?: number): void {
+    if (code !== 'slow_consumer' && code !== 'session_expired') this.refuse(code, undefined, retryAfterMs);
     this.#close(errors[code].close ?? 1011, code);
   }
 

@@ -4,9 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
+import { UNLIMITED_PATHS } from '../http/limited.ts';
 import { answer, type HttpAnswer, problem, type Route, type StreamSink } from '../http/router.ts';
+import type { Limit } from '../limits/limit.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Log } from '../telemetry/log.ts';
-import { peerOf } from './peer.ts';
+import type { PeerOf } from './peer.ts';
 
 const BODY_MAX_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow reader of a stream before it is ended. */
@@ -15,6 +18,8 @@ const STREAM_BACKLOG_MAX_BYTES = 1024 * 1024;
 interface Exchange {
   readonly res: HttpResponse;
   gone: boolean;
+  /** Answered already: what is still to come of its body is of no interest. */
+  deaf: boolean;
   readonly onGone: (() => void)[];
   /** Called once or more when nothing more will be said. */
   over: () => void;
@@ -24,20 +29,41 @@ export interface HttpServer {
   readonly unanswered: () => number;
 }
 
-export function serveHttp(app: TemplatedApp, routes: readonly Route[], log: Log): HttpServer {
+export function serveHttp(
+  app: TemplatedApp,
+  routes: readonly Route[],
+  { limits, log }: { readonly limits: Limits; readonly log: Log },
+  peerOf: PeerOf,
+): HttpServer {
   const unanswered = new Set<Exchange>();
   app.any('/*', (res, req) => {
-    const exchange: Exchange = { res, gone: false, onGone: [], over: () => unanswered.delete(exchange) };
+    const exchange: Exchange = {
+      res,
+      gone: false,
+      deaf: false,
+      onGone: [],
+      over: () => unanswered.delete(exchange),
+    };
     res.onAborted(() => {
       exchange.gone = true;
       for (const task of exchange.onGone) task();
     });
-    const head = { ...headOf(req, exchange, log), address: peerOf(res) };
-    readBody(exchange)
-      .then((body) => {
-        unanswered.add(exchange);
-        return body === null ? problem('too_large', randomUUID()) : answer(routes, { ...head, body });
-      })
+    const head = headOf(req, exchange, peerOf(res, req), log);
+    // Listened to before anything is waited for: a chunk that nobody hears is lost.
+    const reading = readBody(exchange);
+    const answered = async () => {
+      const body = await reading;
+      unanswered.add(exchange);
+      return body === null ? problem('too_large', randomUUID()) : answer(routes, { ...head, body });
+    };
+    const limited = async (limit: Limit) => {
+      const waitMs = await limit.take(head.address);
+      if (waitMs === 0) return answered();
+      exchange.deaf = true;
+      return problem('rate_limited', randomUUID(), undefined, waitMs);
+    };
+    const { requests } = limits;
+    (requests === null || UNLIMITED_PATHS.has(head.path) ? answered() : limited(requests))
       .then((reply) => write(exchange, reply))
       .catch((error: unknown) => {
         exchange.over();
@@ -47,7 +73,7 @@ export function serveHttp(app: TemplatedApp, routes: readonly Route[], log: Log)
   return { unanswered: () => unanswered.size };
 }
 
-function headOf(req: HttpRequest, exchange: Exchange, log: Log) {
+function headOf(req: HttpRequest, exchange: Exchange, address: string, log: Log) {
   const headers = new Map<string, string>();
   req.forEach((name, value) => {
     headers.set(name, value);
@@ -56,6 +82,7 @@ function headOf(req: HttpRequest, exchange: Exchange, log: Log) {
   return {
     method: req.getMethod().toUpperCase(),
     path,
+    address,
     query: new URLSearchParams(req.getQuery() ?? ''),
     header: (name: string) => headers.get(name) ?? '',
     onGone(task: () => void) {
@@ -67,11 +94,12 @@ function headOf(req: HttpRequest, exchange: Exchange, log: Log) {
 }
 
 /** Null where the body is larger than any request needs. */
-function readBody({ res }: Exchange): Promise<string | null> {
+function readBody(exchange: Exchange): Promise<string | null> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    res.onData((chunk, isLast) => {
+    exchange.res.onData((chunk, isLast) => {
+      if (exchange.deaf) return;
       bytes += chunk.byteLength;
       if (bytes <= BODY_MAX_BYTES) chunks.push(Buffer.from(new Uint8Array(chunk)));
       if (isLast) resolve(bytes <= BODY_MAX_BYTES ? Buffer.concat(chunks).toString('utf8') : null);

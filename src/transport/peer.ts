@@ -1,7 +1,24 @@
-/** Whose a request is: the address at the other end of its socket. */
-import type { HttpResponse } from 'uws-node20';
+/** Whose a request is: its socket's address, or what trusted proxies say of whom they serve. */
+import type { HttpRequest, HttpResponse } from 'uws-node20';
+import type { ClientAddresses } from '../limits/client-address.ts';
+import type { Log } from '../telemetry/log.ts';
 
-/** Only valid while the request is being handed over. */
-export function peerOf(res: HttpResponse): string {
-  return Buffer.from(res.getRemoteAddressAsText()).toString();
+export type PeerOf = (res: HttpResponse, req: HttpRequest) => string;
+
+export function peers(addresses: ClientAddresses, log: Log): PeerOf {
+  let isWarned = false;
+  return (res, req) => {
+    const peer = Buffer.from(res.getRemoteAddressAsText()).toString();
+    const lines: string[] = [];
+    if (addresses.header !== null) {
+      // `getHeader` gives the first line of that name, which is the client's own where a proxy adds another.
+      req.forEach((name, value) => {
+        if (name === addresses.header) lines.push(value);
+      });
+    } else if (!isWarned && req.getHeader('x-forwarded-for') !== '') {
+      isWarned = true;
+      log.warn('somebody in front says whom it serves, but TRUST_PROXY is not set: they all count as one');
+    }
+    return addresses.of(peer, lines);
+  };
 }

@@ -3,8 +3,10 @@
 import type { us_listen_socket } from 'uws-node20';
 import type { ErrorCode } from '../errors.ts';
 import type { Route } from '../http/router.ts';
+import type { ClientAddresses } from '../limits/client-address.ts';
 import type { ConnectionPorts } from './connection.ts';
 import { serveHttp } from './http.ts';
+import { peers } from './peer.ts';
 import { loadUws } from './uws.ts';
 import { serveWebSocket } from './websocket.ts';
 
@@ -21,15 +23,20 @@ export interface Server {
   close(): void;
 }
 
+export interface ServerPorts extends ConnectionPorts {
+  readonly addresses: ClientAddresses;
+}
+
 export async function createServer(
-  ports: ConnectionPorts,
+  ports: ServerPorts,
   routes: (server: { readonly connections: () => number }) => readonly Route[],
 ): Promise<Server> {
   const uws = await loadUws();
   const app = uws.App();
-  const sockets = serveWebSocket(app, uws, '/v1/session', ports);
+  const peerOf = peers(ports.addresses, ports.log);
+  const sockets = serveWebSocket(app, uws, '/v1/session', ports, peerOf);
   const connectionCount = () => sockets.connections.size;
-  const http = serveHttp(app, routes({ connections: connectionCount }), ports.log);
+  const http = serveHttp(app, routes({ connections: connectionCount }), ports, peerOf);
   let listening: us_listen_socket | null = null;
   return {
     listen: (host, port) =>

@@ -2,10 +2,12 @@
  * uWebSockets.js ↔ connections. What bites in that library is kept in this file: a message's buffer is only valid
  * during its callback, a closed socket throws on any call, and `send` answers 2 where it dropped the message.
  */
-import type { TemplatedApp, WebSocket } from 'uws-node20';
+import { randomUUID } from 'node:crypto';
+import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
+import { problem } from '../http/router.ts';
 import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
-import { peerOf } from './peer.ts';
+import type { PeerOf } from './peer.ts';
 import type { Uws } from './uws.ts';
 
 interface UserData {
@@ -29,6 +31,7 @@ export function serveWebSocket(
   uws: Uws,
   path: string,
   ports: ConnectionPorts,
+  peerOf: PeerOf,
 ): WebSocketServer {
   const connections = new Set<Connection>();
   app.ws<UserData>(path, {
@@ -42,13 +45,21 @@ export function serveWebSocket(
         .getHeader('sec-websocket-protocol')
         .split(',')
         .map((name) => name.trim());
-      res.upgrade<UserData>(
-        { address: peerOf(res), connection: null },
-        req.getHeader('sec-websocket-key'),
-        offered.includes(SUB_PROTOCOL) ? SUB_PROTOCOL : '',
-        req.getHeader('sec-websocket-extensions'),
-        context,
-      );
+      const address = peerOf(res, req);
+      const key = req.getHeader('sec-websocket-key');
+      const protocol = offered.includes(SUB_PROTOCOL) ? SUB_PROTOCOL : '';
+      const extensions = req.getHeader('sec-websocket-extensions');
+      const accept = () =>
+        res.upgrade<UserData>({ address, connection: null }, key, protocol, extensions, context);
+      const { connections } = ports.limits;
+      if (connections === null) return accept();
+      let gone = false;
+      res.onAborted(() => {
+        gone = true;
+      });
+      void connections.take(address).then((waitMs) => {
+        if (!gone) res.cork(() => (waitMs === 0 ? accept() : refuse(res, waitMs)));
+      });
     },
     open(ws) {
       const connection = new Connection(ports, wireOf(ws, ws.getUserData().address));
@@ -70,6 +81,14 @@ export function serveWebSocket(
     },
   });
   return { connections };
+}
+
+/** As HTTP, and before there is a socket: nothing is kept of who comes too often. */
+function refuse(res: HttpResponse, waitMs: number): void {
+  const { status, headers, body } = problem('rate_limited', randomUUID(), undefined, waitMs);
+  res.writeStatus(String(status));
+  for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+  res.end(typeof body === 'string' ? body : '');
 }
 
 function wireOf(ws: WebSocket<UserData>, address: string): Wire {

@@ -10,6 +10,7 @@ import { wholeConversation } from '../../src/conversation/whole.ts';
 import { type GreetPorts, resetFrame } from '../../src/delivery/greet.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import type { Generator } from '../../src/generation/port.ts';
+import { unlimited } from '../../src/limits/limits.ts';
 import { Directory } from '../../src/session/directory.ts';
 import { Members } from '../../src/session/members.ts';
 import { Sweeper } from '../../src/session/sweeper.ts';
@@ -64,6 +65,7 @@ const metrics: Metrics = {
   connected() {},
   disconnected() {},
   refused() {},
+  limited() {},
   swept() {},
   observe() {},
 };
@@ -161,6 +163,7 @@ export class SimNode {
       defaultPolicy: 'queue',
       draining: () => this.#phase === 'draining',
       overloaded: () => false,
+      limits: unlimited,
       retryAfterMs: () => 100,
     };
     process.io(0, () => void this.#boot());

@@ -40,7 +40,7 @@ export class SimSocket {
   constructor(ports: SocketPorts) {
     this.#ports = ports;
     this.connection = new Connection(ports.connection, {
-      address: '127.0.0.1',
+      address: '192.0.2.1',
       send: (frames) => this.#send(frames),
       close: (code, reason) => this.#close(code, reason),
     });

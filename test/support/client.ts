@@ -49,8 +49,12 @@ export class TestClient {
     });
   }
 
-  static async open(url: string, protocols: readonly string[] = []): Promise<TestClient> {
-    const socket = new WebSocket(url, [...protocols]);
+  static async open(
+    url: string,
+    protocols: readonly string[] = [],
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TestClient> {
+    const socket = new WebSocket(url, [...protocols], { headers });
     const client = new TestClient(socket);
     await once(socket, 'open');
     return client;

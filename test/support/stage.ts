@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { wholeConversation } from '../../src/conversation/whole.ts';
 import { resetFrame } from '../../src/delivery/greet.ts';
 import { Hub } from '../../src/delivery/hub.ts';
+import { type Limits, unlimited } from '../../src/limits/limits.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { Directory } from '../../src/session/directory.ts';
 import { Members } from '../../src/session/members.ts';
@@ -49,6 +50,8 @@ export interface StageOptions {
   /** What the instance is given for a store. */
   readonly wrap?: (store: Store) => Store;
   readonly hibernateMs?: number;
+  readonly limits?: Limits;
+  readonly sessionsPerUserMax?: number;
 }
 
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
@@ -108,7 +111,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     flushMs: 25,
     flushLength: 1_024,
     sessionsMax: 100,
-    sessionsPerUserMax: 0,
+    sessionsPerUserMax: options.sessionsPerUserMax ?? 0,
   });
   const hub = new Hub({
     store,
@@ -126,6 +129,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     defaultPolicy: 'queue',
     draining: () => false,
     overloaded: () => false,
+    limits: options.limits ?? unlimited,
     retryAfterMs: () => 100,
   };
   const settle = async (): Promise<void> => {
@@ -153,7 +157,7 @@ function connect(ports: ConnectionPorts): Visitor {
   const frames: ServerFrame[] = [];
   let closed: Visitor['closed'] = null;
   const connection = new Connection(ports, {
-    address: '127.0.0.1',
+    address: '192.0.2.1',
     send(texts) {
       for (const text of texts) frames.push(JSON.parse(text) as ServerFrame);
       return true;

@@ -240,6 +240,24 @@ describe('a session that reconnects', () => {
     expect(sockets).toHaveLength(2);
   });
 
+  it('waits as long as it was asked to where its hello came too often, but not where a message did', () => {
+    const often = {
+      type: 'error',
+      code: 'rate_limited',
+      message: '',
+      retryable: true,
+      retry_after_ms: 30_000,
+    };
+    const { greet, socket, clock, last } = scene();
+    greet().say({ ...often, message_id: 'm' });
+    socket().end(1006);
+    expect(last('lost')?.retryInMs).toBeLessThan(1_000);
+    clock.advance(1_000);
+    socket().open();
+    socket().say(often);
+    expect(last('lost')).toMatchObject({ reason: 'rate_limited', retryInMs: 30_000 });
+  });
+
   it('backs off further from an instance that greets and dies', () => {
     const { greet, clock, events } = scene();
     for (let round = 0; round < 4; round += 1) {

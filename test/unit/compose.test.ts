@@ -57,6 +57,15 @@ describe('docker-compose.yml', () => {
     expect(validate.errors ?? []).toEqual([]);
   });
 
+  it('counts clients by what its balancer says, which is nothing that a client said', () => {
+    expect(balancer).toMatch(/http-request set-header X-Forwarded-For %\[src\]/);
+    expect(balancer).not.toMatch(/forwardfor/);
+    for (const [, { environment, ports }] of instances) {
+      expect(environment?.TRUST_PROXY).toBe('1');
+      expect(ports).toBeUndefined();
+    }
+  });
+
   it('refers only to services and volumes that it defines', () => {
     for (const service of Object.values(services)) {
       const needed = Array.isArray(service.depends_on)

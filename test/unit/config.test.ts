@@ -94,6 +94,44 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('limits the sessions of a user and guesses, and no volume, where nobody says otherwise', () => {
+    const { limits, session, proxy } = readConfig({});
+    expect(session.sessionsPerUserMax).toBe(100);
+    expect(limits).toEqual({
+      connectionsPerMinute: 0,
+      requestsPerMinute: 0,
+      messagesPerMinute: 0,
+      guessesPerMinute: 1_000,
+    });
+    expect(proxy).toEqual({ trust: { kind: 'hops', hops: 0 }, header: 'x-forwarded-for' });
+  });
+
+  it('reads proxies as how many there are, or as addresses and networks', () => {
+    const trust = (text: string) => readConfig({ TRUST_PROXY: text }).proxy.trust;
+    expect(trust('2')).toEqual({ kind: 'hops', hops: 2 });
+    expect(trust('10.0.0.0/8, 192.0.2.7,fd00::/8')).toEqual({
+      kind: 'networks',
+      networks: [
+        { address: '10.0.0.0', prefix: 8 },
+        { address: '192.0.2.7', prefix: 32 },
+        { address: 'fd00::', prefix: 8 },
+      ],
+    });
+    const wrong = [
+      'true',
+      'all',
+      '-1',
+      '1.5',
+      '10.0.0.0/33',
+      '10.0.0.0/',
+      '10.0.0/8',
+      '10.0.0.1,',
+      'a,10.0.0.1',
+    ];
+    for (const text of [...wrong, '10.0.0.0/8/8', '::/129', '10.0.0.1/x', '999'])
+      expect(refusal({ TRUST_PROXY: text })).toEqual([expect.stringContaining('TRUST_PROXY')]);
+  });
+
   it('does not repeat what a variable says when it refuses it: it may be a secret', () => {
     expect(refusal({ INSTANCE_ID: 'correct horse battery' }).join()).not.toContain('horse');
   });

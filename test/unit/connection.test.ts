@@ -21,7 +21,7 @@ describe('a connection', () => {
     const connection = new Connection(
       { ...stage.ports, ...changes },
       {
-        address: '127.0.0.1',
+        address: '192.0.2.1',
         send(frames) {
           if (sent.length + frames.length > room) return false;
           sent.push(...frames.map((frame) => JSON.parse(frame) as ServerFrame));

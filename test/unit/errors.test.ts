@@ -29,6 +29,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   store_unavailable: [null, 503, true],
   archive_unavailable: [null, 503, true],
   session_moved: [1012, 503, true],
+  rate_limited: [1013, 429, true],
   overloaded: [1013, 503, true],
   draining: [1012, 503, true],
   internal: [null, 500, true],
@@ -55,7 +56,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(41);
+    expect(codes).toHaveLength(42);
   });
 
   it('has a code in one spelling: lower case words', () => {

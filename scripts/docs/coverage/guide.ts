@@ -473,9 +473,29 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '4. Rate limiting',
-        where: ['docs/OPERATIONS.md', 'deploy/haproxy.cfg'],
-        shownBy: [['test/security/junk.test.ts', 'five times in a row closes the connection with 1008']],
-        note: 'Per client: not built, belongs in front. Bounded here: queues, frames, bad frames, sessions, event-loop delay.',
+        where: [
+          'src/limits/limits.ts',
+          'src/http/limited.ts',
+          'docs/adr/0011-limits.md',
+          'docs/OPERATIONS.md',
+        ],
+        shownBy: [
+          [
+            'test/security/rate-limits.test.ts',
+            'of one address are answered with 429 and when to come back, on every route',
+          ],
+          [
+            'test/security/rate-limits.test.ts',
+            'of one user are refused over all sessions, by socket and by HTTP',
+          ],
+          [
+            'test/security/rate-limits.test.ts',
+            'ends after so many that were wrong, for every way of naming one and also for ids that exist',
+          ],
+          ['test/unit/client-address.test.ts', 'what a client wrote itself is not reached'],
+          ['test/security/junk.test.ts', 'five times in a row closes the connection with 1008'],
+        ],
+        note: 'Per instance, by address, user and session. Failed guesses are limited by default; volume where the operator sets it, such as the guide’s ten a minute.',
       },
       {
         asks: '5. HTTPS only, secure cookies',
@@ -532,14 +552,22 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'A limit of active sessions',
-        where: ['src/session/directory.ts', 'src/config.ts'],
+        where: ['src/session/residents.ts', 'src/session/user-quota.ts', 'docs/adr/0011-limits.md'],
         shownBy: [
           [
             'test/integration/sessions-limit.test.ts',
             'an instance that is full refuses another session clearly',
           ],
+          [
+            'test/integration/sessions-per-user.test.ts',
+            'is refused another on every instance, clearly, by socket and by HTTP',
+          ],
+          [
+            'test/integration/sessions-per-user.test.ts',
+            'goes on with each that there is, from any instance',
+          ],
         ],
-        note: 'Beyond SESSIONS_MAX new ones are refused; the guide’s eviction of the oldest would end living conversations.',
+        note: 'Beyond SESSIONS_MAX of an instance or SESSIONS_PER_USER_MAX new ones are refused; the guide’s eviction of the oldest would end living conversations.',
       },
       {
         asks: 'Latency (5–10 ms with Redis) and throughput',
