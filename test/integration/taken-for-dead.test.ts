@@ -27,6 +27,14 @@ describe('an instance that was taken for dead', () => {
       };
       return snapshot.context.attached;
     });
+  /** An instance that was stopped finds that it does not keep up, and refuses newcomers for a second. */
+  async function greet(url: string, hello: Parameters<typeof TestClient.greet>[1]): Promise<TestClient> {
+    const welcomed = () => TestClient.greet(url, hello).catch(() => null);
+    const client = await eventually('a welcome', welcomed, (one) => one !== null);
+    if (client === null) throw new Error('nobody was welcomed');
+    return client;
+  }
+
   const members = () => withRedis(redis.url, (client) => client.zrange('rehydra:instances', '0', '-1'));
 
   it.each([
@@ -35,9 +43,9 @@ describe('an instance that was taken for dead', () => {
   ])(
     'because it was %s keeps its sockets, is counted on again, and its clients miss nothing',
     async (_, leave, back) => {
-      const speaker = await TestClient.greet(speakers.url, { after: 0 });
+      const speaker = await greet(speakers.url, { after: 0 });
       const { sessionId } = speaker;
-      const watcher = await TestClient.greet(watchers.url, { session_id: sessionId, after: 0 });
+      const watcher = await greet(watchers.url, { session_id: sessionId, after: 0 });
       speaker.message('first', 'Good morning');
       await Promise.all([speaker.completed('first'), watcher.completed('first')]);
       const residents = async () =>
