@@ -137,6 +137,7 @@ export const guarantees: readonly Guarantee[] = [
       'What Redis itself acknowledged and then lost is not promised; but the loss is detected and signalled as `reset`.',
     enforcedBy: [
       ['src/delivery/subscription.ts', "this.#startOver('rolled_back')"],
+      ['src/delivery/hub.ts', "this.#sendAway(attendance, 'session_moved')"],
       ['src/store/redis/claim.lua', "redis.call('TIME')"],
     ],
     shownBy: [
@@ -144,6 +145,7 @@ export const guarantees: readonly Guarantee[] = [
         'test/fault/stale-replica.test.ts',
         'after the promotion of a stale replica nobody is left with a silent gap',
       ],
+      ['test/integration/lost-writes.test.ts', 'is told to start over before it is sent away'],
     ],
   },
 ];

@@ -23,7 +23,13 @@ WebSocket at \`GET /v1/session\`, sub-protocol \`rehydra.v1\`; JSON text frames,
 from the schemas in [src/protocol](../src/protocol): \`npm run docs\`.
 
 A session's durable frames are numbered 1, 2, 3 … (\`offset\`). A client that comes back says the last offset it saw
-(\`hello.after\`) with that frame's \`epoch\`, and gets exactly what follows. What can't be had is said by \`reset\`. The text of a turn is the concatenation of its \`delta\`s, whichever instance sent them.
+(\`hello.after\`) with that frame's \`epoch\`, and gets exactly what follows. What can't be had is said by \`reset\`, which
+has an \`offset\` and an \`epoch\` to go on from. The text of a turn is the concatenation of its \`delta\`s, whichever
+instance sent them.
+
+**Say the \`epoch\`.** Where a failover of the store lost frames that you had seen, another frame may stand at your
+offset by the time you come back, and only the epoch tells. Without it you are told of such a loss while you are
+connected, and where your offset lies beyond the log; else there is a gap of which nobody can know.
 
 Frames over 64 KiB are answered with \`frame_too_large\` and close 1009; frames that are not in the first table with
 \`bad_frame\`, five in a row close with 1008. Text that is not UTF-8 ends the connection, as RFC 6455 asks

@@ -152,7 +152,7 @@ class SessionClient implements Session {
       case 'welcome':
         return this.#onWelcome(link, frame);
       case 'reset':
-        this.#take(startOver(frame), this.#welcome?.epoch ?? null);
+        this.#take(startOver(frame), frame.epoch);
         return this.#options.onEvent({ type: 'reset', reason: frame.reason });
       case 'error':
         return this.#onError(link, frame);

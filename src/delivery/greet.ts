@@ -63,7 +63,8 @@ export async function greet(
   const { view } = attached;
   admitted(sessionId, view.created);
   outlet.send([JSON.stringify(welcome(ports.instance, sessionId, view))]);
-  subscription.arrive(view.version, view.epoch);
+  const { createdAt } = view.context;
+  subscription.arrive({ version: view.version, epoch: view.epoch, createdAt });
   endWithShare(ports, view, subscription);
   if (clientId !== null && outlet.isOpen?.() !== false) {
     hub.replaceBy(subscription, clientId);
@@ -116,16 +117,17 @@ async function place(
   }
   const lost = epoch !== undefined && epoch > view.epoch;
   if (after <= view.head && !lost) {
-    const upToDate = after === view.head && (epoch ?? view.epoch) === view.epoch;
-    subscription.begin(after, epoch ?? null, upToDate, view.state);
+    const isAtHead = after === view.head;
+    const known = epoch ?? (isAtHead ? view.epoch : null);
+    subscription.begin(after, known, isAtHead && known === view.epoch, view.state);
     return true;
   }
   // The client saw what this log does not have: it was lost, or it is not of this log.
   try {
     const reset = await resetFrame(store, sessionId, epoch === undefined ? 'unknown_offset' : 'rolled_back');
-    if (reset === null) return false;
+    if (reset?.createdAt !== view.context.createdAt) return false;
     outlet.send([reset.data]);
-    subscription.begin(reset.head, view.epoch, false, reset.state);
+    subscription.begin(reset.head, reset.epoch, false, reset.state);
     return true;
   } catch {
     return false;
@@ -170,6 +172,7 @@ export async function resetFrame(
     type: 'reset',
     reason,
     offset: head,
+    epoch: record.epoch,
     state,
     transcript: transcript.flatMap(({ role, content, turnId, at, author }) =>
       role === 'summary'
@@ -177,5 +180,5 @@ export async function resetFrame(
         : [{ role, content, turn_id: turnId, at, ...(author === undefined ? {} : { author }) }],
     ),
   };
-  return { data: JSON.stringify(frame), head, state };
+  return { data: JSON.stringify(frame), head, epoch: record.epoch, createdAt: context.createdAt, state };
 }

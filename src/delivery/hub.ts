@@ -13,6 +13,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor-host.ts';
 import type { Clock } from '../session/clock.ts';
 import type { Outlets } from '../session/directory.ts';
+import { readView } from '../session/view.ts';
 import type { Store, StoredFrame } from '../store/store.ts';
 import type { Outlet } from './outlet.ts';
 import { type Reader, Subscription, type SubscriptionPorts } from './subscription.ts';
@@ -39,7 +40,12 @@ export class Hub implements Outlets {
   constructor(options: HubOptions) {
     this.#options = options;
     const { store, clock, reset } = options;
-    this.#ports = { store, reset, pause: (ms) => new Promise((resume) => clock.after(ms, resume)) };
+    this.#ports = {
+      store,
+      reset,
+      createdAt: async (sessionId) => (await readView(store, sessionId))?.context.createdAt ?? null,
+      pause: (ms) => new Promise((resume) => clock.after(ms, resume)),
+    };
     store.onHint((hint) => {
       const attendance = this.#sessions.get(hint.sessionId);
       if (attendance === undefined) return;
@@ -135,7 +141,7 @@ export class Hub implements Outlets {
   left(sessionId: string, reason: StopReason): void {
     const attendance = this.#sessions.get(sessionId);
     if (attendance === undefined) return;
-    if (reason === 'fenced' || reason === 'conflict') this.#endAll(attendance, 'session_moved');
+    if (reason === 'fenced' || reason === 'conflict') this.#sendAway(attendance, 'session_moved');
     else if (reason !== 'ended') this.#pull(attendance);
   }
 
@@ -146,7 +152,7 @@ export class Hub implements Outlets {
 
   end(sessionId: string, code: ErrorCode): void {
     const attendance = this.#sessions.get(sessionId);
-    if (attendance !== undefined) this.#endAll(attendance, code);
+    if (attendance !== undefined) this.#sendAway(attendance, code);
   }
 
   endAll(code: ErrorCode): void {
@@ -159,6 +165,10 @@ export class Hub implements Outlets {
 
   #endAll(attendance: Attendance, code: ErrorCode): void {
     for (const subscription of attendance.subscriptions) subscription.end(code);
+  }
+
+  #sendAway(attendance: Attendance, code: ErrorCode): void {
+    for (const subscription of attendance.subscriptions) subscription.sendAway(code);
   }
 
   #pull(attendance: Attendance): void {

@@ -6,9 +6,13 @@
  *  L3  What cannot be had is said: a trimmed or shorter log gives `reset`, never a silent gap (G5).
  *  L4  The frame at the cursor must be the one that the client saw. A store that lost acknowledged writes goes on under
  *      a higher epoch, so a higher epoch there than the client ever saw means that its frames are gone: `reset`.
+ *      Of a client that does not say its epoch, that is known from the first frame on that was read here.
  *  L5  After the first refused send nothing more is sent; the client resumes from what it has.
+ *  L6  Who is sent away because the session went elsewhere is first told what is in the log: it may hold another story
+ *      than the one that this instance told, and a client that does not say its epoch could not be told later.
  */
 import type { TopState } from '../../machines/vocabulary.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { Store, StoredFrame } from '../store/store.ts';
 import type { Outlet } from './outlet.ts';
 
@@ -18,7 +22,17 @@ export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset';
 export interface ResetPlace {
   readonly data: string;
   readonly head: number;
+  readonly epoch: number;
+  readonly createdAt: number;
   readonly state: TopState;
+}
+
+/** The session as its reader found it. */
+export interface Arrival {
+  readonly version: number;
+  readonly epoch: number;
+  /** Which life of the session it is: an id may be used again after its end. */
+  readonly createdAt: number;
 }
 
 /** Who reads, as far as they said. */
@@ -31,6 +45,8 @@ export interface SubscriptionPorts {
   readonly store: Store;
   /** Null where the session is gone. */
   readonly reset: (sessionId: string, reason: ResetReason) => Promise<ResetPlace | null>;
+  /** When the session that is stored now began; null where there is none. */
+  readonly createdAt: (sessionId: string) => Promise<number | null>;
   readonly pause: (ms: number) => Promise<void>;
 }
 
@@ -59,15 +75,16 @@ export class Subscription {
   readonly #ports: SubscriptionPorts;
   #phase: Phase = { kind: 'waiting', moved: false };
   #cursor = 0;
-  /** The highest epoch that the client has seen; null where it did not say. */
+  /** Of the frame at the cursor, or, until that was read here, of none that is higher; null where nobody has said. */
   #epoch: number | null = null;
+  #isEpochExact = false;
   #invitation: Invitation | null = null;
   #cancelExpiry: (() => void) | null = null;
-  /** Version of the session at this reader's arrival. */
-  #arrivedAt = Number.POSITIVE_INFINITY;
-  #arrivedIn: number | null = null;
+  #arrival: Arrival | null = null;
   #turnRuns = false;
   #caughtUp = false;
+  /** Why the connection ends as soon as the client knows what is in the log. */
+  #sentAwayFor: ErrorCode | null = null;
 
   constructor(sessionId: string, outlet: Outlet, reader: Reader, ports: SubscriptionPorts) {
     this.sessionId = sessionId;
@@ -110,13 +127,13 @@ export class Subscription {
     return this.#invitation !== null;
   }
 
+  /** Version of the session at this reader's arrival. */
   get arrivedAt(): number {
-    return this.#arrivedAt;
+    return this.#arrival?.version ?? Number.POSITIVE_INFINITY;
   }
 
-  arrive(version: number, epoch: number): void {
-    this.#arrivedAt = version;
-    this.#arrivedIn = epoch;
+  arrive(arrival: Arrival): void {
+    this.#arrival = arrival;
   }
 
   /** The reader's invitation runs out: `cancel` takes the timer back. */
@@ -150,9 +167,17 @@ export class Subscription {
     if (this.#phase.kind === 'waiting') return this.pull();
     const last = frames.at(-1);
     // Word of the end of a former session of this id may come when the next one has begun: the log will tell.
-    if (this.#arrivedIn === null || (last !== undefined && !isOf(last, this.#arrivedIn))) return this.pull();
+    const arrivedIn = this.#arrival?.epoch;
+    if (arrivedIn === undefined || (last !== undefined && !isOf(last, arrivedIn))) return this.pull();
     if (this.#phase.kind === 'live' || this.#phase.kind === 'replaying') this.#sendNext(frames);
     this.end(code);
+  }
+
+  /** The client must come in anew, once it knows what is in the log. */
+  sendAway(code: ErrorCode): void {
+    if (this.#phase.kind === 'waiting') return this.end(code);
+    this.#sentAwayFor = code;
+    this.pull();
   }
 
   end(code: Parameters<Outlet['end']>[0]): void {
@@ -186,6 +211,7 @@ export class Subscription {
     }
     if (last === null) return true;
     this.#epoch = epochOf(last);
+    this.#isEpochExact = true;
     this.#emit(next, last.offset);
     if (isShutOut) this.end('forbidden');
     return true;
@@ -220,6 +246,10 @@ export class Subscription {
   }
 
   async #replayPage(): Promise<void> {
+    if (this.#sentAwayFor !== null) {
+      const createdAt = await this.#ports.createdAt(this.sessionId);
+      if (createdAt !== this.#arrival?.createdAt) return this.end(this.#sentAwayFor);
+    }
     const page = await this.#ports.store.readLog(this.sessionId, Math.max(0, this.#cursor - 1), PAGE);
     if (this.#phase.kind !== 'replaying') return;
     if (page === null) {
@@ -229,23 +259,30 @@ export class Subscription {
     }
     if (page.head < this.#cursor) return this.#rolledBack();
     if (page.first > this.#cursor + 1) return this.#startOver('trimmed');
-    const seen = page.frames[0];
-    if (this.#epoch !== null && this.#cursor > 0 && seen !== undefined && epochOf(seen) > this.#epoch) {
-      if (seen.offset === this.#cursor) return this.#rolledBack();
+    const [first] = page.frames;
+    if (first?.offset === this.#cursor) {
+      const epoch = epochOf(first);
+      const isBeyond = this.#epoch !== null && epoch > this.#epoch;
+      if (this.#isEpochExact ? epoch !== this.#epoch : isBeyond) return this.#rolledBack();
+      this.#epoch = epoch;
+      this.#isEpochExact = true;
+    } else if (first !== undefined && page.first > this.#cursor && this.#cursor > 0) {
       // The frame at the cursor is not kept, and what follows it is of another claim: nobody can tell any more.
-      if (page.first > this.#cursor) return this.#startOver('trimmed');
+      if (this.#epoch !== null && epochOf(first) > this.#epoch) return this.#startOver('trimmed');
     }
     if (!this.#sendNext(page.frames)) return this.#startOver('trimmed');
     if (this.#cursor >= page.head && this.#phase.kind === 'replaying' && !this.#phase.again) {
       this.#phase = { kind: 'live' };
       this.#caughtUp = true;
+      if (this.#sentAwayFor !== null) this.end(this.#sentAwayFor);
     }
   }
 
   /** What was lost may include that this instance has sockets of the session: the client must come in anew. */
   async #rolledBack(): Promise<void> {
-    if (this.#caughtUp) return this.end('session_moved');
-    return this.#startOver('rolled_back');
+    const wasCaughtUp = this.#caughtUp;
+    await this.#startOver('rolled_back');
+    if (wasCaughtUp) this.end('session_moved');
   }
 
   async #startOver(reason: ResetReason): Promise<void> {
@@ -254,7 +291,10 @@ export class Subscription {
     const reset = await this.#ports.reset(this.sessionId, reason);
     if (this.#phase.kind !== 'replaying') return;
     if (reset === null) return this.end('session_expired');
-    this.#epoch = null;
+    // Another session under the same id: what is said in it is not for whoever listened to the one before.
+    if (reset.createdAt !== this.#arrival?.createdAt) return this.end('session_moved');
+    this.#epoch = reset.epoch;
+    this.#isEpochExact = false;
     this.#turnRuns = reset.state === 'processing';
     this.#emit([reset.data], reset.head);
   }

@@ -113,6 +113,7 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     type: z.literal('reset'),
     reason: z.enum(['trimmed', 'rolled_back', 'unknown_offset']),
     offset: z.int(),
+    epoch: z.int().describe('to be said with `offset` by who resumes from here'),
     state: stateValueSchema,
     transcript: z.array(transcriptEntrySchema),
   }),

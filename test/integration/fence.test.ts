@@ -56,7 +56,8 @@ describe('an owner that was stopped past its lock', () => {
     const isThere = (client: TestClient) =>
       eventually(
         'the log',
-        () => client.durable.at(-1)?.offset ?? 0,
+        // Who knew all that was in the log by the time it was sent away is given nothing again.
+        () => client.durable.at(-1)?.offset ?? (client === returning ? before.length : 0),
         (last) => last >= offset,
       );
     await Promise.all([isThere(returning), isThere(reader)]);

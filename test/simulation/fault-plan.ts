@@ -72,6 +72,8 @@ export interface ClientPlan {
   readonly session: number;
   /** Wants all that is kept, or only what comes from now on. */
   readonly from: 'beginning' | 'now';
+  /** Without it, nobody can tell it of a loss that came while it was away. */
+  readonly saysEpoch: boolean;
   readonly acts: readonly Act[];
 }
 
@@ -147,7 +149,7 @@ export function planOf(seed: number): Plan {
   const faultCount = theme.length === 0 ? 0 : random.between(1, 6);
   const busy = random.between(1_500, ACTIVE_MS);
   const clients = Array.from({ length: random.between(sessions, sessions + 2) }, (_, index) =>
-    clientPlan(random, `c${index}`, index % sessions, busy),
+    clientPlan(random, seed, `c${index}`, index % sessions, busy),
   );
   return {
     seed,
@@ -161,12 +163,13 @@ export function planOf(seed: number): Plan {
   };
 }
 
-function clientPlan(random: Random, name: string, session: number, busy: number): ClientPlan {
+function clientPlan(random: Random, seed: number, name: string, session: number, busy: number): ClientPlan {
   const acts: Act[] = [];
   const count = random.between(2, 7);
   for (let index = 0; index < count; index++) acts.push(actOf(random, random.between(100, busy)));
   acts.sort((left, right) => left.atMs - right.atMs);
-  return { name, session, from: random.chance(0.8) ? 'beginning' : 'now', acts };
+  const from = random.chance(0.8) ? 'beginning' : 'now';
+  return { name, session, from, saysEpoch: randomStream(seed, `epoch of ${name}`).chance(0.75), acts };
 }
 
 function actOf(random: Random, atMs: number): Act {

@@ -30,13 +30,21 @@ export class Reader {
       this.#violations.found('G5', `${this.#name} was sent to offset ${offset}, which was never stored`);
   }
 
-  /** False where the client must not trust the frame. */
-  take(data: string, frame: DurableFrame): boolean {
+  /**
+   * `mayMiss`: the client was away and did not say what it had seen; a failover may then have put it on another branch
+   * without a word, and it has `missed` something. A frame that is `wrong` must not be trusted.
+   */
+  take(data: string, frame: DurableFrame, mayMiss: boolean): 'follows' | 'missed' | 'wrong' {
     const nodes = this.#history.nodesOf(this.#sessionId, data);
-    const next = nodes.filter(({ parent }) => parent !== null && this.#places.includes(parent));
-    if (next.length > 0) {
-      this.#places = next;
-      return true;
+    const following = nodes.filter(({ parent }) => parent !== null && this.#places.includes(parent));
+    if (following.length > 0) {
+      this.#places = following;
+      return 'follows';
+    }
+    const isNext = frame.offset === (this.#places[0]?.offset ?? 0) + 1;
+    if (mayMiss && isNext && nodes.length > 0 && this.#history.branched) {
+      this.#places = nodes;
+      return 'missed';
     }
     const at = this.#places.map(({ offset }) => offset).join(' or ');
     const lost = this.#history.branched ? 'a loss that was not said: ' : '';
@@ -44,7 +52,7 @@ export class Reader {
       'G5',
       `${lost}${this.#name} had offset ${at} and was sent ${frame.offset} of epoch ${frame.epoch} (${frame.type})`,
     );
-    return false;
+    return 'wrong';
   }
 
   /** The oldest frame on the living branch that it has not read, or null. */

@@ -5,6 +5,8 @@
  *  C1  A message is said again after each welcome until a durable frame, or an error that decides, settles it.
  *  C2  After `resumed: false`, another `created_at` or `reset` it drops what it had, and nothing else makes it do so.
  *  C3  It never waits for ever: where something is outstanding and nothing is heard, it leaves and comes back.
+ *  C4  One that does not say its epoch cannot be told of a loss that came while it was away. While it is connected it
+ *      is, and also when it is sent away because its session moved.
  */
 import type { DurableFrame, ServerFrame, TransientFrame } from '../../src/protocol/server-frames.ts';
 import type { Act, ClientPlan } from './fault-plan.ts';
@@ -66,6 +68,8 @@ export class SimClient {
   /** Where it stands: an offset, and the epoch of the frame there. */
   #after: number;
   #epoch: number | null = null;
+  /** C4 */
+  #mayMiss = false;
   #turnId: string | null = null;
   #text = '';
   #heardAt = 0;
@@ -146,7 +150,7 @@ export class SimClient {
       session_id: sessionId,
       client_id: this.name,
       ...(fresh ? {} : { after: this.#after }),
-      ...(this.#epoch === null ? {} : { epoch: this.#epoch }),
+      ...(this.#epoch === null || !plan.saysEpoch ? {} : { epoch: this.#epoch }),
     });
   }
 
@@ -184,6 +188,7 @@ export class SimClient {
   }
 
   #leave(heardMs: number, awayMs: number): void {
+    this.#mayMiss = !this.#ports.plan.saysEpoch;
     if (this.#phase.kind === 'linked') this.#phase.socket.leave(heardMs);
     this.#ports.note(() => `${this.name} leaves`);
     this.#links += 1;
@@ -210,6 +215,7 @@ export class SimClient {
     // Instances cannot know which of two living connections is the newer one; one that they saw end is none.
     if (code === 4009 && !this.#former.some((socket) => socket.mayCount))
       violations.found('LIVE', `${this.name} was told that it was replaced, by a connection that had ended`);
+    this.#mayMiss ||= !this.#ports.plan.saysEpoch && reason !== 'session_moved';
     this.#links += 1;
     const over = code === 4011 || (code === 1000 && reason === 'closed');
     if (over && this.#outbox.size === 0) this.#phase = { kind: 'over' };
@@ -225,7 +231,7 @@ export class SimClient {
       case 'welcome':
         return this.#onWelcome(phase, frame);
       case 'reset':
-        this.#drop(frame.offset, this.#welcome?.epoch ?? null);
+        this.#drop(frame.offset, frame.epoch);
         this.#ports.note(() => `${this.name} is reset to ${frame.offset}: ${frame.reason}`);
         return;
       case 'error':
@@ -273,7 +279,11 @@ export class SimClient {
   }
 
   #onDurable(data: string, frame: DurableFrame): void {
-    if (!this.#reader.take(data, frame)) return;
+    const taken = this.#reader.take(data, frame, this.#mayMiss);
+    if (taken === 'wrong') return;
+    // What it put together is of two stories.
+    if (taken === 'missed') this.#turnId = null;
+    this.#mayMiss = false;
     this.#after = frame.offset;
     this.#epoch = frame.epoch;
     this.#ports.note(() => `${this.name} gets ${frame.offset} ${frame.type} of epoch ${frame.epoch}`);
@@ -329,6 +339,7 @@ export class SimClient {
   #drop(offset: number, epoch: number | null): void {
     this.#after = offset;
     this.#epoch = epoch;
+    this.#mayMiss = false;
     this.#turnId = null;
     this.#text = '';
     this.#reader.startAt(offset);

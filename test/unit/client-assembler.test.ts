@@ -93,6 +93,7 @@ describe('assembling a conversation from frames', () => {
       type: 'reset',
       reason: 'trimmed',
       offset: 40,
+      epoch: 7,
       state: 'processing',
       transcript: [
         { role: 'user', content: 'first?', turn_id: 'a', at },

@@ -343,20 +343,25 @@ describe('the log of a session', () => {
     expect(session.conversation.offset).toBe(71);
   });
 
-  it('drops what it had on a reset and goes on from its offset', () => {
-    const { greet, session, last } = scene();
+  it('drops what it had on a reset, goes on from its offset, and comes back with its epoch', () => {
+    const { greet, session, last, clock } = scene();
     const socket = greet();
     socket.say(started(2, 'a'));
     socket.say({
       type: 'reset',
       reason: 'trimmed',
       offset: 90,
+      epoch: 12,
       state: 'connected',
       transcript: [{ role: 'assistant', content: 'all of it', turn_id: 't-b', at: 0 }],
     });
     expect(last('reset')).toEqual({ type: 'reset', reason: 'trimmed' });
     expect(session.conversation.turns).toMatchObject([{ turnId: 't-b', text: 'all of it' }]);
-    socket.say(started(91, 'c'));
+    socket.end(1012);
+    clock.advance(200);
+    const next = greet({ offset: 90 });
+    expect(next.sent[0]).toMatchObject({ after: 90, epoch: 12 });
+    next.say(started(91, 'c'));
     expect(session.conversation.turns).toHaveLength(2);
     expect(session.conversation.offset).toBe(91);
   });

@@ -18,6 +18,8 @@ class Scene {
   failures = 0;
   reads = 0;
   pauses = 0;
+  /** Which life of the session the log is of. */
+  createdAt = 1;
   trimmedTo = 0;
   /** Frames that the socket still takes. */
   room = Number.POSITIVE_INFINITY;
@@ -55,15 +57,19 @@ class Scene {
       store: { readLog } as Pick<Store, 'readLog'> as Store,
       reset: async (_, reason) => {
         this.resets.push(reason);
-        return { data: RESET, head: this.log.at(-1)?.offset ?? 0, state: 'connected' };
+        const last = this.log.at(-1);
+        const epoch = last === undefined ? 1 : (JSON.parse(last.data) as { epoch: number }).epoch;
+        const { createdAt } = this;
+        return { data: RESET, head: last?.offset ?? 0, epoch, createdAt, state: 'connected' };
       },
+      createdAt: async () => this.createdAt,
       pause: async () => {
         this.pauses += 1;
         this.onPause();
         await setImmediate();
       },
     });
-    this.subscription.arrive(1, 1);
+    this.subscription.arrive({ version: 1, epoch: 1, createdAt: 1 });
   }
 
   /** Stores frames, and gives them back. */
@@ -183,6 +189,66 @@ describe('a subscription', () => {
     scene.begin(3, 1);
     await settle();
     expect([scene.resets, scene.heard]).toEqual([[], [4, 5]]);
+  });
+
+  it('tells who was up to date to start over before it is sent away, where the log lost what it saw', async () => {
+    const scene = new Scene();
+    scene.begin(0, 1, true);
+    scene.subscription.offer(scene.write(3));
+    scene.log.length = 1;
+    scene.write(4, 2);
+    scene.subscription.pull();
+    await settle();
+    expect([scene.heard, scene.resets, scene.ended]).toEqual([
+      [1, 2, 3, 'reset'],
+      ['rolled_back'],
+      'session_moved',
+    ]);
+  });
+
+  it('is sent away with all that is in the log', async () => {
+    const scene = new Scene();
+    scene.begin(0, 1, true);
+    scene.subscription.offer(scene.write(2));
+    scene.write(2);
+    scene.write(1, 2);
+    scene.failures = 2;
+    scene.subscription.sendAway('session_moved');
+    expect(scene.ended).toBeNull();
+    await settle();
+    expect([scene.heard, scene.ended]).toEqual([[1, 2, 3, 4, 5], 'session_moved']);
+  });
+
+  it.each([
+    ['all of it was read here', 0],
+    ['it came back to the end of the log', 3],
+    ['it came back to the middle of the log', 2],
+  ])('is told of a loss without having said its epoch, where %s', async (_, after) => {
+    const scene = new Scene();
+    scene.write(3);
+    scene.begin(after, null);
+    await settle();
+    scene.log.length = 1;
+    scene.write(4, 2);
+    scene.subscription.sendAway('session_moved');
+    await settle();
+    expect([scene.heard.at(-1), scene.resets, scene.ended]).toEqual([
+      'reset',
+      ['rolled_back'],
+      'session_moved',
+    ]);
+  });
+
+  it('is told nothing of another session under the same id', async () => {
+    const scene = new Scene();
+    scene.begin(0, 1, true);
+    scene.subscription.offer(scene.write(3));
+    scene.log.length = 0;
+    scene.write(1, 2);
+    scene.createdAt = 2;
+    scene.subscription.pull();
+    await settle();
+    expect([scene.heard, scene.ended]).toEqual([[1, 2, 3], 'session_moved']);
   });
 
   it('ends after the first send that was dropped, and says nothing more', async () => {
