@@ -70,6 +70,7 @@ export const guarantees: readonly Guarantee[] = [
         'resumes on the second after k with exactly the frames k + 1',
       ],
       ['test/integration/trimmed-log.test.ts', 'gives a client that asks for trimmed frames the transcript'],
+      ['test/conformance/store-hints.ts', 'of an end carry what the log had last before it'],
       ['test/fault/flaky-network.test.ts', 'two hundred clients with a line that fails for 2 s of every 5'],
     ],
   },

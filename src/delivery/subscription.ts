@@ -161,15 +161,17 @@ export class Subscription {
     }
   }
 
-  /** The session is over: its log is gone, these frames were its last. */
+  /** The session is over: its log is gone, these frames were its last. The client may have had some of them. */
   finish(frames: readonly StoredFrame[], code: 'closed' | 'session_expired'): void {
     // Who was not welcomed yet may be on the way into the next session of this id.
     if (this.#phase.kind === 'waiting') return this.pull();
+    if (this.#phase.kind === 'ended') return;
     const last = frames.at(-1);
     // Word of the end of a former session of this id may come when the next one has begun: the log will tell.
     const arrivedIn = this.#arrival?.epoch;
     if (arrivedIn === undefined || (last !== undefined && !isOf(last, arrivedIn))) return this.pull();
-    if (this.#phase.kind === 'live' || this.#phase.kind === 'replaying') this.#sendNext(frames);
+    const seen = frames.find(({ offset }) => offset === this.#cursor);
+    if (seen === undefined || (isOf(seen, 0) && !this.#isAnother(epochOf(seen)))) this.#sendNext(frames);
     this.end(code);
   }
 
@@ -262,8 +264,7 @@ export class Subscription {
     const [first] = page.frames;
     if (first?.offset === this.#cursor) {
       const epoch = epochOf(first);
-      const isBeyond = this.#epoch !== null && epoch > this.#epoch;
-      if (this.#isEpochExact ? epoch !== this.#epoch : isBeyond) return this.#rolledBack();
+      if (this.#isAnother(epoch)) return this.#rolledBack();
       this.#epoch = epoch;
       this.#isEpochExact = true;
     } else if (first !== undefined && page.first > this.#cursor && this.#cursor > 0) {
@@ -276,6 +277,12 @@ export class Subscription {
       this.#caughtUp = true;
       if (this.#sentAwayFor !== null) this.end(this.#sentAwayFor);
     }
+  }
+
+  /** L4: whether a frame of `epoch` at the cursor is another one than the client saw there. */
+  #isAnother(epoch: number): boolean {
+    if (this.#isEpochExact) return epoch !== this.#epoch;
+    return this.#epoch !== null && epoch > this.#epoch;
   }
 
   /** What was lost may include that this instance has sockets of the session: the client must come in anew. */

@@ -301,6 +301,7 @@ export class SessionActor {
     const composed = compose(stepped.effects, this.#head, this.epoch, version, text, piece);
     const { snapshot } = stepped.next;
     const turnOffset = composed.turnOffset ?? this.#turnOffset;
+    const isWatched = this.#watched(stepped.next) || this.#watched(this.#resting);
     const commit = {
       writeId: this.#tenure.nextWriteId(),
       expectedVersion: this.#version,
@@ -312,8 +313,9 @@ export class SessionActor {
       inboxTaken,
       dueAt: this.#dueAt(stepped.next),
       index: indexOf(snapshot.value, snapshot.context),
-      notify: snapshot.status === 'done' || this.#watched(stepped.next) || this.#watched(this.#resting),
+      notify: snapshot.status === 'done' || isWatched,
       end: snapshot.status === 'done',
+      recap: isWatched,
     };
     if (commit.end && !(await this.#archive(snapshot.context, composed))) {
       if (inboxTaken > 0) await this.#append([], inboxTaken);

@@ -91,6 +91,8 @@ export interface Commit {
   readonly notify: boolean;
   /** The session is over: all its keys go; watchers are given `frames`. */
   readonly end: boolean;
+  /** Where it ends: watchers are also given what the log had last (`recap.ts`). They may not have read it, and cannot. */
+  readonly recap?: boolean;
 }
 
 export interface Append {
@@ -178,7 +180,10 @@ export type ImportOutcome =
   /** A live claim stands on this id: nothing was changed. */
   | { readonly kind: 'held' };
 
-/** A hint that a session moved on; only a hint, it may be lost. `ended` carries the last frames of a session that is gone. */
+/**
+ * A hint that a session moved on; only a hint, it may be lost. `ended` carries the last frames of a session that is gone:
+ * those of its ending, and before them, without a gap, as many as its commit asked for.
+ */
 export type Hint =
   | { readonly kind: 'moved'; readonly sessionId: string }
   | { readonly kind: 'ended'; readonly sessionId: string; readonly frames: readonly StoredFrame[] };

@@ -42,6 +42,35 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(heard).toEqual([{ kind: 'ended', sessionId, frames: last }]);
     });
 
+    it('of an end carry what the log had last before it, where that is asked for', async () => {
+      const [a, b] = fixture().stores;
+      const before = [{ offset: 1, data: '{"text":"\\n / \\u0000 🙂 \\""}', aux: '1' }, ...frames(1, 3)];
+      const { sessionId, fence } = await created(a, 'a', { frames: before });
+      const heard = listen(b, sessionId);
+      await b.watch(sessionId);
+      await a.append(fence, appendOf({ expectedHead: 4, frames: frames(4, 1) }));
+      const ending = { expectedVersion: 1, expectedHead: 5, frames: frames(5, 2) };
+      await a.commit(fence, commitOf({ ...ending, notify: true, end: true, recap: true }));
+      await until(() => heard.length === 1);
+      const [hint] = heard;
+      const told = hint?.kind === 'ended' ? hint.frames.map(({ offset, data }) => ({ offset, data })) : [];
+      const all = [...before, ...frames(4, 3)].map(({ offset, data }) => ({ offset, data }));
+      expect(told).toEqual(all);
+    });
+
+    it('of an end carry no more of the log than fits, and the newest of it', async () => {
+      const [a, b] = fixture().stores;
+      const long = frames(0, 4).map(({ offset }) => ({ offset, data: `"${'é'.repeat(15_000)}"` }));
+      const { sessionId, fence } = await created(a, 'a', { frames: long });
+      const heard = listen(b, sessionId);
+      await b.watch(sessionId);
+      const ending = { expectedVersion: 1, expectedHead: 4, frames: [] };
+      await a.commit(fence, commitOf({ ...ending, notify: true, end: true, recap: true }));
+      await until(() => heard.length === 1);
+      const [hint] = heard;
+      expect(hint?.kind === 'ended' ? hint.frames.map(({ offset }) => offset) : []).toEqual([3, 4]);
+    });
+
     it('stop with unwatch, for that session only, even where two share a bucket', async () => {
       const [a, b] = fixture().stores;
       const one = await created(a, 'a');

@@ -5,7 +5,8 @@
  *  C1  A message is said again after each welcome until a durable frame, or an error that decides, settles it.
  *  C2  After `resumed: false`, another `created_at` or `reset` it drops what it had, and nothing else makes it do so.
  *  C3  It never waits for ever: where something is outstanding and nothing is heard, it leaves and comes back.
- *  C4  One that does not say its epoch cannot be told of a loss that came while it was away. While it is connected it
+ *  C4  Where nothing goes wrong, and it was there for a while, it is told of the end of its session by the last frame.
+ *  C5  One that does not say its epoch cannot be told of a loss that came while it was away. While it is connected it
  *      is, and also when it is sent away because its session moved.
  */
 import type { DurableFrame, ServerFrame, TransientFrame } from '../../src/protocol/server-frames.ts';
@@ -21,6 +22,8 @@ import type { Violations } from './violations.ts';
 export interface ClientPorts {
   readonly plan: ClientPlan;
   readonly sessionId: string;
+  /** Nothing goes wrong in this world. */
+  readonly isCalm: boolean;
   readonly scheduler: Scheduler;
   readonly history: History;
   readonly model: SimModel;
@@ -51,6 +54,8 @@ type Phase =
 const UNDECIDED = new Set(['store_unavailable', 'session_moved', 'session_not_found', 'overloaded']);
 const PATIENCE_MS = 2_600;
 const LOOK_EVERY_MS = 650;
+/** Who has been welcomed for so long has read what was said before. */
+const AT_HOME_MS = 500;
 
 export class SimClient {
   readonly name: string;
@@ -68,11 +73,12 @@ export class SimClient {
   /** Where it stands: an offset, and the epoch of the frame there. */
   #after: number;
   #epoch: number | null = null;
-  /** C4 */
+  /** C5 */
   #mayMiss = false;
   #turnId: string | null = null;
   #text = '';
   #heardAt = 0;
+  #lastType: DurableFrame['type'] | null = null;
   /** What it said on this connection and has not seen decided, in order. */
   #inOrder: string[] = [];
   readonly #overtaken = new Map<string, string>();
@@ -105,13 +111,7 @@ export class SimClient {
 
   /** Has been welcomed on a connection that stands, at least so long ago. */
   isSettled(forMs: number): boolean {
-    const phase = this.#phase;
-    return (
-      phase.kind === 'linked' &&
-      phase.welcomed &&
-      phase.socket.open &&
-      this.#ports.scheduler.now - phase.helloAt > forMs
-    );
+    return this.#phase.kind === 'linked' && this.#phase.socket.open && this.#isAtHome(forMs);
   }
 
   get reader(): Reader {
@@ -218,8 +218,15 @@ export class SimClient {
     this.#mayMiss ||= !this.#ports.plan.saysEpoch && reason !== 'session_moved';
     this.#links += 1;
     const over = code === 4011 || (code === 1000 && reason === 'closed');
+    if (over && this.#ports.isCalm && this.#isAtHome(AT_HOME_MS) && this.#lastType !== 'expired')
+      violations.found('G5', `${this.name} was not told the last words of its session`);
     if (over && this.#outbox.size === 0) this.#phase = { kind: 'over' };
     else this.#return(random.between(20, 250));
+  }
+
+  #isAtHome(forMs: number): boolean {
+    const phase = this.#phase;
+    return phase.kind === 'linked' && phase.welcomed && this.#ports.scheduler.now - phase.helloAt > forMs;
   }
 
   #hear(data: string): void {
@@ -286,6 +293,7 @@ export class SimClient {
     this.#mayMiss = false;
     this.#after = frame.offset;
     this.#epoch = frame.epoch;
+    this.#lastType = frame.type;
     this.#ports.note(() => `${this.name} gets ${frame.offset} ${frame.type} of epoch ${frame.epoch}`);
     switch (frame.type) {
       case 'turn.started':

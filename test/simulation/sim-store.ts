@@ -9,6 +9,7 @@
  * Read next: store-handle.ts (the contract on top), sim-network.ts (what may happen to a call on its way here).
  */
 import { bucketOf } from '../../src/store/bucket.ts';
+import { recapOf } from '../../src/store/recap.ts';
 import {
   type Append,
   type AppendOutcome,
@@ -139,7 +140,8 @@ export class SimStore {
         due: without(this.#state.due, sessionId),
       });
       this.#witness.committed(fence, write);
-      if (write.notify) this.#publish({ kind: 'ended', sessionId, frames: write.frames });
+      const before = write.recap === true ? recapOf(row.log) : [];
+      if (write.notify) this.#publish({ kind: 'ended', sessionId, frames: [...before, ...write.frames] });
       return { kind: 'committed', inboxLength: 0 };
     }
     const movesEarlier = write.dueAt !== null && (row.wakeAt === null || write.dueAt < row.wakeAt);

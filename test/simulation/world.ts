@@ -200,6 +200,7 @@ class World {
     return new SimClient({
       plan,
       sessionId: sessionIdOf(seed, plan.session),
+      isCalm: this.#plan.faults.length === 0,
       scheduler: this.#scheduler,
       history: this.#history,
       model: this.#model,

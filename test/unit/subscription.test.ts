@@ -292,6 +292,26 @@ describe('a subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[1, 2], 'closed']);
   });
 
+  it('hears once what it had not read when its session ended, as far as the last word goes back', async () => {
+    const scene = new Scene();
+    scene.begin(0, 1, true);
+    scene.subscription.offer(scene.write(2));
+    scene.write(5);
+    scene.subscription.finish(scene.log.slice(1), 'closed');
+    scene.subscription.finish(scene.log.slice(1), 'closed');
+    expect([scene.heard, scene.ended]).toEqual([[1, 2, 3, 4, 5, 6, 7], 'closed']);
+  });
+
+  it('hears nothing of an end that is not of the log that it read', async () => {
+    const scene = new Scene();
+    scene.begin(0, 1, true);
+    scene.subscription.offer(scene.write(2));
+    scene.log.length = 1;
+    scene.write(3, 2);
+    scene.subscription.finish(scene.log.slice(1), 'closed');
+    expect([scene.heard, scene.ended]).toEqual([[1, 2], 'closed']);
+  });
+
   it('is not told of the end with a gap before it', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);

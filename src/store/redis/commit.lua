@@ -1,7 +1,8 @@
 -- One transition of a session: all of it or nothing.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing
 -- ARGV  1 token  2 epoch  3 write id  4 expected version  5 expected head  6 snapshot  7 due at ('' none)
---       8 lease ms  9 leak ttl ms  10 inbox taken  11 frame log max  12 hint ('' none)  13 '1' ends the session
+--       8 lease ms  9 leak ttl ms  10 inbox taken  11 frame log max  12 hint ('' none)
+--       13 '' goes on | ends: how many of the log's last frames the hint is to have before its own
 --       14 session id  15 message ids  16 transcript entries  17 how it is listed
 --       then the ids, the entries, and per frame data, aux
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that was taken already
@@ -11,12 +12,30 @@
 -- @include frames
 -- @include lease
 -- @include listing
+
+local RECAP_BYTES = 65536
+
+-- The hint of an end is `e<session id>\n[frames]`: what the log has last goes before them, as recap.ts says.
+local function recapped(hint)
+  local told = {}
+  local bytes = 0
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', ARGV[13])) do
+    local data = entry[2][2]
+    bytes = bytes + #data
+    if bytes > RECAP_BYTES then break end
+    table.insert(told, 1, '{"offset":' .. string.match(entry[1], '^%d+') .. ',"data":' .. cjson.encode(data) .. '}')
+  end
+  local before, frames = string.match(hint, '^(e[^\n]*\n%[)(.*)$')
+  if #told == 0 or not before then return hint end
+  return before .. table.concat(told, ',') .. (frames == ']' and '' or ',') .. frames
+end
+
 local ids = tonumber(ARGV[15])
 local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx' }
 for i = 1, ids do fields[6 + i] = 'm:' .. ARGV[17 + i] end
 local row = redis.call('HMGET', KEYS[1], unpack(fields))
 local held = redis.call('GET', KEYS[2])
-local ends = ARGV[13] == '1'
+local ends = ARGV[13] ~= ''
 
 -- Nothing is left of an ended session, so the repetition of an ending whose reply was lost finds nothing.
 if not row[2] and ends and (not held or held == ARGV[1]) then
@@ -31,10 +50,12 @@ for i = 1, ids do
 end
 
 if ends then
+  local hint = ARGV[12]
+  if hint ~= '' and ARGV[13] ~= '0' then hint = recapped(hint) end
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
   redis.call('ZREM', KEYS[6], ARGV[14])
   relist(KEYS[8], ARGV[14], redis.call('HGET', KEYS[8], ARGV[14]), nil)
-  if ARGV[12] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[12]) end
+  if hint ~= '' then redis.call('SPUBLISH', KEYS[7], hint) end
   return 0
 end
 

@@ -3,6 +3,7 @@
  * session). The rules are in the scripts; here is only what goes in and what the answers mean.
  */
 import { assertContinues } from '../frames.ts';
+import { RECAP_FRAMES } from '../recap.ts';
 import {
   type Append,
   type AppendOutcome,
@@ -81,7 +82,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.inboxTaken,
         frameLogMax,
         write.notify ? hintOf(sessionId, write) : '',
-        write.end ? '1' : '0',
+        write.end ? (write.recap === true ? RECAP_FRAMES : 0) : '',
         sessionId,
         write.messageIds.length,
         write.transcript.length,

@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { bucketOf } from '../bucket.ts';
+import { RECAP_FRAMES, recapOf } from '../recap.ts';
 import {
   type Append,
   type AppendOutcome,
@@ -26,7 +27,7 @@ import {
 } from '../store.ts';
 import type { AfterCommit } from './group.ts';
 import type { Hints } from './hints.ts';
-import { recordOf } from './reads.ts';
+import { frameOf, recordOf } from './reads.ts';
 import type { SessionRow, Sql } from './sql.ts';
 
 export interface Desk {
@@ -78,8 +79,10 @@ export function commit(desk: Desk, fence: Fence, write: Commit, afterCommit: Aft
   if (messageId !== undefined) return { kind: 'duplicate', messageId };
 
   if (write.end) {
+    const before = write.recap === true ? sql.framesAfter(row.n, row.head - RECAP_FRAMES, RECAP_FRAMES) : [];
+    const frames = [...recapOf(before.map(frameOf)), ...write.frames];
     sql.forget(row.n);
-    if (write.notify) afterCommit(() => hints.emit({ kind: 'ended', sessionId, frames: write.frames }));
+    if (write.notify) afterCommit(() => hints.emit({ kind: 'ended', sessionId, frames }));
     return { kind: 'committed', inboxLength: 0 };
   }
   const now = desk.now();
