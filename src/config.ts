@@ -103,7 +103,9 @@ export const environmentSchema = z.object({
     .default('queue')
     .describe('what a message does while a turn runs, where the message does not say'),
   QUEUE_MAX: positive(8).describe('messages that may wait in one session'),
-  FRAME_LOG_MAX: positive(20_000).describe('durable frames kept per session'),
+  FRAME_LOG_MAX: positive(20_000).describe(
+    'durable frames kept per session; more while one turn alone has more',
+  ),
   LEASE_MS: positive(3_000).describe("a crashed owner's sessions can be taken after this"),
   HIBERNATE_MS: ms(5_000).describe(
     'a quiet session gives up its lock and memory after this; its sockets stay',

@@ -15,7 +15,14 @@
 import type { SessionContext, SessionEvent } from '../../machines/vocabulary.ts';
 import { prepare } from '../conversation/prepare.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { AppendOutcome, CommitOutcome, Fence, StoredFrame, TranscriptEntry } from '../store/store.ts';
+import type {
+  Append,
+  AppendOutcome,
+  CommitOutcome,
+  Fence,
+  StoredFrame,
+  TranscriptEntry,
+} from '../store/store.ts';
 import type { ActorHost, StopReason } from './actor-host.ts';
 import { Alarm } from './alarm.ts';
 import { Archiving } from './archiving.ts';
@@ -316,6 +323,7 @@ export class SessionActor {
       notify: snapshot.status === 'done' || isWatched,
       end: snapshot.status === 'done',
       recap: isWatched,
+      ...keepTurn(stepped.next, turnOffset),
     };
     if (commit.end && !(await this.#archive(snapshot.context, composed))) {
       if (inboxTaken > 0) await this.#append([], inboxTaken);
@@ -396,6 +404,7 @@ export class SessionActor {
       frames,
       inboxTaken,
       notify: frames.length > 0 && this.#watched(this.#resting),
+      ...keepTurn(this.#resting, this.#turnOffset),
     };
     const outcome = await this.#tenure.write<AppendOutcome>(() =>
       this.#host.store.append(this.#tenure.fence, append),
@@ -471,4 +480,9 @@ export class SessionActor {
     if (resting.snapshot.context.turn !== null) due.push(this.#host.clock.now() + this.#host.leaseMs);
     return due.length === 0 ? null : Math.min(...due);
   }
+}
+
+/** Who continues a turn, and who reads its answer later, needs its text from the beginning: it is not trimmed away. */
+function keepTurn({ snapshot }: Resting, turnOffset: number): Pick<Append, 'keepFrom'> {
+  return snapshot.context.turn === null ? {} : { keepFrom: turnOffset };
 }

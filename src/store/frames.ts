@@ -1,4 +1,4 @@
-import type { StoredFrame } from './store.ts';
+import type { Append, StoredFrame } from './store.ts';
 
 /** A gap in the log could never be repaired, so a caller that would write one is stopped before anything is sent. */
 export function assertContinues(head: number, frames: readonly StoredFrame[]): void {
@@ -7,4 +7,13 @@ export function assertContinues(head: number, frames: readonly StoredFrame[]): v
       throw new Error(`frame ${frame.offset} does not continue a log whose head is ${head} (place ${index})`);
     }
   }
+}
+
+/** How many frames stay in the log after the write. */
+export function logMaxAfter(
+  { expectedHead, frames, keepFrom }: Pick<Append, 'expectedHead' | 'frames' | 'keepFrom'>,
+  frameLogMax: number,
+): number {
+  if (keepFrom === undefined) return frameLogMax;
+  return Math.max(frameLogMax, expectedHead + frames.length - keepFrom + 1);
 }

@@ -89,6 +89,8 @@ export interface Commit {
   readonly index: SessionIndex;
   /** Wake instances that watch this session (some have sockets of it and are not its owner). */
   readonly notify: boolean;
+  /** As of `Append`. */
+  readonly keepFrom?: number;
   /** The session is over: all its keys go; watchers are given `frames`. */
   readonly end: boolean;
   /** Where it ends: watchers are also given what the log had last (`recap.ts`). They may not have read it, and cannot. */
@@ -101,6 +103,8 @@ export interface Append {
   readonly frames: readonly StoredFrame[];
   readonly inboxTaken: number;
   readonly notify: boolean;
+  /** The frame of this offset and all after it stay, however long the log has become. */
+  readonly keepFrom?: number;
 }
 
 export type CommitOutcome =
@@ -250,6 +254,7 @@ export interface StoreOptions {
   readonly leaseMs: number;
   /** How long an untouched session's keys stay when nobody is there to expire it. */
   readonly leakTtlMs: number;
+  /** More frames are kept only where a write says so (`keepFrom`). */
   readonly frameLogMax: number;
   readonly inboxMax: number;
 }

@@ -60,6 +60,35 @@ export function describeLog(fixture: () => StoreFixture): void {
     });
   });
 
+  describe('a log that is told what to keep', () => {
+    it('keeps that and all after it, however long it becomes, until it is told so no more', async () => {
+      const [a] = fixture().stores;
+      const max = OPTIONS.frameLogMax;
+      const { sessionId, fence } = await created(a, 'a', { frames: frames(0, max), keepFrom: max - 1 });
+      const append = appendOf({ expectedHead: max, frames: frames(max, max), keepFrom: max - 1 });
+      expectCommitted(await a.append(fence, append));
+      expect(await a.readLog(sessionId, 0, 1)).toEqual({
+        frames: frames(max - 2, 1),
+        first: max - 1,
+        head: 2 * max,
+      });
+      const commit = { expectedVersion: 1, expectedHead: 2 * max, keepFrom: max - 1 };
+      expectCommitted(await a.commit(fence, commitOf({ ...commit, frames: frames(2 * max, 3) })));
+      expect(await a.readLog(sessionId, 0, 1)).toMatchObject({ first: max - 1, head: 2 * max + 3 });
+
+      const last = { expectedHead: 2 * max + 3, frames: frames(2 * max + 3, 1) };
+      expectCommitted(await a.append(fence, appendOf(last)));
+      expect(await a.readLog(sessionId, 0, 1)).toMatchObject({ first: max + 5, head: 2 * max + 4 });
+    });
+
+    it('keeps no fewer than it always may', async () => {
+      const [a] = fixture().stores;
+      const max = OPTIONS.frameLogMax;
+      const { sessionId } = await created(a, 'a', { frames: frames(0, max + 2), keepFrom: max + 2 });
+      expect(await a.readLog(sessionId, 0, 1)).toMatchObject({ first: 3, head: max + 2 });
+    });
+  });
+
   describe('message ids', () => {
     it('are taken once in the life of a session; a commit that meets a taken one writes nothing', async () => {
       const { stores } = fixture();

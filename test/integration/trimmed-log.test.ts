@@ -60,17 +60,23 @@ describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (st
     await Promise.all([client.close(), late.close()]);
   });
 
-  it('gives it the running turn from its first word, where the log still has that', async () => {
+  it.each([
+    ['shorter', 40, 0],
+    ['longer', FRAME_LOG_MAX + 40, FRAME_LOG_MAX + 5],
+  ])('gives it the running turn from its first word, be that %s than the log', async (_, tokens, heard) => {
     const { client, history } = await talkative();
-    client.message('running', '[[fault:tps=40,tokens=40]] Go on');
+    const content = `[[fault:tps=40,tokens=${tokens}]] Go on`;
+    client.message('running', content);
     const started = await client.waitFor(
       (frame) => frame.type === 'turn.started' && frame.message_id === 'running',
       'the turn',
     );
+    const begun = client.durable.length;
+    await client.waitFor(() => client.durable.length >= begun + heard, 'so much of the turn');
     const late = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 1 });
     const reset = await late.waitForType('reset');
     expect(reset).toMatchObject({ reason: 'trimmed', state: 'processing' });
-    const question = { role: 'user', content: '[[fault:tps=40,tokens=40]] Go on' };
+    const question = { role: 'user', content };
     expect(reset.transcript.map(({ role, content }) => ({ role, content }))).toEqual([...history, question]);
     const end = await late.completed('running');
     expect(late.durable[0]).toEqual(started);

@@ -64,7 +64,6 @@ interface StoredEnvelope {
 export class History implements StoreWitness {
   readonly #violations: Violations;
   readonly #now: () => number;
-  readonly #trims: boolean;
   readonly #nodes = new Map<string, FrameNode[]>();
   readonly #byOffset = new Map<string, FrameNode[]>();
   /** `turn/attempt` of every turn that a stored snapshot asked a generation for. */
@@ -73,11 +72,9 @@ export class History implements StoreWitness {
   #branched = false;
   #ended = 0;
 
-  /** `trims`: logs are so short that a turn may lose its beginning, and its answer with it. */
-  constructor(violations: Violations, now: () => number, trims: boolean) {
+  constructor(violations: Violations, now: () => number) {
     this.#violations = violations;
     this.#now = now;
-    this.#trims = trims;
   }
 
   get lives(): ReadonlyMap<string, Life> {
@@ -300,7 +297,7 @@ export class History implements StoreWitness {
     for (const record of commit.transcript) {
       if ('forget' in record || record.role !== 'assistant') continue;
       const said = endOf(tip, record.turnId)?.text;
-      if (said !== record.content && !(this.#trims && said?.endsWith(record.content)))
+      if (said !== record.content)
         this.#violations.found('G7', `transcript and log differ: ${record.content} / ${said}`);
     }
   }

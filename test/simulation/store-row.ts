@@ -1,4 +1,5 @@
 /** What the simulated store keeps of one session: never changed in place, so that an older state is a reference. */
+import { logMaxAfter } from '../../src/store/frames.ts';
 import type {
   Append,
   Commit,
@@ -84,7 +85,8 @@ export function emptyRow(token: string, instance: string, expiresAt: number): Ro
 
 /** The row after what a commit and an append have in common. */
 export function written(row: Row, write: Append | Commit, frameLogMax: number, expiresAt: number): Row {
-  const log = write.frames.length === 0 ? row.log : [...row.log, ...write.frames].slice(-frameLogMax);
+  const max = logMaxAfter(write, frameLogMax);
+  const log = write.frames.length === 0 ? row.log : [...row.log, ...write.frames].slice(-max);
   return {
     ...row,
     writeId: write.writeId,

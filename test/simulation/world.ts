@@ -91,7 +91,7 @@ class World {
     this.#random = randomStream(seed, 'world');
     const scheduler = this.#scheduler;
     this.#violations = new Violations(() => scheduler.elapsed);
-    this.#history = new History(this.#violations, () => scheduler.now, plan.frameLogMax < 100);
+    this.#history = new History(this.#violations, () => scheduler.now);
     const note = this.#note;
     this.#model = new SimModel({ seed, faults, history: this.#history, violations: this.#violations, note });
     this.#options = {

@@ -2,7 +2,7 @@
  * Everything that changes a session, one script call each (a claim takes two round trips: the lock, then the
  * session). The rules are in the scripts; here is only what goes in and what the answers mean.
  */
-import { assertContinues } from '../frames.ts';
+import { assertContinues, logMaxAfter } from '../frames.ts';
 import { RECAP_FRAMES } from '../recap.ts';
 import {
   type Append,
@@ -80,7 +80,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         leaseMs,
         leakTtlMs,
         write.inboxTaken,
-        frameLogMax,
+        logMaxAfter(write, frameLogMax),
         write.notify ? hintOf(sessionId, write) : '',
         write.end ? (write.recap === true ? RECAP_FRAMES : 0) : '',
         sessionId,
@@ -111,7 +111,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         leaseMs,
         leakTtlMs,
         write.inboxTaken,
-        frameLogMax,
+        logMaxAfter(write, frameLogMax),
         write.notify ? movedMessage(fence.sessionId) : '',
       ];
       pushFrames(args, write.expectedHead, write.frames);

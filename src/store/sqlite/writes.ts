@@ -10,6 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { bucketOf } from '../bucket.ts';
+import { logMaxAfter } from '../frames.ts';
 import { RECAP_FRAMES, recapOf } from '../recap.ts';
 import {
   type Append,
@@ -21,7 +22,6 @@ import {
   type PushOutcome,
   type ReleaseOutcome,
   type RenewOutcome,
-  type StoredFrame,
   type StoreOptions,
   UNCOMMITTED_LEASES,
 } from '../store.ts';
@@ -87,7 +87,7 @@ export function commit(desk: Desk, fence: Fence, write: Commit, afterCommit: Aft
   }
   const now = desk.now();
   const leaseUntil = now + options.leaseMs;
-  const head = addFrames(desk, row, write.frames);
+  const head = addFrames(desk, row, write);
   for (const id of write.messageIds) sql.addMessage(row.n, id);
   for (const entry of write.transcript) sql.addTranscript(row.n, JSON.stringify(entry));
   const inboxLength = takeInbox(sql, row, write.inboxTaken);
@@ -122,7 +122,7 @@ export function append(desk: Desk, fence: Fence, write: Append, afterCommit: Aft
   if (row.version === 0 || row.head !== write.expectedHead) return { kind: 'conflict' };
 
   const now = desk.now();
-  const head = addFrames(desk, row, write.frames);
+  const head = addFrames(desk, row, write);
   const inboxLength = takeInbox(sql, row, write.inboxTaken);
   sql.append(write.writeId, head, inboxLength, now + options.leaseMs, now + options.leakTtlMs, row.n);
   if (write.notify) afterCommit(() => hints.emit({ kind: 'moved', sessionId }));
@@ -184,10 +184,11 @@ function releasedToken(fence: Fence): string {
   return `-${fence.token}`;
 }
 
-function addFrames(desk: Desk, row: SessionRow, frames: readonly StoredFrame[]): number {
+function addFrames(desk: Desk, row: SessionRow, write: Append | Commit): number {
+  const { frames } = write;
   for (const frame of frames) desk.sql.addFrame(row.n, frame.offset, frame.data, frame.aux ?? null);
   const head = row.head + frames.length;
-  if (frames.length > 0) desk.sql.trimFrames(row.n, head - desk.options.frameLogMax);
+  if (frames.length > 0) desk.sql.trimFrames(row.n, head - logMaxAfter(write, desk.options.frameLogMax));
   return head;
 }
 
