@@ -20,8 +20,8 @@ export function measuredArchive(archive: Archive, meters: Meters): Archive {
     read: (sessionId) => archive.read(sessionId).catch(failedIn('read')),
     search: (query) => archive.search(query).catch(failedIn('search')),
     figures: (range) => archive.figures(range).catch(failedIn('figures')),
-    eraseSession: (sessionId) => archive.eraseSession(sessionId).catch(failedIn('erase')),
-    eraseUser: (userId) => archive.eraseUser(userId).catch(failedIn('erase')),
+    eraseSession: (...args) => archive.eraseSession(...args).catch(failedIn('erase')),
+    eraseUser: (...args) => archive.eraseUser(...args).catch(failedIn('erase')),
     retire: (before) => archive.retire(before).catch(failedIn('retire')),
   };
 }

@@ -3,7 +3,9 @@
  *
  *  V1  `store` is idempotent: a session archived twice (an owner died between archiving and deleting) is one row.
  *  V2  What is erased is gone from every table and index, text search included.
- *  V3  Times are ms since the epoch. Lists are paged by a cursor; a page costs the same wherever it is.
+ *  V3  What was erased stays erased: of what had begun by `until`, nothing is stored later, whoever has it in its hands.
+ *      That does not show: who stores it is answered as if it were stored.
+ *  V4  Times are ms since the epoch. Lists are paged by a cursor; a page costs the same wherever it is.
  */
 import type { EndReason } from '../../machines/vocabulary.ts';
 
@@ -85,8 +87,8 @@ export interface Archive {
   read(sessionId: string): Promise<readonly ArchivedSession[]>;
   search(query: SearchQuery): Promise<SearchPage>;
   figures(range: { readonly from?: number; readonly to?: number }): Promise<ArchiveFigures>;
-  eraseSession(sessionId: string): Promise<number>;
-  eraseUser(userId: string): Promise<readonly string[]>;
+  eraseSession(sessionId: string, until: number): Promise<number>;
+  eraseUser(userId: string, until: number): Promise<readonly string[]>;
   /** Deletes what ended before `before`; how many. */
   retire(before: number): Promise<number>;
   /** False also where it does not answer soon: who asks is waited for. */

@@ -1,5 +1,5 @@
 /** What differs between the two databases, and nothing else: all other files of the archive serve both. */
-import type { AliasedRawBuilder, Kysely, RawBuilder } from 'kysely';
+import type { AliasedRawBuilder, Kysely, RawBuilder, Transaction } from 'kysely';
 import type { Tables } from './tables.ts';
 
 /** Words in SQL that one schema needs two spellings for. */
@@ -21,6 +21,8 @@ export interface Engine {
   readonly kind: 'sqlite' | 'postgres';
   readonly db: Kysely<Tables>;
   readonly spelling: Spelling;
+  /** No note of an erasure is written while the transaction lasts, and none that is being written is missed. */
+  keepErasuresOut(tx: Transaction<Tables>): Promise<void>;
   /** After it, no byte of a row that was deleted before it is in the files of the tables. Reads all that stays. */
   scrub(): Promise<void>;
   /** Gives the room of deleted rows back, in passing. */

@@ -76,6 +76,15 @@ const ladder = ({ whole, fullText }: Spelling): Record<string, Migration> => ({
       for (const statement of fullText) await sql.raw(statement).execute(db);
     },
   },
+  '0002-erased': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('archive_erased')
+        .addColumn('who', 'text', (column) => column.primaryKey())
+        .addColumn('until', whole, (column) => column.notNull())
+        .execute();
+    },
+  },
 });
 
 export async function migrate({ db, spelling }: Engine): Promise<void> {

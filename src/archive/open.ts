@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Archive } from './archive.ts';
 import type { Engine } from './engine.ts';
+import { forgetErased, withoutErased } from './erased.ts';
 import { archiveError, archiveFailure } from './failure.ts';
 import { figures } from './figures.ts';
 import { migrate } from './migrations.ts';
@@ -81,25 +82,33 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
 
   return {
     kind: engine.kind,
-    store: (session) => run(() => db.transaction().execute((tx) => store(tx, session))),
+    store: (session) =>
+      run(() =>
+        db.transaction().execute(async (tx) => {
+          await engine.keepErasuresOut(tx);
+          const left = await withoutErased(tx, session);
+          if (left !== null) await store(tx, left);
+        }),
+      ),
     read: (sessionId) => ask(() => livesOf(db, sessionId)),
     search: (query) => ask(() => search(engine, query)),
     figures: (range) => ask(() => figures(db, range)),
-    eraseSession: (sessionId) =>
+    eraseSession: (sessionId, until) =>
       run(async () => {
-        const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId));
+        const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId, until));
         await scrubber.scrub();
         return lives;
       }),
-    eraseUser: (userId) =>
+    eraseUser: (userId, until) =>
       run(async () => {
-        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, userId));
+        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, userId, until));
         await scrubber.scrub();
         return sessionIds;
       }),
     retire: (before) =>
       run(async () => {
         const retired = await retire(db, before);
+        await db.transaction().execute((tx) => forgetErased(tx, Date.now()));
         if (retired > 0) await engine.tidy();
         return retired;
       }),

@@ -21,6 +21,7 @@ const CLOSE_WITHIN_MS = 1_000;
 const OLDER_END_WITHIN_MS = 10_000;
 const TURN_WITHIN_MS = 600_000;
 const POLL_MS = 50;
+const IDLE_WITHIN_MS = 10_000;
 /** The key of an advisory lock: any number that nobody else uses. */
 const TURN = 5_317_008;
 
@@ -71,11 +72,18 @@ export function openPostgres(databaseUrl: string): Engine {
   });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', () => {});
+  // The same for one that breaks between two statements: who said the first is told when it says the second.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     kind: 'postgres',
     db,
     spelling: SPELLING,
+    async keepErasuresOut(tx) {
+      // A process that is frozen with the lock would hold up every erasure until it goes on.
+      await sql`SET LOCAL idle_in_transaction_session_timeout = ${sql.lit(IDLE_WITHIN_MS)}`.execute(tx);
+      await sql`LOCK TABLE archive_erased IN SHARE MODE`.execute(tx);
+    },
     scrub: () =>
       db.connection().execute(async (connection) => {
         await takeTurn(connection);

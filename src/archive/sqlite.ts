@@ -83,6 +83,8 @@ export function openSqlite(dataDir: string): Engine {
     kind: 'sqlite',
     db,
     spelling: SPELLING,
+    // There is one transaction at a time.
+    async keepErasuresOut() {},
     scrub: () => (inMemory ? Promise.resolve() : db.connection().execute(() => scrubFile(name))),
     async tidy() {
       await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);

@@ -56,9 +56,16 @@ export interface ErasureRow {
   readonly id: string;
 }
 
+/** `erased.ts` */
+export interface ErasedRow {
+  readonly who: string;
+  readonly until: number;
+}
+
 export interface Tables {
   readonly archived_sessions: SessionRow;
   readonly archived_lines: LineRow;
   readonly archived_turns: TurnRow;
   readonly archive_erasures: ErasureRow;
+  readonly archive_erased: ErasedRow;
 }

@@ -8,6 +8,7 @@
  */
 import type { Kysely, Transaction } from 'kysely';
 import type { ArchivedSession } from './archive.ts';
+import { noteErased } from './erased.ts';
 import { placeOf } from './place.ts';
 import { sessionsAt } from './reads.ts';
 import { lineRows, sessionRow, storable, turnRows } from './rows.ts';
@@ -56,7 +57,8 @@ async function upsert(tx: Tx, session: ArchivedSession): Promise<number> {
   throw new Error(`no number left for a session that began at ${session.createdAt}`);
 }
 
-export async function eraseSession(tx: Tx, sessionId: string): Promise<number> {
+export async function eraseSession(tx: Tx, sessionId: string, until: number): Promise<number> {
+  await noteErased(tx, 'session', sessionId, until);
   const gone = await tx
     .deleteFrom('archived_sessions')
     .where('session_id', '=', storable(sessionId))
@@ -70,7 +72,8 @@ export async function eraseSession(tx: Tx, sessionId: string): Promise<number> {
  * Deletes the user's sessions, and what the user wrote into those of others: there the lines stay, without their
  * words and their author, because the conversation is somebody else's.
  */
-export async function eraseUser(tx: Tx, userId: string): Promise<readonly string[]> {
+export async function eraseUser(tx: Tx, userId: string, until: number): Promise<readonly string[]> {
+  await noteErased(tx, 'user', userId, until);
   const user = storable(userId);
   const gone = await tx
     .deleteFrom('archived_sessions')

@@ -46,6 +46,8 @@ const ROUNDS_MAX = 100;
 /** Longer than a dead owner's lease and its finding, by the defaults. */
 const GONE_WITHIN_MS = 12_000;
 const LOOK_EVERY_MS = 25;
+/** When a session began and when a line was said are dates of other instances' clocks. */
+const CLOCKS_APART_MS = 1_000;
 
 /** The routes of sessions, of which DELETE learns `?erase=true`. */
 export function withErasure(ports: ErasePorts, routes: readonly Route[]): readonly Route[] {
@@ -103,8 +105,10 @@ async function eraseSession(
   ports: ErasePorts,
   sessionId: string,
 ): Promise<z.infer<typeof erasedSessionSchema>> {
+  const until = ports.clock.now() + CLOCKS_APART_MS;
   const live = await end(ports, sessionId);
-  const [archivedLives] = await Promise.all([ports.archive.eraseSession(sessionId), ports.store.scrub()]);
+  const erasing = ports.archive.eraseSession(sessionId, until);
+  const [archivedLives] = await Promise.all([erasing, ports.store.scrub()]);
   return { session_id: sessionId, erased: true, live, archived_lives: archivedLives };
 }
 
@@ -119,7 +123,8 @@ async function eraseUser(ports: ErasePorts, userId: string): Promise<z.infer<typ
       ended += (await Promise.all(together)).filter(Boolean).length;
     }
   }
-  const [archived] = await Promise.all([ports.archive.eraseUser(userId), ports.store.scrub()]);
+  const erasing = ports.archive.eraseUser(userId, ports.clock.now() + CLOCKS_APART_MS);
+  const [archived] = await Promise.all([erasing, ports.store.scrub()]);
   return { erased: true, live_sessions: ended, archived_sessions: archived.length };
 }
 

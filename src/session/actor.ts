@@ -8,7 +8,7 @@
  *  A3  The text of a running turn is appended by the same loop, so offsets have no gap (G5).
  *  A4  A write whose outcome is unknown is sent again under the same id (G4). When that does not end well, or the
  *      fence is lost, the actor stops for good; whoever needs the session loads it anew (G1, G9).
- *  A5  The model is asked only while the lease is sure: an owner that was frozen asks the store first.
+ *  A5  The model and the archive are asked only while the lease is sure: an owner that was frozen asks the store first.
  *
  * Read next: step.ts (what a transition is), compose.ts (what a commit holds), directory.ts (who lives where).
  */
@@ -93,12 +93,14 @@ export class SessionActor {
     });
     this.#transcript = new Transcript(host.store, this.sessionId, start.transcript);
     const { archive, store, clock, leaseMs } = host;
-    this.#archiving = archive === null ? null : new Archiving({ archive, store, clock, withinMs: leaseMs });
+    const isLeaseSure = () => this.#tenure.isSure;
+    this.#archiving =
+      archive === null ? null : new Archiving({ archive, store, clock, withinMs: leaseMs, isLeaseSure });
     const ports = {
       sessionId: this.sessionId,
       transcript: this.#transcript,
       context: () => this.#resting.snapshot.context,
-      isLeaseSure: () => this.#tenure.isSure,
+      isLeaseSure,
       confirmLease: () => this.#confirmLease(),
       wake: () => this.#wake(),
       onResult: (key: string, result: RunResult) => this.#post({ kind: 'result', key, result }),

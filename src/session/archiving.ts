@@ -4,7 +4,9 @@
  *
  *  R1  Nobody waits longer than `withinMs` for the archive: one that was cut off answers nothing at all, and the
  *      session must go on meanwhile.
- *  R2  While an attempt has no answer there is no other: the older could be written after the newer.
+ *  R2  An owner that was frozen while it read does not write: another instance may have the session by then, and may
+ *      have ended it without a trace. One that is frozen while it writes is the archive's affair (its V3).
+ *  R3  While an attempt has no answer there is no other: the older could be written after the newer.
  */
 import type { SessionContext } from '../../machines/vocabulary.ts';
 import type { Archive, ArchivedLine, ArchivedSession, ArchivedTurn } from '../archive/archive.ts';
@@ -29,6 +31,7 @@ export interface ArchivingPorts {
   readonly store: Store;
   readonly clock: Clock;
   readonly withinMs: number;
+  readonly isLeaseSure: () => boolean;
 }
 
 /** One session's way into the archive. */
@@ -61,9 +64,11 @@ export class Archiving {
   }
 
   async #attempt(version: string, ending: Ending): Promise<void> {
-    const { archive, store } = this.#ports;
+    const { archive, store, isLeaseSure } = this.#ports;
     try {
-      await archive.store(await archivedSession(store, ending));
+      const session = await archivedSession(store, ending);
+      if (!isLeaseSure()) throw new Error('another instance may have the session');
+      await archive.store(session);
       this.#stored = version;
     } finally {
       this.#isUnderWay = false;

@@ -5,6 +5,7 @@ import {
   type ArchiveFactory,
   type ArchiveFixture,
   dialogue,
+  ERASED_AT,
   everyHit,
   fill,
   HOUR_MS,
@@ -54,13 +55,13 @@ export function describeErasure(open: ArchiveFactory): void {
       await archive.store(goes);
       await archive.store({ ...goes, createdAt: MORNING + 1 });
       expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toHaveLength(2);
-      expect(await archive.eraseSession('goes')).toBe(2);
+      expect(await archive.eraseSession('goes', ERASED_AT)).toBe(2);
       expect(await archive.read('goes')).toEqual([]);
       expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
       expect(await rowsLeft()).toEqual(before);
       expect(await archive.read(stays.sessionId)).toEqual([stays]);
       expect(await everyHit(archive, { text: 'headache', limit: 5 })).toEqual([stays.sessionId]);
-      expect(await archive.eraseSession('goes')).toBe(0);
+      expect(await archive.eraseSession('goes', ERASED_AT)).toBe(0);
     });
 
     it('takes all sessions of one user and names each once', async () => {
@@ -73,9 +74,9 @@ export function describeErasure(open: ArchiveFactory): void {
         await archive.store(telling('zebrafish', { sessionId, createdAt, userId: 'anna' }));
       }
       await archive.store(sessionOf({ sessionId: 'three', userId: 'ben' }));
-      expect((await archive.eraseUser('anna')).toSorted()).toEqual(['one', 'two']);
+      expect((await archive.eraseUser('anna', ERASED_AT)).toSorted()).toEqual(['one', 'two']);
       expect(await everyHit(archive, { limit: 5 })).toEqual(['three']);
-      expect(await archive.eraseUser('anna')).toEqual([]);
+      expect(await archive.eraseUser('anna', ERASED_AT)).toEqual([]);
     });
 
     it('empties what the user wrote into sessions of others, and leaves their own words', async () => {
@@ -87,7 +88,7 @@ export function describeErasure(open: ArchiveFactory): void {
         lines: [mine!, { ...hers!, author: 'anna' }],
       });
       await archive.store(shared);
-      expect(await archive.eraseUser('anna')).toEqual([]);
+      expect(await archive.eraseUser('anna', ERASED_AT)).toEqual([]);
       const [read] = await archive.read('shared');
       expect(read?.lines).toEqual([mine, { ...hers, author: null, content: '' }]);
       expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
@@ -101,7 +102,7 @@ export function describeErasure(open: ArchiveFactory): void {
       await archive.store(sessionOf({ sessionId: 'stays', userId: 'bystander' }));
       await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id', userId: 'qcanaryq-user' }));
       expect(await fixture.holds('qcanaryq')).not.toBe(false);
-      await archive.eraseSession('qcanaryq-id');
+      await archive.eraseSession('qcanaryq-id', ERASED_AT);
       expect(await fixture.holds('qcanaryq')).not.toBe(true);
       expect(await fixture.holds('bystander')).not.toBe(false);
     });
@@ -127,7 +128,7 @@ export function describeErasure(open: ArchiveFactory): void {
         );
       }
       expect(await fixture.holds('qcanaryq')).not.toBe(false);
-      expect((await archive.eraseUser('qcanaryq')).length).toBeGreaterThan(50);
+      expect((await archive.eraseUser('qcanaryq', ERASED_AT)).length).toBeGreaterThan(50);
       expect(await fixture.holds('canaryq')).not.toBe(true);
       expect((await everyHit(archive, { userId: 'bystander', limit: 50 })).length).toBeGreaterThan(100);
     }, 60_000);
@@ -151,12 +152,90 @@ export function describeErasure(open: ArchiveFactory): void {
       }
       const stays = Array.from({ length: 20 }, () => sessionOf({ userId: 'stays' }));
       const erased = await Promise.all([
-        ...Array.from({ length: 8 }, (_, index) => archive.eraseSession(`goes-${index}`)),
+        ...Array.from({ length: 8 }, (_, index) => archive.eraseSession(`goes-${index}`, ERASED_AT)),
         ...stays.map((session) => archive.store(session)),
       ]);
       expect(erased.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 1));
       expect(await fixture.holds('qcanaryq')).not.toBe(true);
       expect(await everyHit(archive, { limit: 50 })).toHaveLength(20);
+    });
+
+    it('takes in no life that had begun by then and comes late, and every one that began after it', async () => {
+      const { archive } = fixture;
+      const late = telling('zebrafish', { sessionId: 'goes' });
+      const next = sessionOf({ sessionId: 'goes', createdAt: ERASED_AT + 1 });
+      expect(await archive.eraseSession('goes', ERASED_AT)).toBe(0);
+      const other = await fixture.again();
+      await other.store(late);
+      await other.store({ ...late, createdAt: ERASED_AT });
+      await other.store(next);
+      await other.close();
+      expect(await archive.read('goes')).toEqual([next]);
+      expect(await fixture.holds('zebrafish')).not.toBe(true);
+    });
+
+    it('takes in no session of the user that had begun by then and comes late, nor its words', async () => {
+      const { archive } = fixture;
+      await archive.eraseUser('anna', ERASED_AT);
+      await archive.store(telling('zebrafish', { userId: 'anna' }));
+      const next = sessionOf({ userId: 'anna', createdAt: ERASED_AT + 1 });
+      await archive.store(next);
+      expect(await everyHit(archive, { userId: 'anna', limit: 5 })).toEqual([next.sessionId]);
+      expect(await fixture.holds('zebrafish')).not.toBe(true);
+    });
+
+    it('takes in a session of somebody else without what the user had written into it by then', async () => {
+      const { archive } = fixture;
+      await archive.eraseUser('anna', ERASED_AT);
+      const [mine, answer, hers, , later] = dialogue(
+        ['my own', 'an answer', 'zebrafish', '', 'heron'],
+        'ben',
+      );
+      const lines = [mine!, answer!, { ...hers!, author: 'anna' }];
+      const shared = sessionOf({
+        userId: 'ben',
+        lines: [...lines, { ...later!, author: 'anna', at: ERASED_AT + 1 }],
+      });
+      await archive.store(shared);
+      const [read] = await archive.read(shared.sessionId);
+      expect(read?.lines.map(({ author, content }) => [author, content])).toEqual([
+        ['ben', 'my own'],
+        [null, 'an answer'],
+        [null, ''],
+        ['anna', 'heron'],
+      ]);
+      expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
+      expect(await fixture.holds('zebrafish')).not.toBe(true);
+    });
+
+    it('leaves nothing behind of what is stored while it is erased', async () => {
+      const { archive } = fixture;
+      const other = await fixture.again();
+      const goes = Array.from({ length: 12 }, (_, index) =>
+        telling('qcanaryq', { sessionId: `goes-${index}`, userId: `user-${index}` }),
+      );
+      await Promise.all(
+        goes.flatMap((session, index) => [
+          other.store(session),
+          index % 2 === 0
+            ? archive.eraseSession(session.sessionId, ERASED_AT)
+            : archive.eraseUser(`user-${index}`, ERASED_AT),
+        ]),
+      );
+      await other.close();
+      expect(await everyHit(archive, { text: 'qcanaryq', limit: 20 })).toEqual([]);
+      expect(await rowsLeft()).toEqual([0, 0, 0]);
+    });
+
+    it('keeps no note of whom it erased for longer than a month, and has no name in it', async () => {
+      const { archive, engine } = fixture;
+      const notes = () => engine.db.selectFrom('archive_erased').selectAll().execute();
+      await archive.eraseUser('qcanaryq', Date.now());
+      await archive.eraseSession('qcanaryq', Date.now() - 31 * 24 * HOUR_MS);
+      expect(await notes()).toHaveLength(2);
+      expect(await fixture.holds('qcanaryq')).not.toBe(true);
+      await archive.retire(0);
+      expect(await notes()).toHaveLength(1);
     });
 
     it('retires what ended before a date, over several batches, and nothing that ended at it', async () => {

@@ -29,6 +29,8 @@ export type ArchiveFactory = () => Promise<ArchiveFixture>;
 /** 2026-03-02, 09:00 UTC. */
 export const MORNING = Date.UTC(2026, 2, 2, 9);
 export const HOUR_MS = 3_600_000;
+/** When the tests erase: what they store had begun by then. */
+export const ERASED_AT = MORNING + 24 * HOUR_MS;
 
 export function sessionOf(changes: Partial<ArchivedSession> = {}): ArchivedSession {
   const createdAt = changes.createdAt ?? MORNING;

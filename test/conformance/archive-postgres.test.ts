@@ -51,7 +51,7 @@ describe('archive: postgres itself', () => {
       );
     }
     await query(url, 'ANALYZE');
-    await archive.eraseUser('wcanaryw');
+    await archive.eraseUser('wcanaryw', Date.now());
     expect(await holds('wcanaryw')).not.toBe(true);
     await archive.close();
   });
@@ -64,7 +64,7 @@ describe('archive: postgres itself', () => {
     await older.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await older.query('SELECT 1');
     let erased = false;
-    const erasing = archive.eraseSession('goes').then(() => {
+    const erasing = archive.eraseSession('goes', Date.now()).then(() => {
       erased = true;
     });
     // Nobody else finds it any more, although the erasure is not through.
@@ -81,7 +81,7 @@ describe('archive: postgres itself', () => {
     if (server.dataDir === null) return;
     const { archive, url } = await fixture();
     await archive.store(sessionOf({ sessionId: 'goes', lines: dialogue(['ucanaryu']) }));
-    await archive.eraseSession('goes');
+    await archive.eraseSession('goes', Date.now());
     for (let turn = 0; turn < 2; turn += 1) {
       await query(url, 'SELECT pg_switch_wal()');
       await query(url, 'CHECKPOINT');
@@ -90,6 +90,25 @@ describe('archive: postgres itself', () => {
     expect(holding).toEqual([]);
     await archive.close();
   });
+
+  it('erases although a process was frozen while it stored, and that one is told when it goes on', async () => {
+    const { archive, engine } = await fixture();
+    let goOn = () => {};
+    const frozen = engine.db.transaction().execute(async (tx) => {
+      await engine.keepErasuresOut(tx);
+      await new Promise<void>((resume) => {
+        goOn = resume;
+      });
+      await tx.deleteFrom('archived_turns').execute();
+    });
+    const told = expect(frozen).rejects.toThrow();
+    await archive.store(sessionOf({ sessionId: 'goes' }));
+    expect(await archive.eraseSession('goes', Date.now())).toBe(1);
+    goOn();
+    await told;
+    expect(await archive.health()).toBe(true);
+    await archive.close();
+  }, 60_000);
 
   it('survives the loss of its connections', async () => {
     const { archive, url } = await fixture();

@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Instance, startInstance } from '../support/instance.ts';
 import { eventually, tracesOf, withRedis } from '../support/observed.ts';
 import { type PostgresServer, query, startPostgres } from '../support/postgres.ts';
+import { startProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 interface Place {
@@ -228,4 +229,62 @@ describe('an erasure that cannot be finished', () => {
     ).toBe(400);
     await instance.stop();
   });
+});
+
+describe('a session that was erased', () => {
+  it('stays erased where its owner was frozen with the conversation on its way into the archive', async () => {
+    const redis = await startRedis();
+    const postgres = await startPostgres();
+    const archive = await postgres.database();
+    const way = await startProxy(Number(new URL(archive).port), new URL(archive).hostname);
+    const through = new URL(archive);
+    through.hostname = '127.0.0.1';
+    through.port = String(way.port);
+    const environment = { ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' };
+    const owner = await startInstance({ ...environment, DATABASE_URL: through.href });
+    const heir = await startInstance({ ...environment, DATABASE_URL: archive });
+    const archived = async () => (await query(archive, 'SELECT session_id FROM archived_sessions')).length;
+    try {
+      const sessionId = randomUUID();
+      const body = JSON.stringify({ session_id: sessionId, user_id: 'u', chief_complaint: 'cough' });
+      const headers = { 'content-type': 'application/json' };
+      await fetch(`${owner.http}/api/protocol`, { method: 'POST', headers, body });
+
+      way.pause();
+      const closing = fetch(`${owner.http}/api/session/${sessionId}`, { method: 'DELETE' }).catch(() => null);
+      // The conversation is on its way once the owner says that the archive does not answer.
+      await eventually(
+        'the owner waits',
+        () => owner.logs.filter((line) => line.includes('could not be archived')).length,
+        (count) => count > 0,
+      );
+      owner.kill('SIGSTOP');
+      await eventually(
+        'the erasure',
+        async () =>
+          (await fetch(`${heir.http}/api/session/${sessionId}?erase=true`, { method: 'DELETE' })).status,
+        (code) => code === 200,
+      );
+      owner.kill('SIGCONT');
+      way.resume();
+      await closing;
+
+      // A conversation that is archived later, on the same way, shows that the former had its time.
+      const next = JSON.stringify({ session_id: randomUUID(), user_id: 'u', chief_complaint: 'fever' });
+      const answer = await eventually(
+        'an answer',
+        async () => fetch(`${owner.http}/api/protocol`, { method: 'POST', headers, body: next }),
+        ({ status }) => status === 200,
+      );
+      const { session_id: nextId } = (await answer.json()) as { readonly session_id: string };
+      await fetch(`${owner.http}/api/session/${nextId}`, { method: 'DELETE' });
+      await eventually('the next one is archived', archived, (count) => count === 1);
+      expect((await fetch(`${heir.http}/api/archive/${sessionId}`)).status).toBe(404);
+      expect((await fetch(`${heir.http}/api/archive/${nextId}`)).status).toBe(200);
+    } finally {
+      owner.kill('SIGCONT');
+      await Promise.all([owner.stop(), heir.stop()]);
+      await Promise.all([way.stop(), redis.stop(), postgres.stop()]);
+    }
+  }, 90_000);
 });

@@ -20,6 +20,7 @@ const ending: Ending = {
 
 function archivingInto() {
   const clock = new VirtualClock(START);
+  const lease = { isSure: true };
   const asked: { readonly session: ArchivedSession; answer(): void; fail(error: Error): void }[] = [];
   const store: Archive['store'] = (session) =>
     new Promise((resolve, reject) => {
@@ -30,6 +31,7 @@ function archivingInto() {
     store: { readLog: async () => null } as Partial<Store> as Store,
     clock,
     withinMs: WITHIN_MS,
+    isLeaseSure: () => lease.isSure,
   });
   const attempt = (version: string) =>
     archiving.store(version, ending).then(
@@ -42,7 +44,7 @@ function archivingInto() {
     return { outcome };
   };
   const pass = (ms: number) => clock.advanceTo(clock.now() + ms, async () => void (await setImmediate()));
-  return { archiving, asked, attempt, begin, pass };
+  return { archiving, asked, attempt, begin, pass, lease };
 }
 
 describe('a session that is archived', () => {
@@ -79,6 +81,18 @@ describe('a session that is archived', () => {
     const { outcome: newer } = await begin('2');
     asked[1]?.answer();
     expect(await newer).toBe('stored');
+  });
+
+  it('is not told what was read before its owner was frozen, for another instance may have it by then', async () => {
+    const { asked, attempt, begin, lease } = archivingInto();
+    const outcome = attempt('1');
+    lease.isSure = false;
+    expect(await outcome).toContain('another instance may have the session');
+    expect(asked).toEqual([]);
+    lease.isSure = true;
+    const { outcome: again } = await begin('1');
+    asked[0]?.answer();
+    expect(await again).toBe('stored');
   });
 
   it('is attempted again after an attempt that failed, in time or late', async () => {

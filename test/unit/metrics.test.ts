@@ -124,7 +124,7 @@ describe('a measured archive', () => {
     });
     expect(await measured.value('rehydra_archive_errors_total')).toBe(0);
     await archive.close();
-    await expect(archive.eraseUser('u')).rejects.toMatchObject({ code: 'ARCHIVE_CLOSED' });
+    await expect(archive.eraseUser('u', 0)).rejects.toMatchObject({ code: 'ARCHIVE_CLOSED' });
     expect(await measured.value('rehydra_archive_errors_total', { call: 'erase' })).toBe(1);
   });
 });

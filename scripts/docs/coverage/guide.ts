@@ -263,6 +263,7 @@ export const guide: readonly Section[] = [
         shownBy: [
           ['test/integration/sessions.test.ts', 'is gone for everybody when its deletion is answered'],
           ['test/integration/erasure.test.ts', 'leaves no byte of a session that lives'],
+          ['test/integration/erasure.test.ts', 'stays erased where its owner was frozen'],
         ],
       },
       {
