@@ -12,8 +12,7 @@ import { openArchive } from './archive/open.ts';
 import { keepRetention } from './archive/retention.ts';
 import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
 import type { Config } from './config.ts';
-import { createConversation } from './conversation/conversation.ts';
-import type { Conversation } from './conversation/port.ts';
+import { openConversation } from './conversation/open.ts';
 import { type GreetPorts, resetFrame } from './delivery/greet.ts';
 import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
@@ -25,10 +24,7 @@ import { Directory } from './session/directory.ts';
 import { Members } from './session/members.ts';
 import { Sweeper } from './session/sweeper.ts';
 import { startSimulator } from './simulator/simulator.ts';
-import { openRedisStore } from './store/redis/open.ts';
-import { rolloutStore } from './store/rollout.ts';
-import { openSqliteStore } from './store/sqlite/open.ts';
-import type { Store } from './store/store.ts';
+import { openDeployedStore } from './store/open.ts';
 import type { Log } from './telemetry/log.ts';
 import { type Meters, openMeters } from './telemetry/meters.ts';
 import { openMetrics } from './telemetry/metrics.ts';
@@ -56,7 +52,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const metrics = openMetrics(instance);
   const meters = openMeters(metrics.registry);
   const audit = openAudit(config, log, meters);
-  const store = measuredStore(await openStore(config, log), meters);
+  const store = measuredStore(await openDeployedStore(config.store, log), meters);
   const archive = measuredArchive(await openArchive(config.archive), meters);
   if (store.kind === 'redis' && archive.kind === 'sqlite')
     log.warn(
@@ -203,47 +199,4 @@ function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
   } catch (cause) {
     throw new Error(`AUDIT_LOG: ${destination} cannot be written`, { cause });
   }
-}
-
-/** The system prompt is for patients: a chat without any gets one only where the operator wrote it. */
-function openConversation(config: Config, baseUrls: readonly string[]): Conversation {
-  const { model, apiKey, maxTokens } = config.generation;
-  const { strategy, historyMaxTokens, systemPromptPath } = config.conversation;
-  const options = {
-    baseUrls,
-    ...(model === null ? {} : { model }),
-    ...(apiKey === null ? {} : { apiKey }),
-    strategy,
-    ...(historyMaxTokens === null ? {} : { historyMaxTokens }),
-    ...(systemPromptPath === null ? {} : { systemPromptPath }),
-    defaultMaxTokens: maxTokens,
-  };
-  const prompted = createConversation(options);
-  const plain = createConversation({ ...options, systemPrompt: 'none' });
-  return {
-    compose: (request) =>
-      systemPromptPath !== null || Object.keys(request.session.patient).length > 0
-        ? prompted.compose(request)
-        : plain.compose(request),
-  };
-}
-
-async function openStore(config: Config, log: Log): Promise<Store> {
-  const { redisUrl, dataDir, rollout } = config.store;
-  const store = await openOne(redisUrl ?? `sqlite:${dataDir}`, config, log);
-  if (rollout === null) return store;
-  const { url, percent } = rollout;
-  return rolloutStore({ old: store, new: await openOne(url, config, log), percent });
-}
-
-function openOne(url: string, config: Config, log: Log): Promise<Store> {
-  const { leaseMs, leakTtlMs, frameLogMax, allowEviction } = config.store;
-  const options = { leaseMs, leakTtlMs, frameLogMax, inboxMax: 256 };
-  if (url.startsWith('sqlite:')) return openSqliteStore({ ...options, dataDir: url.slice('sqlite:'.length) });
-  return openRedisStore({
-    ...options,
-    url,
-    allowEviction,
-    log: (level, message, fields) => log[level]({ ...fields }, message),
-  });
 }

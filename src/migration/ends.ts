@@ -4,10 +4,9 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
+import { folderIn, openStore } from '../store/open.ts';
 import { parseAddress } from '../store/redis/address.ts';
 import { connect, untilReady } from '../store/redis/connection.ts';
-import { openRedisStore } from '../store/redis/open.ts';
-import { openSqliteStore } from '../store/sqlite/open.ts';
 import type { Store } from '../store/store.ts';
 import { guideSource } from './guide-source.ts';
 import { fileNotebook, type Notebook, parseNotes } from './notes.ts';
@@ -24,7 +23,6 @@ export interface Ends {
 }
 
 const TIMEOUT_MS = 30_000;
-const SQLITE = 'sqlite:';
 const GUIDE = 'guide+';
 
 export async function openEnds(options: Options, config: Config): Promise<Ends> {
@@ -33,7 +31,7 @@ export async function openEnds(options: Options, config: Config): Promise<Ends> 
     for (const one of closing.splice(0).reverse()) await one();
   };
   const open = async (url: string): Promise<Store> => {
-    const store = await openStore(url, config);
+    const store = await openStore(url, config.store, { commandTimeoutMs: TIMEOUT_MS });
     closing.push(() => store.close());
     return store;
   };
@@ -57,17 +55,10 @@ export async function openEnds(options: Options, config: Config): Promise<Ends> 
   }
 }
 
-function openStore(url: string, config: Config): Promise<Store> {
-  const { leaseMs, leakTtlMs, frameLogMax, allowEviction } = config.store;
-  const options = { leaseMs, leakTtlMs, frameLogMax, inboxMax: 256 };
-  if (url.startsWith(SQLITE)) return openSqliteStore({ ...options, dataDir: url.slice(SQLITE.length) });
-  return openRedisStore({ ...options, url, allowEviction, commandTimeoutMs: TIMEOUT_MS });
-}
-
 function notebookOf({ from, to, state }: Options, closing: (() => void)[]): Notebook {
   if (state !== null) return fileNotebook(state);
-  if (to.startsWith(SQLITE)) {
-    const folder = to.slice(SQLITE.length);
+  const folder = folderIn(to);
+  if (folder !== null) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return fileNotebook(path.join(folder, 'migration.json'));
   }

@@ -1,0 +1,32 @@
+/**
+ * The conversation of a deployment. The system prompt is for patients: a chat without any gets one only where the
+ * operator wrote it.
+ */
+import type { Config } from '../config.ts';
+import { createConversation } from './conversation.ts';
+import type { Conversation } from './port.ts';
+
+export function openConversation(
+  { conversation, generation }: Pick<Config, 'conversation' | 'generation'>,
+  baseUrls: readonly string[],
+): Conversation {
+  const { model, apiKey, maxTokens } = generation;
+  const { strategy, historyMaxTokens, systemPromptPath } = conversation;
+  const options = {
+    baseUrls,
+    ...(model === null ? {} : { model }),
+    ...(apiKey === null ? {} : { apiKey }),
+    strategy,
+    ...(historyMaxTokens === null ? {} : { historyMaxTokens }),
+    ...(systemPromptPath === null ? {} : { systemPromptPath }),
+    defaultMaxTokens: maxTokens,
+  };
+  const prompted = createConversation(options);
+  const plain = createConversation({ ...options, systemPrompt: 'none' });
+  return {
+    compose: (request) =>
+      systemPromptPath !== null || Object.keys(request.session.patient).length > 0
+        ? prompted.compose(request)
+        : plain.compose(request),
+  };
+}
