@@ -6,6 +6,7 @@ import type { TranscriptEntry } from '../store/store.ts';
 import { archivedHead, archivedPageSchema, archivedSchema, archivedWhole } from './archived-session.ts';
 import { type Answer, jsonAnswer } from './description.ts';
 import { fhirBundle } from './fhir.ts';
+import { sessionIdIn } from './look-up.ts';
 import { markdownOf } from './markdown.ts';
 import { parseQuery } from './parsed.ts';
 import { type HttpAnswer, json, problem, type Route } from './router.ts';
@@ -114,7 +115,7 @@ export function archiveRoutes({ archive, clock }: ArchivePorts): readonly Route[
         const parsed = parseQuery(readSchema, query);
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
         about?.({ format: parsed.value.format });
-        const sessionId = params.id?.toLowerCase() ?? '';
+        const sessionId = sessionIdIn(params);
         return archiveAnswer(requestId, async () => {
           const lives = await archive.read(sessionId);
           if (lives.length === 0) return problem('session_not_found', requestId);

@@ -3,6 +3,7 @@
  * leaves none: nothing was touched.
  */
 import type { Access, Audit, AuditAction } from '../audit/audit.ts';
+import { sessionIdIn } from './look-up.ts';
 import type { HttpAnswer, Route } from './router.ts';
 
 /** What only the route knows of an access. */
@@ -23,7 +24,7 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
     ...route,
     async answer(request) {
       const { params, address, requestId } = request;
-      const id = params.id?.toLowerCase() ?? '';
+      const id = sessionIdIn(params);
       let noted: Noted = {};
       const about = (more: Noted): void => {
         noted = { ...noted, ...more };

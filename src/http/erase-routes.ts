@@ -10,6 +10,7 @@ import type { Clock } from '../session/clock.ts';
 import type { Directory } from '../session/directory.ts';
 import type { Store } from '../store/store.ts';
 import { jsonAnswer } from './description.ts';
+import { sessionIdIn } from './look-up.ts';
 import { parseQuery } from './parsed.ts';
 import { type HttpAnswer, json, problem, type Route } from './router.ts';
 
@@ -71,7 +72,7 @@ export function withErasure(ports: ErasePorts, routes: readonly Route[]): readon
         if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
         if (parsed.value.erase === 'false') return route.answer(request);
         about?.({ action: 'erased_session' });
-        return erasure(requestId, () => eraseSession(ports, params.id?.toLowerCase() ?? ''));
+        return erasure(requestId, () => eraseSession(ports, sessionIdIn(params)));
       },
     };
   });

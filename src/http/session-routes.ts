@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import type { Clock } from '../session/clock.ts';
 import type { Directory } from '../session/directory.ts';
+import { carryOut } from './carry-out.ts';
 import { jsonAnswer } from './description.ts';
+import { lookUp, sessionIdIn } from './look-up.ts';
 import { json, problem, type Route } from './router.ts';
 import { describeSession, sessionParamsSchema, sessionSchema } from './session-description.ts';
-import { tookEffect } from './took-effect.ts';
 
 export interface SessionPorts {
   readonly directory: Directory;
@@ -29,11 +30,10 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
         answers: { 200: jsonAnswer('The session.', sessionSchema) },
         errors: ['session_not_found', 'store_unavailable'],
       },
-      answer: async ({ params, requestId }) => {
-        const sessionId = params.id?.toLowerCase() ?? '';
-        const view = await directory.view(sessionId).catch(() => undefined);
-        if (view === undefined) return problem('store_unavailable', requestId);
-        if (view === null) return problem('session_not_found', requestId);
+      async answer(request) {
+        const looked = await lookUp(directory, request);
+        if (looked.kind === 'refused') return looked.answer;
+        const { sessionId, view } = looked;
         return json(200, describeSession(sessionId, view, clock.now()));
       },
     },
@@ -61,14 +61,12 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
           'overloaded',
         ],
       },
-      answer: async ({ params, requestId }) => {
-        const sessionId = params.id?.toLowerCase() ?? '';
+      async answer({ params, requestId }) {
+        const sessionId = sessionIdIn(params);
         const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
-        const outcome = await directory.send(sessionId, event, null);
-        if (outcome.kind === 'refused') return problem(outcome.code, requestId);
-        const deleted =
-          outcome.kind !== 'passed' ||
-          (await tookEffect(directory, clock, sessionId, (view) => view === null));
+        const end = await carryOut({ directory, clock }, sessionId, event, (view) => view === null);
+        if (end.kind === 'refused') return problem(end.code, requestId);
+        const deleted = end.kind === 'done';
         return json(deleted ? 200 : 202, { session_id: sessionId, deleted });
       },
     },

@@ -5,6 +5,7 @@ import type { Directory } from '../session/directory.ts';
 import type { SessionView } from '../session/view.ts';
 import type { Store, TranscriptEntry } from '../store/store.ts';
 import { fhirBundle } from './fhir.ts';
+import { sessionIdIn } from './look-up.ts';
 import { markdownOf } from './markdown.ts';
 import { parseQuery } from './parsed.ts';
 import { type HttpAnswer, json, problem, type Route } from './router.ts';
@@ -60,7 +61,7 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
       errors: ['bad_request', 'session_not_found', 'store_unavailable'],
     },
     async answer({ params, query, requestId, about }) {
-      const sessionId = params.id?.toLowerCase() ?? '';
+      const sessionId = sessionIdIn(params);
       const parsed = parseQuery(querySchema, query);
       if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
       about?.({ format: parsed.value.format });
