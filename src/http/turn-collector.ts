@@ -37,8 +37,8 @@ export class TurnCollector implements Outlet {
   #settle: (result: TurnResult) => void = () => {};
   #isOver = false;
   #turnId: string | null = null;
-  #text = '';
-  #textIsWhole = false;
+  /** Null where part of it was not heard. */
+  #text: string | null = null;
   #offset: number;
   #conclusion: { readonly head: number; readonly code: ErrorCode } | null = null;
 
@@ -93,7 +93,7 @@ export class TurnCollector implements Outlet {
       case 'pong':
         return;
       case 'reset':
-        this.#textIsWhole = false;
+        this.#text = null;
         this.#onReset();
         break;
       default:
@@ -115,15 +115,13 @@ export class TurnCollector implements Outlet {
           this.#turnId = frame.turn_id;
         }
         this.#text = '';
-        this.#textIsWhole = true;
         this.#listener.onTaken();
         return;
       case 'delta':
-        if (frame.turn_id === this.#turnId) this.#text += frame.text;
+        if (frame.turn_id === this.#turnId && this.#text !== null) this.#text += frame.text;
         return;
       case 'turn.completed':
-        if (frame.turn_id === this.#turnId)
-          this.#settle({ kind: 'completed', text: this.#textIsWhole ? this.#text : null, frame });
+        if (frame.turn_id === this.#turnId) this.#settle({ kind: 'completed', text: this.#text, frame });
         return;
       case 'turn.failed':
         if (frame.turn_id === this.#turnId) this.#settle({ kind: 'failed', frame });

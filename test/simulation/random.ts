@@ -3,6 +3,7 @@
  * which a fault was taken away still plays the rest of it as before: that is what makes shrinking work.
  */
 import { crc32 } from 'node:zlib';
+import { seeded } from '../support/chaos-figures.ts';
 
 export interface Random {
   /** 0 ≤ x < 1 */
@@ -16,13 +17,7 @@ export interface Random {
 }
 
 export function randomStream(seed: number, name: string): Random {
-  let state = crc32(`${seed}/${name}`) | 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = seeded(crc32(`${seed}/${name}`));
   const below = (limit: number) => Math.floor(next() * limit);
   return {
     next,
