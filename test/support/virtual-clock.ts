@@ -48,12 +48,29 @@ export class VirtualClock implements Clock {
     for (;;) {
       const next = this.#next();
       if (next === undefined || next.dueAt > until) break;
-      this.#tasks = this.#tasks.filter((other) => other !== next);
-      this.#passed = Math.max(this.#passed, next.dueAt);
-      next.run();
+      this.#run(next);
       await settle();
     }
     this.#passed = Math.max(this.#passed, until);
+  }
+
+  /** For tasks that set nothing off but other tasks. */
+  advance(ms: number): void {
+    const until = this.#passed + ms;
+    for (let next = this.#next(); next !== undefined && next.dueAt <= until; next = this.#next())
+      this.#run(next);
+    this.#passed = until;
+  }
+
+  /** Tasks that wait for their time. */
+  get pending(): number {
+    return this.#tasks.length;
+  }
+
+  #run(task: Task): void {
+    this.#tasks = this.#tasks.filter((other) => other !== task);
+    this.#passed = Math.max(this.#passed, task.dueAt);
+    task.run();
   }
 
   #next(): Task | undefined {
