@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { type Row, type Seed, seeds } from './coverage-table.ts';
+import type { Row } from './coverage/section.ts';
+import { type Seed, seeds } from './coverage-table.ts';
 import { table } from './table.ts';
 
 /** A requirement cannot point to what is gone. */

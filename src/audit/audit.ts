@@ -45,6 +45,11 @@ export interface Access {
   readonly door: Door;
 }
 
+/** What only a route of HTTP knows of an access. */
+export type Noted = Partial<
+  Pick<Access, 'action' | 'sessionId' | 'sessionIds' | 'userId' | 'subjectUserId' | 'format'>
+>;
+
 export interface Audit {
   note(access: Access): void;
 }

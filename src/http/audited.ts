@@ -2,14 +2,9 @@
  * Routes that leave a line in the audit log for each request, whatever was answered. A request that was not understood
  * leaves none: nothing was touched.
  */
-import type { Access, Audit, AuditAction } from '../audit/audit.ts';
+import type { Access, Audit, AuditAction, Noted } from '../audit/audit.ts';
 import { sessionIdIn } from './look-up.ts';
 import type { HttpAnswer, Route } from './router.ts';
-
-/** What only the route knows of an access. */
-export type Noted = Partial<
-  Pick<Access, 'action' | 'sessionId' | 'sessionIds' | 'userId' | 'subjectUserId' | 'format'>
->;
 
 const ID = /^[\w.:-]{1,64}$/;
 

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import { wordOf } from '../session/outcome.ts';
-import type { ProtocolRequest } from './protocol-request.ts';
+import type { ProtocolRequest, ProtocolWish } from './protocol-request.ts';
 import { type Listener, TurnCollector, type TurnResult } from './turn-collector.ts';
 
 export interface ProtocolPorts {
@@ -23,13 +23,7 @@ export interface ProtocolPorts {
 }
 
 /** One client's part in a turn. */
-export interface Visit {
-  readonly body: ProtocolRequest;
-  readonly sessionId: string;
-  readonly message: /** Sent again under a name of the client's, its turn is listened to instead. */
-    | { readonly kind: 'send'; readonly id: string; readonly repeatable: boolean }
-    /** Nothing is sent: whatever turn goes on after the offset `after` is listened to. */
-    | { readonly kind: 'listen'; readonly after: number };
+export interface Visit extends ProtocolWish {
   /** Runs once the client is gone; its turn goes on. */
   readonly onGone: (task: () => void) => void;
   readonly failed: (error: unknown) => void;

@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { patientFields } from '../conversation/patient.ts';
 import { generationOptionsSchema, policySchema } from '../protocol/client-frames.ts';
 import { derivedUuid } from './derived-id.ts';
-import type { Visit } from './join-turn.ts';
 import { parseBody } from './parsed.ts';
 import type { HttpRequest } from './router.ts';
 
@@ -48,10 +47,20 @@ export const protocolHeadersSchema = z.object({
 
 export type ProtocolRequest = z.infer<typeof protocolRequestSchema>;
 
+/** What a request wants of which session. */
+export interface ProtocolWish {
+  readonly body: ProtocolRequest;
+  readonly sessionId: string;
+  readonly message: /** Sent again under a name of the client's, its turn is listened to instead. */
+    | { readonly kind: 'send'; readonly id: string; readonly repeatable: boolean }
+    /** Nothing is sent: whatever turn goes on after the offset `after` is listened to. */
+    | { readonly kind: 'listen'; readonly after: number };
+}
+
 export type ParsedRequest =
   | {
       readonly kind: 'parsed';
-      readonly visit: Pick<Visit, 'body' | 'sessionId' | 'message'>;
+      readonly visit: ProtocolWish;
       readonly wantsStream: boolean;
       readonly lastSeen: number | null;
     }

@@ -3,9 +3,8 @@
  * Routes are tried in order; the first that matches method and path answers.
  */
 import { randomUUID } from 'node:crypto';
-import type { AuditAction } from '../audit/audit.ts';
+import type { AuditAction, Noted } from '../audit/audit.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
-import type { Noted } from './audited.ts';
 import type { Description } from './description.ts';
 
 export interface HttpRequest {

@@ -1,4 +1,4 @@
-import type { Section } from '../coverage-table.ts';
+import type { Section } from './section.ts';
 
 export const plan: readonly Section[] = [
   {
