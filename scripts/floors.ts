@@ -32,6 +32,7 @@ const rooms: readonly Room[] = [
   { path: 'src/telemetry', floor: 1 },
   { path: 'src/audit', floor: 1 },
   { path: 'machines', floor: 1 },
+  { path: 'src/sealing', floor: 0 },
   { path: 'src/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },
 ];
@@ -50,6 +51,7 @@ const sideways: readonly { readonly from: string; readonly to: string; readonly 
   { from: 'src/conversation', to: 'src/protocol', reason: 'patient fields are schemas of the protocol' },
   { from: 'src/analytics', to: 'src/generation', reason: 'generations are timed through their port' },
   { from: 'src/transport', to: 'src/http', reason: 'routes are served on the port of the sockets' },
+  { from: 'src/config.ts', to: 'src/sealing', reason: 'a bad key is refused where settings are read' },
   { from: 'src/config.ts', to: 'src/errors.ts', reason: 'a bad setting is an error of the table' },
 ];
 

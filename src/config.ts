@@ -3,8 +3,10 @@
  * What comes out has no maybe left in it where a value is needed.
  */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseKeys, type SealingKeys } from './sealing/keys.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
 const positive = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
@@ -35,6 +37,17 @@ export const environmentSchema = z.object({
     .optional()
     .describe('`postgres://…` for the archive of ended conversations; unset: an embedded file in `DATA_DIR`'),
   ARCHIVE_RETENTION_DAYS: positive(7).describe('ended conversations are deleted after this'),
+  DATA_KEYS: z
+    .string()
+    .optional()
+    .describe(
+      'seals what is said before it is stored: `id:base64` of 32 bytes; of several, with commas between, the first writes and all read; unset: stored as it is',
+    ),
+  DATA_KEYS_FILE: z.string().optional().describe('a file with the same, one key a line'),
+  DATA_PLAIN: z
+    .enum(['read', 'refuse'])
+    .default('read')
+    .describe('what becomes of values stored without a key, once there is one'),
   STORE_ROLLOUT: z.coerce
     .number()
     .min(0)
@@ -196,6 +209,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel: env.LOG_LEVEL,
     auditLog: env.AUDIT_LOG ?? null,
     drainMs: env.DRAIN_MS,
+    sealing: sealingOf(env.DATA_KEYS ?? null, env.DATA_KEYS_FILE ?? null, env.DATA_PLAIN),
     store: {
       redisUrl: env.REDIS_URL ?? null,
       allowEviction: env.REDIS_ALLOW_EVICTION,
@@ -261,4 +275,23 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       maxTokens: env.GENERATION_MAX_TOKENS,
     },
   });
+}
+
+/** Throws in words that hold nothing of a key. */
+function sealingOf(given: string | null, path: string | null, plain: SealingKeys['plain']): SealingKeys {
+  if (given !== null && path !== null)
+    throw new Error('The environment cannot be used.\nDATA_KEYS_FILE: DATA_KEYS is set as well');
+  if (given === null && path === null) return { keys: [], plain: 'read' };
+  const name = given === null ? 'DATA_KEYS_FILE' : 'DATA_KEYS';
+  const parsed = parseKeys(given ?? textOf(path ?? ''));
+  if (parsed.kind === 'wrong') throw new Error(`The environment cannot be used.\n${name}: ${parsed.why}`);
+  return { keys: parsed.keys, plain };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new Error('The environment cannot be used.\nDATA_KEYS_FILE: the file cannot be read');
+  }
 }

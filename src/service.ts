@@ -25,9 +25,12 @@ import { Members } from './session/members.ts';
 import { Sweeper } from './session/sweeper.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import { openDeployedStore } from './store/open.ts';
+import { sealedStore } from './store/sealed/store.ts';
+import { sealedWords } from './store/sealed/words.ts';
+import type { Store } from './store/store.ts';
 import type { Log } from './telemetry/log.ts';
 import { type Meters, openMeters } from './telemetry/meters.ts';
-import { openMetrics } from './telemetry/metrics.ts';
+import { type Metrics, openMetrics } from './telemetry/metrics.ts';
 import { watchPressure } from './telemetry/pressure.ts';
 import { drain } from './transport/drain.ts';
 import { createServer } from './transport/server.ts';
@@ -52,8 +55,11 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const metrics = openMetrics(instance);
   const meters = openMeters(metrics.registry);
   const audit = openAudit(config, log, meters);
-  const store = measuredStore(await openDeployedStore(config.store, log), meters);
-  const archive = measuredArchive(await openArchive(config.archive), meters);
+  const store = measuredStore(
+    sealed(await openDeployedStore(config.store, log), config, log, metrics),
+    meters,
+  );
+  const archive = measuredArchive(await openArchive({ ...config.archive, sealing: config.sealing }), meters);
   if (store.kind === 'redis' && archive.kind === 'sqlite')
     log.warn(
       { dataDir: config.archive.dataDir },
@@ -199,4 +205,12 @@ function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
   } catch (cause) {
     throw new Error(`AUDIT_LOG: ${destination} cannot be written`, { cause });
   }
+}
+
+function sealed(store: Store, { sealing }: Config, log: Log, metrics: Metrics): Store {
+  const onUnopened = (sessionId: string, place: string, why: string) => {
+    metrics.unopened(why);
+    log.error({ sessionId, place, why }, 'what is stored of a session cannot be opened');
+  };
+  return sealedStore(store, sealedWords({ ...sealing, onUnopened }));
 }

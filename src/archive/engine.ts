@@ -1,5 +1,6 @@
 /** What differs between the two databases, and nothing else: all other files of the archive serve both. */
 import type { AliasedRawBuilder, Kysely, RawBuilder, Transaction } from 'kysely';
+import type { Ink } from './ink.ts';
 import type { Tables } from './tables.ts';
 
 /** Words in SQL that one schema needs two spellings for. */
@@ -8,8 +9,8 @@ export interface Spelling {
   readonly whole: 'integer' | 'bigint';
   /** Makes the full-text index over `archived_sessions.words`, kept by the database itself. */
   readonly fullText: readonly string[];
-  /** Narrows `archived_sessions AS s` to the sessions in which all words occur. */
-  matching(words: readonly string[]): Matching;
+  /** Narrows `archived_sessions AS s` to the sessions in which all words of one of these sets occur. */
+  matching(sets: readonly (readonly string[])[]): Matching;
 }
 
 /** A table of numbers to be joined, where the index is a table; else a condition. */
@@ -17,7 +18,8 @@ export type Matching =
   | { readonly kind: 'joined'; readonly found: AliasedRawBuilder<{ readonly n: number }, 'found'> }
   | { readonly kind: 'filtered'; readonly where: RawBuilder<boolean> };
 
-export interface Engine {
+/** A database, opened; what is written into it and how is told by its user. */
+export interface OpenDatabase {
   readonly kind: 'sqlite' | 'postgres';
   readonly db: Kysely<Tables>;
   readonly spelling: Spelling;
@@ -28,4 +30,8 @@ export interface Engine {
   /** Gives the room of deleted rows back, in passing. */
   tidy(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Engine extends OpenDatabase {
+  readonly ink: Ink;
 }

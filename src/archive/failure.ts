@@ -3,6 +3,8 @@ export type ArchiveErrorCode =
   | 'ARCHIVE_UNAVAILABLE'
   | 'ARCHIVE_CLOSED'
   | 'ARCHIVE_BAD_CURSOR'
+  /** It is there, and no key of this instance opens it. */
+  | 'ARCHIVE_SEALED'
   | 'ARCHIVE_NOT_SCRUBBED';
 
 const OWN = /^ARCHIVE_/;

@@ -1,6 +1,7 @@
 /** What the archive says about all conversations that began within a range, counted by the database. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { ArchiveFigures } from './archive.ts';
+import type { Ink } from './ink.ts';
 import { firstPlace, placeAfter } from './place.ts';
 import type { Tables } from './tables.ts';
 
@@ -11,7 +12,7 @@ export interface Range {
   readonly to?: number;
 }
 
-export async function figures(db: Kysely<Tables>, range: Range): Promise<ArchiveFigures> {
+export async function figures(db: Kysely<Tables>, ink: Ink, range: Range): Promise<ArchiveFigures> {
   const inRange = began(range);
   const sessions = db.selectFrom('archived_sessions as s').where(inRange);
   const turns = db
@@ -72,7 +73,10 @@ export async function figures(db: Kysely<Tables>, range: Range): Promise<Archive
     abandoned: totals.abandoned,
     byHour: Array.from({ length: 24 }, (_, hour) => hours.find((row) => row.hour === hour)?.count ?? 0),
     byEndReason: Object.fromEntries(reasons.map(({ reason, count }) => [reason, count])),
-    secondTurns: secondTurns.map(({ pattern, count }) => ({ pattern: pattern ?? '', count })),
+    secondTurns: secondTurns.map(({ pattern, count }) => ({
+      pattern: ink.readPattern(pattern ?? ''),
+      count,
+    })),
     revisionRate: totals.answeredAgain === 0 ? 0 : totals.revised / totals.answeredAgain,
     promptTokens: tokens.prompt,
     completionTokens: tokens.completion,

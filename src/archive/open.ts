@@ -4,11 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
+import type { SealingKeys } from '../sealing/keys.ts';
 import type { Archive } from './archive.ts';
 import type { Engine } from './engine.ts';
 import { forgetErased, withoutErased } from './erased.ts';
 import { archiveError, archiveFailure } from './failure.ts';
 import { figures } from './figures.ts';
+import { inkOf } from './ink.ts';
 import { migrate } from './migrations.ts';
 import { openPostgres } from './postgres.ts';
 import { livesOf } from './reads.ts';
@@ -21,10 +23,14 @@ import { eraseSession, eraseUser, retire, store } from './writes.ts';
 const HEALTH_WITHIN_MS = 1_000;
 const ASK_WITHIN_MS = 30_000;
 
+const NO_KEYS: SealingKeys = { keys: [], plain: 'read' };
+
 export interface ArchiveOptions {
   readonly databaseUrl: string | null;
   /** A folder; or `:memory:`, a new archive per open; or `:memory:name`, shared by all who say that name. */
   readonly dataDir: string;
+  /** Absent: words are stored as they are. */
+  readonly sealing?: SealingKeys;
 }
 
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
@@ -35,13 +41,14 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   }
 }
 
-export function openEngine({ databaseUrl, dataDir }: ArchiveOptions): Engine {
-  return databaseUrl === null ? openSqlite(dataDir) : openPostgres(databaseUrl);
+export function openEngine({ databaseUrl, dataDir, sealing }: ArchiveOptions): Engine {
+  const database = databaseUrl === null ? openSqlite(dataDir) : openPostgres(databaseUrl);
+  return { ...database, ink: inkOf(sealing ?? NO_KEYS) };
 }
 
 /** The engine is the archive's from now on, and closed with it. */
 export async function archiveOn(engine: Engine): Promise<Archive> {
-  const { db } = engine;
+  const { db, ink } = engine;
   const scrubber = createScrubber(engine);
   let closed = false;
 
@@ -87,12 +94,12 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
         db.transaction().execute(async (tx) => {
           await engine.keepErasuresOut(tx);
           const left = await withoutErased(tx, session);
-          if (left !== null) await store(tx, left);
+          if (left !== null) await store(tx, ink, left);
         }),
       ),
-    read: (sessionId) => ask(() => livesOf(db, sessionId)),
+    read: (sessionId) => ask(() => livesOf(db, ink, sessionId)),
     search: (query) => ask(() => search(engine, query)),
-    figures: (range) => ask(() => figures(db, range)),
+    figures: (range) => ask(() => figures(db, ink, range)),
     eraseSession: (sessionId, until) =>
       run(async () => {
         const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId, until));
@@ -101,7 +108,7 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
       }),
     eraseUser: (userId, until) =>
       run(async () => {
-        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, userId, until));
+        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, ink, userId, until));
         await scrubber.scrub();
         return sessionIds;
       }),

@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import type { Engine, Spelling } from './engine.ts';
+import type { OpenDatabase, Spelling } from './engine.ts';
 import { notScrubbed } from './failure.ts';
 import type { Tables } from './tables.ts';
 
@@ -51,16 +51,16 @@ const SPELLING: Spelling = {
       columns.map((column) => `ALTER TABLE ${table} ALTER COLUMN ${column} SET STATISTICS 0`),
     ),
   ],
-  matching: (words) => {
-    const all = words.map((word) => `'${word}'`).join(' & ');
-    return { kind: 'filtered', where: sql<boolean>`s.word_vector @@ ${all}::tsquery` };
+  matching: (sets) => {
+    const any = sets.map((words) => `(${words.map((word) => `'${word}'`).join(' & ')})`).join(' | ');
+    return { kind: 'filtered', where: sql<boolean>`s.word_vector @@ ${any}::tsquery` };
   },
 };
 
 /** bigint and numeric arrive as text; none of ours exceeds 2^53. */
 const NUMBERS: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
 
-export function openPostgres(databaseUrl: string): Engine {
+export function openPostgres(databaseUrl: string): OpenDatabase {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: CONNECTIONS_MAX,

@@ -1,10 +1,15 @@
 /** Whole sessions, read back as they were stored. */
 import type { Kysely } from 'kysely';
 import type { ArchivedSession } from './archive.ts';
+import type { Ink } from './ink.ts';
 import { headOf, lineOf, storable, turnOf } from './rows.ts';
 import type { Tables } from './tables.ts';
 
-export async function livesOf(db: Kysely<Tables>, sessionId: string): Promise<readonly ArchivedSession[]> {
+export async function livesOf(
+  db: Kysely<Tables>,
+  ink: Ink,
+  sessionId: string,
+): Promise<readonly ArchivedSession[]> {
   const rows = await db
     .selectFrom('archived_sessions')
     .select('n')
@@ -13,6 +18,7 @@ export async function livesOf(db: Kysely<Tables>, sessionId: string): Promise<re
     .execute();
   return sessionsAt(
     db,
+    ink,
     rows.map(({ n }) => n),
   );
 }
@@ -20,6 +26,7 @@ export async function livesOf(db: Kysely<Tables>, sessionId: string): Promise<re
 /** The sessions with these numbers, in this order. */
 export async function sessionsAt(
   db: Kysely<Tables>,
+  ink: Ink,
   numbers: readonly number[],
 ): Promise<readonly ArchivedSession[]> {
   const sessions: ArchivedSession[] = [];
@@ -38,8 +45,13 @@ export async function sessionsAt(
       .where('n', '=', n)
       .orderBy('place')
       .execute();
-    const patient = JSON.parse(row.patient) as ArchivedSession['patient'];
-    sessions.push({ ...headOf(row), patient, lines: lines.map(lineOf), turns: turns.map(turnOf) });
+    const patient = JSON.parse(ink.read(row, 'patient', row.patient)) as ArchivedSession['patient'];
+    sessions.push({
+      ...headOf(row),
+      patient,
+      lines: lines.map((line) => lineOf(line, row, ink)),
+      turns: turns.map(turnOf),
+    });
   }
   return sessions;
 }

@@ -1,5 +1,6 @@
 /** A session as rows, and back. What is counted and searched later is worked out here, once. */
 import type { ArchivedHead, ArchivedLine, ArchivedSession, ArchivedTurn } from './archive.ts';
+import type { Ink, Life } from './ink.ts';
 import type { LineRow, SessionRow, TurnRow } from './tables.ts';
 import { indexedWords, wordsOf } from './words.ts';
 
@@ -16,36 +17,37 @@ export const HEAD_COLUMNS = [
   'turn_count',
 ] as const;
 
-export function sessionRow(session: ArchivedSession): Omit<SessionRow, 'n'> {
+export function sessionRow(session: ArchivedSession, ink: Ink): Omit<SessionRow, 'n'> {
   const answers = contentsOf(session, 'assistant').map(sameText);
   const secondQuestion = contentsOf(session, 'user')[1];
   const pattern = wordsOf(secondQuestion ?? '').slice(0, PATTERN_WORDS);
   const userId = storableOrNull(session.userId);
   const diagnosisId = storableOrNull(session.diagnosisId);
+  const life = lifeOf(session);
   return {
-    session_id: storable(session.sessionId),
-    created_at: session.createdAt,
+    ...life,
     ended_at: session.endedAt,
     end_reason: session.endReason,
     client_id: storableOrNull(session.clientId),
     user_id: userId,
     diagnosis_id: diagnosisId,
-    patient: JSON.stringify(session.patient),
+    patient: ink.write(life, 'patient', JSON.stringify(session.patient)),
     turn_count: session.turnCount,
     answers: answers.length,
     revised: answers.some((answer) => answer !== answers[0]) ? 1 : 0,
-    second_question: pattern.length === 0 ? null : pattern.join(' '),
-    words: indexedWords({ lines: session.lines, userId, diagnosisId }),
+    second_question: pattern.length === 0 ? null : ink.writePattern(pattern.join(' ')),
+    words: indexedWords({ lines: session.lines, userId, diagnosisId }, ink.mark),
   };
 }
 
-export function lineRows(n: number, { lines }: ArchivedSession): readonly LineRow[] {
-  return lines.map((line, place) => ({
+export function lineRows(n: number, session: ArchivedSession, ink: Ink): readonly LineRow[] {
+  const life = lifeOf(session);
+  return session.lines.map((line, place) => ({
     n,
     place,
     role: line.role,
     author: storableOrNull(line.author),
-    content: storable(line.content),
+    content: ink.write(life, linePlace(place), storable(line.content)),
     turn_id: storable(line.turnId),
     at: line.at,
   }));
@@ -78,8 +80,9 @@ export function headOf(row: Pick<SessionRow, (typeof HEAD_COLUMNS)[number]>): Ar
   };
 }
 
-export function lineOf(row: LineRow): ArchivedLine {
-  const { role, author, content, at } = row;
+export function lineOf(row: LineRow, life: Life, ink: Ink): ArchivedLine {
+  const { role, author, at } = row;
+  const content = ink.read(life, linePlace(row.place), row.content);
   return { role, author, content, turnId: row.turn_id, at };
 }
 
@@ -93,6 +96,14 @@ export function turnOf(row: TurnRow): ArchivedTurn {
     firstTokenMs: row.first_token_ms,
     totalMs: row.total_ms,
   };
+}
+
+function lifeOf(session: ArchivedSession): Life {
+  return { session_id: storable(session.sessionId), created_at: session.createdAt };
+}
+
+export function linePlace(place: number): string {
+  return `line/${place}`;
 }
 
 /** PostgreSQL refuses text with a NUL in it, and the session could never be archived. */

@@ -5,14 +5,14 @@
  *      key, an index that ends in it, or the full-text index, which holds user and diagnosis as words of their own.
  *  S2  A cursor is the number of the last session shown. What is stored meanwhile moves no page.
  */
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { SearchPage, SearchQuery } from './archive.ts';
 import type { Engine } from './engine.ts';
 import { archiveError } from './failure.ts';
+import type { Life } from './ink.ts';
 import { firstPlace, placeAfter } from './place.ts';
-import { HEAD_COLUMNS, headOf, storable } from './rows.ts';
+import { HEAD_COLUMNS, headOf, linePlace, storable } from './rows.ts';
 import { snippetOf } from './snippet.ts';
-import type { Tables } from './tables.ts';
 import { scopeWords, wordsOf } from './words.ts';
 
 const PAGE_MAX = 200;
@@ -27,7 +27,7 @@ export async function search(engine: Engine, query: SearchQuery): Promise<Search
   const shown = rows.slice(0, limit);
   const hits: SearchPage['hits'][number][] = [];
   for (const row of shown) {
-    const snippet = words === null ? null : snippetOf(await contentsOf(engine.db, row.n), words);
+    const snippet = words === null ? null : snippetOf(await contentsOf(engine, row), words);
     hits.push({ ...headOf(row), snippet });
   }
   const last = shown.at(-1);
@@ -35,10 +35,12 @@ export async function search(engine: Engine, query: SearchQuery): Promise<Search
 }
 
 /** One row more than the page has, which tells whether there is another page. */
-export function pageOf({ db, spelling }: Engine, query: SearchQuery) {
+export function pageOf({ db, spelling, ink }: Engine, query: SearchQuery) {
   const words = queryWords(query);
   const scope = scopeOf(query);
-  const matching = words === null ? null : spelling.matching([...words, ...scopeWords(scope)]);
+  const within = scopeWords(scope);
+  const matching =
+    words === null ? null : spelling.matching(ink.marks(words).map((marks) => [...marks, ...within]));
   const joined = matching?.kind === 'joined' ? matching.found : null;
   const place = sql.ref<number>(joined === null ? 's.n' : 'found.n');
   // A number bound by libsql is a float, and the full-text index ignores a bound that is one.
@@ -86,12 +88,15 @@ function afterCursor(cursor: string | undefined): number {
   return place;
 }
 
-async function contentsOf(db: Kysely<Tables>, n: number): Promise<readonly string[]> {
-  const rows = await db
+async function contentsOf(
+  { db, ink }: Engine,
+  row: Life & { readonly n: number },
+): Promise<readonly string[]> {
+  const lines = await db
     .selectFrom('archived_lines')
-    .select('content')
-    .where('n', '=', n)
+    .select(['place', 'content'])
+    .where('n', '=', row.n)
     .orderBy('place')
     .execute();
-  return rows.map(({ content }) => content);
+  return lines.map(({ place, content }) => ink.read(row, linePlace(place), content));
 }

@@ -17,7 +17,7 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CompiledQuery, type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
 import Database from 'libsql';
-import type { Engine, Spelling } from './engine.ts';
+import type { OpenDatabase, Spelling } from './engine.ts';
 import { notScrubbed } from './failure.ts';
 import type { Tables } from './tables.ts';
 
@@ -43,11 +43,11 @@ const SPELLING: Spelling = {
       INSERT INTO archived_words (rowid, words) VALUES (new.n, new.words);
     END`,
   ],
-  matching: (words) => {
-    const all = words.map((word) => `"${word}"`).join(' ');
+  matching: (sets) => {
+    const any = sets.map((words) => `(${words.map((word) => `"${word}"`).join(' AND ')})`).join(' OR ');
     const numbers = sql<{
       n: number;
-    }>`(SELECT rowid AS n FROM archived_words WHERE archived_words MATCH ${all})`;
+    }>`(SELECT rowid AS n FROM archived_words WHERE archived_words MATCH ${any})`;
     return { kind: 'joined', found: numbers.as('found') };
   },
 };
@@ -65,9 +65,9 @@ const SCRUB = `
   if (busy !== 0) throw new Error('another process is reading the file');
 `;
 
-const open = new Map<string, { readonly engine: Engine; handles: number }>();
+const open = new Map<string, { readonly engine: OpenDatabase; handles: number }>();
 
-export function openSqlite(dataDir: string): Engine {
+export function openSqlite(dataDir: string): OpenDatabase {
   const inMemory = dataDir.startsWith(':memory:');
   const name = inMemory ? dataDir : path.resolve(dataDir, 'archive.db');
   const isShared = name !== ':memory:';
@@ -79,7 +79,7 @@ export function openSqlite(dataDir: string): Engine {
   if (!inMemory) mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
   const raw = connect(inMemory ? ':memory:' : name);
   const db = new Kysely<Tables>({ dialect: dialectOf(raw) });
-  const engine: Engine = {
+  const engine: OpenDatabase = {
     kind: 'sqlite',
     db,
     spelling: SPELLING,

@@ -43,12 +43,19 @@ function digest(id: string): string {
   return createHash('sha256').update(id).digest('hex');
 }
 
-/** Each word of the conversation once. */
-export function indexedWords(session: Pick<ArchivedSession, 'lines' | 'userId' | 'diagnosisId'>): string {
+/** Each word of the conversation once, as `mark` has it. */
+export function indexedWords(
+  session: Pick<ArchivedSession, 'lines' | 'userId' | 'diagnosisId'>,
+  mark: (word: string) => string,
+): string {
   const found = new Set(scopeWords(session));
+  const seen = new Set<string>();
   let bytes = 0;
   for (const { content } of session.lines) {
-    for (const word of wordsOf(content)) {
+    for (const plain of wordsOf(content)) {
+      if (seen.has(plain)) continue;
+      seen.add(plain);
+      const word = mark(plain);
       if (found.has(word)) continue;
       bytes += Buffer.byteLength(word) + 1;
       if (bytes > WORDS_MAX_BYTES) return [...found].join(' ');

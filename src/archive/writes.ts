@@ -9,6 +9,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { ArchivedSession } from './archive.ts';
 import { noteErased } from './erased.ts';
+import type { Ink } from './ink.ts';
 import { placeOf } from './place.ts';
 import { sessionsAt } from './reads.ts';
 import { lineRows, sessionRow, storable, turnRows } from './rows.ts';
@@ -21,9 +22,9 @@ const PLACE_ATTEMPTS_MAX = 200;
 
 type Tx = Transaction<Tables>;
 
-export async function store(tx: Tx, session: ArchivedSession): Promise<void> {
-  const n = await upsert(tx, session);
-  for (const rows of batches(lineRows(n, session))) {
+export async function store(tx: Tx, ink: Ink, session: ArchivedSession): Promise<void> {
+  const n = await upsert(tx, ink, session);
+  for (const rows of batches(lineRows(n, session, ink))) {
     await tx.insertInto('archived_lines').values(rows).execute();
   }
   for (const rows of batches(turnRows(n, session))) {
@@ -32,8 +33,8 @@ export async function store(tx: Tx, session: ArchivedSession): Promise<void> {
 }
 
 /** The number of the session's row, whose lines and turns of before are gone. */
-async function upsert(tx: Tx, session: ArchivedSession): Promise<number> {
-  const row = sessionRow(session);
+async function upsert(tx: Tx, ink: Ink, session: ArchivedSession): Promise<number> {
+  const row = sessionRow(session, ink);
   for (let attempt = 0; attempt < PLACE_ATTEMPTS_MAX; attempt += 1) {
     const added = await tx
       .insertInto('archived_sessions')
@@ -72,7 +73,7 @@ export async function eraseSession(tx: Tx, sessionId: string, until: number): Pr
  * Deletes the user's sessions, and what the user wrote into those of others: there the lines stay, without their
  * words and their author, because the conversation is somebody else's.
  */
-export async function eraseUser(tx: Tx, userId: string, until: number): Promise<readonly string[]> {
+export async function eraseUser(tx: Tx, ink: Ink, userId: string, until: number): Promise<readonly string[]> {
   await noteErased(tx, 'user', userId, until);
   const user = storable(userId);
   const gone = await tx
@@ -88,12 +89,13 @@ export async function eraseUser(tx: Tx, userId: string, until: number): Promise<
     .execute();
   for (const session of await sessionsAt(
     tx,
+    ink,
     shared.map(({ n }) => n),
   )) {
     const lines = session.lines.map((line) =>
       line.author === user ? { ...line, author: null, content: '' } : line,
     );
-    await store(tx, { ...session, lines });
+    await store(tx, ink, { ...session, lines });
   }
   if (gone.length > 0 || shared.length > 0) await noteErasure(tx);
   return [...new Set(gone.map((row) => row.session_id))];

@@ -7,6 +7,8 @@ import type { Config } from '../config.ts';
 import { folderIn, openStore } from '../store/open.ts';
 import { parseAddress } from '../store/redis/address.ts';
 import { connect, untilReady } from '../store/redis/connection.ts';
+import { sealedStore } from '../store/sealed/store.ts';
+import { sealedWords } from '../store/sealed/words.ts';
 import type { Store } from '../store/store.ts';
 import { guideSource } from './guide-source.ts';
 import { fileNotebook, type Notebook, parseNotes } from './notes.ts';
@@ -33,7 +35,8 @@ export async function openEnds(options: Options, config: Config): Promise<Ends> 
   const open = async (url: string): Promise<Store> => {
     const store = await openStore(url, config.store, { commandTimeoutMs: TIMEOUT_MS });
     closing.push(() => store.close());
-    return store;
+    // What cannot be opened is told by the call that rejects, with its session and place.
+    return sealedStore(store, sealedWords({ ...config.sealing, onUnopened: () => {} }));
   };
   try {
     const notebook = notebookOf(options, closing);

@@ -36,8 +36,13 @@ export function absentSource(store: Store, other: Store): Source {
 
 export function storeSource(store: Store): Source {
   const one = async (sessionId: string): Promise<Found | null> => {
-    const dump = await store.export(sessionId);
-    return dump === null ? null : { kind: 'session', dump };
+    try {
+      const dump = await store.export(sessionId);
+      return dump === null ? null : { kind: 'session', dump };
+    } catch (cause) {
+      if (!(cause instanceof Error && 'code' in cause && cause.code === 'STORE_SEALED')) throw cause;
+      return { kind: 'unreadable', sessionId, reason: cause.message };
+    }
   };
   return {
     resumes: true,

@@ -16,6 +16,7 @@ export interface Metrics {
   refused(code: string): void;
   limited(limit: LimitName): void;
   swept(sessions: number): void;
+  unopened(why: string): void;
   observe(gauges: { readonly residents: () => number; readonly connections: () => number }): void;
 }
 
@@ -36,6 +37,7 @@ export function openMetrics(instance: string): Metrics {
   const connects = counter('connects_total', 'Connections opened.');
   const refusals = counter('refusals_total', 'Errors told to clients.', ['code']);
   const limited = counter('rate_limited_total', 'Refused because it came too often, by limit.', ['limit']);
+  const unopened = counter('sealed_unopened_total', 'Stored texts that no key here opens.', ['why']);
   const swept = counter('swept_total', 'Due sessions found without an owner.');
   // A counter that first appears with its first refusal has no rate at that moment, and no alert would see it.
   for (const limit of LIMITS) limited.inc({ limit }, 0);
@@ -57,6 +59,7 @@ export function openMetrics(instance: string): Metrics {
     refused: (code) => refusals.inc({ code }),
     limited: (limit) => limited.inc({ limit }),
     swept: (sessions) => swept.inc(sessions),
+    unopened: (why) => unopened.inc({ why }),
     observe({ residents, connections }) {
       const gauge = (name: string, help: string, read: () => number) =>
         new Gauge({

@@ -67,6 +67,7 @@ const metrics: Metrics = {
   refused() {},
   limited() {},
   swept() {},
+  unopened() {},
   observe() {},
 };
 

@@ -389,9 +389,14 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: '1. Encryption of session data at rest, and in transit',
-        where: ['src/store/redis/address.ts', 'docs/OPERATIONS.md'],
-        shownBy: [],
-        note: 'In transit: rediss://, TLS of PostgreSQL’s URL, TLS in front. At rest: the disk’s; the application encrypts nothing itself.',
+        where: ['src/sealing', 'src/store/sealed', 'src/archive/ink.ts', 'docs/adr/0012-sealing.md'],
+        shownBy: [
+          ['test/integration/sealing.test.ts', 'Redis and PostgreSQL hold no word of a conversation'],
+          ['test/integration/sealing.test.ts', 'goes on after a restart with a new key before the old one'],
+          ['test/property/sealing.test.ts', 'opens in no other session and no other place'],
+          ['test/conformance/archive-sealed.test.ts', 'has no word of a conversation in its files'],
+        ],
+        note: 'At rest: once DATA_KEYS is set. In transit: rediss://, TLS of PostgreSQL’s URL, TLS in front.',
       },
       {
         asks: '2. No patient data in session ids',

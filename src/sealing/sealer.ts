@@ -1,0 +1,138 @@
+/**
+ * Texts sealed for one place: AES-256-GCM, in one line of text that no JSON can be taken for.
+ *
+ *     ~form~key id~base64(nonce ‖ tag ‖ ciphertext)      form 1: one text, form 2: two
+ *
+ *  E1  Every scope (a session, a life of one) has a key of its own. Nonces are random, and under one key no more than
+ *      2^32 of them may be used: a busy service would be through with that in days, no session ever is.
+ *  E2  A text opens only in the scope and the place that it was sealed for: the scope by its key, place and form as
+ *      data that is authenticated with it.
+ *  E3  What cannot be opened is said to be so, and why; nothing of it comes out.
+ *  E4  There is one spelling of a sealed text: any changed character is noticed, also one that base64 would forgive.
+ */
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { type DataKey, keyFor } from './keys.ts';
+import { freshNonce, NONCE_BYTES } from './nonce.ts';
+import { recent } from './recent.ts';
+
+/** `not-sealed`: it should have been. `damaged`: changed, or moved from another place, or another key of that id. */
+export type Unopened = 'key-unknown' | 'damaged' | 'not-sealed';
+
+export type Opened =
+  | { readonly kind: 'opened'; readonly text: string; readonly second: string | null }
+  | { readonly kind: 'unopened'; readonly why: Unopened };
+
+export interface Sealer {
+  seal(scope: string, place: string, text: string, second?: string): string;
+  /** The same text gives the same line, so that a database can group by it: who reads the lines sees that too. */
+  sealAlike(scope: string, place: string, text: string): string;
+  open(scope: string, place: string, stored: string): Opened;
+}
+
+const CIPHER = 'aes-256-gcm';
+const TAG_BYTES = 16;
+const HEAD_BYTES = NONCE_BYTES + TAG_BYTES;
+const LENGTH_BYTES = 4;
+const TILDE = 126;
+const HEADER = /^~([12])~([\w-]{1,16})~/;
+const SCOPES_RECENT = 8_192;
+/** What is longer is given a buffer of its own. */
+const SCRATCH_BYTES = 64 * 1_024;
+
+/** No JSON begins like this, and nobody's words by accident. */
+export function isSealed(stored: string): boolean {
+  return stored.charCodeAt(0) === TILDE && HEADER.test(stored);
+}
+
+/** The first key seals; without one there is nothing to seal with, and nothing opens. */
+export function createSealer(keys: readonly DataKey[], purpose: string): Sealer {
+  const readers = new Map(
+    keys.map((key) => {
+      const root = keyFor(key, purpose);
+      return [
+        key.id,
+        recent(SCOPES_RECENT, (scope) => createSecretKey(createHmac('sha256', root).update(scope).digest())),
+      ];
+    }),
+  );
+  const [writer] = readers;
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+  function writeWith(scope: string): { readonly id: string; readonly key: KeyObject } {
+    if (writer === undefined) throw new Error('there is no key to seal with');
+    const [id, keyOf] = writer;
+    return { id, key: keyOf(scope) };
+  }
+
+  function sealed(id: string, key: KeyObject, nonce: Buffer, place: string, texts: readonly string[]) {
+    const [text = '', second] = texts;
+    const form = second === undefined ? '1' : '2';
+    const cipher = createCipheriv(CIPHER, key, nonce);
+    cipher.setAAD(Buffer.from(form + place));
+    const parts: Buffer[] = [];
+    if (second === undefined) parts.push(cipher.update(text, 'utf8'));
+    else {
+      const length = Buffer.allocUnsafe(LENGTH_BYTES);
+      length.writeUInt32BE(Buffer.byteLength(text));
+      parts.push(cipher.update(length), cipher.update(text, 'utf8'), cipher.update(second, 'utf8'));
+    }
+    cipher.final();
+    const total = parts.reduce((sum, part) => sum + part.length, HEAD_BYTES);
+    const whole = total <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(total);
+    whole.set(nonce);
+    whole.set(cipher.getAuthTag(), NONCE_BYTES);
+    let at = HEAD_BYTES;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return `~${form}~${id}~${whole.toString('base64', 0, total)}`;
+  }
+
+  return {
+    seal(scope, place, text, second) {
+      const { id, key } = writeWith(scope);
+      return sealed(id, key, freshNonce(), place, second === undefined ? [text] : [text, second]);
+    },
+    sealAlike(scope, place, text) {
+      const { id, key } = writeWith(scope);
+      const nonce = createHmac('sha256', key).update(`nonce/${place}/${text}`).digest();
+      return sealed(id, key, nonce.subarray(0, NONCE_BYTES), place, [text]);
+    },
+    open(scope, place, stored) {
+      if (!isSealed(stored)) return { kind: 'unopened', why: 'not-sealed' };
+      const [header = '', form = '', id = ''] = HEADER.exec(stored) ?? [];
+      if (header === '') return { kind: 'unopened', why: 'damaged' };
+      const keyOf = readers.get(id);
+      if (keyOf === undefined) return { kind: 'unopened', why: 'key-unknown' };
+      const line = stored.slice(header.length);
+      const bytes = Buffer.from(line, 'base64');
+      if (bytes.length < HEAD_BYTES || bytes.toString('base64') !== line)
+        return { kind: 'unopened', why: 'damaged' };
+      const plain = decrypted(keyOf(scope), form + place, bytes);
+      if (plain === null) return { kind: 'unopened', why: 'damaged' };
+      if (form === '1') return { kind: 'opened', text: plain.toString('utf8'), second: null };
+      const end = LENGTH_BYTES + plain.readUInt32BE();
+      return {
+        kind: 'opened',
+        text: plain.toString('utf8', LENGTH_BYTES, end),
+        second: plain.toString('utf8', end),
+      };
+    },
+  };
+}
+
+function decrypted(key: KeyObject, authenticated: string, bytes: Buffer): Buffer | null {
+  const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(Buffer.from(authenticated));
+  decipher.setAuthTag(bytes.subarray(NONCE_BYTES, HEAD_BYTES));
+  const plain = decipher.update(bytes.subarray(HEAD_BYTES));
+  try {
+    decipher.final();
+    return plain;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,105 @@
+/** A sealed archive keeps every promise of an open one, and its files hold nobody's words. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
+import type { SealingKeys } from '../../src/sealing/keys.ts';
+import { keyLine, sealingWith } from '../support/keys.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { type ArchiveFixture, dialogue, everyHit, sessionOf } from './archive-fixture.ts';
+import { describeArchive } from './archive-suite.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+afterAll(() => server?.stop());
+
+const NO_KEYS: SealingKeys = { keys: [], plain: 'read' };
+const [first, second] = [keyLine('first'), keyLine('second')];
+
+async function fixtureOn(databaseUrl: string | null, dataDir: string): Promise<ArchiveFixture> {
+  const options = { databaseUrl, dataDir, sealing: sealingWith(`${second},${first}`) };
+  const engine = openEngine(options);
+  const archive = await archiveOn(engine);
+  return {
+    archive,
+    engine,
+    again: () => openArchive(options),
+    // Sealed, no word of a session is in the files before it is erased either.
+    holds: async () => null,
+    stop: () => archive.close(),
+  };
+}
+
+let memories = 0;
+describeArchive('sqlite, sealed', () => {
+  memories += 1;
+  return fixtureOn(null, `:memory:sealed-${memories}`);
+});
+describeArchive('postgres, sealed', async () => fixtureOn(await server.database(), '/nowhere'));
+
+describe('a sealed archive', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rehydra-sealed-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const WORD = 'palpitations';
+  const session = () =>
+    sessionOf({
+      userId: 'anna',
+      patient: { history: `once had ${WORD}` },
+      lines: dialogue([`${WORD} at night`, 'Since when?', `${WORD} since Tuesday`, 'I see.']),
+    });
+  const inFiles = () =>
+    readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(WORD.slice(0, 9)));
+  const using = async <T>(
+    sealing: SealingKeys,
+    use: (archive: Awaited<ReturnType<typeof openArchive>>) => Promise<T>,
+  ): Promise<T> => {
+    const archive = await openArchive({ databaseUrl: null, dataDir: folder, sealing });
+    try {
+      return await use(archive);
+    } finally {
+      await archive.close();
+    }
+  };
+
+  it('has no word of a conversation in its files, and finds it by its words', async () => {
+    const said = session();
+    await using(sealingWith(first), async (archive) => {
+      await archive.store(said);
+      expect(await everyHit(archive, { text: `night ${WORD}`, userId: 'anna', limit: 5 })).toEqual([
+        said.sessionId,
+      ]);
+      expect((await archive.search({ text: WORD, limit: 1 })).hits[0]?.snippet).toContain(WORD);
+      expect(JSON.stringify((await archive.figures({})).secondTurns)).toContain(WORD);
+      expect(inFiles()).toEqual([]);
+    });
+    expect(inFiles()).toEqual([]);
+  });
+
+  it('is read and searched with an old key while a new one writes', async () => {
+    const [before, after] = [session(), session()];
+    await using(sealingWith(first), (archive) => archive.store(before));
+    await using(sealingWith(`${second},${first}`), async (archive) => {
+      await archive.store(after);
+      expect(await archive.read(before.sessionId)).toEqual([before]);
+      const found = await everyHit(archive, { text: WORD, limit: 50 });
+      expect(found).toEqual(expect.arrayContaining([before.sessionId, after.sessionId]));
+    });
+  });
+
+  it('finds what was archived before there was a key, and refuses what no key opens', async () => {
+    const [plain, sealed] = [session(), session()];
+    await using(NO_KEYS, (archive) => archive.store(plain));
+    await using(sealingWith(first), async (archive) => {
+      await archive.store(sealed);
+      expect(await everyHit(archive, { text: WORD, limit: 50 })).toContain(plain.sessionId);
+      expect(await archive.read(plain.sessionId)).toEqual([plain]);
+    });
+    await using(sealingWith(keyLine('first')), async (archive) => {
+      await expect(archive.read(sealed.sessionId)).rejects.toMatchObject({ code: 'ARCHIVE_SEALED' });
+    });
+  });
+});

@@ -1,0 +1,149 @@
+/** A sealed store keeps the contract of the one below, and what it cannot open is never taken for nothing. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sealedStore } from '../../src/store/sealed/store.ts';
+import { sealedWords, type WordsOptions } from '../../src/store/sealed/words.ts';
+import type { Hint, Store } from '../../src/store/store.ts';
+import { keyLine, sealingWith } from '../support/keys.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { appendOf, claimed, commitOf, freshId, OPTIONS, type StoreFixture } from './store-fixture.ts';
+import { redisFixture } from './store-redis-fixture.ts';
+import { sqliteFixture } from './store-sqlite-fixture.ts';
+import { describeStore } from './store-suite.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+}, 60_000);
+afterAll(() => server?.stop());
+
+const [first, second] = [keyLine('first'), keyLine('second')];
+
+function sealedWith(store: Store, lines: string, changes: Partial<WordsOptions> = {}): Store {
+  return sealedStore(store, sealedWords({ ...sealingWith(lines), onUnopened() {}, ...changes }));
+}
+
+async function sealedFixture(below: Promise<StoreFixture>): Promise<StoreFixture> {
+  const fixture = await below;
+  const [a, b, c] = fixture.stores;
+  return { ...fixture, stores: [sealedWith(a, first), sealedWith(b, first), sealedWith(c, first)] };
+}
+
+describeStore('redis, sealed', (options) => sealedFixture(redisFixture(options, server.url, [server.port])));
+describeStore('sqlite, sealed', (options) =>
+  sealedFixture(sqliteFixture(options, `:memory:${freshId()}`, () => {})),
+);
+
+describe.each([
+  ['redis', () => redisFixture(OPTIONS, server.url, [server.port])],
+  ['sqlite', () => sqliteFixture(OPTIONS, `:memory:${freshId()}`, () => {})],
+])('a sealed store on %s', (_name, open) => {
+  let below: StoreFixture;
+  beforeAll(async () => {
+    below = await open();
+  });
+  afterAll(() => below?.stop());
+
+  const WORD = 'chest-pain-canary';
+  const frame = (offset: number) => ({
+    offset,
+    data: `{"offset":${offset},"text":"${WORD}"}`,
+    aux: `["${WORD}"]`,
+  });
+  const said = { role: 'user', content: WORD, turnId: 't1', at: 1, author: WORD } as const;
+
+  async function told(store: Store): Promise<string> {
+    const sessionId = freshId();
+    const { fence } = await claimed(store, sessionId, 'a');
+    const snapshot = `{"word":"${WORD}"}`;
+    const commit = commitOf({ snapshot, frames: [frame(1), frame(2)], transcript: [said] });
+    expect(await store.commit(fence, commit)).toMatchObject({ kind: 'committed' });
+    const append = appendOf({ expectedHead: 2, frames: [frame(3)] });
+    expect(await store.append(fence, append)).toMatchObject({ kind: 'committed' });
+    await store.push(sessionId, `{"word":"${WORD}"}`);
+    return sessionId;
+  }
+
+  async function everything(store: Store, sessionId: string): Promise<unknown> {
+    return {
+      record: await store.read(sessionId),
+      log: await store.readLog(sessionId, 0, 10),
+      transcript: await store.readTranscript(sessionId),
+      inbox: await store.readInbox(sessionId),
+    };
+  }
+
+  it('leaves no word of a session to whoever reads the store below', async () => {
+    const [store] = below.stores;
+    const sessionId = await told(sealedWith(store, first));
+    expect(JSON.stringify(await everything(sealedWith(store, first), sessionId)).split(WORD)).toHaveLength(
+      11,
+    );
+    expect(JSON.stringify(await everything(store, sessionId))).not.toContain(WORD);
+    expect(JSON.stringify(await store.export(sessionId))).not.toContain(WORD);
+  });
+
+  it('reads with an old key what a new one writes from now on', async () => {
+    const [store] = below.stores;
+    const sessionId = await told(sealedWith(store, first));
+    const rotated = sealedWith(store, `${second},${first}`);
+    const before = await everything(sealedWith(store, first), sessionId);
+    expect(await everything(rotated, sessionId)).toEqual(before);
+    const young = await told(rotated);
+    expect((await store.read(young))?.snapshot).toMatch(/^~1~second~/);
+  });
+
+  it('reads what was stored before there was a key, unless it is told to refuse that', async () => {
+    const [store] = below.stores;
+    const sessionId = await told(store);
+    expect(await everything(sealedWith(store, first), sessionId)).toEqual(await everything(store, sessionId));
+    const strict = sealedWith(store, first, { plain: 'refuse' });
+    await expect(strict.read(sessionId)).rejects.toMatchObject({ code: 'STORE_SEALED' });
+  });
+
+  it('rejects what no key opens and says where it is; a claim hands out what no machine reads', async () => {
+    const [store, , another] = below.stores;
+    const sessionId = await told(sealedWith(store, first));
+    await below.elapse(OPTIONS.leaseMs * 2);
+    const unopened: string[] = [];
+    const wrong = sealedWith(another, second, {
+      onUnopened: (id, place, why) => unopened.push(`${id} ${place} ${why}`),
+    });
+    for (const read of [
+      () => wrong.read(sessionId),
+      () => wrong.readLog(sessionId, 0, 10),
+      () => wrong.readTranscript(sessionId),
+      () => wrong.export(sessionId),
+    ])
+      await expect(read()).rejects.toMatchObject({ code: 'STORE_SEALED' });
+    expect(unopened).toContain(`${sessionId} frame/1 key-unknown`);
+    const { record } = await claimed(wrong, sessionId, 'b');
+    expect(() => JSON.parse(record?.snapshot ?? '{}')).toThrow();
+    // And it is all there for whoever has the key.
+    expect(JSON.stringify(await everything(sealedWith(store, first), sessionId)).split(WORD)).toHaveLength(
+      11,
+    );
+  });
+
+  it('is not read without any key either', async () => {
+    const [store] = below.stores;
+    const sessionId = await told(sealedWith(store, first));
+    const keyless = sealedStore(store, sealedWords({ keys: [], plain: 'read', onUnopened() {} }));
+    await expect(keyless.read(sessionId)).rejects.toMatchObject({ code: 'STORE_SEALED' });
+    await expect(keyless.readLog(sessionId, 0, 10)).rejects.toMatchObject({ code: 'STORE_SEALED' });
+    const plain = await told(keyless);
+    expect(await everything(keyless, plain)).toEqual(await everything(store, plain));
+  });
+
+  it('takes a hint that it cannot open for word that the session moved on', async () => {
+    const [store, watcher] = below.stores;
+    const sessionId = freshId();
+    const heard: Hint[] = [];
+    sealedWith(watcher, second).onHint((hint) => heard.push(hint));
+    await watcher.watch(sessionId);
+    const sealed = sealedWith(store, first);
+    const { fence } = await claimed(sealed, sessionId, 'a');
+    await sealed.commit(fence, commitOf());
+    await sealed.commit(fence, commitOf({ expectedVersion: 1, frames: [frame(1)], notify: true, end: true }));
+    await expect.poll(() => heard.at(-1)).toEqual({ kind: 'moved', sessionId });
+  });
+});

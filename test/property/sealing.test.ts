@@ -1,0 +1,98 @@
+/** Sealed texts: what opens, what is noticed, and what gives nothing away. */
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseKeys } from '../../src/sealing/keys.ts';
+import { createSealer, isSealed } from '../../src/sealing/sealer.ts';
+import { keyLine, sealingWith } from '../support/keys.ts';
+
+const keysOf = (lines: string) => sealingWith(lines).keys;
+const [one, two] = [keyLine('one'), keyLine('two')];
+const sealer = createSealer(keysOf(one), 'test');
+const text = fc.string({ unit: 'binary', maxLength: 200 });
+
+describe('a sealed text', () => {
+  it('opens to what it was, with what was sealed beside it, however long', () => {
+    fc.assert(
+      fc.property(text, text, fc.option(text), fc.nat(3_000), (scope, place, second, times) => {
+        const long = 'ä🙂"\\n'.repeat(times * 10);
+        const stored = sealer.seal(scope, place, long, second ?? undefined);
+        expect(sealer.open(scope, place, stored)).toEqual({ kind: 'opened', text: long, second });
+        expect(isSealed(stored)).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('opens in no other session and no other place', () => {
+    fc.assert(
+      fc.property(text, text, text, text, (scope, place, otherScope, otherPlace) => {
+        fc.pre(scope !== otherScope && place !== otherPlace);
+        const stored = sealer.seal(scope, place, 'said in confidence');
+        for (const [inScope, at] of [
+          [otherScope, place],
+          [scope, otherPlace],
+        ] as const)
+          expect(sealer.open(inScope, at, stored)).toEqual({ kind: 'unopened', why: 'damaged' });
+      }),
+    );
+  });
+
+  it('does not open once any of its characters was changed, lost or added', () => {
+    const stored = sealer.seal('s', 'p', 'said in confidence', 'by somebody');
+    fc.assert(
+      fc.property(fc.nat(stored.length - 1), fc.constantFrom(...'A9+/=~-', ''), (at, put) => {
+        const changed = stored.slice(0, at) + put + stored.slice(at + 1);
+        fc.pre(changed !== stored);
+        expect(sealer.open('s', 'p', changed).kind).toBe('unopened');
+        expect(sealer.open('s', 'p', stored.slice(0, at)).kind).toBe('unopened');
+        expect(sealer.open('s', 'p', stored.slice(0, at) + put + stored.slice(at)).kind).toBe(
+          put === '' ? 'opened' : 'unopened',
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is another one each time, and shows nothing but its length and the name of its key', () => {
+    const all = Array.from({ length: 2_000 }, () => sealer.seal('s', 'p', 'the same words'));
+    expect(new Set(all).size).toBe(all.length);
+    expect(new Set(all.map((stored) => stored.length)).size).toBe(1);
+    for (const stored of all) expect(stored).toMatch(/^~1~one~[A-Za-z0-9+/]+=*$/);
+  });
+
+  it('opens with every key that is there, whichever of them writes', () => {
+    const old = sealer.seal('s', 'p', 'old');
+    const both = createSealer(keysOf(`${two},${one}`), 'test');
+    expect(both.open('s', 'p', old)).toMatchObject({ text: 'old' });
+    const young = both.seal('s', 'p', 'young');
+    expect(young).toMatch(/^~1~two~/);
+    expect(sealer.open('s', 'p', young)).toEqual({ kind: 'unopened', why: 'key-unknown' });
+    const impostor = createSealer(keysOf(keyLine('one')), 'test');
+    expect(impostor.open('s', 'p', old)).toEqual({ kind: 'unopened', why: 'damaged' });
+    expect(createSealer(keysOf(one), 'other').open('s', 'p', old)).toEqual({
+      kind: 'unopened',
+      why: 'damaged',
+    });
+  });
+});
+
+describe('keys', () => {
+  it('are taken with commas or line ends between them', () => {
+    expect(keysOf(`${one}, ${two}`).map(({ id }) => id)).toEqual(['one', 'two']);
+    expect(keysOf(`${one}\n${two}\n`).map(({ id }) => id)).toEqual(['one', 'two']);
+  });
+
+  it.each([
+    ['', 'holds no key'],
+    ['only-an-id', 'key 1 of 1 is not id:base64 of 32 bytes'],
+    [`short:${randomBytes(16).toString('base64')}`, 'key 1 of 1 is not'],
+    [`${one},${keyLine('an id')}`, 'key 2 of 3 is not'],
+    [`${one},${keyLine('one')}`, 'key 2 has the id of one before it'],
+  ])('that cannot be used are refused without a word of them: %#', (given, why) => {
+    const parsed = parseKeys(given);
+    expect(parsed).toMatchObject({ kind: 'wrong', why: expect.stringContaining(why) });
+    for (const [, secret] of given.matchAll(/:([^,]+)/g))
+      expect(JSON.stringify(parsed)).not.toContain(secret);
+  });
+});

@@ -1,0 +1,14 @@
+/** Keys as an operator makes them. */
+import { randomBytes } from 'node:crypto';
+import { parseKeys, type SealingKeys } from '../../src/sealing/keys.ts';
+
+/** One line of DATA_KEYS. */
+export function keyLine(id: string): string {
+  return `${id}:${randomBytes(32).toString('base64')}`;
+}
+
+export function sealingWith(lines: string, plain: SealingKeys['plain'] = 'read'): SealingKeys {
+  const parsed = parseKeys(lines);
+  if (parsed.kind === 'wrong') throw new Error(parsed.why);
+  return { keys: parsed.keys, plain };
+}
