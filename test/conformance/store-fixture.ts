@@ -19,6 +19,8 @@ export interface StoreFixture {
   readonly stores: readonly [Store, Store, Store];
   /** False where it is two stores behind one: each then has an order of its own. */
   readonly sweepsInOrder?: boolean;
+  /** True where what is stored is about half as long again as what was given. */
+  readonly stretches?: boolean;
   /** The clock that the store's leases run by. */
   now(): number;
   elapse(ms: number): Promise<void>;

@@ -25,7 +25,11 @@ function sealedWith(store: Store, lines: string, changes: Partial<WordsOptions> 
 async function sealedFixture(below: Promise<StoreFixture>): Promise<StoreFixture> {
   const fixture = await below;
   const [a, b, c] = fixture.stores;
-  return { ...fixture, stores: [sealedWith(a, first), sealedWith(b, first), sealedWith(c, first)] };
+  return {
+    ...fixture,
+    stretches: true,
+    stores: [sealedWith(a, first), sealedWith(b, first), sealedWith(c, first)],
+  };
 }
 
 describeStore('redis, sealed', (options) => sealedFixture(redisFixture(options, server.url, [server.port])));
