@@ -130,6 +130,7 @@ export const guarantees: readonly Guarantee[] = [
       ['test/integration/output-gate.test.ts', 'takes the message when it is back without a restart'],
       ['test/fault/redis-outage.test.ts', 'loses nothing that a client was told'],
       ['test/fault/redis-loading.test.ts', 'refuses for as long as it takes, and loses nothing'],
+      ['test/fault/redis-loading.test.ts', 'refuses for as long as it takes, and loses nothing'],
     ],
   },
   {

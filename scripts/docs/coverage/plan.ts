@@ -280,6 +280,8 @@ export const plan: readonly Section[] = [
             'test/integration/drain-http.test.ts',
             'is told to come back, and the same key gets the one answer at another instance',
           ],
+          ['test/fault/broken-session.test.ts', 'refuses the message and stays as it was'],
+          ['test/fault/crash-isolation.test.ts', 'hands the running turns over and ends the process'],
         ],
       },
       {
