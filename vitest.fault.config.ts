@@ -13,6 +13,7 @@ export default defineConfig({
     // These tests kill processes and measure time: two at once on a small machine starve each other.
     fileParallelism: false,
     testTimeout: tenMinutesMs,
-    hookTimeout: 60_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 15_000 } },
   },
 });

@@ -95,7 +95,7 @@ export async function homeless(store: Store, changes: Partial<Commit> = {}): Pro
   return sessionId;
 }
 
-export async function until(condition: () => boolean, withinMs = 2_000): Promise<void> {
+export async function until(condition: () => boolean, withinMs = 30_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition}`);

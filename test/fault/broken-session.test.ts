@@ -14,7 +14,6 @@ import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../
 import { metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
-const WITHIN_MS = 60_000;
 let redis: RedisServer;
 let direct: Redis;
 let simulator: SimulatorProcess;
@@ -38,11 +37,7 @@ afterAll(async () => {
 });
 
 const sleeps = (sessionId: string): Promise<void> =>
-  until(
-    async () => (await direct.exists(sessionKeys(sessionId).lock)) === 0,
-    'the session to sleep',
-    WITHIN_MS,
-  );
+  until(async () => (await direct.exists(sessionKeys(sessionId).lock)) === 0, 'the session to sleep');
 
 /** All that is kept of a session and is not about who holds it. */
 async function kept(sessionId: string): Promise<unknown> {
@@ -68,11 +63,11 @@ async function neighbourOn(instance: Instance): Promise<Neighbour> {
   const client = await TestClient.greet(instance.url, { after: 0 });
   const content = '[[fault:tokens=120]] I sit beside.';
   client.message('beside', content);
-  await client.waitForType('delta', WITHIN_MS);
+  await client.waitForType('delta');
   return {
     client,
     async expectWhole() {
-      const end = await client.completed('beside', WITHIN_MS);
+      const end = await client.completed('beside');
       expect(end.type).toBe('turn.completed');
       const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
       expect(client.turnText(end.turn_id)).toBe(answer);
@@ -104,7 +99,7 @@ describe('a session whose transition throws', () => {
     for (const policy of ['interrupt', 'rollback', 'interrupt']) {
       const id = `to-${policy}-${broken.frames.length}`;
       broken.message(id, 'Can you hear me?', { policy });
-      expect((await broken.refused(id, WITHIN_MS)).code).toBe('internal');
+      expect((await broken.refused(id)).code).toBe('internal');
       expect(broken.isOpen).toBe(true);
       expect(await kept(sessionId)).toEqual(before);
     }
@@ -115,7 +110,7 @@ describe('a session whose transition throws', () => {
     await sleeps(sessionId);
     await direct.hset(session, 'snap', whole);
     broken.message('again', 'And now?', { options: { max_tokens: 5 } });
-    expect((await broken.completed('again', WITHIN_MS)).type).toBe('turn.completed');
+    expect((await broken.completed('again')).type).toBe('turn.completed');
     expect(
       differenceFromLog(broken.durable, await storedFrames(direct, sessionId), { toTheEnd: false }),
     ).toBeNull();
@@ -162,7 +157,7 @@ describe('a session whose running turn cannot be read', () => {
     broken.message('cut', content);
     const neighbour = await TestClient.greet(owner.url, { after: 0 });
     neighbour.message('beside', content);
-    await Promise.all([broken, neighbour].map((client) => client.waitForType('delta', WITHIN_MS)));
+    await Promise.all([broken, neighbour].map((client) => client.waitForType('delta')));
     // Nobody takes them over before the log is torn.
     heir.kill('SIGSTOP');
     await fleet.kill(0);
@@ -178,21 +173,21 @@ describe('a session whose running turn cannot be read', () => {
     const before = await kept(sessionId);
     heir.kill('SIGCONT');
 
-    await until(() => loggedOf(heir, sessionId, 'cannot be read') > 1, 'several attempts', WITHIN_MS);
+    await until(() => loggedOf(heir, sessionId, 'cannot be read') > 1, 'several attempts');
     const returning = await TestClient.open(heir.url);
     for (let times = 0; times < 3; times += 1) {
       returning.send({ type: 'hello', session_id: sessionId });
-      expect((await returning.waitForType('error', WITHIN_MS)).code).toBe('internal');
+      expect((await returning.waitForType('error')).code).toBe('internal');
     }
     expect(await kept(sessionId)).toEqual(before);
     const reader = await TestClient.greet(heir.url, { session_id: neighbour.sessionId, after: 0 });
-    const end = await reader.completed('beside', WITHIN_MS);
+    const end = await reader.completed('beside');
     const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
     expect(reader.turnText(end.turn_id)).toBe(answer);
 
     await write(false);
     await returning.hello({ session_id: sessionId, after: 0 });
-    const { turn_id } = await returning.completed('cut', WITHIN_MS);
+    const { turn_id } = await returning.completed('cut');
     expect(returning.turnText(turn_id)).toBe(answer);
     for (const client of [returning, reader]) client.drop();
   });

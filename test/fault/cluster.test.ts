@@ -124,7 +124,7 @@ describe('on a Redis Cluster', () => {
         goesOn: ({ turns }) => going || turns.length < 2,
       }),
     );
-    await until(() => talks.every(({ talker }) => talker.client.frames.length > 5), 'all to talk', 30_000);
+    await until(() => talks.every(({ talker }) => talker.client.frames.length > 5), 'all to talk');
     const watchers = talks.map(
       ({ talker }, index) =>
         new ReconnectingClient({
@@ -151,7 +151,7 @@ describe('on a Redis Cluster', () => {
     // All is quiet and asleep; the next word must still be heard on the other side.
     await new Promise((resume) => setTimeout(resume, 1_500));
     const last = talkers.map(({ client }) => client.say('One last question.', { maxTokens: 5 }));
-    for (const [index, watcher] of watchers.entries()) await watcher.answered(last[index]!, 30_000);
+    for (const [index, watcher] of watchers.entries()) await watcher.answered(last[index]!);
     for (const client of [...talkers.map((talker) => talker.client), ...watchers]) client.stop();
   });
 
@@ -162,7 +162,7 @@ describe('on a Redis Cluster', () => {
     const { due } = bucketKeys(bucketOf(ids[0]!));
     const { keys } = await moveSlotOf(cluster, due, 600, /:(due|ls\b.*)$/);
     tell(`${keys} keys moved while ${SESSIONS} sessions fell due`);
-    await until(async () => (await ended()) >= SESSIONS, 'all to expire', 30_000, 200);
+    await until(async () => (await ended()) >= SESSIONS, 'all to expire', { everyMs: 200 });
     expect(await ended()).toBe(SESSIONS);
   });
 
@@ -170,7 +170,7 @@ describe('on a Redis Cluster', () => {
     await start({ SESSION_IDLE_MS: '15000' });
     const ids = Array.from({ length: EXPIRING }, () => randomUUID());
     await openAndLeave(fleet.urls, ids);
-    await until(async () => (await ended()) >= EXPIRING, 'all to expire', 60_000, 200);
+    await until(async () => (await ended()) >= EXPIRING, 'all to expire', { everyMs: 200 });
     await new Promise((resume) => setTimeout(resume, 2_000));
     expect(await ended()).toBe(EXPIRING);
     const left = ids.flatMap((id) => {

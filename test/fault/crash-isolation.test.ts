@@ -114,13 +114,13 @@ describe('poison in the inbox of a session', () => {
       origin: null,
     };
     await direct.rpush(inbox, JSON.stringify(entry));
-    expect((await poisoned.completed('before', 30_000)).type).toBe('turn.completed');
-    expect((await poisoned.completed('behind', 30_000)).type).toBe('turn.completed');
-    expect((await neighbour.completed('beside', 30_000)).type).toBe('turn.completed');
-    await until(async () => (await direct.llen(inbox)) === 0, 'the inbox to be empty', 10_000);
+    expect((await poisoned.completed('before')).type).toBe('turn.completed');
+    expect((await poisoned.completed('behind')).type).toBe('turn.completed');
+    expect((await neighbour.completed('beside')).type).toBe('turn.completed');
+    await until(async () => (await direct.llen(inbox)) === 0, 'the inbox to be empty');
 
     poisoned.message('after', 'I am well again.');
-    expect((await poisoned.completed('after', 30_000)).type).toBe('turn.completed');
+    expect((await poisoned.completed('after')).type).toBe('turn.completed');
     const offsets = poisoned.offsets();
     expect(offsets).toEqual(offsets.map((_, index) => offsets[0]! + index));
     expect(poisoned.frames.filter(({ type }) => type === 'error')).toEqual([]);
@@ -131,10 +131,10 @@ describe('poison in the inbox of a session', () => {
   it('does not keep a sleeping session from waking', async () => {
     const client = await TestClient.greet(fleet.urls[2]!);
     const keys = sessionKeys(client.sessionId);
-    await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep', 20_000);
+    await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep');
     await direct.rpush(keys.inbox, ...poisons);
     client.message('good', 'Good morning.');
-    expect((await client.completed('good', 30_000)).type).toBe('turn.completed');
+    expect((await client.completed('good')).type).toBe('turn.completed');
     expect(client.isOpen).toBe(true);
     client.drop();
   });
@@ -146,7 +146,7 @@ describe('a session whose stored state cannot be read', () => {
     const broken = await TestClient.greet(url);
     const neighbour = await TestClient.greet(url);
     const keys = sessionKeys(broken.sessionId);
-    await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep', 20_000);
+    await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep');
     const whole = (await direct.hget(keys.session, 'snap')) ?? '';
     for (const snapshot of ['', 'null', '{', '{"machine":"session","machineVersion":1}']) {
       await direct.hset(keys.session, 'snap', snapshot);
@@ -155,12 +155,12 @@ describe('a session whose stored state cannot be read', () => {
       expect((await broken.refused(id)).code).toBe('internal');
     }
     neighbour.message('beside', 'I sit beside.');
-    expect((await neighbour.completed('beside', 30_000)).type).toBe('turn.completed');
+    expect((await neighbour.completed('beside')).type).toBe('turn.completed');
 
     // Nothing was written over it: repaired, it goes on.
     await direct.hset(keys.session, 'snap', whole);
     broken.message('again', 'And now?');
-    expect((await broken.completed('again', 30_000)).type).toBe('turn.completed');
+    expect((await broken.completed('again')).type).toBe('turn.completed');
     for (const client of [broken, neighbour]) client.drop();
   });
 });

@@ -77,8 +77,9 @@ describe('a roll-out under load', () => {
     const id = `m-${talk.turns + 1}`;
     for (;;) {
       const instance = instances[Math.floor(Math.random() * instances.length)]!;
+      let client: TestClient | null = null;
       try {
-        const client = await TestClient.greet(instance.url, { session_id: talk.sessionId, after: 0 });
+        client = await TestClient.greet(instance.url, { session_id: talk.sessionId, after: 0 });
         if (talk.turns > 0 && !client.welcome.resumed)
           lost.push(`${talk.sessionId} after ${talk.turns} turns`);
         client.message(id, `question ${id}`);
@@ -91,6 +92,7 @@ describe('a roll-out under load', () => {
       } catch {
         // The instance is being restarted: another one, or the next one in its place.
         if (stopping) return;
+        client?.drop();
         await sleep(50);
       }
     }

@@ -20,7 +20,7 @@ let direct: Redis;
 beforeAll(async () => {
   redis = await startRedis();
   direct = new Redis(redis.port, '127.0.0.1');
-  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '100', SIMULATOR_TOKENS_PER_SECOND: '25' });
+  simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '250', SIMULATOR_TOKENS_PER_SECOND: '25' });
   fleet = await startFleet(2, () => ({
     REDIS_URL: redis.url,
     VLLM_BASE_URL: simulator.url,
@@ -51,14 +51,13 @@ it('a turn whose owner dies with nobody connected is finished by another instanc
   await until(
     async () => (await metric(fleet.at(0).http, 'rehydra_connections')) === 0,
     'every socket to be gone',
-    10_000,
   );
   const before = await Promise.all(ids.map(ended));
   await fleet.kill(0);
   expect(before.every((isOver) => !isOver)).toBe(true);
 
   // Nobody asks for these sessions: that they go on is the other instance's own doing.
-  await until(async () => (await Promise.all(ids.map(ended))).every(Boolean), 'every turn to end', 60_000);
+  await until(async () => (await Promise.all(ids.map(ended))).every(Boolean), 'every turn to end');
   expect(await metric(fleet.at(1).http, 'rehydra_connections')).toBe(0);
 
   const readers = ids.map(

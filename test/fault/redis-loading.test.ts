@@ -26,7 +26,6 @@ const SLOW_LOAD = ['--key-load-delay', '10000', '--loading-process-events-interv
 /** A replica that takes no writes would say so, -READONLY, before it says that it loads. */
 const WRITABLE = ['--replica-read-only', 'no'];
 const ATTEMPTS = 5;
-const WITHIN_MS = 60_000;
 
 let redis: RedisServer;
 let copy: RedisServer | null = null;
@@ -39,7 +38,7 @@ beforeEach(async () => {
   redis = await startRedis({ appendonly: 'always', args });
   await fill(redis, KEYS);
   await withClient(redis.port, (client) => client.bgrewriteaof());
-  await until(() => says(redis, 'aof_rewrite_in_progress:0'), 'the file of the data set', WITHIN_MS);
+  await until(() => says(redis, 'aof_rewrite_in_progress:0'), 'the file of the data set');
   lines = await Promise.all(INSTANCES.map(() => startProxy(redis.port)));
   simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });
   fleet = await startFleet(INSTANCES.length, (index) => ({
@@ -74,7 +73,7 @@ const loadOn = (): Promise<unknown> =>
 /** False where one was cut off before it began, because that took too long: who connects anew is told by INFO alone. */
 async function isRefusedEverywhere(): Promise<boolean> {
   const isRefused = (index: number) => fleet.at(index).logs.some((line) => line.includes('"STORE_LOADING"'));
-  const all = until(() => INSTANCES.every(isRefused), 'refusals', 15_000);
+  const all = until(() => INSTANCES.every(isRefused), 'refusals', { withinMs: 15_000 });
   return all.then(
     () => true,
     () => false,
@@ -95,11 +94,11 @@ const ways: readonly Way[] = [
       const told = lines.map((line) => line.listenFor('\nloading:1\r\n'));
       await redis.kill('SIGKILL');
       await redis.restart('there');
-      await until(() => told.every((times) => times() > 0), 'everybody to be told that it loads', WITHIN_MS);
+      await until(() => told.every((times) => times() > 0), 'everybody to be told that it loads');
     },
     async end() {
       await loadOn();
-      await until(() => says(redis, 'loading:0'), 'the data to be loaded', WITHIN_MS);
+      await until(() => says(redis, 'loading:0'), 'the data to be loaded');
     },
   },
   {
@@ -116,7 +115,7 @@ const ways: readonly Way[] = [
     },
     async end() {
       await loadOn();
-      await until(() => says(redis, 'master_link_status:up'), 'the copy to be there', WITHIN_MS);
+      await until(() => says(redis, 'master_link_status:up'), 'the copy to be there');
       await withClient(redis.port, (client) => client.replicaof('NO', 'ONE'));
     },
   },
@@ -125,19 +124,16 @@ const ways: readonly Way[] = [
 /** The copy knows all that was acknowledged, and gives it back as a whole; connections stay open meanwhile. */
 async function copyBack(target: RedisServer): Promise<void> {
   await withClient(target.port, (client) => client.replicaof('127.0.0.1', redis.port));
-  await until(() => says(target, 'master_link_status:up'), 'the copy', WITHIN_MS);
+  await until(() => says(target, 'master_link_status:up'), 'the copy');
   for (const line of lines) line.pause();
-  await until(
-    async () => (await offsetOf(redis)) === (await offsetOf(target)),
-    'the last words',
-    WITHIN_MS,
-    5,
-  );
+  await until(async () => (await offsetOf(redis)) === (await offsetOf(target)), 'the last words', {
+    everyMs: 5,
+  });
   await withClient(target.port, (client) => client.replicaof('NO', 'ONE'));
   // More than its backlog holds: what comes after the last words alone would not be enough.
   await fill(target, 500);
   await withClient(redis.port, (client) => client.replicaof('127.0.0.1', target.port));
-  await until(() => says(redis, 'loading:1'), 'the copy to be loaded', WITHIN_MS, 5);
+  await until(() => says(redis, 'loading:1'), 'the copy to be loaded', { everyMs: 5 });
   for (const line of lines) line.resume();
 }
 
@@ -161,14 +157,14 @@ it.each(ways)('a Redis that loads $name refuses for as long as it takes, and los
   const sitters = await Promise.all(
     Array.from({ length: SITTERS }, (_, index) => TestClient.greet(fleet.urls[index % 2]!, { after: 0 })),
   );
-  await until(() => talks.every(({ talker }) => talker.client.frames.length > 20), 'all to talk', WITHIN_MS);
+  await until(() => talks.every(({ talker }) => talker.client.frames.length > 20), 'all to talk');
   for (const [index, sitter] of sitters.entries()) sitter.message(`before-${index}`, `I sit here, ${index}.`);
-  await Promise.all(sitters.map((sitter) => sitter.waitForType('delta', WITHIN_MS)));
+  await Promise.all(sitters.map((sitter) => sitter.waitForType('delta')));
 
   await way.begin();
   for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
   for (const [index, sitter] of sitters.entries())
-    expect(await sitter.refused(`during-${index}`, WITHIN_MS)).toMatchObject({
+    expect(await sitter.refused(`during-${index}`)).toMatchObject({
       code: 'store_unavailable',
       retryable: true,
     });
@@ -178,14 +174,13 @@ it.each(ways)('a Redis that loads $name refuses for as long as it takes, and los
     await until(
       async () => (await fetch(`${fleet.at(index).http}/readyz`)).status === 503,
       'an instance to say that it is not ready',
-      WITHIN_MS,
     );
     expect((await fetch(`${fleet.at(index).http}/healthz`)).status).toBe(200);
   }
   for (const index of INSTANCES) {
     const stranger = await TestClient.open(fleet.urls[index]!);
     stranger.send({ type: 'hello' });
-    const refusal = await stranger.waitForType('error', WITHIN_MS);
+    const refusal = await stranger.waitForType('error');
     expect(refusal).toMatchObject({ code: 'store_unavailable', retryable: true });
     expect(stranger.isOpen).toBe(true);
     stranger.drop();
@@ -201,7 +196,6 @@ it.each(ways)('a Redis that loads $name refuses for as long as it takes, and los
   await until(
     () => talks.every(({ talker }, index) => talker.client.frames.length > seenAtTheEnd[index]! + 5),
     'everybody to be answered again',
-    WITHIN_MS,
   );
   tell(`${way.name}: everybody was answered again ${Date.now() - endedMs} ms after it had loaded`);
   for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
@@ -210,8 +204,8 @@ it.each(ways)('a Redis that loads $name refuses for as long as it takes, and los
 
   const direct = new Redis(redis.port, '127.0.0.1');
   for (const [index, sitter] of sitters.entries()) {
-    expect((await sitter.completed(`before-${index}`, WITHIN_MS)).type).toBe('turn.completed');
-    expect((await sitter.completed(`during-${index}`, WITHIN_MS)).type).toBe('turn.completed');
+    expect((await sitter.completed(`before-${index}`)).type).toBe('turn.completed');
+    expect((await sitter.completed(`during-${index}`)).type).toBe('turn.completed');
     const log = await storedFrames(direct, sitter.sessionId);
     expect(differenceFromLog(sitter.durable, log, { toTheEnd: false })).toBeNull();
   }

@@ -8,7 +8,8 @@ import { started } from '../support/started.ts';
 
 const CLIENTS = 20;
 const pace = { SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '40' };
-const patience = { GENERATION_INTER_TOKEN_MS: '1500', GENERATION_FIRST_TOKEN_MS: '3000' };
+/** Longer than a busy machine takes for a token: a turn that was taken for stalled would be resumed once more. */
+const patience = { GENERATION_INTER_TOKEN_MS: '4000', GENERATION_FIRST_TOKEN_MS: '8000' };
 const [simulator] = started(() => startSimulatorProcess(pace));
 const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url, ...patience }));
 
@@ -86,7 +87,9 @@ describe('a model server', () => {
   });
 
   it('that is killed in mid-answer leaves the rest to the other replica, to the byte', async () => {
-    const replicas = [await startSimulatorProcess(pace), await startSimulatorProcess(pace)] as const;
+    // Long enough that none of the answers is over when the last of them has begun.
+    const long = { ...pace, SIMULATOR_TOKENS: '320' };
+    const replicas = [await startSimulatorProcess(long), await startSimulatorProcess(long)] as const;
     const both = await startInstance({
       VLLM_BASE_URL: replicas.map(({ url }) => url).join(','),
       ...patience,

@@ -34,11 +34,13 @@ export function tell(line: string): void {
   process.stdout.write(`  ▸ ${line}\n`);
 }
 
+/** A bound on waiting, not a measurement: on a machine with other things to do all takes longer. */
+const PATIENCE_MS = 180_000;
+
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  withinMs: number,
-  everyMs = 50,
+  { everyMs = 50, withinMs = PATIENCE_MS }: { readonly everyMs?: number; readonly withinMs?: number } = {},
 ): Promise<void> {
   const startedMs = Date.now();
   while (!(await condition())) {

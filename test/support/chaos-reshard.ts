@@ -34,7 +34,7 @@ export async function moveSlotOf(
       if (left.length === 0) break;
       const some = [...left.filter((name) => first.test(name)), ...left].slice(0, 3);
       const port = cluster.nodes[to]!.port;
-      await source.call('MIGRATE', '127.0.0.1', port, '', 0, 5_000, 'KEYS', ...new Set(some));
+      await source.call('MIGRATE', '127.0.0.1', port, '', 0, 60_000, 'KEYS', ...new Set(some));
       keys += new Set(some).size;
       await new Promise((resume) => setTimeout(resume, stepMs));
     }

@@ -16,7 +16,7 @@ import { adopt, hasEnded } from './children.ts';
 import { freePort } from './free-port.ts';
 import { isExecutable, searched } from './programs.ts';
 
-const startWithinMs = 20_000;
+const startWithinMs = 60_000;
 const portAttempts = 5;
 const missing =
   'no PostgreSQL for the tests: install it (apt-get install postgresql, brew install postgresql) or set POSTGRES_TEST_URL';

@@ -6,6 +6,9 @@
  */
 import { afterAll, beforeAll } from 'vitest';
 
+/** A bound on a wait: several processes that start at once on a machine with other things to do. */
+const HOOK_WITHIN_MS = 180_000;
+
 type Stoppable = { stop(): unknown } | { close(): unknown };
 
 /** The results stand for the programs: they can be named at once, and read once the tests run. */
@@ -17,10 +20,10 @@ export function started<T extends readonly Stoppable[]>(
     const all = starts.map(async (start, index) => running.set(index, await start()));
     const failed = (await Promise.allSettled(all)).find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-  }, 60_000);
+  }, HOOK_WITHIN_MS);
   afterAll(async () => {
     await Promise.all([...running.values()].map((one) => ('stop' in one ? one.stop() : one.close())));
-  }, 60_000);
+  }, HOOK_WITHIN_MS);
   return starts.map((_, index) => standIn(() => running.get(index))) as readonly Stoppable[] as T;
 }
 
