@@ -23,7 +23,7 @@ export function describeLostReplies(line: () => ShakyLine): void {
     cut();
     await rejected;
     await expect
-      .poll(() => store.commit(fence, commit).catch(() => null), { timeout: 5_000 })
+      .poll(() => store.commit(fence, commit).catch(() => null))
       .toEqual({ kind: 'committed', inboxLength: 0 });
     expect(await witness.read(sessionId)).toMatchObject({ version: 2, head: 2 });
   });

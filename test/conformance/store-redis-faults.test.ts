@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bucketOf } from '../../src/store/bucket.ts';
 import { createBatch } from '../../src/store/redis/batch.ts';
+import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
 import type { Hint, Store } from '../../src/store/store.ts';
@@ -56,6 +57,11 @@ afterEach(async () => {
 async function connections(): Promise<readonly string[]> {
   const lines = String(await admin.client('LIST')).split('\n');
   return lines.filter((line) => line.includes('name=rehydra-commit')).map((line) => line.split(' ')[0]!);
+}
+
+/** The session's version as Redis has it, whatever reaches whom. */
+async function storedVersion(sessionId: string): Promise<string | null> {
+  return admin.hget(sessionKeys(sessionId).session, 'version');
 }
 
 async function callsOf(command: string): Promise<number> {
@@ -180,37 +186,32 @@ describe('keys that are not as the store left them', () => {
 
 describe('a line that breaks', () => {
   it('rejects what is on its way at once, refuses during the outage, and works again by itself', async () => {
-    const { sessionId, fence } = await created(store, 'a');
+    // So patient that what it waited for would end this test: all that follows is known at once.
+    const patient = await open({ commandTimeoutMs: 10 * 60_000 });
+    const { sessionId, fence } = await created(patient, 'a');
     proxy.loseReplies();
-    const started = Date.now();
-    const lost = store.commit(fence, commitOf({ expectedVersion: 1 })).catch((error: unknown) => error);
-    await until(() => proxy.chunksUp > 0);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const lost = patient.commit(fence, commitOf({ expectedVersion: 1 })).catch((error: unknown) => error);
+    await expect.poll(() => storedVersion(sessionId)).toBe('2');
     proxy.refuse(true);
     proxy.cut();
     expect(await lost).toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    expect(Date.now() - started).toBeLessThan(300);
 
-    const asked = Date.now();
-    await expect(store.read(sessionId)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    await expect(store.claim(freshId(), 'a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    await expect(store.watch(freshId())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    expect(await store.health()).toMatchObject({ ok: false });
-    expect(Date.now() - asked).toBeLessThan(100);
+    await expect(patient.read(sessionId)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(patient.claim(freshId(), 'a')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(patient.watch(freshId())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(await patient.health()).toMatchObject({ ok: false });
 
     proxy.refuse(false);
-    await expect.poll(async () => (await store.health()).ok, { timeout: 5_000 }).toBe(true);
-    expect(await store.read(sessionId)).toMatchObject({ version: 2 });
+    await expect.poll(async () => (await patient.health()).ok).toBe(true);
+    expect(await patient.read(sessionId)).toMatchObject({ version: 2 });
   });
 
   it('gives up on a silent server after the command timeout, and on its connection soon after', async () => {
     const { sessionId } = await created(store, 'a');
     // Today's connections stay open and silent for ever; only a new one can help.
     proxy.loseReplies();
-    const started = Date.now();
     await expect(store.read(sessionId)).rejects.toMatchObject({ code: 'STORE_TIMEOUT' });
-    expect(Date.now() - started).toBeLessThan(700);
-    await expect.poll(() => store.read(sessionId).catch(() => null), { timeout: 5_000 }).not.toBeNull();
+    await expect.poll(() => store.read(sessionId).catch(() => null)).not.toBeNull();
   });
 
   it('listens again after a cut, and tells every watcher that it may have missed something', async () => {
@@ -221,9 +222,9 @@ describe('a line that breaks', () => {
     await store.watch(sessionId);
     await store.onSignal('me', (message) => signals.push(message));
     proxy.cut();
-    await until(() => hints.length === 1, 5_000);
+    await until(() => hints.length === 1);
     expect(hints).toEqual([{ kind: 'moved', sessionId }]);
-    await expect.poll(async () => (await store.health()).ok, { timeout: 5_000 }).toBe(true);
+    await expect.poll(async () => (await store.health()).ok).toBe(true);
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1, notify: true })));
     await store.signal('me', 'still there?');
     await until(() => hints.length === 2 && signals.length === 1);
@@ -310,7 +311,7 @@ describe('a server in trouble', () => {
     } finally {
       await admin.replicaof('NO', 'ONE');
     }
-    await expect.poll(async () => (await store.health()).ok, { timeout: 5_000 }).toBe(true);
+    await expect.poll(async () => (await store.health()).ok).toBe(true);
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));
   });
 
@@ -324,7 +325,7 @@ describe('a server in trouble', () => {
     });
     const { sessionId, fence } = await created(one, 'a');
     await own.restart();
-    await expect.poll(async () => (await one.health()).ok, { timeout: 10_000 }).toBe(true);
+    await expect.poll(async () => (await one.health()).ok).toBe(true);
     expect(await one.commit(fence, commitOf({ expectedVersion: 1 }))).toEqual({ kind: 'fenced' });
     expect(await one.append(fence, appendOf())).toEqual({ kind: 'fenced' });
     expect(await one.read(sessionId)).toBeNull();
