@@ -20,7 +20,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const CHEST_PAIN = { age: '45', gender: 'male', chief_complaint: 'chest pain' };
-const SHORT_IDLE_MS = 700;
+const SHORT_IDLE_MS = 3_000;
 
 interface Deployment {
   readonly redis: RedisServer | null;

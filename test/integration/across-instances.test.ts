@@ -54,7 +54,7 @@ describe('a conversation on two instances', () => {
     ['by a clean close', (client: TestClient) => void client.close()],
     ['by a TCP connection that is cut', (client: TestClient) => client.drop()],
   ])('gives a client that moves in the middle of a turn the byte-exact text, %s', async (_, leave) => {
-    const content = '[[fault:tps=50]] Tell me — naïvely — about 🦵 and ＡＢＣ';
+    const content = '[[fault:tps=50,tokens=240]] Tell me — naïvely — about 🦵 and ＡＢＣ';
     const first = await TestClient.greet(one.url, { after: 0 });
     const { sessionId } = first;
     first.message('moving', content);

@@ -52,7 +52,6 @@ const isGone = (instance: Instance, sessionId: string) =>
     'the end of the session',
     async () => (await get(instance, `/api/session/${sessionId}`)).status,
     (status) => status === 404,
-    30_000,
   );
 
 describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) => {
@@ -202,8 +201,8 @@ describe('a session whose owner is killed after archiving it and before deleting
     const environment = { ...PACE, ...BRIEF, DATA_DIR: dataDir };
     const owner = await startInstance({ ...environment, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
     const sessionId = randomUUID();
-    await say(owner, sessionId, 'chest pain');
     const archive = holdArchive(dataDir);
+    await say(owner, sessionId, 'chest pain');
     await waits(owner);
     // From here on nothing it sends reaches Redis; what it archives is archived.
     proxy.pause();
@@ -234,8 +233,8 @@ describe('a session whose owner is killed after archiving it and before deleting
     const environment = { ...PACE, ...BRIEF, DATA_DIR: dataDir };
     const owner = await startInstance(environment);
     const sessionId = randomUUID();
-    await say(owner, sessionId, 'chest pain');
     const archive = holdArchive(dataDir);
+    await say(owner, sessionId, 'chest pain');
     await waits(owner);
     const store = new Database(join(dataDir, 'rehydra.db'), { timeout: 5_000 });
     store.exec('BEGIN IMMEDIATE');
@@ -270,7 +269,9 @@ describe('a session whose archive is away', () => {
       database.port = String(proxy.port);
       const redis = kind === 'Redis' ? await startRedis() : null;
       const where: Environment = redis === null ? {} : { REDIS_URL: redis.url };
-      const instance = await startInstance({ ...PACE, ...BRIEF, ...where, DATABASE_URL: database.href });
+      // Long enough to take the archive away before the session ends.
+      const life = { ...BRIEF, SESSION_IDLE_MS: '5000' };
+      const instance = await startInstance({ ...PACE, ...life, ...where, DATABASE_URL: database.href });
       try {
         const sessionId = randomUUID();
         await say(instance, sessionId, 'chest pain');
@@ -280,7 +281,6 @@ describe('a session whose archive is away', () => {
           'several attempts at its end',
           () => instance.logs.filter((line) => line.includes('could not be archived')).length,
           (attempts) => attempts >= 3,
-          30_000,
         );
         expect((await get(instance, `/api/session/${sessionId}`)).status).toBe(200);
         const { body } = await get(instance, `/api/session/${sessionId}/transcript`);

@@ -16,7 +16,7 @@ describe('an owner that was stopped past its lock', () => {
     startInstance({
       REDIS_URL: redis.url,
       VLLM_BASE_URL: simulator.url,
-      LEASE_MS: '1000',
+      LEASE_MS: '2000',
       HIBERNATE_MS: '120000',
     });
   const [owner, heir] = started(launch, launch);
@@ -34,9 +34,12 @@ describe('an owner that was stopped past its lock', () => {
 
   const members = () => withRedis(redis.url, (client) => client.zrange('rehydra:instances', '0', '-1'));
 
-  function expectLogSays(sessionId: string): void {
-    const said = owner.logs.filter((line) => line.includes(sessionId) && line.includes('"reason":"fenced"'));
-    expect(said).toHaveLength(1);
+  /** The log comes through another pipe than the metrics. */
+  async function expectLogSays(sessionId: string): Promise<void> {
+    const said = () =>
+      owner.logs.filter((line) => line.includes(sessionId) && line.includes('"reason":"fenced"'));
+    await eventually('it is logged', said, (lines) => lines.length > 0);
+    expect(said()).toHaveLength(1);
   }
 
   function expectVersionsGrow(log: readonly DurableFrame[]): void {
@@ -86,7 +89,7 @@ describe('an owner that was stopped past its lock', () => {
     const before = await goOn(client);
     expect(before).toEqual(other.durable.slice(0, before.length));
     await eventually('it is counted', fencedAtOwner, (count) => count === fencedBefore + 1);
-    expectLogSays(sessionId);
+    await expectLogSays(sessionId);
 
     const log = await expectWhole(sessionId, before);
     expect(log.slice(0, other.durable.length)).toEqual(other.durable.slice(0, log.length));
@@ -121,7 +124,7 @@ describe('an owner that was stopped past its lock', () => {
     const before = await goOn(client);
     expect(before).toEqual(other.durable.slice(0, before.length));
     await eventually('it is counted', fencedAtOwner, (count) => count === fencedBefore + 1);
-    expectLogSays(sessionId);
+    await expectLogSays(sessionId);
     const log = await expectWhole(sessionId, before);
     expectVersionsGrow(log);
     expect(log.filter((frame) => frame.type === 'turn.completed')).toHaveLength(2);

@@ -14,14 +14,14 @@ describe('the life of a session', () => {
   const idling = () =>
     startInstance({
       REDIS_URL: redis.url,
-      SESSION_IDLE_MS: '2500',
-      SESSION_WARN_MS: '600',
+      SESSION_IDLE_MS: '5000',
+      SESSION_WARN_MS: '2000',
       LEASE_MS: '1000',
       HIBERNATE_MS: '300',
       SIMULATOR_TOKENS_PER_SECOND: '0',
     });
   const [one, two, brief] = started(idling, idling, () =>
-    startInstance({ SESSION_IDLE_MS: HOUR_MS, SESSION_ABSOLUTE_MS: '1500', SESSION_WARN_MS: '600' }),
+    startInstance({ SESSION_IDLE_MS: HOUR_MS, SESSION_ABSOLUTE_MS: '4000', SESSION_WARN_MS: '1500' }),
   );
 
   interface SessionRecord {

@@ -126,15 +126,15 @@ describe('a move', () => {
   });
 
   it('keeps its notes in a file where told to, ends after the batch on SIGTERM and goes on from there', async () => {
-    await embedded((store) => fill(store, 3_000));
+    await embedded((store) => fill(store, 5_000));
     const state = join(folder, 'notes.json');
-    const args = [...toRedis(), '--state', state, '--batch', '10'];
+    const args = [...toRedis(), '--state', state, '--batch', '5'];
     const ended = await migrate(args, { during: 'moving', after: 0, signal: 'SIGTERM' });
     expect(ended).toMatchObject({ code: 4, summary: { ending: 'interrupted' } });
     expect(JSON.parse(readFileSync(state, 'utf8'))).toMatchObject({ phase: 'copy', to: server.url });
     expect(await migrate([...args, '--validate'])).toMatchObject({
       code: 0,
-      summary: { moved: 3_000, equal: 3_000, differences: 0 },
+      summary: { moved: 5_000, equal: 5_000, differences: 0 },
     });
     expect(await admin.keys('rehydra:migration:*')).toEqual([]);
   });

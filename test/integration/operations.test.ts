@@ -17,7 +17,7 @@ async function read(url: string, init: RequestInit = {}) {
 describe('an instance that runs', () => {
   const [redis] = started(() => startRedis({ appendonly: 'everysec' }));
   const [instance] = started(() =>
-    startInstance({ REDIS_URL: redis.url, INSTANCE_ID: 'ops-1', DRAIN_MS: '6000' }),
+    startInstance({ REDIS_URL: redis.url, INSTANCE_ID: 'ops-1', DRAIN_MS: '20000' }),
   );
 
   it('says that it lives, on which store, and how durable that is', async () => {
@@ -108,7 +108,7 @@ describe('an instance that runs', () => {
 
   it('is not ready any more once it drains, and takes nobody new, but lives until the turn is over', async () => {
     const client = await TestClient.greet(instance.url);
-    client.message('long', '[[fault:tps=40,tokens=80]] A story please');
+    client.message('long', '[[fault:tps=40,tokens=240]] A story please');
     await client.waitForType('delta');
     const stranger = await TestClient.open(instance.url);
     instance.kill('SIGTERM');

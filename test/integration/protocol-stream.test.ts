@@ -10,7 +10,8 @@ import { countUp, metric } from '../support/observed.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
-const SLOW = '[[fault:tps=60,tokens=60]] chest pain';
+const SLOW = '[[fault:tps=60,tokens=180]] chest pain';
+const LONG = '[[fault:tps=40,tokens=4000]] a long story';
 
 const [redis, simulator] = started(startRedis, () =>
   startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }),
@@ -113,7 +114,7 @@ describe('a stream', () => {
 
   it('of a busy session is refused with the status of the refusal, and waits where it may', async () => {
     const client = await TestClient.greet(one.url);
-    client.message('long', '[[fault:tps=40,tokens=4000]] a long story');
+    client.message('long', LONG);
     await client.waitForType('delta');
     const body = { session_id: client.sessionId, chief_complaint: 'hm' };
     for (const instance of [one, two]) {
@@ -134,7 +135,7 @@ describe('a stream', () => {
   it('that is interrupted says so in a frame, and ends', async () => {
     const session_id = randomUUID();
     const client = await TestClient.greet(one.url, { session_id });
-    const reading = readEvents({ url: at(two), body: { session_id, chief_complaint: SLOW } });
+    const reading = readEvents({ url: at(two), body: { session_id, chief_complaint: LONG } });
     await client.waitForType('delta');
     client.send({ type: 'cancel' });
     expect(has('turn.cancelled')(await reading)).toBe(true);
@@ -144,7 +145,7 @@ describe('a stream', () => {
   it('of a session that is deleted meanwhile ends with an error', async () => {
     const session_id = randomUUID();
     const client = await TestClient.greet(one.url, { session_id });
-    const reading = readEvents({ url: at(one), body: { session_id, chief_complaint: SLOW } });
+    const reading = readEvents({ url: at(one), body: { session_id, chief_complaint: LONG } });
     await client.waitForType('delta');
     await fetch(`${two.http}/api/session/${session_id}`, { method: 'DELETE' });
     expect((await reading).map(({ event }) => event)).toContain('turn.cancelled');

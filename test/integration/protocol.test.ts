@@ -10,6 +10,7 @@ import { started } from '../support/started.ts';
 
 const LONG = '[[fault:tps=40,tokens=4000]] a long story';
 const SLOW = '[[fault:tps=60,tokens=60]] chest pain';
+const SLOWER = '[[fault:tps=60,tokens=300]] chest pain';
 
 const [redis, simulator] = started(startRedis, () =>
   startSimulatorProcess({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }),
@@ -143,7 +144,7 @@ describe('a client', () => {
     const left = fetch(`${one.http}/api/protocol`, {
       method: 'POST',
       headers: key,
-      body: JSON.stringify({ session_id, chief_complaint: SLOW }),
+      body: JSON.stringify({ session_id, chief_complaint: SLOWER }),
       signal: leaving.signal,
     }).catch((error: Error) => error.name);
     const { turn_id } = await watcher.waitForType('turn.started');
@@ -151,7 +152,7 @@ describe('a client', () => {
     leaving.abort();
     expect(await left).toBe('AbortError');
     const spent = await promptTokens(simulator.url);
-    const answer = await ask(two.http, { session_id, chief_complaint: SLOW }, key);
+    const answer = await ask(two.http, { session_id, chief_complaint: SLOWER }, key);
     await watcher.waitForType('turn.completed');
     expect(answer.metadata.turn_id).toBe(turn_id);
     expect(answer.protocol).toBe(watcher.turnText(turn_id));

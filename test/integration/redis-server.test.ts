@@ -61,9 +61,7 @@ describe('a redis-server for tests', () => {
     const master = await start();
     const replica = await start({ replicaOf: master });
     await withClient(master.port, (client) => client.set('key', 'copied'));
-    await expect
-      .poll(() => withClient(replica.port, (client) => client.get('key')), { timeout: 10_000 })
-      .toBe('copied');
+    await expect.poll(() => withClient(replica.port, (client) => client.get('key'))).toBe('copied');
   });
 
   it('refuses a port that another server holds', async () => {

@@ -201,7 +201,7 @@ describe('an invitation', () => {
     ['the other instance', () => two],
   ])('runs out by itself on %s', async (_, guestOn) => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
-    await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 1_000 });
+    await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 4_000 });
     const guest = await enter(guestOn(), owner.sessionId, 'dr-guest');
     expect(await guest.closed).toMatchObject({ code: 4003 });
     const { body } = await get(sharesOf(two, owner.sessionId));
@@ -211,10 +211,10 @@ describe('an invitation', () => {
 
   it('that is given anew for longer keeps who is there in, and says what they may do now', async () => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner', after: 0 });
-    await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 1_000 });
+    await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 5_000 });
     const guest = await enter(two, owner.sessionId, 'dr-guest');
     const brief = await TestClient.greet(two.url, { user_id: 'dr-brief' });
-    await invite(two, brief.sessionId, 'dr-clock', { expires_in_ms: 1_000 });
+    await invite(two, brief.sessionId, 'dr-clock', { expires_in_ms: 5_000 });
     const clock = await enter(two, brief.sessionId, 'dr-clock');
     await invite(two, owner.sessionId, 'dr-guest', { access: 'write' });
     // An invitation of the same length, given later, has run out: so would the first one have.

@@ -65,7 +65,7 @@ describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (st
     ['longer', FRAME_LOG_MAX + 40, FRAME_LOG_MAX + 5],
   ])('gives it the running turn from its first word, be that %s than the log', async (_, tokens, heard) => {
     const { client, history } = await talkative();
-    const content = `[[fault:tps=40,tokens=${tokens}]] Go on`;
+    const content = `[[fault:tps=20,tokens=${tokens}]] Go on`;
     client.message('running', content);
     const started = await client.waitFor(
       (frame) => frame.type === 'turn.started' && frame.message_id === 'running',
