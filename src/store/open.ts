@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { Log } from '../telemetry/log.ts';
 import { openRedisStore, type RedisStoreOptions } from './redis/open.ts';
-import { rolloutStore } from './rollout.ts';
+import { rolloutStore } from './rollout/rollout.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 import type { Store } from './store.ts';
 

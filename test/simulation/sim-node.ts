@@ -6,7 +6,6 @@
  */
 
 import { Registry } from 'prom-client';
-import { wholeConversation } from '../../src/conversation/whole.ts';
 import { type GreetPorts, resetFrame } from '../../src/delivery/greet.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import type { Generator } from '../../src/generation/port.ts';
@@ -19,6 +18,7 @@ import type { Log } from '../../src/telemetry/log.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import type { ConnectionPorts } from '../../src/transport/connection.ts';
 import { drain } from '../../src/transport/drain.ts';
+import { wholeConversation } from '../support/whole-conversation.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { SimSocket } from './sim-socket.ts';
 import type { Violations } from './violations.ts';

@@ -7,7 +7,6 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
-import { wholeConversation } from '../../src/conversation/whole.ts';
 import type { Generator } from '../../src/generation/port.ts';
 import type { SessionActor } from '../../src/session/actor.ts';
 import type { ActorHost, StopReason } from '../../src/session/actor-host.ts';
@@ -15,6 +14,7 @@ import type { Clock } from '../../src/session/clock.ts';
 import { readEntry } from '../../src/session/inbox-entry.ts';
 import type { Outcome } from '../../src/session/outcome.ts';
 import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../src/store/store.ts';
+import { wholeConversation } from './whole-conversation.ts';
 
 export interface MemoryHostOptions {
   readonly instance: string;

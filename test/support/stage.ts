@@ -4,7 +4,6 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
-import { wholeConversation } from '../../src/conversation/whole.ts';
 import { resetFrame } from '../../src/delivery/greet.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import { type Limits, unlimited } from '../../src/limits/limits.ts';
@@ -17,6 +16,7 @@ import { openMetrics } from '../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../src/transport/connection.ts';
 import { ScriptedGenerator } from './scripted-generator.ts';
 import { VirtualClock } from './virtual-clock.ts';
+import { wholeConversation } from './whole-conversation.ts';
 
 const INSTANCE = 'stage';
 export const LEASE_MS = 3_000;

@@ -164,7 +164,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Recommended: in memory → Redis → database, step by step',
-        where: ['src/migration', 'src/store/rollout.ts'],
+        where: ['src/migration', 'src/store/rollout'],
         shownBy: [
           ['test/fault/migrate.test.ts', 'killed twice and resumed, has every session there byte by byte'],
         ],

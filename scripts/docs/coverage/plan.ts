@@ -122,7 +122,7 @@ export const plan: readonly Section[] = [
       },
       {
         asks: '2. Feature flag: toggle for the Redis backend, gradual rollout',
-        where: ['src/store/rollout.ts', 'src/config.ts'],
+        where: ['src/store/rollout', 'src/config.ts'],
         shownBy: [['test/fault/migrate-rollout.test.ts', 'at 30 %, then 0 %, then 100 %']],
       },
       {

@@ -2,7 +2,7 @@
  * In which of the two stores of a roll-out a session was seen last. Only a hint: what is not found there is looked for
  * in the other.
  */
-import type { Store } from './store.ts';
+import type { Store } from '../store.ts';
 
 export type Place = 'old' | 'new';
 

@@ -1,6 +1,6 @@
-/** The conversation as it is, without a window: where nobody chose a strategy, and for tests of everything else. */
-import type { Conversation } from './port.ts';
-import { messagesOf, readTurns } from './window/turns.ts';
+/** The conversation as it is, without a window: for tests of everything else. */
+import type { Conversation } from '../../src/conversation/port.ts';
+import { messagesOf, readTurns } from '../../src/conversation/window/turns.ts';
 
 export const wholeConversation: Conversation = {
   compose({ transcript, turn }) {

@@ -8,8 +8,9 @@
  *      start all of them with a share of 0 first.
  *  O3  A fence says in its token which store it is of, and by which guard it was made: nothing else has to be known.
  */
-import type { Place, Whereabouts } from './rollout-whereabouts.ts';
-import type { ClaimOutcome, Commit, Fence, Store } from './store.ts';
+
+import type { ClaimOutcome, Commit, Fence, Store } from '../store.ts';
+import type { Place, Whereabouts } from './whereabouts.ts';
 
 type Claims = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release'>;
 

@@ -1,13 +1,13 @@
 /**
  * Two stores as one, for moving from the old to the new without stopping: a share of the *new* sessions is made in the
- * new store, every session stays where it was made. Read next: `rollout-claims.ts`, which keeps a session out of both.
+ * new store, every session stays where it was made. Read next: `claims.ts`, which keeps a session out of both.
  */
 import { crc32 } from 'node:zlib';
-import { readCursor, strangeCursor, writeCursor } from './cursor.ts';
-import { health, heartbeat, onBoth, sweep } from './rollout-both.ts';
-import { rolloutClaims } from './rollout-claims.ts';
-import { createWhereabouts } from './rollout-whereabouts.ts';
-import type { Store } from './store.ts';
+import { readCursor, strangeCursor, writeCursor } from '../cursor.ts';
+import type { Store } from '../store.ts';
+import { health, heartbeat, onBoth, sweep } from './both.ts';
+import { rolloutClaims } from './claims.ts';
+import { createWhereabouts } from './whereabouts.ts';
 
 export interface RolloutOptions {
   readonly old: Store;
