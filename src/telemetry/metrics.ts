@@ -38,6 +38,7 @@ export function openMetrics(instance: string): Metrics {
   const refusals = counter('refusals_total', 'Errors told to clients.', ['code']);
   const limited = counter('rate_limited_total', 'Refused because it came too often, by limit.', ['limit']);
   const unopened = counter('sealed_unopened_total', 'Stored texts that no key here opens.', ['why']);
+  for (const why of ['key-unknown', 'damaged', 'not-sealed']) unopened.inc({ why }, 0);
   const swept = counter('swept_total', 'Due sessions found without an owner.');
   // A counter that first appears with its first refusal has no rate at that moment, and no alert would see it.
   for (const limit of LIMITS) limited.inc({ limit }, 0);
