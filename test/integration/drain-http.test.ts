@@ -13,12 +13,12 @@ import {
 import { countUp, eventually, metric } from '../support/observed.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
-const TOKENS = 120;
-/** Three seconds: longer than a short drain waits, and shorter than a long one does. */
+const TOKENS = 240;
+/** Six seconds: much longer than a short drain waits, and much shorter than a long one does. */
 const SLOW = `[[fault:tps=40,tokens=${TOKENS}]] chest pain`;
 const [SHORT_MS, LONG_MS] = ['800', '20000'];
-/** Tokens that are on their way when their generation is given up. */
-const GIVEN_UP_MAX = 20;
+/** Tokens that are on their way when their generation is given up; a second generation would be as many as the first. */
+const GIVEN_UP_MAX = TOKENS / 2;
 
 let redis: RedisServer;
 let simulator: SimulatorProcess;
