@@ -12,7 +12,7 @@
 import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor-host.ts';
 import type { Clock } from '../session/clock.ts';
-import type { Outlets } from '../session/directory.ts';
+import type { Outlets } from '../session/outlets.ts';
 import { readView } from '../session/view.ts';
 import type { Store, StoredFrame } from '../store/store.ts';
 import type { Outlet } from './outlet.ts';

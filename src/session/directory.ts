@@ -5,46 +5,32 @@
  *  D2  A client that comes here is served here at once where the owner has nothing under way; else it follows the
  *      session's log from here and its input goes through the inbox.
  *
- * Read next: residents.ts (who lives here), correspondence.ts (what instances say to each other).
+ * Read next: residents.ts (who lives here), correspondence.ts (what instances say to each other), absence.ts (when one
+ * was away).
  */
-import { randomUUID } from 'node:crypto';
 import { accessOf } from '../../machines/access.ts';
 import type { SessionEvent, SessionInput, SessionLimits } from '../../machines/vocabulary.ts';
 import type { Archive } from '../archive/archive.ts';
 import type { Conversation } from '../conversation/port.ts';
 import { type ErrorCode, isErrorCode } from '../errors.ts';
 import type { Generator } from '../generation/port.ts';
-import type { Store, StoredFrame } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { type AbsencePorts, forgetTheDead, rejoin } from './absence.ts';
 import type { SessionActor } from './actor.ts';
 import type { ActorHost, StopReason } from './actor-host.ts';
 import type { Clock } from './clock.ts';
 import { Correspondence } from './correspondence.ts';
-import { type Origin, readEntry, writeEntry } from './inbox-entry.ts';
+import { type Origin, writeEntry } from './inbox-entry.ts';
 import type { Members } from './members.ts';
 import { type Outcome, refused } from './outcome.ts';
+import type { Outlets } from './outlets.ts';
+import { openPassedInput, type PassedInputPorts } from './passed-input.ts';
 import { Residents } from './residents.ts';
 import type { Signal } from './signals.ts';
 import { UserQuota } from './user-quota.ts';
 import { readView, type SessionView, viewOf } from './view.ts';
-
-/** What the sockets' side does for the directory. */
-export interface Outlets {
-  deliver(sessionId: string, frames: readonly StoredFrame[]): void;
-  /** True while this instance has a socket of the session. */
-  hasSockets(sessionId: string): boolean;
-  refuse(sessionId: string, connection: string, code: ErrorCode, messageId?: string): void;
-  /** A client arrived elsewhere: its connections that arrived before `version` end. */
-  replace(sessionId: string, clientId: string, version: number): void;
-  /** The session is over or owned elsewhere now; `ended` after its last frame was delivered. */
-  left(sessionId: string, reason: StopReason): void;
-  /** Sessions that have a socket here. */
-  readonly sessions: Iterable<string>;
-  /** What was stored meanwhile may not have been hinted to us. */
-  catchUp(sessionId: string): void;
-  end(sessionId: string, code: ErrorCode): void;
-}
 
 export interface DirectoryOptions {
   readonly instance: string;
@@ -81,24 +67,28 @@ export type AttachOutcome =
 const TRIES = 8;
 /** Between a lock being taken and its holder's name being known lies one round trip. */
 const CLAIM_PAUSE_MS = 20;
-/** Sessions that are looked at together after an absence. */
-const REJOIN_TOGETHER = 64;
 
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #residents: Residents;
   readonly #correspondence: Correspondence;
   #outlets: Outlets | null = null;
+  #absence: AbsencePorts | null = null;
   #inFlight = 0;
   #stopTick: (() => void) | null = null;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
     const { metrics } = options;
+    const input: PassedInputPorts = {
+      ...options,
+      refuseHere: (...refused) => this.#outlets?.refuse(...refused),
+      tell: (instance, signal) => this.#correspondence.tell(instance, signal),
+    };
     const host: ActorHost = {
       ...options,
       deliver: (sessionId, frames) => this.#outlets?.deliver(sessionId, frames),
-      openInboxEntry: (sessionId, entry) => this.#openInboxEntry(sessionId, entry),
+      openInboxEntry: (sessionId, entry) => openPassedInput(input, sessionId, entry),
       stopped: (actor, reason) => this.#stopped(actor, reason),
       committed: (_, frames) => metrics.committed(frames),
       appended: (_, frames) => metrics.appended(frames),
@@ -115,7 +105,7 @@ export class Directory {
       hibernateMs: options.hibernateMs,
       opened: (actor, created) => {
         metrics.opened(created);
-        if (!created) void this.#forgetTheDead(actor);
+        if (!created && this.#absence !== null) void forgetTheDead(actor, this.#absence);
       },
       failed: (error) => {
         metrics.storeFailed();
@@ -127,7 +117,15 @@ export class Directory {
   async start(outlets: Outlets): Promise<void> {
     this.#outlets = outlets;
     const { clock, leaseMs, members } = this.#options;
-    members.onReturn(() => void this.#rejoin(outlets));
+    const absence: AbsencePorts = {
+      ...this.#options,
+      outlets,
+      isResident: (sessionId) => this.actor(sessionId) !== null,
+      view: (sessionId) => this.view(sessionId),
+      send: (sessionId, event) => this.send(sessionId, event, null),
+    };
+    this.#absence = absence;
+    members.onReturn(() => void rejoin(absence));
     await this.#correspondence.start((signal) => {
       this.#onSignal(signal, outlets).catch((error: unknown) => this.#log(error, 'signal failed'));
     });
@@ -258,43 +256,6 @@ export class Directory {
     };
   }
 
-  /** Instances that died never said that their sockets are gone. */
-  async #forgetTheDead(actor: SessionActor): Promise<void> {
-    const { members, instance, clock } = this.#options;
-    for (const attached of actor.snapshot.context.attached) {
-      const gone =
-        attached === instance
-          ? this.#outlets?.hasSockets(actor.sessionId) === false
-          : !(await members.mayLive(attached));
-      if (gone) actor.post({ type: 'detach', at: clock.now(), instance: attached });
-    }
-  }
-
-  /**
-   * Others took this instance for dead: a session that was opened meanwhile has crossed it off, and would hint nothing
-   * to its sockets any more. The sockets stay; the session is told that they are here.
-   */
-  async #rejoin(outlets: Outlets): Promise<void> {
-    const { instance, clock } = this.#options;
-    const homeless = [...outlets.sessions].filter((sessionId) => this.actor(sessionId) === null);
-    for (let first = 0; first < homeless.length; first += REJOIN_TOGETHER) {
-      const together = homeless.slice(first, first + REJOIN_TOGETHER).map(async (sessionId) => {
-        try {
-          const view = await this.view(sessionId);
-          if (view?.context.attached.includes(instance) === false) {
-            const outcome = await this.send(sessionId, { type: 'attach', at: clock.now(), instance }, null);
-            if (outcome.kind === 'refused') throw new Error(outcome.code);
-          }
-          outlets.catchUp(sessionId);
-        } catch (error) {
-          this.#log(error, 'session could not be rejoined');
-          outlets.end(sessionId, 'session_moved');
-        }
-      });
-      await Promise.all(together);
-    }
-  }
-
   async #pass(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     const { store, instance } = this.#options;
     try {
@@ -368,36 +329,6 @@ export class Directory {
     for (const instance of context.attached)
       if (instance !== this.#options.instance)
         this.#correspondence.tell(instance, { kind: 'replaced', sessionId, clientId, version });
-  }
-
-  #openInboxEntry(sessionId: string, entry: string) {
-    const passed = readEntry(entry);
-    if (passed === null) {
-      this.#options.log.warn({ sessionId }, 'an inbox entry could not be read');
-      // Harmless in every state, and the write that takes it empties the inbox.
-      const event: SessionEvent = {
-        type: 'detach',
-        at: this.#options.clock.now(),
-        instance: `unread-${randomUUID()}`,
-      };
-      return { event, settle: () => {} };
-    }
-    const { event, origin } = passed;
-    const settle = (outcome: Outcome) => {
-      if (outcome.kind !== 'refused' || origin === null) return;
-      const messageId = event.type === 'message' ? event.messageId : undefined;
-      if (origin.instance === this.#options.instance)
-        return this.#outlets?.refuse(sessionId, origin.connection, outcome.code, messageId);
-      const signal: Signal = {
-        kind: 'refused',
-        sessionId,
-        connection: origin.connection,
-        code: outcome.code,
-        messageId,
-      };
-      this.#correspondence.tell(origin.instance, signal);
-    };
-    return { event, settle };
   }
 
   #stopped(actor: SessionActor, reason: StopReason): void {
