@@ -39,7 +39,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G3',
     promise: 'Input gate. One event at a time per session, in the order in which they came.',
-    enforcedBy: [['src/session/actor.ts', 'while (this.#phase.kind ===']],
+    enforcedBy: [['src/session/clerk.ts', 'while (!this.#stopped)']],
     shownBy: [
       ['test/property/actor-races.test.ts', 'one story is told, whatever comes while the store is asked'],
     ],

@@ -10,50 +10,34 @@
  *      fence is lost, the actor stops for good; whoever needs the session loads it anew (G1, G9).
  *  A5  The model and the archive are asked only while the lease is sure: an owner that was frozen asks the store first.
  *
- * Read next: step.ts (what a transition is), compose.ts (what a commit holds), directory.ts (who lives where).
+ * Read next: clerk.ts (one letter at a time), step.ts (what a transition is), compose.ts (what follows from it),
+ * holding.ts (how it is stored), directory.ts (who lives where).
  */
 import type { SessionContext, SessionEvent } from '../../machines/vocabulary.ts';
 import { prepare } from '../conversation/prepare.ts';
 import type { ErrorCode } from '../errors.ts';
-import type {
-  Append,
-  AppendOutcome,
-  CommitOutcome,
-  Fence,
-  StoredFrame,
-  TranscriptEntry,
-} from '../store/store.ts';
+import type { StoredFrame, TranscriptEntry } from '../store/store.ts';
 import type { ActorHost, StopReason } from './actor-host.ts';
-import { Alarm } from './alarm.ts';
+import { Alarm, firstOf } from './alarm.ts';
 import { Archiving } from './archiving.ts';
+import { Clerk } from './clerk.ts';
 import { type Composed, compose, deltaFrame } from './compose.ts';
-import { toEnvelope } from './envelope.ts';
-import type { RunResult } from './generation-run.ts';
-import { type Letter, MAILBOX_MAX, Mailbox } from './mailbox.ts';
+import { eventOf, type RunResult } from './generation-run.ts';
+import { type Held, Holding } from './holding.ts';
+import type { Letter } from './mailbox.ts';
 import { done, type Outcome, refused, untaken } from './outcome.ts';
-import { indexOf } from './session-index.ts';
 import { type Resting, type Step, type StepEvent, step } from './step.ts';
-import { Tenure } from './tenure.ts';
 import { Transcript } from './transcript.ts';
-import { TurnRunner } from './turn-runner.ts';
+import { TurnRunner, type TurnRunnerPorts } from './turn-runner.ts';
 import type { TurnText } from './turn-text.ts';
 
 /** What the loader found or made: an actor starts from stored data only. */
-export interface ActorStart {
-  readonly fence: Fence;
-  /** By the monotonic clock: when the claim was sent. */
-  readonly claimedMs: number;
-  readonly resting: Resting;
-  readonly version: number;
-  readonly head: number;
-  readonly turnOffset: number;
+export interface ActorStart extends Held {
   readonly turnText: TurnText | null;
   /** Known to be empty for a session just made; null where it must be read first. */
   readonly transcript: readonly TranscriptEntry[] | null;
   readonly inboxLength: number;
 }
-
-type Phase = { readonly kind: 'live' } | { readonly kind: 'stopped'; readonly reason: StopReason };
 
 /** An archive that is away delays the end of sessions; asking without pause would not bring it back. */
 const ARCHIVE_RETRY_MS = 1_000;
@@ -61,77 +45,72 @@ const ARCHIVE_RETRY_MS = 1_000;
 export class SessionActor {
   readonly sessionId: string;
   readonly #host: ActorHost;
-  readonly #tenure: Tenure;
-  readonly #mailbox = new Mailbox();
-  #phase: Phase = { kind: 'live' };
-  #resting: Resting;
-  #version: number;
-  #head: number;
-  #turnOffset: number;
-  #running = false;
-  /** Inbox entries that are in the mailbox but not yet taken by a write. */
-  #inboxPosted = 0;
-  #lastActiveMs: number;
+  readonly #holding: Holding;
+  readonly #clerk: Clerk;
   readonly #transcript: Transcript;
   readonly #runner: TurnRunner;
   readonly #alarm: Alarm;
   readonly #archiving: Archiving | null;
+  #lastActiveMs: number;
 
   constructor(host: ActorHost, start: ActorStart) {
+    const { archive, store, clock, leaseMs } = host;
     this.#host = host;
     this.sessionId = start.fence.sessionId;
-    this.#resting = start.resting;
-    this.#version = start.version;
-    this.#head = start.head;
-    this.#turnOffset = start.turnOffset;
-    this.#lastActiveMs = host.clock.monotonicMs();
-    this.#tenure = new Tenure(start.fence, start.claimedMs, {
-      clock: host.clock,
-      leaseMs: host.leaseMs,
+    this.#lastActiveMs = clock.monotonicMs();
+    this.#holding = new Holding(start, {
+      host,
       stopped: () => this.stopped,
       failed: (error) => host.storeFailed(this, error),
     });
-    this.#transcript = new Transcript(host.store, this.sessionId, start.transcript);
-    const { archive, store, clock, leaseMs } = host;
-    const isLeaseSure = () => this.#tenure.isSure;
+    this.#transcript = new Transcript(store, this.sessionId, start.transcript);
+    const isLeaseSure = () => this.#holding.tenure.isSure;
     this.#archiving =
       archive === null ? null : new Archiving({ archive, store, clock, withinMs: leaseMs, isLeaseSure });
-    const ports = {
+    const turns: TurnRunnerPorts = {
       sessionId: this.sessionId,
       transcript: this.#transcript,
-      context: () => this.#resting.snapshot.context,
+      context: () => this.snapshot.context,
       isLeaseSure,
       confirmLease: () => this.#confirmLease(),
-      wake: () => this.#wake(),
-      onResult: (key: string, result: RunResult) => this.#post({ kind: 'result', key, result }),
-      onSummary: (through: string, content: string) =>
-        this.post({ type: 'summarised', at: host.clock.now(), through, content }),
+      wake: () => this.#clerk.wake(),
+      onResult: (key, result) => this.#clerk.post({ kind: 'result', key, result }),
+      onSummary: (through, content) => this.post({ type: 'summarised', at: clock.now(), through, content }),
     };
-    this.#runner = new TurnRunner(host, ports, start.turnText);
-    this.#alarm = new Alarm(host.clock, (id) => this.#post({ kind: 'timer', id }));
+    this.#runner = new TurnRunner(host, turns, start.turnText);
+    this.#clerk = new Clerk({
+      handle: (letter) => this.#handle(letter),
+      meanwhile: () => (this.#runner.isFlushDue ? this.#flush() : null),
+      idle: () => this.#runner.schedule(),
+      crashed: (error) => {
+        host.log.error({ sessionId: this.sessionId, err: error }, 'session actor crashed');
+        this.stop('crashed');
+      },
+    });
+    this.#alarm = new Alarm(clock, (id) => this.#clerk.post({ kind: 'timer', id }));
     this.#alarm.set(start.resting.timers);
-    if (start.resting.jobs.generation !== undefined) this.post({ type: 'recover', at: host.clock.now() });
+    if (start.resting.jobs.generation !== undefined) this.post({ type: 'recover', at: clock.now() });
     if (start.inboxLength > 0) this.drainInbox();
   }
 
   get snapshot(): Resting['snapshot'] {
-    return this.#resting.snapshot;
+    return this.#holding.resting.snapshot;
   }
 
   get version(): number {
-    return this.#version;
+    return this.#holding.version;
   }
 
   get head(): number {
-    return this.#head;
+    return this.#holding.head;
   }
 
   get epoch(): number {
-    return this.#tenure.fence.epoch;
+    return this.#holding.tenure.fence.epoch;
   }
 
   get needsRenewal(): boolean {
-    return this.#tenure.isAging;
+    return this.#holding.tenure.isAging;
   }
 
   /** By the monotonic clock: when it last changed. Keeping a lease alive is not a change. */
@@ -141,34 +120,28 @@ export class SessionActor {
 
   /** Nothing under way: it could be released. */
   get quiet(): boolean {
-    return (
-      this.#phase.kind === 'live' &&
-      !this.#running &&
-      this.#mailbox.length === 0 &&
-      this.#resting.snapshot.context.turn === null
-    );
+    return this.#clerk.isIdle && this.snapshot.context.turn === null;
   }
 
   get stopped(): boolean {
-    return this.#phase.kind === 'stopped';
+    return this.#clerk.stopped;
   }
 
-  send(event: SessionEvent, fromInbox = false): Promise<Outcome> {
-    if (this.#phase.kind === 'stopped') return Promise.resolve(untaken);
-    if (!fromInbox && this.#mailbox.length >= MAILBOX_MAX) return Promise.resolve(refused('overloaded'));
-    return new Promise((settle) => this.#post({ kind: 'event', event, fromInbox, settle }));
+  send(event: SessionEvent): Promise<Outcome> {
+    if (this.#clerk.isFull) return Promise.resolve(refused('overloaded'));
+    return new Promise((settle) => this.#clerk.post({ kind: 'event', event, fromInbox: false, settle }));
   }
 
   post(event: SessionEvent): void {
-    this.#post({ kind: 'event', event, fromInbox: false, settle: () => {} });
+    this.#clerk.post({ kind: 'event', event, fromInbox: false, settle: () => {} });
   }
 
   drainInbox(): void {
-    this.#post({ kind: 'drain-inbox' });
+    this.#clerk.post({ kind: 'drain-inbox' });
   }
 
   renew(): void {
-    this.#post({ kind: 'renew', settle: () => {} });
+    this.#clerk.post({ kind: 'renew', settle: () => {} });
   }
 
   /**
@@ -176,56 +149,16 @@ export class SessionActor {
    * With `handOver` a running turn goes too: another instance continues it from what is stored.
    */
   release(handOver = false): Promise<boolean> {
-    if (this.#phase.kind === 'stopped') return Promise.resolve(true);
-    return new Promise((settle) => this.#post({ kind: 'release', handOver, settle }));
+    return new Promise((settle) => this.#clerk.post({ kind: 'release', handOver, settle }));
   }
 
   /** Ends the actor where it stands; stored state is all that remains. */
   stop(reason: StopReason): void {
-    if (this.#phase.kind === 'stopped') return;
-    this.#phase = { kind: 'stopped', reason };
+    if (this.stopped) return;
+    this.#clerk.stop();
     this.#runner.stop();
     this.#alarm.stop();
-    for (const letter of this.#mailbox.drain()) this.#giveBack(letter);
     this.#host.stopped(this, reason);
-  }
-
-  #giveBack(letter: Letter): void {
-    if (letter.kind === 'event') letter.settle(untaken);
-    else if (letter.kind === 'release') letter.settle(true);
-    else if (letter.kind === 'renew') letter.settle();
-  }
-
-  #post(letter: Letter): void {
-    if (this.#phase.kind === 'stopped') return this.#giveBack(letter);
-    this.#mailbox.post(letter);
-    this.#wake();
-  }
-
-  #wake(): void {
-    if (!this.#running && this.#phase.kind === 'live') void this.#run();
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true;
-    let letter: Letter | undefined;
-    try {
-      while (this.#phase.kind === 'live') {
-        letter = this.#mailbox.take();
-        if (letter !== undefined) await this.#handle(letter);
-        else if (this.#runner.isFlushDue) await this.#flush();
-        else break;
-      }
-    } catch (error) {
-      this.#host.log.error({ sessionId: this.sessionId, err: error }, 'session actor crashed');
-      this.stop('crashed');
-      // Whether it took effect nobody knows; left without an answer, its sender would wait for ever, and so would a drain.
-      if (letter?.kind === 'event') letter.settle(refused('internal'));
-      else if (letter?.kind === 'release') letter.settle(true);
-    } finally {
-      this.#running = false;
-    }
-    if (this.#phase.kind === 'live') this.#runner.schedule();
   }
 
   async #handle(letter: Letter): Promise<void> {
@@ -234,15 +167,16 @@ export class SessionActor {
         await this.#passDeadlines(letter.event.at);
         if (this.stopped) return letter.settle(untaken);
         return this.#transition(
-          prepare(letter.event, this.#resting.snapshot.context),
+          prepare(letter.event, this.snapshot.context),
           letter.fromInbox,
           letter.settle,
         );
       case 'timer': {
-        const dueAt = this.#resting.timers[letter.id];
+        const { timers } = this.#holding.resting;
+        const dueAt = timers[letter.id];
         const at = this.#host.clock.now();
         // The timer may have been moved or cancelled while its letter waited.
-        if (dueAt === undefined || dueAt > at) return this.#alarm.set(this.#resting.timers);
+        if (dueAt === undefined || dueAt > at) return this.#alarm.set(timers);
         return this.#transition({ type: letter.id as `xstate.after.${string}`, at }, false, () => {});
       }
       case 'result':
@@ -260,36 +194,29 @@ export class SessionActor {
   /** What was due before `arrivedAt` comes first: an event must not bring back a session that was over when it came. */
   async #passDeadlines(arrivedAt: number): Promise<void> {
     for (;;) {
-      const before = Math.min(arrivedAt, this.#host.clock.now());
-      const passed = Object.entries(this.#resting.timers).filter(([, dueAt]) => dueAt < before);
-      const first = passed.toSorted(([, one], [, other]) => one - other)[0];
-      if (first === undefined || this.stopped) return;
-      const version = this.#version;
+      const first = firstOf(this.#holding.resting.timers);
+      const isPassed = first !== null && first.dueAt < Math.min(arrivedAt, this.#host.clock.now());
+      if (!isPassed || this.stopped) return;
+      const { version } = this;
       // At its own time: what it leads to is then due in the past as well, and comes next.
-      const [id, at] = first;
+      const { id, dueAt: at } = first;
       await this.#transition({ type: id as `xstate.after.${string}`, at }, false, () => {});
       // An ending that could not be archived is tried again by its timer, not here and now without end.
-      if (this.#version === version) return;
+      if (this.version === version) return;
     }
   }
 
   async #transitionOnResult(key: string, result: RunResult): Promise<void> {
     // A cancelled turn's late result must not close the turn that came after it.
-    if (this.#resting.jobs.generation?.key !== key) return;
-    const at = this.#host.clock.now();
-    const event: StepEvent =
-      result.kind === 'completed'
-        ? { type: 'xstate.done.actor.generation', at, output: result.output }
-        : { type: 'xstate.error.actor.generation', at, error: result.error };
-    await this.#transition(event, false, () => {});
+    if (this.#holding.resting.jobs.generation?.key !== key) return;
+    await this.#transition(eventOf(result, this.#host.clock.now()), false, () => {});
     if (result.kind === 'completed' && !this.stopped) this.#runner.summarise(result.toSummarise);
   }
 
   async #transition(event: StepEvent, fromInbox: boolean, settle: (outcome: Outcome) => void): Promise<void> {
-    const version = this.#version + 1;
     let stepped: Step;
     try {
-      stepped = step(this.#resting, event, String(version));
+      stepped = step(this.#holding.resting, event, String(this.version + 1));
     } catch (error) {
       // A step is pure, so nothing happened: the event is refused and the session is as it was.
       this.#host.log.error({ sessionId: this.sessionId, event: event.type, err: error }, 'step failed');
@@ -301,51 +228,28 @@ export class SessionActor {
       if (fromInbox) await this.#append([], 1);
       return settle(refusal === undefined ? done : refused(refusal.code));
     }
-    settle(await this.#commit(stepped, version, fromInbox ? 1 : 0));
+    settle(await this.#commit(stepped, fromInbox ? 1 : 0));
   }
 
-  async #commit(stepped: Step, version: number, inboxTaken: number): Promise<Outcome> {
+  async #commit(stepped: Step, inboxTaken: number): Promise<Outcome> {
     const { text } = this.#runner;
     const piece = this.#runner.take();
-    const composed = compose(stepped.effects, this.#head, this.epoch, version, text, piece);
-    const { snapshot } = stepped.next;
-    const turnOffset = composed.turnOffset ?? this.#turnOffset;
-    const isWatched = this.#watched(stepped.next) || this.#watched(this.#resting);
-    const commit = {
-      writeId: this.#tenure.nextWriteId(),
-      expectedVersion: this.#version,
-      expectedHead: this.#head,
-      snapshot: JSON.stringify(toEnvelope(stepped.next, turnOffset)),
-      frames: composed.frames,
-      transcript: composed.transcript,
-      messageIds: composed.messageIds,
-      inboxTaken,
-      dueAt: this.#dueAt(stepped.next),
-      index: indexOf(snapshot.value, snapshot.context),
-      notify: snapshot.status === 'done' || isWatched,
-      end: snapshot.status === 'done',
-      recap: isWatched,
-      ...keepTurn(stepped.next, turnOffset),
-    };
-    if (commit.end && !(await this.#archive(snapshot.context, composed))) {
+    const composed = compose(stepped.effects, this.head, this.epoch, this.version + 1, text, piece);
+    const { status, context } = stepped.next.snapshot;
+    const ends = status === 'done';
+    if (ends && !(await this.#archive(context, composed))) {
       if (inboxTaken > 0) await this.#append([], inboxTaken);
       return refused('archive_unavailable');
     }
-    const outcome = await this.#tenure.write<CommitOutcome>(() =>
-      this.#host.store.commit(this.#tenure.fence, commit),
-    );
+    const outcome = await this.#holding.commit(stepped, composed, inboxTaken);
     switch (outcome.kind) {
       case 'committed':
         if (text !== null && piece !== null) text.confirm(piece);
-        this.#inboxPosted -= inboxTaken;
-        this.#version = version;
-        this.#turnOffset = turnOffset;
-        this.#resting = stepped.next;
         this.#host.committed(this, composed.frames.length);
         // Stopped from outside meanwhile: the write stands, its effects are for whoever opens the session next.
         if (this.stopped) return done;
-        this.#apply(composed, commit.end);
-        if (outcome.inboxLength > this.#inboxPosted && !commit.end) this.drainInbox();
+        this.#apply(composed, ends);
+        if (this.#holding.hasMoreInput) this.drainInbox();
         return done;
       case 'duplicate':
         if (inboxTaken > 0) await this.#append([], inboxTaken);
@@ -357,68 +261,52 @@ export class SessionActor {
 
   /** False where what was said could not be archived: the session then does not end yet, and its deadline is tried again. */
   async #archive(context: SessionContext, ending: Composed): Promise<boolean> {
-    if (this.#archiving === null || context.turnCount === 0) return true;
-    // What is to be erased must not be written afterwards by an attempt of before.
-    if (context.erased) return !this.#archiving.isUnderWay;
+    if (this.#archiving === null) return true;
     try {
-      await this.#archiving.store(`${this.#version} ${context.endReason}`, {
+      return await this.#archiving.conclude(`${this.version} ${context.endReason}`, context, async () => ({
         sessionId: this.sessionId,
         context,
         transcript: [...(await this.#transcript.read()), ...ending.transcript],
         frames: ending.frames,
         endedAt: this.#host.clock.now(),
-      });
-      return true;
+      }));
     } catch (error) {
       this.#host.log.warn({ sessionId: this.sessionId, err: error }, 'session could not be archived');
       this.#host.clock.after(ARCHIVE_RETRY_MS, () => {
-        if (!this.stopped) this.#alarm.set(this.#resting.timers);
+        if (!this.stopped) this.#alarm.set(this.#holding.resting.timers);
       });
       return false;
     }
   }
 
   /** The effects of an acknowledged commit (A2). */
-  #apply(composed: Composed, ended: boolean): void {
+  #apply({ frames, transcript }: Composed, ended: boolean): void {
     this.#lastActiveMs = this.#host.clock.monotonicMs();
-    this.#head += composed.frames.length;
-    this.#transcript.keep(composed.transcript);
-    if (composed.frames.length > 0) this.#host.deliver(this.sessionId, composed.frames);
+    this.#transcript.keep(transcript);
+    if (frames.length > 0) this.#host.deliver(this.sessionId, frames);
     if (ended) return this.stop('ended');
-    this.#alarm.set(this.#resting.timers);
-    this.#runner.reconcile(this.#resting);
+    this.#alarm.set(this.#holding.resting.timers);
+    this.#runner.reconcile(this.#holding.resting);
   }
 
   async #flush(): Promise<void> {
     const { text } = this.#runner;
     const piece = this.#runner.take();
     if (text === null || piece === null) return;
-    const frame = deltaFrame(this.#head + 1, this.epoch, text.turnId, piece);
+    const frame = deltaFrame(this.head + 1, this.epoch, text.turnId, piece);
     if (!(await this.#append([frame], 0))) return;
     text.confirm(piece);
     this.#host.deliver(this.sessionId, [frame]);
   }
 
   async #append(frames: readonly StoredFrame[], inboxTaken: number): Promise<boolean> {
-    const append = {
-      writeId: this.#tenure.nextWriteId(),
-      expectedHead: this.#head,
-      frames,
-      inboxTaken,
-      notify: frames.length > 0 && this.#watched(this.#resting),
-      ...keepTurn(this.#resting, this.#turnOffset),
-    };
-    const outcome = await this.#tenure.write<AppendOutcome>(() =>
-      this.#host.store.append(this.#tenure.fence, append),
-    );
+    const outcome = await this.#holding.append(frames, inboxTaken);
     if (outcome.kind !== 'committed') {
       this.#fail(outcome.kind);
       return false;
     }
-    this.#head += frames.length;
-    this.#inboxPosted -= inboxTaken;
     this.#host.appended(this, frames.length);
-    if (outcome.inboxLength > this.#inboxPosted) this.drainInbox();
+    if (this.#holding.hasMoreInput) this.drainInbox();
     return true;
   }
 
@@ -428,41 +316,30 @@ export class SessionActor {
   }
 
   async #drain(): Promise<void> {
-    const entries = await this.#host.store.readInbox(this.sessionId).catch((error: unknown) => {
-      this.#host.storeFailed(this, error);
-      return [];
-    });
-    const letters = entries.slice(this.#inboxPosted).map((entry): Letter => {
-      const { event, settle } = this.#host.openInboxEntry(this.sessionId, entry);
-      return { kind: 'event', event, fromInbox: true, settle };
-    });
-    this.#inboxPosted += letters.length;
-    this.#mailbox.postFirst(letters);
+    const entries = await this.#holding.takeUpInput();
+    this.#clerk.postFirst(entries.map((entry): Letter => ({ kind: 'event', fromInbox: true, ...entry })));
   }
 
   async #renew(): Promise<void> {
-    const outcome = await this.#tenure.write(() => this.#host.store.renew(this.#tenure.fence));
-    if (outcome.kind === 'renewed') {
-      if (outcome.inboxLength > this.#inboxPosted) this.drainInbox();
-    } else this.#fail(outcome.kind);
+    const outcome = await this.#holding.renew();
+    if (outcome.kind !== 'renewed') this.#fail(outcome.kind);
+    else if (this.#holding.hasMoreInput) this.drainInbox();
   }
 
   /** A5. Resolves once the lease is sure, or the actor has stopped. */
   async #confirmLease(): Promise<void> {
-    while (!this.stopped && !this.#tenure.isSure)
-      await new Promise<void>((settle) => this.#post({ kind: 'renew', settle }));
+    while (!this.stopped && !this.#holding.tenure.isSure)
+      await new Promise<void>((settle) => this.#clerk.post({ kind: 'renew', settle }));
   }
 
   async #release(handOver: boolean): Promise<boolean> {
-    if (!handOver && (this.#mailbox.length > 0 || this.#resting.snapshot.context.turn !== null)) return false;
+    if (!handOver && (this.#clerk.hasMail || this.snapshot.context.turn !== null)) return false;
     if (handOver) {
       this.#runner.stopGeneration();
       await this.#flush();
       if (this.stopped) return true;
     }
-    const outcome = await this.#tenure.write(() =>
-      this.#host.store.release(this.#tenure.fence, this.#watched(this.#resting)),
-    );
+    const outcome = await this.#holding.release();
     if (outcome.kind === 'pending' && !handOver) {
       this.drainInbox();
       return false;
@@ -471,20 +348,4 @@ export class SessionActor {
     this.stop(outcome.kind === 'pending' ? 'released' : outcome.kind);
     return true;
   }
-
-  #watched(resting: Resting): boolean {
-    return resting.snapshot.context.attached.some((instance) => instance !== this.#host.instance);
-  }
-
-  /** When the session needs somebody next: a deadline, or, while a turn runs, the end of the owner's lease. */
-  #dueAt(resting: Resting): number | null {
-    const due = Object.values(resting.timers);
-    if (resting.snapshot.context.turn !== null) due.push(this.#host.clock.now() + this.#host.leaseMs);
-    return due.length === 0 ? null : Math.min(...due);
-  }
-}
-
-/** Who continues a turn, and who reads its answer later, needs its text from the beginning: it is not trimmed away. */
-function keepTurn({ snapshot }: Resting, turnOffset: number): Pick<Append, 'keepFrom'> {
-  return snapshot.context.turn === null ? {} : { keepFrom: turnOffset };
 }

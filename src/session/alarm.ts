@@ -2,6 +2,19 @@
 import type { Clock } from './clock.ts';
 import type { Timers } from './step.ts';
 
+export interface Deadline {
+  readonly id: string;
+  readonly dueAt: number;
+}
+
+/** The one that is due first; of several that are due together, the one that was set first. */
+export function firstOf(timers: Timers): Deadline | null {
+  let first: Deadline | null = null;
+  for (const [id, dueAt] of Object.entries(timers))
+    if (first === null || dueAt < first.dueAt) first = { id, dueAt };
+  return first;
+}
+
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: (timerId: string) => void;
@@ -14,9 +27,7 @@ export class Alarm {
 
   set(timers: Timers): void {
     this.stop();
-    let first: { readonly id: string; readonly dueAt: number } | null = null;
-    for (const [id, dueAt] of Object.entries(timers))
-      if (first === null || dueAt < first.dueAt) first = { id, dueAt };
+    const first = firstOf(timers);
     if (first === null) return;
     const { id, dueAt } = first;
     this.#cancel = this.#clock.after(dueAt - this.#clock.now(), () => {

@@ -49,6 +49,19 @@ export class Archiving {
     return this.#isUnderWay;
   }
 
+  /** True once the session may end: what was said is kept, or is not to be kept. Rejects as `store` does. */
+  async conclude(
+    version: string,
+    { turnCount, erased }: SessionContext,
+    ending: () => Promise<Ending>,
+  ): Promise<boolean> {
+    if (turnCount === 0) return true;
+    // What is to be erased must not be written afterwards by an attempt of before.
+    if (erased) return !this.#isUnderWay;
+    await this.store(version, await ending());
+    return true;
+  }
+
   /** `version` names what is archived. Rejects when the archive or the store does, or does not answer in time. */
   async store(version: string, ending: Ending): Promise<void> {
     if (this.#isUnderWay) throw new Error('the archive has not answered the attempt before');

@@ -9,6 +9,7 @@
 import type { GenerationError, GenerationOutput, Turn } from '../../machines/vocabulary.ts';
 import type { ConversationView, WindowReport } from '../conversation/port.ts';
 import type { GenerationChunk, GenerationPrefix, GenerationResult, Generator } from '../generation/port.ts';
+import type { StepEvent } from './step.ts';
 
 export interface RunRequest {
   readonly sessionId: string;
@@ -53,6 +54,13 @@ export function startGeneration(
     if (!abort.signal.aborted) onChunk(chunk);
   }).then(finish, () => finish(failed('internal', true, null)));
   return { key, stop: () => abort.abort() };
+}
+
+/** How the session hears of it. */
+export function eventOf(result: RunResult, at: number): StepEvent {
+  return result.kind === 'completed'
+    ? { type: 'xstate.done.actor.generation', at, output: result.output }
+    : { type: 'xstate.error.actor.generation', at, error: result.error };
 }
 
 async function drive(
