@@ -146,7 +146,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         store,
         directory,
         archive,
-        analytics: createAnalytics(store, archive, clock.now),
+        analytics: createAnalytics(store, archive, clock.monotonicMs),
         clock,
         greet,
         audit,
@@ -166,6 +166,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     archive,
     meters,
     now: clock.now,
+    monotonicMs: clock.monotonicMs,
     async endsAt(sessionId) {
       const view = await directory.view(sessionId);
       return view === null ? null : Math.min(idleEndsAt(view.context), absoluteEndsAt(view.context));

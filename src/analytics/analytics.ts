@@ -24,14 +24,15 @@ export type Analytics = (range: Range) => Promise<Report>;
 const FRESH_MS = 3_000;
 const RANGES_MAX = 16;
 
-export function createAnalytics(store: Store, archive: Archive, now: () => number): Analytics {
-  const recent = new Map<string, { readonly at: number; readonly figures: Promise<ArchiveFigures> }>();
+/** `nowMs`: by a clock that nobody sets. */
+export function createAnalytics(store: Store, archive: Archive, nowMs: () => number): Analytics {
+  const recent = new Map<string, { readonly atMs: number; readonly figures: Promise<ArchiveFigures> }>();
 
   function figures(range: Range): Promise<ArchiveFigures> {
     const key = JSON.stringify([range.from ?? null, range.to ?? null]);
     const known = recent.get(key);
-    if (known !== undefined && now() - known.at < FRESH_MS) return known.figures;
-    const counted = { at: now(), figures: archive.figures(range) };
+    if (known !== undefined && nowMs() - known.atMs < FRESH_MS) return known.figures;
+    const counted = { atMs: nowMs(), figures: archive.figures(range) };
     recent.delete(key);
     recent.set(key, counted);
     counted.figures.catch(() => recent.get(key) === counted && recent.delete(key));

@@ -15,6 +15,7 @@ export interface PopulationPorts {
   readonly archive: Archive;
   readonly meters: Meters;
   readonly now: () => number;
+  readonly monotonicMs: () => number;
   /** When the session ends if nothing happens; null where it is gone. */
   readonly endsAt: (sessionId: string) => Promise<number | null>;
 }
@@ -32,9 +33,9 @@ const SAMPLE = 32;
 const STATES = ['connected', 'processing', 'idle'];
 
 export function watchPopulation(registry: Registry, ports: PopulationPorts): void {
-  const { store, archive, meters, now, endsAt } = ports;
+  const { store, archive, meters, now, monotonicMs, endsAt } = ports;
   let cursor: string | null = null;
-  let latest: { readonly at: number; readonly look: Promise<Look> } | null = null;
+  let latest: { readonly atMs: number; readonly look: Promise<Look> } | null = null;
 
   async function sample(): Promise<void> {
     const page = await store.list({ limit: SAMPLE, ...(cursor === null ? {} : { cursor }) });
@@ -55,7 +56,8 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
   }
 
   function recent(): Promise<Look> {
-    if (latest === null || now() - latest.at >= FRESH_MS) latest = { at: now(), look: look() };
+    if (latest === null || monotonicMs() - latest.atMs >= FRESH_MS)
+      latest = { atMs: monotonicMs(), look: look() };
     return latest.look;
   }
 

@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<Exit> {
     say(`${parsed.why}\n\n${USAGE}`);
     return EXIT.usage;
   }
-  const startedAt = Date.now();
+  const startedMs = performance.now();
   let ends: Ends | null = null;
   try {
     const config = readConfig(process.env);
@@ -48,7 +48,7 @@ async function main(args: readonly string[]): Promise<Exit> {
       from: withoutPassword(from),
       to: withoutPassword(to),
       ...summary,
-      seconds: (Date.now() - startedAt) / 1_000,
+      seconds: (performance.now() - startedMs) / 1_000,
       exit,
     };
     process.stdout.write(`${JSON.stringify(whole)}\n`);

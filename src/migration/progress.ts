@@ -13,24 +13,24 @@ const BAR_EVERY_MS = 100;
 
 export function createProgress(
   out: Writable & { readonly isTTY?: boolean },
-  now: () => number = Date.now,
+  nowMs: () => number = () => performance.now(),
 ): Progress {
   const isTerminal = out.isTTY === true;
   let name = '';
   let total = 0;
   let done = 0;
   let first = 0;
-  let startedAt = 0;
-  let saidAt = 0;
+  let startedMs = 0;
+  let saidMs = 0;
 
   const remaining = (): string => {
     const moved = done - first;
     if (moved === 0) return '';
-    const seconds = Math.ceil(((now() - startedAt) / moved) * Math.max(0, total - done) * 0.001);
+    const seconds = Math.ceil(((nowMs() - startedMs) / moved) * Math.max(0, total - done) * 0.001);
     return ` ${seconds} s left`;
   };
   const say = (): void => {
-    saidAt = now();
+    saidMs = nowMs();
     const share = total === 0 ? 1 : Math.min(1, done / total);
     const text = `${name} ${String(Math.floor(share * 100)).padStart(3)} % ${done}/${Math.max(total, done)}`;
     if (!isTerminal) {
@@ -47,12 +47,12 @@ export function createProgress(
       total = expected;
       done = already;
       first = already;
-      startedAt = now();
+      startedMs = nowMs();
       say();
     },
     advance(by) {
       done += by;
-      if (now() - saidAt >= (isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS)) say();
+      if (nowMs() - saidMs >= (isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS)) say();
     },
     end() {
       say();
