@@ -145,7 +145,7 @@ describe('keys that are not as the store left them', () => {
   it('a claim whose lock ran out between its two round trips, and was taken, is no claim', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const slow = { acquire: async () => 'a-lock-that-ran-out' };
-    const batch = createBatch(admin);
+    const batch = createBatch(admin, 3_000);
     const claim = createWrites(batch, slow, OPTIONS).claim(sessionId, 'slow');
     expect(await claim).toMatchObject({ kind: 'held', instance: 'a' });
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));

@@ -5,6 +5,8 @@
  *  I2  A call is sent once. If its connection dies the outcome is unknown and the call is rejected; only the
  *      caller, who knows its write id, may send it again.
  *  I3  While there is no connection, calls are rejected at once: no queue grows during an outage.
+ *  I4  A call is answered or rejected within a bounded time, whatever becomes of it below: who waits for ever for one
+ *      page of a log sends its client nothing any more.
  *
  * ioredis' own pipeline, and its auto-pipelining, which is built on it, keep two promises and a position per call:
  * measured at equal work they take 1.9 times the CPU of this and give half the calls per second. A Redis Cluster has
@@ -26,8 +28,13 @@ export interface Batch {
 
 type Send = Batch['send'];
 
-export function createBatch(client: Redis | Cluster): Batch {
-  const transmit = client.isCluster ? sendToCluster(client as Cluster) : sendTogether(client as Redis);
+/** Among others, and alone. */
+const TRIES_IN_CLUSTER = 2;
+
+export function createBatch(client: Redis | Cluster, commandTimeoutMs: number): Batch {
+  const transmit = client.isCluster
+    ? sendToCluster(client as Cluster, commandTimeoutMs)
+    : sendTogether(client as Redis);
   let closed = false;
 
   const send: Send = async (command, args) => {
@@ -96,16 +103,17 @@ const REDIRECTED = /^(MOVED|ASK|TRYAGAIN)\b/;
 /**
  * A pipeline carries the calls of many slots, and ioredis follows a redirection only where all of it was redirected:
  * a slot that moved would never be found again. So what was redirected is sent once more, alone; then ioredis follows
- * it and learns where the slot is.
+ * it and learns where the slot is. While a slot moves, ioredis puts calls aside, where its own timeout does not reach
+ * all of them: so each has a last moment here (I4).
  */
-function sendToCluster(cluster: Cluster): Send {
+function sendToCluster(cluster: Cluster, commandTimeoutMs: number): Send {
   const sendAmongOthers: Send = (command, args) => {
     const [first = '', second = '', ...rest] = args;
     if (command === 'evalsha') return cluster.evalsha(String(first), Number(second), ...rest);
     if (command === 'eval') return cluster.eval(String(first), Number(second), ...rest);
     return cluster.spublish(String(first), String(second));
   };
-  return async (command, args) => {
+  const sendOn: Send = async (command, args) => {
     try {
       return await sendAmongOthers(command, args);
     } catch (error) {
@@ -113,4 +121,14 @@ function sendToCluster(cluster: Cluster): Send {
       return await cluster.sendCommand(new Command(command, [...args], { replyEncoding: 'utf8' }));
     }
   };
+  return (command, args) =>
+    new Promise((resolve, reject) => {
+      const givenUp = setTimeout(
+        () => reject(storeError('STORE_TIMEOUT', 'the cluster gave no answer')),
+        TRIES_IN_CLUSTER * commandTimeoutMs,
+      );
+      sendOn(command, args)
+        .finally(() => clearTimeout(givenUp))
+        .then(resolve, reject);
+    });
 }

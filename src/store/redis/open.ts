@@ -85,7 +85,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   });
 
   const durability = () => [...new Set(facts.map((node) => node.durability))].join(', ');
-  const batch = createBatch(commits);
+  const batch = createBatch(commits, timeoutMs);
   const writes = createWrites(batch, createLocks(batch, options.leaseMs), options);
   const subscriber = createSubscriber(listening);
   const scrubFiles = sharedScrub(() => scrub(commits, log));
