@@ -66,7 +66,6 @@ export function connect(address: Address, purpose: 'commit' | 'hints', commandTi
   const { username, password, tls } = address;
   return new Cluster([...address.nodes], {
     enableOfflineQueue: false,
-    enableAutoPipelining: purpose === 'commit',
     shardedSubscribers: purpose === 'hints',
     clusterRetryStrategy: retryDelayMs,
     // A node that died is replaced by its replica after seconds; within the command's time we ask again.
