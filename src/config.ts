@@ -95,7 +95,7 @@ export const environmentSchema = z.object({
   RATE_MESSAGES_PER_MINUTE: ms(0).describe(
     'messages and extensions of one user, or of one session where nobody is named, over sockets and HTTP',
   ),
-  RATE_GUESSES_PER_MINUTE: ms(1_000).describe(
+  RATE_GUESSES_PER_MINUTE: ms(0).describe(
     'lookups of one address that meet no session or a forbidden one; beyond it, it may name no session for a while',
   ),
   TRUST_PROXY: z

@@ -101,7 +101,7 @@ describe('the configuration', () => {
       connectionsPerMinute: 0,
       requestsPerMinute: 0,
       messagesPerMinute: 0,
-      guessesPerMinute: 1_000,
+      guessesPerMinute: 0,
     });
     expect(proxy).toEqual({ trust: { kind: 'hops', hops: 0 }, header: 'x-forwarded-for' });
   });
