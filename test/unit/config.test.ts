@@ -94,7 +94,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('limits the sessions of a user and guesses, and no volume, where nobody says otherwise', () => {
+  it('limits the sessions of a user, and no rate, where nobody says otherwise', () => {
     const { limits, session, proxy } = readConfig({});
     expect(session.sessionsPerUserMax).toBe(100);
     expect(limits).toEqual({
