@@ -11,6 +11,8 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY machines ./machines
 COPY src ./src
+# docker build --build-arg BUILD_COMMIT=$(git rev-parse HEAD): no repository is in here to ask.
+ARG BUILD_COMMIT
 RUN node scripts/build.mjs
 
 FROM base AS dependencies

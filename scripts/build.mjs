@@ -15,12 +15,14 @@ import {
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runChild } from './child.mjs';
+import { commitOf } from './commit.mjs';
 import { withLock } from './lock.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const inputs = ['machines', 'src'];
 const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.mjs'];
+const buildFile = 'build.json';
 const assetTypes = new Set(['.lua', '.sql', '.html', '.css', '.js', '.svg', '.txt', '.md']);
 const stampName = '.source-hash';
 
@@ -30,7 +32,10 @@ const stampName = '.source-hash';
  * @returns {Promise<number>} an exit code
  */
 export async function ensureBuilt({ quiet = false, force = false } = {}) {
-  if (!force && isFresh()) return 0;
+  if (!force && isFresh()) {
+    stampCommit();
+    return 0;
+  }
   return withLock(join(root, 'node_modules', '.rehydra', 'build.lock'), async () => {
     // The holder that we waited for may have built exactly this.
     if (!force && isFresh()) return 0;
@@ -55,6 +60,25 @@ function sourceHash() {
     hash.update(`${path}\0${content.length}\0`).update(content);
   }
   return hash.digest('hex');
+}
+
+/** A commit that changes no source makes no new build, but the build then belongs to that commit. */
+function stampCommit() {
+  const path = join(dist, buildFile);
+  const wanted = buildDescription();
+  try {
+    if (existsSync(path) && readFileSync(path, 'utf8') === wanted) return;
+    const next = `${path}.${process.pid}`;
+    writeFileSync(next, wanted);
+    renameSync(next, path);
+  } catch {
+    // A read-only tree, or another terminal swaps dist: the older description stays.
+  }
+}
+
+function buildDescription() {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return `${JSON.stringify({ version, commit: commitOf(root, [...settings, 'package.json', ...inputs]) })}\n`;
 }
 
 /** @param {string} folder @returns {string[]} */
@@ -90,6 +114,7 @@ async function build() {
     );
     if (code !== 0) return code;
     copyAssets(next);
+    writeFileSync(join(next, buildFile), buildDescription());
     writeFileSync(join(next, stampName), hash);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(next, dist);

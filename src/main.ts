@@ -2,6 +2,12 @@
 import { readConfig } from './config.ts';
 import { type Service, startService } from './service.ts';
 import { openLog } from './telemetry/log.ts';
+import { commit, version } from './version.ts';
+
+if (process.argv.includes('--version')) {
+  process.stdout.write(`rehydra ${version} (${commit})\n`);
+  process.exit(0);
+}
 
 const config = readConfig(process.env);
 const log = openLog(config.logLevel, config.instance);
