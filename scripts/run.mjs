@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.mjs';
 import { runChild } from './child.mjs';
 import { withLock } from './lock.mjs';
+import { refusalOf, thisHost } from './system.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stateDir = join(root, 'node_modules', '.rehydra');
@@ -22,9 +23,9 @@ process.exitCode = await main(process.argv.slice(2));
 
 /** @param {string[]} argv @returns {Promise<number>} */
 async function main(argv) {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 19)) {
-    console.error(`rehydra: Node 20.19 or later is needed, this is ${process.versions.node}`);
+  const refusal = refusalOf(thisHost());
+  if (refusal !== null) {
+    console.error(`rehydra: ${refusal}`);
     return 1;
   }
 

@@ -44,17 +44,25 @@ function nothingFits(host: Host, candidates: readonly UwsBuild[]): string {
   );
 }
 
-function remedy(host: Host): string {
-  const major = Number.parseInt(host.node, 10);
-  if (host.platform === 'linux' && host.glibc === undefined) {
+// The same knowledge as in scripts/system.mjs, which refuses before anything is installed; a test compares them.
+function remedy({ node, platform, arch, glibc }: Host): string {
+  const major = Number.parseInt(node, 10);
+  const isLinux = platform === 'linux';
+  if (isLinux && glibc === undefined) {
     return 'use a glibc system such as Debian or Ubuntu, musl is not supported';
   }
-  if (![20, 22, 24, 26].includes(major)) return 'use Node 20, 22, 24 or 26';
-  if (host.platform === 'linux' && major >= 24 && isOlder(host.glibc, 2, 38)) {
+  if (!BINARIES.includes(`${platform} ${arch}`)) return `use one of ${BINARIES.join(', ')}`;
+  if (![20, 22, 23, 24, 26].includes(major)) return 'use Node 20, 22, 23, 24 or 26';
+  if (arch === 'arm' && major >= 24) return 'use Node 20, 22 or 23';
+  if (isLinux && isOlder(glibc, 2, 27))
+    return 'use a system with glibc 2.38 or later (Debian 13, Ubuntu 24.04)';
+  if (isLinux && major >= 24 && isOlder(glibc, 2, 38)) {
     return 'use a system with glibc 2.38 or later (Debian 13, Ubuntu 24.04), or Node 20 or 22';
   }
   return 'run `npm install` with this Node and without --omit=optional';
 }
+
+const BINARIES = ['linux x64', 'linux arm64', 'linux arm', 'darwin x64', 'darwin arm64', 'win32 x64'];
 
 function isOlder(version: string | undefined, major: number, minor: number): boolean {
   const [ownMajor = 0, ownMinor = 0] = (version ?? '').split('.').map(Number);

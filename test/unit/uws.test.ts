@@ -49,7 +49,7 @@ describe('loading uWebSockets.js', () => {
 
   it('names the remedy that fits the host', async () => {
     expect(await complaint({ ...debian12, glibc: undefined })).toContain('musl is not supported');
-    expect(await complaint({ ...debian12, node: '21.7.0' })).toContain('use Node 20, 22, 24 or 26');
+    expect(await complaint({ ...debian12, node: '21.7.0' })).toContain('use Node 20, 22, 23, 24 or 26');
     expect(await complaint({ ...debian12, glibc: '2.41' })).toContain('npm install');
     expect(await complaint({ ...debian12, node: '22.1.0' })).toContain('npm install');
     expect(await complaint({ ...debian12, platform: 'darwin', glibc: undefined })).toContain('npm install');
