@@ -14,6 +14,10 @@ export function accessOf(context: SessionContext, userId: string | null | undefi
   return share?.access ?? 'none';
 }
 
+export function mayWrite(context: SessionContext, userId: string | null | undefined, at: number): boolean {
+  return ['owner', 'write'].includes(accessOf(context, userId, at));
+}
+
 /** More are not a consultation but a broadcast, and each is in every snapshot. */
 const SHARES_MAX = 16;
 

@@ -13,7 +13,7 @@ export const firstContext = (input: SessionInput): SessionContext => ({
   attached: [input.instance],
   queue: [],
   turn: null,
-  patient: {},
+  patient: input.patient ?? {},
   shares: [],
   present: input.userId === null ? [] : [{ userId: input.userId, instance: input.instance }],
   turnCount: 0,

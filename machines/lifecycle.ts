@@ -1,13 +1,17 @@
 /** What concerns the session as a whole: the state it says it is in, what it learns, what it refuses, its end. */
 import { assertEvent } from 'xstate';
+import { mayWrite } from './access.ts';
 import { ask, remember, say } from './action.ts';
 import type { EndReason, RefusalCode, TopState } from './vocabulary.ts';
 
 export const lifecycleActions = {
   sayState: say<{ readonly value: TopState }>((_, { value }) => ({ type: 'state', value })),
   learn: remember(({ context, event }) => {
-    assertEvent(event, 'message');
-    return { patient: event.patient ?? context.patient };
+    assertEvent(event, ['attach', 'message']);
+    const speaker = event.type === 'attach' ? event.userId : event.author;
+    // A guest who may only read comes in by `attach` too; the patient is not theirs to change.
+    if (event.patient === undefined || !mayWrite(context, speaker, event.at)) return {};
+    return { patient: event.patient };
   }),
   recordSummary: ask(({ event }) => {
     assertEvent(event, 'summarised');

@@ -74,7 +74,7 @@ export const sessionMachine = inSession.createMachine({
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: '.fresh', actions: ['sayArrival', 'join', 'touch'] },
+          { target: '.fresh', actions: ['sayArrival', 'learn', 'join', 'touch'] },
         ],
         detach: [
           { guard: 'isLastToLeave', target: 'idle', actions: ['sayDeparture', 'leave'] },
@@ -91,7 +91,7 @@ export const sessionMachine = inSession.createMachine({
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { actions: ['sayArrival', 'join', 'touch'] },
+          { actions: ['sayArrival', 'learn', 'join', 'touch'] },
         ],
         detach: { actions: ['sayDeparture', 'leave'] },
         extend: { actions: 'touch' },
@@ -166,7 +166,7 @@ export const sessionMachine = inSession.createMachine({
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: 'connected', actions: ['sayArrival', 'join', 'touch'] },
+          { target: 'connected', actions: ['sayArrival', 'learn', 'join', 'touch'] },
         ],
         detach: { actions: ['sayDeparture', 'leave'] },
         extend: { target: '.fresh', actions: 'touch' },

@@ -1,13 +1,13 @@
 /** The invitations into a session: given, taken back, and asked at the door. The rule itself is in access.ts. */
 import { assertEvent } from 'xstate';
-import { accessOf, sharesAreFull } from './access.ts';
+import { accessOf, mayWrite, sharesAreFull } from './access.ts';
 import { type Heard, remember, say } from './action.ts';
 
 export const sharingGuards = {
   mayNotEnter: ({ context, event }: Heard) =>
     event.type === 'attach' && accessOf(context, event.userId, event.at) === 'none',
   mayNotWrite: ({ context, event }: Heard) =>
-    event.type === 'message' && !['owner', 'write'].includes(accessOf(context, event.author, event.at)),
+    event.type === 'message' && !mayWrite(context, event.author, event.at),
   sharesAreFull: ({ context, event }: Heard) =>
     event.type === 'share' && sharesAreFull(context, event.share.userId, event.at),
   knowsShare: ({ context, event }: Heard) =>

@@ -71,6 +71,7 @@ export interface SessionInput {
   readonly clientId: string | null;
   readonly userId: string | null;
   readonly diagnosisId: string | null;
+  readonly patient?: Readonly<Record<string, unknown>>;
   readonly limits: SessionLimits;
 }
 
@@ -110,6 +111,10 @@ export type SessionEvent =
       readonly clientId?: string;
       readonly userId?: string;
       readonly diagnosisId?: string;
+      /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
+      readonly patient?: Readonly<Record<string, unknown>>;
+      /** The client resumes and may repeat an old hello: its patient adds to the picture and changes nothing in it. */
+      readonly addsOnly?: boolean;
     }
   /** With `userId` only that user left the instance; without, its last socket is gone. */
   | { readonly type: 'detach'; readonly at: number; readonly instance: string; readonly userId?: string }

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { absoluteEndsAt, idleEndsAt } from '../../machines/session.ts';
+import { patientFromChat } from '../conversation/patient.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import type { TransientFrame } from '../protocol/server-frames.ts';
@@ -55,6 +56,9 @@ export async function greet(
     ...(hello.client_id === undefined ? {} : { clientId: hello.client_id }),
     ...(hello.user_id === undefined ? {} : { userId: hello.user_id }),
     ...(hello.diagnosis_id === undefined ? {} : { diagnosisId: hello.diagnosis_id }),
+    ...(hello.patient === undefined
+      ? {}
+      : { patient: patientFromChat(hello.patient), addsOnly: hello.after !== undefined }),
   });
   if (attached.kind === 'refused') {
     await depart(ports, subscription);

@@ -37,8 +37,12 @@ const hello = z.strictObject({
   client_id: shortText.optional(),
   user_id: shortText.optional(),
   diagnosis_id: shortText.optional(),
-  token: z.string().max(8192).optional(),
-  patient: patient.optional(),
+  token: z.string().max(8192).optional().describe('reserved: accepted, and not read by this version'),
+  patient: patient
+    .optional()
+    .describe(
+      'merged into what the session knows of its patient; with `after` it only adds what is not known yet',
+    ),
 });
 
 const message = z
@@ -51,7 +55,7 @@ const message = z
       .max(64)
       .refine((id) => id.isWellFormed(), { error: 'is not well-formed text' }),
     content: z.string().min(1).optional(),
-    patient: patient.optional(),
+    patient: patient.optional().describe('merged into what the session knows of its patient'),
     policy: policySchema.optional(),
     options: generationOptionsSchema.optional(),
   })

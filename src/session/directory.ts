@@ -57,6 +57,9 @@ export interface Visitor {
   readonly clientId?: string;
   readonly userId?: string;
   readonly diagnosisId?: string;
+  /** A picture as `patientFromChat` makes it. */
+  readonly patient?: Readonly<Record<string, unknown>>;
+  readonly addsOnly?: boolean;
 }
 
 export type AttachOutcome =
@@ -252,6 +255,7 @@ export class Directory {
       clientId: visitor.clientId ?? null,
       userId: visitor.userId ?? null,
       diagnosisId: visitor.diagnosisId ?? null,
+      patient: visitor.patient ?? {},
       limits: this.#options.limits,
     };
   }

@@ -16,6 +16,8 @@ const eventSchema = z.discriminatedUnion('type', [
     clientId: z.string().optional(),
     userId: z.string().optional(),
     diagnosisId: z.string().optional(),
+    patient: z.record(z.string(), z.json()).optional(),
+    addsOnly: z.boolean().optional(),
   }),
   z.strictObject({ type: z.literal('detach'), at, instance: z.string(), userId: z.string().optional() }),
   z.strictObject({

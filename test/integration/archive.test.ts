@@ -115,6 +115,16 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     expect(exported.body).toMatchObject({ count: 1, cursor: null, sessions: [life] });
   });
 
+  it('has the patient that a client named in its hello', async () => {
+    const sessionId = randomUUID();
+    const client = await TestClient.greet(instance.url, { session_id: sessionId, patient: { age: 60 } });
+    client.message('m-1', 'my knee hurts');
+    await client.completed('m-1');
+    expect(await del(instance, sessionId)).toBe(200);
+    const { body } = await get(instance, `/api/archive/${sessionId}`);
+    expect(body.lives).toMatchObject([{ patient: { age: { years: 60 } } }]);
+  });
+
   it('has a session that nobody closed, once its time was up', async () => {
     const sessionId = randomUUID();
     await say(brief, sessionId, 'an itching elbow');
