@@ -69,7 +69,11 @@ function transition(data: UserData, template: Template, messageId: string, done:
   data.head += template.frames.length;
   let text = '';
   for (const { before, hole } of template.cuts) text += before + argument(values[hole]);
-  redis.send(text + template.end, done);
+  redis.send(text + template.end, (reply) => {
+    // The script answers a message id that it has already taken with that id, and stores nothing.
+    if (!reply.startsWith(':')) throw new Error(`the floor's transition was not stored: ${reply}`);
+    done();
+  });
 }
 
 uws

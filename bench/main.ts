@@ -1,6 +1,7 @@
 /**
  * `npm run bench` answers every question and writes docs/BENCHMARKS.md.
- * `-- --quick` takes a minute and writes nothing, `-- --only turns,step` answers some and writes nothing.
+ * `-- --quick` asks every question of little and writes nothing: it shows that the benchmark runs.
+ * `-- --only turns,step` answers some and writes nothing. A figure that is missing fails the run.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -12,7 +13,7 @@ import { openStage, type Stage } from './measure/stage.ts';
 import { memory } from './memory.ts';
 import { rehydrate } from './rehydrate.ts';
 import { documentOf } from './report/document.ts';
-import type { Section } from './report/table.ts';
+import { MISSING, type Section } from './report/table.ts';
 import { sessions } from './sessions.ts';
 import { steps } from './step.ts';
 import { tokens } from './tokens.ts';
@@ -62,6 +63,11 @@ try {
   await stage.close();
 }
 
+const incomplete = sections.filter(({ body }) => body.includes(MISSING));
+if (incomplete.length > 0) {
+  console.error(`\nfigures are missing under: ${incomplete.map(({ title }) => title).join(', ')}`);
+  process.exit(1);
+}
 const whole = !values.quick && values.only === undefined;
 if (whole || values.out !== undefined) {
   const file = values.out ?? fileURLToPath(new URL('../docs/BENCHMARKS.md', import.meta.url));

@@ -4,17 +4,17 @@ import type { Extent } from './measure/extent.ts';
 import { INSPECTED, memoryOf } from './measure/heap.ts';
 import type { Stage } from './measure/stage.ts';
 import { readUsage, usageBetween } from './measure/usage.ts';
-import { figure, type Row, type Section, table } from './report/table.ts';
+import { figure, hundredths, type Row, type Section, table } from './report/table.ts';
 
 /** The first sockets grow what is shared by all. */
 const SHARE_FIRST = 0.2;
 const GROUP = 'quiet';
 const ASLEEP_WITHIN_MS = 30_000;
 const NEVER_MS = '3600000';
-const QUIET_MS = 3_000;
 const pause = (ms: number) => new Promise<void>((resume) => setTimeout(resume, ms));
 
 export async function memory(stage: Stage, extent: Extent): Promise<Section> {
+  const { silenceMs } = extent;
   const rows: Row[] = [];
   for (const [name, hibernateMs, awake] of [
     ['asleep: a socket only', '500', false],
@@ -27,7 +27,10 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
     const { generator } = stage;
     const settled = async (expected: number) => {
       const deadlineMs = performance.now() + ASLEEP_WITHIN_MS;
-      while ((await residents(program)) !== expected && performance.now() < deadlineMs) await pause(100);
+      while ((await residents(program)) !== expected) {
+        if (performance.now() > deadlineMs) throw new Error(`${name}: never ${expected} resident sessions`);
+        await pause(100);
+      }
       return memoryOf(program);
     };
     const first = Math.round(extent.sockets * SHARE_FIRST);
@@ -41,7 +44,7 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
     const after = await settled(awake ? first + extent.sockets : 0);
     const quietFrom = readUsage([program.pid]);
     const callsBefore = await scriptCalls(redis);
-    await pause(QUIET_MS);
+    await pause(silenceMs);
     const calls = (await scriptCalls(redis)) - callsBefore;
     const quiet = usageBetween(quietFrom, readUsage([program.pid]), 0);
     await generator.run('end', { group: GROUP, how: 'drop' });
@@ -53,14 +56,14 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
       each(after.heapBytes - before.heapBytes),
       `${figure(before.rssBytes / 2 ** 20)} MiB`,
       figure((extent.sockets / tookMs) * 1_000),
-      ((quiet.cpuMs[0] ?? 0) / QUIET_MS).toFixed(2),
-      figure((calls / QUIET_MS) * 1_000),
+      hundredths((quiet.cpuMs[0] ?? 0) / silenceMs),
+      figure((calls / silenceMs) * 1_000),
     ]);
     await stage.clear();
   }
   const words =
     'Resident and heap memory of the service after a full collection, before and after so many more clients said hello; ' +
-    `${(SHARE_FIRST * 100).toFixed(0)} % as many were there before, so that pools and tables exist. The kernel's share of a socket is in neither. "quiet" is ${QUIET_MS / 1_000} s in which no client says anything; an awake session renews its lease, here one of 60 s.`;
+    `${(SHARE_FIRST * 100).toFixed(0)} % as many were there before, so that pools and tables exist. The kernel's share of a socket is in neither. "quiet" is ${silenceMs / 1_000} s in which no client says anything; an awake session renews its lease, here one of 60 s.`;
   const head = [
     'sessions',
     'added',

@@ -28,8 +28,10 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
     if (!keepSockets) {
       await generator.run('end', { group: GROUP, how: 'drop' });
       const deadlineMs = performance.now() + 20_000;
-      while ((await residents(program)) > 0 && performance.now() < deadlineMs)
+      while ((await residents(program)) > 0) {
+        if (performance.now() > deadlineMs) throw new Error('sessions without a client did not fall asleep');
         await new Promise((resume) => setTimeout(resume, 100));
+      }
     }
     return sessionIds;
   };

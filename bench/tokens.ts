@@ -6,7 +6,7 @@ import { quietest } from './measure/quiet.ts';
 import { inTurns } from './measure/repeats.ts';
 import type { Stage } from './measure/stage.ts';
 import { median, spread } from './measure/summary.ts';
-import { figure, percent, type Row, type Section, table } from './report/table.ts';
+import { figure, hundredths, percent, type Row, type Section, table } from './report/table.ts';
 
 interface Way {
   readonly name: string;
@@ -34,6 +34,7 @@ export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
   for (const count of extent.streams) {
     const measured = await inTurns(ways, repeats, (way) =>
       quietest(
+        extent,
         () => stream(stage, way, count, extent),
         (result) => result.usage,
       ),
@@ -92,7 +93,7 @@ function rowOf(way: Way, count: number, results: readonly StreamResult[]): Row {
     through ? figure(of((result) => result.tokens / result.frames)) : '–',
     through ? figure(cpu(0)) : '–',
     through ? figure(cpu(1)) : '–',
-    through ? of(({ usage, windowMs }) => (usage.cpuMs[0] ?? 0) / windowMs).toFixed(2) : '–',
-    of((result) => result.usage.foreignCores).toFixed(2),
+    through ? hundredths(of(({ usage, windowMs }) => (usage.cpuMs[0] ?? 0) / windowMs)) : '–',
+    hundredths(of((result) => result.usage.foreignCores)),
   ];
 }

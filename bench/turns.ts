@@ -13,7 +13,7 @@ import { appends, commits, emptied, scriptCalls } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { inTurns } from './measure/repeats.ts';
 import type { Stage } from './measure/stage.ts';
-import { type Row, type Section, table, times } from './report/table.ts';
+import { type Row, type Section, table, thousandths, times } from './report/table.ts';
 
 const WORKLOADS: readonly { readonly workload: Workload; readonly title: string; readonly words: string }[] =
   [
@@ -60,17 +60,20 @@ export async function turns(stage: Stage, extent: Extent): Promise<Section> {
     restart: [service, floor],
     turn: [service, embedded],
   };
+  const { quietMs, conversations } = extent;
   const load = (workload: Workload, inFlight: number) => ({
     ...spanOf(extent, workload, inFlight),
     workload,
     inFlight,
+    quietMs,
+    conversations,
   });
 
   const parts: string[] = [];
   for (const { workload, title, words } of WORKLOADS) {
     const contenders = contendersFor[workload];
     for (const contender of contenders)
-      await measureOnce(stage, contender, { ...warmUp(extent, workload), workload });
+      await measureOnce(stage, contender, { ...warmUp(extent, workload), workload, quietMs, conversations });
     const rows: Row[] = [];
     for (const inFlight of extent.inFlight) {
       const measured = await inTurns(contenders, extent.repeats, async (contender) => {
@@ -125,6 +128,7 @@ function overFloor(cells: readonly Cell[], floor: readonly Cell[] | undefined): 
 
 /** A lease so long that neither sweeping nor renewing happens meanwhile: every script call belongs to an input. */
 const LONG_LEASE_MS = '600000';
+const ROUND_TRIPS_IN_FLIGHT = 64;
 
 async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
   const { generator } = stage;
@@ -139,9 +143,18 @@ async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
   const rows: Row[] = [];
   for (const { workload } of WORKLOADS) {
     const group = 'round trips';
-    await generator.run('open', { group, port: program.port, count: workload === 'turn' ? 512 : 64 });
+    const count =
+      workload === 'turn' ? Math.max(ROUND_TRIPS_IN_FLIGHT, extent.conversations) : ROUND_TRIPS_IN_FLIGHT;
+    await generator.run('open', { group, port: program.port, count });
     const before = await read();
-    await generator.run('loop', { ...extent, group, workload, inFlight: 64, watch: [] });
+    await generator.run('loop', {
+      ...extent,
+      group,
+      workload,
+      inFlight: ROUND_TRIPS_IN_FLIGHT,
+      watch: [],
+      mustWork: 0,
+    });
     const after = await read();
     await generator.run('end', { group, how: 'close' });
     const calls = after.calls - before.calls;
@@ -153,11 +166,11 @@ async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
       whole(stored),
       whole(appended),
       whole(calls),
-      (calls / (stored + appended)).toFixed(3),
+      thousandths(calls / (stored + appended)),
     ]);
   }
   const words =
-    'Script calls that Redis counted (`INFO commandstats`), and writes that the service counted, 64 under way: 1.000 is ' +
+    `Script calls that Redis counted (\`INFO commandstats\`), and writes that the service counted, ${ROUND_TRIPS_IN_FLIGHT} under way: 1.000 is ` +
     'one round trip for each. Sweeping and renewing are kept out of it by a long lease; they do not depend on the load.';
   const head = ['workload', 'transitions', 'appends of text', 'script calls', 'calls ÷ write'];
   return `${words}\n\n${table(head, rows)}`;

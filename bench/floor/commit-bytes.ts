@@ -9,8 +9,8 @@ import { toEnvelope } from '../../src/session/envelope.ts';
 import { indexOf } from '../../src/session/session-index.ts';
 import { begin, type Resting, step } from '../../src/session/step.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
-import type { Fence } from '../../src/store/store.ts';
-import { question } from '../load/exchanges.ts';
+import type { Fence, StoredFrame } from '../../src/store/store.ts';
+import { exchange, question } from '../load/exchanges.ts';
 
 /** What changes from one commit of a session to the next. */
 export type Hole = 'writeId' | 'version' | 'head' | 'messageId';
@@ -29,6 +29,8 @@ const VERSION = 1_001;
 const HEAD = 1_002;
 /** Not to be found in anything else that is sent. */
 const MESSAGE_ID = 'message-id';
+/** Starts the turn that the rollback replaces. The machine refuses a message whose id it has already taken. */
+const EARLIER_MESSAGE_ID = 'earlier-message-id';
 
 export function sampleInput(sessionId: string): SessionInput {
   const limits = {
@@ -47,7 +49,7 @@ export function sampleMessage(policy: 'queue' | 'rollback', turnId: string): Ses
   return {
     type: 'message',
     at: AT + 1,
-    messageId: MESSAGE_ID,
+    messageId: policy === 'queue' ? EARLIER_MESSAGE_ID : MESSAGE_ID,
     turnId,
     content: question(0, 0),
     policy,
@@ -67,6 +69,7 @@ export async function commitBytes(
   if (workload === 'restart') resting = step(resting, sampleMessage('queue', turnId), '2').next;
   const { next, effects } = step(resting, event, String(VERSION));
   const composed = compose(effects, HEAD, 1, VERSION, null, null);
+  assertAnswers(workload, composed.frames);
   const due = Object.values(next.timers);
   if (next.snapshot.context.turn !== null) due.push(AT + LEASE_MS);
 
@@ -114,4 +117,13 @@ export async function commitBytes(
   });
   if (bytes === null) throw new Error('the writer called no script');
   return bytes;
+}
+
+/** A floor that stores less than the service, or that never answers, would be compared as if it did the same work. */
+function assertAnswers(workload: 'extend' | 'restart', frames: readonly StoredFrame[]): void {
+  const { replyStart } = exchange(workload);
+  // The reply to `extend` is a refusal, which is not stored.
+  const expected = workload === 'restart';
+  if (frames.some((frame) => frame.data.startsWith(replyStart)) !== expected)
+    throw new Error(`the transition of ${workload} stores ${frames.length} frames, which is not its answer`);
 }

@@ -14,6 +14,7 @@ export interface LoopOptions {
   readonly warmMs: number;
   readonly windowMs: number;
   readonly watch: readonly number[];
+  readonly mustWork: number;
 }
 
 const START_LENGTH = 40;
@@ -30,7 +31,7 @@ export function closedLoop(
   { next, replyStart }: Exchange,
   options: LoopOptions,
 ): Promise<LoopResult> {
-  const { inFlight, warmMs, windowMs, watch } = options;
+  const { inFlight, warmMs, windowMs, watch, mustWork } = options;
   const free = [...clients];
   let firstFree = 0;
   let underWay = 0;
@@ -99,10 +100,11 @@ export function closedLoop(
       phase = 'measuring';
       const close = () => {
         if (phase === 'over') return;
-        // A window that holds less than one answer for each says nothing: it stays open until it does.
         const openForMs = performance.now() - beganAt;
-        if (operations < inFlight && openForMs < windowMs + LONGER_MS)
-          return void setTimeout(close, LOOK_AGAIN_MS);
+        const { cpuMs } = usageBetween(before, readUsage(watch), 0);
+        // A window without one answer for each, or without one tick of CPU time, has no latency or no ratio to tell.
+        const saysEnough = operations >= inFlight && cpuMs.slice(0, mustWork).every((ms) => ms > 0);
+        if (!saysEnough && openForMs < windowMs + LONGER_MS) return void setTimeout(close, LOOK_AGAIN_MS);
         phase = 'over';
         result = {
           operations,

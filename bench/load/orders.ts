@@ -49,7 +49,13 @@ interface Orders {
     readonly result: { readonly sessionIds: readonly string[]; readonly tookMs: number };
   };
   loop: {
-    readonly order: Span & { readonly group: string; readonly workload: Workload; readonly inFlight: number };
+    readonly order: Span & {
+      readonly group: string;
+      readonly workload: Workload;
+      readonly inFlight: number;
+      /** The window stays open until each of the first so many watched processes has used CPU time. */
+      readonly mustWork: number;
+    };
     readonly result: LoopResult;
   };
   /** Every client of the group has one long answer streamed to it. */

@@ -111,11 +111,16 @@ function carryOut(request: Request): Promise<unknown> {
   }
 }
 
+function described({ kind, order }: Request): string {
+  const group = 'group' in order ? ` for ${order.group}` : '';
+  return 'workload' in order ? `${kind} of ${order.workload}${group}` : `${kind}${group}`;
+}
+
 process.on('message', (request: Request) => {
   const say = (reply: Reply) => process.send?.(reply);
   carryOut(request).then(
     (result) => say({ ok: true, result }),
-    (error: unknown) => say({ ok: false, error: `${request.kind}: ${error}` }),
+    (error: unknown) => say({ ok: false, error: `${described(request)}: ${error}` }),
   );
 });
 process.on('disconnect', () => process.exit());

@@ -1,7 +1,7 @@
 /** One server under one workload, once: sessions are made, the loop runs, the sessions are ended. */
 import type { RedisServer } from '../../test/support/redis-server.ts';
 import type { Workload } from '../load/orders.ts';
-import { figure, percent } from '../report/table.ts';
+import { figure, hundredths, percent } from '../report/table.ts';
 import type { Program } from './program.ts';
 import { quietest } from './quiet.ts';
 import type { Stage } from './stage.ts';
@@ -18,6 +18,8 @@ export interface Load {
   readonly inFlight: number;
   readonly warmMs: number;
   readonly windowMs: number;
+  readonly quietMs: number;
+  readonly conversations: number;
 }
 
 export interface Cell {
@@ -34,11 +36,9 @@ export interface Cell {
   readonly foreignCores: number;
 }
 
-/** A conversation that grows makes its turns dearer: many conversations share the turns. */
-const SESSIONS_FOR_TURNS = 512;
-
 export function measureCell(stage: Stage, contender: Contender, load: Load): Promise<Cell> {
   return quietest(
+    load,
     () => measureOnce(stage, contender, load),
     (cell) => cell,
   );
@@ -47,14 +47,10 @@ export function measureCell(stage: Stage, contender: Contender, load: Load): Pro
 export async function measureOnce(stage: Stage, contender: Contender, load: Load): Promise<Cell> {
   const { generator } = stage;
   const { program, redis, name: group } = contender;
-  const { workload, inFlight, warmMs, windowMs } = load;
-  const count = workload === 'turn' ? Math.max(inFlight, SESSIONS_FOR_TURNS) : inFlight;
-  const ours = stage.pids();
-  const watch = [
-    program.pid,
-    redis?.pid ?? process.pid,
-    ...ours.filter((pid) => pid !== program.pid && pid !== redis?.pid),
-  ];
+  const { workload, inFlight, warmMs, windowMs, conversations } = load;
+  const count = workload === 'turn' ? Math.max(inFlight, conversations) : inFlight;
+  const measured = redis === null ? [program.pid] : [program.pid, redis.pid];
+  const others = stage.pids().filter((pid) => !measured.includes(pid));
   await generator.run('open', { group, port: program.port, count });
   const loop = await generator.run('loop', {
     group,
@@ -62,7 +58,8 @@ export async function measureOnce(stage: Stage, contender: Contender, load: Load
     inFlight,
     warmMs,
     windowMs,
-    watch: [...new Set(watch)],
+    watch: [...measured, ...others],
+    mustWork: measured.length,
   });
   await generator.run('end', { group, how: 'close' });
   if (loop.operations === 0)
@@ -126,7 +123,7 @@ export function cellRow(cells: readonly Cell[]): readonly string[] {
     figure(of((cell) => cell.p99Ms)),
     figure(of((cell) => cell.serverCpuS)),
     redisCpuS === 0 ? '–' : figure(redisCpuS),
-    cores.map((share) => share.toFixed(2)).join(' · '),
-    of((cell) => cell.foreignCores).toFixed(2),
+    cores.map(hundredths).join(' · '),
+    hundredths(of((cell) => cell.foreignCores)),
   ];
 }

@@ -3,10 +3,11 @@ import { Redis } from 'ioredis';
 import type { RedisServer } from '../../test/support/redis-server.ts';
 import type { Program } from './program.ts';
 
-/** The value of a series without labels but the instance; 0 where it is not there yet. */
+/** The value of a series without labels but the instance; 0 before it was first counted. */
 async function metric({ port }: Program, name: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const text = await response.text();
+  if (!text.includes(`# HELP ${name} `)) throw new Error(`the service has no metric ${name}`);
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{`));
   return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
 }

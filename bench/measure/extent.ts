@@ -10,6 +10,12 @@ export interface Extent {
   readonly storedMany: number;
   readonly greetings: number;
   readonly steps: number;
+  /** A conversation that grows makes its turns dearer: so many conversations share the turns. */
+  readonly conversations: number;
+  /** How long clients say nothing while the cost of silence is measured. */
+  readonly silenceMs: number;
+  /** How long the run may wait for quiet moments, and measure noisy windows again. */
+  readonly quietMs: number;
 }
 
 export const usual: Extent = {
@@ -23,17 +29,24 @@ export const usual: Extent = {
   storedMany: 20_000,
   greetings: 300,
   steps: 20_000,
+  conversations: 512,
+  silenceMs: 3_000,
+  quietMs: 40_000,
 };
 
+/** Asks every question and checks that each is answered. Its figures mean nothing. */
 export const quick: Extent = {
-  repeats: 2,
-  warmMs: 200,
-  windowMs: 600,
-  inFlight: [64],
-  streams: [64],
-  sockets: 1_000,
-  storedFew: 100,
-  storedMany: 3_000,
-  greetings: 100,
-  steps: 4_000,
+  repeats: 1,
+  warmMs: 50,
+  windowMs: 150,
+  inFlight: [8],
+  streams: [8],
+  sockets: 50,
+  storedFew: 20,
+  storedMany: 100,
+  greetings: 16,
+  steps: 200,
+  conversations: 16,
+  silenceMs: 500,
+  quietMs: 0,
 };

@@ -1,8 +1,9 @@
 /**
  * Other work on the machine spoils a window. So each begins in a quiet moment where there is one, and a noisy one is
  * measured again and the quietest kept: chosen by its noise, never by its result. The time for both is bounded for
- * the whole run: on a machine that is never quiet the noise is told and that is all.
+ * the whole run by the extent: on a machine that is never quiet the noise is told and that is all.
  */
+import type { Extent } from './extent.ts';
 import { median } from './summary.ts';
 import { readUsage } from './usage.ts';
 
@@ -13,7 +14,6 @@ interface Noisy {
 const QUIET_CORES = 0.15;
 const TRIES = 3;
 const LOOK_MS = 100;
-const BUDGET_MS = 40_000;
 let spentMs = 0;
 const kept: number[] = [];
 
@@ -28,8 +28,8 @@ export function noiseSoFar(): {
 }
 
 /** Between two windows our own programs rest: what is busy then is somebody else's. */
-async function calm(): Promise<void> {
-  while (spentMs < BUDGET_MS) {
+async function calm(budgetMs: number): Promise<void> {
+  while (spentMs < budgetMs) {
     const before = readUsage([]);
     await new Promise((resume) => setTimeout(resume, LOOK_MS));
     const after = readUsage([]);
@@ -38,13 +38,17 @@ async function calm(): Promise<void> {
   }
 }
 
-export async function quietest<R>(measure: () => Promise<R>, noiseOf: (result: R) => Noisy): Promise<R> {
-  await calm();
+export async function quietest<R>(
+  { quietMs }: Pick<Extent, 'quietMs'>,
+  measure: () => Promise<R>,
+  noiseOf: (result: R) => Noisy,
+): Promise<R> {
+  await calm(quietMs);
   let best = await measure();
-  for (let attempt = 1; attempt < TRIES && spentMs < BUDGET_MS; attempt++) {
+  for (let attempt = 1; attempt < TRIES && spentMs < quietMs; attempt++) {
     if (noiseOf(best).foreignCores <= QUIET_CORES) break;
     const beganAt = performance.now();
-    await calm();
+    await calm(quietMs);
     const again = await measure();
     spentMs += performance.now() - beganAt;
     if (noiseOf(again).foreignCores < noiseOf(best).foreignCores) best = again;

@@ -13,14 +13,21 @@ export function table(head: Row, rows: readonly Row[]): string {
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
+/** Stands for a figure that should have been measured and was not: the run fails. */
+export const MISSING = '(missing)';
+
 /** Three digits that mean something, thousands apart. */
 export function figure(value: number): string {
-  if (!Number.isFinite(value)) return '–';
+  if (!Number.isFinite(value)) return MISSING;
   const size = Math.abs(value);
   if (size >= 1_000) return Number(value.toPrecision(3)).toLocaleString('en-US');
   if (size >= 100) return value.toFixed(0);
   return value.toFixed(size >= 10 ? 1 : 2);
 }
 
-export const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-export const times = (ratio: number) => (Number.isFinite(ratio) ? `${figure(ratio)}×` : '–');
+export const percent = (share: number) =>
+  Number.isFinite(share) ? `${(100 * share).toFixed(0)} %` : MISSING;
+export const times = (ratio: number) => (Number.isFinite(ratio) ? `${figure(ratio)}×` : MISSING);
+/** For ratios and shares, which are small. */
+export const hundredths = (value: number) => (Number.isFinite(value) ? value.toFixed(2) : MISSING);
+export const thousandths = (value: number) => (Number.isFinite(value) ? value.toFixed(3) : MISSING);
