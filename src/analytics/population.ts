@@ -9,6 +9,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Archive } from '../archive/archive.ts';
 import type { Store } from '../store/store.ts';
 import type { Meters } from '../telemetry/meters.ts';
+import { startTimer } from '../timers.ts';
 
 export interface PopulationPorts {
   readonly store: Store;
@@ -92,9 +93,9 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
 /** What was answered in time, else `otherwise`. */
 function within<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(otherwise), WITHIN_MS);
+    const timer = startTimer(WITHIN_MS, () => resolve(otherwise));
     ask()
       .then(resolve, () => resolve(otherwise))
-      .finally(() => clearTimeout(timer));
+      .finally(timer.cancel);
   });
 }

@@ -2,9 +2,9 @@
  * The archive in SQL: PostgreSQL where there is a URL of one, else a file of its own in the data folder. Read next:
  * `writes.ts` and `search.ts` for what is done, `engine.ts` for what differs, `scrubber.ts` for what erasing means.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { SealingKeys } from '../sealing/keys.ts';
+import { sleep } from '../timers.ts';
 import type { Archive } from './archive.ts';
 import type { Engine } from './engine.ts';
 import { forgetErased, withoutErased } from './erased.ts';
@@ -63,7 +63,7 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
   /** For what changes nothing: it may be given up. */
   async function ask<T>(work: () => Promise<T>, withinMs = ASK_WITHIN_MS): Promise<T> {
     const given = new AbortController();
-    const late = sleep(withinMs, null, { signal: given.signal }).then(() => {
+    const late = sleep(withinMs, given.signal).then(() => {
       throw archiveError('ARCHIVE_UNAVAILABLE', `no answer within ${withinMs} ms`);
     });
     try {

@@ -8,9 +8,9 @@
  *
  * The write-ahead log keeps its own history (docs/adr/0008).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { sleep } from '../timers.ts';
 import type { OpenDatabase, Spelling } from './engine.ts';
 import { notScrubbed } from './failure.ts';
 import type { Tables } from './tables.ts';

@@ -1,5 +1,6 @@
 /** Deletes what is older than it may be kept, now and every hour. Any instance may do it; doing it twice is harmless. */
 import type { Log } from '../telemetry/log.ts';
+import { startInterval } from '../timers.ts';
 import type { Archive } from './archive.ts';
 
 const EVERY_MS = 3_600_000;
@@ -14,7 +15,5 @@ export function keepRetention(archive: Archive, retentionMs: number, log: Log): 
     );
   };
   retire();
-  const timer = setInterval(retire, EVERY_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  return startInterval(EVERY_MS, retire, { background: true }).cancel;
 }

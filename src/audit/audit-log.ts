@@ -7,9 +7,9 @@
  *  U3  `reopen` opens the file anew by its name before it lets the old one go, so rotation loses nothing.
  */
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino, stdTimeFunctions } from 'pino';
 import type { Log } from '../telemetry/log.ts';
+import { sleep } from '../timers.ts';
 import type { Access, Audit } from './audit.ts';
 
 export interface AuditLog extends Audit {

@@ -1,4 +1,5 @@
 /** Which model answers and how much it can read, from /v1/models; asked seldom, and never twice at a time. */
+import { timeoutSignal } from '../timers.ts';
 
 export interface ModelLimit {
   /** '' where it is not known: vLLM takes that for the model it has. */
@@ -69,7 +70,7 @@ async function askOne(
   try {
     const response = await fetch(`${baseUrl.replace(/\/+$/, '')}/models`, {
       headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: timeoutSignal(timeoutMs),
       redirect: 'manual',
     });
     const text = await response.text();

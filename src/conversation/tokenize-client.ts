@@ -7,6 +7,7 @@
  */
 import { allows, type Circuit, CLOSED, entered, judged } from '../generation/circuit.ts';
 import type { Message } from '../generation/port.ts';
+import { timeoutSignal } from '../timers.ts';
 
 export type Count =
   | { readonly kind: 'counted'; readonly tokens: number }
@@ -91,7 +92,7 @@ async function post(
   timeoutMs: number,
 ): Promise<Count | { readonly kind: 'absent' }> {
   try {
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = timeoutSignal(timeoutMs);
     // A patient's words go to the configured server or nowhere.
     const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     const text = await response.text(); // read in any case: an unread body holds its connection

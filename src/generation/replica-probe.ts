@@ -1,4 +1,6 @@
 /** Asks one replica how it is. Both paths lie beside /v1, not under it, and need no key. */
+
+import { timeoutSignal } from '../timers.ts';
 import { type ReplicaLoad, readLoad } from './replica-load.ts';
 
 export interface ProbeResult {
@@ -22,7 +24,7 @@ export async function probeReplica(baseUrl: string, timeoutMs: number): Promise<
 
 async function ask(url: string, timeoutMs: number): Promise<{ status: number; text: string } | null> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' });
+    const response = await fetch(url, { signal: timeoutSignal(timeoutMs), redirect: 'manual' });
     return { status: response.status, text: await response.text() };
   } catch {
     return null; // unreachable or too slow: the same to us

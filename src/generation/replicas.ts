@@ -5,6 +5,8 @@
  * L2  One failed probe is a hiccup, two in a row are an illness; one good one is health.
  * L3  A single replica is not probed: there is nothing to choose.
  */
+
+import { startTimer, type Timer } from '../timers.ts';
 import { type Circuit, CLOSED, entered, judged, type Verdict } from './circuit.ts';
 import { type ChoiceHints, chooseReplica, type ReplicaView } from './replica-choice.ts';
 import type { ReplicaLoad } from './replica-load.ts';
@@ -54,7 +56,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
   if (first === undefined) throw new Error('at least one vLLM base URL is needed');
 
   let closed = false;
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | null = null;
   if (all.length > 1) void probeAll(); // L3
 
   async function probeAll(): Promise<void> {
@@ -66,8 +68,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       }),
     );
     if (closed) return;
-    timer = setTimeout(() => void probeAll(), options.probeEveryMs);
-    timer.unref();
+    timer = startTimer(options.probeEveryMs, () => void probeAll(), { background: true });
   }
 
   const views = (): readonly ReplicaView[] =>
@@ -96,7 +97,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     },
     close() {
       closed = true;
-      clearTimeout(timer);
+      timer?.cancel();
     },
   };
 }

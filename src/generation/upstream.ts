@@ -1,5 +1,6 @@
 /** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
 import OpenAI, { APIError } from 'openai';
+import { LONGEST_NODE_TIMER_MS } from '../timers.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
 /** Says which model answers, and whether it is ours: a made-up answer must never pass as a real one. */
@@ -37,7 +38,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     organization: null,
     project: null,
     maxRetries: 0, // the session retries, from what is stored; a retry in here would start over
-    timeout: options.totalMs + 1_000, // a net below the watchdog, which knows why it fires
+    // openai arms one of Node's timers with it: a longer one would fire at once.
+    timeout: Math.min(options.totalMs + 1_000, LONGEST_NODE_TIMER_MS), // a net below the watchdog, which knows why it fires
     logLevel: 'off', // it would print lines of the stream
     defaultHeaders: options.apiKey === null ? { Authorization: null } : {},
     // A patient's words go to the configured server or nowhere. Not 'error': with it, undici 6 (Node 20) keeps

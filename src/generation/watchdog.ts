@@ -5,6 +5,7 @@
  * W1  The first cause wins: what stopped an attempt is never rewritten by what came after.
  * W2  Stopping aborts the upstream request at once, so that its slot in the engine is free.
  */
+import { startTimer } from '../timers.ts';
 import type { GenerationTimeouts } from './vllm-options.ts';
 
 export type StopCause = 'client' | 'first_token_timeout' | 'inter_token_timeout' | 'total_timeout';
@@ -32,15 +33,15 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
 
   const stop = (why: StopCause): void => {
     cause ??= why; // W1
-    clearTimeout(silence);
-    clearTimeout(total);
+    silence.cancel();
+    total.cancel();
     upstream.abort(); // W2
     announce();
   };
   const onClientAbort = (): void => stop('client');
 
-  const total = setTimeout(stop, timeouts.totalMs, 'total_timeout');
-  let silence = setTimeout(stop, timeouts.firstTokenMs, 'first_token_timeout');
+  const total = startTimer(timeouts.totalMs, () => stop('total_timeout'));
+  let silence = startTimer(timeouts.firstTokenMs, () => stop('first_token_timeout'));
   let begun = false;
   if (client.aborted) onClientAbort();
   else client.addEventListener('abort', onClientAbort, { once: true });
@@ -54,18 +55,18 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
     heard(isToken) {
       if (cause !== null) return;
       if (begun) {
-        silence.refresh();
+        silence.restart();
       } else if (isToken) {
         begun = true;
-        clearTimeout(silence);
-        silence = setTimeout(stop, timeouts.interTokenMs, 'inter_token_timeout');
+        silence.cancel();
+        silence = startTimer(timeouts.interTokenMs, () => stop('inter_token_timeout'));
       }
     },
     stop,
     dispose() {
       client.removeEventListener('abort', onClientAbort);
-      clearTimeout(silence);
-      clearTimeout(total);
+      silence.cancel();
+      total.cancel();
       upstream.abort();
     },
   };

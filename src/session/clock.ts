@@ -5,6 +5,8 @@
  * one text would wait an hour to be stored and a lease would not be renewed. What lasts is measured by `monotonicMs`;
  * what is stored, or meant for another process, is a date.
  */
+import { startTimer } from '../timers.ts';
+
 export interface Clock {
   /** The date, in ms since the epoch. */
   now(): number;
@@ -14,14 +16,8 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void;
 }
 
-/** Longer timeouts overflow Node's 32-bit timers and would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
-
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  after(delayMs, task) {
-    const timer = setTimeout(task, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
-    return () => clearTimeout(timer);
-  },
+  after: (delayMs, task) => startTimer(Math.max(0, delayMs), task).cancel,
 };

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { sleep } from '../timers.ts';
 import type { Engine, Slot } from './engine.ts';
 import { faultNumber } from './faults.ts';
 import { type CutKind, runGeneration, type Step } from './generation-run.ts';
@@ -171,7 +172,7 @@ async function cutStream(how: CutKind, res: ServerResponse): Promise<Outcome> {
       res.end('data: {"id":"chatcmpl-\n\ndata: [DONE]\n\n');
       break;
     case 'reset':
-      await new Promise((resolve) => setTimeout(resolve, BEFORE_RESET_MS));
+      await sleep(BEFORE_RESET_MS);
       res.socket?.resetAndDestroy();
       break;
   }

@@ -1,4 +1,6 @@
 /** Waiting that a leaving client ends at once: no job may hold its slot until the next token is due. */
+import { startTimer } from '../timers.ts';
+
 export interface Pause {
   readonly cancelled: boolean;
   /** Resolves after `ms` (Infinity never does) or on cancel; ask `cancelled` afterwards. */
@@ -19,9 +21,9 @@ export function createPause(): Pause {
     sleep(ms) {
       if (cancelled || ms <= 0) return Promise.resolve();
       return new Promise((resolve) => {
-        const timer = Number.isFinite(ms) ? setTimeout(() => wake?.(), ms) : undefined;
+        const timer = Number.isFinite(ms) ? startTimer(ms, () => wake?.()) : null;
         wake = () => {
-          clearTimeout(timer);
+          timer?.cancel();
           wake = null;
           resolve();
         };

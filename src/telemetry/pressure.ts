@@ -3,6 +3,7 @@
  * refused at the door, so that what is under way finishes.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { startInterval } from '../timers.ts';
 
 export interface Pressure {
   /** True while half of the last second's turns of the event loop came later than they should by `limitMs`. */
@@ -17,15 +18,15 @@ export function watchPressure(limitMs: number): Pressure {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   let high = false;
   delay.enable();
-  const timer = setInterval(() => {
+  const sample = () => {
     high = delay.percentile(50) / NANOSECONDS_PER_MS > limitMs;
     delay.reset();
-  }, SAMPLE_MS);
-  timer.unref();
+  };
+  const timer = startInterval(SAMPLE_MS, sample, { background: true });
   return {
     isHigh: () => high,
     stop() {
-      clearInterval(timer);
+      timer.cancel();
       delay.disable();
     },
   };

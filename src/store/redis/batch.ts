@@ -14,6 +14,7 @@
  */
 import { setImmediate } from 'node:timers';
 import { type Cluster, Command, type Redis } from 'ioredis';
+import { startTimer } from '../../timers.ts';
 import { storeError, storeFailure } from './failure.ts';
 import type { Script } from './scripts.ts';
 
@@ -106,13 +107,10 @@ function sendTogether(redis: Redis): Send {
 function sendToCluster(cluster: Cluster, commandTimeoutMs: number): Send {
   return (name, args) =>
     new Promise((resolve, reject) => {
-      const givenUp = setTimeout(
-        () => reject(storeError('STORE_TIMEOUT', 'the cluster gave no answer')),
-        TRIES_IN_CLUSTER * commandTimeoutMs,
+      const givenUp = startTimer(TRIES_IN_CLUSTER * commandTimeoutMs, () =>
+        reject(storeError('STORE_TIMEOUT', 'the cluster gave no answer')),
       );
       const command = new Command(name, [...args], { replyEncoding: 'utf8' });
-      Promise.resolve(cluster.sendCommand(command))
-        .finally(() => clearTimeout(givenUp))
-        .then(resolve, reject);
+      Promise.resolve(cluster.sendCommand(command)).finally(givenUp.cancel).then(resolve, reject);
     });
 }

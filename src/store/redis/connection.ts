@@ -13,6 +13,7 @@
  * RESP2 on purpose: our scripts answer with integers, strings and arrays only, and proxies that don't know HELLO exist.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { startTimer } from '../../timers.ts';
 import type { Address } from './address.ts';
 import { isDenied, storeError, storeFailure } from './failure.ts';
 
@@ -86,7 +87,7 @@ export function untilReady(client: Client, label: string, withinMs: number): Pro
   return new Promise((resolve, reject) => {
     let lastError = '';
     const settle = (error?: Error) => {
-      clearTimeout(timer);
+      timer.cancel();
       client.off('error', onError);
       client.off('ready', onReady);
       if (error === undefined) resolve();
@@ -98,9 +99,9 @@ export function untilReady(client: Client, label: string, withinMs: number): Pro
       if (isDenied(error)) settle(storeFailure(error));
     };
     const onReady = () => settle();
-    const timer = setTimeout(() => {
+    const timer = startTimer(withinMs, () => {
       settle(storeError('STORE_UNAVAILABLE', `${label} did not answer within ${withinMs} ms. ${lastError}`));
-    }, withinMs);
+    });
     client.on('error', onError);
     client.once('ready', onReady);
   });

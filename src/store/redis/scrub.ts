@@ -7,8 +7,8 @@
  *
  * Out of reach from here: the files of replicas, backups, and a managed Redis that forbids these commands.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { sleep } from '../../timers.ts';
 import { masters } from './boot.ts';
 import type { Client, Log } from './connection.ts';
 import { isForbidden, storeError } from './failure.ts';
