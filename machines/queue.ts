@@ -5,6 +5,7 @@
  */
 import { assertEvent } from 'xstate';
 import { ask, type Heard, remember, say } from './action.ts';
+import { matchOf, takenIdOf } from './message-id.ts';
 import type { OverlapPolicy, QueuedMessage, SessionContext, SessionEvent } from './vocabulary.ts';
 
 type MessageEvent = Extract<SessionEvent, { type: 'message' }>;
@@ -48,7 +49,9 @@ export const queueGuards = {
   messageWaiting: ({ context }: Heard) => context.queue.length > 0,
   isTakenAlready: ({ context, event }: Heard) =>
     event.type === 'message' &&
-    [context.turn, ...context.queue].some((one) => one?.messageIds.includes(event.messageId) === true),
+    [context.turn, ...context.queue].some(
+      (one) => one !== null && matchOf(event.messageId, one.messageIds) !== 'none',
+    ),
   policyRejects: ({ event }: Heard) => hasPolicy(event, 'reject'),
   policyInterrupts: ({ event }: Heard) => hasPolicy(event, 'interrupt'),
   policyRollsBack: ({ event }: Heard) => hasPolicy(event, 'rollback'),
@@ -58,7 +61,7 @@ export const queueGuards = {
 };
 
 export const queueActions = {
-  takeId: ask(({ event }) => ({ type: 'taken', messageId: messageIn(event).messageId })),
+  takeId: ask(({ event }) => ({ type: 'taken', messageId: takenIdOf(messageIn(event).messageId) })),
   enqueue: remember(({ context, event }) => ({ queue: [...context.queue, queuedFrom(messageIn(event))] })),
   enqueueFirst: remember(({ context, event }) => ({
     queue: [queuedFrom(messageIn(event)), ...context.queue],

@@ -46,6 +46,12 @@ export const errors = {
     retryable: false,
     text: 'This message id was taken already; its frames are in the log.',
   },
+  idempotency_mismatch: {
+    close: null,
+    status: 422,
+    retryable: false,
+    text: 'This Idempotency-Key was used with another request in this session.',
+  },
   session_busy: {
     close: null,
     status: 429,

@@ -1,5 +1,6 @@
 /** Takes part in one turn of a session: joins like a socket does, sends its message or only listens, and leaves. */
 import { randomUUID } from 'node:crypto';
+import { type Match, matchOf } from '../../machines/message-id.ts';
 import type { OverlapPolicy, SessionContext, SessionEvent } from '../../machines/vocabulary.ts';
 import type { Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
 import { pictureOf } from '../conversation/patient.ts';
@@ -124,12 +125,21 @@ async function concludeIfOver(
   const view = await directory.view(sessionId).catch(() => undefined);
   if (view === undefined) collector.end('store_unavailable');
   else if (view === null) collector.end('session_expired');
-  else if (!isUnderWay(view.context, messageId)) collector.concludeAt(view.head, 'duplicate_message');
+  else {
+    const match = matchUnderWay(view.context, messageId);
+    if (match === 'other request') collector.end('idempotency_mismatch');
+    if (match === 'none') collector.concludeAt(view.head, 'duplicate_message');
+  }
 }
 
-function isUnderWay({ turn, queue }: SessionContext, messageId: string | null): boolean {
+/** How the turns that run or wait relate to the message; without one, any turn will do. */
+function matchUnderWay({ turn, queue }: SessionContext, messageId: string | null): Match {
   const waiting = [...(turn === null ? [] : [turn]), ...queue];
-  return messageId === null ? waiting.length > 0 : waiting.some((one) => one.messageIds.includes(messageId));
+  if (messageId === null) return waiting.length > 0 ? 'same' : 'none';
+  return matchOf(
+    messageId,
+    waiting.flatMap((one) => one.messageIds),
+  );
 }
 
 function hello({ body, sessionId }: Visit, after: number | null): HelloFrame {

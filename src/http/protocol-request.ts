@@ -34,7 +34,7 @@ export const protocolHeadersSchema = z.object({
     .max(256)
     .optional()
     .describe(
-      'names the message: sent again, on any instance, it is answered with the same turn. Without a `session_id` the same key and body also name the same new session',
+      'names the message: sent again, on any instance, it is answered with the same turn. With another body in the same session it is refused with `idempotency_mismatch`. Without a `session_id` key and body together name a new session, so another body is another conversation',
     ),
   'last-event-id': z
     .string()
@@ -82,14 +82,32 @@ export function parseProtocolRequest(request: HttpRequest): ParsedRequest {
   const message =
     lastSeen !== null && key === ''
       ? ({ kind: 'listen', after: lastSeen } as const)
-      : ({ kind: 'send', ...messageIdOf(key) } as const);
+      : ({ kind: 'send', ...messageIdOf(key, request.body) } as const);
   return { kind: 'parsed', visit: { body, sessionId, message }, wantsStream, lastSeen };
 }
 
-/** The same key names the same message, on whichever instance it arrives. */
-function messageIdOf(key: string): { readonly id: string; readonly repeatable: boolean } {
+/** The key names the message, on any instance; the digest of the body tells whether the request is the same one. */
+function messageIdOf(key: string, body: string): { readonly id: string; readonly repeatable: boolean } {
   if (key === '') return { id: randomUUID(), repeatable: false };
-  return { id: `key-${createHash('sha256').update(key).digest('base64url')}`, repeatable: true };
+  const named = createHash('sha256').update(key).digest('base64url');
+  return { id: `key-${named}.${requestDigest(key, body)}`, repeatable: true };
+}
+
+const DIGEST_CHARS = 16;
+
+/**
+ * Equal for requests that differ only in spelling, or in naming a session that the first one began. The key is part
+ * of it, so that a stored digest of a short body cannot be looked up in a table.
+ */
+function requestDigest(key: string, body: string): string {
+  const { session_id: _, ...said } = JSON.parse(body) as Readonly<Record<string, unknown>>;
+  const hash = createHash('sha256').update(JSON.stringify([key, said], inKeyOrder));
+  return hash.digest('base64url').slice(0, DIGEST_CHARS);
+}
+
+function inKeyOrder(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 /** Of the body too: keys that are not random would else bring the patients of two strangers into one session. */

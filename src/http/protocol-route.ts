@@ -41,6 +41,7 @@ export function protocolRoute(ports: ProtocolPorts): Route {
         'queue_full',
         'turn_cancelled',
         'duplicate_message',
+        'idempotency_mismatch',
         'too_many_sessions',
         'session_not_found',
         'session_expired',

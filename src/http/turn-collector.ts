@@ -6,6 +6,7 @@
  *  K3  Waiting ends: where the log has nothing more to say of the turn, `concludeAt` says so.
  */
 import { randomUUID } from 'node:crypto';
+import { matchOf } from '../../machines/message-id.ts';
 import type { Outlet } from '../delivery/outlet.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { DurableFrame, ServerFrame } from '../protocol/server-frames.ts';
@@ -107,11 +108,11 @@ export class TurnCollector implements Outlet {
     if (this.#messageId === null && this.#turnId === null && 'turn_id' in frame) this.#turnId = frame.turn_id;
     switch (frame.type) {
       case 'message.queued':
-        if (frame.message_id === this.#messageId) this.#listener.onTaken();
+        if (this.#isOurs([frame.message_id])) this.#listener.onTaken();
         return;
       case 'turn.started':
         if (this.#messageId !== null) {
-          if (![frame.message_id, ...(frame.message_ids ?? [])].includes(this.#messageId)) return;
+          if (!this.#isOurs([frame.message_id, ...(frame.message_ids ?? [])])) return;
           this.#turnId = frame.turn_id;
         }
         this.#text = '';
@@ -130,5 +131,11 @@ export class TurnCollector implements Outlet {
         if (frame.turn_id === this.#turnId) this.#settle({ kind: 'cancelled', frame });
         return;
     }
+  }
+  /** A turn under our key that answers another request is not for this reader. */
+  #isOurs(messageIds: readonly string[]): boolean {
+    const match = this.#messageId === null ? 'none' : matchOf(this.#messageId, messageIds);
+    if (match === 'other request') this.end('idempotency_mismatch');
+    return match === 'same';
   }
 }

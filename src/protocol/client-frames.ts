@@ -53,7 +53,10 @@ const message = z
       .string()
       .min(1)
       .max(64)
-      .refine((id) => id.isWellFormed(), { error: 'is not well-formed text' }),
+      .refine((id) => id.isWellFormed(), { error: 'is not well-formed text' })
+      .describe(
+        'names the message for the life of the session; used again, with whatever content, it is refused with `duplicate_message`',
+      ),
     content: z.string().min(1).optional(),
     patient: patient.optional().describe('merged into what the session knows of its patient'),
     policy: policySchema.optional(),

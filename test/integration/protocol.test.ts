@@ -1,5 +1,8 @@
 /** `POST /api/protocol` between two instances on Redis: what it accepts, whom it makes wait, and what it never does twice. */
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ask, type Fields, get, post, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
@@ -180,6 +183,16 @@ describe('the same Idempotency-Key', () => {
     return { result, tokens: (await promptTokens(simulator.url)) - before };
   }
 
+  async function expectMismatch(
+    instance: Instance,
+    other: Fields,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const reply = await send(instance, other, headers);
+    expect(reply.status).toBe(422);
+    expect(problemOf(reply)).toMatchObject({ code: 'idempotency_mismatch', retryable: false });
+  }
+
   it.each<[string, () => Fields]>([
     ['in a session', () => ({ ...body, session_id: randomUUID() })],
     ['without a session', () => body],
@@ -232,6 +245,43 @@ describe('the same Idempotency-Key', () => {
     expect(reply.status).toBe(409);
     expect(problemOf(reply).code).toBe('duplicate_message');
     await brief.stop();
+  });
+
+  it('with another body is refused in the same session, on each instance, while the turn runs and after it', async () => {
+    const session_id = randomUUID();
+    const headers = { 'idempotency-key': randomUUID() };
+    const first = ask(one.http, { ...body, session_id }, headers);
+    await eventually(
+      'the turn runs',
+      () => running(simulator.url),
+      (count) => count > 0,
+    );
+    const other = { session_id, age: 62, chief_complaint: 'dizzy' };
+    const { tokens } = await generations(async () => {
+      for (const instance of [one, two]) await expectMismatch(instance, other, headers);
+      await first;
+      for (const instance of [one, two]) await expectMismatch(instance, other, headers);
+      const stream = { ...headers, accept: 'text/event-stream' };
+      await expectMismatch(two, other, stream);
+    });
+    expect(tokens).toBe(0);
+    const same = { chief_complaint: SLOW, session_id, age: 61 };
+    expect(await ask(two.http, same, headers)).toEqual(await first);
+  });
+
+  it('with another body is refused after the server was restarted', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rehydra-key-'));
+    const where = { DATA_DIR: folder, VLLM_BASE_URL: simulator.url };
+    const headers = { 'idempotency-key': randomUUID() };
+    const before = await startInstance(where);
+    const answer = await ask(before.http, { chief_complaint: 'chest pain' }, headers);
+    await before.stop();
+    const after = await startInstance(where);
+    const { session_id } = answer;
+    await expectMismatch(after, { session_id, chief_complaint: 'a rash' }, headers);
+    expect(await ask(after.http, { session_id, chief_complaint: 'chest pain' }, headers)).toEqual(answer);
+    await after.stop();
+    rmSync(folder, { recursive: true });
   });
 
   it('of more than 256 characters is refused', async () => {

@@ -15,6 +15,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   hello_repeated: [null, 400, false],
   hello_timeout: [4008, 408, true],
   duplicate_message: [null, 409, false],
+  idempotency_mismatch: [null, 422, false],
   session_busy: [null, 429, true],
   queue_full: [null, 429, true],
   too_many_sessions: [null, 429, false],
@@ -56,7 +57,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(42);
+    expect(codes).toHaveLength(43);
   });
 
   it('has a code in one spelling: lower case words', () => {

@@ -51,6 +51,36 @@ describe('who waits for the end of a turn', () => {
     expect(await collector.result).toMatchObject({ kind: 'completed', text: 'yes' });
   });
 
+  describe('under an Idempotency-Key', () => {
+    const key = `key-${'k'.repeat(43)}`;
+    const mine = `${key}.${'a'.repeat(16)}`;
+    const other = `${key}.${'b'.repeat(16)}`;
+    const mismatch = { kind: 'refused', code: 'idempotency_mismatch' };
+
+    test('gets the turn of the same request', async () => {
+      const { collector, say } = listening(mine);
+      say(started(1, 't', mine), delta(2, 'yes'), completed(3));
+      expect(await collector.result).toMatchObject({ kind: 'completed', text: 'yes' });
+    });
+
+    test('gets the turn of a request that an older version stored without its body', async () => {
+      const { collector, say } = listening(mine);
+      say(started(1, 't', key), delta(2, 'yes'), completed(3));
+      expect(await collector.result).toMatchObject({ kind: 'completed', text: 'yes' });
+    });
+
+    test.each([
+      ['a turn', started(1, 't', other)],
+      ['a turn in which it was merged', started(1, 't', 'last', { message_ids: [other, 'last'] })],
+      ['a message that waits', { type: 'message.queued', offset: 1, message_id: other, position: 1 }],
+    ])('is refused where the key named another request, of %s', async (_, frame) => {
+      const { collector, say, told } = listening(mine);
+      say(frame, delta(2, 'not for you'), completed(3));
+      expect(await collector.result).toEqual(mismatch);
+      expect(told.taken).toBe(0);
+    });
+  });
+
   test('hears nothing of what is said after that end', () => {
     const { say, heard } = listening();
     say(started(1), completed(2), { type: 'state', offset: 3, value: 'idle' });
