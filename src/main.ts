@@ -11,6 +11,7 @@ if (process.argv.includes('--version')) {
 
 const config = readConfig(process.env);
 const log = openLog(config.logLevel, config.instance);
+log.info({ version, commit, node: process.versions.node }, 'starting');
 
 /** Ends the process once the log has left it. */
 function leave(code: number): void {

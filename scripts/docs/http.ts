@@ -56,6 +56,7 @@ document that the service serves at \`GET /openapi.json\`, which is made of the 
 
 Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "request_id"}}\`, with the status of
 [ERRORS.md](ERRORS.md); 429 and 503 say in \`Retry-After\` how many seconds to wait, where waiting helps. Any route may answer \`internal\`.
+Every \`GET\` route answers \`HEAD\` with the same status and headers.
 
 ${table(
   ['route', 'what'],

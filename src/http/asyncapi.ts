@@ -3,8 +3,8 @@ import type { z } from 'zod';
 import { errors } from '../errors.ts';
 import { clientFrameSchema } from '../protocol/client-frames.ts';
 import { durableFrameSchema, transientFrameSchema } from '../protocol/server-frames.ts';
+import { version } from '../version.ts';
 import { type Json, openSchemaBook, type SchemaBook } from './json-schema.ts';
-import { API_VERSION } from './openapi.ts';
 
 type Side = 'client' | 'server';
 
@@ -26,7 +26,7 @@ export function asyncapiDocument(): Json {
     asyncapi: '3.0.0',
     info: {
       title: 'Rehydra',
-      version: API_VERSION,
+      version,
       description:
         'A session over a WebSocket: JSON text frames, one object each. Durable frames carry an `offset` (1, 2, 3 … per session) and are replayed to a client that says which one it saw last.',
       tags: [{ name: 'durable', description: 'numbered and replayed' }, { name: 'transient' }],

@@ -1,13 +1,11 @@
 /** The OpenAPI 3.1 document, from what the routes say of themselves and from the table of errors. */
 import type { z } from 'zod';
 import { type ErrorCode, errors } from '../errors.ts';
+import { version } from '../version.ts';
 import type { Answer, Description } from './description.ts';
 import { type Json, openSchemaBook, type SchemaBook } from './json-schema.ts';
 import { problemSchema } from './problem-schema.ts';
 import type { Route } from './router.ts';
-
-/** Of the protocol, which is v1; the program has a version of its own. */
-export const API_VERSION = '1.0.0';
 
 export function openapiDocument(routes: readonly Route[]): Json {
   const book = openSchemaBook('draft-2020-12');
@@ -21,7 +19,7 @@ export function openapiDocument(routes: readonly Route[]): Json {
     openapi: '3.1.0',
     info: {
       title: 'Rehydra',
-      version: API_VERSION,
+      version,
       description:
         'Conversations with a language model as durable sessions. The same sessions are served over a WebSocket: see /asyncapi.json.',
     },

@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Archive } from '../archive/archive.ts';
 import type { Store } from '../store/store.ts';
+import { commit, version } from '../version.ts';
 import { jsonAnswer } from './description.ts';
 import { json, type Route } from './router.ts';
 
@@ -21,6 +22,8 @@ export const healthSchema = z
   .strictObject({
     status: z.literal('ok'),
     instance: z.string(),
+    version: z.string(),
+    commit: z.string().describe('Git commit of the build; `unknown` where the build did not know it'),
     store: z.strictObject({
       ok: z.boolean(),
       kind: z.enum(['redis', 'sqlite']),
@@ -64,6 +67,8 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
         json(200, {
           status: 'ok',
           instance: ports.instance,
+          version,
+          commit,
           store: await health(),
           archive: { ok: await ports.archive.health(), kind: ports.archive.kind },
           upstream: ports.upstream,

@@ -82,12 +82,14 @@ export async function answer(
   request: Omit<HttpRequest, 'params' | 'requestId'>,
 ): Promise<HttpAnswer> {
   const requestId = randomUUID();
+  // The answer to HEAD is that to GET; the transport leaves its body out.
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
   const allowed: string[] = [];
   for (const route of routes) {
     const params = match(route.path, request.path);
     if (params === null) continue;
-    allowed.push(route.method);
-    if (route.method !== request.method) continue;
+    allowed.push(...(route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]));
+    if (route.method !== method) continue;
     try {
       return await route.answer({ ...request, params, requestId });
     } catch (error) {

@@ -1,5 +1,6 @@
 /** What Prometheus is told. One object per instance with its own registry, so that several live in one test. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { commit, version } from '../version.ts';
 
 const LIMITS = ['connections', 'requests', 'messages', 'guesses'] as const;
 export type LimitName = (typeof LIMITS)[number];
@@ -25,6 +26,12 @@ export function openMetrics(instance: string): Metrics {
   registry.setDefaultLabels({ instance });
   collectDefaultMetrics({ register: registry, prefix: 'rehydra_' });
   const registers = [registry];
+  new Gauge({
+    name: 'rehydra_build_info',
+    help: 'Always 1; the labels say which build runs, and on which Node.',
+    labelNames: ['version', 'commit', 'node'],
+    registers,
+  }).set({ version, commit, node: process.versions.node }, 1);
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter({ name: `rehydra_${name}`, help, labelNames: [...labelNames], registers });
   const sessionsOpened = counter('sessions_opened_total', 'Sessions made or brought back here.', ['how']);

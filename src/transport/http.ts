@@ -17,6 +17,7 @@ const STREAM_BACKLOG_MAX_BYTES = 1024 * 1024;
 
 interface Exchange {
   readonly res: HttpResponse;
+  readonly isHead: boolean;
   gone: boolean;
   /** Answered already: what is still to come of its body is of no interest. */
   deaf: boolean;
@@ -39,6 +40,7 @@ export function serveHttp(
   app.any('/*', (res, req) => {
     const exchange: Exchange = {
       res,
+      isHead: req.getMethod() === 'head',
       gone: false,
       deaf: false,
       onGone: [],
@@ -108,16 +110,24 @@ function readBody(exchange: Exchange): Promise<string | null> {
 }
 
 function write(exchange: Exchange, reply: HttpAnswer): void {
-  const { res } = exchange;
+  const { res, isHead } = exchange;
   const { body } = reply;
-  if (exchange.gone || typeof body === 'string') exchange.over();
+  const isStream = typeof body !== 'string' && !isHead;
+  if (exchange.gone || !isStream) exchange.over();
   if (exchange.gone) return;
   res.cork(() => {
     res.writeStatus(String(reply.status));
     for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
-    if (typeof body === 'string') res.end(body);
+    if (isHead) endHead(res, body);
+    else if (typeof body === 'string') res.end(body);
   });
-  if (typeof body !== 'string') body(sinkOf(exchange));
+  if (isStream) body(sinkOf(exchange));
+}
+
+/** The length is a header of ours: given to `endWithoutBody`, it keeps the response open until the connection closes. */
+function endHead(res: HttpResponse, body: HttpAnswer['body']): void {
+  if (typeof body === 'string') res.writeHeader('content-length', String(Buffer.byteLength(body)));
+  res.endWithoutBody();
 }
 
 function sinkOf(exchange: Exchange): StreamSink {

@@ -1,5 +1,7 @@
 /** What operators and load balancers meet: health, readiness, metrics, errors over HTTP, and a start that is refused. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
 import { type Environment, spawnBuilt, startInstance } from '../support/instance.ts';
@@ -33,6 +35,59 @@ describe('an instance that runs', () => {
       upstream: 'simulator',
       draining: false,
     });
+  });
+
+  it('names its version and commit in its first log line, in /healthz and in a metric', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as Json;
+    const { body } = await read(`${instance.http}/healthz`);
+    expect(body).toMatchObject({
+      version,
+      commit: expect.stringMatching(/^(unknown|[\da-f]{7,40}(-dirty)?)$/),
+    });
+    const first = JSON.parse(instance.logs[0] ?? '{}') as Json;
+    const build = { version, commit: body.commit, node: process.versions.node };
+    expect(first).toMatchObject({ msg: 'starting', ...build });
+    expect(await metric(instance.http, 'rehydra_build_info', build as Record<string, string>)).toBe(1);
+  });
+
+  it.each([
+    ['/healthz', 200],
+    ['/readyz', 200],
+    ['/metrics', 200],
+    ['/openapi.json', 200],
+    ['/dashboard', 200],
+    ['/api/sessions', 200],
+    ['/nothing/here', 404],
+    ['/api/session/7d0a3a4e-0f6f-4a68-8a1e-9d8f0a5b3c21', 404],
+  ])('answers HEAD %s with the status and headers of GET, and no body', async (path, status) => {
+    const url = `${instance.http}${path}`;
+    const [head, get] = [await fetch(url, { method: 'HEAD' }), await fetch(url)];
+    expect(head.status).toBe(status);
+    expect(await head.text()).toBe('');
+    const names = ['content-type', 'cache-control'];
+    for (const name of names) expect(head.headers.get(name), name).toBe(get.headers.get(name));
+    const length = Number(head.headers.get('content-length'));
+    const bytes = (await get.arrayBuffer()).byteLength;
+    // Figures change between two requests.
+    if (path === '/metrics') expect(length).toBeGreaterThan(1_000);
+    else expect(length).toBe(bytes);
+  });
+
+  it('keeps a connection usable after HEAD, and names GET and HEAD where another method was sent', async () => {
+    const socket = connect(instance.port, '127.0.0.1');
+    const request = (method: string) => `${method} /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
+    let said = '';
+    socket.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const answers = () => said.match(/HTTP\/1\.1 \d+/g) ?? [];
+    for (const [index, method] of ['HEAD', 'POST', 'HEAD'].entries()) {
+      socket.write(request(method));
+      await eventually(`the answer to ${method}`, answers, ({ length }) => length === index + 1);
+    }
+    socket.destroy();
+    expect(answers()).toEqual(['HTTP/1.1 200', 'HTTP/1.1 405', 'HTTP/1.1 200']);
+    expect(said).toMatch(/^allow: GET, HEAD\r$/m);
   });
 
   it('says that an embedded store in memory keeps nothing', async () => {

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { errors } from '../../src/errors.ts';
+import { asyncapiDocument } from '../../src/http/asyncapi.ts';
 import { openapiDocument } from '../../src/http/openapi.ts';
 import { described } from '../support/described.ts';
 
@@ -25,6 +27,12 @@ describe('the OpenAPI document', () => {
     const outcome = await validator.validate(JSON.parse(JSON.stringify(document)) as Record<string, unknown>);
     expect(outcome).toEqual({ valid: true });
     expect(validator.version).toBe('3.1');
+  });
+
+  test('and the AsyncAPI document name the version of the package', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string };
+    expect(document).toMatchObject({ info: { version } });
+    expect(asyncapiDocument()).toMatchObject({ info: { version } });
   });
 
   test('has every route of the service and no other, but for what a page loads', () => {
