@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseExtraBody } from './generation/extra-body.ts';
 import { parseKeys, type SealingKeys } from './sealing/keys.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
@@ -70,6 +71,18 @@ export const environmentSchema = z.object({
     ),
   VLLM_MODEL: z.string().optional().describe('unset: the first of `/v1/models`'),
   VLLM_API_KEY: z.string().optional().describe('sent as bearer token'),
+  VLLM_EXTRA_BODY: z
+    .string()
+    .transform((text, refused) => {
+      const parsed = parseExtraBody(text);
+      if (parsed.kind === 'parsed') return parsed.body;
+      refused.addIssue({ code: 'custom', message: parsed.why });
+      return z.NEVER;
+    })
+    .optional()
+    .describe(
+      'a JSON object whose fields go into every generation request, such as `{"chat_template_kwargs":{"enable_thinking":false}}`; it may not set what each request sets itself, such as `model`, `messages` or `stream`',
+    ),
   INSTANCE_ID: z
     .string()
     .regex(/^[\w.-]{1,64}$/)
@@ -269,6 +282,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       baseUrls: env.VLLM_BASE_URL?.split(',').flatMap((url) => url.trim() || []) ?? [],
       model: env.VLLM_MODEL ?? null,
       apiKey: env.VLLM_API_KEY ?? null,
+      extraBody: env.VLLM_EXTRA_BODY ?? {},
       firstTokenMs: env.GENERATION_FIRST_TOKEN_MS,
       interTokenMs: env.GENERATION_INTER_TOKEN_MS,
       totalMs: env.GENERATION_TOTAL_MS,

@@ -69,11 +69,12 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const baseUrls = simulator === null ? config.generation.baseUrls : [simulator.url];
   if (simulator !== null)
     log.warn('VLLM_BASE_URL is not set: answers come from the built-in SIMULATOR and mean nothing');
-  const { model, apiKey, firstTokenMs, interTokenMs, totalMs, maxTokens } = config.generation;
+  const { model, apiKey, extraBody, firstTokenMs, interTokenMs, totalMs, maxTokens } = config.generation;
   const vllm = createVllmGenerator({
     baseUrls,
     ...(model === null ? {} : { model }),
     ...(apiKey === null ? {} : { apiKey }),
+    extraBody,
     timeouts: { firstTokenMs, interTokenMs, totalMs },
     defaultMaxTokens: maxTokens,
   });

@@ -86,11 +86,24 @@ function readCard(body: unknown, model: string | undefined): ModelLimit | null {
   const cards = data.filter((card): card is Card => typeof card === 'object' && card !== null);
   const card = cards.find(({ id }) => id === model) ?? cards[0];
   if (card === undefined || typeof card.id !== 'string') return null;
-  const length = card.max_model_len;
-  return { model: card.id, maxModelLen: typeof length === 'number' && length > 0 ? length : null };
+  // vLLM leaves the limit of a LoRA adapter null: its base model has it.
+  const base = cards.find(({ id }) => id === card.parent);
+  return { model: card.id, maxModelLen: lengthOf(card) ?? (base === undefined ? null : lengthOf(base)) };
+}
+
+/** vLLM and SGLang name it `max_model_len`; llama.cpp's window is `meta.n_ctx`. */
+function lengthOf({ max_model_len, meta }: Card): number | null {
+  const window = (meta as { readonly n_ctx?: unknown } | null | undefined)?.n_ctx;
+  return positive(max_model_len) ?? positive(window);
+}
+
+function positive(value: unknown): number | null {
+  return typeof value === 'number' && value > 0 ? value : null;
 }
 
 interface Card {
   readonly id?: unknown;
+  readonly parent?: unknown;
   readonly max_model_len?: unknown;
+  readonly meta?: unknown;
 }

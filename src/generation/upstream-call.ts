@@ -6,6 +6,7 @@
  *   stored as text only       → chat with an open assistant message
  *   everything stored already → no call
  */
+import type { ExtraBody } from './extra-body.ts';
 import type { GenerationPrefix, GenerationRequest } from './port.ts';
 import { createSeam, type Seam } from './seam.ts';
 import type { UpstreamApi } from './upstream-chunk.ts';
@@ -27,6 +28,7 @@ export interface CallContext {
   readonly model: string;
   readonly maxTokens: number;
   readonly temperature: number;
+  readonly extraBody: ExtraBody;
 }
 
 export function planCall(request: GenerationRequest, context: CallContext): Plan {
@@ -35,6 +37,7 @@ export function planCall(request: GenerationRequest, context: CallContext): Plan
   const left = context.maxTokens - prefixTokens;
   const stop = request.options.stop ?? [];
   const common = {
+    ...context.extraBody,
     model: context.model,
     stream: true,
     stream_options: { include_usage: true },

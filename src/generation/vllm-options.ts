@@ -1,5 +1,7 @@
 /** What the vLLM client is told at start. Every duration is a limit of ours; vLLM itself promises none. */
 
+import type { ExtraBody } from './extra-body.ts';
+
 export interface GenerationTimeouts {
   /** From the start of the attempt, queueing included, to the first token. */
   readonly firstTokenMs: number;
@@ -15,6 +17,8 @@ export interface VllmOptions {
   readonly apiKey?: string;
   /** Absent: the first of /v1/models. All replicas must serve the same model: ids of one mean nothing to another. */
   readonly model?: string;
+  /** Added to every request; never a field that the request sets itself. */
+  readonly extraBody?: ExtraBody;
   readonly timeouts: GenerationTimeouts;
   readonly defaultMaxTokens: number;
   readonly defaultTemperature?: number;

@@ -59,7 +59,8 @@ export function createVllmGenerator(options: VllmOptions): Generator {
 
     const maxTokens = request.options.maxTokens ?? options.defaultMaxTokens;
     const temperature = request.options.temperature ?? options.defaultTemperature ?? DEFAULT_TEMPERATURE;
-    const plan = planCall(request, { model: card.model, maxTokens, temperature });
+    const extraBody = options.extraBody ?? {};
+    const plan = planCall(request, { model: card.model, maxTokens, temperature, extraBody });
     const outcome: AttemptOutcome =
       plan.kind === 'nothing-left'
         ? nothingLeft(request, plan.prefixTokens)

@@ -114,6 +114,14 @@ describe('docker-compose.yml', () => {
     expect(command).toContain('log_parameter_max_length_on_error=0');
   });
 
+  it('runs a Qwen3 whose thoughts are neither generated nor taken for the answer', () => {
+    const command = services.vllm!.command!;
+    const valueOf = (flag: string) => command[command.indexOf(flag) + 1];
+    expect(valueOf('--model')).toContain('Qwen/Qwen3');
+    expect(valueOf('--reasoning-parser')).toBe('${VLLM_REASONING_PARSER-qwen3}');
+    expect(JSON.parse(valueOf('--default-chat-template-kwargs')!)).toEqual({ enable_thinking: false });
+  });
+
   it('keeps the models of vLLM in a volume, in a folder that belongs to no user', () => {
     const { environment, volumes } = services.vllm!;
     expect(volumes).toEqual([`models:${environment!.HF_HOME}`]);

@@ -58,6 +58,19 @@ describe('the configuration', () => {
     expect(generation.baseUrls).toEqual(['http://a:8000/v1', 'http://b:8000/v1', 'http://c:8000/v1']);
   });
 
+  it('takes fields for every generation request as a JSON object', () => {
+    const text = '{"chat_template_kwargs":{"enable_thinking":false},"top_k":20}';
+    expect(readConfig({ VLLM_EXTRA_BODY: text }).generation.extraBody).toEqual(JSON.parse(text));
+    expect(readConfig({}).generation.extraBody).toEqual({});
+  });
+
+  it.each(['{', '[]', '1', 'null', '{"model":"m"}', '{"messages":[]}', '{"top_k":1,"stream":false}'])(
+    'refuses %s as fields for every generation request',
+    (text) => {
+      expect(refusal({ VLLM_EXTRA_BODY: text })).toEqual([expect.stringMatching(/VLLM_EXTRA_BODY/)]);
+    },
+  );
+
   it('reads a flag as 0, 1, true or false', () => {
     const allowed = (value: string) => readConfig({ REDIS_ALLOW_EVICTION: value }).store.allowEviction;
     expect(['0', '1', 'false', 'true'].map(allowed)).toEqual([false, true, false, true]);

@@ -175,6 +175,33 @@ describe('how much the model can read', () => {
     expect(small.asked).toHaveLength(2);
   });
 
+  test('of a LoRA adapter is that of its base model', async () => {
+    const data = [
+      { id: 'base', parent: null, max_model_len: 4_096 },
+      { id: 'other', parent: null, max_model_len: 100 },
+      { id: 'sql-lora', parent: 'base', max_model_len: null },
+    ];
+    const server = await stub(() => ({ status: 200, body: { data } }));
+    const limits = createModelLimits({ baseUrls: [server.url], model: 'sql-lora' });
+    expect(await limits.current()).toEqual({ model: 'sql-lora', maxModelLen: 4_096 });
+  });
+
+  test('of llama.cpp is the window in the metadata of its card', async () => {
+    const data = [{ id: 'gemma', meta: { n_ctx: 2_048, n_ctx_train: 32_768 } }];
+    const server = await stub(() => ({ status: 200, body: { data } }));
+    const limits = createModelLimits({ baseUrls: [server.url] });
+    expect(await limits.current()).toEqual({ model: 'gemma', maxModelLen: 2_048 });
+  });
+
+  test.each([
+    ['a LoRA adapter whose base model is not listed', [{ id: 'm', parent: 'gone', max_model_len: null }]],
+    ['a window that is no number', [{ id: 'm', meta: { n_ctx: 'large' } }]],
+    ['a card without any limit, as of the Rust front end', [{ id: 'm', object: 'model', created: 1 }]],
+  ])('is unknown where the server lists %s', async (_name, data) => {
+    const server = await stub(() => ({ status: 200, body: { data } }));
+    expect((await createModelLimits({ baseUrls: [server.url] }).current()).maxModelLen).toBeNull();
+  });
+
   test.each([
     ['no list', { status: 404 }],
     ['an empty one', { status: 200, body: { data: [] } }],

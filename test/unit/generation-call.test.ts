@@ -6,7 +6,7 @@ import { createTokenTrail } from '../../src/generation/token-trail.ts';
 import { planCall } from '../../src/generation/upstream-call.ts';
 import { readChunk, type UpstreamChunk } from '../../src/generation/upstream-chunk.ts';
 
-const context = { model: 'm', maxTokens: 100, temperature: 0.5 };
+const context = { model: 'm', maxTokens: 100, temperature: 0.5, extraBody: {} };
 const request = (
   prefix: GenerationPrefix | null,
   options: GenerationRequest['options'] = {},
@@ -34,6 +34,15 @@ describe('the call', () => {
         session_id: 's',
       },
     });
+  });
+
+  test('of any kind carries the fields that an operator adds to each, and keeps its own', () => {
+    const extraBody = { chat_template_kwargs: { enable_thinking: false }, top_k: 20 };
+    const byIds = { text: 'You said', tokenIds: [7], promptTokenIds: [1] };
+    for (const prefix of [null, byIds, { ...byIds, tokenIds: null }])
+      expect(planCall(request(prefix), { ...context, extraBody })).toMatchObject({
+        body: { ...extraBody, model: 'm', stream: true },
+      });
   });
 
   test('of a turn stored with ids is a completion of exactly those ids, with what is left of max_tokens', () => {
