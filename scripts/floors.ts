@@ -36,6 +36,7 @@ const rooms: readonly Room[] = [
   { path: 'src/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },
   { path: 'src/timers.ts', floor: 0 },
+  { path: 'src/extra-body.ts', floor: 0 },
   { path: 'src/version.ts', floor: 0 },
 ];
 
@@ -55,6 +56,11 @@ const sideways: readonly { readonly from: string; readonly to: string; readonly 
   { from: 'src/transport', to: 'src/http', reason: 'routes are served on the port of the sockets' },
   { from: 'src/config.ts', to: 'src/sealing', reason: 'a bad key is refused where settings are read' },
   { from: 'src/config.ts', to: 'src/errors.ts', reason: 'a bad setting is an error of the table' },
+  {
+    from: 'src/config.ts',
+    to: 'src/extra-body.ts',
+    reason: 'a field that may not be set is refused at start',
+  },
 ];
 
 export interface Import {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseExtraBody } from './generation/extra-body.ts';
+import { parseExtraBody } from './extra-body.ts';
 import { parseKeys, type SealingKeys } from './sealing/keys.ts';
 
 const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);

@@ -6,7 +6,7 @@
  *   stored as text only       → chat with an open assistant message
  *   everything stored already → no call
  */
-import type { ExtraBody } from './extra-body.ts';
+import type { ExtraBody } from '../extra-body.ts';
 import type { GenerationPrefix, GenerationRequest } from './port.ts';
 import { createSeam, type Seam } from './seam.ts';
 import type { UpstreamApi } from './upstream-chunk.ts';

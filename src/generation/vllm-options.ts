@@ -1,6 +1,6 @@
 /** What the vLLM client is told at start. Every duration is a limit of ours; vLLM itself promises none. */
 
-import type { ExtraBody } from './extra-body.ts';
+import type { ExtraBody } from '../extra-body.ts';
 
 export interface GenerationTimeouts {
   /** From the start of the attempt, queueing included, to the first token. */

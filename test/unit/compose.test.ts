@@ -116,10 +116,10 @@ describe('docker-compose.yml', () => {
 
   it('runs a Qwen3 whose thoughts are neither generated nor taken for the answer', () => {
     const command = services.vllm!.command!;
-    const valueOf = (flag: string) => command[command.indexOf(flag) + 1];
-    expect(valueOf('--model')).toContain('Qwen/Qwen3');
-    expect(valueOf('--reasoning-parser')).toBe('${VLLM_REASONING_PARSER-qwen3}');
-    expect(JSON.parse(valueOf('--default-chat-template-kwargs')!)).toEqual({ enable_thinking: false });
+    const argumentOf = (flag: string) => command[command.indexOf(flag) + 1];
+    expect(argumentOf('--model')).toContain('Qwen/Qwen3');
+    expect(argumentOf('--reasoning-parser')).toBe(`\${VLLM_REASONING_PARSER-qwen3}`);
+    expect(JSON.parse(argumentOf('--default-chat-template-kwargs')!)).toEqual({ enable_thinking: false });
   });
 
   it('keeps the models of vLLM in a volume, in a folder that belongs to no user', () => {
