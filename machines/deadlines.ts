@@ -5,6 +5,7 @@
  * computed from the context, so a session that slept through one ends the moment it wakes.
  */
 import { atOf, type Heard, remember, say } from './action.ts';
+import { errorIn } from './turn.ts';
 import type { SessionContext } from './vocabulary.ts';
 
 export const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
@@ -25,8 +26,12 @@ export const deadlines = {
   absoluteWarning: ({ context, event }: Heard) =>
     until(absoluteEndsAt(context) - warnMs(context, context.limits.absoluteMs), event),
   absoluteEnd: ({ context, event }: Heard) => until(absoluteEndsAt(context), event),
-  retryDelay: ({ context }: Heard) =>
-    Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MOST_MS),
+  /** Grows with the attempts, and is never shorter than a model server asked for. */
+  retryDelay: ({ context, event }: Heard) =>
+    Math.max(
+      Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MOST_MS),
+      errorIn(event).retryAfterMs ?? 0,
+    ),
 };
 
 export const deadlineGuards = {

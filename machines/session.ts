@@ -152,6 +152,12 @@ export const sessionMachine = inSession.createMachine({
               actions: ['sayCompleted', 'recordAnswer', 'rememberReplica', 'endTurn', 'touch'],
             },
             onError: [
+              {
+                guard: 'mustStartOver',
+                target: 'generating',
+                reenter: true,
+                actions: ['sayStartedOver', 'countRestart'],
+              },
               { guard: 'canRetry', target: 'recovering', actions: 'countAttempt' },
               { target: 'next', actions: [sayFailed(), 'recordAnswer', 'endTurn', 'touch'] },
             ],

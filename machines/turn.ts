@@ -1,10 +1,17 @@
 /**
- * The turn that runs: how it begins from the queue, is tried again, and ends with exactly one of completed, failed or
+ * The turn that runs: how it begins from the queue, is tried again or starts over, and ends with exactly one of completed, failed or
  * cancelled. The machine never carries the turn's text; its host has it.
  */
 import { ask, atOf, type Heard, remember, say } from './action.ts';
 import { firstWaiting, waiting } from './queue.ts';
-import type { GenerationError, GenerationOutput, SessionContext, SessionEvent, Turn } from './vocabulary.ts';
+import type {
+  GenerationError,
+  GenerationOutput,
+  Question,
+  SessionContext,
+  SessionEvent,
+  Turn,
+} from './vocabulary.ts';
 
 export function runningTurn({ turn }: SessionContext): Turn {
   if (turn === null) throw new Error('no turn is running');
@@ -17,8 +24,11 @@ const named = (turn: Turn) => ({ turn_id: turn.id, message_id: messageOf(turn) }
 /** How a generation ended comes in events of xstate's own, which the vocabulary does not name. */
 const outputIn = (event: SessionEvent): GenerationOutput =>
   (event as unknown as { readonly output: GenerationOutput }).output;
-const errorIn = (event: SessionEvent): GenerationError =>
+export const errorIn = (event: SessionEvent): GenerationError =>
   (event as unknown as { readonly error: GenerationError }).error;
+const questionIn = (event: SessionEvent): Question =>
+  errorIn(event).startOver ?? { content: '', author: null };
+const restartsAfter = (turn: Turn): number => (turn.restarts ?? 0) + 1;
 
 export const turnGuards = {
   turnRunning: ({ context }: Heard) => context.turn !== null,
@@ -26,6 +36,7 @@ export const turnGuards = {
     event.type === 'cancel' &&
     context.turn !== null &&
     (event.turnId === undefined || event.turnId === context.turn.id),
+  mustStartOver: ({ event }: Heard) => errorIn(event).startOver !== undefined,
   canRetry: ({ context, event }: Heard) =>
     errorIn(event).retryable && runningTurn(context).attempt < context.limits.attemptsMax,
   canResume: ({ context }: Heard) => runningTurn(context).resumed < context.limits.resumesMax,
@@ -58,6 +69,24 @@ export const turnActions = {
     const turn = runningTurn(context);
     const failedReplica = errorIn(event).replica;
     return { turn: { ...turn, attempt: turn.attempt + 1, resumed: turn.resumed + 1, failedReplica } };
+  }),
+  /** The same frame once more, under the same turn: a client that knows nothing of restarts clears the text as well. */
+  sayStartedOver: say(({ context, event }) => {
+    const turn = runningTurn(context);
+    const { content, author } = questionIn(event);
+    return {
+      type: 'turn.started',
+      ...named(turn),
+      queued: waiting(context),
+      content,
+      ...(author === null ? {} : { author }),
+      ...(turn.messageIds.length > 1 ? { message_ids: turn.messageIds } : {}),
+      restarts: restartsAfter(turn),
+    };
+  }),
+  countRestart: remember(({ context }) => {
+    const turn = runningTurn(context);
+    return { turn: { ...turn, restarts: restartsAfter(turn) } };
   }),
   countResume: remember(({ context }) => {
     const turn = runningTurn(context);

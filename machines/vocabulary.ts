@@ -51,6 +51,8 @@ export interface Turn {
   readonly resumed: number;
   /** The replica that failed last, to be avoided. */
   readonly failedReplica: string | null;
+  /** How often the answer started over, because its stored part could not be continued. Absent until it did. */
+  readonly restarts?: number;
 }
 
 export interface SessionLimits {
@@ -169,10 +171,20 @@ export interface GenerationOutput {
   readonly window?: Readonly<Record<string, unknown>>;
 }
 
+/** The message or messages of a turn, as its `turn.started` repeats them. */
+export interface Question {
+  readonly content: string;
+  readonly author: string | null;
+}
+
 export interface GenerationError {
   readonly code: string;
   readonly retryable: boolean;
   readonly replica: string | null;
+  /** The shortest wait before the next attempt, where a model server asked for one. */
+  readonly retryAfterMs?: number;
+  /** The stored part of the answer cannot be continued: the answer to this question starts over. */
+  readonly startOver?: Question;
 }
 
 /** A durable frame before the log numbers it. `turn.failed` names a code; the table of errors has its words. */
@@ -186,6 +198,8 @@ export type FrameBody =
       readonly content: string;
       readonly author?: string;
       readonly message_ids?: readonly string[];
+      /** Present where the answer starts over: clients clear the text that they have of this turn. */
+      readonly restarts?: number;
     }
   | {
       readonly type: 'turn.completed';

@@ -89,10 +89,11 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G7',
     promise:
-      'An instance may die at any token. Another one carries on from the last stored token; the text that the client assembles has no gap and no repeat.',
+      'An instance may die at any token. Another one carries on from the last stored token; the text that the client assembles has no gap and no repeat. Where a model server cannot carry on, the answer starts over, and a frame tells the client to clear its text first.',
     enforcedBy: [
       ['src/session/open-session.ts', 'async function readTurnText'],
       ['src/session/turn-runner.ts', 'prefix: text.prefix(),'],
+      ['machines/turn.ts', 'sayStartedOver: say('],
     ],
     shownBy: [
       ['test/fault/kill-owner.test.ts', 'costs no byte, no offset and no turn'],
@@ -101,6 +102,10 @@ export const guarantees: readonly Guarantee[] = [
         'a turn whose owner dies with nobody connected is finished by another instance',
       ],
       ['test/property/actor-paths.test.ts', 'before any transition was stored'],
+      [
+        'test/unit/restarted-answer.test.ts',
+        'goes on from the new text alone when the instance dies after some of it',
+      ],
     ],
   },
   {

@@ -24,8 +24,11 @@ from the schemas in [src/protocol](../src/protocol): \`npm run docs\`.
 
 A session's durable frames are numbered 1, 2, 3 … (\`offset\`). A client that comes back says the last offset it saw
 (\`hello.after\`) with that frame's \`epoch\`, and gets exactly what follows. What can't be had is said by \`reset\`, which
-has an \`offset\` and an \`epoch\` to go on from. The text of a turn is the concatenation of its \`delta\`s, whichever
-instance sent them.
+has an \`offset\` and an \`epoch\` to go on from. The text of a turn is the concatenation of its \`delta\`s since its last
+\`turn.started\`, whichever instance sent them.
+
+**A \`turn.started\` for a turn that runs already** (its \`restarts\` counts them) says that the model server could not
+continue a broken answer and starts over: clear the text and the reasoning that you have of this turn.
 
 **Say the \`epoch\`.** Where a failover of the store lost frames that you had seen, another frame may stand at your
 offset by the time you come back, and only the epoch tells. Without it you are told of such a loss while you are

@@ -3,7 +3,7 @@
  * connection broke in between.
  *
  *  P1  A frame is taken if it is the next one of the log; one that was seen is dropped, one further on is a gap.
- *  P2  A turn's text is the concatenation of its deltas.
+ *  P2  A turn's text is the concatenation of its deltas since its last `turn.started`: an answer can start over.
  */
 import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
 

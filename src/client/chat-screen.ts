@@ -95,6 +95,9 @@ export class Screen {
         if (frame.offset > this.#pastUntil) this.note(frame.value);
         return;
       case 'turn.started':
+        if (frame.restarts === undefined) return;
+        this.#endLine();
+        return this.note('the model could not go on with this answer, and starts over');
       case 'expired':
         return;
     }

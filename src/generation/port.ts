@@ -5,7 +5,8 @@
  * P1  `onChunk` is called synchronously per delta, never after the promise settled, never after the signal fired.
  * P2  `generate` rejects only for bugs in our own code; everything the network can do is a `GenerationResult`.
  * P3  `completed` is said only when the server said why it finished; a silent end is `upstream_truncated`.
- * P4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat.
+ * P4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat. Where that cannot be had,
+ *     the result is `restart`, and no chunk came before it.
  */
 
 export type Role = 'system' | 'user' | 'assistant';
@@ -15,7 +16,10 @@ export interface Message {
   readonly content: string;
 }
 
-/** What is stored of a turn already: the text, and the ids where the server gave them for all of it. */
+/**
+ * What is stored of a turn already: the text, and the ids where the server gave them for all of it. The text is empty
+ * where the model has only thought so far.
+ */
 export interface GenerationPrefix {
   readonly text: string;
   readonly tokenIds: readonly number[] | null;
@@ -90,9 +94,21 @@ export interface GenerationFailed {
   readonly message: string;
   readonly retryable: boolean;
   readonly replica: string | null;
+  /** The shortest wait before the next attempt, where every usable replica asked for one. */
+  readonly retryAfterMs?: number;
 }
 
-export type GenerationResult = GenerationCompleted | GenerationFailed | { readonly kind: 'aborted' };
+/** The prefix cannot be continued here: clear it, tell the clients, and ask again without one. */
+export interface GenerationRestart {
+  readonly kind: 'restart';
+  readonly replica: string;
+}
+
+export type GenerationResult =
+  | GenerationCompleted
+  | GenerationFailed
+  | GenerationRestart
+  | { readonly kind: 'aborted' };
 
 export interface Generator {
   /** onChunk is called synchronously for each delta, never after the promise settled nor after the signal fired. */

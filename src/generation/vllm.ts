@@ -169,6 +169,7 @@ function verdictOf(result: GenerationResult): Verdict {
     case 'completed':
       return 'success';
     case 'aborted':
+    case 'restart':
       return 'none';
     case 'failed':
       return VERDICTS[result.code];

@@ -52,6 +52,11 @@ export const durableFrameSchema = z.discriminatedUnion('type', [
     content: z.string(),
     author: z.string().optional(),
     message_ids: z.array(z.string()).optional(),
+    restarts: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('The answer starts over: clear the text that you have of this turn.'),
   }),
   z.object({
     type: z.literal('delta'),

@@ -14,7 +14,7 @@ export interface Envelope {
   readonly context: SessionContext;
   readonly timers: Timers;
   readonly jobs: Jobs;
-  /** Offset of the running turn's `turn.started`: its deltas come after it. */
+  /** Offset of the running turn's last `turn.started`: the deltas of its answer come after it. */
   readonly turnOffset: number;
 }
 
@@ -60,6 +60,7 @@ const contextSchema = z.strictObject({
       attempt: z.number(),
       resumed: z.number(),
       failedReplica: nullableText,
+      restarts: z.number().optional(),
     })
     .nullable(),
   patient: z.record(z.string(), z.json()),

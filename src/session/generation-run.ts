@@ -5,8 +5,9 @@
  *  R2  Exactly one result per run that was not stopped, whatever throws.
  *  R3  The lease is confirmed right before the model is asked: composing takes its time, and may have been frozen.
  *  R4  A conversation that the model finds too long is composed again, shorter, before any text of it was seen.
+ *  R5  A run that had nothing to continue never starts over: a turn that did so would never end.
  */
-import type { GenerationError, GenerationOutput, Turn } from '../../machines/vocabulary.ts';
+import type { GenerationError, GenerationOutput, Question, Turn } from '../../machines/vocabulary.ts';
 import type { ConversationView, WindowReport } from '../conversation/port.ts';
 import type { GenerationChunk, GenerationPrefix, GenerationResult, Generator } from '../generation/port.ts';
 import type { StepEvent } from './step.ts';
@@ -18,6 +19,8 @@ export interface RunRequest {
   readonly prefix: GenerationPrefix | null;
   /** The conversation up to and with the turn's question; `shrink` counts refusals for its length. */
   readonly compose: (shrink: number) => Promise<ConversationView>;
+  /** The turn's question, for clients that are to clear its answer. */
+  readonly question: () => Promise<Question>;
   readonly confirmLease: () => Promise<void>;
 }
 
@@ -88,8 +91,9 @@ async function drive(
       };
     }
     if (result.kind === 'aborted') return failed('upstream_aborted', true, null);
+    if (result.kind === 'restart') return await restarted(request, result.replica);
     if (result.code !== 'context_length_exceeded' || shrink === SHRINKS_MAX)
-      return failed(result.code, result.retryable, result.replica);
+      return failed(result.code, result.retryable, result.replica, result.retryAfterMs);
   }
 }
 
@@ -132,6 +136,18 @@ function shortReport(report: WindowReport): Readonly<Record<string, unknown>> {
   ]);
 }
 
-function failed(code: string, retryable: boolean, replica: string | null): RunResult {
-  return { kind: 'failed', error: { code, retryable, replica } };
+async function restarted({ prefix, question }: RunRequest, replica: string): Promise<RunResult> {
+  if (prefix === null) return failed('internal', false, replica); // R5
+  let startOver: Question;
+  try {
+    startOver = await question();
+  } catch {
+    return failed('store_unavailable', true, null);
+  }
+  return { kind: 'failed', error: { code: 'upstream_rejected', retryable: true, replica, startOver } };
+}
+
+function failed(code: string, retryable: boolean, replica: string | null, retryAfterMs?: number): RunResult {
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return { kind: 'failed', error: { code, retryable, replica, ...wait } };
 }

@@ -31,7 +31,7 @@ export interface Held {
   readonly resting: Resting;
   readonly version: number;
   readonly head: number;
-  /** Offset of the running turn's `turn.started`. */
+  /** Offset of the running turn's last `turn.started`. */
   readonly turnOffset: number;
 }
 

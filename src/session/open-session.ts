@@ -165,7 +165,8 @@ async function readTurnText(
 ): Promise<{ readonly kind: 'read'; readonly text: TurnText | null } | Unreadable> {
   const { turn } = envelope.context;
   if (turn === null) return { kind: 'read', text: null };
-  const text = new TurnText(turn.id);
+  // The offset is that of the last start: an answer that started over is read from there.
+  const text = new TurnText(turn.id, turn.restarts);
   for (let after = envelope.turnOffset; ; ) {
     const page = await store.readLog(sessionId, after, LOG_PAGE);
     if (page === null || page.frames.length === 0) return { kind: 'read', text };

@@ -6,7 +6,7 @@
  *  U3  After `stop` no chunk, no result and no summary reaches the actor.
  *  U4  The model is asked only while the lease is sure: a turn waits until it is confirmed, a summary is left out.
  */
-import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
+import type { Question, SessionContext, Turn } from '../../machines/vocabulary.ts';
 import type { ConversationView } from '../conversation/port.ts';
 import type { GenerationChunk } from '../generation/port.ts';
 import type { ActorHost } from './actor-host.ts';
@@ -74,8 +74,7 @@ export class TurnRunner {
     const { turn, lastReplica } = resting.snapshot.context;
     if (turn === null) this.#text = null;
     if (wanted === undefined || turn === null) return;
-    if (this.#text?.turnId !== turn.id) this.#text = new TurnText(turn.id);
-    const text = this.#text;
+    const text = this.#textOf(turn);
     if (text.incomplete) {
       const error = { code: 'interrupted', retryable: false, replica: null };
       return this.#ports.onResult(wanted, { kind: 'failed', error });
@@ -88,6 +87,7 @@ export class TurnRunner {
         lastReplica,
         prefix: text.prefix(),
         compose: (shrink) => this.#compose(turn, shrink),
+        question: () => this.#question(turn),
         confirmLease: this.#ports.confirmLease,
       },
       this.#host.generator,
@@ -109,6 +109,21 @@ export class TurnRunner {
     this.stopGeneration();
     this.#summary.stop();
     this.#pacer.stop();
+  }
+
+  /** The text of the turn as it runs now: an answer that starts over begins with none. */
+  #textOf({ id, restarts = 0 }: Turn): TurnText {
+    const known = this.#text;
+    if (known !== null && known.turnId === id && known.restarts === restarts) return known;
+    const text = new TurnText(id, restarts);
+    this.#text = text;
+    return text;
+  }
+
+  async #question(turn: Turn): Promise<Question> {
+    const said = await this.#ports.transcript.read();
+    const asked = said.find((entry) => entry.turnId === turn.id && entry.role === 'user');
+    return { content: asked?.content ?? '', author: asked?.author ?? null };
   }
 
   async #compose(turn: Turn, shrink: number): Promise<ConversationView> {

@@ -3,8 +3,9 @@
  *
  *  T1  `stored` is exactly the concatenation of the turn's deltas in the log.
  *  T2  Text is shown to nobody before `confirm` was called for it.
- *  T3  Token ids are kept only while they are known for every piece of stored text; once one is missing, the turn
- *      can be continued by its text alone.
+ *  T3  Token ids are kept only while they are known for every piece of what is stored, thoughts included; once one is
+ *      missing, the turn can be continued by its text alone.
+ *  T4  An answer that starts over has a text of its own: what was stored before the restart is no part of it.
  */
 import type { GenerationChunk, GenerationPrefix } from '../generation/port.ts';
 import type { StoredFrame } from '../store/store.ts';
@@ -22,7 +23,10 @@ export interface PendingText {
 
 export class TurnText {
   readonly turnId: string;
+  /** How often the answer had started over before this text began. */
+  readonly restarts: number;
   #stored = '';
+  #hasReasoned = false;
   #storedIds: number[] | null = [];
   #promptIds: readonly number[] | null = null;
   #text = '';
@@ -31,8 +35,9 @@ export class TurnText {
   #newPromptIds: readonly number[] | null = null;
   #incomplete = false;
 
-  constructor(turnId: string) {
+  constructor(turnId: string, restarts = 0) {
     this.turnId = turnId;
+    this.restarts = restarts;
   }
 
   add(chunk: GenerationChunk): void {
@@ -42,7 +47,7 @@ export class TurnText {
     if (chunk.promptTokenIds !== undefined && this.#promptIds === null && this.#stored === '')
       this.#newPromptIds = chunk.promptTokenIds;
     if (chunk.tokenIds !== undefined) this.#ids?.push(...chunk.tokenIds);
-    else if (chunk.text !== '') this.#ids = null;
+    else if (chunk.text !== '' || (chunk.reasoning ?? '') !== '') this.#ids = null;
   }
 
   get pendingLength(): number {
@@ -68,7 +73,7 @@ export class TurnText {
   /** The piece that `pending` gave is stored. Text that arrived meanwhile stays pending. */
   confirm(piece: PendingText): void {
     const aux: Aux = piece.aux === undefined ? {} : (JSON.parse(piece.aux) as Aux);
-    this.#keep(piece.text, aux);
+    this.#keep(piece.text, piece.reasoning, aux);
     this.#text = this.#text.slice(piece.text.length);
     this.#reasoning = this.#reasoning.slice(piece.reasoning.length);
     this.#ids = this.#ids === null ? null : this.#ids.slice(aux.ids?.length ?? 0);
@@ -86,21 +91,31 @@ export class TurnText {
 
   /** Takes in a frame of the log, if it is a delta of this turn. */
   replay(frame: StoredFrame): void {
-    const data = JSON.parse(frame.data) as { type: string; turn_id?: string; text?: string };
+    const data = JSON.parse(frame.data) as {
+      type: string;
+      turn_id?: string;
+      text?: string;
+      reasoning?: string;
+    };
     if (data.type !== 'delta' || data.turn_id !== this.turnId) return;
-    this.#keep(data.text ?? '', frame.aux === undefined ? {} : (JSON.parse(frame.aux) as Aux));
+    this.#keep(
+      data.text ?? '',
+      data.reasoning ?? '',
+      frame.aux === undefined ? {} : (JSON.parse(frame.aux) as Aux),
+    );
   }
 
   prefix(): GenerationPrefix | null {
-    if (this.#stored === '') return null;
+    if (this.#stored === '' && !this.#hasReasoned) return null;
     const tokenIds = this.#storedIds === null ? null : [...this.#storedIds];
     return { text: this.#stored, tokenIds, promptTokenIds: this.#promptIds };
   }
 
-  #keep(text: string, aux: Aux): void {
+  #keep(text: string, reasoning: string, aux: Aux): void {
     this.#stored += text;
+    this.#hasReasoned ||= reasoning !== '';
     if (aux.prompt !== undefined) this.#promptIds = aux.prompt;
     if (aux.ids !== undefined) this.#storedIds?.push(...aux.ids);
-    else if (text !== '') this.#storedIds = null;
+    else if (text !== '' || reasoning !== '') this.#storedIds = null;
   }
 }

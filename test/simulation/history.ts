@@ -259,6 +259,10 @@ export class History implements StoreWitness {
       case 'state':
         return { state: frame.value, turnId, turnOffset, text };
       case 'turn.started': {
+        if (frame.restarts !== undefined) {
+          if (turnId !== frame.turn_id) this.#violations.found('G7', 'a turn started over that does not run');
+          return { state, turnId, turnOffset: frame.offset, text: '' };
+        }
         if (turnId !== null) this.#violations.found('G3', 'a turn started while another one ran');
         for (const id of frame.message_ids ?? [frame.message_id])
           if (startedBefore(parent, id)) this.#violations.found('G6', `message ${id} started a second turn`);

@@ -8,6 +8,7 @@
  *  M2  All generations of a turn that its owner begins are asked with the same conversation, and with a prefix of its
  *      answer (G7).
  *  M3  After its signal fired it says nothing more (P1 of the port).
+ *  M4  Of some turns no answer can be continued: asked to do so, the model starts over instead.
  */
 import { crc32 } from 'node:zlib';
 import type { GenerationRequest, GenerationResult, Generator, Message } from '../../src/generation/port.ts';
@@ -20,6 +21,8 @@ import type { Violations } from './violations.ts';
 const WORDS = ['one', 'two', 'tides', 'of', 'salt', 'and', 'light', 'fall', 'back', '…', '\n', 'ünder', '🙂'];
 /** How long a stalled upstream is waited for: the watchdog of the real client would say so. */
 const STALL_MS = 1_200;
+/** One of so many turns has a server that continues nothing. */
+const NEVER_CONTINUED = 3;
 
 function answerTo(messages: readonly Message[]): readonly string[] {
   const random = randomStream(0, JSON.stringify(messages));
@@ -96,6 +99,10 @@ export class SimModel {
         retryable,
         replica: 'r1',
       });
+      if (prefix !== null && crc32(turnId) % NEVER_CONTINUED === 0) {
+        cancel = process.clock.after(this.#pause(), () => finish({ kind: 'restart', replica: 'r1' }));
+        return;
+      }
       let said = 0;
       const next = () => {
         const after = fault?.kind === 'generation' && said >= Math.min(fault.after, rest.length);

@@ -14,6 +14,7 @@ const SIGHTS: Readonly<Record<string, RegExp>> = {
   'input comes by the inbox': /readInbox \w+ → \[[1-9]/,
   'an owner that leaves finds input': /release \w+ → pending/,
   'an answer is continued from what is stored': /generates, attempt \d, after "[^"]/,
+  'an answer starts over': /generation restart/,
   'an upstream fails and is asked again': /generates, attempt 2/,
   'a write is sent again after its reply was lost': /(commit|append) \w+: lose reply/,
   'a client is told that frames are lost': /is reset to \d+: rolled_back/,

@@ -37,6 +37,7 @@ let begun = 0;
 interface Parts {
   readonly clock: VirtualClock;
   readonly store: Store;
+  readonly generator: ScriptedGenerator;
   readonly narrator: Narrator;
   readonly hosts: readonly [MemoryHost, MemoryHost];
   readonly delivered: readonly StoredFrame[];
@@ -68,12 +69,14 @@ export async function beginSession(input: SessionInput): Promise<MortalSession> 
   const opened = await openSession(hosts[0].host, sessionId, { ...input, sessionId }, quota);
   if (opened.kind !== 'resident') throw new Error(`the session was not made: ${opened.kind}`);
   const narrator = new Narrator(generator);
-  return new MortalSession({ clock, store, narrator, hosts, delivered, lost }, opened.actor);
+  return new MortalSession({ clock, store, generator, narrator, hosts, delivered, lost }, opened.actor);
 }
 
 export class MortalSession {
   readonly clock: VirtualClock;
   readonly store: Store;
+  /** For a test that says the model's part itself. */
+  readonly generator: ScriptedGenerator;
   readonly narrator: Narrator;
   readonly delivered: readonly StoredFrame[];
   readonly #parts: Parts;
@@ -82,6 +85,7 @@ export class MortalSession {
   constructor(parts: Parts, actor: SessionActor) {
     this.clock = parts.clock;
     this.store = parts.store;
+    this.generator = parts.generator;
     this.narrator = parts.narrator;
     this.delivered = parts.delivered;
     this.#parts = parts;
@@ -131,14 +135,20 @@ export class MortalSession {
 
   /** The next owner; false where the session is over and nothing is left to own. */
   async bringBack(): Promise<boolean> {
+    if (!(await this.takeOver())) return false;
+    this.narrator.tell(0);
+    await this.settle();
+    return true;
+  }
+
+  /** The next owner, before the model says anything to it. */
+  async takeOver(): Promise<boolean> {
     this.#parts.lost.count += 1;
     const opened = await openSession(this.#host.host, this.id, null, new UserQuota(this.store, 0));
     if (opened.kind === 'absent') return false;
     if (opened.kind !== 'resident') throw new Error(`the session was not brought back: ${opened.kind}`);
     expect(opened.actor.epoch).toBeGreaterThan(this.#actor.epoch);
     this.#actor = opened.actor;
-    await this.settle();
-    this.narrator.tell(0);
     await this.settle();
     return true;
   }

@@ -45,6 +45,21 @@ function all(frames: readonly DurableFrame[], from: Conversation = emptyConversa
 }
 
 describe('assembling a conversation from frames', () => {
+  it('drops the text and thoughts of an answer that starts over', () => {
+    const again = { ...started('a'), restarts: 1 } as Body;
+    const { turns } = all(
+      log([
+        started('a'),
+        { type: 'delta', turn_id: 'a', text: 'Take an EC', reasoning: 'hm' },
+        again,
+        delta('a', 'Rest.'),
+      ]),
+    );
+    expect(turns).toMatchObject([
+      { turnId: 'a', text: 'Rest.', reasoning: '', outcome: { kind: 'running' } },
+    ]);
+  });
+
   it('joins the deltas of each turn', () => {
     const { turns, offset } = all(
       log([

@@ -81,6 +81,17 @@ describe('who waits for the end of a turn', () => {
     });
   });
 
+  test.each(['m', null])(
+    'gets the new text alone of an answer that starts over (message %s)',
+    async (message) => {
+      const { collector, say, heard } = listening(message);
+      say(started(1), delta(2, 'Take an EC'), started(3, 't', 'm', { restarts: 1 }), delta(4, 'Rest.'));
+      say(completed(5));
+      expect(await collector.result).toMatchObject({ kind: 'completed', text: 'Rest.' });
+      expect(heard).toEqual(['turn.started', 'delta', 'turn.started', 'delta', 'turn.completed']);
+    },
+  );
+
   test('hears nothing of what is said after that end', () => {
     const { say, heard } = listening();
     say(started(1), completed(2), { type: 'state', offset: 3, value: 'idle' });

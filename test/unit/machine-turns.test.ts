@@ -109,6 +109,25 @@ describe('a failure of the upstream', () => {
     expect(session.context.turn).toMatchObject({ id: 't1', attempt: 2, failedReplica: 'r3' });
   });
 
+  test('waits as long as the model server asked, and a cancel does not wait', () => {
+    const session = answering();
+    session.fail({ retryAfterMs: 30_000 });
+    session.pass(29_999);
+    expect(session.value).toEqual({ processing: 'recovering' });
+    session.pass(1);
+    expect(session.value).toEqual({ processing: 'generating' });
+    session.fail({ retryAfterMs: 30_000 });
+    session.hear({ type: 'cancel' });
+    expect(session.value).toEqual({ connected: 'fresh' });
+  });
+
+  test('never waits shorter than it would without being asked', () => {
+    const session = answering();
+    session.fail({ retryAfterMs: 0 });
+    session.pass(50);
+    expect(session.value).toEqual({ processing: 'recovering' });
+  });
+
   test('waits longer each time', () => {
     const session = answering({ attemptsMax: 4 });
     const waits = [1, 2, 3].map(() => {
@@ -195,5 +214,53 @@ describe('a new owner', () => {
     const { resting } = session;
     expect(session.hear({ type: 'recover' })).toEqual([]);
     expect(session.resting).toBe(resting);
+  });
+});
+
+describe('an answer that starts over', () => {
+  const startOver = { content: 'question 1', author: 'u1' };
+
+  test('says the start of its turn once more, counted, and asks for another generation', () => {
+    const session = answering();
+    session.ask(2);
+    const before = session.resting.jobs.generation?.key;
+    expect(session.fail({ startOver })).toEqual([
+      {
+        type: 'frame',
+        frame: {
+          type: 'turn.started',
+          turn_id: 't1',
+          message_id: 'm1',
+          queued: 1,
+          content: 'question 1',
+          author: 'u1',
+          restarts: 1,
+        },
+      },
+    ]);
+    expect(session.value).toEqual({ processing: 'generating' });
+    expect(session.resting.jobs.generation?.key).not.toBe(before);
+    expect(session.context.turn).toMatchObject({ id: 't1', attempt: 1, resumed: 0, restarts: 1 });
+    expect(framesOf(session.fail({ startOver }))).toMatchObject([{ type: 'turn.started', restarts: 2 }]);
+  });
+
+  test('names every message of a turn of several', () => {
+    const session = answering();
+    session.ask(2, { policy: 'merge' });
+    session.ask(3, { policy: 'merge' });
+    session.complete();
+    const frames = framesOf(session.fail({ startOver: { content: 'both', author: null } }));
+    expect(frames).toMatchObject([{ message_id: 'm3', message_ids: ['m2', 'm3'], content: 'both' }]);
+    expect(frames[0]).not.toHaveProperty('author');
+  });
+
+  test('is no failed attempt: a failure after it has as many tries left as before', () => {
+    const session = answering({ attemptsMax: 2 });
+    session.fail({ startOver });
+    session.fail();
+    expect(session.value).toEqual({ processing: 'recovering' });
+    session.pass(10_000);
+    session.fail({ startOver });
+    expect(framesOf(session.fail()).map(({ type }) => type)).toEqual(['turn.failed', 'state']);
   });
 });
