@@ -2,7 +2,8 @@
  * The version of the session machine, and how envelopes of earlier versions become today's.
  *
  * Any change to state names, context or timers is a new version with a migration here, but for a new optional field
- * that is absent until something new happens. Migrations are pure and run in order. An envelope that is newer than this code is never touched: the instance hands the session on instead.
+ * that is absent until something new happens. Migrations are pure and run in order. An envelope that is newer than
+ * this code is never touched: the instance hands the session on instead.
  */
 export const MACHINE_ID = 'session';
 export const MACHINE_VERSION = 1;
