@@ -5,6 +5,7 @@
  * unit, and must never refuse the value of a very ill patient.
  */
 import { z } from 'zod';
+import { type Amount, plainText, readAmount, readTwoAmounts, unitKey } from './written.ts';
 
 export interface MeasureRule {
   readonly field: string;
@@ -13,11 +14,19 @@ export interface MeasureRule {
   readonly min: number;
   readonly max: number;
   readonly whole?: boolean;
-  /** How each accepted spelling of a unit, in lower case, becomes the metric one. */
-  readonly units: Readonly<Record<string, (value: number) => number>>;
+  /** How a value in each unit becomes one in the metric unit, by `unitKey`. '' is no unit at all. */
+  readonly units: Readonly<Record<string, Convert>>;
+  /** The units that a refusal names; the others are spellings of them. */
+  readonly shown: readonly string[];
+  /** After a first amount in the one unit, a second in the other may follow: `5 ft 11 in`, `5'11`. */
+  readonly parts?: readonly (readonly [Convert, Convert])[];
   /** For a bare number, where its size alone says which unit it is in; absent or null: the metric one. */
   readonly guessUnit?: (value: number) => string | null;
+  /** Why a value inside the range cannot be meant, or null. */
+  readonly whyNot?: (value: number) => string | null;
 }
+
+type Convert = (value: number) => number;
 
 const given = z.union([
   z.number(),
@@ -36,7 +45,6 @@ export const same = (value: number): number => value;
 
 export function measure(rule: MeasureRule) {
   const { field, unit } = rule;
-  const accepted = Object.keys(rule.units).join(', ');
   const shape = `${field} must be a number in ${unit}, a text such as "${rule.min} ${unit}", or {value, unit}`;
   const input = z.union(
     [
@@ -52,33 +60,48 @@ export function measure(rule: MeasureRule) {
         context.addIssue({ code: 'custom', message });
         return z.NEVER;
       };
-      const read = typeof sent === 'object' ? sent : readAmount(sent);
+      const read = typeof sent === 'object' ? sent : readWritten(sent);
       if (read === null) return refuse(shape);
-      const spelling = read.unit?.trim().toLowerCase() ?? rule.guessUnit?.(read.value) ?? null;
-      const convert = spelling === null ? same : Object.hasOwn(rule.units, spelling) && rule.units[spelling];
-      if (convert === false || convert === undefined) {
-        return refuse(`${field} has the unit "${read.unit}"; it can be one of: ${accepted}`);
-      }
-      const value = Math.round(convert(read.value) * 100) / 100;
+      const exact = convert(rule, read) ?? (typeof sent === 'string' ? convertParts(rule, sent) : null);
+      if (exact === null)
+        return refuse(
+          `${field} has the unit "${read.unit.trim()}"; it can be one of: ${rule.shown.join(', ')}`,
+        );
+      const value = Math.round(exact * 100) / 100;
       if (!(value >= rule.min && value <= rule.max)) {
         return refuse(
           `${field} must be between ${rule.min} and ${rule.max} ${unit}; ${value} ${unit} is not`,
         );
       }
+      const whyNot = rule.whyNot?.(value) ?? null;
+      if (whyNot !== null) return refuse(`${field} ${whyNot}`);
       if (rule.whole === true && !Number.isInteger(value)) return refuse(`${field} must be a whole number`);
       return { value, unit, given: sent };
     })
     .describe(`${rule.min} to ${rule.max} ${unit}`);
 }
 
-interface Amount {
-  readonly value: number;
-  readonly unit: string | null;
+function readWritten(sent: number | string): Amount | null {
+  return typeof sent === 'number' ? { value: sent, unit: '' } : readAmount(plainText(sent));
 }
 
-function readAmount(sent: number | string): Amount | null {
-  if (typeof sent === 'number') return { value: sent, unit: null };
-  const match = /^\s*(-?\d+(?:[.,]\d+)?)\s*(\S.*)?$/.exec(sent);
-  if (match?.[1] === undefined) return null;
-  return { value: Number(match[1].replace(',', '.')), unit: match[2]?.trimEnd() ?? null };
+/** Null where the unit is not one of the rule's. */
+function convert(rule: MeasureRule, { value, unit }: Amount): number | null {
+  const spelling = unitKey(unit);
+  const known = spelling === '' ? (rule.guessUnit?.(value) ?? '') : spelling;
+  if (known === '') return value;
+  return Object.hasOwn(rule.units, known) ? (rule.units[known]?.(value) ?? null) : null;
+}
+
+/** Null where the text is not an amount and a smaller one that belongs to it. */
+function convertParts({ units, parts = [] }: MeasureRule, sent: string): number | null {
+  const read = readTwoAmounts(plainText(sent));
+  if (read === null) return null;
+  const [large, small] = read;
+  const toLarge = units[unitKey(large.unit)];
+  const toSmall = parts.find(([first]) => first === toLarge)?.[1];
+  if (toLarge === undefined || toSmall === undefined) return null;
+  const spelling = unitKey(small.unit);
+  const isPart = (spelling === '' || units[spelling] === toSmall) && toSmall(small.value) < toLarge(1);
+  return isPart ? toLarge(large.value) + toSmall(small.value) : null;
 }

@@ -76,7 +76,7 @@ function vitalsText(vitals: Vitals): string {
 
 function valueText(value: NonNullable<Vitals[keyof Vitals]>): string {
   if (typeof value === 'string') return oneLine(value);
-  if ('systolic' in value) return `${value.systolic}/${value.diastolic} mmHg`;
+  if ('systolic' in value) return `${value.systolic}/${value.diastolic ?? 'P'} mmHg`;
   const unit = value.unit === 'C' ? '°C' : value.unit;
   const metric = unit === 'points' ? `${value.value}` : `${value.value}${glue(unit)}${unit}`;
   return wasConverted(value) ? `${metric} (given as ${givenText(value)})` : metric;

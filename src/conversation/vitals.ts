@@ -1,19 +1,33 @@
 /** The vital signs of the clinical API: what is accepted, and what is kept of it. */
 import { z } from 'zod';
 import { measure, measureSchema, same } from './measure.ts';
+import { unitKey } from './written.ts';
 
 const fromFahrenheit = (value: number): number => ((value - 32) * 5) / 9;
 const KG_PER_LB = 0.45359237;
 const CM_PER_INCH = 2.54;
 
-const perMinute = { '/min': same, 'per minute': same, '1/min': same };
+const perMinute = { '/min': same, perminute: same, '1/min': same, porminuto: same };
 
 const heartRate = measure({
   field: 'heart_rate',
   unit: 'bpm',
   min: 0,
   max: 350,
-  units: { bpm: same, ...perMinute },
+  units: {
+    bpm: same,
+    ...perMinute,
+    'beats/min': same,
+    beatsperminute: same,
+    lpm: same,
+    'lat/min': same,
+    'latidos/min': same,
+    latidosporminuto: same,
+    ppm: same,
+    'pulsaciones/min': same,
+    pulsacionesporminuto: same,
+  },
+  shown: ['bpm', '/min', 'lpm', 'ppm'],
 });
 
 const respiratoryRate = measure({
@@ -21,9 +35,22 @@ const respiratoryRate = measure({
   unit: '/min',
   min: 0,
   max: 150,
-  units: { ...perMinute, 'breaths/min': same, bpm: same },
+  units: {
+    ...perMinute,
+    'breaths/min': same,
+    breathsperminute: same,
+    bpm: same,
+    rpm: same,
+    'resp/min': same,
+    'respiraciones/min': same,
+    respiracionesporminuto: same,
+  },
+  shown: ['/min', 'breaths/min', 'rpm'],
 });
 
+// No body is at 98.6 °C: a bare number is in the only unit in which its patient exists.
+const guessDegrees = (value: number) => (value > 47 ? 'f' : 'c');
+const byItsSize = (value: number): number => (guessDegrees(value) === 'f' ? fromFahrenheit(value) : value);
 const temperature = measure({
   field: 'temperature',
   unit: 'C',
@@ -32,33 +59,141 @@ const temperature = measure({
   units: {
     c: same,
     '°c': same,
+    cel: same,
     celsius: same,
+    '°celsius': same,
+    degc: same,
+    degreesc: same,
+    degreescelsius: same,
+    gradosc: same,
+    gradoscelsius: same,
+    centigrados: same,
+    gradoscentigrados: same,
     f: fromFahrenheit,
     '°f': fromFahrenheit,
     fahrenheit: fromFahrenheit,
+    '°fahrenheit': fromFahrenheit,
+    degf: fromFahrenheit,
+    degreesf: fromFahrenheit,
+    degreesfahrenheit: fromFahrenheit,
+    gradosf: fromFahrenheit,
+    gradosfahrenheit: fromFahrenheit,
+    '°': byItsSize,
+    deg: byItsSize,
+    degrees: byItsSize,
+    grados: byItsSize,
   },
-  // No body is at 98.6 °C: a bare number is in the only unit in which its patient exists.
-  guessUnit: (value) => (value > 47 ? 'f' : 'c'),
+  shown: ['C', '°C', 'Cel', 'F', '°F', '[degF]'],
+  guessUnit: guessDegrees,
 });
 
-const spo2 = measure({ field: 'spo2', unit: '%', min: 0, max: 100, units: { '%': same, percent: same } });
+/** Between these no blood of a patient is measured, and a share of one that was sent as percent would stand here. */
+const isShare = (value: number): boolean => value > 0 && value < 1;
+const spo2 = measure({
+  field: 'spo2',
+  unit: '%',
+  min: 0,
+  max: 100,
+  units: { '%': same, percent: same, porciento: same, share: (value) => value * 100 },
+  shown: ['%', 'percent'],
+  guessUnit: (value) => (isShare(value) ? 'share' : null),
+  whyNot: (value) =>
+    isShare(value) || value === 1
+      ? `must be in percent; ${value} % is not possible, and 98 or 0.98 is ninety-eight percent`
+      : null,
+});
 
-const toKg = (value: number): number => value * KG_PER_LB;
+const inKg = (value: number): number => value;
+const fromGrams = (value: number): number => value / 1_000;
+const fromPounds = (value: number): number => value * KG_PER_LB;
+const fromOunces = (value: number): number => (value * KG_PER_LB) / 16;
+const fromStones = (value: number): number => value * 14 * KG_PER_LB;
 const weight = measure({
   field: 'weight',
   unit: 'kg',
   min: 0.2,
   max: 700,
-  units: { kg: same, lb: toKg, lbs: toKg },
+  units: {
+    kg: inKg,
+    kgs: inKg,
+    kilo: inKg,
+    kilos: inKg,
+    kilogram: inKg,
+    kilograms: inKg,
+    kilogramo: inKg,
+    kilogramos: inKg,
+    g: fromGrams,
+    gr: fromGrams,
+    gram: fromGrams,
+    grams: fromGrams,
+    gramo: fromGrams,
+    gramos: fromGrams,
+    lb: fromPounds,
+    lbs: fromPounds,
+    lb_av: fromPounds,
+    pound: fromPounds,
+    pounds: fromPounds,
+    libra: fromPounds,
+    libras: fromPounds,
+    oz: fromOunces,
+    oz_av: fromOunces,
+    ounce: fromOunces,
+    ounces: fromOunces,
+    onzas: fromOunces,
+    st: fromStones,
+    stone: fromStones,
+  },
+  shown: ['kg', 'g', 'lb', 'oz', 'st'],
+  parts: [
+    [inKg, fromGrams],
+    [fromPounds, fromOunces],
+    [fromStones, fromPounds],
+  ],
 });
 
-const toCm = (value: number): number => value * CM_PER_INCH;
+const inCm = (value: number): number => value;
+const fromMetres = (value: number): number => value * 100;
+const fromInches = (value: number): number => value * CM_PER_INCH;
+const fromFeet = (value: number): number => value * 12 * CM_PER_INCH;
 const height = measure({
   field: 'height',
   unit: 'cm',
   min: 15,
   max: 280,
-  units: { cm: same, m: (value) => value * 100, in: toCm, inch: toCm, inches: toCm },
+  units: {
+    cm: inCm,
+    cms: inCm,
+    centimetres: inCm,
+    centimeters: inCm,
+    centimetros: inCm,
+    mm: (value) => value / 10,
+    m: fromMetres,
+    metre: fromMetres,
+    metres: fromMetres,
+    meter: fromMetres,
+    meters: fromMetres,
+    metro: fromMetres,
+    metros: fromMetres,
+    in: fromInches,
+    in_i: fromInches,
+    inch: fromInches,
+    inches: fromInches,
+    '"': fromInches,
+    pulgada: fromInches,
+    pulgadas: fromInches,
+    ft: fromFeet,
+    ft_i: fromFeet,
+    foot: fromFeet,
+    feet: fromFeet,
+    "'": fromFeet,
+    pie: fromFeet,
+    pies: fromFeet,
+  },
+  shown: ['cm', 'm', 'in', 'ft'],
+  parts: [
+    [fromMetres, inCm],
+    [fromFeet, fromInches],
+  ],
 });
 
 const gcs = measure({
@@ -67,13 +202,21 @@ const gcs = measure({
   min: 3,
   max: 15,
   whole: true,
-  units: { points: same, '/15': same },
+  units: { points: same, pts: same, puntos: same, '/15': same },
+  shown: ['points', '/15'],
 });
 
-const pressureParts = z.strictObject({ systolic: z.number(), diastolic: z.number() }).readonly();
+const pressureParts = z
+  .strictObject({
+    systolic: z.number(),
+    diastolic: z.number().nullable().describe('null: not heard, the pressure was palpated'),
+  })
+  .readonly();
 const pressureGiven = z.union([z.string().max(64), pressureParts]);
 const pressureShape =
-  'blood_pressure must be "systolic/diastolic" in mmHg, such as "120/80", or its two parts';
+  'blood_pressure must be "systolic/diastolic" in mmHg, such as "120/80", "120/P" if palpated, or its two parts';
+/** A systolic below this is not measured; `12/8` is how some countries write 120/80, in cmHg. */
+const SYSTOLIC_MEASURED_MMHG = 20;
 
 const bloodPressure = z
   .union([z.string().max(64, { error: pressureShape }), pressureParts], { error: pressureShape })
@@ -87,23 +230,31 @@ const bloodPressure = z
     const { systolic, diastolic } = parts;
     if (!(systolic >= 0 && systolic <= 370))
       return refuse(`blood_pressure systolic must be between 0 and 370 mmHg; ${systolic} mmHg is not`);
-    if (!(diastolic >= 0 && diastolic <= 370))
+    if (systolic > 0 && systolic < SYSTOLIC_MEASURED_MMHG)
+      return refuse(`blood_pressure must be in mmHg, such as "120/80"; ${systolic} mmHg is not possible`);
+    if (diastolic !== null && !(diastolic >= 0 && diastolic <= 370))
       return refuse(`blood_pressure diastolic must be between 0 and 370 mmHg; ${diastolic} mmHg is not`);
-    if (diastolic > systolic)
+    if (diastolic !== null && diastolic > systolic)
       return refuse(`blood_pressure has a diastolic above its systolic: ${systolic}/${diastolic} mmHg`);
     return { systolic, diastolic, unit: 'mmHg', given: sent };
   })
-  .describe('"systolic/diastolic" in mmHg, or {systolic, diastolic}');
+  .describe('"systolic/diastolic" in mmHg, "120/P" if palpated, or {systolic, diastolic}');
 
-function readPressure(sent: string): { readonly systolic: number; readonly diastolic: number } | null {
-  const match = /^\s*(\d{1,3})\s*\/\s*(\d{1,3})\s*(?:mm\s?hg)?\s*$/i.exec(sent);
-  return match === null ? null : { systolic: Number(match[1]), diastolic: Number(match[2]) };
+const PRESSURE = /^(\d{1,3})(?:\/|over|sobre)(?:(\d{1,3})|p|palp[a-z]*)(?:mmhg|mmdehg)?$/;
+const PALPATED = /^(\d{1,3})(?:mmhg)?(?:by)?palp[a-z]*$/;
+
+function readPressure(sent: string): z.infer<typeof pressureParts> | null {
+  const written = unitKey(sent);
+  const match = PRESSURE.exec(written) ?? PALPATED.exec(written);
+  if (match === null) return null;
+  return { systolic: Number(match[1]), diastolic: match[2] === undefined ? null : Number(match[2]) };
 }
 
 const bloodPressureSchema = z
   .strictObject({
     systolic: z.number(),
-    diastolic: z.number(),
+    /** Null where it was palpated. */
+    diastolic: z.number().nullable(),
     unit: z.literal('mmHg'),
     given: pressureGiven,
   })
