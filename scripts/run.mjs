@@ -54,7 +54,9 @@ async function ensureInstalled(quiet) {
     if (isInstalled()) return 0;
     if (!quiet) console.error('rehydra: installing dependencies…');
     // --include=dev: NODE_ENV=production would leave out the compiler that the next step needs.
-    const flags = ['--no-audit', '--no-fund', '--include=dev', '--include=optional', '--prefix', root];
+    // --no-save: npm rewrites the lock file in its own version's way, and a start must leave the tree clean.
+    const include = ['--include=dev', '--include=optional'];
+    const flags = ['--no-audit', '--no-fund', '--no-save', ...include, '--prefix', root];
     const code = await runChild(root, ['npm', 'install', ...flags], ['ignore', 2, 2]);
     if (code === 0) {
       mkdirSync(stateDir, { recursive: true });
