@@ -155,6 +155,24 @@ export const errors = {
     retryable: false,
     text: 'The model server refused the request.',
   },
+  upstream_empty: {
+    close: null,
+    status: 502,
+    retryable: true,
+    text: 'The model ended its answer without a word.',
+  },
+  upstream_incompatible: {
+    close: null,
+    status: 502,
+    retryable: false,
+    text: 'The address of the model server does not answer like one.',
+  },
+  content_filtered: {
+    close: null,
+    status: 422,
+    retryable: false,
+    text: 'The model server withheld the answer as unsafe.',
+  },
   upstream_unauthorized: {
     close: null,
     status: 502,

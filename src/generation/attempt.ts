@@ -2,14 +2,17 @@
  * One attempt at one replica: open the stream, hand its deltas on, say how it ended.
  *
  * A1  Nothing is handed on once the watchdog has stopped: not after an abort, not after a timeout.
- * A2  The end is what the server said in finish_reason. An iterator that merely ends says nothing: the
- *     client library ends it quietly for an abort and for a cut connection alike.
+ * A2  The end is the first finish_reason that the server gave. A stream that merely ends says nothing: it
+ *     does so when a proxy gives up, too.
  * A3  After finish_reason nothing can spoil the answer any more; a lost usage chunk is made up for by counting.
  * A4  A stopped attempt settles at once, whether or not the library hears of it: one whose abort was lost
  *     (see upstream.ts, `redirect`) would hold its session for ever.
+ * A5  An answer without a word is a failure, unless it only ends what was stored before.
  */
-import { classify, type Failure, failure, unknownFinish } from './failure.ts';
+import { classify, classifyRefusal, type Failure, failure, unknownFinish } from './failure.ts';
+import { meaningOf } from './finish-reason.ts';
 import type { FinishReason, GenerationChunk, GenerationUsage } from './port.ts';
+import { refusalInStream } from './refusal.ts';
 import { createTokenTrail } from './token-trail.ts';
 import type { Upstream } from './upstream.ts';
 import type { UpstreamCall } from './upstream-call.ts';
@@ -32,6 +35,10 @@ interface Progress {
   firstTokenMs: number | null;
   promptTokens: number;
   completionTokens: number;
+  hasText: boolean;
+  hasReasoning: boolean;
+  /** Values came, and none of them was a part of an answer. */
+  isForeign: boolean;
 }
 
 export async function attempt(
@@ -49,13 +56,19 @@ export async function attempt(
     firstTokenMs: null,
     promptTokens: 0,
     completionTokens: 0,
+    hasText: false,
+    hasReasoning: false,
+    isForeign: false,
   };
+  let isAnswer = false;
 
   const handOn = (chunk: UpstreamChunk): void => {
     const ids = trail.follow(chunk);
     const text = call.seam.pass(chunk.text);
     if (text === '' && chunk.reasoning === '') return;
     progress.firstTokenMs ??= performance.now() - startedMs;
+    progress.hasText ||= text.trim() !== '';
+    progress.hasReasoning ||= chunk.reasoning !== '';
     // A continuation's prompt holds the stored answer; the turn's own prompt is stored with its first part.
     const { promptTokenIds: _, ...idsOnly } = ids;
     const told = call.prefixTokens > 0 ? idsOnly : ids;
@@ -70,9 +83,15 @@ export async function attempt(
       if (next.kind === 'failed') return ended(watchdog, progress, call, next.failure);
       if (watchdog.cause !== null) return ended(watchdog, progress, call, null); // A1
       if (next.kind === 'end') return ended(watchdog, progress, call, null);
+      const refusal = refusalInStream(next.value);
+      if (refusal !== null) return ended(watchdog, progress, call, classifyRefusal(refusal));
       const chunk = readChunk(call.api, next.value);
-      watchdog.heard(chunk.text !== '' || chunk.reasoning !== '' || (chunk.tokenIds?.length ?? 0) > 0);
+      isAnswer ||= chunk.isAnswer || chunk.usage !== null;
+      progress.isForeign = !isAnswer;
+      if (chunk.text !== '' || chunk.reasoning !== '' || (chunk.tokenIds?.length ?? 0) > 0) watchdog.heard();
       note(progress, chunk);
+      if (progress.finishReason !== null) watchdog.finished();
+      if (chunk.isWhole && progress.hasText) continue;
       handOn(chunk);
     }
   };
@@ -113,7 +132,7 @@ async function pull(stream: AsyncIterator<unknown>): Promise<Pulled> {
 }
 
 function note(progress: Progress, chunk: UpstreamChunk): void {
-  progress.finishReason = chunk.finishReason ?? progress.finishReason;
+  progress.finishReason ??= chunk.finishReason;
   progress.usage = chunk.usage ?? progress.usage;
   progress.promptTokens = chunk.promptTokenIds?.length ?? progress.promptTokens;
   progress.completionTokens += chunk.tokenIds?.length ?? (chunk.text === '' ? 0 : 1);
@@ -126,20 +145,35 @@ function ended(
   thrown: Failure | null,
 ): AttemptOutcome {
   if (watchdog.cause === 'client') return { kind: 'aborted' };
-  const reason = progress.finishReason; // A2
-  if (reason === 'stop' || reason === 'length' || reason === 'tool_calls') {
-    const { firstTokenMs } = progress;
-    return { kind: 'finished', reason, usage: turnUsage(progress, call), firstTokenMs }; // A3
+  const said = progress.finishReason; // A2
+  if (said === null) return { kind: 'failed', failure: whyUnfinished(watchdog, progress, thrown) };
+  const meaning = meaningOf(said);
+  switch (meaning.kind) {
+    case 'finished': {
+      if (isEmpty(progress, call)) return { kind: 'failed', failure: failure('upstream_empty') }; // A5
+      const { firstTokenMs } = progress;
+      return { kind: 'finished', reason: meaning.reason, usage: turnUsage(progress, call), firstTokenMs }; // A3
+    }
+    case 'filtered':
+      return { kind: 'failed', failure: failure('content_filtered') };
+    case 'aborted':
+      return { kind: 'failed', failure: failure('upstream_aborted') };
+    case 'error':
+      return { kind: 'failed', failure: failure('upstream_error') };
+    case 'unknown':
+      return { kind: 'failed', failure: unknownFinish() };
   }
-  return { kind: 'failed', failure: whyNot(watchdog, reason, thrown) };
 }
 
-function whyNot(watchdog: Watchdog, reason: string | null, thrown: Failure | null): Failure {
+function whyUnfinished(watchdog: Watchdog, progress: Progress, thrown: Failure | null): Failure {
   if (watchdog.cause !== null && watchdog.cause !== 'client') return failure(watchdog.cause);
   if (thrown !== null) return thrown;
-  if (reason === null) return failure('upstream_truncated');
-  if (reason === 'abort') return failure('upstream_aborted');
-  return reason === 'error' ? failure('upstream_error') : unknownFinish();
+  return failure(progress.isForeign ? 'upstream_incompatible' : 'upstream_truncated');
+}
+
+/** A stored answer may have been whole but for its end. One that only thinks on has lost its way. */
+function isEmpty(progress: Progress, call: UpstreamCall): boolean {
+  return !progress.hasText && (call.prefixTokens === 0 || progress.hasReasoning);
 }
 
 /** The usage of the turn, not of the call: what was stored before counts as answer, whoever generated it. */

@@ -6,15 +6,19 @@
  */
 import { APIConnectionError, APIError } from 'openai';
 import { isContextLengthError } from './context-length.ts';
+import { BodyError, type BodyProblem } from './event-stream.ts';
 import type { GenerationFailureCode } from './port.ts';
+import { refusalOfResponse, type UpstreamRefusal } from './refusal.ts';
 
 export interface Failure {
   readonly code: GenerationFailureCode;
   readonly message: string;
   readonly retryable: boolean;
+  /** The server's own words and numbers, for decisions inside this room: they may quote a patient. */
+  readonly refusal?: UpstreamRefusal;
 }
 
-const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code'>>> = {
+const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code' | 'refusal'>>> = {
   first_token_timeout: { retryable: true, message: 'The model did not begin to answer in time.' },
   inter_token_timeout: { retryable: true, message: 'The model fell silent in the middle of its answer.' },
   total_timeout: { retryable: true, message: 'The model did not finish in time.' },
@@ -26,6 +30,12 @@ const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code'>>> =
   upstream_error: { retryable: true, message: 'The model server failed.' },
   upstream_unavailable: { retryable: true, message: 'The model server cannot take requests now.' },
   upstream_rejected: { retryable: false, message: 'The model server did not accept the request.' },
+  upstream_empty: { retryable: true, message: 'The model ended its answer without a word.' },
+  upstream_incompatible: {
+    retryable: false,
+    message: 'The address of the model server does not answer like one.',
+  },
+  content_filtered: { retryable: false, message: 'The model server withheld the answer as unsafe.' },
   context_length_exceeded: {
     retryable: false,
     message: 'The conversation is longer than the model can read.',
@@ -45,32 +55,49 @@ export function unknownFinish(): Failure {
 
 export type Phase = 'before-stream' | 'in-stream';
 
+const BODY_FAILURES: Readonly<Record<BodyProblem, GenerationFailureCode>> = {
+  malformed: 'upstream_error',
+  truncated: 'upstream_truncated',
+  'not-an-answer': 'upstream_incompatible',
+};
+
 export function classify(error: unknown, phase: Phase): Failure {
   if (error instanceof APIConnectionError) return failure('upstream_unavailable');
-  if (error instanceof APIError) return classifyAnswer(error);
+  if (error instanceof APIError && error.status !== undefined) return classifyRefusal(refusalOf(error));
+  if (error instanceof BodyError) return failure(BODY_FAILURES[error.problem]);
   // undici: TypeError "terminated" with cause UND_ERR_SOCKET when the peer resets the connection.
   if (error instanceof TypeError && phase === 'in-stream') return failure('upstream_truncated');
-  // A data line that is no JSON, a body that cannot be read.
   return failure('upstream_error');
 }
 
-function classifyAnswer(error: InstanceType<typeof APIError>): Failure {
-  // In the middle of a stream there is no status any more; vLLM repeats it as a number in `code`.
-  const code: unknown = error.code;
-  const status = error.status ?? (typeof code === 'number' ? code : null);
-  const refusal = { status, message: error.message, param: error.param ?? null };
-  if (isContextLengthError(refusal)) return failure('context_length_exceeded');
-  if (status === null) return failure('upstream_error');
-  if (status === 401 || status === 403) return failure('upstream_unauthorized');
-  if (status === 404) return failure(isAboutModel(error) ? 'model_not_found' : 'upstream_rejected');
-  if (status === 408 || status === 409 || status === 425 || status === 429)
-    return failure('upstream_unavailable');
-  if (status === 502 || status === 503 || status === 504) return failure('upstream_unavailable');
-  if (status === 501) return failure('upstream_rejected');
-  if (status >= 500) return failure('upstream_error');
-  return failure('upstream_rejected');
+export function classifyRefusal(refusal: UpstreamRefusal): Failure {
+  return { ...failure(codeOf(refusal)), refusal };
 }
 
-function isAboutModel(error: InstanceType<typeof APIError>): boolean {
-  return error.param === 'model' || /\bmodel\b.*\bdoes not exist\b/i.test(error.message);
+/** upstream.ts hands the whole body over in place of the `error` member, all that the client library would keep. */
+function refusalOf(error: InstanceType<typeof APIError<number, Headers>>): UpstreamRefusal {
+  const whole: unknown = error.error;
+  const body = typeof whole === 'string' ? whole : error.message;
+  return refusalOfResponse(error.status, body, error.headers);
+}
+
+function codeOf(refusal: UpstreamRefusal): GenerationFailureCode {
+  const { status, names } = refusal;
+  if (isContextLengthError(refusal)) return 'context_length_exceeded';
+  if (names.includes('content_filter')) return 'content_filtered'; // Azure refuses a prompt so
+  if (status === null) return 'upstream_error';
+  if (status === 401 || status === 403) return 'upstream_unauthorized';
+  if (status === 404) return isAboutModel(refusal) ? 'model_not_found' : 'upstream_rejected';
+  if (status === 408 || status === 409 || status === 425 || status === 429) return 'upstream_unavailable';
+  if (status === 502 || status === 503 || status === 504) return 'upstream_unavailable';
+  if (status === 501) return 'upstream_rejected';
+  return status >= 500 ? 'upstream_error' : 'upstream_rejected';
+}
+
+function isAboutModel({ param, names, message }: UpstreamRefusal): boolean {
+  return (
+    param === 'model' ||
+    names.includes('model_not_found') ||
+    /\bmodel\b.*\b(?:does not exist|not found)\b/i.test(message)
+  );
 }

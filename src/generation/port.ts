@@ -70,6 +70,9 @@ export type GenerationFailureCode =
   | 'upstream_error'
   | 'upstream_unavailable'
   | 'upstream_rejected'
+  | 'upstream_empty'
+  | 'upstream_incompatible'
+  | 'content_filtered'
   | 'context_length_exceeded'
   | 'model_not_found'
   | 'upstream_unauthorized';

@@ -1,36 +1,76 @@
 /**
- * Reads one chunk of either API into one shape. Nothing about a chunk is trusted: servers, their versions and
- * the gateways in front of them leave out, rename and null what they like.
+ * Reads one value of either API into one shape: a chunk of a stream, or a whole answer that was not streamed.
+ *
+ * Nothing about a value is trusted: servers, their versions and the gateways in front of them leave out, rename and
+ * null what they like. Text that a server puts elsewhere than OpenAI does is still text.
  */
 import type { GenerationUsage } from './port.ts';
 
 export type UpstreamApi = 'chat' | 'text';
 
 export interface UpstreamChunk {
+  /** The value looks like a part of an answer, if an empty one. */
+  readonly isAnswer: boolean;
+  /** The value repeats the answer from its beginning: a stream may end with such a one. */
+  readonly isWhole: boolean;
   readonly text: string;
   readonly reasoning: string;
   /** null: the server did not tell. */
   readonly tokenIds: readonly number[] | null;
   readonly promptTokenIds: readonly number[] | null;
+  /** Never empty. */
   readonly finishReason: string | null;
   readonly usage: GenerationUsage | null;
 }
 
 export function readChunk(api: UpstreamApi, value: unknown): UpstreamChunk {
   const chunk = record(value);
-  const choice = record(Array.isArray(chunk.choices) ? chunk.choices[0] : null);
-  const delta = record(choice.delta);
+  const choices = Array.isArray(chunk.choices) ? (chunk.choices as readonly unknown[]) : null;
+  const choice = firstChoice(choices);
+  const part = record(choice.delta ?? choice.message);
+  const content = readContent(part.content);
+  const ownText = string(choice.text) ?? '';
   return {
-    text: string(api === 'chat' ? delta.content : choice.text) ?? '',
-    reasoning: string(delta.reasoning) ?? string(delta.reasoning_content) ?? '',
+    isAnswer: choices !== null,
+    isWhole: chunk.object === 'chat.completion',
+    text: api === 'text' ? ownText || content.text : (content.text || ownText) + (string(part.refusal) ?? ''),
+    reasoning: (string(part.reasoning) ?? string(part.reasoning_content) ?? '') + content.reasoning,
     tokenIds: ids(choice.token_ids),
     promptTokenIds: ids(chunk.prompt_token_ids) ?? ids(choice.prompt_token_ids),
-    finishReason: string(choice.finish_reason),
+    // SGLang's own form is an object with the reason as its type.
+    finishReason: string(choice.finish_reason) || string(record(choice.finish_reason).type) || null,
     usage: usage(chunk.usage),
   };
 }
 
 type Loose = Readonly<Record<string, unknown>>;
+
+/** One answer was asked for. A server that gives several must not have them mixed. */
+function firstChoice(choices: readonly unknown[] | null): Loose {
+  return record(choices?.find((choice) => (record(choice).index ?? 0) === 0));
+}
+
+interface Content {
+  readonly text: string;
+  readonly reasoning: string;
+}
+
+/** A string, or a list of parts. Mistral puts its reasoning among them, as parts within a part. */
+function readContent(value: unknown): Content {
+  if (!Array.isArray(value)) return { text: string(value) ?? '', reasoning: '' };
+  let text = '';
+  let reasoning = '';
+  for (const item of value as readonly unknown[]) {
+    const part = record(item);
+    const type = string(part.type) ?? 'text';
+    if (/thinking|reasoning/.test(type)) {
+      reasoning += readContent(part.thinking ?? part.reasoning ?? part.text).text;
+    } else {
+      text += string(item) ?? string(part.text) ?? string(part.refusal) ?? '';
+    }
+  }
+  return { text, reasoning };
+}
 
 function record(value: unknown): Loose {
   return typeof value === 'object' && value !== null ? (value as Loose) : {};

@@ -1,6 +1,7 @@
 /** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
 import OpenAI, { APIError } from 'openai';
 import { LONGEST_NODE_TIMER_MS } from '../timers.ts';
+import { readAnswerBody } from './event-stream.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
 /** Says which model answers, and whether it is ours: a made-up answer must never pass as a real one. */
@@ -10,7 +11,7 @@ export interface ModelCard {
 }
 
 export interface Upstream {
-  /** The chunks as they come. Ends normally when the signal fires: ask the signal afterwards. */
+  /** The JSON values of the answer as they come. It ends or throws when the signal fires: ask the signal then. */
   stream(call: UpstreamCall, requestId: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
   /** Asked once and kept; a failure is not kept. */
   card(): Promise<ModelCard>;
@@ -28,6 +29,11 @@ export interface UpstreamOptions {
 /** The owner that the simulator, and nothing else, puts on its model. */
 const SIMULATOR_OWNER = 'rehydra-simulator';
 const CARD_TIMEOUT_MS = 5_000;
+/** How much of a refusal is read, and for how long: a server may keep this body open too. */
+const REFUSAL_MAX_BYTES = 64 * 1024;
+const REFUSAL_MAX_MS = 1_000;
+/** A connection serves the next request only if the body has ended; most end right after [DONE]. */
+const LAST_BYTES_MS = 100;
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const client = new OpenAI({
@@ -46,6 +52,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     // nothing that holds the request's AbortController; once it is collected an abort is lost, and the engine
     // goes on generating for nobody. 'manual' refuses a redirect as well (3xx is no success) and keeps it.
     fetchOptions: { redirect: 'manual' },
+    fetch: async (url, init) => withWholeRefusal(await fetch(url, init)),
   });
   let kept: Promise<ModelCard> | null = null;
 
@@ -73,12 +80,60 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       const headers = { 'X-Request-Id': requestId, 'X-Session-ID': String(call.body.session_id) };
       const path = call.api === 'chat' ? '/chat/completions' : '/completions';
       // `post` and not `chat.completions.create`: the body has fields of vLLM that the types do not know.
-      return await client.post<AsyncIterable<unknown>>(path, {
-        body: call.body,
-        headers,
-        signal,
-        stream: true,
-      });
+      // The response and not its stream: the library's stream loses a last event without its blank line,
+      // waits behind [DONE] and drops the words of a flat error.
+      const response = await client.post(path, { body: call.body, headers, signal }).asResponse();
+      return readAnswerBody(bytesOf(response));
     },
   };
+}
+
+async function* bytesOf(response: Response): AsyncGenerator<Uint8Array, void> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  const readToEnd = async (): Promise<void> => {
+    while (!(await reader.read()).done);
+  };
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await settled(readToEnd(), LAST_BYTES_MS);
+    await settled(reader.cancel(), LAST_BYTES_MS);
+  }
+}
+
+/**
+ * The client library keeps the `error` member of a refusal and throws away the rest, and with it the words of servers
+ * that have no such member. So the whole body goes in as that member; failure.ts reads it from there.
+ */
+async function withWholeRefusal(response: Response): Promise<Response> {
+  const { ok, status, headers, body } = response;
+  if (ok || body === null) return response;
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  const read = async (): Promise<void> => {
+    while (text.length < REFUSAL_MAX_BYTES) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+    }
+  };
+  await settled(read(), REFUSAL_MAX_MS);
+  await settled(reader.cancel(), LAST_BYTES_MS);
+  return new Response(JSON.stringify({ error: text }), { status, headers });
+}
+
+/** Waits for work whose failure changes nothing, and not for ever. */
+async function settled(work: Promise<unknown>, maxMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, maxMs);
+  });
+  await Promise.race([work.catch(() => {}), enough]);
+  clearTimeout(timer);
 }

@@ -145,8 +145,8 @@ function nothingLeft(request: GenerationRequest, prefixTokens: number): AttemptO
   return { kind: 'finished', reason: 'length', usage, firstTokenMs: null };
 }
 
-function failed(why: Failure, replica: Replica): GenerationResult {
-  return { kind: 'failed', ...why, replica: replica.id };
+function failed({ code, message, retryable }: Failure, replica: Replica): GenerationResult {
+  return { kind: 'failed', code, message, retryable, replica: replica.id };
 }
 
 /** What an end says about the replica: a refusal of content shows that it is well. */
@@ -159,6 +159,9 @@ const VERDICTS: Readonly<Record<GenerationFailureCode, Verdict>> = {
   upstream_error: 'failure',
   upstream_unavailable: 'failure',
   upstream_rejected: 'success',
+  upstream_empty: 'success',
+  upstream_incompatible: 'failure',
+  content_filtered: 'success',
   context_length_exceeded: 'success',
   model_not_found: 'failure',
   upstream_unauthorized: 'failure',

@@ -4,6 +4,7 @@
  *
  * W1  The first cause wins: what stopped an attempt is never rewritten by what came after.
  * W2  Stopping aborts the upstream request at once, so that its slot in the engine is free.
+ * W3  Only words of the model break a silence: a server can send empty chunks for ever.
  */
 import { startTimer } from '../timers.ts';
 import type { GenerationTimeouts } from './vllm-options.ts';
@@ -16,12 +17,17 @@ export interface Watchdog {
   readonly cause: StopCause | null;
   /** Resolves when stopped, for waiting on things that know no signal. */
   readonly stopped: Promise<void>;
-  /** A chunk came; `isToken` when the model has said something in it. */
-  heard(isToken: boolean): void;
+  /** The model has said something. What says nothing (an empty delta, a comment) is not heard. */
+  heard(): void;
+  /** The model has said why it ended: what may still come is not worth waiting for. */
+  finished(): void;
   stop(cause: StopCause): void;
   /** Frees timers and listeners and lets go of an upstream request that is still open. */
   dispose(): void;
 }
+
+/** How long the usage may come after the finish, from a server that never ends its stream. */
+const AFTER_FINISH_MS = 1_000;
 
 export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal): Watchdog {
   const upstream = new AbortController();
@@ -42,7 +48,7 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
 
   const total = startTimer(timeouts.totalMs, () => stop('total_timeout'));
   let silence = startTimer(timeouts.firstTokenMs, () => stop('first_token_timeout'));
-  let begun = false;
+  let phase: 'waiting' | 'speaking' | 'finished' = 'waiting';
   if (client.aborted) onClientAbort();
   else client.addEventListener('abort', onClientAbort, { once: true });
 
@@ -52,15 +58,22 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
       return cause;
     },
     stopped,
-    heard(isToken) {
-      if (cause !== null) return;
-      if (begun) {
+    heard() {
+      if (cause !== null || phase === 'finished') return;
+      if (phase === 'speaking') {
         silence.restart();
-      } else if (isToken) {
-        begun = true;
-        silence.cancel();
-        silence = startTimer(timeouts.interTokenMs, () => stop('inter_token_timeout'));
+        return;
       }
+      phase = 'speaking';
+      silence.cancel();
+      silence = startTimer(timeouts.interTokenMs, () => stop('inter_token_timeout'));
+    },
+    finished() {
+      if (cause !== null || phase === 'finished') return;
+      phase = 'finished';
+      silence.cancel();
+      const graceMs = Math.min(timeouts.interTokenMs, AFTER_FINISH_MS);
+      silence = startTimer(graceMs, () => stop('inter_token_timeout'));
     },
     stop,
     dispose() {

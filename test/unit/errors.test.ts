@@ -42,6 +42,9 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   upstream_error: [null, 502, true],
   upstream_unavailable: [null, 503, true],
   upstream_rejected: [null, 502, false],
+  upstream_empty: [null, 502, true],
+  upstream_incompatible: [null, 502, false],
+  content_filtered: [null, 422, false],
   upstream_unauthorized: [null, 502, false],
   model_not_found: [null, 502, false],
   context_length_exceeded: [null, 413, false],
@@ -57,7 +60,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(43);
+    expect(codes).toHaveLength(46);
   });
 
   it('has a code in one spelling: lower case words', () => {

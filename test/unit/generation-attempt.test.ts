@@ -1,59 +1,25 @@
 /** What a scripted server can show and the simulator cannot: the exact bytes, in a bad order. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { GenerationResult } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
-import type { VllmOptions } from '../../src/generation/vllm-options.ts';
 import { startWatchdog } from '../../src/generation/watchdog.ts';
+import {
+  askUpstream as ask,
+  beginStream as begin,
+  deltaOf as delta,
+  type Script,
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../support/scripted-upstream.ts';
 
-const servers: Server[] = [];
+const servers: ScriptedUpstream[] = [];
 afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.close();
-    server.closeAllConnections();
-  }
+  for (const server of servers.splice(0)) server.close();
 });
 
-type Script = (res: ServerResponse, path: string, headers: NodeJS.Dict<string | string[]>) => void;
-
 async function serve(script: Script): Promise<string> {
-  const server = createServer((req, res) => {
-    req.resume();
-    script(res, req.url ?? '', req.headers);
-  });
+  const server = await startScriptedUpstream(script);
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-}
-
-const data = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
-const delta = (content: string, finish_reason: string | null = null) =>
-  data({ choices: [{ index: 0, delta: { content }, finish_reason }] });
-const begin = (res: ServerResponse) => res.writeHead(200, { 'content-type': 'text/event-stream' });
-
-async function ask(
-  baseUrl: string,
-  options: Partial<VllmOptions> = {},
-): Promise<{ result: GenerationResult; text: string }> {
-  const generator = createVllmGenerator({
-    baseUrls: [baseUrl],
-    model: 'm',
-    timeouts: { firstTokenMs: 2_000, interTokenMs: 300, totalMs: 5_000 },
-    defaultMaxTokens: 10,
-    ...options,
-  });
-  let text = '';
-  const request = { sessionId: 's', turnId: 't', attempt: 2, messages: [], prefix: null, options: {} };
-  const result = await generator.generate(
-    request,
-    (chunk) => {
-      text += chunk.text;
-    },
-    new AbortController().signal,
-  );
-  await generator.close();
-  return { result, text };
+  return server.url;
 }
 
 describe('an attempt', () => {
@@ -160,20 +126,31 @@ describe('the watchdog', () => {
     vi.useRealTimers();
   });
 
-  test('an empty chunk is no first token, but any chunk after it breaks a silence', () => {
+  test('only words of the model break a silence', () => {
     vi.useFakeTimers();
     const watchdog = startWatchdog(timeouts, new AbortController().signal);
-    watchdog.heard(false);
     vi.advanceTimersByTime(99);
     expect(watchdog.cause).toBeNull();
-    watchdog.heard(true);
     for (let n = 0; n < 5; n += 1) {
+      watchdog.heard();
       vi.advanceTimersByTime(49);
-      watchdog.heard(false);
     }
     expect(watchdog.cause).toBeNull();
-    vi.advanceTimersByTime(50);
+    vi.advanceTimersByTime(1);
     expect(watchdog.cause).toBe('inter_token_timeout');
+    expect(watchdog.signal.aborted).toBe(true);
+  });
+
+  test('after the finish it waits for the usage for a moment, however patient it is and whatever else comes', () => {
+    vi.useFakeTimers();
+    const patient = { firstTokenMs: 60_000, interTokenMs: 60_000, totalMs: 600_000 };
+    const watchdog = startWatchdog(patient, new AbortController().signal);
+    watchdog.finished();
+    for (let n = 0; n < 10; n += 1) {
+      watchdog.heard();
+      watchdog.finished();
+      vi.advanceTimersByTime(100);
+    }
     expect(watchdog.signal.aborted).toBe(true);
   });
 
@@ -181,7 +158,7 @@ describe('the watchdog', () => {
     vi.useFakeTimers();
     const watchdog = startWatchdog(timeouts, new AbortController().signal);
     for (let n = 0; n < 50; n += 1) {
-      watchdog.heard(true);
+      watchdog.heard();
       vi.advanceTimersByTime(20);
     }
     expect(watchdog.cause).toBe('total_timeout');

@@ -138,6 +138,8 @@ describe('the trail of ids', () => {
     tokenIds: readonly number[] | null,
     more: Partial<UpstreamChunk> = {},
   ): UpstreamChunk => ({
+    isAnswer: true,
+    isWhole: false,
     text,
     tokenIds,
     reasoning: '',
