@@ -85,7 +85,7 @@ function createEventReader(): BodyReader {
         isDone = true;
         return;
       }
-      const value = valueOf(event);
+      const value = jsonOf(event);
       if (value !== undefined) yield value;
     }
     if (isTooLong) throw new BodyError('malformed');
@@ -108,7 +108,7 @@ function createEventReader(): BodyReader {
 }
 
 /** undefined: an event that holds nothing for this client. */
-function valueOf({ event, data }: EventSourceMessage): unknown {
+function jsonOf({ event, data }: EventSourceMessage): unknown {
   if (data.trim() === '') return undefined;
   const value = parsed(data);
   if (event === 'error') return isRecord(value) && 'error' in value ? value : { error: value ?? data };

@@ -1,6 +1,6 @@
 /** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
 import OpenAI, { APIError } from 'openai';
-import { LONGEST_NODE_TIMER_MS } from '../timers.ts';
+import { LONGEST_NODE_TIMER_MS, startTimer } from '../timers.ts';
 import { readAnswerBody } from './event-stream.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
@@ -129,11 +129,13 @@ async function withWholeRefusal(response: Response): Promise<Response> {
 }
 
 /** Waits for work whose failure changes nothing, and not for ever. */
-async function settled(work: Promise<unknown>, maxMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, maxMs);
+function settled(work: Promise<unknown>, maxMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = startTimer(maxMs, resolve);
+    const done = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    work.then(done, done);
   });
-  await Promise.race([work.catch(() => {}), enough]);
-  clearTimeout(timer);
 }
