@@ -35,6 +35,7 @@ const rooms: readonly Room[] = [
   { path: 'src/sealing', floor: 0 },
   { path: 'src/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },
+  { path: 'src/startup', floor: 0 },
   { path: 'src/timers.ts', floor: 0 },
   { path: 'src/extra-body.ts', floor: 0 },
   { path: 'src/version.ts', floor: 0 },

@@ -1,6 +1,8 @@
 /** The process: reads the environment, starts one instance, and lets it go on a signal. */
 import { readConfig } from './config.ts';
 import { type Service, startService } from './service.ts';
+import { authority } from './startup/address.ts';
+import { reasonOf } from './startup/start-failure.ts';
 import { openLog } from './telemetry/log.ts';
 import { commit, version } from './version.ts';
 
@@ -65,10 +67,12 @@ if (config.auditLog !== null && config.auditLog !== 'stdout') {
 try {
   service = await startService(config, log);
   const { port, upstream } = service;
-  const url = `ws://${config.host}:${port}/v1/session`;
+  const url = `ws://${authority(config.host, port)}/v1/session`;
   const store = config.store.redisUrl === null ? 'sqlite' : 'redis';
   log.info({ port, store, upstream, url, chat: `npm run chat -- --url ${url}` }, 'listening');
 } catch (error) {
-  log.error({ err: error }, 'could not start');
+  const reason = reasonOf(error);
+  log.error(reason === null ? { err: error } : { reason }, 'could not start');
+  if (reason !== null) process.stderr.write(`rehydra: could not start: ${reason}\n`);
   leave(1);
 }

@@ -179,22 +179,27 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   await members.beat();
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
-  const port = await server.listen(config.host, config.port);
+  const stop = async (): Promise<void> => {
+    draining = true;
+    await drain({ server, directory, sweeper, members, hub, clock, log, drainMs: config.drainMs });
+    pressure.stop();
+    await generator.close();
+    await simulator?.close();
+    stopRetention();
+    await archive.close();
+    await store.close();
+    await audit?.close();
+  };
+  const port = await server.listen(config.host, config.port).catch(async (error: unknown) => {
+    // It is a member already: the sessions that it claimed would wait for their leases to run out.
+    await stop();
+    throw error;
+  });
 
   return {
     port,
     upstream,
-    async drain() {
-      draining = true;
-      await drain({ server, directory, sweeper, members, hub, clock, log, drainMs: config.drainMs });
-      pressure.stop();
-      await generator.close();
-      await simulator?.close();
-      stopRetention();
-      await archive.close();
-      await store.close();
-      await audit?.close();
-    },
+    drain: stop,
     reopenAudit: () => audit?.reopen(),
   };
 }

@@ -7,6 +7,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { authority } from '../startup/address.ts';
+import { listenFailure } from '../startup/listen-failure.ts';
 import { answerJob, type Hall } from './answering.ts';
 import { createEngine } from './engine.ts';
 import { createFaultBook } from './faults.ts';
@@ -113,7 +115,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const port = await listen(server, settings.host, settings.port);
 
   return {
-    url: `http://127.0.0.1:${port}/v1`,
+    url: `http://${authority(settings.host, port)}/v1`,
     port,
     stats: () => statistics.report(engine.running, engine.waiting),
     setHealthy(value) {
@@ -129,9 +131,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
 function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const refuse = (cause: unknown): void => {
+      reject(listenFailure(cause, { host, port, hostName: 'SIMULATOR_HOST', portName: 'SIMULATOR_PORT' }));
+    };
+    server.once('error', refuse);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', refuse);
       resolve((server.address() as AddressInfo).port);
     });
   });

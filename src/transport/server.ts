@@ -1,9 +1,10 @@
 /** One port for sockets and HTTP. It is told to listen when everything behind it is ready. */
 
-import type { us_listen_socket } from 'uws-node20';
+import type { TemplatedApp, us_listen_socket } from 'uws-node20';
 import type { ErrorCode } from '../errors.ts';
 import type { Route } from '../http/router.ts';
 import type { ClientAddresses } from '../limits/client-address.ts';
+import { listenFailure, whyNotListening } from '../startup/listen-failure.ts';
 import type { ConnectionPorts } from './connection.ts';
 import { serveHttp } from './http.ts';
 import { peers } from './peer.ts';
@@ -11,7 +12,7 @@ import { loadUws } from './uws.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Server {
-  /** Resolves with the port that was taken. */
+  /** Resolves with the port that was taken; rejects with the reason for which it cannot be. */
   listen(host: string, port: number): Promise<number>;
   readonly connectionCount: () => number;
   /** HTTP requests that a route has and has not answered to the end. */
@@ -39,14 +40,17 @@ export async function createServer(
   const http = serveHttp(app, routes({ connections: connectionCount }), ports, peerOf);
   let listening: us_listen_socket | null = null;
   return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        app.listen(host, port, (socket) => {
-          if (socket === false) return reject(new Error(`cannot listen on ${host}:${port}`));
-          listening = socket;
-          resolve(uws.us_socket_local_port(socket));
-        });
-      }),
+    async listen(host, port) {
+      const where = { host, port, hostName: 'HOST', portName: 'PORT' };
+      listening = await tryToListen(app, host, port);
+      if (listening === null) {
+        const reason = await whyNotListening(where);
+        if (reason !== null) throw reason;
+        listening = await tryToListen(app, host, port);
+      }
+      if (listening === null) throw listenFailure(null, where);
+      return uws.us_socket_local_port(listening);
+    },
     connectionCount,
     unanswered: http.unanswered,
     sendAway(code) {
@@ -58,4 +62,23 @@ export async function createServer(
     },
     close: () => app.close(),
   };
+}
+
+/** LIBUS_LISTEN_EXCLUSIVE_PORT. Without it uWebSockets.js shares the port with any other process that listens on it. */
+const EXCLUSIVE_PORT = 1;
+
+/** Both builds know options with a host; the types of the older one leave them out. */
+interface Listener {
+  listen(
+    host: string,
+    port: number,
+    options: number,
+    listening: (socket: us_listen_socket | false) => void,
+  ): unknown;
+}
+
+function tryToListen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket | null> {
+  return new Promise((resolve) => {
+    (app as unknown as Listener).listen(host, port, EXCLUSIVE_PORT, (socket) => resolve(socket || null));
+  });
 }

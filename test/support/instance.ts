@@ -69,13 +69,35 @@ export function spawnBuilt(path: string, args: readonly string[], environment: E
 export async function startInstance(environment: Environment = {}): Promise<Instance> {
   const defaults = { PORT: '0', DATA_DIR: ':memory:', LOG_LEVEL: 'info' };
   const { program, line } = await start('src/main.js', { ...defaults, ...environment });
-  const address = `127.0.0.1:${program.port}`;
+  const url = String(line.url);
   return {
     ...program,
-    url: `ws://${address}/v1/session`,
-    http: `http://${address}`,
+    url,
+    http: `http://${new URL(url).host}`,
     instanceId: String(line.instance),
   };
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program that ends by itself: the service whose start is refused, or a call for help. */
+export async function runToEnd(
+  path: string,
+  environment: Environment,
+  args: readonly string[] = [],
+): Promise<Ended> {
+  const child = spawnBuilt(path, args, environment);
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.on('data', (chunk: Buffer) => {
+      said[name] += chunk.toString();
+    });
+  child.stdin?.end();
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...said })));
 }
 
 export async function startSimulatorProcess(environment: Environment = {}): Promise<SimulatorProcess> {

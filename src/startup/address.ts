@@ -1,0 +1,16 @@
+/** The address under which a client on this machine reaches a server, as URLs write it. */
+import { isIPv6 } from 'node:net';
+
+/** IPv6 goes into brackets; a server on all addresses is reached over loopback. */
+export function authority(host: string, port: number): string {
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  const name = isIPv6(bare) ? `[${bare}]` : bare;
+  return `${loopbackOf(name)}:${port}`;
+}
+
+/** `0`, `0.0.0.0`, `::` and `0:0::0` all mean every address; URL knows their spellings. */
+function loopbackOf(name: string): string {
+  const parsed = URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : name;
+  if (parsed === '0.0.0.0') return '127.0.0.1';
+  return parsed === '[::]' ? '[::1]' : name;
+}
