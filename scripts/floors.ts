@@ -33,6 +33,7 @@ const rooms: readonly Room[] = [
   { path: 'src/audit', floor: 1 },
   { path: 'machines', floor: 1 },
   { path: 'src/sealing', floor: 0 },
+  { path: 'src/embedded', floor: 0 },
   { path: 'src/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },
   { path: 'src/startup', floor: 0 },

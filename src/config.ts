@@ -233,9 +233,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           : { url: env.STORE_ROLLOUT_URL, percent: env.STORE_ROLLOUT },
       leaseMs: env.LEASE_MS,
       frameLogMax: env.FRAME_LOG_MAX,
-      // Redis' own expiry is only a net under ours: it must outlive an outage of every instance, or sessions would
-      // vanish without `expired`.
-      leakTtlMs: env.SESSION_IDLE_MS + Math.max(env.SESSION_IDLE_MS, 3_600_000),
     },
     archive: {
       databaseUrl: env.DATABASE_URL ?? null,

@@ -99,7 +99,7 @@ export async function commitBytes(
       close() {},
     },
     { acquire: () => Promise.resolve(null) },
-    { leaseMs: LEASE_MS, leakTtlMs: 7_200_000, frameLogMax: 20_000, inboxMax: 256 },
+    { leaseMs: LEASE_MS, frameLogMax: 20_000, inboxMax: 256 },
   );
   await writes.commit(fence, {
     writeId,

@@ -78,7 +78,7 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G6',
     promise:
       "A client's message id starts a turn at most once, however often it is sent, on whichever instance.",
-    enforcedBy: [['src/store/redis/commit.lua', 'if row[6 + i] then return ARGV[17 + i] end']],
+    enforcedBy: [['src/store/redis/commit.lua', 'if row[6 + i] then return ARGV[16 + i] end']],
     shownBy: [
       [
         'test/integration/message-id.test.ts',
@@ -111,9 +111,10 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G8',
     promise:
-      'A session expires exactly once, on one instance, even if nobody is connected anywhere; its channels, keys and locks go with it.',
+      'A session expires exactly once, on one instance, even if nobody is connected anywhere, and however long no instance ran; its channels, keys and locks go with it.',
     enforcedBy: [
       ['src/store/redis/sweep.lua', 'shown[#shown + 1] = id'],
+      ['src/store/redis/lease.lua', "redis.call('PERSIST', key)"],
       ['src/store/redis/commit.lua', "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])"],
     ],
     shownBy: [
@@ -121,13 +122,16 @@ export const guarantees: readonly Guarantee[] = [
         'test/fault/expiry.test.ts',
         'ten thousand sessions that are due at one moment with nobody connected expire exactly once each',
       ],
+      ['test/integration/long-outage.test.ts', 'whose server was off for %s is archived once as ended'],
+      ['test/conformance/store-log.ts', 'keeps a committed session without a time limit'],
     ],
   },
   {
     id: 'G9',
     promise:
-      "Losing Redis refuses work with a retryable error; it never acknowledges what isn't stored, and it recovers without a restart.",
+      "Losing Redis, or an embedded file that is locked or full, refuses work with a retryable error; it never acknowledges what isn't stored, and it recovers without a restart.",
     enforcedBy: [
+      ['src/store/sqlite/group.ts', 'The first transaction after the lock is served again'],
       ['src/store/redis/batch.ts', 'While there is no connection, calls are rejected at once'],
       ['src/session/actor.ts', "return kind === 'lost' ? 'store_unavailable'"],
     ],
@@ -135,7 +139,11 @@ export const guarantees: readonly Guarantee[] = [
       ['test/integration/output-gate.test.ts', 'takes the message when it is back without a restart'],
       ['test/fault/redis-outage.test.ts', 'loses nothing that a client was told'],
       ['test/fault/redis-loading.test.ts', 'refuses for as long as it takes, and loses nothing'],
-      ['test/fault/redis-loading.test.ts', 'refuses for as long as it takes, and loses nothing'],
+      ['test/conformance/store-sqlite-faults.test.ts', 'the store serves again once the lock is gone'],
+      [
+        'test/conformance/store-sqlite-faults.test.ts',
+        'the store is unhealthy from the first write that finds no room',
+      ],
     ],
   },
   {

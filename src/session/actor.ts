@@ -177,7 +177,8 @@ export class SessionActor {
         const at = this.#host.clock.now();
         // The timer may have been moved or cancelled while its letter waited.
         if (dueAt === undefined || dueAt > at) return this.#alarm.set(timers);
-        return this.#transition({ type: letter.id as `xstate.after.${string}`, at }, false, () => {});
+        // At its own time: after an outage several deadlines have passed, and the first of them ends the session.
+        return this.#transition({ type: letter.id as `xstate.after.${string}`, at: dueAt }, false, () => {});
       }
       case 'result':
         return this.#transitionOnResult(letter.key, letter.result);

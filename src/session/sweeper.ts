@@ -107,7 +107,9 @@ export class Sweeper {
   async #look(bucket: number, now: number): Promise<number> {
     const { store, leaseMs, pollMs, wake, metrics, log } = this.#options;
     try {
-      const { due, nextAt } = await store.sweep(bucket, now, BATCH, leaseMs);
+      const { due, nextAt, lost } = await store.sweep(bucket, now, BATCH, leaseMs);
+      for (const sessionId of lost)
+        log.error({ sessionId }, 'the store has lost this session: it ends without an archive');
       if (due.length > 0) metrics.swept(due.length);
       await Promise.all(due.map((sessionId) => wake(sessionId)));
       return Math.min(nextAt ?? Number.POSITIVE_INFINITY, now + pollMs);

@@ -24,10 +24,10 @@ export async function openDeployedStore(config: Config['store'], log: Log): Prom
 
 export function openStore(
   name: string,
-  { leaseMs, leakTtlMs, frameLogMax, allowEviction }: Config['store'],
+  { leaseMs, frameLogMax, allowEviction }: Config['store'],
   redis: RedisWishes,
 ): Promise<Store> {
-  const options = { leaseMs, leakTtlMs, frameLogMax, inboxMax: INBOX_MAX };
+  const options = { leaseMs, frameLogMax, inboxMax: INBOX_MAX };
   const dataDir = folderIn(name);
   return dataDir === null
     ? openRedisStore({ ...options, ...redis, url: name, allowEviction })

@@ -13,6 +13,8 @@
  *  P7  An outcome is a value. A rejected promise means that nothing is known: ask again with the same `writeId`.
  *  P8  Epochs of a session only grow: a claim gives the larger of the stored one plus one and the store's clock in ms,
  *      so that a store which lost acknowledged writes never gives out an epoch of the lost timeline again.
+ *  P9  A committed session stays until a write ends it, however long no instance runs. Time removes only a claim that
+ *      never committed.
  */
 
 /** One durable frame as it is sent, byte for byte. `data` is JSON and carries its own `offset`. */
@@ -143,6 +145,8 @@ export interface Swept {
   readonly due: readonly string[];
   /** When this bucket next needs a look, by what is known now: not after `now` where more is due already; null: never. */
   readonly nextAt: number | null;
+  /** Sessions that the deadline index knows and the store has lost. The sweep removed what was left of them. */
+  readonly lost: readonly string[];
 }
 
 export interface ListQuery {
@@ -252,8 +256,6 @@ export interface Store {
 
 export interface StoreOptions {
   readonly leaseMs: number;
-  /** How long an untouched session's keys stay when nobody is there to expire it. */
-  readonly leakTtlMs: number;
   /** More frames are kept only where a write says so (`keepFrom`). */
   readonly frameLogMax: number;
   readonly inboxMax: number;

@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, describe } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bucketOf } from '../../src/store/bucket.ts';
+import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
+import type { Store } from '../../src/store/store.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { OPTIONS } from './store-fixture.ts';
+import { created, frames, OPTIONS } from './store-fixture.ts';
 import { describeLostReplies, type ShakyLine } from './store-lost-replies.ts';
 import { redisFixture } from './store-redis-fixture.ts';
 import { describeStore } from './store-suite.ts';
@@ -14,6 +18,59 @@ beforeAll(async () => {
 afterAll(() => server?.stop());
 
 describeStore('redis', (options) => redisFixture(options, server.url, [server.port]));
+
+describe('redis itself', () => {
+  let store: Store;
+  let direct: Redis;
+  beforeAll(async () => {
+    store = await openRedisStore({ ...OPTIONS, url: server.url });
+    direct = new Redis(server.port, '127.0.0.1');
+  });
+  afterAll(async () => {
+    direct?.disconnect();
+    await store?.close();
+  });
+  const full = {
+    frames: frames(0, 2),
+    transcript: [{ role: 'user', content: 'hi', turnId: 't', at: 1 }],
+    dueAt: 1_000,
+  } as const;
+  const ofSession = async (sessionId: string) =>
+    (await direct.keys('*')).filter((key) => key.endsWith(sessionId));
+
+  it('takes the time limit of an earlier version off a session, when an owner writes and when a sweep shows it', async () => {
+    const { sessionId, fence } = await created(store, 'a', full);
+    await store.push(sessionId, 'x');
+    const limited = async () => {
+      const keys = (await ofSession(sessionId)).filter((key) => !key.includes(':lock:'));
+      expect(keys).toHaveLength(4);
+      return (await Promise.all(keys.map((key) => direct.pttl(key)))).filter((ms) => ms >= 0).length;
+    };
+    const limit = async () => {
+      for (const key of await ofSession(sessionId)) await direct.pexpire(key, 60_000);
+      expect(await limited()).toBe(4);
+    };
+    await limit();
+    await store.renew(fence);
+    expect(await limited()).toBe(0);
+    await limit();
+    await direct.del(sessionKeys(sessionId).lock);
+    expect((await store.sweep(bucketOf(sessionId), Date.now(), 1_000, 1_000)).due).toContain(sessionId);
+    expect(await limited()).toBe(0);
+  });
+
+  it('names a session whose hash is gone, once, and leaves nothing else of it behind', async () => {
+    const { sessionId } = await created(store, 'a', full);
+    await store.push(sessionId, 'x');
+    const { session, lock } = sessionKeys(sessionId);
+    await direct.del(session, lock);
+    const bucket = bucketOf(sessionId);
+    expect(await store.sweep(bucket, Date.now(), 1_000, 1_000)).toMatchObject({ lost: [sessionId] });
+    expect(await store.sweep(bucket, Date.now(), 1_000, 1_000)).toMatchObject({ lost: [] });
+    expect(await ofSession(sessionId)).toEqual([]);
+    expect((await store.list({ limit: 1_000 })).sessionIds).not.toContain(sessionId);
+  });
+});
 
 describe('redis, on a line that can be broken', () => {
   let proxy: TcpProxy;

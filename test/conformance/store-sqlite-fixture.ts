@@ -24,10 +24,11 @@ export async function sqliteFixture(
     },
     async traces(sessionId) {
       const found = new Map<string, number | null>();
-      const row = db.prepare('SELECT n, expires_at FROM sessions WHERE id = ?').get(sessionId) as
-        | { n: number; expires_at: number }
+      const row = db.prepare('SELECT n, version, expires_at FROM sessions WHERE id = ?').get(sessionId) as
+        | { n: number; version: number; expires_at: number }
         | undefined;
-      if (row !== undefined) found.set('sessions', row.expires_at - now());
+      if (row !== undefined)
+        found.set('sessions', row.version > 0 ? Number.POSITIVE_INFINITY : row.expires_at - now());
       for (const table of CHILD_TABLES) {
         // Rows of no session at all would be traces of one that ended.
         const { rows } = db

@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { bucketOf } from '../../src/store/bucket.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import { CHILD_TABLES } from '../../src/store/sqlite/schema.ts';
+import { BUCKETS, UNCOMMITTED_LEASES } from '../../src/store/store.ts';
 import { claimed, commitOf, created, frames, freshId, OPTIONS } from './store-fixture.ts';
 import { sqliteFixture } from './store-sqlite-fixture.ts';
 import { describeStore } from './store-suite.ts';
@@ -130,19 +131,39 @@ describe('sqlite itself', () => {
     remove();
   });
 
-  it('forgets sessions whose time is up: they read as absent at once, and a sweep removes them', async () => {
+  it('keeps a session that waited a year for an instance, and one whose row an earlier version gave a time limit', async () => {
     let at = 1_000_000;
     const dataDir = `:memory:${freshId()}`;
     const store = await openSqliteStore({ ...OPTIONS, dataDir, now: () => at });
     const { db, release } = openDatabase(dataDir);
-    const { sessionId } = await created(store, 'a', { frames: frames(0, 2), messageIds: ['m'] });
-    await claimed(store, freshId(), 'a');
-    at += OPTIONS.leakTtlMs;
-    expect(await store.read(sessionId)).toBeNull();
-    for (let bucket = 0; bucket < 256; bucket += 1) await store.sweep(bucket, at, 10, 1);
-    for (const table of ['sessions', ...CHILD_TABLES]) {
-      expect(db.prepare(`SELECT COUNT(*) AS rows FROM ${table}`).get()).toMatchObject({ rows: 0 });
+    const userId = freshId('u');
+    const dueAt = at + 1_000;
+    const index = { state: 'idle', userId, createdAt: at };
+    const one = await created(store, 'a', { frames: frames(0, 2), dueAt, index });
+    const old = await created(store, 'a', { frames: frames(0, 2), dueAt, index });
+    db.prepare('UPDATE sessions SET expires_at = ? WHERE id = ?').run(at + 60_000, old.sessionId);
+    at += 31_536_000_000;
+    for (const { sessionId } of [one, old]) {
+      expect(await store.read(sessionId)).toMatchObject({ version: 1 });
+      expect((await store.sweep(bucketOf(sessionId), at, 10, 1_000)).due).toContain(sessionId);
+      expect(await claimed(store, sessionId, 'b')).toMatchObject({ record: { version: 1, head: 2 } });
     }
+    expect(await store.countOfUser(userId, 10)).toBe(2);
+    expect((await store.list({ userId, limit: 10 })).sessionIds).toHaveLength(2);
+    release();
+    await store.close();
+  });
+
+  it('forgets claims that never committed: they read as absent at once, and a sweep removes them', async () => {
+    let at = 1_000_000;
+    const dataDir = `:memory:${freshId()}`;
+    const store = await openSqliteStore({ ...OPTIONS, dataDir, now: () => at });
+    const { db, release } = openDatabase(dataDir);
+    const { fence } = await claimed(store, freshId(), 'a');
+    at += UNCOMMITTED_LEASES * OPTIONS.leaseMs;
+    expect(await store.renew(fence)).toEqual({ kind: 'fenced' });
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) await store.sweep(bucket, at, 10, 1);
+    expect(db.prepare('SELECT COUNT(*) AS rows FROM sessions').get()).toMatchObject({ rows: 0 });
     release();
     await store.close();
   });

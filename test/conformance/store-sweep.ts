@@ -166,6 +166,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       await elapse(OPTIONS.leaseMs + 50);
       const at = now();
       expect(await b.sweep(bucket, at, 10, VISIBILITY_MS)).toEqual({
+        lost: [],
         due: [sessionId],
         nextAt: at + VISIBILITY_MS,
       });

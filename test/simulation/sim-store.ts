@@ -189,8 +189,7 @@ export class SimStore {
     const { sessionId } = fence;
     const row = this.#rowOf(sessionId);
     if (row === undefined || !this.#stands(row, fence)) return { kind: 'fenced' };
-    const { leaseMs, leakTtlMs } = this.#options;
-    const staysMs = row.version > 0 ? leakTtlMs : UNCOMMITTED_LEASES * leaseMs;
+    const staysMs = row.version > 0 ? Number.POSITIVE_INFINITY : UNCOMMITTED_LEASES * this.#options.leaseMs;
     this.#change({
       rows: new Map(this.#state.rows).set(sessionId, { ...row, expiresAt: this.#now() + staysMs }),
       locks: this.#locked(sessionId, fence.token),
@@ -249,12 +248,14 @@ export class SimStore {
       .filter(([sessionId, wakeAt]) => wakeAt <= at && bucketOf(sessionId) === bucket)
       .sort((left, right) => left[1] - right[1]);
     const shown: string[] = [];
+    const lost: string[] = [];
     for (const [sessionId] of due) {
       if (shown.length === limit) break;
       const row = this.#rowOf(sessionId);
       const waits = row !== undefined && row.inbox.length > 0;
       const lock = this.#lockOf(sessionId);
       if (row === undefined || row.version === 0) {
+        lost.push(sessionId);
         this.#change({ due: without(this.#state.due, sessionId) });
       } else if (!waits && row.dueAt === null) {
         this.#change({
@@ -273,7 +274,7 @@ export class SimStore {
     }
     const scores = [...this.#state.due].filter(([sessionId]) => bucketOf(sessionId) === bucket);
     const nextAt = scores.length === 0 ? null : Math.min(...scores.map(([, wakeAt]) => wakeAt));
-    return { due: shown, nextAt };
+    return { due: shown, nextAt, lost };
   }
 
   heartbeat(instance: string, ttlMs: number): readonly string[] {
@@ -322,7 +323,7 @@ export class SimStore {
     const now = this.#now();
     const wakeAt = inbox.length > 0 ? Math.min(dueAt ?? now, now) : dueAt;
     const row: Row = {
-      ...emptyRow('', instance, now + this.#options.leakTtlMs),
+      ...emptyRow('', instance, Number.POSITIVE_INFINITY),
       ...{ version, epoch, head, snapshot, dueAt, wakeAt, index, transcript, inbox, log: frames },
       messageIds: new Set(dump.messageIds),
     };
@@ -361,7 +362,7 @@ export class SimStore {
   }
 
   #written(row: Row, write: Append | Commit): Row {
-    return written(row, write, this.#options.frameLogMax, this.#now() + this.#options.leakTtlMs);
+    return written(row, write, this.#options.frameLogMax);
   }
 
   #took(before: Row, after: Row, sessionId: string): void {

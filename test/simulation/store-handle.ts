@@ -59,7 +59,7 @@ export interface HandlePorts {
   readonly now: () => number;
 }
 
-const NOTHING: Promise<Swept> = Promise.resolve({ due: [], nextAt: null });
+const NOTHING: Promise<Swept> = Promise.resolve({ due: [], nextAt: null, lost: [] });
 
 export function storeHandle({ server, line, options, token, now }: HandlePorts): Store {
   return {

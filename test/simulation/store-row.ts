@@ -84,7 +84,7 @@ export function emptyRow(token: string, instance: string, expiresAt: number): Ro
 }
 
 /** The row after what a commit and an append have in common. */
-export function written(row: Row, write: Append | Commit, frameLogMax: number, expiresAt: number): Row {
+export function written(row: Row, write: Append | Commit, frameLogMax: number): Row {
   const max = logMaxAfter(write, frameLogMax);
   const log = write.frames.length === 0 ? row.log : [...row.log, ...write.frames].slice(-max);
   return {
@@ -93,7 +93,7 @@ export function written(row: Row, write: Append | Commit, frameLogMax: number, e
     head: row.head + write.frames.length,
     log,
     inbox: row.inbox.slice(write.inboxTaken),
-    expiresAt,
+    expiresAt: Number.POSITIVE_INFINITY,
   };
 }
 

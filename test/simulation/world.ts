@@ -96,7 +96,6 @@ class World {
     this.#model = new SimModel({ seed, faults, history: this.#history, violations: this.#violations, note });
     this.#options = {
       leaseMs: LEASE_MS,
-      leakTtlMs: 600_000,
       frameLogMax: plan.frameLogMax,
       inboxMax: plan.inboxMax,
     };

@@ -6,7 +6,6 @@ import { spawnBuilt } from './instance.ts';
 
 export const MOVE_OPTIONS: StoreOptions = {
   leaseMs: 500,
-  leakTtlMs: 3_600_000,
   frameLogMax: 20_000,
   inboxMax: 16,
 };

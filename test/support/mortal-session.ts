@@ -20,13 +20,11 @@ import { VirtualClock } from './virtual-clock.ts';
 
 const LEASE_MS = 3_000;
 const FLUSH_MS = 25;
-const YEAR_MS = 31_536_000_000;
 
 const STORE = {
   /** One for all sessions: making a database costs more than a session's whole life. */
   dataDir: ':memory:mortal',
   leaseMs: LEASE_MS,
-  leakTtlMs: YEAR_MS,
   frameLogMax: 10_000,
   inboxMax: 10,
 };

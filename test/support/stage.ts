@@ -65,7 +65,6 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const embedded = await openSqliteStore({
     dataDir: ':memory:',
     leaseMs: LEASE_MS,
-    leakTtlMs: HOUR_MS,
     frameLogMax: 1_000,
     inboxMax: 16,
     now: () => clock.now(),

@@ -10,7 +10,6 @@ async function place() {
   let fails = false;
   const store = await openSqliteStore({
     leaseMs: 500,
-    leakTtlMs: 60_000,
     frameLogMax: 20,
     inboxMax: 4,
     dataDir: ':memory:',

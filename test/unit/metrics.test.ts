@@ -21,7 +21,7 @@ function meters() {
   return { meters: openMeters(registry), value };
 }
 
-const LIMITS = { leaseMs: 500, leakTtlMs: 60_000, frameLogMax: 20, inboxMax: 4 };
+const LIMITS = { leaseMs: 500, frameLogMax: 20, inboxMax: 4 };
 
 describe('a measured store', () => {
   it('answers as the store does, and counts what was refused and what was held', async () => {

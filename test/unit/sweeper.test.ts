@@ -40,7 +40,7 @@ function sweeperOn(answer: (bucket: number, now: number) => Swept) {
 
 describe('the sweeper', () => {
   it('looks at every bucket once per poll while nothing is due, all in one round', async () => {
-    const { sweeper, looks, pass } = sweeperOn(() => ({ due: [], nextAt: null }));
+    const { sweeper, looks, pass } = sweeperOn(() => ({ due: [], nextAt: null, lost: [] }));
     sweeper.start();
     await setImmediate();
     await pass(3 * POLL_MS);
@@ -52,8 +52,8 @@ describe('the sweeper', () => {
   it('looks again when a bucket said that it would be time, and wakes what is due then', async () => {
     const dueAt = START + 1_234;
     const { sweeper, looks, woken, pass } = sweeperOn((bucket, now) => {
-      if (bucket !== 7) return { due: [], nextAt: null };
-      return now < dueAt ? { due: [], nextAt: dueAt } : { due: ['s'], nextAt: null };
+      if (bucket !== 7) return { due: [], nextAt: null, lost: [] };
+      return now < dueAt ? { due: [], nextAt: dueAt, lost: [] } : { due: ['s'], nextAt: null, lost: [] };
     });
     sweeper.start();
     await setImmediate();
@@ -66,9 +66,9 @@ describe('the sweeper', () => {
   it('keeps its rounds apart however much is due, and goes on until nothing is', async () => {
     let left = 10;
     const { sweeper, looks, woken, pass } = sweeperOn((bucket, now) => {
-      if (bucket !== 7 || left === 0) return { due: [], nextAt: null };
+      if (bucket !== 7 || left === 0) return { due: [], nextAt: null, lost: [] };
       left -= 1;
-      return { due: [`s${left}`], nextAt: now };
+      return { due: [`s${left}`], nextAt: now, lost: [] };
     });
     sweeper.start();
     await setImmediate();
@@ -83,7 +83,7 @@ describe('the sweeper', () => {
     let down = true;
     const { sweeper, looks, pass } = sweeperOn(() => {
       if (down) throw new Error('away');
-      return { due: [], nextAt: null };
+      return { due: [], nextAt: null, lost: [] };
     });
     sweeper.start();
     await setImmediate();

@@ -12,7 +12,7 @@ export const plan: readonly Section[] = [
             'test/conformance/store-fencing.ts',
             'raises the epoch with every claim and brings the stored session',
           ],
-          ['test/conformance/store-log.ts', 'keeps every trace of a session for the same while'],
+          ['test/conformance/store-log.ts', 'keeps a committed session without a time limit'],
           ['test/conformance/store-log.ts', 'leaves no trace of a session that ended'],
         ],
       },

@@ -24,15 +24,14 @@ export const spec: readonly Section[] = [
             'is opened under the id that the client names where that is unknown',
           ],
           ['test/unit/config.test.ts', 'has a default for everything: the promised ones'],
-          ['test/unit/config.test.ts', "keeps Redis' own expiry well behind the session's"],
         ],
-        note: 'The hour is SESSION_IDLE_MS, kept by us so that every end is said and archived; the TTL of the keys lies behind it as a net.',
+        note: 'The hour is SESSION_IDLE_MS, kept by the sweeper and not by a TTL of Redis, so that every end is said and archived (ADR 14).',
       },
       {
         asks: 'Session data persistence: data is updated → stored, with an updated TTL',
         where: ['src/store/redis/commit.lua', 'src/store/redis/append.lua'],
         shownBy: [
-          ['test/conformance/store-log.ts', 'keeps every trace of a session for the same while'],
+          ['test/conformance/store-log.ts', 'keeps a committed session without a time limit'],
           ['test/integration/lifecycle.test.ts', 'lives on when its client says so in time'],
         ],
       },

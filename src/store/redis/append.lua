@@ -1,8 +1,8 @@
 #!lua
 -- Frames between two transitions: tokens of a turn that is running.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 channel
--- ARGV  1 token  2 epoch  3 write id  4 expected head  5 lease ms  6 leak ttl ms  7 inbox taken
---       8 frame log max  9 hint ('' none)  then per frame data, aux
+-- ARGV  1 token  2 epoch  3 write id  4 expected head  5 lease ms  6 inbox taken
+--       7 frame log max  8 hint ('' none)  then per frame data, aux
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict
 -- @include fence
 -- @include frames
@@ -12,10 +12,10 @@ if not stands(redis.call('GET', KEYS[2]), row[1], row[2], ARGV[1], ARGV[2]) then
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if not row[4] or row[5] ~= ARGV[4] then return -2 end
 
-local head = addFrames(KEYS[3], tonumber(ARGV[4]), 10, ARGV[8])
+local head = addFrames(KEYS[3], tonumber(ARGV[4]), 9, ARGV[7])
 redis.call('HSET', KEYS[1], 'wid', ARGV[3], 'head', string.format('%d', head))
-if ARGV[7] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[7], -1) end
+if ARGV[6] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[6], -1) end
 
-local waiting = prolong(ARGV[1], ARGV[5], ARGV[6])
-if ARGV[9] ~= '' then redis.call('SPUBLISH', KEYS[6], ARGV[9]) end
+local waiting = prolong(ARGV[1], ARGV[5])
+if ARGV[8] ~= '' then redis.call('SPUBLISH', KEYS[6], ARGV[8]) end
 return waiting

@@ -79,8 +79,13 @@ export function judge(facts: Facts, label: string, allowEviction: boolean, log: 
   } else if (policy.startsWith('allkeys-') && !allowEviction) {
     const words = `${label} has maxmemory-policy ${policy}, which deletes live sessions when memory is short`;
     throw storeError('STORE_DENIED', `${words}: set it to noeviction, or allow eviction explicitly`);
-  } else if (policy !== 'noeviction') {
+  } else if (policy.startsWith('allkeys-')) {
     log('warn', 'this maxmemory-policy deletes live sessions when memory is short', { redis: label, policy });
+  } else if (policy !== 'noeviction') {
+    log('warn', 'this maxmemory-policy deletes locks of live sessions when memory is short', {
+      redis: label,
+      policy,
+    });
   }
   if (facts.durability === 'none')
     log('warn', 'Redis keeps nothing on disk: its restart ends all sessions', { redis: label });

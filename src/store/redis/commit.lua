@@ -1,9 +1,9 @@
 -- One transition of a session: all of it or nothing.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing
 -- ARGV  1 token  2 epoch  3 write id  4 expected version  5 expected head  6 snapshot  7 due at ('' none)
---       8 lease ms  9 leak ttl ms  10 inbox taken  11 frame log max  12 hint ('' none)
---       13 '' goes on | ends: how many of the log's last frames the hint is to have before its own
---       14 session id  15 message ids  16 transcript entries  17 how it is listed
+--       8 lease ms  9 inbox taken  10 frame log max  11 hint ('' none)
+--       12 '' goes on | ends: how many of the log's last frames the hint is to have before its own
+--       13 session id  14 message ids  15 transcript entries  16 how it is listed
 --       then the ids, the entries, and per frame data, aux
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that was taken already
 -- No shebang on purpose: a full Redis refuses the first HSET or XADD, before anything is written, but lets an
@@ -19,7 +19,7 @@ local RECAP_BYTES = 65536
 local function recapped(hint)
   local told = {}
   local bytes = 0
-  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', ARGV[13])) do
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', ARGV[12])) do
     local data = entry[2][2]
     bytes = bytes + #data
     if bytes > RECAP_BYTES then break end
@@ -30,12 +30,12 @@ local function recapped(hint)
   return before .. table.concat(told, ',') .. (frames == ']' and '' or ',') .. frames
 end
 
-local ids = tonumber(ARGV[15])
+local ids = tonumber(ARGV[14])
 local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx' }
-for i = 1, ids do fields[6 + i] = 'm:' .. ARGV[17 + i] end
+for i = 1, ids do fields[6 + i] = 'm:' .. ARGV[16 + i] end
 local row = redis.call('HMGET', KEYS[1], unpack(fields))
 local held = redis.call('GET', KEYS[2])
-local ends = ARGV[13] ~= ''
+local ends = ARGV[12] ~= ''
 
 -- Nothing is left of an ended session, so the repetition of an ending whose reply was lost finds nothing.
 if not row[2] and ends and (not held or held == ARGV[1]) then
@@ -46,15 +46,15 @@ if not stands(held, row[1], row[2], ARGV[1], ARGV[2]) then return -1 end
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if (row[4] or '0') ~= ARGV[4] or (row[5] or '0') ~= ARGV[5] then return -2 end
 for i = 1, ids do
-  if row[6 + i] then return ARGV[17 + i] end
+  if row[6 + i] then return ARGV[16 + i] end
 end
 
 if ends then
-  local hint = ARGV[12]
-  if hint ~= '' and ARGV[13] ~= '0' then hint = recapped(hint) end
+  local hint = ARGV[11]
+  if hint ~= '' and ARGV[12] ~= '0' then hint = recapped(hint) end
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
-  redis.call('ZREM', KEYS[6], ARGV[14])
-  relist(KEYS[8], ARGV[14], redis.call('HGET', KEYS[8], ARGV[14]), nil)
+  redis.call('ZREM', KEYS[6], ARGV[13])
+  relist(KEYS[8], ARGV[13], redis.call('HGET', KEYS[8], ARGV[13]), nil)
   if hint ~= '' then redis.call('SPUBLISH', KEYS[7], hint) end
   return 0
 end
@@ -64,26 +64,26 @@ if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5]) > 0 then
   redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
 end
 
-local at = 17 + ids
-local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[16]) + 1, ARGV[11])
+local at = 16 + ids
+local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[15]) + 1, ARGV[10])
 
 -- `idx` is the session's score in the deadline index: never later than its due time. A due time that moved
 -- later leaves it, and a sweeper that meets it too early moves it on: most commits touch no sorted set.
 local idx = row[6]
 local due = ARGV[7]
 if due ~= '' and (not idx or tonumber(due) < tonumber(idx)) then
-  redis.call('ZADD', KEYS[6], due, ARGV[14])
+  redis.call('ZADD', KEYS[6], due, ARGV[13])
   redis.call('HSET', KEYS[1], 'idx', due)
 end
 local version = string.format('%d', tonumber(ARGV[4]) + 1)
 redis.call('HSET', KEYS[1], 'version', version, 'wid', ARGV[3], 'head', string.format('%d', head),
   'due', due, 'snap', ARGV[6])
-local listed = redis.call('HGET', KEYS[8], ARGV[14])
-if listed ~= ARGV[17] then relist(KEYS[8], ARGV[14], listed, ARGV[17]) end
+local listed = redis.call('HGET', KEYS[8], ARGV[13])
+if listed ~= ARGV[16] then relist(KEYS[8], ARGV[13], listed, ARGV[16]) end
 for i = 1, ids do redis.call('HSET', KEYS[1], fields[6 + i], '1') end
-for i = at + 1, at + tonumber(ARGV[16]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
-if ARGV[10] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[10], -1) end
+for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
+if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
 
-local waiting = prolong(ARGV[1], ARGV[8], ARGV[9])
-if ARGV[12] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[12]) end
+local waiting = prolong(ARGV[1], ARGV[8])
+if ARGV[11] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[11]) end
 return waiting

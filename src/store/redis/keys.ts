@@ -24,6 +24,8 @@ export interface BucketKeys {
   readonly sessionPrefix: string;
   readonly lockPrefix: string;
   readonly inboxPrefix: string;
+  readonly logPrefix: string;
+  readonly transcriptPrefix: string;
 }
 
 export const INSTANCES_KEY = 'rehydra:instances';
@@ -41,6 +43,8 @@ export function bucketKeys(bucket: number): BucketKeys {
     sessionPrefix: `${tag}s:`,
     lockPrefix: `${tag}lock:`,
     inboxPrefix: `${tag}in:`,
+    logPrefix: `${tag}log:`,
+    transcriptPrefix: `${tag}t:`,
   };
 }
 

@@ -2,7 +2,7 @@
 -- A bucket's listing is a hash: session id → "createdAt state" or "createdAt state user". Beside it, at score 0, are
 -- sorted sets of "createdAt id": of all, of each state, of each user; and the set of states that were. With its last
 -- session a bucket's listing is gone: nothing of an ended session stays behind.
--- The hash outlives the session's own keys, so that what they were listed under is known when they ran out.
+-- The hash outlives the session's own keys: when those are evicted or deleted by hand, it tells where to unlist them.
 local function placesOf(listing, id, entry)
   if not entry then return {}, nil end
   local created, state, named, user = string.match(entry, '^(%d+) ([^ ]*)( ?)(.*)$')

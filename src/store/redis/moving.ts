@@ -78,7 +78,7 @@ function indexOf(entry: unknown): SessionIndex {
 
 export async function importSession(
   batch: Batch,
-  { leaseMs, leakTtlMs }: StoreOptions,
+  { leaseMs }: StoreOptions,
   dump: SessionDump,
   mode: ImportMode,
 ): Promise<ImportOutcome> {
@@ -101,7 +101,6 @@ export async function importSession(
     sessionId,
     token,
     replaces,
-    leakTtlMs,
     version,
     epoch,
     head,

@@ -120,8 +120,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       return texts(await batch.call(scripts.list, [sessionKeys(sessionId).inbox], []));
     },
     async sweep(bucket, now, limit, visibilityMs) {
-      const { due, listing, channel, sessionPrefix, lockPrefix, inboxPrefix } = bucketKeys(bucket);
-      const args = [now, limit, visibilityMs, sessionPrefix, lockPrefix, inboxPrefix];
+      const { due, listing, channel, sessionPrefix, lockPrefix, inboxPrefix, ...rest } = bucketKeys(bucket);
+      const prefixes = [sessionPrefix, lockPrefix, inboxPrefix, rest.logPrefix, rest.transcriptPrefix];
+      const args = [now, limit, visibilityMs, ...prefixes];
       return swept(await batch.call(scripts.sweep, [due, listing, channel], args));
     },
     ...subscriber,

@@ -4,7 +4,7 @@
 -- ARGV  1 state ('' any)  2 '1' of one user only  3 user  4 "createdAt id" to go on after ('' none)  5 limit
 --       6 session key prefix
 -- returns  "createdAt id" …
--- A session whose keys ran out, or were deleted by hand, is taken off the listing where it is met.
+-- A listed session whose hash is gone (evicted, or deleted by hand) leaves the listing here.
 -- The channel is named so that nothing is while the slot moves: see sweep.lua.
 -- @include listing
 local key = KEYS[1] .. ':all'

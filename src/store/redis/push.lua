@@ -1,13 +1,13 @@
 #!lua
 -- Input from an instance that is not the owner.
 -- KEYS  1 session  2 lock  3 inbox  4 due
--- ARGV  1 session id  2 entry  3 now  4 inbox max  5 leak ttl ms
+-- ARGV  1 session id  2 entry  3 now  4 inbox max
 -- returns  -1 absent | -2 full | the instance that holds the session | nil where nobody does (or has not said so)
 local row = redis.call('HMGET', KEYS[1], 'version', 'token', 'instance', 'idx', 'hidden')
 if not row[1] then return -1 end
 if redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[4]) then return -2 end
 redis.call('RPUSH', KEYS[3], ARGV[2])
-redis.call('PEXPIRE', KEYS[3], ARGV[5])
+redis.call('PERSIST', KEYS[3])
 
 -- Input must be found even if nobody reads it: at once where nobody owns the session, else when the lease of an
 -- owner that died is over. A sweeper that was shown the session has its turn first.

@@ -71,10 +71,10 @@ export function logPage(reply: unknown): LogPage | null {
   };
 }
 
-/** {session ids, earliest score}, as `sweep.lua` gives it. */
+/** {session ids, earliest score, ids of lost sessions}, as `sweep.lua` gives it. */
 export function swept(reply: unknown): Swept {
-  const [due, nextAt] = list(reply);
-  return { due: texts(due), nextAt: dueAt(nextAt) };
+  const [due, nextAt, lost] = list(reply);
+  return { due: texts(due), nextAt: dueAt(nextAt), lost: texts(lost) };
 }
 
 export function frame(entry: unknown): StoredFrame {

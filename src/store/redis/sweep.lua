@@ -2,7 +2,10 @@
 -- Which sessions of a bucket are due and have no owner. Each that is shown is hidden for a while.
 -- KEYS  1 due  2 listing  3 channel
 -- ARGV  1 now  2 limit  3 visibility ms  4 session key prefix  5 lock key prefix  6 inbox key prefix
--- returns  {session ids, the earliest score that is left in the bucket or ''}
+--       7 log key prefix  8 transcript key prefix
+-- returns  {session ids, the earliest score that is left in the bucket or '', ids of sessions that were lost}
+-- A session is lost when the index knows it and its hash is gone: Redis evicted it, or an operator deleted it. No
+-- instance can read the rest of it, so the script deletes the rest and names the session, for the log.
 -- The keys of the sessions are made here from their prefixes: same hash tag, hence same slot. While that slot moves to
 -- another master, keys that are not here would look as if they were gone, and their sessions would leave the index for
 -- ever. The channel is named for that: no key of its name exists, and with one missing Redis says TRYAGAIN instead.
@@ -12,6 +15,7 @@ local LOOKED_AT_MAX = 1000
 local now = tonumber(ARGV[1])
 local limit = tonumber(ARGV[2])
 local shown = {}
+local lost = {}
 local looked = 0
 
 local function moveTo(id, time)
@@ -29,9 +33,10 @@ while #shown < limit and looked < LOOKED_AT_MAX do
     local due = tonumber(row[2] or '')
     local waits = redis.call('LLEN', ARGV[6] .. id) > 0
     if not row[1] then
-      -- Its keys ran out, or were deleted by hand.
       redis.call('ZREM', KEYS[1], id)
       relist(KEYS[2], id, redis.call('HGET', KEYS[2], id), nil)
+      redis.call('DEL', ARGV[6] .. id, ARGV[7] .. id, ARGV[8] .. id)
+      lost[#lost + 1] = id
     elseif not waits and not due then
       redis.call('ZREM', KEYS[1], id)
       redis.call('HDEL', ARGV[4] .. id, 'idx', 'hidden')
@@ -46,10 +51,14 @@ while #shown < limit and looked < LOOKED_AT_MAX do
         local again = now + math.max(tonumber(ARGV[3]), 1)
         moveTo(id, again)
         redis.call('HSET', ARGV[4] .. id, 'hidden', string.format('%.0f', again))
+        -- An earlier version gave these keys a time limit; a session that waits for its archive must outlive it.
+        for prefix = 4, 8 do
+          if prefix ~= 5 then redis.call('PERSIST', ARGV[prefix] .. id) end
+        end
         shown[#shown + 1] = id
       end
     end
   end
 end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return { shown, first[2] or '' }
+return { shown, first[2] or '', lost }

@@ -40,7 +40,7 @@ export interface Writes {
 }
 
 export function createWrites(batch: Batch, locks: Locks, options: StoreOptions): Writes {
-  const { leaseMs, leakTtlMs, frameLogMax, inboxMax } = options;
+  const { leaseMs, frameLogMax, inboxMax } = options;
   const uncommittedMs = UNCOMMITTED_LEASES * leaseMs;
 
   async function held(keys: SessionKeys): Promise<ClaimOutcome> {
@@ -78,7 +78,6 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.snapshot,
         write.dueAt ?? '',
         leaseMs,
-        leakTtlMs,
         write.inboxTaken,
         logMaxAfter(write, frameLogMax),
         write.notify ? hintOf(sessionId, write) : '',
@@ -109,7 +108,6 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.writeId,
         write.expectedHead,
         leaseMs,
-        leakTtlMs,
         write.inboxTaken,
         logMaxAfter(write, frameLogMax),
         write.notify ? movedMessage(fence.sessionId) : '',
@@ -122,7 +120,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 
     async renew(fence) {
       const { session, lock, log, transcript, inbox } = sessionKeys(fence.sessionId);
-      const args = [fence.token, fence.epoch, leaseMs, leakTtlMs, uncommittedMs];
+      const args = [fence.token, fence.epoch, leaseMs, uncommittedMs];
       const reply = integer(await batch.call(scripts.renew, [session, lock, log, transcript, inbox], args));
       return reply === FENCED ? { kind: 'fenced' } : { kind: 'renewed', inboxLength: reply };
     },
@@ -137,7 +135,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 
     async push(sessionId, entry) {
       const { session, lock, inbox, due } = sessionKeys(sessionId);
-      const args = [sessionId, entry, Date.now(), inboxMax, leakTtlMs];
+      const args = [sessionId, entry, Date.now(), inboxMax];
       const reply = await batch.call(scripts.push, [session, lock, inbox, due], args);
       if (reply === -1) return { kind: 'absent' };
       if (reply === -2) return { kind: 'full' };

@@ -47,6 +47,7 @@ export async function sweep(
   return {
     due: answers.flatMap(({ due }) => due),
     nextAt: times.length === 0 ? null : Math.min(...times),
+    lost: answers.flatMap(({ lost }) => lost),
   };
 }
 

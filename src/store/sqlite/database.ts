@@ -9,11 +9,13 @@
  * WAL with synchronous=NORMAL: a process may be killed at any moment and loses nothing it acknowledged; a power
  * cut may lose the last moments, but never tears a transaction.
  */
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
+import { type FileHealth, watchFile } from '../../embedded/file-health.ts';
+import { makeFolder } from '../../embedded/folder.ts';
 import { sharedScrub } from '../scrubbing.ts';
-import { storeFailure } from './failure.ts';
+import { isBusy, storeFailure } from './failure.ts';
 import { type Group, groupCommit } from './group.ts';
 import { createHints, type Hints } from './hints.ts';
 import { migrate } from './schema.ts';
@@ -27,12 +29,34 @@ export interface Shared {
   readonly sql: Sql;
   readonly group: Group;
   readonly hints: Hints;
+  readonly health: FileHealth;
   scrub(): Promise<void>;
   release(): void;
 }
 
-const LOCK_WAIT_MS = 2_000;
+/** Another process may be about to let go of the folder: a server that restarts meets its predecessor. */
+const FOLDER_WAIT_MS = 2_000;
+/** Another process may lock the file when we open it; each try blocks this process no longer than one wait. */
+const OPEN_WITHIN_MS = 10_000;
+const OPEN_WAIT_MS = 20;
+const OPEN_RETRY_MS = 50;
+const PROBE = 'x'.repeat(65_536);
+
 const open = new Map<string, { readonly shared: Shared; handles: number }>();
+
+/** As `openDatabase`, but waits where another process locks the file, for a while. */
+export async function openDatabaseSoon(dataDir: string): Promise<Shared> {
+  const deadlineMs = performance.now() + OPEN_WITHIN_MS;
+  for (;;) {
+    try {
+      return openDatabase(dataDir);
+    } catch (error) {
+      const isLocked = error instanceof Error && isBusy(error.cause);
+      if (!isLocked || performance.now() > deadlineMs) throw error;
+      await sleep(OPEN_RETRY_MS);
+    }
+  }
+}
 
 export function openDatabase(dataDir: string): Shared {
   const inMemory = dataDir.startsWith(':memory:');
@@ -45,17 +69,20 @@ export function openDatabase(dataDir: string): Shared {
   }
 
   const unlock = inMemory ? () => {} : lockFolder(path.dirname(name));
-  const db = connect(inMemory ? ':memory:' : name);
-  const group = groupCommit(db);
+  const db = connect(inMemory ? ':memory:' : name, unlock);
+  const sql = prepare(db);
+  const health = watchFile({ file: inMemory ? null : name, probe: () => group.run(() => sql.probe(PROBE)) });
+  const group = groupCommit(db, health.failed);
   const entry = {
     handles: 1,
     shared: {
       name,
       inMemory,
       db,
-      sql: prepare(db),
+      sql,
       group,
       hints: createHints(),
+      health,
       scrub: sharedScrub(async () => {
         if (!inMemory) await group.alone(() => scrubFile(name));
       }),
@@ -64,7 +91,7 @@ export function openDatabase(dataDir: string): Shared {
         if (entry.handles > 0) return;
         if (isShared) open.delete(name);
         group.close();
-        db.pragma('wal_checkpoint(TRUNCATE)');
+        emptyLog(db);
         db.close();
         unlock();
       },
@@ -74,16 +101,28 @@ export function openDatabase(dataDir: string): Shared {
   return entry.shared;
 }
 
-function connect(file: string): Database.Database {
+/** What is in the log is safe where it is: a file that is full or locked must not keep the process from ending. */
+function emptyLog(db: Database.Database): void {
   try {
-    const db = new Database(file, { timeout: LOCK_WAIT_MS });
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } catch {}
+}
+
+function connect(file: string, unlock: () => void): Database.Database {
+  let db: Database.Database | null = null;
+  try {
+    db = new Database(file, { timeout: OPEN_WAIT_MS });
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
     // What is deleted is overwritten; pages that were split keep copies even so, which a scrub gets rid of.
     db.pragma('secure_delete = ON');
     migrate(db, file);
+    // From here on the group waits for locks, without blocking the event loop.
+    db.pragma('busy_timeout = 0');
     return db;
   } catch (cause) {
+    db?.close();
+    unlock();
     throw storeFailure(cause);
   }
 }
@@ -94,17 +133,25 @@ function connect(file: string): Database.Database {
  * its statements are collected, and a store that was closed must open again at once.
  */
 function lockFolder(folder: string): () => void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const lock = new Database(path.join(folder, 'rehydra.lock'), { timeout: LOCK_WAIT_MS });
+  makeFolder(folder);
+  let lock: Database.Database | null = null;
   try {
+    lock = new Database(path.join(folder, 'rehydra.lock'), { timeout: FOLDER_WAIT_MS });
     lock.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
-    lock.close();
-    const words = `${folder} is in use by another process; the embedded store serves one process, Redis serves many`;
-    throw Object.assign(new Error(words, { cause }), { code: 'STORE_UNAVAILABLE' });
+    lock?.close();
+    throw Object.assign(new Error(refusalOf(folder, cause)), { code: 'STORE_UNAVAILABLE' });
   }
+  const held = lock;
   return () => {
-    lock.exec('ROLLBACK');
-    lock.close();
+    held.exec('ROLLBACK');
+    held.close();
   };
+}
+
+function refusalOf(folder: string, cause: unknown): string {
+  if (isBusy(cause))
+    return `${folder} is in use by another process; the embedded store serves one process, Redis serves many`;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return `DATA_DIR ${folder} cannot be used: ${reason}`;
 }

@@ -2,10 +2,22 @@
 export type StoreErrorCode = 'STORE_UNAVAILABLE' | 'STORE_FULL' | 'STORE_READONLY' | 'STORE_CLOSED';
 
 function codeOf(cause: unknown): StoreErrorCode {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  if (code.startsWith('SQLITE_FULL')) return 'STORE_FULL';
-  if (code.startsWith('SQLITE_READONLY')) return 'STORE_READONLY';
+  if (has(cause, 'SQLITE_FULL')) return 'STORE_FULL';
+  if (isReadOnly(cause)) return 'STORE_READONLY';
   return 'STORE_UNAVAILABLE';
+}
+
+/** Another process holds a lock on the file. */
+export function isBusy(cause: unknown): boolean {
+  return has(cause, 'SQLITE_BUSY') || has(cause, 'SQLITE_LOCKED');
+}
+
+export function isReadOnly(cause: unknown): boolean {
+  return has(cause, 'SQLITE_READONLY');
+}
+
+function has(cause: unknown, code: string): boolean {
+  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith(code);
 }
 
 export function storeFailure(cause: unknown): Error {

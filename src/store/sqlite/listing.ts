@@ -11,9 +11,9 @@ export function startOf({ cursor }: ListQuery): Start {
   return [Number(createdAt), String(id)];
 }
 
-export function page(sql: Sql, query: ListQuery, after: Start, now: number): SessionPage {
+export function page(sql: Sql, query: ListQuery, after: Start): SessionPage {
   const { state, userId, limit } = query;
-  const rest = [...after, now, limit];
+  const rest = [...after, limit];
   const rows =
     userId === undefined
       ? state === undefined

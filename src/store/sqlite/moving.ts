@@ -36,9 +36,8 @@ export function importSession(desk: Desk, dump: SessionDump, mode: ImportMode): 
   const former = sql.session(sessionId);
   if (former !== undefined) sql.forget(former.n);
 
-  const expiresAt = now + options.leakTtlMs;
   // No token, so every fence of the time before is refused.
-  sql.create(sessionId, bucketOf(sessionId), record.epoch, null, record.instance, 0, expiresAt);
+  sql.create(sessionId, bucketOf(sessionId), record.epoch, null, record.instance, 0, now);
   const n = sql.session(sessionId)?.n;
   for (const { offset, data, aux } of dump.frames) sql.addFrame(n, offset, data, aux ?? null);
   for (const id of dump.messageIds) sql.addMessage(n, id);
@@ -47,7 +46,7 @@ export function importSession(desk: Desk, dump: SessionDump, mode: ImportMode): 
   const { version, head, snapshot, dueAt } = record;
   // Input must be found even if nobody reads it.
   const wakeAt = dump.inbox.length > 0 ? Math.min(dueAt ?? now, now) : dueAt;
-  sql.commit(version, null, head, snapshot, dueAt, wakeAt, dump.inbox.length, 0, expiresAt, n);
+  sql.commit(version, null, head, snapshot, dueAt, wakeAt, dump.inbox.length, 0, n);
   sql.relist(index.state, index.userId, index.createdAt, n);
   return { kind: 'imported' };
 }

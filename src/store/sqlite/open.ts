@@ -5,7 +5,7 @@
 import { assertContinues } from '../frames.ts';
 import type { Store, StoreHealth, StoreOptions } from '../store.ts';
 import { transcriptOf } from '../transcript.ts';
-import { openDatabase } from './database.ts';
+import { openDatabaseSoon } from './database.ts';
 import { storeClosed, storeFailure } from './failure.ts';
 import { countByState, page, startOf } from './listing.ts';
 import { exportSession, importSession } from './moving.ts';
@@ -21,7 +21,7 @@ export interface SqliteStoreOptions extends StoreOptions {
 }
 
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const shared = openDatabase(options.dataDir);
+  const shared = await openDatabaseSoon(options.dataDir);
   const { group, hints, sql } = shared;
   const now = options.now ?? Date.now;
   const desk: Desk = { sql, hints, options, now };
@@ -59,10 +59,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       }),
     async list(query) {
       const after = startOf(query);
-      return run(() => page(sql, query, after, now()));
+      return run(() => page(sql, query, after));
     },
     countByState: () => run(() => countByState(sql)),
-    countOfUser: (userId, upTo) => run(() => sql.countOfUser(userId, now(), upTo)?.sessions ?? 0),
+    countOfUser: (userId, upTo) => run(() => sql.countOfUser(userId, upTo)?.sessions ?? 0),
     export: (sessionId) => run(() => exportSession(desk, sessionId)),
     async import(dump, mode) {
       const { record, frames } = dump;
@@ -103,6 +103,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       const durability = shared.inMemory ? 'memory' : 'file';
       try {
         await run(() => sql.session(''));
+        const trouble = await shared.health.trouble();
+        if (trouble !== null) return { ok: false, kind: 'sqlite', durability, detail: trouble };
         const detail = shared.inMemory ? 'gone with this process' : `${shared.name}, WAL, synchronous=NORMAL`;
         return { ok: true, kind: 'sqlite', durability, detail };
       } catch (cause) {

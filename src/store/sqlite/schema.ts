@@ -4,7 +4,8 @@
  *  - `sessions.wake_at` is the deadline index: the time at which a sweeper looks at the session next. It is never
  *    later than `due_at`, except while a sweeper that was shown the session has its turn (`hidden_until`).
  *  - `sessions.snapshot` is null between the first claim and the first commit: such a row is no session yet.
- *  - `expires_at` is what a TTL is in Redis: a row that is past it is read as absent, and swept away.
+ *  - `expires_at` limits a claim that has not committed yet: past it, the row is read as absent and swept away. A
+ *    committed session has no limit; what an earlier version wrote there is ignored.
  *  - `sessions.state`, `user_id` and `created_at` are what a session is listed by; `states` counts them, by triggers,
  *    because counting a hundred thousand rows would hold up everything else that this process does.
  */

@@ -31,12 +31,15 @@ export interface FrameRow {
   readonly aux: string | null;
 }
 
+/** `expires_at` of a committed session. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
 const ROW = `n, id, epoch, token, instance, lease_until AS leaseUntil, version, write_id AS writeId, head,
   due_at AS dueAt, wake_at AS wakeAt, hidden_until AS hiddenUntil, inbox_length AS inboxLength,
   expires_at AS expiresAt, state, user_id AS userId, created_at AS createdAt`;
 
 const page = (condition: string) => `SELECT id, created_at AS createdAt FROM sessions
-  WHERE ${condition} AND (created_at, id) > (?, ?) AND expires_at > ? ORDER BY created_at, id LIMIT ?`;
+  WHERE ${condition} AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?`;
 
 /** A page of a listing. Each is a walk along one index from where the page before ended. */
 export const PAGES = {
@@ -48,7 +51,7 @@ export const PAGES = {
 } as const;
 
 export const COUNT_OF_USER = `SELECT COUNT(*) AS sessions FROM
-  (SELECT 1 FROM sessions WHERE user_id = ? AND expires_at > ? LIMIT ?)`;
+  (SELECT 1 FROM sessions WHERE user_id = ? LIMIT ?)`;
 
 export interface ListedRow {
   readonly id: string;
@@ -71,6 +74,7 @@ export function prepare(db: Database.Database) {
     return (...values: readonly unknown[]): number => statement.run(...values).changes;
   };
   const forgetSession = run('DELETE FROM sessions WHERE n = ?');
+  const probeInbox = run('INSERT INTO inbox (session, entry) VALUES (-1, ?)');
   const forgetChildren = CHILD_TABLES.map((table) => run(`DELETE FROM ${table} WHERE session = ?`));
 
   return {
@@ -81,11 +85,11 @@ export function prepare(db: Database.Database) {
     take: run('UPDATE sessions SET epoch = ?, token = ?, instance = ?, lease_until = ? WHERE n = ?'),
     commit:
       run(`UPDATE sessions SET version = ?, write_id = ?, head = ?, snapshot = ?, due_at = ?, wake_at = ?,
-      inbox_length = ?, lease_until = ?, expires_at = ? WHERE n = ?`),
+      inbox_length = ?, lease_until = ?, expires_at = ${NEVER} WHERE n = ?`),
     relist: run('UPDATE sessions SET state = ?, user_id = ?, created_at = ? WHERE n = ?'),
-    append: run(`UPDATE sessions SET write_id = ?, head = ?, inbox_length = ?, lease_until = ?, expires_at = ?
-      WHERE n = ?`),
-    renew: run('UPDATE sessions SET lease_until = ?, expires_at = ? WHERE n = ?'),
+    append: run('UPDATE sessions SET write_id = ?, head = ?, inbox_length = ?, lease_until = ? WHERE n = ?'),
+    renew: run('UPDATE sessions SET lease_until = ? WHERE n = ?'),
+    renewUncommitted: run('UPDATE sessions SET lease_until = ?, expires_at = ? WHERE n = ?'),
     release: run('UPDATE sessions SET token = ?, lease_until = 0 WHERE n = ?'),
 
     addFrame: run('INSERT INTO frames (session, "offset", data, aux) VALUES (?, ?, ?, ?)'),
@@ -104,7 +108,7 @@ export function prepare(db: Database.Database) {
     transcript: many<{ readonly entry: string }>('SELECT entry FROM transcript WHERE session = ? ORDER BY n'),
 
     addInbox: run('INSERT INTO inbox (session, entry) VALUES (?, ?)'),
-    countPushed: run('UPDATE sessions SET inbox_length = ?, wake_at = ?, expires_at = ? WHERE n = ?'),
+    countPushed: run('UPDATE sessions SET inbox_length = ?, wake_at = ? WHERE n = ?'),
     inbox: many<{ readonly entry: string }>('SELECT entry FROM inbox WHERE session = ? ORDER BY n'),
     takeInbox: run('DELETE FROM inbox WHERE n IN (SELECT n FROM inbox WHERE session = ? ORDER BY n LIMIT ?)'),
 
@@ -115,8 +119,8 @@ export function prepare(db: Database.Database) {
       'SELECT MIN(wake_at) AS nextAt FROM sessions WHERE bucket = ? AND wake_at IS NOT NULL',
     ),
     wakeAt: run('UPDATE sessions SET wake_at = ?, hidden_until = ? WHERE n = ?'),
-    leaked: many<{ readonly n: number }>(
-      'SELECT n FROM sessions WHERE bucket = ? AND expires_at <= ? LIMIT ?',
+    abandoned: many<{ readonly n: number }>(
+      'SELECT n FROM sessions WHERE bucket = ? AND expires_at <= ? AND version = 0 LIMIT ?',
     ),
 
     listed: {
@@ -129,6 +133,13 @@ export function prepare(db: Database.Database) {
       'SELECT state, sessions FROM states WHERE sessions > 0',
     ),
     countOfUser: one<{ readonly sessions: number }>(COUNT_OF_USER),
+
+    /** Writes as much as a message needs and deletes it again. */
+    probe(text: string): void {
+      db.exec('DELETE FROM inbox WHERE session = -1');
+      probeInbox(text);
+      db.exec('DELETE FROM inbox WHERE session = -1');
+    },
 
     /** Deletes every trace of a session. */
     forget(n: number): void {

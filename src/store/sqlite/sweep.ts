@@ -2,12 +2,12 @@
 import type { Swept } from '../store.ts';
 import { type Desk, isHeld } from './writes.ts';
 
-const LEAKED_PER_SWEEP = 100;
+const ABANDONED_PER_SWEEP = 100;
 
 export function sweep(desk: Desk, bucket: number, now: number, limit: number, visibilityMs: number): Swept {
   const { sql } = desk;
   const clock = desk.now();
-  for (const { n } of sql.leaked(bucket, clock, LEAKED_PER_SWEEP)) sql.forget(n);
+  for (const { n } of sql.abandoned(bucket, clock, ABANDONED_PER_SWEEP)) sql.forget(n);
 
   const shown: string[] = [];
   while (shown.length < limit) {
@@ -27,5 +27,6 @@ export function sweep(desk: Desk, bucket: number, now: number, limit: number, vi
       }
     }
   }
-  return { due: shown, nextAt: sql.nextWake(bucket)?.nextAt ?? null };
+  // A row is its own entry in the index: neither can be lost without the other.
+  return { due: shown, nextAt: sql.nextWake(bucket)?.nextAt ?? null, lost: [] };
 }

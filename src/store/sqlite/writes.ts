@@ -37,10 +37,15 @@ export interface Desk {
   readonly now: () => number;
 }
 
-/** The session's row, unless its time is up. */
+/** The session's row, unless it is an abandoned claim. */
 export function find(desk: Desk, sessionId: string): SessionRow | undefined {
   const row = desk.sql.session(sessionId);
-  return row === undefined || row.expiresAt <= desk.now() ? undefined : row;
+  return row === undefined || isAbandoned(row, desk.now()) ? undefined : row;
+}
+
+/** A claim that never committed, and whose time is up. A committed session has no time limit. */
+function isAbandoned({ version, expiresAt }: SessionRow, now: number): boolean {
+  return version === 0 && expiresAt <= now;
 }
 
 export function claim(desk: Desk, sessionId: string, instance: string): ClaimOutcome {
@@ -49,8 +54,8 @@ export function claim(desk: Desk, sessionId: string, instance: string): ClaimOut
   const token = randomUUID();
   const leaseUntil = now + options.leaseMs;
   const found = sql.session(sessionId);
-  if (found !== undefined && found.expiresAt <= now) sql.forget(found.n);
-  if (found === undefined || found.expiresAt <= now) {
+  if (found !== undefined && isAbandoned(found, now)) sql.forget(found.n);
+  if (found === undefined || isAbandoned(found, now)) {
     const expiresAt = now + UNCOMMITTED_LEASES * options.leaseMs;
     sql.create(sessionId, bucketOf(sessionId), now, token, instance, leaseUntil, expiresAt);
     return { kind: 'claimed', fence: { sessionId, instance, token, epoch: now }, record: null };
@@ -63,7 +68,7 @@ export function claim(desk: Desk, sessionId: string, instance: string): ClaimOut
   const fence: Fence = { sessionId, instance, token, epoch };
   if (found.version > 0)
     return { kind: 'claimed', fence, record: recordOf(sql, { ...found, epoch, instance }) };
-  sql.renew(leaseUntil, now + UNCOMMITTED_LEASES * options.leaseMs, found.n);
+  sql.renewUncommitted(leaseUntil, now + UNCOMMITTED_LEASES * options.leaseMs, found.n);
   return { kind: 'claimed', fence, record: null };
 }
 
@@ -101,7 +106,6 @@ export function commit(desk: Desk, fence: Fence, write: Commit, afterCommit: Aft
     wakeAt,
     inboxLength,
     leaseUntil,
-    now + options.leakTtlMs,
     row.n,
   );
   const { state, userId, createdAt } = write.index;
@@ -124,7 +128,7 @@ export function append(desk: Desk, fence: Fence, write: Append, afterCommit: Aft
   const now = desk.now();
   const head = addFrames(desk, row, write);
   const inboxLength = takeInbox(sql, row, write.inboxTaken);
-  sql.append(write.writeId, head, inboxLength, now + options.leaseMs, now + options.leakTtlMs, row.n);
+  sql.append(write.writeId, head, inboxLength, now + options.leaseMs, row.n);
   if (write.notify) afterCommit(() => hints.emit({ kind: 'moved', sessionId }));
   return { kind: 'committed', inboxLength };
 }
@@ -132,9 +136,10 @@ export function append(desk: Desk, fence: Fence, write: Append, afterCommit: Aft
 export function renew(desk: Desk, fence: Fence): RenewOutcome {
   const row = find(desk, fence.sessionId);
   if (row === undefined || !owns(row, fence)) return { kind: 'fenced' };
-  const { leaseMs, leakTtlMs } = desk.options;
-  const staysMs = row.version > 0 ? leakTtlMs : UNCOMMITTED_LEASES * leaseMs;
-  desk.sql.renew(desk.now() + leaseMs, desk.now() + staysMs, row.n);
+  const { leaseMs } = desk.options;
+  const now = desk.now();
+  if (row.version > 0) desk.sql.renew(now + leaseMs, row.n);
+  else desk.sql.renewUncommitted(now + leaseMs, now + UNCOMMITTED_LEASES * leaseMs, row.n);
   return { kind: 'renewed', inboxLength: row.inboxLength };
 }
 
@@ -161,12 +166,7 @@ export function push(desk: Desk, sessionId: string, entry: string): PushOutcome 
   const held = isHeld(row, now, options);
   const wanted = Math.max(held ? row.leaseUntil : now, row.hiddenUntil);
   sql.addInbox(row.n, entry);
-  sql.countPushed(
-    row.inboxLength + 1,
-    Math.min(row.wakeAt ?? wanted, wanted),
-    now + options.leakTtlMs,
-    row.n,
-  );
+  sql.countPushed(row.inboxLength + 1, Math.min(row.wakeAt ?? wanted, wanted), row.n);
   return { kind: 'pushed', owner: held ? row.instance : null };
 }
 

@@ -1,0 +1,39 @@
+/**
+ * Makes the folder of the embedded files.
+ *
+ * Not with `recursive: true`: under a folder that takes no entries (`/proc`), Node's own walk never ends, and the process
+ * takes no signal meanwhile.
+ */
+import { mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+const OWNER_ONLY = 0o700;
+
+/** Throws one line that an operator understands, where the folder cannot be had. */
+export function makeFolder(folder: string): void {
+  try {
+    make(path.resolve(folder));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const words = `DATA_DIR ${folder} cannot be used: ${reason}`;
+    throw Object.assign(new Error(words, { cause }), { code: 'STORE_UNAVAILABLE' });
+  }
+}
+
+function make(folder: string): void {
+  if (isFolder(folder)) return;
+  const parent = path.dirname(folder);
+  if (parent !== folder) make(parent);
+  try {
+    mkdirSync(folder, { mode: OWNER_ONLY });
+  } catch (cause) {
+    // Another process made it meanwhile.
+    if (!isFolder(folder)) throw cause;
+  }
+}
+
+function isFolder(folder: string): boolean {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isDirectory()) throw new Error(`${folder} is not a folder`);
+  return found !== undefined;
+}

@@ -1,0 +1,184 @@
+/** The embedded store on a file that another process locks, on a full disk, and in a folder that cannot be had. */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'libsql';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { claimed, commitOf, created, freshId, homeless, OPTIONS } from './store-fixture.ts';
+
+let dataDir: string;
+let store: Store;
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'rehydra-faults-'));
+  store = await openSqliteStore({ ...OPTIONS, leaseMs: 60_000, dataDir });
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+/** Another process at the file, such as a backup or a shell. */
+function lockFile(): { unlock(): void } {
+  const other = new Database(join(dataDir, 'rehydra.db'));
+  other.exec('BEGIN IMMEDIATE');
+  return {
+    unlock() {
+      other.exec('ROLLBACK');
+      other.close();
+    },
+  };
+}
+
+describe('while another process locks the file', () => {
+  it('a write waits for the lock without holding up the event loop, and is then committed', async () => {
+    const { fence } = await created(store, 'a');
+    const other = lockFile();
+    let settled = false;
+    const write = store.commit(fence, commitOf({ expectedVersion: 1 })).finally(() => {
+      settled = true;
+    });
+    await sleep(100);
+    expect(settled).toBe(false);
+    other.unlock();
+    expect(await write).toMatchObject({ kind: 'committed' });
+  });
+
+  it('what waits too long is rejected, whatever it is, and the store serves again once the lock is gone', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    const sleeping = await homeless(store);
+    const other = lockFile();
+    const tried = await Promise.allSettled([
+      store.commit(fence, commitOf({ expectedVersion: 1 })),
+      store.renew(fence),
+      store.claim(freshId(), 'b'),
+      store.claim(sleeping, 'b'),
+      store.push(sessionId, 'x'),
+      store.sweep(0, Date.now(), 10, 1_000),
+    ]);
+    expect(tried.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
+      tried.map(() => 'STORE_UNAVAILABLE'),
+    );
+    expect(await store.health()).toMatchObject({ ok: false });
+    other.unlock();
+    expect(await store.commit(fence, commitOf({ expectedVersion: 1 }))).toMatchObject({ kind: 'committed' });
+    expect(await store.health()).toMatchObject({ ok: true });
+    expect(await claimed(store, sleeping, 'b')).toMatchObject({ record: { version: 1 } });
+    expect(await store.read(sessionId)).toMatchObject({ version: 2, inboxLength: 0 });
+  });
+
+  it('a write between two of another process does not fail because of them', async () => {
+    const { fence } = await created(store, 'a');
+    const other = new Database(join(dataDir, 'rehydra.db'));
+    for (let version = 1; version <= 5; version += 1) {
+      other.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS other (n); INSERT INTO other VALUES (1);');
+      const write = store.commit(fence, commitOf({ expectedVersion: version }));
+      await sleep(5);
+      other.exec('COMMIT');
+      expect(await write).toMatchObject({ kind: 'committed' });
+    }
+    other.close();
+  });
+
+  it('a store that opens waits for the lock', async () => {
+    await store.close();
+    const other = lockFile();
+    const opening = openSqliteStore({ ...OPTIONS, dataDir });
+    await sleep(200);
+    other.unlock();
+    store = await opening;
+    expect(await store.health()).toMatchObject({ ok: true });
+  });
+
+  it('a store closes, and opens again afterwards', async () => {
+    await created(store, 'a');
+    const other = lockFile();
+    await store.close();
+    other.unlock();
+    store = await openSqliteStore({ ...OPTIONS, dataDir });
+    expect(await store.health()).toMatchObject({ ok: true });
+  });
+});
+
+describe('on a disk that takes no more', () => {
+  const limitPages = (more: number) => {
+    const { db, release } = openDatabase(dataDir);
+    const { page_count: pages } = (db.pragma('page_count') as { page_count: number }[])[0]!;
+    db.pragma(`max_page_count = ${pages + more}`);
+    release();
+  };
+  const large = commitOf({ expectedVersion: 1, snapshot: 'x'.repeat(200_000) });
+
+  it('the store is unhealthy from the first write that finds no room until there is room for one', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    limitPages(4);
+    expect(await store.health()).toMatchObject({ ok: true });
+    await expect(store.commit(fence, large)).rejects.toMatchObject({ code: 'STORE_FULL' });
+    expect(await store.health()).toMatchObject({ ok: false, detail: expect.stringContaining('full') });
+    // What needs no room is served meanwhile, and does not hide that a message would find none.
+    expect(await store.renew(fence)).toMatchObject({ kind: 'renewed' });
+    expect(await store.read(sessionId)).toMatchObject({ version: 1 });
+    expect(await store.health()).toMatchObject({ ok: false });
+    limitPages(10_000);
+    expect(await store.health()).toMatchObject({ ok: true });
+    expect(await store.commit(fence, large)).toMatchObject({ kind: 'committed' });
+  });
+
+  it('reads go on and writes are refused where the database has become read-only', async () => {
+    const { sessionId, fence } = await created(store, 'a');
+    const { db, release } = openDatabase(dataDir);
+    db.pragma('query_only = ON');
+    await expect(store.commit(fence, large)).rejects.toMatchObject({ code: 'STORE_READONLY' });
+    expect(await store.read(sessionId)).toMatchObject({ version: 1 });
+    expect(await store.health()).toMatchObject({ ok: false, detail: expect.stringContaining('readonly') });
+    db.pragma('query_only = OFF');
+    expect(await store.health()).toMatchObject({ ok: true });
+    release();
+  });
+
+  it('the probe of its health leaves nothing behind', async () => {
+    const { fence } = await created(store, 'a');
+    limitPages(4);
+    await expect(store.commit(fence, large)).rejects.toMatchObject({ code: 'STORE_FULL' });
+    limitPages(10_000);
+    expect(await store.health()).toMatchObject({ ok: true });
+    const { db, release } = openDatabase(dataDir);
+    expect(db.prepare('SELECT COUNT(*) AS rows FROM inbox').get()).toMatchObject({ rows: 0 });
+    release();
+  });
+});
+
+describe('files that are not where they were', () => {
+  it.each([
+    ['deleted', (file: string) => rmSync(file)],
+    [
+      'replaced',
+      (file: string) => {
+        renameSync(file, `${file}.moved`);
+        writeFileSync(file, '');
+      },
+    ],
+  ])('the store is unhealthy once its file was %s', async (what, change) => {
+    expect(await store.health()).toMatchObject({ ok: true });
+    change(join(dataDir, 'rehydra.db'));
+    expect(await store.health()).toMatchObject({ ok: false, detail: expect.stringContaining(what) });
+  });
+});
+
+describe('a folder that can never be had', () => {
+  it.each([
+    ['below /proc', () => '/proc/nope/data'],
+    ['below a file', () => join(dataDir, 'rehydra.db', 'data')],
+    ['that is a file', () => join(dataDir, 'rehydra.db')],
+  ])('is refused in one line that names it: a folder %s', async (_, folder) => {
+    const opening = openSqliteStore({ ...OPTIONS, dataDir: folder() });
+    await expect(opening).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(/^DATA_DIR [^\n]* cannot be used: [^\n]*$/),
+    });
+    await expect(opening).rejects.toMatchObject({ message: expect.stringContaining(folder()) });
+  });
+});
