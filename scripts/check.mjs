@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
+/** What tsc remembers between two runs: the second one takes a tenth of the first one's time. */
+const typesSeen = join(root, 'node_modules', '.rehydra', 'types.tsbuildinfo');
 
 const checks = [
   { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings'] },
-  { name: 'types', command: ['tsc', '--noEmit', '-p', 'tsconfig.json'] },
+  { name: 'types', command: ['tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', typesSeen] },
   { name: 'dead code', command: ['knip', '--no-progress'] },
   { name: 'import floors', command: ['tsx', 'scripts/floors.ts'] },
   { name: 'diagram', command: ['tsx', 'scripts/diagram.ts', '--check'] },
