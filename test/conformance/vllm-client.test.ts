@@ -14,13 +14,6 @@ afterAll(async () => {
 
 describeVllmClient('the client, against the simulator', () => ({ url: simulator.url, simulator }), true);
 
-const realUrl = process.env.VLLM_CONFORMANCE_URL;
-const realKey = process.env.VLLM_CONFORMANCE_API_KEY;
-if (realUrl !== undefined && realUrl !== '') {
-  const target = { url: realUrl, ...(realKey === undefined ? {} : { apiKey: realKey }) };
-  describeVllmClient(`the client, against ${new URL(realUrl).host}`, () => target, false);
-}
-
 describe('templates that spoil a continuation by text', () => {
   const ask = async (options: SimulatorOptions, by: 'ids' | 'text') => {
     const server = await startSimulator({ tokensPerSecond: 0, tokens: 40, ...options });

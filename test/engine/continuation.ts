@@ -1,0 +1,100 @@
+/** Continuation of an answer that was cut, compared with the same answer uncut (temperature 0). */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { GenerationChunk, GenerationResult, Generator } from '../../src/generation/port.ts';
+import { type Heard, hear, storedAfter, withoutIds } from '../conformance/vllm-listening.ts';
+import { completed, makeGenerator } from './listening.ts';
+import { engine } from './target.ts';
+
+const TOKENS = 64;
+/** Cuts per kind of continuation: a CPU takes seconds for each. */
+const CUTS = 24;
+
+export function describeContinuation(): void {
+  describe('continuation', () => {
+    const { gives } = engine;
+    let generator: Generator;
+    let whole: Heard;
+    beforeAll(async () => {
+      generator = makeGenerator();
+      whole = await completed(generator, TOKENS);
+    });
+    afterAll(async () => generator.close());
+
+    test('the same question gets the same answer twice, which all comparisons rest on', async () => {
+      expect((await completed(generator, TOKENS)).text).toBe(whole.text);
+    });
+
+    test.skipIf(!gives.ids)('by ids, from every cut, gives exactly the rest', async ({ annotate }) => {
+      const cuts = cutsOf(whole.chunks, () => true);
+      for (const count of cuts) {
+        const prefix = storedAfter(whole.chunks, count);
+        expect(prefix.tokenIds).not.toBeNull();
+        const rest = await completed(generator, TOKENS, prefix);
+        expect(prefix.text + rest.text).toBe(whole.text);
+        if (whole.result.kind === 'completed')
+          expect(rest.result).toMatchObject({
+            finishReason: whole.result.finishReason,
+            usage: { completion_tokens: whole.result.usage.completion_tokens },
+          });
+      }
+      await annotate(`${cuts.length} cuts`);
+    });
+
+    test.skipIf(!gives.ids)('by ids can be continued again, as often as it breaks', async ({ annotate }) => {
+      const chunks: GenerationChunk[] = [];
+      let result: GenerationResult = { kind: 'aborted' };
+      let breaks = 0;
+      for (; breaks < 20 && result.kind === 'aborted'; breaks += 1) {
+        const leave = new AbortController();
+        const part = await hear(generator, {
+          options: { maxTokens: TOKENS },
+          ...(chunks.length === 0 ? {} : { prefix: storedAfter(chunks, chunks.length) }),
+          signal: leave.signal,
+          onChunk: (chunk) => {
+            chunks.push(chunk);
+            if (chunks.length % 9 === 0) leave.abort();
+          },
+        });
+        result = part.result;
+      }
+      expect(result.kind).toBe('completed');
+      expect(chunks.map(({ text }) => text).join('')).toBe(whole.text);
+      await annotate(`broken ${breaks - 1} times`);
+    });
+
+    test('by text, cut where a word ends, gives exactly the rest', async ({ annotate }) => {
+      const cuts = cutsOf(whole.chunks, (next) => /^\s/.test(next));
+      const exact = await countExact(cuts);
+      await annotate(`${exact} of ${cuts.length} cuts`);
+      expect(exact).toBe(cuts.length);
+    });
+
+    test('by text, cut inside a word, completes the answer without a repeat', async ({ annotate }) => {
+      const cuts = cutsOf(whole.chunks, (next) => !/^\s/.test(next));
+      await annotate(`${await countExact(cuts)} of ${cuts.length} cuts give the same words`);
+    });
+
+    /** Every continuation must complete and not say again what it continues. */
+    async function countExact(cuts: readonly number[]): Promise<number> {
+      let exact = 0;
+      for (const count of cuts) {
+        const prefix = withoutIds(storedAfter(whole.chunks, count));
+        const rest = await completed(generator, TOKENS, prefix);
+        const text = prefix.text + rest.text;
+        const length = Math.min(text.length, whole.text.length);
+        // The budget of what is left is estimated, so that the end may lie a few words away.
+        if (length >= whole.text.length * 0.8 && text.slice(0, length) === whole.text.slice(0, length))
+          exact += 1;
+        if (prefix.text.length > 20) expect(rest.text.startsWith(prefix.text.slice(0, 20))).toBe(false);
+      }
+      return exact;
+    }
+  });
+}
+
+/** Numbers of chunks after which to cut, evenly spread over those before a chunk that fits. */
+function cutsOf(chunks: readonly GenerationChunk[], fits: (next: string) => boolean): readonly number[] {
+  const all = chunks.flatMap(({ text }, index) => (index > 0 && fits(text) ? [index] : []));
+  const step = Math.max(1, all.length / CUTS);
+  return Array.from({ length: Math.min(CUTS, all.length) }, (_, index) => all[Math.floor(index * step)] ?? 1);
+}

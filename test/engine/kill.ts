@@ -1,0 +1,84 @@
+/**
+ * SIGKILL in mid-answer, of the instance and of the engine. The reference is what an undisturbed session is told for
+ * the same question at temperature 0: a gap, a repeat or a word of another answer differs from it.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ReconnectingClient, Said } from '../support/reconnecting-client.ts';
+import { killGroup } from './engine-process.ts';
+import { answered, ask, type Rehydra, resumed, shown, startRehydra } from './rehydra.ts';
+import { engine } from './target.ts';
+
+const TOKENS = 240;
+const QUESTION = 'I have chest pain – and diabetes ✓.';
+
+export function describeKill(): void {
+  describe('SIGKILL in mid-answer', () => {
+    const urls = engine.secondUrl === null ? [engine.url] : [engine.url, engine.secondUrl];
+    let rehydra: Rehydra;
+    let reference = '';
+    beforeAll(async () => {
+      rehydra = await startRehydra(urls);
+      const client = await rehydra.connect();
+      const turn = await answered(client, ask(client, QUESTION, TOKENS));
+      expect(turn.outcome).toMatchObject({ kind: 'completed' });
+      reference = turn.text;
+      client.stop();
+    });
+    afterAll(async () => rehydra?.stop());
+
+    test.each([0.15, 0.4, 0.7])(
+      'of the instance, after %d of the text: the client reads the whole answer once',
+      async (share) => {
+        const client = await rehydra.connect();
+        const said = ask(client, QUESTION, TOKENS);
+        await shown(client, said, reference.length * share);
+        expect(client.turnOf(said)?.outcome.kind).toBe('running');
+        await rehydra.killAndRestart();
+        await expectWhole(client, said);
+      },
+    );
+
+    test.skipIf(engine.pid === null || engine.secondUrl === null)(
+      'of the engine: the other replica finishes the answer',
+      async ({ annotate }) => {
+        const clients = await Promise.all(Array.from({ length: 4 }, () => rehydra.connect()));
+        const said = clients.map((client) => ask(client, QUESTION, TOKENS));
+        await Promise.all(clients.map((client, index) => shown(client, said[index]!, reference.length / 5)));
+        killEngine();
+        await Promise.all(clients.map((client, index) => expectWhole(client, said[index]!, 0)));
+        const moved = clients.filter((client, index) => resumed(client, said[index]!) > 0).length;
+        await annotate(`${moved} of ${clients.length} answers moved`);
+        expect(moved).toBeGreaterThan(0);
+      },
+    );
+
+    test.skipIf(engine.pid === null || engine.secondUrl !== null)(
+      'of the only engine: the turn fails by name and keeps the text that was shown',
+      async () => {
+        const client = await rehydra.connect();
+        const said = ask(client, QUESTION, TOKENS);
+        await shown(client, said, reference.length / 5);
+        killEngine();
+        const turn = await answered(client, said);
+        expect(turn.outcome).toMatchObject({ kind: 'failed', retryable: true });
+        expect(turn.text).not.toBe('');
+        expect(reference.startsWith(turn.text)).toBe(true);
+        client.stop();
+      },
+    );
+
+    async function expectWhole(client: ReconnectingClient, said: Said, resumedAtLeast = 1): Promise<void> {
+      const turn = await answered(client, said);
+      expect(turn.outcome).toMatchObject({ kind: 'completed' });
+      expect(turn.text).toBe(reference);
+      expect(resumed(client, said)).toBeGreaterThanOrEqual(resumedAtLeast);
+      expect(client.violations).toEqual([]);
+      client.stop();
+    }
+  });
+}
+
+function killEngine(): void {
+  if (engine.pid === null) throw new Error('no process to kill');
+  killGroup(engine.pid);
+}

@@ -1,0 +1,65 @@
+/** A conversation that outgrows the model's window is shortened; what can never fit is named. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ReconnectingClient, Said } from '../support/reconnecting-client.ts';
+import { answered, ask, completedFrame, type Rehydra, startRehydra } from './rehydra.ts';
+import { engine } from './target.ts';
+
+const ASSUMED_TOKENS = 8_192;
+/** About a tenth of a window of 2,048 tokens in each question. */
+const WORDS = 'My left knee is swollen, it hurts more at night, and the pain goes down to my foot. ';
+const REPEATS = 8;
+/** Nearly what one frame of a client can hold. */
+const FRAME_CHARACTERS = 60_000;
+
+export function describeOverflow(): void {
+  describe('overflow', () => {
+    // Such a window takes an hour of a CPU to fill.
+    const tooLarge = (engine.gives.contextTokens ?? ASSUMED_TOKENS) > ASSUMED_TOKENS;
+    let rehydra: Rehydra;
+    beforeAll(async () => {
+      rehydra = await startRehydra([engine.url]);
+    });
+    afterAll(async () => rehydra.stop());
+
+    test.skipIf(tooLarge)(
+      'a conversation longer than the window goes on, without its oldest turns',
+      async ({ annotate }) => {
+        const client = await rehydra.connect();
+        let left = 0;
+        let turns = 0;
+        for (; turns < 24 && left === 0; turns += 1) {
+          const said = ask(client, `${turns + 1}. ${WORDS.repeat(REPEATS)}`, 8);
+          const turn = await answered(client, said);
+          expect(turn.outcome).toMatchObject({ kind: 'completed' });
+          left = turnsLeftOut(client, said);
+        }
+        await annotate(`turn ${turns} left ${left} older ones out`);
+        expect(left).toBeGreaterThan(0);
+        client.stop();
+      },
+    );
+
+    test.skipIf(tooLarge)('a message that fits no window is cut in its middle and answered', async () => {
+      const client = await rehydra.connect();
+      const said = ask(client, WORDS.repeat(Math.floor(FRAME_CHARACTERS / WORDS.length)), 8);
+      expect((await answered(client, said)).outcome).toMatchObject({ kind: 'completed' });
+      client.stop();
+    });
+
+    test.skipIf(!engine.gives.refusesManyTokens || tooLarge)(
+      'an answer longer than the window ends its turn as context_length_exceeded',
+      async () => {
+        const client = await rehydra.connect();
+        const said = ask(client, 'My knee is swollen.', 100_000);
+        const turn = await answered(client, said);
+        expect(turn.outcome).toEqual({ kind: 'failed', code: 'context_length_exceeded', retryable: false });
+        client.stop();
+      },
+    );
+  });
+}
+
+function turnsLeftOut(client: ReconnectingClient, said: Said): number {
+  const { turns_out_count, turns_summarised_count } = completedFrame(client, said)?.metadata.window ?? {};
+  return Number(turns_out_count ?? 0) + Number(turns_summarised_count ?? 0);
+}
