@@ -13,6 +13,7 @@ const USAGE = `usage: npm run test:engine -- --url URL | --start ENGINE
   --second URL     another one with the same model: an answer must move to it when the first one is killed
   --pid N          process of the first server; without it, a server given by --url is not killed
   --start ENGINE   start it: simulator, vllm, llamacpp or transformers (see scripts/real-engine.sh)
+  --cuts N         places where each kind of continuation is cut (24); fewer for a slow server
   --report FILE    also write what the server gives, and every result, to this file
 `;
 
@@ -25,12 +26,13 @@ async function main() {
     process.stderr.write(`${options}${USAGE}`);
     return options === '' ? 0 : 2;
   }
-  const { url, second, pid, start, report } = options;
+  const { url, second, pid, start, cuts, report } = options;
   Object.assign(process.env, {
     ENGINE_URL: url ?? '',
     ENGINE_SECOND_URL: second ?? '',
     ENGINE_PID: pid ?? '',
     ENGINE_START: start ?? '',
+    ENGINE_CUTS: cuts ?? '24',
     ENGINE_REPORT: report ?? '',
   });
   const root = fileURLToPath(new URL('..', import.meta.url));
@@ -47,6 +49,7 @@ function read() {
         second: string,
         pid: string,
         start: string,
+        cuts: string,
         report: string,
         help: { type: 'boolean' },
       },
@@ -55,6 +58,8 @@ function read() {
     if ((values.url === undefined) === (values.start === undefined))
       return 'give either --url or --start\n\n';
     if (values.pid !== undefined && !/^[1-9]\d*$/.test(values.pid)) return '--pid takes a process id\n\n';
+    if (values.cuts !== undefined && !/^[1-9]\d*$/.test(values.cuts))
+      return '--cuts takes a number above 0\n\n';
     return values;
   } catch (error) {
     return `${error instanceof Error ? error.message : error}\n\n`;

@@ -6,7 +6,7 @@ import { answered, ask, completionTokens, type Rehydra, shown, startRehydra } fr
 import { type Counters, readCounters } from './server-counters.ts';
 import { engine } from './target.ts';
 
-const TOKENS = 1_200;
+const TOKENS = 400;
 const QUESTION = 'Tell me about your work.';
 
 export function describeCancel(): void {

@@ -6,8 +6,8 @@ import { completed, makeGenerator } from './listening.ts';
 import { engine } from './target.ts';
 
 const TOKENS = 64;
-/** Cuts per kind of continuation: a CPU takes seconds for each. */
-const CUTS = 24;
+/** Cuts per kind of continuation: a CPU takes seconds for each, so --cuts may ask for fewer. */
+const CUTS = Number(process.env.ENGINE_CUTS ?? 24);
 
 export function describeContinuation(): void {
   describe('continuation', () => {

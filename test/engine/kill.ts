@@ -8,7 +8,7 @@ import { killGroup } from './engine-process.ts';
 import { answered, ask, type Rehydra, resumed, shown, startRehydra } from './rehydra.ts';
 import { engine } from './target.ts';
 
-const TOKENS = 240;
+const TOKENS = 200;
 const QUESTION = 'I have chest pain – and diabetes ✓.';
 
 export function describeKill(): void {
