@@ -68,14 +68,14 @@ describe('a conversation that is too long', () => {
     },
   );
 
-  test('is recognised when too many tokens are asked for', () => {
+  test('a conversation that is too long is recognised when too many tokens are asked for', () => {
     const refusal = { ...read(maxTokensTooLarge(9000, 8192).body), param: null };
     expect(isContextLengthError(refusal)).toBe(true);
     expect(contextLimitOf(refusal)).toBe(8192);
   });
 
   test.each(WORDS)(
-    'is recognised in the words of %s, with the window if they tell it',
+    'a conversation that is too long is recognised in the words of %s, with the window if they tell it',
     (_name, words, limit) => {
       for (const body of [
         { error: { message: words, type: 'BadRequestError', code: 400 } },
@@ -99,7 +99,7 @@ describe('a conversation that is too long', () => {
     },
   );
 
-  test('is recognised by the name that the server gives to it, whatever the words are', () => {
+  test('a conversation that is too long is recognised by the name that the server gives to it, whatever the words are', () => {
     const llama = { code: 400, message: 'x', type: 'exceed_context_size_error', n_ctx: 4096 };
     expect(isContextLengthError(read({ error: llama }))).toBe(true);
     expect(contextLimitOf(read({ error: llama }))).toBe(4096);
@@ -108,13 +108,13 @@ describe('a conversation that is too long', () => {
     expect(contextLimitOf(read({ error: openai }))).toBeNull();
   });
 
-  test('is recognised by its parameter when the words change once more', () => {
+  test('a conversation that is too long is recognised by its parameter when the words change once more', () => {
     const body = { error: { message: 'Too much.', param: 'input_tokens' } };
     expect(isContextLengthError(read(body))).toBe(true);
     expect(isContextLengthError(read(body, 413))).toBe(true);
   });
 
-  test('is recognised in an error event, which has no status', () => {
+  test('a conversation that is too long is recognised in an error event, which has no status', () => {
     const refusal = refusalInStream(contextTooLong('new', overrun).body);
     expect(refusal !== null && isContextLengthError({ ...refusal, status: null })).toBe(true);
   });
@@ -124,14 +124,14 @@ describe('a conversation that is too long', () => {
     ['a server error that talks about it', said('maximum context length is 5', 500)],
     ['a user who talks about it', said('value: "what is your context length?"')],
     ['a refusal without a body', read('')],
-  ])('is not seen in %s', (_name, refusal) => {
+  ])('a conversation that is too long is not seen in %s', (_name, refusal) => {
     expect(isContextLengthError(refusal)).toBe(false);
     if (refusal.status === 400) expect(contextLimitOf(refusal)).toBeNull();
   });
 });
 
 describe('a refusal', () => {
-  test('tells its status in a stream by number or by digits, and never takes a name for one', () => {
+  test('a refusal tells its status in a stream by number or by digits, and never takes a name for one', () => {
     expect(refusalInStream({ error: { message: 'x', code: 503 } })).toMatchObject({ status: 503 });
     expect(refusalInStream({ error: { message: 'x', code: '400', type: 'bad' } })).toMatchObject({
       status: 400,
@@ -141,7 +141,7 @@ describe('a refusal', () => {
     expect(refusalInStream({ error: 'x' })).toMatchObject({ status: null, message: 'x' });
   });
 
-  test('is not read into a part of an answer', () => {
+  test('a refusal is not read into a part of an answer', () => {
     for (const value of [
       { choices: [], error: null },
       { choices: [] },
@@ -155,7 +155,7 @@ describe('a refusal', () => {
       expect(refusalInStream(value)).toBeNull();
   });
 
-  test('says how long to wait, in seconds, milliseconds or as a date', () => {
+  test('a refusal says how long to wait, in seconds, milliseconds or as a date', () => {
     const wait = (headers: Record<string, string>) =>
       refusalOfResponse(429, '', new Headers(headers)).retryAfterMs;
     expect(wait({ 'retry-after': '2' })).toBe(2_000);
