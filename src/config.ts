@@ -159,7 +159,7 @@ export const environmentSchema = z.object({
     .describe(
       'replaces the bundled system prompt, and is said in every conversation; unset: the bundled one, where there is patient data',
     ),
-  SIMULATOR_TOKENS: ms(64).describe('length of a simulated answer'),
+  SIMULATOR_TOKENS: ms(64).describe('least tokens of a simulated answer; it ends with the next sentence'),
   SIMULATOR_TOKENS_PER_SECOND: ms(50).describe('speed of the simulator; 0: as fast as it can'),
   SIMULATOR_FIRST_TOKEN_MS: ms(0).describe('delay of its first token'),
   FLUSH_MS: ms(25).describe('running text is stored this often; the first piece at once'),

@@ -122,7 +122,14 @@ export async function startService(config: Config, log: Log): Promise<Service> {
 
   let draining = false;
   const pressure = watchPressure(LAG_LIMIT_MS);
-  const greet: GreetPorts = { instance, directory, hub, store, clock };
+  const greet: GreetPorts = {
+    instance,
+    directory,
+    hub,
+    store,
+    clock,
+    isSimulated: simulator !== null,
+  };
   const retryAfterMs = () => Math.ceil(100 + Math.random() * 1_900);
   const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
   const limits = openLimits(config.limits, metrics.limited);

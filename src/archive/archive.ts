@@ -15,6 +15,8 @@ export interface ArchivedLine {
   readonly content: string;
   readonly turnId: string;
   readonly at: number;
+  /** A simulator answered. */
+  readonly simulated?: boolean;
 }
 
 /** One turn as analytics sees it. */
@@ -78,6 +80,8 @@ export interface ArchiveFigures {
   readonly completionTokens: number;
   readonly totalMsP50: number | null;
   readonly totalMsP99: number | null;
+  /** Answers that came from a simulator. */
+  readonly simulatedAnswers: number;
 }
 
 export interface Archive {

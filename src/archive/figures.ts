@@ -53,6 +53,13 @@ export async function figures(db: Kysely<Tables>, ink: Ink, range: Range): Promi
     .limit(PATTERNS_MAX)
     .execute();
 
+  const { simulatedAnswers } = await db
+    .selectFrom('archived_sessions as s')
+    .innerJoin('archived_lines as l', 'l.n', 's.n')
+    .where(inRange)
+    .select(sql<number>`COALESCE(SUM(l.simulated), 0)`.as('simulatedAnswers'))
+    .executeTakeFirstOrThrow();
+
   /** The smallest duration that at least this share of the turns did not exceed. */
   const totalMsAt = async (share: number): Promise<number | null> => {
     if (tokens.timed === 0) return null;
@@ -82,6 +89,7 @@ export async function figures(db: Kysely<Tables>, ink: Ink, range: Range): Promi
     completionTokens: tokens.completion,
     totalMsP50: await totalMsAt(0.5),
     totalMsP99: await totalMsAt(0.99),
+    simulatedAnswers,
   };
 }
 

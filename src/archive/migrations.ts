@@ -85,6 +85,15 @@ const ladder = ({ whole, fullText }: Spelling): Record<string, Migration> => ({
         .execute();
     },
   },
+  '0003-simulated': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      // With a default: an instance of the version before goes on storing lines without it.
+      await db.schema
+        .alterTable('archived_lines')
+        .addColumn('simulated', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+    },
+  },
 });
 
 export async function migrate({ db, spelling }: Engine): Promise<void> {

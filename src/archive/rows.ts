@@ -50,6 +50,7 @@ export function lineRows(n: number, session: ArchivedSession, ink: Ink): readonl
     content: ink.write(life, linePlace(place), storable(line.content)),
     turn_id: storable(line.turnId),
     at: line.at,
+    simulated: line.simulated === true ? 1 : 0,
   }));
 }
 
@@ -83,7 +84,8 @@ export function headOf(row: Pick<SessionRow, (typeof HEAD_COLUMNS)[number]>): Ar
 export function lineOf(row: LineRow, life: Life, ink: Ink): ArchivedLine {
   const { role, author, at } = row;
   const content = ink.read(life, linePlace(row.place), row.content);
-  return { role, author, content, turnId: row.turn_id, at };
+  const simulated = row.simulated === 1 ? { simulated: true } : {};
+  return { role, author, content, turnId: row.turn_id, at, ...simulated };
 }
 
 export function turnOf(row: TurnRow): ArchivedTurn {

@@ -37,6 +37,8 @@ export interface LineRow {
   readonly content: string;
   readonly turn_id: string;
   readonly at: number;
+  /** 1 where a simulator answered. */
+  readonly simulated: number;
 }
 
 export interface TurnRow {

@@ -25,6 +25,8 @@ export interface TurnView {
   readonly question: string | null;
   readonly text: string;
   readonly reasoning: string;
+  /** The simulator said it. */
+  readonly simulated: boolean;
   readonly outcome: TurnOutcome;
 }
 
@@ -55,9 +57,12 @@ export function assemble(conversation: Conversation, frame: DurableFrame): Assem
 /** What a `reset` leaves: the transcript, and nothing of what was known before. */
 export function startOver(frame: ResetFrame): Conversation {
   const turns = new Map<string, TurnView>();
-  for (const { role, content, turn_id } of frame.transcript) {
+  for (const { role, content, turn_id, simulated = false } of frame.transcript) {
     const turn = turns.get(turn_id) ?? { ...unseen(turn_id), outcome: { kind: 'past' } as const };
-    turns.set(turn_id, role === 'user' ? { ...turn, question: content } : { ...turn, text: content });
+    turns.set(
+      turn_id,
+      role === 'user' ? { ...turn, question: content } : { ...turn, text: content, simulated },
+    );
   }
   return { offset: frame.offset, state: frame.state, turns: [...turns.values()] };
 }
@@ -80,6 +85,7 @@ function taken(conversation: Conversation, frame: DurableFrame): Conversation {
         ...turn,
         text: turn.text + frame.text,
         reasoning: turn.reasoning + (frame.reasoning ?? ''),
+        simulated: turn.simulated || frame.simulated === true,
         outcome: { kind: 'running' },
       }));
     case 'turn.completed':
@@ -128,6 +134,7 @@ function unseen(turnId: string): TurnView {
     question: null,
     text: '',
     reasoning: '',
+    simulated: false,
     outcome: { kind: 'running' },
   };
 }

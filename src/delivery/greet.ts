@@ -31,6 +31,8 @@ export interface GreetPorts {
   readonly hub: Hub;
   readonly store: Store;
   readonly clock: Clock;
+  /** The built-in simulator answers on this instance. */
+  readonly isSimulated?: boolean;
 }
 
 /** `admitted` is called when the session lets the client in, and before anything of it is said. */
@@ -66,7 +68,7 @@ export async function greet(
   }
   const { view } = attached;
   admitted(sessionId, view.created);
-  outlet.send([JSON.stringify(welcome(ports.instance, sessionId, view))]);
+  outlet.send([JSON.stringify(welcome(ports, sessionId, view))]);
   const { createdAt } = view.context;
   subscription.arrive({ version: view.version, epoch: view.epoch, createdAt });
   endWithShare(ports, view, subscription);
@@ -138,7 +140,11 @@ async function place(
   }
 }
 
-function welcome(instance: string, sessionId: string, view: SessionView): TransientFrame {
+function welcome(
+  { instance, isSimulated = false }: GreetPorts,
+  sessionId: string,
+  view: SessionView,
+): TransientFrame {
   const { context } = view;
   return {
     type: 'welcome',
@@ -151,6 +157,7 @@ function welcome(instance: string, sessionId: string, view: SessionView): Transi
     expires_at: Math.min(idleEndsAt(context), absoluteEndsAt(context)),
     absolute_expires_at: absoluteEndsAt(context),
     instance,
+    ...(isSimulated ? { simulated: true } : {}),
   };
 }
 
@@ -178,10 +185,19 @@ export async function resetFrame(
     offset: head,
     epoch: record.epoch,
     state,
-    transcript: transcript.flatMap(({ role, content, turnId, at, author }) =>
+    transcript: transcript.flatMap(({ role, content, turnId, at, author, simulated }) =>
       role === 'summary'
         ? []
-        : [{ role, content, turn_id: turnId, at, ...(author === undefined ? {} : { author }) }],
+        : [
+            {
+              role,
+              content,
+              turn_id: turnId,
+              at,
+              ...(author === undefined ? {} : { author }),
+              ...(simulated === true ? { simulated } : {}),
+            },
+          ],
     ),
   };
   return { data: JSON.stringify(frame), head, epoch: record.epoch, createdAt: context.createdAt, state };

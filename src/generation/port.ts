@@ -51,6 +51,8 @@ export interface GenerationChunk {
   readonly reasoning?: string;
   readonly tokenIds?: readonly number[];
   readonly promptTokenIds?: readonly number[];
+  /** A simulator said it: every reader of the text has to know. */
+  readonly simulated?: boolean;
 }
 
 export interface GenerationUsage {

@@ -61,10 +61,13 @@ export function createVllmGenerator(options: VllmOptions): Generator {
     const temperature = request.options.temperature ?? options.defaultTemperature ?? DEFAULT_TEMPERATURE;
     const extraBody = options.extraBody ?? {};
     const plan = planCall(request, { model: card.model, maxTokens, temperature, extraBody });
+    const onMarkedChunk = card.simulated
+      ? (chunk: GenerationChunk) => onChunk({ ...chunk, simulated: true })
+      : onChunk;
     const outcome: AttemptOutcome =
       plan.kind === 'nothing-left'
         ? nothingLeft(request, plan.prefixTokens)
-        : await attempt(upstream, plan, `${request.turnId}-${request.attempt}`, watchdog, onChunk);
+        : await attempt(upstream, plan, `${request.turnId}-${request.attempt}`, watchdog, onMarkedChunk);
 
     if (outcome.kind === 'aborted') return outcome;
     if (outcome.kind === 'failed') {

@@ -36,6 +36,7 @@ const analyticsSchema = z
         protocol_revision_rate: share.describe('a later answer differs, of those with more than one answer'),
         prompt_tokens: z.int(),
         completion_tokens: z.int(),
+        simulated_answers: z.int().describe('answers that came from the simulator and mean nothing'),
         latency_ms: z.strictObject({ p50: z.number().nullable(), p99: z.number().nullable() }),
       })
       .describe('conversations in the archive that began in the range'),
@@ -81,6 +82,7 @@ function describe({ byState, figures }: Report): z.infer<typeof analyticsSchema>
       protocol_revision_rate: figures.revisionRate,
       prompt_tokens: figures.promptTokens,
       completion_tokens: figures.completionTokens,
+      simulated_answers: figures.simulatedAnswers,
       latency_ms: { p50: figures.totalMsP50, p99: figures.totalMsP99 },
     },
   };

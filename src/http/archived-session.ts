@@ -1,6 +1,7 @@
 /** A session that ended, as HTTP tells of it. */
 import { z } from 'zod';
 import type { ArchivedHead, ArchivedSession } from '../archive/archive.ts';
+import { simulatedSchema } from '../protocol/server-frames.ts';
 
 const at = z.int().describe('ms since the epoch');
 const name = z.string().nullable();
@@ -37,6 +38,7 @@ export const archivedSchema = z
         content: z.string(),
         turn_id: z.string(),
         at,
+        simulated: simulatedSchema.optional(),
       }),
     ),
     turns: z.array(
@@ -70,12 +72,13 @@ export function archivedWhole(session: ArchivedSession): z.infer<typeof archived
   return {
     ...archivedHead(session),
     patient: session.patient,
-    transcript: session.lines.map(({ role, author, content, turnId, at }) => ({
+    transcript: session.lines.map(({ role, author, content, turnId, at, simulated }) => ({
       role,
       author,
       content,
       turn_id: turnId,
       at,
+      ...(simulated === true ? { simulated } : {}),
     })),
     turns: session.turns.map((turn) => ({
       turn_id: turn.turnId,

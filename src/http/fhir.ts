@@ -11,6 +11,13 @@ export interface FhirSession {
   readonly diagnosisId: string | null;
 }
 
+/** The tag with which FHIR servers tell test data from a patient's. */
+const TEST_DATA = {
+  system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason',
+  code: 'HTEST',
+  display: 'test health data',
+};
+
 export function fhirBundle(session: FhirSession, entries: readonly TranscriptEntry[], now: number) {
   return {
     resourceType: 'Bundle',
@@ -26,20 +33,23 @@ function bundled(session: FhirSession, entry: TranscriptEntry) {
   const id = idOf(session, entry.turnId, entry.role);
   const isQuestion = entry.role === 'user';
   const content = textOf(entry.content);
+  const isSimulated = entry.simulated === true;
   const diagnosis = textOf(session.diagnosisId ?? '').trim();
   return {
     fullUrl: `urn:uuid:${id}`,
     resource: {
       resourceType: 'Communication',
       id,
+      ...(isSimulated ? { meta: { tag: [TEST_DATA] } } : {}),
       status: 'completed',
       category: [{ text: isQuestion ? 'question' : 'answer' }],
       ...(diagnosis === '' ? {} : { about: [{ type: 'Condition', identifier: { value: diagnosis } }] }),
       sent: new Date(entry.at).toISOString(),
       sender: isQuestion
         ? { display: textOf(entry.author ?? session.userId ?? '').trim() || 'clinician' }
-        : { type: 'Device', display: 'Rehydra' },
+        : { type: 'Device', display: isSimulated ? 'Rehydra simulator' : 'Rehydra' },
       ...(content.trim() === '' ? {} : { payload: [{ contentString: content }] }),
+      ...(isSimulated ? { note: [{ text: 'SIMULATED: this answer means nothing.' }] } : {}),
       ...(isQuestion
         ? {}
         : { inResponseTo: [{ reference: `urn:uuid:${idOf(session, entry.turnId, 'user')}` }] }),

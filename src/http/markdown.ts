@@ -2,9 +2,10 @@
 import type { TranscriptEntry } from '../store/store.ts';
 
 export function markdownOf(sessionId: string, entries: readonly TranscriptEntry[]): string {
-  const parts = entries.map(({ role, content, at, author }) => {
+  const parts = entries.map(({ role, content, at, author, simulated }) => {
     const who = role === 'user' ? (author ?? 'Question') : 'Answer';
-    return `## ${plain(who)}\n\n${new Date(at).toISOString()}\n\n${quoted(content)}\n`;
+    const mark = simulated === true ? ' (SIMULATED: it means nothing)' : '';
+    return `## ${plain(who)}${mark}\n\n${new Date(at).toISOString()}\n\n${quoted(content)}\n`;
   });
   return `# Conversation ${sessionId}\n\n${parts.join('\n')}`;
 }

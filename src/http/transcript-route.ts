@@ -1,5 +1,6 @@
 /** `GET /api/session/{id}/transcript`: the conversation as a file, as JSON, Markdown or FHIR. */
 import { z } from 'zod';
+import { simulatedSchema } from '../protocol/server-frames.ts';
 import type { Clock } from '../session/clock.ts';
 import type { Directory } from '../session/directory.ts';
 import type { SessionView } from '../session/view.ts';
@@ -31,6 +32,7 @@ export const transcriptSchema = z
         turn_id: z.string(),
         at: z.int().describe('ms since the epoch'),
         author: z.string().optional(),
+        simulated: simulatedSchema.optional(),
       }),
     ),
   })
@@ -94,8 +96,15 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
   };
 }
 
-function lineOf({ role, content, turnId, at, author }: TranscriptEntry) {
-  return { role, content, turn_id: turnId, at, ...(author === undefined ? {} : { author }) };
+function lineOf({ role, content, turnId, at, author, simulated }: TranscriptEntry) {
+  return {
+    role,
+    content,
+    turn_id: turnId,
+    at,
+    ...(author === undefined ? {} : { author }),
+    ...(simulated === true ? { simulated } : {}),
+  };
 }
 
 function markdown(body: string): HttpAnswer {

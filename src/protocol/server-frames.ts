@@ -13,6 +13,10 @@ const place = { offset: z.int().min(1), epoch: z.int().min(1) };
 const turn = { turn_id: z.string(), message_id: z.string() };
 const errorFields = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
 
+export const simulatedSchema = z
+  .boolean()
+  .describe('true: the answer came from the simulator and means nothing');
+
 export const usageSchema = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
@@ -28,7 +32,7 @@ export const turnMetadataSchema = z.object({
   conversation_count: z.int(),
   replica: z.string(),
   resumed: z.int(),
-  simulated: z.boolean(),
+  simulated: simulatedSchema,
   /** Absent in frames of before it was said. */
   completed_at: z.int().optional(),
   window: z.record(z.string(), z.unknown()).optional(),
@@ -40,6 +44,7 @@ const transcriptEntrySchema = z.object({
   turn_id: z.string(),
   at: z.int(),
   author: z.string().optional(),
+  simulated: simulatedSchema.optional(),
 });
 
 export const durableFrameSchema = z.discriminatedUnion('type', [
@@ -64,6 +69,7 @@ export const durableFrameSchema = z.discriminatedUnion('type', [
     turn_id: z.string(),
     text: z.string(),
     reasoning: z.string().optional(),
+    simulated: simulatedSchema.optional(),
   }),
   z.object({
     type: z.literal('turn.completed'),
@@ -113,6 +119,7 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     expires_at: z.int(),
     absolute_expires_at: z.int(),
     instance: z.string(),
+    simulated: z.boolean().optional().describe('true: the built-in simulator answers here'),
   }),
   z.object({
     type: z.literal('reset'),

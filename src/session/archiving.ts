@@ -96,9 +96,10 @@ async function archivedSession(store: Store, ending: Ending): Promise<ArchivedSe
   const lines: ArchivedLine[] = [];
   for (const record of ending.transcript) {
     if ('forget' in record || record.role === 'summary') continue;
-    const { role, content, turnId, at, author } = record;
+    const { role, content, turnId, at, author, simulated } = record;
     if (role === 'user') startedAt.set(turnId, at);
-    lines.push({ role, author: author ?? null, content, turnId, at });
+    const mark = simulated === true ? { simulated } : {};
+    lines.push({ role, author: author ?? null, content, turnId, at, ...mark });
   }
   return {
     sessionId,

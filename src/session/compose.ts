@@ -21,6 +21,7 @@ export function deltaFrame(offset: number, epoch: number, turnId: string, piece:
     turn_id: turnId,
     text: piece.text,
     ...(piece.reasoning === '' ? {} : { reasoning: piece.reasoning }),
+    ...(piece.simulated === true ? { simulated: true } : {}),
   };
   return { offset, data: JSON.stringify(frame), ...(piece.aux === undefined ? {} : { aux: piece.aux }) };
 }
@@ -63,7 +64,13 @@ export function compose(
         break;
       case 'answer':
         if (turn !== null && turn.turnId === effect.turnId && turn.whole !== '')
-          transcript.push({ role: 'assistant', content: turn.whole, turnId: effect.turnId, at: effect.at });
+          transcript.push({
+            role: 'assistant',
+            content: turn.whole,
+            turnId: effect.turnId,
+            at: effect.at,
+            ...(turn.isSimulated ? { simulated: true } : {}),
+          });
         break;
       case 'forget':
         transcript.push({ forget: effect.turnId });

@@ -19,6 +19,7 @@ export interface PendingText {
   readonly text: string;
   readonly reasoning: string;
   readonly aux: string | undefined;
+  readonly simulated?: boolean;
 }
 
 export class TurnText {
@@ -34,6 +35,7 @@ export class TurnText {
   #ids: number[] | null = [];
   #newPromptIds: readonly number[] | null = null;
   #incomplete = false;
+  #simulated = false;
 
   constructor(turnId: string, restarts = 0) {
     this.turnId = turnId;
@@ -43,6 +45,7 @@ export class TurnText {
   add(chunk: GenerationChunk): void {
     this.#text += chunk.text;
     this.#reasoning += chunk.reasoning ?? '';
+    this.#simulated ||= chunk.simulated === true;
     // A continuation reports prompt and prefix together as its prompt: only the first report is the prompt.
     if (chunk.promptTokenIds !== undefined && this.#promptIds === null && this.#stored === '')
       this.#newPromptIds = chunk.promptTokenIds;
@@ -58,6 +61,11 @@ export class TurnText {
     return this.#stored + this.#text;
   }
 
+  /** A simulator said at least a part of it. */
+  get isSimulated(): boolean {
+    return this.#simulated;
+  }
+
   pending(): PendingText {
     const aux: Aux = {
       ...(this.#ids !== null && this.#ids.length > 0 ? { ids: this.#ids } : {}),
@@ -67,6 +75,7 @@ export class TurnText {
       text: this.#text,
       reasoning: this.#reasoning,
       aux: Object.keys(aux).length > 0 ? JSON.stringify(aux) : undefined,
+      ...(this.#simulated ? { simulated: true } : {}),
     };
   }
 
@@ -96,8 +105,10 @@ export class TurnText {
       turn_id?: string;
       text?: string;
       reasoning?: string;
+      simulated?: boolean;
     };
     if (data.type !== 'delta' || data.turn_id !== this.turnId) return;
+    this.#simulated ||= data.simulated === true;
     this.#keep(
       data.text ?? '',
       data.reasoning ?? '',

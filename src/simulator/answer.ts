@@ -16,7 +16,7 @@ const ECHOED_WORDS = 8;
 const REMEMBERED_WORDS = 5;
 const REMEMBERED_MESSAGES = 6;
 
-/** `tokens` is a floor when it comes from the settings (the opening is never cut), exact when a fault asks. */
+/** `tokens` is a floor when it comes from the settings (no sentence is cut), exact when a fault asks. */
 export interface AnswerLength {
   readonly tokens: number;
   readonly exact: boolean;
@@ -24,13 +24,12 @@ export interface AnswerLength {
 
 export function answer(messages: readonly ChatMessage[], key: string, length: AnswerLength): number[] {
   const ids = encode(opening(messages));
-  const count = length.exact ? length.tokens : Math.max(length.tokens, ids.length);
   const draw = createDraw(key);
-  while (ids.length < count) {
+  while (ids.length < length.tokens) {
     const phrase = `${pick(JOINTS, draw())}${pick(PHRASES, draw())}`;
     for (const id of encode(phrase)) ids.push(id);
   }
-  return ids.slice(0, count);
+  return length.exact ? ids.slice(0, length.tokens) : ids;
 }
 
 /** The part that shows a reader that the model has seen this message and the ones before it. */

@@ -13,7 +13,7 @@ export const PHRASES: readonly string[] = [
   'An electrocardiogram and troponin tests would be the next step.',
   'Sudden weakness of the face or arm is a stroke until shown otherwise ⚠️.',
   'Measure the glucose level before and after each meal.',
-  'Shortness of breath at rest is never to be ignored…',
+  'Shortness of breath at rest … is never to be ignored.',
   'The family said „es geht ihm besser“, which is good news.',
   'Note the onset, the severity and what gives relief.',
   'Levothyroxine is given in µg, never in mg.',

@@ -61,6 +61,8 @@ export interface TranscriptEntry {
   readonly at: number;
   /** Who wrote it, where that is known. */
   readonly author?: string;
+  /** A simulator answered. */
+  readonly simulated?: boolean;
 }
 
 /** The transcript is an append-only list; forgetting a turn is an entry too. */

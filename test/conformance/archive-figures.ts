@@ -18,6 +18,7 @@ export function describeFigures(open: ArchiveFactory): void {
         completionTokens: 0,
         totalMsP50: null,
         totalMsP99: null,
+        simulatedAnswers: 0,
       });
       await stop();
     });
@@ -83,6 +84,7 @@ export function describeFigures(open: ArchiveFactory): void {
         completionTokens: 120,
         totalMsP50: 300,
         totalMsP99: 5_000,
+        simulatedAnswers: 0,
       });
       // Without the first and the last: `to` itself is not in the range.
       expect(await archive.figures({ from: MORNING + 1, to: midnight })).toEqual({
@@ -98,6 +100,7 @@ export function describeFigures(open: ArchiveFactory): void {
         completionTokens: 100,
         totalMsP50: 300,
         totalMsP99: 5_000,
+        simulatedAnswers: 0,
       });
       await stop();
     });

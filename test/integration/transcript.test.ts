@@ -55,9 +55,9 @@ describe.each([
     expect(lines[0]).toBe(`# Conversation ${session_id}`);
     expect(lines.filter((line) => line.startsWith('#')).slice(1)).toEqual([
       '## dr-a',
-      '## Answer',
+      '## Answer (SIMULATED: it means nothing)',
       '## dr-a',
-      '## Answer',
+      '## Answer (SIMULATED: it means nothing)',
     ]);
     expect(lines).toContain('> # A heading');
     expect(lines).toContain('> <b>bold</b>');

@@ -13,6 +13,7 @@ const turn = (outcome: TurnView['outcome']): TurnView => ({
   question: null,
   text: '',
   reasoning: '',
+  simulated: false,
   outcome,
 });
 

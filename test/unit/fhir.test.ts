@@ -31,6 +31,19 @@ describe('a conversation as FHIR R4', () => {
     });
   });
 
+  test('tags and notes an answer of the simulator, and no other, as test data', () => {
+    const [asked, answered] = turn;
+    const bundle = fhirBundle(session, [asked!, { ...answered!, simulated: true }], NOW);
+    expect(fhirProblems(bundle)).toEqual([]);
+    const [question, answer] = bundle.entry!.map(({ resource }) => resource);
+    expect(question).not.toHaveProperty('meta');
+    expect(answer).toMatchObject({
+      meta: { tag: [{ code: 'HTEST' }] },
+      sender: { type: 'Device', display: 'Rehydra simulator' },
+      note: [{ text: 'SIMULATED: this answer means nothing.' }],
+    });
+  });
+
   test('is valid without a single word said, and without anybody known', () => {
     const bundle = fhirBundle({ ...session, userId: null, diagnosisId: null }, [], NOW);
     expect(fhirProblems(bundle)).toEqual([]);

@@ -80,6 +80,9 @@ function show({ live, ended }) {
     tokens: `${short.format(ended.prompt_tokens)} / ${short.format(ended.completion_tokens)}`,
   };
   for (const [id, text] of Object.entries(figures)) element(id).textContent = text;
+  const simulated = element('simulated');
+  simulated.hidden = ended.simulated_answers === 0;
+  simulated.textContent = `SIMULATED: ${whole.format(ended.simulated_answers)} answers in this range came from the simulator and mean nothing.`;
   const states = { connected: 0, processing: 0, idle: 0, ...live.by_state };
   bars('by-state', Object.keys(states), Object.values(states), true);
   const reasons = { idle: 0, absolute: 0, closed: 0, admin: 0, ...ended.by_end_reason };
