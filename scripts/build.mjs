@@ -1,4 +1,5 @@
-// machines/ and src/ → dist/: compiled by tsc, with the files that the code reads at run time beside it.
+// machines/ and src/ → dist/: compiled by tsc, with the files that the code reads at run time beside it, and the
+// packages of many files bundled.
 // Everything is made in a folder next to dist and swapped in, so that dist is never half a build.
 
 import { createHash } from 'node:crypto';
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundlePackages } from './bundle.mjs';
 import { runChild } from './child.mjs';
 import { commitOf } from './commit.mjs';
 import { withLock } from './lock.mjs';
@@ -21,7 +23,13 @@ import { withLock } from './lock.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const inputs = ['machines', 'src'];
-const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build.mjs'];
+const settings = [
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package-lock.json',
+  'scripts/build.mjs',
+  'scripts/bundle.mjs',
+];
 const buildFile = 'build.json';
 const assetTypes = new Set(['.lua', '.sql', '.html', '.css', '.js', '.svg', '.txt', '.md']);
 const stampName = '.source-hash';
@@ -114,6 +122,7 @@ async function build() {
     );
     if (code !== 0) return code;
     copyAssets(next);
+    await bundlePackages(root, next);
     writeFileSync(join(next, buildFile), buildDescription());
     writeFileSync(join(next, stampName), hash);
     if (existsSync(dist)) renameSync(dist, old);
