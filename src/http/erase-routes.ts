@@ -134,17 +134,39 @@ async function end({ directory, store, clock }: ErasePorts, sessionId: string): 
   const event = { type: 'close', at: clock.now(), reason: 'admin', erase: true } as const;
   const outcome = await directory.send(sessionId, event, null);
   if (outcome.kind === 'refused') {
-    if (outcome.code === 'session_not_found') return false;
-    throw refusal(outcome.code);
+    // Parts of it may be left, where the store has lost the rest.
+    if (outcome.code === 'session_not_found') return (await directory.discard(sessionId)) === 'discarded';
+    if (!CANNOT_END.has(outcome.code)) throw refusal(outcome.code);
+    const isGone = async () => (await directory.discard(sessionId)) !== 'held';
+    if (!(await becomesTrue(clock, isGone))) throw refusal(outcome.code);
+    return true;
   }
   if (outcome.kind !== 'passed') return true;
   // Its owner was told. If that one is dead, the session is taken over first and the word is in its inbox.
+  if (!(await becomesTrue(clock, () => isAbsent(store, sessionId)))) throw refusal('session_moved');
+  return true;
+}
+
+/** What is stored of the session cannot be read, or a step of it fails: no owner can end it. */
+const CANNOT_END: ReadonlySet<ErrorCode> = new Set(['internal', 'version_unsupported', 'store_unavailable']);
+
+async function becomesTrue(clock: Clock, condition: () => Promise<boolean>): Promise<boolean> {
   const startedMs = clock.monotonicMs();
-  while ((await store.read(sessionId)) !== null) {
-    if (clock.monotonicMs() - startedMs > GONE_WITHIN_MS) throw refusal('session_moved');
+  while (!(await condition())) {
+    if (clock.monotonicMs() - startedMs > GONE_WITHIN_MS) return false;
     await new Promise<void>((resume) => clock.after(LOOK_EVERY_MS, resume));
   }
   return true;
+}
+
+async function isAbsent(store: Store, sessionId: string): Promise<boolean> {
+  try {
+    return (await store.read(sessionId)) === null;
+  } catch (error) {
+    // It is there, and its key is lost.
+    if ((error as { readonly code?: unknown }).code === 'STORE_SEALED') return false;
+    throw error;
+  }
 }
 
 async function erasure(requestId: string, erase: () => Promise<unknown>): Promise<HttpAnswer> {

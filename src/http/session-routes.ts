@@ -17,6 +17,9 @@ export const deletionSchema = z
   .strictObject({ session_id: z.uuid(), deleted: z.boolean().describe('false: it will be') })
   .meta({ id: 'Deletion' });
 
+const UNREADABLE =
+  'What is stored of the session cannot be read, so it cannot be archived. With erase=true it is deleted unread.';
+
 export function sessionRoutes({ directory, clock }: SessionPorts): readonly Route[] {
   return [
     {
@@ -65,7 +68,8 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
         const sessionId = sessionIdIn(params);
         const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
         const end = await carryOut({ directory, clock }, sessionId, event, (view) => view === null);
-        if (end.kind === 'refused') return problem(end.code, requestId);
+        if (end.kind === 'refused')
+          return problem(end.code, requestId, end.code === 'internal' ? UNREADABLE : undefined);
         const deleted = end.kind === 'done';
         return json(deleted ? 200 : 202, { session_id: sessionId, deleted });
       },

@@ -45,4 +45,6 @@ export interface ActorHost {
   committed(actor: SessionActor, frames: number): void;
   appended(actor: SessionActor, frames: number): void;
   storeFailed(actor: SessionActor, error: unknown): void;
+  /** What is stored of the session cannot be read by this instance. */
+  unreadable(sessionId: string, why: string): void;
 }

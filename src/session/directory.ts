@@ -14,7 +14,7 @@ import type { Archive } from '../archive/archive.ts';
 import type { Conversation } from '../conversation/port.ts';
 import { type ErrorCode, isErrorCode } from '../errors.ts';
 import type { Generator } from '../generation/port.ts';
-import type { Store } from '../store/store.ts';
+import type { DiscardOutcome, Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type AbsencePorts, forgetTheDead, rejoin } from './absence.ts';
@@ -29,6 +29,7 @@ import type { Outlets } from './outlets.ts';
 import { openPassedInput, type PassedInputPorts } from './passed-input.ts';
 import { Residents } from './residents.ts';
 import type { Signal } from './signals.ts';
+import { unreadableLog } from './unreadable-log.ts';
 import { UserQuota } from './user-quota.ts';
 import { readView, type SessionView, viewOf } from './view.ts';
 
@@ -99,6 +100,7 @@ export class Directory {
         metrics.storeFailed();
         options.log.warn({ sessionId: actor.sessionId, err: error }, 'store did not answer a write');
       },
+      unreadable: unreadableLog(options.log),
     };
     this.#correspondence = new Correspondence(options.store, options.clock, options.instance);
     this.#residents = new Residents({
@@ -207,6 +209,12 @@ export class Directory {
       }
     }
     return refused('session_moved');
+  }
+
+  /** Deletes a session that no owner can end, because what is stored of it cannot be read. */
+  async discard(sessionId: string): Promise<DiscardOutcome> {
+    await this.actor(sessionId)?.release(true);
+    return this.#options.store.discard(sessionId);
   }
 
   /** Makes a session live here if it can be: its timers, its inbox and its turn then go on by themselves. */

@@ -105,7 +105,7 @@ async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecor
 /** Nothing is written over what cannot be read, and it is not held: whoever repairs it, or is newer, can have it. */
 async function refuse(host: ActorHost, fence: Fence, { code, why }: Unreadable): Promise<OpenedSession> {
   await host.store.release(fence, false);
-  host.log.error({ sessionId: fence.sessionId, why }, 'session cannot be read by this instance');
+  host.unreadable(fence.sessionId, why);
   return { kind: 'refused', code };
 }
 

@@ -198,6 +198,9 @@ export type Hint =
   | { readonly kind: 'moved'; readonly sessionId: string }
   | { readonly kind: 'ended'; readonly sessionId: string; readonly frames: readonly StoredFrame[] };
 
+/** `held`: a live claim stands on the session, and nothing was changed. */
+export type DiscardOutcome = 'discarded' | 'absent' | 'held';
+
 export interface StoreHealth {
   /** It can be written to; a store that can only be read serves no session. */
   readonly ok: boolean;
@@ -233,6 +236,11 @@ export interface Store {
   export(sessionId: string): Promise<SessionDump | null>;
   /** Makes the session what the dump says, all or nothing: byte for byte, held by nobody, its claims all fenced. */
   import(dump: SessionDump, mode: ImportMode): Promise<ImportOutcome>;
+  /**
+   * Deletes the session without reading a word of it: for one whose stored state is damaged or sealed with a lost key, so
+   * that no owner can end it. Fences and watchers learn of it as of any end.
+   */
+  discard(sessionId: string): Promise<DiscardOutcome>;
   push(sessionId: string, entry: string): Promise<PushOutcome>;
   readInbox(sessionId: string): Promise<readonly string[]>;
   /** Homeless sessions of a bucket that are due at `now`; each is shown to one sweeper per `visibilityMs`. */

@@ -1,6 +1,6 @@
 /** P3 to P6: the frame log, message ids, the inbox, the transcript, and what an end leaves. */
 import { describe, expect, it } from 'vitest';
-import { UNCOMMITTED_LEASES } from '../../src/store/store.ts';
+import { type Hint, UNCOMMITTED_LEASES } from '../../src/store/store.ts';
 import {
   appendOf,
   claimed,
@@ -12,6 +12,7 @@ import {
   homeless,
   OPTIONS,
   type StoreFixture,
+  until,
 } from './store-fixture.ts';
 
 export function describeLog(fixture: () => StoreFixture): void {
@@ -224,6 +225,30 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await longestMs()).toBeLessThanOrEqual(UNCOMMITTED_LEASES * OPTIONS.leaseMs);
       await stores[0].renew(fence);
       expect(await longestMs()).toBeLessThanOrEqual(UNCOMMITTED_LEASES * OPTIONS.leaseMs);
+    });
+
+    it('discards a session unread where no live claim stands on it, leaves no trace, and tells its watchers', async () => {
+      const { stores, traces } = fixture();
+      const [a, b, c] = stores;
+      const { sessionId, fence } = await created(a, 'a', full);
+      await b.push(sessionId, 'x');
+      expect(await b.discard(sessionId)).toBe('held');
+      expect(await b.read(sessionId)).toMatchObject({ version: 1, inboxLength: 1 });
+      const hints: Hint[] = [];
+      c.onHint((hint) => {
+        if (hint.sessionId === sessionId) hints.push(hint);
+      });
+      await c.watch(sessionId);
+      await a.append(fence, appendOf({ expectedHead: 2, inboxTaken: 1 }));
+      expect(await a.release(fence, false)).toEqual({ kind: 'released' });
+      expect(await b.discard(sessionId)).toBe('discarded');
+      expect([...(await traces(sessionId)).keys()]).toEqual([]);
+      expect(await b.read(sessionId)).toBeNull();
+      expect(await b.discard(sessionId)).toBe('absent');
+      expect(await a.commit(fence, commitOf({ expectedVersion: 1, expectedHead: 2 }))).toEqual({
+        kind: 'fenced',
+      });
+      await until(() => hints.some(({ kind }) => kind === 'ended'));
     });
 
     it('leaves no trace of a session that ended', async () => {

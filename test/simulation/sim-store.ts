@@ -15,6 +15,7 @@ import {
   type AppendOutcome,
   type Commit,
   type CommitOutcome,
+  type DiscardOutcome,
   type Fence,
   type Hint,
   type ImportMode,
@@ -222,6 +223,17 @@ export class SimStore {
   }
 
   // what anybody may do
+
+  discard(sessionId: string): DiscardOutcome {
+    if (this.#lockOf(sessionId) !== undefined) return 'held';
+    if (this.#rowOf(sessionId) === undefined) return 'absent';
+    this.#change({
+      rows: without(this.#state.rows, sessionId),
+      due: without(this.#state.due, sessionId),
+    });
+    this.#publish({ kind: 'ended', sessionId, frames: [] });
+    return 'discarded';
+  }
 
   /** `at` is the caller's clock, as in push.lua. */
   push(sessionId: string, entry: string, at: number): PushOutcome {

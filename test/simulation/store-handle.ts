@@ -28,6 +28,7 @@ export type CallName =
   | 'push'
   | 'readInbox'
   | 'sweep'
+  | 'discard'
   | 'list'
   | 'countByState'
   | 'countOfUser'
@@ -117,6 +118,7 @@ export function storeHandle({ server, line, options, token, now }: HandlePorts):
       assertContinues(dump.record.head - dump.frames.length, dump.frames);
       return line.call('import', dump.sessionId, () => server.import(dump, mode));
     },
+    discard: (sessionId) => line.call('discard', sessionId, () => server.discard(sessionId)),
     readInbox: (sessionId) => line.call('readInbox', sessionId, () => server.readInbox(sessionId)),
     sweep(bucket, at, limit, visibilityMs) {
       // 256 empty round trips per poll would be most of what the simulation does.

@@ -100,6 +100,7 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
       committed() {},
       appended() {},
       storeFailed() {},
+      unreadable() {},
     },
     dieAtNextCommit(death, kill) {
       let died = false;

@@ -6,6 +6,7 @@
 local function placesOf(listing, id, entry)
   if not entry then return {}, nil end
   local created, state, named, user = string.match(entry, '^(%d+) ([^ ]*)( ?)(.*)$')
+  if not created then return {}, nil end
   local places = { listing .. ':all', listing .. ':s:' .. state }
   if named == ' ' then places[3] = listing .. ':u:' .. user end
   return places, created .. ' ' .. id, state

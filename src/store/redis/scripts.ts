@@ -23,6 +23,7 @@ export const scripts = {
   append: load('append'),
   renew: load('renew'),
   release: load('release'),
+  discard: load('discard'),
   push: load('push'),
   sweep: load('sweep'),
   read: load('read'),

@@ -10,6 +10,7 @@ import {
   type ClaimOutcome,
   type Commit,
   type CommitOutcome,
+  type DiscardOutcome,
   type Fence,
   type PushOutcome,
   type ReleaseOutcome,
@@ -36,6 +37,7 @@ export interface Writes {
   append(fence: Fence, write: Append): Promise<AppendOutcome>;
   renew(fence: Fence): Promise<RenewOutcome>;
   release(fence: Fence, notify: boolean): Promise<ReleaseOutcome>;
+  discard(sessionId: string): Promise<DiscardOutcome>;
   push(sessionId: string, entry: string): Promise<PushOutcome>;
 }
 
@@ -131,6 +133,13 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
       const reply = integer(await batch.call(scripts.release, [session, lock, inbox, channel], args));
       if (reply === FENCED) return { kind: 'fenced' };
       return reply === PENDING ? { kind: 'pending' } : { kind: 'released' };
+    },
+
+    async discard(sessionId) {
+      const { session, lock, log, transcript, inbox, due, channel, listing, stage } = sessionKeys(sessionId);
+      const keys = [session, lock, log, transcript, inbox, due, channel, listing, stage];
+      const reply = text(await batch.call(scripts.discard, keys, [sessionId, endedMessage(sessionId, [])]));
+      return reply as DiscardOutcome;
     },
 
     async push(sessionId, entry) {

@@ -73,6 +73,11 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
       }
       return storeAt(isInShare(sessionId, percent) ? 'new' : 'old').import(dump, mode);
     },
+    async discard(sessionId) {
+      const outcomes = await onBoth(both, (store) => store.discard(sessionId));
+      seen.forget(sessionId);
+      return outcomes.find((outcome) => outcome !== 'absent') ?? 'absent';
+    },
     async list(query) {
       const [from, rest] =
         query.cursor === undefined ? ['old', ''] : readCursor(query.cursor, ['string', 'string']);

@@ -11,7 +11,7 @@ import { countByState, page, startOf } from './listing.ts';
 import { exportSession, importSession } from './moving.ts';
 import { logPage, recordOf } from './reads.ts';
 import { sweep } from './sweep.ts';
-import { append, claim, commit, type Desk, find, push, release, renew } from './writes.ts';
+import { append, claim, commit, type Desk, discard, find, push, release, renew } from './writes.ts';
 
 export interface SqliteStoreOptions extends StoreOptions {
   /** A folder; or `:memory:`, a new database per open; or `:memory:name`, shared by all who say that name. */
@@ -69,6 +69,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       assertContinues(record.head - frames.length, frames);
       return run(() => importSession(desk, dump, mode));
     },
+    discard: (sessionId) => run((afterCommit) => discard(desk, sessionId, afterCommit)),
     push: (sessionId, entry) => run(() => push(desk, sessionId, entry)),
     readInbox: (sessionId) =>
       run(() => {

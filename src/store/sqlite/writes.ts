@@ -18,6 +18,7 @@ import {
   type ClaimOutcome,
   type Commit,
   type CommitOutcome,
+  type DiscardOutcome,
   type Fence,
   type PushOutcome,
   type ReleaseOutcome,
@@ -155,6 +156,16 @@ export function release(desk: Desk, fence: Fence, notify: boolean, afterCommit: 
   else sql.forget(row.n);
   if (notify) afterCommit(() => hints.emit({ kind: 'moved', sessionId }));
   return { kind: 'released' };
+}
+
+export function discard(desk: Desk, sessionId: string, afterCommit: AfterCommit): DiscardOutcome {
+  const { sql, hints, options } = desk;
+  const row = find(desk, sessionId);
+  if (row === undefined) return 'absent';
+  if (isHeld(row, desk.now(), options)) return 'held';
+  sql.forget(row.n);
+  afterCommit(() => hints.emit({ kind: 'ended', sessionId, frames: [] }));
+  return 'discarded';
 }
 
 export function push(desk: Desk, sessionId: string, entry: string): PushOutcome {
