@@ -8,6 +8,7 @@ import { measuredArchive } from './analytics/measured-archive.ts';
 import { measuredGenerator } from './analytics/measured-generator.ts';
 import { measuredStore } from './analytics/measured-store.ts';
 import { watchPopulation } from './analytics/population.ts';
+import { watchReplicas } from './analytics/watched-replicas.ts';
 import { openArchive } from './archive/open.ts';
 import { keepRetention } from './archive/retention.ts';
 import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
@@ -48,6 +49,8 @@ export interface Service {
 const FLUSH_LENGTH = 1_024;
 /** Beyond this much event-loop delay, work is refused instead of being served late. */
 const LAG_LIMIT_MS = 1_000;
+/** A model that fails is asked this often whether it is back. */
+const CHECK_EVERY_MS = 2_000;
 
 export async function startService(config: Config, log: Log): Promise<Service> {
   const clock = systemClock;
@@ -70,6 +73,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   if (simulator !== null)
     log.warn('VLLM_BASE_URL is not set: answers come from the built-in SIMULATOR and mean nothing');
   const { model, apiKey, extraBody, firstTokenMs, interTokenMs, totalMs, maxTokens } = config.generation;
+  const replicas = watchReplicas(metrics.registry, log, model);
   const vllm = createVllmGenerator({
     baseUrls,
     ...(model === null ? {} : { model }),
@@ -77,7 +81,10 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     extraBody,
     timeouts: { firstTokenMs, interTokenMs, totalMs },
     defaultMaxTokens: maxTokens,
+    ...(simulator === null ? { checkEveryMs: CHECK_EVERY_MS } : {}),
+    onReplicaEvent: replicas.onEvent,
   });
+  replicas.show(vllm.reports);
   const generator = measuredGenerator(vllm, meters);
 
   const conversation = openConversation(config, baseUrls);
@@ -133,7 +140,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const retryAfterMs = () => Math.ceil(100 + Math.random() * 1_900);
   const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
   const limits = openLimits(config.limits, metrics.limited);
-  const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
+  const upstream = simulator === null ? baseUrls.map(withoutSecrets).join(',') : 'simulator';
   const server = await createServer(
     {
       greet,
@@ -160,6 +167,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         audit,
         registry: metrics.registry,
         upstream,
+        replicas: vllm.reports,
         defaultPolicy: config.session.defaultPolicy,
         unavailable,
         retryAfterMs,
@@ -209,6 +217,12 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     drain: stop,
     reopenAudit: () => audit?.reopen(),
   };
+}
+
+/** Of a URL, what may be shown: neither credentials nor a query, which may hold a key. */
+function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }
 
 function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {

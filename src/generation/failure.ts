@@ -44,6 +44,9 @@ const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code' | 'r
   upstream_unauthorized: { retryable: false, message: 'The model server does not accept our credentials.' },
 };
 
+/** Every code with which a generation can fail. */
+export const FAILURE_CODES = Object.keys(FAILURES) as readonly GenerationFailureCode[];
+
 export function failure(code: GenerationFailureCode): Failure {
   return { code, ...FAILURES[code] };
 }

@@ -1,6 +1,7 @@
 /** What the vLLM client is told at start. Every duration is a limit of ours; vLLM itself promises none. */
 
 import type { ExtraBody } from '../extra-body.ts';
+import type { ReplicaEvent } from './replicas.ts';
 
 export interface GenerationTimeouts {
   /** From the start of the attempt, queueing included, to the first token. */
@@ -24,6 +25,9 @@ export interface VllmOptions {
   readonly defaultTemperature?: number;
   /** How often /health and /metrics are read where there is a choice of replicas. */
   readonly probeEveryMs?: number;
+  /** How often a replica that fails is checked; each is checked at the start. Absent: no replica is checked. */
+  readonly checkEveryMs?: number;
+  readonly onReplicaEvent?: (event: ReplicaEvent) => void;
 }
 
 export const DEFAULT_TEMPERATURE = 0.7;

@@ -17,16 +17,31 @@ import type {
   GenerationResult,
   Generator,
 } from './port.ts';
-import { createReplicas, type Replica } from './replicas.ts';
+import { checkReplica } from './replica-check.ts';
+import { createReplicas, type Replica, type ReplicaCheck, type ReplicaReport } from './replicas.ts';
 import { createUpstream, type ModelCard, type Upstream } from './upstream.ts';
 import { planCall } from './upstream-call.ts';
 import { DEFAULT_PROBE_EVERY_MS, DEFAULT_TEMPERATURE, type VllmOptions } from './vllm-options.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
-export function createVllmGenerator(options: VllmOptions): Generator {
+const CHECK_TIMEOUT_MS = 5_000;
+
+export interface VllmGenerator extends Generator {
+  /** How each replica is, for operators. */
+  reports(): readonly ReplicaReport[];
+}
+
+export function createVllmGenerator(options: VllmOptions): VllmGenerator {
+  const { apiKey = null, model = null, checkEveryMs, onReplicaEvent } = options;
   const replicas = createReplicas(options.baseUrls, {
     probeEveryMs: options.probeEveryMs ?? DEFAULT_PROBE_EVERY_MS,
+    ...(onReplicaEvent === undefined ? {} : { onEvent: onReplicaEvent }),
+    ...(checkEveryMs === undefined ? {} : { check: checkOf(checkEveryMs) }),
   });
+  function checkOf(everyMs: number): ReplicaCheck {
+    const how = { apiKey, namesModel: model !== null, timeoutMs: CHECK_TIMEOUT_MS };
+    return { everyMs, model, ask: (baseUrl) => checkReplica(baseUrl, how) };
+  }
   const upstreams = new Map<string, Upstream>();
   const running = new Map<Watchdog, Promise<unknown>>();
   let closed = false;
@@ -91,6 +106,7 @@ export function createVllmGenerator(options: VllmOptions): Generator {
   }
 
   return {
+    reports: replicas.reports,
     async generate(request, onChunk, signal) {
       if (closed || signal.aborted) return { kind: 'aborted' };
       const replica = replicas.take({
@@ -100,16 +116,18 @@ export function createVllmGenerator(options: VllmOptions): Generator {
       });
       const watchdog = startWatchdog(options.timeouts, signal);
       let verdict: Verdict = 'none';
+      let code: GenerationFailureCode | null = null;
       try {
         const work = onReplica(replica, request, watchdog, onChunk);
         running.set(watchdog, work);
         const result = await work;
         verdict = verdictOf(result);
+        if (result.kind === 'failed') code = result.code;
         return result;
       } finally {
         watchdog.dispose(); // V1
         running.delete(watchdog);
-        replicas.give(replica, verdict);
+        replicas.give(replica, verdict, code);
       }
     },
     async close() {

@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Archive } from '../archive/archive.ts';
+import type { ReplicaReport } from '../generation/replicas.ts';
 import type { Store } from '../store/store.ts';
 import { commit, version } from '../version.ts';
 import { jsonAnswer } from './description.ts';
@@ -13,6 +14,7 @@ export interface OperationsPorts {
   readonly archive: Archive;
   readonly registry: Registry;
   readonly upstream: string;
+  readonly replicas: () => readonly ReplicaReport[];
   readonly draining: () => boolean;
   readonly residents: () => number;
   readonly connections: () => number;
@@ -35,6 +37,21 @@ export const healthSchema = z
       kind: z.enum(['sqlite', 'postgres']),
     }),
     upstream: z.string(),
+    replicas: z
+      .array(
+        z.strictObject({
+          replica: z.string().describe('host and port'),
+          state: z
+            .enum(['up', 'failing', 'down'])
+            .describe('`down`: three failures in a row, or it does not answer checks'),
+          circuit: z
+            .enum(['closed', 'open', 'half-open'])
+            .describe('`open`: it gets requests only where no other replica is well'),
+          since: z.string().nullable().describe('when it began to fail, or recovered; null: it never failed'),
+          last_error: z.string().nullable(),
+        }),
+      )
+      .describe('of the model, as this instance sees them'),
     draining: z.boolean(),
     resident_sessions: z.int(),
     connections: z.int(),
@@ -72,6 +89,7 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
           store: await health(),
           archive: { ok: await ports.archive.health(), kind: ports.archive.kind },
           upstream: ports.upstream,
+          replicas: ports.replicas().map(replicaHealth),
           draining: ports.draining(),
           resident_sessions: ports.residents(),
           connections: ports.connections(),
@@ -110,4 +128,9 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
       }),
     },
   ];
+}
+
+function replicaHealth({ id, state, circuit, sinceMs, lastError }: ReplicaReport) {
+  const since = sinceMs === null ? null : new Date(sinceMs).toISOString();
+  return { replica: id, state, circuit, since, last_error: lastError };
 }

@@ -1,0 +1,64 @@
+/** The replicas of the model as an operator sees them: a log line for each change, a gauge and a count of failures. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { FAILURE_CODES } from '../generation/failure.ts';
+import type { ReplicaEvent, ReplicaReport } from '../generation/replicas.ts';
+import type { Log } from '../telemetry/log.ts';
+
+/** A list of models longer than this is cut in the log. */
+const MODELS_SHOWN = 5;
+
+export interface WatchedReplicas {
+  readonly onEvent: (event: ReplicaEvent) => void;
+  /** Shows these reports to Prometheus. */
+  show(reports: () => readonly ReplicaReport[]): void;
+}
+
+export function watchReplicas(registry: Registry, log: Log, model: string | null): WatchedReplicas {
+  const registers = [registry];
+  const failures = new Counter({
+    name: 'rehydra_upstream_failures_total',
+    help: 'Requests to the model that failed, by replica and code.',
+    labelNames: ['replica', 'code'],
+    registers,
+  });
+
+  function onEvent(event: ReplicaEvent): void {
+    const { kind, replica } = event;
+    switch (kind) {
+      case 'failed':
+        return failures.inc({ replica, code: event.code });
+      case 'failing':
+        return log.warn({ replica, ...causeOf(event) }, 'the model fails');
+      case 'down':
+        return log.error({ replica, ...causeOf(event) }, 'the model is down');
+      case 'recovered':
+        return log.info({ replica, code: event.code, failedForMs: event.afterMs }, 'the model answers again');
+      case 'model-not-listed': {
+        const models = event.models.slice(0, MODELS_SHOWN);
+        return log.warn({ replica, model, models }, 'the model server does not list VLLM_MODEL');
+      }
+    }
+  }
+
+  return {
+    onEvent,
+    show(reports) {
+      // A counter that first appears with its first failure has no rate at that moment, and no alert would see it.
+      for (const { id: replica } of reports())
+        for (const code of FAILURE_CODES) failures.inc({ replica, code }, 0);
+      new Gauge({
+        name: 'rehydra_upstream_up',
+        help: '0 while a replica of the model is down: three failures in a row, or it does not answer checks.',
+        labelNames: ['replica'],
+        registers,
+        collect() {
+          for (const { id: replica, state } of reports()) this.set({ replica }, state === 'down' ? 0 : 1);
+        },
+      });
+    },
+  };
+}
+
+function causeOf({ code, detail }: { readonly code: string; readonly detail: string | null }) {
+  return detail === null ? { code } : { code, detail };
+}
