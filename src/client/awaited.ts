@@ -20,6 +20,13 @@ export class Awaited {
     if (event.error.code !== 'duplicate_message' && !isUndecided(event.error.code)) this.#refused = true;
   }
 
+  /** No answer came of it: the server refused the message, or its turn failed or was cancelled. */
+  hasFailed({ conversation }: Session): boolean {
+    if (this.#refused) return true;
+    const turn = conversation.turns.findLast(({ messageId }) => messageId === this.id);
+    return turn?.outcome.kind === 'failed' || turn?.outcome.kind === 'cancelled';
+  }
+
   isDone({ conversation, unacknowledged }: Session): boolean {
     if (this.#refused) return true;
     if (unacknowledged.includes(this.id)) return false;

@@ -3,7 +3,7 @@
  * in a pipe the answers stay clean.
  */
 import type { DurableFrame } from '../protocol/server-frames.ts';
-import type { Session, SessionEvent } from './session.ts';
+import type { Session, SessionEvent, Welcome } from './session.ts';
 
 interface Sink {
   readonly isTTY?: boolean;
@@ -17,12 +17,18 @@ export interface ScreenPorts {
   readonly resumeCommand: (sessionId: string) => string;
 }
 
+const SIMULATED_MARK = '[SIMULATED] ';
+const SIMULATED_SERVER =
+  'SIMULATED: this server has no model; its built-in simulator answers, and its answers mean nothing';
+
 export class Screen {
   readonly #ports: ScreenPorts;
   #midLine = false;
   #introduced = false;
   /** Up to here frames tell the past: their states are not news. */
   #pastUntil = 0;
+  /** The turn whose answer is marked as simulated on the screen. */
+  #marked: string | null = null;
 
   constructor(ports: ScreenPorts) {
     this.#ports = ports;
@@ -43,7 +49,7 @@ export class Screen {
         return;
       case 'welcomed':
         this.#pastUntil = event.welcome.offset;
-        return this.#introduce(event.welcome.session_id, event.welcome.instance, session);
+        return this.#introduce(event.welcome, session);
       case 'frame':
         return this.#frame(event.frame);
       case 'error':
@@ -54,14 +60,16 @@ export class Screen {
       case 'gap':
         return this.note(`frame ${event.expected} is missing (got ${event.got}), asking for it again`);
       case 'lost':
-        return this.note(`connection lost (${spoken(event)}), dialling again in ${event.retryInMs} ms`);
+        return this.note(
+          `connection lost: ${event.url} (${spoken(event)}); attempt ${event.attempt} at ${event.nextUrl} in ${event.retryInMs} ms`,
+        );
       case 'over':
         this.#endLine();
         if (event.why !== 'stopped') this.note(`session over: ${event.why} (${spoken(event)})`);
     }
   }
 
-  #introduce(sessionId: string, instance: string, session: Session): void {
+  #introduce({ session_id: sessionId, instance, simulated }: Welcome, session: Session): void {
     if (this.#introduced)
       return this.note(
         `connected again, to ${instance}; going on after offset ${session.conversation.offset}`,
@@ -69,12 +77,13 @@ export class Screen {
     this.#introduced = true;
     this.note(`session ${sessionId} on ${instance}`);
     this.note(`resume it anywhere: ${this.#ports.resumeCommand(sessionId)}`);
+    if (simulated === true) this.note(SIMULATED_SERVER);
   }
 
   #frame(frame: DurableFrame): void {
     switch (frame.type) {
       case 'delta':
-        return this.#answer(frame.text);
+        return this.#answerOf(frame.turn_id, frame.text, frame.simulated === true);
       case 'turn.completed':
         this.#endLine();
         if (frame.finish_reason !== 'stop') this.note(`ended by ${frame.finish_reason}`);
@@ -95,6 +104,7 @@ export class Screen {
         if (frame.offset > this.#pastUntil) this.note(frame.value);
         return;
       case 'turn.started':
+        this.#marked = null;
         if (frame.restarts === undefined) return;
         this.#endLine();
         return this.note('the model could not go on with this answer, and starts over');
@@ -110,11 +120,20 @@ export class Screen {
         ? 'the session had ended; this is a new one'
         : `starting over from the transcript (${reason})`,
     );
-    for (const { question, text } of session.conversation.turns) {
+    for (const { turnId, question, text, simulated } of session.conversation.turns) {
       if (question !== null) this.note(`you: ${question}`);
-      this.#answer(text);
+      this.#answerOf(turnId, text, simulated);
       this.#endLine();
     }
+  }
+
+  /** The mark goes where the answer goes: who keeps only the answers keeps it with them. */
+  #answerOf(turnId: string, text: string, simulated: boolean): void {
+    if (simulated && text !== '' && this.#marked !== turnId) {
+      this.#marked = turnId;
+      this.#answer(SIMULATED_MARK);
+    }
+    this.#answer(text);
   }
 
   #answer(text: string): void {

@@ -13,8 +13,13 @@ const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid
 
   --url       where instances listen; several are tried in turn (repeat it, or separate by commas)
   --session   resume this session: its conversation is shown, then goes on
+  --help      show this
+
+On a terminal, /help lists the commands. In a pipe each line is a message, and the exit code is 1 if one of them got no
+whole answer: echo hello | npm run --silent chat
 `;
-const COMMANDS = '/cancel stops the answer · /extend stays · /close ends the session · /quit leaves it';
+const COMMANDS =
+  '/cancel stops the answer · /extend stays · /close ends the session · /quit leaves it · //x sends /x';
 
 interface Arguments {
   readonly urls: readonly string[];
@@ -34,12 +39,28 @@ function readArguments(): Arguments {
       process.stdout.write(USAGE);
       process.exit(0);
     }
-    const urls = (values.url ?? [DEFAULT_URL]).flatMap((list) => list.split(',').map((url) => url.trim()));
-    return { urls: urls.filter((url) => url !== ''), sessionId: values.session ?? null };
+    const urls = (values.url ?? [DEFAULT_URL]).flatMap((list) =>
+      list.split(',').flatMap((url) => url.trim() || []),
+    );
+    for (const url of urls) if (!isAddress(url)) return refuse(`--url ${url} is not like ${DEFAULT_URL}`);
+    const sessionId = values.session ?? null;
+    if (sessionId !== null && !UUID.test(sessionId)) return refuse(`--session ${sessionId} is not a UUID`);
+    return { urls, sessionId };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}`);
     process.exit(2);
   }
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+function isAddress(url: string): boolean {
+  return URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol);
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n`);
+  process.exit(2);
 }
 
 const { urls, sessionId } = readArguments();
@@ -52,6 +73,8 @@ const screen = new Screen({
 const waiting = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
 let awaited: Awaited | null = null;
 let caughtUpAt: number | null = null;
+/** Of a pipe: a line was no message, or got no whole answer. */
+let hasFailed = false;
 
 const session: Session = openSession({
   urls,
@@ -78,7 +101,8 @@ function onEvent(event: SessionEvent): void {
   awaited?.hear(event);
   if (event.type === 'welcomed') caughtUpAt ??= event.welcome.offset;
   if (event.type === 'reset') caughtUpAt = 0;
-  if (event.type === 'over') return leave(event.why === 'ended' || event.why === 'stopped' ? 0 : 1);
+  if (event.type === 'over')
+    return leave(!hasFailed && (event.why === 'ended' || event.why === 'stopped') ? 0 : 1);
   if (process.stdin.isTTY && caughtUp() && isRest(event)) lines.prompt();
   for (const waiter of waiting)
     if (waiter.condition()) {
@@ -109,6 +133,7 @@ async function pipe(input: Interface): Promise<void> {
     // The server's word that the session is over ends the program.
     if (next.value.trim() === '/close') return;
     if (message !== null) await until(() => message.isDone(session));
+    if (message?.hasFailed(session) === true) hasFailed = true;
   }
   await until(() => session.state !== 'processing');
   session.stop();
@@ -146,11 +171,18 @@ function take(line: string): Awaited | null {
       if (!(text === '/cancel' ? session.cancel() : session.extend())) screen.note('not connected');
       return null;
   }
+  // A path or "/ 2 tablets" is no command; one slash more sends what would be one.
+  if (/^\/[a-z]+$/i.test(text.split(/\s/)[0] ?? '')) {
+    screen.note(`${text} is not a command, and was not sent; /help lists the commands, /${text} sends it`);
+    hasFailed = !process.stdin.isTTY;
+    return null;
+  }
   try {
-    awaited = new Awaited(session.send(text));
+    awaited = new Awaited(session.send(text.startsWith('//') ? text.slice(1) : text));
     return awaited;
   } catch (error) {
     screen.note(error instanceof Error ? error.message : 'not sent');
+    hasFailed = !process.stdin.isTTY;
     return null;
   }
 }

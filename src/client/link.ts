@@ -50,9 +50,12 @@ export class Link {
       if (this.#phase.kind === 'greeting') socket.send(ports.hello);
     });
     socket.addEventListener('message', ({ data }) => this.#receive(data));
-    // Without a listener the socket of `ws` would throw; `close` follows and says all there is to say.
-    socket.addEventListener('error', () => {});
-    socket.addEventListener('close', ({ code, reason }) => this.#end(code, reason));
+    // Without a listener the socket of `ws` would throw. `close` follows, and has no reason of its own then.
+    let failure = '';
+    socket.addEventListener('error', ({ message, error }) => {
+      failure = String(error?.code ?? message ?? '');
+    });
+    socket.addEventListener('close', ({ code, reason }) => this.#end(code, reason === '' ? failure : reason));
   }
 
   get isOpen(): boolean {

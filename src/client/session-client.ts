@@ -38,6 +38,8 @@ class SessionClient implements Session {
   #welcome: Welcome | null = null;
   #conversation: Conversation;
   #dials = 0;
+  /** Of `#dials`, how many there were at the last welcome. */
+  #dialsAtWelcome = 0;
   #retryAfterMs: number | null = null;
   #ending: Ending = 'none';
 
@@ -107,8 +109,8 @@ class SessionClient implements Session {
   }
 
   #dial(): void {
-    const { urls, connect } = this.#options;
-    const url = urls[this.#dials % urls.length] ?? '';
+    const { connect } = this.#options;
+    const url = this.#urlAt(this.#dials);
     this.#dials += 1;
     this.#options.onEvent({ type: 'dialling', url });
     // The caller may have stopped in that event.
@@ -129,6 +131,11 @@ class SessionClient implements Session {
       return this.#finish('fatal', 1006, error instanceof Error ? error.message : 'cannot dial');
     }
     this.#phase = { kind: 'linked', link };
+  }
+
+  #urlAt(dial: number): string {
+    const { urls } = this.#options;
+    return urls[dial % urls.length] ?? '';
   }
 
   #hello(): string {
@@ -167,6 +174,7 @@ class SessionClient implements Session {
   #onWelcome(link: Link, welcome: Welcome): void {
     const known = this.#welcome;
     this.#welcome = welcome;
+    this.#dialsAtWelcome = this.#dials;
     this.#id = welcome.session_id;
     const hadSeen = this.#conversation.offset > 0;
     // Another session under the same id: it ended while we were away, and somebody who came back first began it anew.
@@ -229,7 +237,15 @@ class SessionClient implements Session {
     const retryInMs = this.#backoff.nextDelayMs({ uptimeMs, retryAfterMs: this.#retryAfterMs });
     this.#retryAfterMs = null;
     this.#phase = { kind: 'waiting', cancel: this.#clock.after(retryInMs, () => this.#dial()) };
-    this.#options.onEvent({ type: 'lost', code, reason, retryInMs });
+    this.#options.onEvent({
+      type: 'lost',
+      url: this.#urlAt(this.#dials - 1),
+      code,
+      reason,
+      nextUrl: this.#urlAt(this.#dials),
+      attempt: this.#dials - this.#dialsAtWelcome + 1,
+      retryInMs,
+    });
   }
 
   #finish(why: Over, code: number, reason: string): void {

@@ -19,7 +19,16 @@ export type SessionEvent =
   | { readonly type: 'reset'; readonly reason: ResetFrame['reason'] | 'fresh' }
   /** The server left frames out. They are asked for again. */
   | { readonly type: 'gap'; readonly expected: number; readonly got: number }
-  | { readonly type: 'lost'; readonly code: number; readonly reason: string; readonly retryInMs: number }
+  | {
+      readonly type: 'lost';
+      readonly url: string;
+      readonly code: number;
+      readonly reason: string;
+      /** The address that is dialled next, in `retryInMs`, and how many dials it is since the last welcome. */
+      readonly nextUrl: string;
+      readonly attempt: number;
+      readonly retryInMs: number;
+    }
   | { readonly type: 'over'; readonly why: Over; readonly code: number; readonly reason: string };
 
 export type Over = Exclude<Verdict, 'reconnect'> | 'stopped';

@@ -108,7 +108,7 @@ describe('the terminal client', () => {
     expect(await second.finish()).toBe(0);
     expect(second.answers().startsWith(first.answers())).toBe(true);
     const added = second.answers().slice(first.answers().length);
-    expect(added).toMatch(/^You said: Can I go climbing again/);
+    expect(added).toMatch(/^\[SIMULATED\] You said: Can I go climbing again/);
     expect(added).toContain('Earlier you told me: I fell on my left');
   });
 
@@ -126,13 +126,56 @@ describe('the terminal client', () => {
     await talk.says(/connection lost/);
     await start(environment);
     expect(await talk.finish()).toBe(0);
+    expect(talk.notes()).toMatch(/connection lost: ws:\/\/\S+ \(\d+.*\); attempt 1 at ws:\/\/\S+ in \d+ ms/);
+    expect(talk.notes()).toMatch(/connection lost: .*ECONNREFUSED.*; attempt [2-9]/);
     expect(talk.notes()).toContain('connected again');
     expect(talk.answers()).toBe(undisturbed.answers());
   });
 
-  it('says at once that an address is none', async () => {
-    const talk = chat(['--url', 'nowhere'], []);
-    expect(await talk.finish()).toBe(1);
-    expect(talk.notes()).toContain('session over: fatal');
+  it('marks every answer of the simulator where the answer stands, and says at the start that it is one', async () => {
+    const { url } = await start();
+    const talk = chat(['--url', url], ['My knee hurts', 'And my elbow']);
+    expect(await talk.finish()).toBe(0);
+    expect(talk.answers().match(/^\[SIMULATED\] You said: /gm)).toHaveLength(2);
+    expect(talk.notes()).toContain('SIMULATED: this server has no model');
+  });
+
+  it('sends no unknown command, but says that it is none; with one slash more it is a message', async () => {
+    const { url } = await start();
+    const wrong = chat(['--url', url], ['/foo', '/cancel now']);
+    expect(await wrong.finish()).toBe(1);
+    expect(wrong.notes()).toContain('/foo is not a command, and was not sent');
+    expect(wrong.notes()).toContain('/cancel now is not a command');
+    expect(wrong.answers()).toBe('');
+    const meant = chat(['--url', url], ['//foo']);
+    expect(await meant.finish()).toBe(0);
+    expect(meant.answers()).toContain('You said: /foo.');
+  });
+
+  it('exits with 1 in a pipe when one of its messages got no answer, and with 0 when all did', async () => {
+    const { url } = await start();
+    const failed = chat(['--url', url], ['[[fault:400]] My knee hurts', 'And my elbow']);
+    expect(await failed.finish()).toBe(1);
+    expect(failed.notes()).toContain('failed: upstream_rejected');
+    expect(failed.answers()).toContain('You said: And my elbow');
+    const answered = chat(['--url', url], ['My knee hurts']);
+    expect(await answered.finish()).toBe(0);
+  });
+
+  it.each([
+    ['an address is none', ['--url', 'nowhere'], '--url nowhere is not like ws://'],
+    ['an address is not of a WebSocket', ['--url', 'http://127.0.0.1:1'], '--url http://127.0.0.1:1 is not'],
+    ['a session has no such id', ['--session', 'mine'], '--session mine is not a UUID'],
+  ])('says in one line that %s', async (_, args, why) => {
+    const talk = chat(args, []);
+    expect(await talk.finish()).toBe(2);
+    expect(talk.notes()).toContain(why);
+    expect(talk.notes().trim().split('\n')).toHaveLength(1);
+  });
+
+  it('shows its usage, and dials nothing', async () => {
+    const talk = chat(['--help'], []);
+    expect(await talk.finish()).toBe(0);
+    expect(talk.answers()).toContain('usage: npm run chat');
   });
 });

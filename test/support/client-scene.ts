@@ -1,7 +1,7 @@
 /** The client's session with the test at the other end of its sockets, on a clock that the test moves. */
 import type { Session, SessionEvent, SessionOptions } from '../../src/client/session.ts';
 import { openSession } from '../../src/client/session-client.ts';
-import type { SocketLike } from '../../src/client/socket.ts';
+import type { SocketFailure, SocketLike } from '../../src/client/socket.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
@@ -43,6 +43,10 @@ export class FakeSocket {
 
   end(code: number, reason = ''): void {
     this.#tell('close', { code, reason });
+  }
+
+  fail(why: SocketFailure): void {
+    this.#tell('error', why);
   }
 
   ofType(type: string): readonly Record<string, unknown>[] {

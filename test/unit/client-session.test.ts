@@ -60,6 +60,22 @@ describe('a session that reconnects', () => {
     ]);
   });
 
+  it('says which address it lost and why, which it dials next, and counts the attempts since its last welcome', () => {
+    const { greet, clock, sockets, last } = scene({ urls: ['ws://one', 'ws://two'] });
+    greet().end(1012, 'draining');
+    expect(last('lost')).toMatchObject({
+      ...{ url: 'ws://one', code: 1012, reason: 'draining' },
+      ...{ nextUrl: 'ws://two', attempt: 1 },
+    });
+    clock.advance(10_000);
+    sockets[1]?.fail({ message: '', error: { code: 'ECONNREFUSED' } });
+    sockets[1]?.end(1006);
+    expect(last('lost')).toMatchObject({
+      ...{ url: 'ws://two', code: 1006, reason: 'ECONNREFUSED' },
+      ...{ nextUrl: 'ws://one', attempt: 2 },
+    });
+  });
+
   it('waits as long as the last error frame asked for', () => {
     const { greet, clock, sockets, last } = scene();
     const first = greet();
