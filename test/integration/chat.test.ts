@@ -154,7 +154,7 @@ describe('the terminal client', () => {
 
   it('exits with 1 in a pipe when one of its messages got no answer, and with 0 when all did', async () => {
     const { url } = await start();
-    const failed = chat(['--url', url], ['[[fault:400]] My knee hurts', 'And my elbow']);
+    const failed = chat(['--url', url], ['And my elbow', '[[fault:400]] My knee hurts']);
     expect(await failed.finish()).toBe(1);
     expect(failed.notes()).toContain('failed: upstream_rejected');
     expect(failed.answers()).toContain('You said: And my elbow');
