@@ -36,6 +36,7 @@ const rooms: readonly Room[] = [
   { path: 'src/embedded', floor: 0 },
   { path: 'src/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },
+  { path: 'src/environment', floor: 0 },
   { path: 'src/startup', floor: 0 },
   { path: 'src/timers.ts', floor: 0 },
   { path: 'src/extra-body.ts', floor: 0 },
@@ -57,6 +58,9 @@ const sideways: readonly { readonly from: string; readonly to: string; readonly 
   { from: 'src/analytics', to: 'src/generation', reason: 'generations are timed through their port' },
   { from: 'src/transport', to: 'src/http', reason: 'routes are served on the port of the sockets' },
   { from: 'src/config.ts', to: 'src/sealing', reason: 'a bad key is refused where settings are read' },
+  { from: 'src/config.ts', to: 'src/environment', reason: 'kinds of value, and what is wrong with one' },
+  { from: 'src/environment', to: 'src/startup', reason: 'a bad value is a reason for which a start fails' },
+  { from: 'src/startup', to: 'src/version.ts', reason: '--version prints it' },
   { from: 'src/config.ts', to: 'src/errors.ts', reason: 'a bad setting is an error of the table' },
   {
     from: 'src/config.ts',

@@ -6,45 +6,45 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { contradictions } from './environment/contradictions.ts';
+import { type Environment, readVariables, unusable } from './environment/read.ts';
+import { simulatedAnswers, simulatorSchema } from './environment/simulator.ts';
+import {
+  checked,
+  count,
+  days,
+  flag,
+  milliseconds,
+  modelUrls,
+  port,
+  postgresUrl,
+  redisUrl,
+  storeUrl,
+} from './environment/values.ts';
+import { warnings } from './environment/warnings.ts';
 import { parseExtraBody } from './extra-body.ts';
 import { parseKeys, type SealingKeys } from './sealing/keys.ts';
 
-const ms = (fallback: number) => z.coerce.number().int().min(0).default(fallback);
-const positive = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
-const flag = z
-  .enum(['0', '1', 'true', 'false'])
-  .default('false')
-  .transform((value) => value === '1' || value === 'true');
-
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('address to listen on'),
-  PORT: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(8080)
-    .describe('port to listen on; 0 takes a free one'),
-  REDIS_URL: z
-    .string()
+  PORT: port(8080).describe('port to listen on; 0 takes a free one'),
+  REDIS_URL: redisUrl
     .optional()
     .describe(
       '`redis://`, `rediss://` or `redis+cluster://host:port,host:port`; unset: the embedded store in `DATA_DIR`',
     ),
   REDIS_ALLOW_EVICTION: flag.describe('start on a Redis that may evict live sessions'),
   DATA_DIR: z.string().default('./data').describe('folder of the embedded store; `:memory:` keeps nothing'),
-  DATABASE_URL: z
-    .string()
+  DATABASE_URL: postgresUrl
     .optional()
     .describe('`postgres://…` for the archive of ended conversations; unset: an embedded file in `DATA_DIR`'),
-  ARCHIVE_RETENTION_DAYS: positive(7).describe('ended conversations are deleted after this'),
-  DATA_KEYS: z
-    .string()
+  ARCHIVE_RETENTION_DAYS: days(7).describe('ended conversations are deleted after this'),
+  DATA_KEYS: checked(keysProblem)
     .optional()
     .describe(
       'seals what is said before it is stored: `id:base64` of 32 bytes; of several, with commas between, the first writes and all read; unset: stored as it is',
     ),
-  DATA_KEYS_FILE: z.string().optional().describe('a file with the same, one key a line'),
+  DATA_KEYS_FILE: checked(keysFileProblem).optional().describe('a file with the same, one key a line'),
   DATA_PLAIN: z
     .enum(['read', 'refuse'])
     .default('read')
@@ -57,14 +57,12 @@ export const environmentSchema = z.object({
     .describe(
       'percent of new sessions that are made in `STORE_ROLLOUT_URL`; existing ones stay where they are',
     ),
-  STORE_ROLLOUT_URL: z
-    .string()
+  STORE_ROLLOUT_URL: storeUrl
     .optional()
     .describe(
       'the store to move to, as `REDIS_URL` or `sqlite:DIR`; set it on every instance, with a share of 0, before raising the share',
     ),
-  VLLM_BASE_URL: z
-    .string()
+  VLLM_BASE_URL: modelUrls
     .optional()
     .describe(
       'one or several model servers, comma-separated, each ending in `/v1`; unset: the built-in simulator answers',
@@ -85,30 +83,32 @@ export const environmentSchema = z.object({
     ),
   INSTANCE_ID: z
     .string()
-    .regex(/^[\w.-]{1,64}$/)
+    .regex(/^[\w.-]{1,64}$/, { error: 'is not made of letters, digits, "_", "." and "-", at most 64' })
     .optional()
     .describe('shown in `welcome.instance`; unset: random'),
-  SESSION_IDLE_MS: positive(3_600_000).describe('a session without activity ends after this'),
-  SESSION_ABSOLUTE_MS: positive(14_400_000).describe('a session ends after this, whatever happens'),
-  SESSION_WARN_MS: ms(60_000).describe(
+  SESSION_IDLE_MS: milliseconds(3_600_000, 1).describe(
+    'a session without activity ends after this, and at the latest at its absolute end',
+  ),
+  SESSION_ABSOLUTE_MS: milliseconds(14_400_000, 1).describe('a session ends after this, whatever happens'),
+  SESSION_WARN_MS: milliseconds(60_000).describe(
     '`expiring` is said this long before either end, at most half the idle time',
   ),
-  SESSIONS_MAX: positive(100_000).describe(
+  SESSIONS_MAX: count(100_000, 1).describe(
     'sessions awake on one instance; beyond it new ones are refused, none is dropped',
   ),
-  SESSIONS_PER_USER_MAX: ms(100).describe(
+  SESSIONS_PER_USER_MAX: count(100).describe(
     'living sessions of one user, over all instances; beyond it no more are made, and none is dropped; 0: without bound',
   ),
-  RATE_CONNECTIONS_PER_MINUTE: ms(0).describe(
+  RATE_CONNECTIONS_PER_MINUTE: count(0).describe(
     'new sockets and repeated hellos of one address, on one instance; 0: without bound, as for the other rates',
   ),
-  RATE_REQUESTS_PER_MINUTE: ms(0).describe(
+  RATE_REQUESTS_PER_MINUTE: count(0).describe(
     'HTTP requests of one address; those for health and metrics do not count',
   ),
-  RATE_MESSAGES_PER_MINUTE: ms(0).describe(
+  RATE_MESSAGES_PER_MINUTE: count(0).describe(
     'messages and extensions of one user, or of one session where nobody is named, over sockets and HTTP',
   ),
-  RATE_GUESSES_PER_MINUTE: ms(0).describe(
+  RATE_GUESSES_PER_MINUTE: count(0).describe(
     'lookups of one address that meet no session or a forbidden one; beyond it, it may name no session for a while',
   ),
   TRUST_PROXY: z
@@ -128,19 +128,19 @@ export const environmentSchema = z.object({
     .enum(['queue', 'reject', 'interrupt', 'rollback', 'merge'])
     .default('queue')
     .describe('what a message does while a turn runs, where the message does not say'),
-  QUEUE_MAX: positive(8).describe('messages that may wait in one session'),
-  FRAME_LOG_MAX: positive(20_000).describe(
+  QUEUE_MAX: count(8, 1).describe('messages that may wait in one session'),
+  FRAME_LOG_MAX: count(20_000, 1).describe(
     'durable frames kept per session; more while one turn alone has more',
   ),
-  LEASE_MS: positive(3_000).describe("a crashed owner's sessions can be taken after this"),
-  HIBERNATE_MS: ms(5_000).describe(
+  LEASE_MS: milliseconds(3_000, 1).describe("a crashed owner's sessions can be taken after this"),
+  HIBERNATE_MS: milliseconds(5_000).describe(
     'a quiet session gives up its lock and memory after this; its sockets stay',
   ),
-  GENERATION_FIRST_TOKEN_MS: positive(60_000).describe('the model must begin within this'),
-  GENERATION_INTER_TOKEN_MS: positive(15_000).describe('longest silence between two tokens'),
-  GENERATION_TOTAL_MS: positive(300_000).describe('one attempt at an answer'),
-  GENERATION_ATTEMPTS: positive(3).describe('attempts at one answer, each going on from what is stored'),
-  GENERATION_MAX_TOKENS: positive(2_048).describe('tokens of an answer where the message does not say'),
+  GENERATION_FIRST_TOKEN_MS: milliseconds(60_000, 1).describe('the model must begin within this'),
+  GENERATION_INTER_TOKEN_MS: milliseconds(15_000, 1).describe('longest silence between two tokens'),
+  GENERATION_TOTAL_MS: milliseconds(300_000, 1).describe('one attempt at an answer'),
+  GENERATION_ATTEMPTS: count(3, 1).describe('attempts at one answer, each going on from what is stored'),
+  GENERATION_MAX_TOKENS: count(2_048, 1).describe('tokens of an answer where the message does not say'),
   CONTEXT_STRATEGY: z
     .string()
     .default('budget')
@@ -159,11 +159,9 @@ export const environmentSchema = z.object({
     .describe(
       'replaces the bundled system prompt, and is said in every conversation; unset: the bundled one, where there is patient data',
     ),
-  SIMULATOR_TOKENS: ms(64).describe('least tokens of a simulated answer; it ends with the next sentence'),
-  SIMULATOR_TOKENS_PER_SECOND: ms(50).describe('speed of the simulator; 0: as fast as it can'),
-  SIMULATOR_FIRST_TOKEN_MS: ms(0).describe('delay of its first token'),
-  FLUSH_MS: ms(25).describe('running text is stored this often; the first piece at once'),
-  DRAIN_MS: ms(8_000).describe('time to let clients and turns go on SIGTERM'),
+  ...simulatedAnswers,
+  FLUSH_MS: milliseconds(25).describe('running text is stored this often; the first piece at once'),
+  DRAIN_MS: milliseconds(8_000).describe('time to let clients and turns go on SIGTERM'),
   AUDIT_LOG: z
     .string()
     .optional()
@@ -175,6 +173,11 @@ export const environmentSchema = z.object({
     .default('info')
     .describe('`trace` … `silent`'),
 });
+
+/** A service that shares its environment with a simulator's is not warned of that one's variables. */
+const KNOWN_NAMES = [
+  ...new Set([environmentSchema, simulatorSchema].flatMap(({ shape }) => Object.keys(shape))),
+];
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -202,21 +205,17 @@ function networkOf(text: string): Network | null {
   return isOne && length <= bits ? { address, prefix: length } : null;
 }
 
-/** Throws with one line per variable that cannot be used. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>) {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim() !== ''));
-  const parsed = environmentSchema.safeParse(given);
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new Error(`The environment cannot be used.\n${lines.join('\n')}`);
-  }
-  const env = parsed.data;
-  if (env.STORE_ROLLOUT > 0 && env.STORE_ROLLOUT_URL === undefined)
-    throw new Error(
-      'The environment cannot be used.\nSTORE_ROLLOUT: STORE_ROLLOUT_URL says where to, and is not set',
-    );
+/** Throws an error whose message holds one line for each value that cannot be used. */
+export function readConfig(environment: Environment) {
+  const read = readVariables(environmentSchema, environment);
+  if (read.kind === 'problems') throw unusable(read.problems);
+  const { values: env, given } = read;
+  const contradicting = contradictions(env, given);
+  if (contradicting.length > 0) throw unusable(contradicting);
   return Object.freeze({
-    host: env.HOST,
+    /** Lines for the log. */
+    warnings: warnings(env, given, environment, KNOWN_NAMES),
+    host: env.HOST.replace(/^\[(.*)\]$/, '$1'),
     port: env.PORT,
     instance: env.INSTANCE_ID ?? randomBytes(6).toString('hex'),
     logLevel: env.LOG_LEVEL,
@@ -288,21 +287,22 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   });
 }
 
-/** Throws in words that hold nothing of a key. */
 function sealingOf(given: string | null, path: string | null, plain: SealingKeys['plain']): SealingKeys {
-  if (given !== null && path !== null)
-    throw new Error('The environment cannot be used.\nDATA_KEYS_FILE: DATA_KEYS is set as well');
   if (given === null && path === null) return { keys: [], plain: 'read' };
-  const name = given === null ? 'DATA_KEYS_FILE' : 'DATA_KEYS';
-  const parsed = parseKeys(given ?? textOf(path ?? ''));
-  if (parsed.kind === 'wrong') throw new Error(`The environment cannot be used.\n${name}: ${parsed.why}`);
+  const parsed = parseKeys(given ?? readFileSync(path ?? '', 'utf8'));
+  if (parsed.kind === 'wrong') throw unusable([`DATA_KEYS_FILE ${parsed.why}`]);
   return { keys: parsed.keys, plain };
 }
 
-function textOf(path: string): string {
+function keysProblem(text: string): string | null {
+  const parsed = parseKeys(text);
+  return parsed.kind === 'wrong' ? parsed.why : null;
+}
+
+function keysFileProblem(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8');
+    return keysProblem(readFileSync(path, 'utf8'));
   } catch {
-    throw new Error('The environment cannot be used.\nDATA_KEYS_FILE: the file cannot be read');
+    return 'names a file that cannot be read';
   }
 }

@@ -1,19 +1,34 @@
 /** The process: reads the environment, starts one instance, and lets it go on a signal. */
-import { readConfig } from './config.ts';
+import { type Config, environmentSchema, readConfig } from './config.ts';
+import { helpText } from './environment/help.ts';
 import { type Service, startService } from './service.ts';
 import { authority } from './startup/address.ts';
+import { answerCall } from './startup/arguments.ts';
 import { reasonOf } from './startup/start-failure.ts';
 import { openLog } from './telemetry/log.ts';
 import { commit, version } from './version.ts';
 
-if (process.argv.includes('--version')) {
-  process.stdout.write(`rehydra ${version} (${commit})\n`);
-  process.exit(0);
-}
+const PURPOSE = 'Rehydra: conversations with a language model that outlive their servers.';
+answerCall(process.argv.slice(2), 'npm start', () => helpText('npm start', PURPOSE, environmentSchema));
 
-const config = readConfig(process.env);
+const config = configOrLeave();
 const log = openLog(config.logLevel, config.instance);
 log.info({ version, commit, node: process.versions.node }, 'starting');
+
+for (const warning of config.warnings) log.warn(warning);
+
+/** No log is open yet: where it goes and what it leaves out is part of what could not be read. */
+function configOrLeave(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (reasonOf(error) === null || !(error instanceof Error)) throw error;
+    const [, ...problems] = error.message.split('\n');
+    openLog('info', 'unnamed').error({ problems }, 'could not start');
+    process.stderr.write(`rehydra: could not start. ${error.message}\n`);
+    process.exit(1);
+  }
+}
 
 /** Ends the process once the log has left it. */
 function leave(code: number): void {

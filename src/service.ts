@@ -25,6 +25,7 @@ import { Directory } from './session/directory.ts';
 import { Members } from './session/members.ts';
 import { Sweeper } from './session/sweeper.ts';
 import { startSimulator } from './simulator/simulator.ts';
+import { startFailure } from './startup/start-failure.ts';
 import { openDeployedStore } from './store/open.ts';
 import { sealedStore } from './store/sealed/store.ts';
 import { sealedWords } from './store/sealed/words.ts';
@@ -231,7 +232,7 @@ function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
   try {
     return openAuditLog({ destination, instance, log, failed: meters.auditFailed });
   } catch (cause) {
-    throw new Error(`AUDIT_LOG: ${destination} cannot be written`, { cause });
+    throw startFailure(`AUDIT_LOG=${destination} cannot be written`, cause);
   }
 }
 

@@ -1,21 +1,35 @@
+import type { z } from 'zod';
 import { environmentSchema } from '../../src/config.ts';
+import { variablesOf } from '../../src/environment/help.ts';
+import { simulatorSchema } from '../../src/environment/simulator.ts';
 import { table } from './table.ts';
 
 export function configurationDocument(): string {
-  const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
-    const unset = schema.safeParse(undefined);
-    const value = unset.success && unset.data !== undefined ? `\`${String(unset.data)}\`` : '–';
-    return [`\`${name}\``, value, schema.description ?? ''];
-  });
   return `# Configuration
 
 Everything is set by environment variables, read once at start by [src/config.ts](../src/config.ts). An empty variable
-counts as unset; a value that cannot be used stops the start with one line per variable. Durations are in
-milliseconds and end in \`_MS\`. This page is generated: \`npm run docs\`.
+counts as unset, and white space around a value is dropped. Durations are in milliseconds, end in \`_MS\` and may last up
+to 10 years. This page is generated: \`npm run docs\`; \`npm start -- --help\` prints the same.
 
-${table(['name', 'default', 'meaning'], rows)}
+The server refuses to start on a value that it cannot use, and on values that contradict each other: it prints one line
+for each, without keys and passwords, and exits with 1. It warns of variables whose names are nearly one of these, of a
+\`VLLM_BASE_URL\` that does not end in \`/v1\`, and of settings that have no effect.
 
-The simulator as a program of its own (\`npm run simulator\`) also reads \`SIMULATOR_PORT\` (8000), \`SIMULATOR_HOST\`,
-\`SIMULATOR_MAX_MODEL_LEN\` and \`SIMULATOR_API_KEY\`.
+${variables(environmentSchema)}
+
+## The simulator
+
+\`npm run simulator\` starts the simulator as a program of its own. It reads these variables alone.
+
+${variables(simulatorSchema)}
 `;
+}
+
+function variables(schema: z.ZodObject): string {
+  const rows = variablesOf(schema).map(({ name, fallback, meaning }) => [
+    `\`${name}\``,
+    fallback === null ? '–' : `\`${fallback}\``,
+    meaning,
+  ]);
+  return table(['name', 'default', 'meaning'], rows);
 }

@@ -1,6 +1,7 @@
 /** The words that come before every conversation: a file, so that the operator's clinicians can own them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { startFailure } from '../startup/start-failure.ts';
 
 const BUNDLED = fileURLToPath(new URL('./system-prompt.md', import.meta.url));
 
@@ -25,5 +26,5 @@ function read(path: string): string {
 }
 
 function unusable(path: string, why: string): Error {
-  return new Error(`The system prompt ${path} cannot be used: ${why}.`);
+  return startFailure(`The system prompt ${path} cannot be used: ${why}.`);
 }

@@ -1,36 +1,42 @@
 /** The simulator as a program: `npm run simulator`. Its settings come from SIMULATOR_* and nothing else. */
-import { type SimulatorOptions, startSimulator } from './simulator.ts';
+import { helpText } from '../environment/help.ts';
+import { readVariables } from '../environment/read.ts';
+import { simulatorSchema } from '../environment/simulator.ts';
+import { answerCall } from '../startup/arguments.ts';
+import { reasonOf } from '../startup/start-failure.ts';
+import { type Simulator, startSimulator } from './simulator.ts';
 
-const DEFAULT_PORT = 8000;
+const COMMAND = 'npm run simulator';
+const PURPOSE = 'A simulator that speaks as vLLM does. Its answers mean nothing.';
+answerCall(process.argv.slice(2), COMMAND, () => helpText(COMMAND, PURPOSE, simulatorSchema));
 
-function whole(name: string): number | null {
-  const text = process.env[name]?.trim();
-  if (text === undefined || text === '') return null;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  process.stderr.write(`${name} must be a whole number, 0 or more; it is "${text}"\n`);
-  process.exit(2);
+function refuse(reasons: readonly string[]): never {
+  process.stderr.write(`simulator: could not start. ${reasons.join('\n')}\n`);
+  process.exit(1);
 }
 
-function readOptions(): SimulatorOptions {
-  const tokensPerSecond = whole('SIMULATOR_TOKENS_PER_SECOND');
-  const tokens = whole('SIMULATOR_TOKENS');
-  const firstTokenMs = whole('SIMULATOR_FIRST_TOKEN_MS');
-  const maxModelLen = whole('SIMULATOR_MAX_MODEL_LEN');
-  const apiKey = process.env.SIMULATOR_API_KEY;
-  const host = process.env.SIMULATOR_HOST;
-  return {
-    port: whole('SIMULATOR_PORT') ?? DEFAULT_PORT,
-    ...(host === undefined || host === '' ? {} : { host }),
-    ...(tokensPerSecond === null ? {} : { tokensPerSecond }),
-    ...(tokens === null ? {} : { tokens }),
-    ...(firstTokenMs === null ? {} : { firstTokenMs }),
-    ...(maxModelLen === null ? {} : { maxModelLen }),
-    ...(apiKey === undefined ? {} : { apiKey }),
-  };
+async function start(): Promise<Simulator> {
+  const read = readVariables(simulatorSchema, process.env);
+  if (read.kind === 'problems') return refuse(['The environment cannot be used.', ...read.problems]);
+  const { values } = read;
+  try {
+    return await startSimulator({
+      host: values.SIMULATOR_HOST,
+      port: values.SIMULATOR_PORT,
+      tokens: values.SIMULATOR_TOKENS,
+      tokensPerSecond: values.SIMULATOR_TOKENS_PER_SECOND,
+      firstTokenMs: values.SIMULATOR_FIRST_TOKEN_MS,
+      maxModelLen: values.SIMULATOR_MAX_MODEL_LEN,
+      ...(values.SIMULATOR_API_KEY === undefined ? {} : { apiKey: values.SIMULATOR_API_KEY }),
+    });
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === null) throw error;
+    return refuse([reason]);
+  }
 }
 
-const simulator = await startSimulator(readOptions());
+const simulator = await start();
 const line = {
   msg: 'listening',
   port: simulator.port,

@@ -19,6 +19,6 @@ export function reasonOf(error: unknown): string | null {
 }
 
 /** URLs as logs may show them. A password may hold a slash or an @ itself, so all before the last @ goes. */
-function withoutPasswords(text: string): string {
+export function withoutPasswords(text: string): string {
   return text.replaceAll(/:\/\/\S*@/g, '://***@');
 }

@@ -1,6 +1,8 @@
 // Loads uWebSockets.js. No single build of it covers every Node that we run on, so two are installed side by
 // side and the first whose binary fits this process is taken. See docs/adr/0001-uwebsockets-from-npm.md.
 
+import { startFailure } from '../startup/start-failure.ts';
+
 /** The older build's types: what they lack is missing on Node 20. */
 export type Uws = typeof import('uws-node20');
 
@@ -31,7 +33,7 @@ export async function loadUws(candidates = builds, describeHost: () => Host = th
       failures.push(error);
     }
   }
-  throw new Error(nothingFits(describeHost(), candidates), { cause: failures });
+  throw startFailure(nothingFits(describeHost(), candidates), failures);
 }
 
 function nothingFits(host: Host, candidates: readonly UwsBuild[]): string {

@@ -1,10 +1,12 @@
 /** What an operator sees of a start: on which address the server listens, and in one line why it does not. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { freePort } from '../support/free-port.ts';
 import { type Environment, runToEnd, startInstance } from '../support/instance.ts';
+import { startRedis } from '../support/redis-server.ts';
 
 const start = (environment: Environment) =>
   runToEnd('src/main.js', { PORT: '0', DATA_DIR: ':memory:', ...environment });
@@ -18,6 +20,64 @@ async function refusal(environment: Environment): Promise<string> {
   expect(`${stdout}${stderr}`).not.toMatch(/^\s+at |node:internal|file:\/\//m);
   return stderr;
 }
+
+describe('a start that is refused', () => {
+  it('names every value that it cannot use, one line each', async () => {
+    const said = await refusal({
+      PORT: 'x',
+      SESSION_IDLE_MS: '1h',
+      REDIS_URL: 'http://u:hunter2@h',
+      LOG_LEVEL: 'loud',
+    });
+    expect(said.trim().split('\n').slice(1)).toEqual([
+      'PORT=x is not a number',
+      'REDIS_URL=http://***@h is not the URL of a Redis, such as redis://127.0.0.1:6379',
+      'SESSION_IDLE_MS=1h is not a number of milliseconds; 3600000 is',
+      expect.stringMatching(/^LOG_LEVEL=loud is none of /),
+    ]);
+  });
+
+  it('says why in one line, without a password', async () => {
+    const redis = await startRedis();
+    const url = new URL(redis.url);
+    const operator = new Redis(redis.url);
+    await operator.config('SET', 'requirepass', 'right');
+    operator.disconnect();
+    const cases: readonly (readonly [Environment, RegExp])[] = [
+      [{ REDIS_URL: `redis://:hunter2@${url.host}` }, /redis store: .*WRONGPASS|invalid/i],
+      [{ DATA_DIR: '/dev/null/data' }, /ENOTDIR|not a directory/],
+      [{ AUDIT_LOG: '/dev/null/audit' }, /AUDIT_LOG=\/dev\/null\/audit cannot be written/],
+      [{ CONTEXT_STRATEGY: 'magic' }, /strategy "magic" cannot be used/],
+      [{ SYSTEM_PROMPT_FILE: '/dev/null/prompt' }, /system prompt \/dev\/null\/prompt cannot be used/],
+    ];
+    const told = await Promise.all(cases.map(([environment]) => refusal(environment)));
+    for (const [index, said] of told.entries()) {
+      expect(said).toMatch(cases[index]?.[1] ?? /^never$/);
+      expect(said.trim().split('\n')).toHaveLength(1);
+      expect(said).not.toContain('hunter2');
+    }
+    await redis.stop();
+  });
+
+  it('is an argument that it does not know; --help and --version are answered', async () => {
+    const [help, version, unknown, simulator] = await Promise.all([
+      runToEnd('src/main.js', {}, ['--help']),
+      runToEnd('src/main.js', {}, ['--version']),
+      runToEnd('src/main.js', {}, ['--port', '80']),
+      runToEnd('src/simulator/main.js', { SIMULATOR_PORT: '70000' }),
+    ]);
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('SESSION_IDLE_MS=3600000') });
+    expect(version).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^rehydra \d+\.\d+\.\d+ \(\S+\)\n$/),
+    });
+    expect(unknown).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining("'--port'") });
+    expect(simulator).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('SIMULATOR_PORT=70000 is above 65535'),
+    });
+  });
+});
 
 describe('the port of an instance', () => {
   it('is its own: a second one is refused on every address that overlaps', async () => {

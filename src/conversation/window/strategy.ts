@@ -6,6 +6,8 @@
  *   adaptive    latest turns and pinned findings stay, verbose old turns go first
  *   summary     what fell out is told by a summary that the model made
  */
+import { startFailure } from '../../startup/start-failure.ts';
+
 export interface Strategy {
   /** As it is said in reports: the parts in a fixed order. */
   readonly name: string;
@@ -45,5 +47,5 @@ export function parseStrategy(text: string): Strategy {
 }
 
 function unusable(text: string, why: string): Error {
-  return new Error(`The history strategy "${text}" cannot be used: ${why}. It is made of ${EXPECTED}.`);
+  return startFailure(`The history strategy "${text}" cannot be used: ${why}. It is made of ${EXPECTED}.`);
 }

@@ -10,10 +10,10 @@
  * cut may lose the last moments, but never tears a transaction.
  */
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
 import { type FileHealth, watchFile } from '../../embedded/file-health.ts';
 import { makeFolder } from '../../embedded/folder.ts';
+import { sleep } from '../../timers.ts';
 import { sharedScrub } from '../scrubbing.ts';
 import { isBusy, storeFailure } from './failure.ts';
 import { type Group, groupCommit } from './group.ts';

@@ -11,6 +11,7 @@
  */
 import { setImmediate } from 'node:timers';
 import type Database from 'libsql';
+import { startTimer, type Timer } from '../../timers.ts';
 import { isBusy, isReadOnly, storeClosed, storeFailure } from './failure.ts';
 
 /** Registers what shall happen once the transaction stands; forgotten if it does not. */
@@ -35,7 +36,7 @@ const BUSY_RETRY_MS = 10;
 
 export function groupCommit(db: Database.Database, failed: (cause: unknown) => void = () => {}): Group {
   let waiting: Job[] = [];
-  let retry: NodeJS.Timeout | null = null;
+  let retry: Timer | null = null;
   let closed = false;
   let isLent = false;
 
@@ -76,10 +77,10 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
     for (const job of late) job.reject(storeFailure(cause));
     waiting = [...jobs.filter((job) => !isLate(job)), ...waiting];
     if (waiting.length === 0 || closed) return;
-    retry = setTimeout(() => {
+    retry = startTimer(BUSY_RETRY_MS, () => {
       retry = null;
       next();
-    }, BUSY_RETRY_MS);
+    });
   }
 
   function flush(): void {
@@ -136,7 +137,7 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
     },
     close(): void {
       closed = true;
-      if (retry !== null) clearTimeout(retry);
+      retry?.cancel();
       flush();
       for (const job of waiting) job.reject(storeClosed());
       waiting = [];

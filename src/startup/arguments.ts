@@ -1,0 +1,34 @@
+/** The arguments of a program whose settings are environment variables: it takes `--help` and `--version` alone. */
+import { parseArgs } from 'node:util';
+import { commit, version } from '../version.ts';
+
+export type Call =
+  | { readonly kind: 'run' }
+  | { readonly kind: 'print'; readonly text: string }
+  | { readonly kind: 'wrong'; readonly text: string };
+
+export function callOf(args: readonly string[], command: string, help: () => string): Call {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } },
+    });
+    if (values.help === true) return { kind: 'print', text: help() };
+    if (values.version === true) return { kind: 'print', text: `rehydra ${version} (${commit})\n` };
+    return { kind: 'run' };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      kind: 'wrong',
+      text: `${why}\n${command} -- --help lists the settings, all of them variables\n`,
+    };
+  }
+}
+
+/** Ends the process where the call asked for no more than a text. */
+export function answerCall(args: readonly string[], command: string, help: () => string): void {
+  const call = callOf(args, command, help);
+  if (call.kind === 'run') return;
+  (call.kind === 'print' ? process.stdout : process.stderr).write(call.text);
+  process.exit(call.kind === 'print' ? 0 : 2);
+}
