@@ -3,23 +3,24 @@
  *
  * S1  Headers leave right after admission, before the queue and the first token: a waiting client hears nothing.
  * S2  A client that leaves ends the run at once; its slot is free and `aborted` has counted it.
- * S3  [DONE] ends every stream, even after an error event; only a truncated or reset one lacks it.
+ * S3  [DONE] ends every stream, even after an error event; only a truncated or reset one lacks it,
+ *     or one whose fault says so.
  */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sleep } from '../timers.ts';
 import type { Engine, Slot } from './engine.ts';
 import { faultNumber } from './faults.ts';
-import { type CutKind, runGeneration, type Step } from './generation-run.ts';
+import { type CutKind, type Delta, runGeneration, type Step } from './generation-run.ts';
 import type { Job } from './job.ts';
 import { createPause, type Pause } from './pause.ts';
 import type { PrefixCache } from './prefix-cache.ts';
 import { admissionRefused, MID_STREAM_ERROR } from './refusals.ts';
-import { sendJson, sendRefusal } from './responses.ts';
+import { sendJson, sendRefusal, sendText } from './responses.ts';
 import type { Settings } from './settings.ts';
 import { createShapes, type Shapes } from './shapes.ts';
 import type { Ending, Statistics } from './statistics.ts';
+import { createWire } from './wire.ts';
 
 export interface Hall {
   readonly settings: Settings;
@@ -34,6 +35,7 @@ interface Outcome {
 }
 
 const COMPLETED = 'completed';
+const NOTHING: Delta = { ids: [], text: '' };
 /** A reset discards what the kernel has not delivered yet; the tokens before it must arrive. */
 const BEFORE_RESET_MS = 25;
 
@@ -99,7 +101,7 @@ export async function answerJob(
       : faultNumber(job.faults, 'headers-ms');
     await pause.sleep(stall ?? 0);
     if (!pause.cancelled) {
-      const write = job.stream ? writeStream : writeWhole;
+      const write = job.stream && !job.faults.has('whole') ? writeStream : writeWhole;
       outcome = (await write(job, res, steps(), shapes, pause)) ?? outcome;
     }
   } finally {
@@ -123,12 +125,13 @@ type Writer = (
 ) => Promise<Outcome | null>;
 
 const writeStream: Writer = async (job, res, steps, shapes, pause) => {
-  const send = async (value: unknown): Promise<void> => {
-    if (pause.cancelled || res.write(`data: ${JSON.stringify(value)}\n\n`)) return;
-    await Promise.race([once(res, 'drain'), once(res, 'close')]);
-  };
-  res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
-  res.flushHeaders(); // S1
+  if (job.faults.has('page')) {
+    sendText(res, 200, '<!doctype html><html><body>Sign in to go on.</body></html>', 'text/html');
+    return { ending: 'faulted', finishReason: 'page' };
+  }
+  const wire = createWire(res, job.faults, pause);
+  const { send } = wire;
+  wire.begin(); // S1
   let isOpen = false;
   let isFirst = true;
   for await (const step of steps) {
@@ -145,6 +148,7 @@ const writeStream: Writer = async (job, res, steps, shapes, pause) => {
         await send(shapes.reasoning(step));
         break;
       case 'tokens':
+        if (job.faults.has('lost-ids') && step.text === '') break;
         await send(shapes.delta(step, isFirst));
         isFirst = false;
         break;
@@ -152,8 +156,9 @@ const writeStream: Writer = async (job, res, steps, shapes, pause) => {
         return await cutStream(step.how, res);
       case 'finish':
         await send(shapes.finish(step, step.reason, step.stopReason, isFirst));
+        if (job.faults.has('empty-finish')) await send(shapes.finish(NOTHING, '', null, false));
         if (job.usage !== 'never') await send(shapes.usage());
-        res.end('data: [DONE]\n\n'); // S3
+        await wire.end(); // S3
         return { ending: step.reason === 'abort' ? 'faulted' : COMPLETED, finishReason: step.reason };
     }
   }

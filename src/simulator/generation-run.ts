@@ -37,6 +37,7 @@ const CUTS: readonly (readonly [FaultName, CutKind])[] = [
 
 /** With no pace, this many tokens go out before sockets get a turn: enough to notice a client that leaves. */
 const TOKENS_PER_BREATH = 8;
+const HOLLOW_EVERY_MS = 10;
 
 export async function* runGeneration(job: Job, settings: Settings, pause: Pause): AsyncGenerator<Step> {
   const { faults, rest } = job;
@@ -68,6 +69,11 @@ export async function* runGeneration(job: Job, settings: Settings, pause: Pause)
     if (faultNumber(faults, 'stall-after') === index) {
       if (ids.length > 0) yield { kind: 'tokens', ids, text };
       await pause.sleep(Number.POSITIVE_INFINITY);
+    }
+    if (faultNumber(faults, 'hollow-after') === index) {
+      if (ids.length > 0) yield { kind: 'tokens', ids, text };
+      for (; !pause.cancelled; await pause.sleep(HOLLOW_EVERY_MS)) yield { kind: 'empty' };
+      return;
     }
     if (faultNumber(faults, 'pause-after') === index)
       await pause.sleep(faultNumber(faults, 'pause-ms') ?? 200);

@@ -1,6 +1,7 @@
 /** Every way a request is refused before an answer begins, in vLLM's words: status and exact body. */
+import { foreignContextError, isForeignContextError } from './context-errors.ts';
 import type { FaultPlan } from './faults.ts';
-import type { ContextErrorWording } from './settings.ts';
+import { type ContextErrorWording, isContextErrorWording } from './settings.ts';
 
 export interface Refusal {
   readonly kind: 'refusal';
@@ -65,6 +66,7 @@ export interface ContextOverrun {
 }
 
 export function contextTooLong(wording: ContextErrorWording, overrun: ContextOverrun): Refusal {
+  if (isForeignContextError(wording)) return foreignContextError(wording, overrun);
   const { maxModelLen, promptTokens, outputTokens } = overrun;
   // The tokeniser stops early, so newer servers know only a lower bound of the prompt.
   const atLeast = Math.min(promptTokens, maxModelLen - outputTokens + 1);
@@ -102,12 +104,22 @@ export function maxTokensTooLarge(maxTokens: number, maxModelLen: number): Refus
   );
 }
 
+/** As vLLM wrote errors before August 2025, and as SGLang writes them: without an `error` around them. */
+export function flattened(refusal: Refusal): Refusal {
+  const { error } = refusal.body as { readonly error?: unknown };
+  return typeof error === 'object' ? { ...refusal, body: { object: 'error', ...error } } : refusal;
+}
+
 /** The refusal that a fault asks for, or null. */
 export function plannedRefusal(plan: FaultPlan, model: string, overrun: ContextOverrun): Refusal | null {
+  const refusal = chosenRefusal(plan, model, overrun);
+  return refusal !== null && plan.has('flat') ? flattened(refusal) : refusal;
+}
+
+function chosenRefusal(plan: FaultPlan, model: string, overrun: ContextOverrun): Refusal | null {
   if (plan.has('400')) return invalidField('messages', 'Field required', 'missing');
   const wording = plan.get('400-context');
-  if (wording !== undefined)
-    return contextTooLong(wording === 'old' || wording === 'mid' ? wording : 'new', overrun);
+  if (wording !== undefined) return contextTooLong(isContextErrorWording(wording) ? wording : 'new', overrun);
   if (plan.has('401')) return unauthorized();
   if (plan.has('404')) return unknownModel(model);
   if (plan.has('429')) return refuse(429, 'Too Many Requests', 'Rate limit reached');

@@ -1,6 +1,13 @@
 /** Everything about a simulator that can be chosen when it starts. */
 
-export type ContextErrorWording = 'old' | 'mid' | 'new';
+import { type ForeignContextError, isForeignContextError } from './context-errors.ts';
+
+/** vLLM's own three, or those of another server. */
+export type ContextErrorWording = 'old' | 'mid' | 'new' | ForeignContextError;
+
+export function isContextErrorWording(word: string): word is ContextErrorWording {
+  return word === 'old' || word === 'mid' || word === 'new' || isForeignContextError(word);
+}
 
 export interface SimulatorOptions {
   /** 127.0.0.1 unless others must reach it, as in a container. */
@@ -28,6 +35,8 @@ export interface SimulatorOptions {
   /** X-Request-Id comes back as a header (vLLM's --enable-request-id-headers). */
   readonly requestIdHeaders?: boolean;
   readonly contextErrors?: ContextErrorWording;
+  /** Errors have no `error` member around them, as before August 2025. */
+  readonly flatErrors?: boolean;
   /** The metric names before the gpu_ prefix was dropped. */
   readonly oldMetricNames?: boolean;
   /** A fixed vllm:kv_cache_usage_perc instead of the one worked out from the running requests. */
@@ -62,6 +71,7 @@ export function resolveSettings(options: SimulatorOptions): Settings {
     promptTokensDetails: options.promptTokensDetails ?? false,
     requestIdHeaders: options.requestIdHeaders ?? false,
     contextErrors: options.contextErrors ?? 'new',
+    flatErrors: options.flatErrors ?? false,
     oldMetricNames: options.oldMetricNames ?? false,
     kvCacheUsage: options.kvCacheUsage ?? null,
     trimContinuation: options.trimContinuation ?? false,

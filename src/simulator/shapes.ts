@@ -56,17 +56,29 @@ function chatShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
   });
   const ids = (delta: Delta) => ({ token_ids: job.wantsIds ? delta.ids : null });
   const open = { logprobs: null, finish_reason: null };
+  const words = (text: string): object => {
+    switch (job.faults.get('text-in')) {
+      case 'refusal':
+        return { delta: { content: null, refusal: text } };
+      case 'parts':
+        return { delta: { content: [{ type: 'text', text }] } };
+      case 'message':
+        return { message: { role: 'assistant', content: text } };
+      default:
+        return { delta: { content: text } };
+    }
+  };
   const thought = job.faults.get('reasoning') === 'old' ? 'reasoning_content' : 'reasoning';
 
   return {
     opening: () =>
       chunk({ delta: { role: 'assistant', content: '' }, ...open }, { prompt_token_ids: promptIds }),
-    delta: (delta) => chunk({ delta: { content: delta.text }, ...open, ...ids(delta) }),
+    delta: (delta) => chunk({ ...words(delta.text), ...open, ...ids(delta) }),
     reasoning: (delta) => chunk({ delta: { [thought]: delta.text }, ...open, ...ids(delta) }),
     empty: () => [chunk({ delta: {}, ...open }), chunk({ delta: { content: '' }, ...open })],
     finish: (delta, reason, stopReason) =>
       chunk({
-        delta: { content: delta.text },
+        ...words(delta.text),
         logprobs: null,
         finish_reason: reason,
         stop_reason: stopReason,

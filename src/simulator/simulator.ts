@@ -16,7 +16,14 @@ import { type JobKind, readJob } from './job.ts';
 import { renderMetrics } from './metrics.ts';
 import { createPrefixCache } from './prefix-cache.ts';
 import { isObject, type JsonObject } from './prompt.ts';
-import { invalidJson, notFound, type Refusal, unauthorized, wrongContentType } from './refusals.ts';
+import {
+  flattened,
+  invalidJson,
+  notFound,
+  type Refusal,
+  unauthorized,
+  wrongContentType,
+} from './refusals.ts';
 import { sendJson, sendRefusal, sendText } from './responses.ts';
 import { resolveSettings, SIMULATOR_OWNER, type SimulatorOptions } from './settings.ts';
 import { createStatistics, type SimulatorStats } from './statistics.ts';
@@ -49,7 +56,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   function refuse(res: ServerResponse, refusal: Refusal): void {
     statistics.refused('other');
-    sendRefusal(res, refusal);
+    sendRefusal(res, settings.flatErrors ? flattened(refusal) : refusal);
   }
 
   async function generate(api: JobKind, req: IncomingMessage, res: ServerResponse): Promise<void> {

@@ -42,6 +42,18 @@ export function describeWithFaults(
       ['400-context=old', 'context_length_exceeded', false, 0],
       ['400-context=mid', 'context_length_exceeded', false, 0],
       ['400-context=new', 'context_length_exceeded', false, 0],
+      ['400-context=output', 'context_length_exceeded', false, 0],
+      ['400-context=sglang', 'context_length_exceeded', false, 0],
+      ['400-context=llama.cpp', 'context_length_exceeded', false, 0],
+      ['400-context=tgi', 'context_length_exceeded', false, 0],
+      ['400-context=openai', 'context_length_exceeded', false, 0],
+      ['400-context=old,flat', 'context_length_exceeded', false, 0],
+      ['404,flat', 'model_not_found', false, 0],
+      ['503,flat', 'upstream_unavailable', true, 0],
+      ['tokens=0', 'upstream_empty', true, 0],
+      ['reasoning=new,tokens=0', 'upstream_empty', true, -1],
+      ['finish=content_filter', 'content_filtered', false, -1],
+      ['page', 'upstream_incompatible', false, 0],
     ])('%s is %s', async (fault, code, retryable, chunkCount) => {
       const { result, chunks, lateChunks } = await hear(getGenerator(), { fault });
       expect(result).toMatchObject({ kind: 'failed', code, retryable });
@@ -55,6 +67,8 @@ export function describeWithFaults(
       ['stall-headers', 'first_token_timeout', { firstTokenMs: 300 }],
       ['stall-first', 'first_token_timeout', { firstTokenMs: 300 }],
       ['stall-after=3', 'inter_token_timeout', { interTokenMs: 300 }],
+      ['hollow-after=0', 'first_token_timeout', { firstTokenMs: 300 }],
+      ['hollow-after=3', 'inter_token_timeout', { interTokenMs: 300 }],
       ['tps=20,tokens=500', 'total_timeout', { totalMs: 900 }],
     ])('%s is %s, and the upstream request is closed', async (fault, code, limit) => {
       const hasty = make({
@@ -81,6 +95,20 @@ export function describeWithFaults(
       'pause-after=3,pause-ms=50',
       'headers-ms=30,first-token-ms=30',
       'no-ids',
+      'lost-ids',
+      'line-end=cr',
+      'line-end=crlf',
+      'comments',
+      'last-event=line',
+      'last-event=bare',
+      'open-after-done',
+      'empty-finish',
+      'second-choice',
+      'text-in=refusal',
+      'text-in=parts',
+      'text-in=message',
+      'content-type=text/plain',
+      'whole',
     ])('%s gives the whole text', async (fault) => {
       const odd = await hear(getGenerator(), { fault });
       expect(odd.result).toMatchObject({ kind: 'completed' });
@@ -224,6 +252,20 @@ export function describeWithFaults(
         expect(rest.chunks.every((chunk) => chunk.tokenIds === undefined)).toBe(true);
         expect(getSimulator().stats().recent.at(-1)?.api).toBe('chat');
       }
+    });
+
+    test('from every stored prefix gives exactly the rest, where the server loses ids', async () => {
+      const fault = 'tokens=60,lost-ids';
+      const messages: readonly Message[] = [{ role: 'user', content: 'Since – today 🩺 I have a fever ✓.' }];
+      const whole = await hear(getGenerator(), { fault, messages });
+      for (let count = 1; count < whole.chunks.length; count += 1) {
+        const prefix = storedAfter(whole.chunks, count);
+        const rest = await hear(getGenerator(), { fault, messages, prefix });
+        expect(prefix.text + rest.text).toBe(whole.text);
+      }
+      const lost = whole.chunks.findIndex((chunk) => chunk.tokenIds === undefined);
+      expect(lost).toBeGreaterThan(0);
+      expect(whole.chunks.slice(lost).every((chunk) => chunk.tokenIds === undefined)).toBe(true);
     });
 
     test('after each kind of break the retry completes the text', async () => {
