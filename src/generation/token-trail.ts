@@ -6,6 +6,8 @@
  *     stored without it, the half would be lost or doubled at the seam.
  * T2  From the first text without ids, or the first reasoning, no id is given any more: a trail with a hole
  *     is worse than none, and /v1/completions would go on thinking aloud inside the answer.
+ * T4  Ids that are fewer than the tokens which the server counts end the trail as well: vLLM before 0.12 loses the
+ *     ids of chunks that it does not send because they hold no text yet.
  * T3  The ids of a natural end are not given: they hold the end token, and nothing sensible follows it.
  */
 import type { UpstreamChunk } from './upstream-chunk.ts';
@@ -27,12 +29,16 @@ export function createTokenTrail(trusted: boolean): TokenTrail {
   let whole = trusted;
   let waiting: number[] = [];
   let promptTokenIds: readonly number[] | null = null;
+  let heardIds = 0;
 
   return {
     follow(chunk) {
       promptTokenIds = chunk.promptTokenIds ?? promptTokenIds;
       if (chunk.reasoning !== '' || (chunk.text !== '' && chunk.tokenIds === null)) whole = false; // T2
       if (chunk.finishReason === 'stop') whole = false; // T3
+      heardIds += chunk.tokenIds?.length ?? 0;
+      const counted = chunk.text === '' ? 0 : (chunk.usage?.completion_tokens ?? 0);
+      if (heardIds < counted) whole = false; // T4
       if (!whole) return NOTHING;
       for (const id of chunk.tokenIds ?? []) waiting.push(id);
       if (chunk.text === '') return NOTHING; // T1

@@ -40,7 +40,8 @@ export function planCall(request: GenerationRequest, context: CallContext): Plan
     ...context.extraBody,
     model: context.model,
     stream: true,
-    stream_options: { include_usage: true },
+    // Where ids are asked for, the usage so far comes with each chunk: it shows whether ids were lost.
+    stream_options: { include_usage: true, ...(stop.length > 0 ? {} : { continuous_usage_stats: true }) },
     temperature: context.temperature,
     session_id: request.sessionId,
     ...(stop.length > 0 ? { stop } : {}),

@@ -45,7 +45,7 @@ export function createShapes(input: ShapeInput): Shapes {
 
 function chatShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
   const promptIds = job.wantsIds ? job.promptIds : null;
-  const chunk = (choice: object, more: object = {}): unknown => ({
+  const chunk = (choice: object, more: object = {}): object => ({
     id,
     object: 'chat.completion.chunk',
     created: createdS,
@@ -71,8 +71,10 @@ function chatShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
   const thought = job.faults.get('reasoning') === 'old' ? 'reasoning_content' : 'reasoning';
 
   return {
-    opening: () =>
-      chunk({ delta: { role: 'assistant', content: '' }, ...open }, { prompt_token_ids: promptIds }),
+    opening: () => ({
+      ...chunk({ delta: { role: 'assistant', content: '' }, ...open }, { prompt_token_ids: promptIds }),
+      ...(job.usage === 'every-chunk' ? { usage: usageJson({ ...usage(), completionTokens: 0 }) } : {}),
+    }),
     delta: (delta) => chunk({ ...words(delta.text), ...open, ...ids(delta) }),
     reasoning: (delta) => chunk({ delta: { [thought]: delta.text }, ...open, ...ids(delta) }),
     empty: () => [chunk({ delta: {}, ...open }), chunk({ delta: { content: '' }, ...open })],
@@ -84,7 +86,7 @@ function chatShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
         stop_reason: stopReason,
         ...ids(delta),
       }),
-    usage: () => ({ ...(chunk({}) as object), choices: [], usage: usageJson(usage()) }),
+    usage: () => ({ ...chunk({}), choices: [], usage: usageJson(usage()) }),
     whole: (text, tokenIds, reason, stopReason) => ({
       id,
       object: 'chat.completion',

@@ -91,6 +91,34 @@ describe('a request', () => {
     expect(reply.status).toBe(502);
     expect(problemOf(reply)).toMatchObject({ code: 'upstream_rejected', retryable: false });
   });
+
+  it.each([
+    ['tokens=0', 'upstream_empty', 502, true],
+    ['finish=content_filter', 'content_filtered', 422, false],
+    ['page', 'upstream_incompatible', 502, false],
+    ['400-context=old,flat', 'context_length_exceeded', 413, false],
+  ])(
+    'a request whose answer fails by %s gets %s over HTTP, and so does the socket',
+    async (fault, code, status, retryable) => {
+      const reply = await send(one, { chief_complaint: `[[fault:${fault}]] chest pain` });
+      expect(reply.status).toBe(status);
+      expect(problemOf(reply)).toMatchObject({ code, retryable });
+      const client = await TestClient.greet(one.url);
+      client.message('m', `[[fault:${fault}]] chest pain`);
+      const frame = await client.waitForType('turn.failed');
+      expect(frame).toMatchObject({ error: { code, retryable } });
+      client.send({ type: 'close' });
+      await client.closed;
+    },
+  );
+
+  it.each([
+    ['without a word', 'tokens=0,times=2'],
+    ['too long for the model', '400-context=old,flat,times=3'],
+  ])('a request whose answer is at first %s gets a later one', async (_, fault) => {
+    const reply = await ask(one.http, { chief_complaint: `[[fault:${fault}]] chest pain` });
+    expect(reply.protocol).toContain('You said');
+  });
 });
 
 describe('a session whose turn runs', () => {

@@ -28,7 +28,7 @@ describe('the call', () => {
       body: {
         model: 'm',
         stream: true,
-        stream_options: { include_usage: true },
+        stream_options: { include_usage: true, continuous_usage_stats: true },
         return_token_ids: true,
         max_tokens: 100,
         session_id: 's',
@@ -163,6 +163,16 @@ describe('the trail of ids', () => {
     trail.follow(chunk('a', [1]));
     expect(trail.follow(chunk('b', null))).toEqual({});
     expect(trail.follow(chunk('c', [3]))).toEqual({});
+  });
+
+  test('the trail of ids ends where the server counts more tokens than it has given ids', () => {
+    const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 3, completion_tokens } });
+    const trail = createTokenTrail(true);
+    expect(trail.follow(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
+    expect(trail.follow(chunk('', [2], usage(2)))).toEqual({});
+    expect(trail.follow(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
+    expect(trail.follow(chunk('🩺', [6], usage(6)))).toEqual({});
+    expect(trail.follow(chunk('c', [7], usage(7)))).toEqual({});
   });
 
   test('reasoning ends it for good', () => {
