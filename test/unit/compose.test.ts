@@ -3,13 +3,14 @@ import { createRequire } from 'node:module';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { environmentSchema } from '../../src/config.ts';
 
 interface Service {
   readonly image?: string;
-  readonly build?: string;
+  readonly build?: { readonly context: string; readonly args?: Readonly<Record<string, string>> };
   readonly command?: readonly string[];
   readonly depends_on?: readonly string[] | Readonly<Record<string, { readonly condition: string }>>;
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string | null>>;
   readonly healthcheck?: { readonly test?: readonly string[] };
   readonly profiles?: readonly string[];
   readonly ports?: readonly string[];
@@ -55,6 +56,30 @@ describe('docker-compose.yml', () => {
     );
     validate(compose);
     expect(validate.errors ?? []).toEqual([]);
+  });
+
+  it('passes on every setting that it does not set itself, and none that does not exist', () => {
+    const settings = Object.keys(environmentSchema.shape).filter((name) => name !== 'DATA_DIR');
+    for (const [, { environment }] of instances) {
+      expect(Object.keys(environment!).sort()).toEqual(settings.sort());
+      const own = Object.entries(environment!).filter(([, value]) => value !== null);
+      expect(own.map(([name]) => name).sort()).toEqual([
+        'DATABASE_URL',
+        'DRAIN_MS',
+        'HOST',
+        'INSTANCE_ID',
+        'PORT',
+        'REDIS_URL',
+        'TRUST_PROXY',
+        'VLLM_BASE_URL',
+      ]);
+    }
+  });
+
+  it('names the commit of the image to its build', () => {
+    for (const { build } of Object.values(services).filter(({ image }) => image === 'rehydra'))
+      expect(build).toEqual({ context: '.', args: { BUILD_COMMIT: `\${BUILD_COMMIT:-unknown}` } });
+    expect(dockerfile).toMatch(/^ARG BUILD_COMMIT$/m);
   });
 
   it('counts clients by what its balancer says, which is nothing that a client said', () => {
