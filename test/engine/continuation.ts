@@ -85,7 +85,13 @@ export function describeContinuation(): void {
         // The budget of what is left is estimated, so that the end may lie a few words away.
         if (length >= whole.text.length * 0.8 && text.slice(0, length) === whole.text.slice(0, length))
           exact += 1;
-        if (prefix.text.length > 20) expect(rest.text.startsWith(prefix.text.slice(0, 20))).toBe(false);
+        const opening = prefix.text.slice(0, 20);
+        // A small model may repeat itself, uncut too.
+        const repeatsItself = whole.text
+          .slice(prefix.text.length)
+          .trimStart()
+          .startsWith(opening.trimStart());
+        if (opening.length === 20 && !repeatsItself) expect(rest.text.startsWith(opening)).toBe(false);
       }
       return exact;
     }

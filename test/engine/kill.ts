@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReconnectingClient, Said } from '../support/reconnecting-client.ts';
 import { killGroup } from './engine-process.ts';
 import { answered, ask, type Rehydra, resumed, shown, startRehydra } from './rehydra.ts';
+import { readCounters } from './server-counters.ts';
 import { engine } from './target.ts';
 
 const TOKENS = 200;
+const CLIENTS_MAX = 16;
 const QUESTION = 'I have chest pain – and diabetes ✓.';
 
 export function describeKill(): void {
@@ -41,9 +43,17 @@ export function describeKill(): void {
     test.skipIf(engine.pid === null || engine.secondUrl === null)(
       'of the engine: the other replica finishes the answer',
       async ({ annotate }) => {
-        const clients = await Promise.all(Array.from({ length: 4 }, () => rehydra.connect()));
-        const said = clients.map((client) => ask(client, QUESTION, TOKENS));
-        await Promise.all(clients.map((client, index) => shown(client, said[index]!, reference.length / 5)));
+        const clients: ReconnectingClient[] = [];
+        const said: Said[] = [];
+        // Which replica answers a session is the instance's choice: clients come until the first one has work.
+        for (let busy = false; !busy && clients.length < CLIENTS_MAX; ) {
+          const client = await rehydra.connect();
+          const question = ask(client, QUESTION, TOKENS);
+          clients.push(client);
+          said.push(question);
+          await shown(client, question, 20);
+          busy = ((await readCounters(engine.url))?.running ?? 1) > 0;
+        }
         killEngine();
         await Promise.all(clients.map((client, index) => expectWhole(client, said[index]!, 0)));
         const moved = clients.filter((client, index) => resumed(client, said[index]!) > 0).length;
@@ -70,12 +80,20 @@ export function describeKill(): void {
     async function expectWhole(client: ReconnectingClient, said: Said, resumedAtLeast = 1): Promise<void> {
       const turn = await answered(client, said);
       expect(turn.outcome).toMatchObject({ kind: 'completed' });
-      expect(turn.text).toBe(reference);
+      expectSameText(turn.text, reference);
       expect(resumed(client, said)).toBeGreaterThanOrEqual(resumedAtLeast);
       expect(client.violations).toEqual([]);
       client.stop();
     }
   });
+}
+
+/** By ids to the last character. By text the tokens that are left are an estimate, so the end may lie elsewhere. */
+function expectSameText(text: string, reference: string): void {
+  if (engine.gives.ids) return expect(text).toBe(reference);
+  const length = Math.min(text.length, reference.length);
+  expect(text.slice(0, length)).toBe(reference.slice(0, length));
+  expect(length).toBeGreaterThan(reference.length * 0.6);
 }
 
 function killEngine(): void {
