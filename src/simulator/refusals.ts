@@ -98,8 +98,8 @@ export function contextTooLong(wording: ContextErrorWording, overrun: ContextOve
 
 export function maxTokensTooLarge(maxTokens: number, maxModelLen: number): Refusal {
   return badRequest(
-    `max_tokens=${maxTokens} cannot be greater than max_model_len=${maxModelLen}. ` +
-      'Please request fewer output tokens.',
+    `max_tokens=${maxTokens} cannot be greater than max_model_len=max_total_tokens=${maxModelLen}. ` +
+      `Please request fewer output tokens. (parameter=max_tokens, value=${maxTokens})`,
     'max_tokens',
   );
 }

@@ -152,7 +152,7 @@ function judge(answer: ServerAnswer, rest: string, whole: string): Continuation 
 }
 
 function told(answer: { readonly status: number; readonly body: string }): string {
-  return `${answer.status} \`${answer.body.replace(/\s+/g, ' ').replaceAll('|', '¦').slice(0, 220)}\``;
+  return `${answer.status} \`${answer.body.replace(/\s+/g, ' ').replaceAll('|', '¦').replaceAll('`', "'").slice(0, 220)}\``;
 }
 
 async function refusal(
