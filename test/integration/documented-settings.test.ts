@@ -1,0 +1,130 @@
+/**
+ * Every documented variable of the environment reaches the configuration, and a running service reads every part of
+ * the configuration: a variable that is documented and dropped on either way fails here.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Config, environmentSchema, readConfig } from '../../src/config.ts';
+import { startService } from '../../src/service.ts';
+import { openLog } from '../../src/telemetry/log.ts';
+import { TestClient } from '../support/client.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'rehydra-settings-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const KEY = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
+const keysFile = join(folder, 'keys');
+writeFileSync(keysFile, KEY);
+
+/** For each variable a value that is not its default; where others must be set for it to matter, these come before. */
+const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string, string>>, string]>> = {
+  HOST: '0.0.0.0',
+  PORT: '8081',
+  REDIS_URL: 'redis://127.0.0.1:1',
+  REDIS_ALLOW_EVICTION: '1',
+  DATA_DIR: folder,
+  DATABASE_URL: 'postgres://127.0.0.1:1/a',
+  ARCHIVE_RETENTION_DAYS: '8',
+  DATA_KEYS: KEY,
+  DATA_KEYS_FILE: keysFile,
+  DATA_PLAIN: [{ DATA_KEYS: KEY }, 'refuse'],
+  STORE_ROLLOUT: [{ STORE_ROLLOUT_URL: 'redis://127.0.0.1:1' }, '5'],
+  STORE_ROLLOUT_URL: 'redis://127.0.0.1:1',
+  VLLM_BASE_URL: 'http://127.0.0.1:1/v1',
+  VLLM_MODEL: 'm',
+  VLLM_API_KEY: 'k',
+  VLLM_EXTRA_BODY: '{"top_k":1}',
+  INSTANCE_ID: 'two',
+  SESSION_IDLE_MS: '3600001',
+  SESSION_ABSOLUTE_MS: '14400001',
+  SESSION_WARN_MS: '60001',
+  SESSIONS_MAX: '7',
+  SESSIONS_PER_USER_MAX: '7',
+  RATE_CONNECTIONS_PER_MINUTE: '7',
+  RATE_REQUESTS_PER_MINUTE: '7',
+  RATE_MESSAGES_PER_MINUTE: '7',
+  RATE_GUESSES_PER_MINUTE: '7',
+  TRUST_PROXY: '1',
+  TRUST_PROXY_HEADER: 'forwarded',
+  OVERLAP_POLICY: 'reject',
+  QUEUE_MAX: '7',
+  FRAME_LOG_MAX: '7',
+  LEASE_MS: '3001',
+  HIBERNATE_MS: '5001',
+  GENERATION_FIRST_TOKEN_MS: '60001',
+  GENERATION_INTER_TOKEN_MS: '15001',
+  GENERATION_TOTAL_MS: '300001',
+  GENERATION_ATTEMPTS: '7',
+  GENERATION_MAX_TOKENS: '7',
+  CONTEXT_STRATEGY: 'window:7',
+  HISTORY_MAX_TOKENS: '700',
+  SYSTEM_PROMPT_FILE: keysFile,
+  SIMULATOR_TOKENS: '7',
+  SIMULATOR_TOKENS_PER_SECOND: '7',
+  SIMULATOR_FIRST_TOKEN_MS: '7',
+  FLUSH_MS: '7',
+  DRAIN_MS: '7',
+  AUDIT_LOG: join(folder, 'audit'),
+  LOG_LEVEL: 'debug',
+};
+
+/** What the process reads before it starts the service, or after: src/main.ts. */
+const READ_BY_MAIN: readonly string[] = ['warnings', 'logLevel'];
+
+const configured = (environment: Readonly<Record<string, string>>): unknown => {
+  const { warnings: _, ...config } = readConfig({ INSTANCE_ID: 'one', ...environment });
+  return config;
+};
+
+/** A copy of the configuration that notes which of its parts are read. */
+function watched(config: Config): { readonly config: Config; readonly unread: () => readonly string[] } {
+  const unread = new Set<string>();
+  const watch = (value: unknown, path: string): unknown => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    const copy = Object.fromEntries(
+      Object.entries(value).map(([key, part]) => {
+        const at = path === '' ? key : `${path}.${key}`;
+        unread.add(at);
+        return [key, watch(part, at)];
+      }),
+    );
+    return new Proxy(copy, {
+      get(target, key) {
+        unread.delete(path === '' ? String(key) : `${path}.${String(key)}`);
+        return Reflect.get(target, key);
+      },
+    });
+  };
+  return { config: watch(config, '') as Config, unread: () => [...unread] };
+}
+
+describe('documented variables of the environment', () => {
+  it('each has a value here, and nothing else has', () => {
+    expect(Object.keys(VALUES).toSorted()).toEqual(Object.keys(environmentSchema.shape).toSorted());
+  });
+
+  it.each(Object.keys(VALUES))('%s changes the configuration', (name) => {
+    const given = VALUES[name] ?? '';
+    const [before, value] = typeof given === 'string' ? [{}, given] : given;
+    expect(configured({ ...before, [name]: value })).not.toEqual(configured(before));
+  });
+
+  it('every part of the configuration is read by a service that serves a turn', async () => {
+    const environment = {
+      PORT: '0',
+      DATA_DIR: ':memory:',
+      DRAIN_MS: '1000',
+      SIMULATOR_TOKENS_PER_SECOND: '0',
+    };
+    const { config, unread } = watched(readConfig({ ...environment, DATA_KEYS: KEY, LOG_LEVEL: 'silent' }));
+    const service = await startService(config, openLog('silent', 'settings'));
+    const client = await TestClient.greet(`ws://127.0.0.1:${service.port}/v1/session`);
+    client.message('m', 'chest pain');
+    await client.completed('m');
+    await client.close();
+    await service.drain();
+    expect(unread().filter((path) => !READ_BY_MAIN.includes(path))).toEqual([]);
+  });
+});
