@@ -1,5 +1,6 @@
 /** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
 import OpenAI, { APIError } from 'openai';
+import { Agent } from 'undici';
 import { LONGEST_NODE_TIMER_MS, startTimer } from '../timers.ts';
 import { readAnswerBody } from './event-stream.ts';
 import type { UpstreamCall } from './upstream-call.ts';
@@ -35,6 +36,9 @@ const REFUSAL_MAX_MS = 1_000;
 /** A connection serves the next request only if the body has ended; most end right after [DONE]. */
 const LAST_BYTES_MS = 100;
 
+/** By default undici gives up after five minutes of silence. How long a model may think is for the watchdog to say. */
+const unhurried: object = { dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) };
+
 export function createUpstream(options: UpstreamOptions): Upstream {
   const client = new OpenAI({
     baseURL: options.baseUrl,
@@ -51,7 +55,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     // A patient's words go to the configured server or nowhere. Not 'error': with it, undici 6 (Node 20) keeps
     // nothing that holds the request's AbortController; once it is collected an abort is lost, and the engine
     // goes on generating for nobody. 'manual' refuses a redirect as well (3xx is no success) and keeps it.
-    fetchOptions: { redirect: 'manual' },
+    fetchOptions: { redirect: 'manual', ...unhurried },
     fetch: async (url, init) => withWholeRefusal(await fetch(url, init)),
   });
   let kept: Promise<ModelCard> | null = null;
