@@ -141,7 +141,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const retryAfterMs = () => Math.ceil(100 + Math.random() * 1_900);
   const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
   const limits = openLimits(config.limits, metrics.limited);
-  const upstream = simulator === null ? baseUrls.map(withoutSecrets).join(',') : 'simulator';
+  const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
   const server = await createServer(
     {
       greet,
@@ -218,12 +218,6 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     drain: stop,
     reopenAudit: () => audit?.reopen(),
   };
-}
-
-/** Of a URL, what may be shown: neither credentials nor a query, which may hold a key. */
-function withoutSecrets(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return `${origin}${pathname}`;
 }
 
 function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
