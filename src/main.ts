@@ -39,9 +39,17 @@ function leave(code: number): void {
 let service: Service | null = null;
 let leaving = false;
 
+/** Beyond the drain time: closing waits for stores and model servers that no longer answer, each for a bounded while. */
+const CLOSE_WITHIN_MS = 10_000;
+
 async function drainAndLeave(code: number): Promise<void> {
   if (leaving) return leave(1);
   leaving = true;
+  const withinMs = config.drainMs + CLOSE_WITHIN_MS;
+  setTimeout(() => {
+    log.error({ withinMs }, 'drain takes too long, leaving without its end');
+    leave(1);
+  }, withinMs);
   try {
     await service?.drain();
     log.info('drained');

@@ -4,6 +4,7 @@
  */
 import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
 import { createAnalytics } from './analytics/analytics.ts';
+import { logHealth } from './analytics/health-log.ts';
 import { measuredArchive } from './analytics/measured-archive.ts';
 import { measuredGenerator } from './analytics/measured-generator.ts';
 import { measuredStore } from './analytics/measured-store.ts';
@@ -195,16 +196,17 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   await members.beat();
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
+  const stopHealthLog = logHealth({ store, archive, log, after: clock.after });
   const stop = async (): Promise<void> => {
     draining = true;
+    stopHealthLog();
     await drain({ server, directory, sweeper, members, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
-    await generator.close();
-    await simulator?.close();
     stopRetention();
-    await archive.close();
-    await store.close();
-    await audit?.close();
+    // One that cannot be closed must not keep the others open: the lock of the store's folder is among them.
+    const closing = [generator, simulator, archive, store, audit].map(async (one) => one?.close());
+    const failed = (await Promise.allSettled(closing)).find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   };
   const port = await server.listen(config.host, config.port).catch(async (error: unknown) => {
     // It is a member already: the sessions that it claimed would wait for their leases to run out.

@@ -27,6 +27,12 @@ export interface OpenDatabase {
   keepErasuresOut(tx: Transaction<Tables>): Promise<void>;
   /** After it, no byte of a row that was deleted before it is in the files of the tables. Reads all that stays. */
   scrub(): Promise<void>;
+  /** The schema stands: everything from here on runs in transactions. */
+  migrated(): void;
+  /** A statement failed; what it says of the database is remembered until `trouble` finds otherwise. */
+  failed(cause: unknown): void;
+  /** Null where the database takes writes, else the reason in words for an operator. Rejects where it does not answer. */
+  trouble(): Promise<string | null>;
   /** Gives the room of deleted rows back, in passing. */
   tidy(): Promise<void>;
   close(): Promise<void>;

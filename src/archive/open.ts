@@ -2,7 +2,6 @@
  * The archive in SQL: PostgreSQL where there is a URL of one, else a file of its own in the data folder. Read next:
  * `writes.ts` and `search.ts` for what is done, `engine.ts` for what differs, `scrubber.ts` for what erasing means.
  */
-import { sql } from 'kysely';
 import type { SealingKeys } from '../sealing/keys.ts';
 import { sleep } from '../timers.ts';
 import type { Archive } from './archive.ts';
@@ -57,6 +56,7 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
     try {
       return await work();
     } catch (cause) {
+      engine.failed(cause);
       throw archiveFailure(cause);
     }
   }
@@ -80,6 +80,7 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
 
   try {
     await migrate(engine);
+    engine.migrated();
     // An erasure was interrupted. Where it can't be finished now, its note stays, and the archive is of use without.
     await scrubber.scrub().catch(() => {});
   } catch (cause) {
@@ -120,8 +121,8 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
         return retired;
       }),
     health: () =>
-      ask(() => sql`SELECT n FROM archived_sessions LIMIT 1`.execute(db), HEALTH_WITHIN_MS).then(
-        () => true,
+      ask(() => engine.trouble(), HEALTH_WITHIN_MS).then(
+        (trouble) => trouble === null,
         () => false,
       ),
     close,

@@ -94,6 +94,16 @@ export function openPostgres(databaseUrl: string): OpenDatabase {
           await sql`SELECT pg_advisory_unlock(${TURN})`.execute(connection);
         }
       }),
+    migrated() {},
+    failed() {},
+    async trouble() {
+      // A standby, or a server whose operator stopped writes because its disk is full.
+      const { rows } = await sql<{ read_only: string }>`SELECT current_setting('transaction_read_only')
+        AS read_only FROM (SELECT n FROM archived_sessions LIMIT 1) AS one RIGHT JOIN (SELECT 1) AS always ON true`.execute(
+        db,
+      );
+      return rows[0]?.read_only === 'on' ? 'PostgreSQL is read-only' : null;
+    },
     async tidy() {
       await sql`VACUUM archived_sessions, archived_lines, archived_turns`.execute(db);
     },

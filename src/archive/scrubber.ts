@@ -28,7 +28,9 @@ export function createScrubber(engine: Engine): Scrubber {
     const noted = await notes(engine.db);
     if (noted.length === 0) return;
     await engine.scrub();
-    await engine.db.deleteFrom('archive_erasures').where('id', 'in', noted).execute();
+    await engine.db
+      .transaction()
+      .execute((tx) => tx.deleteFrom('archive_erasures').where('id', 'in', noted).execute());
   }
 
   return {

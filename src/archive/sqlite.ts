@@ -6,22 +6,32 @@
  *  Q2  `:memory:` is a new database per open; `:memory:name` is shared by all who say the same name.
  *  Q3  A scrub reads and writes the whole file, so it runs in a thread of its own while this connection stands by:
  *      the archive's callers wait, the event loop does not.
+ *  Q4  The write lock is taken by BEGIN IMMEDIATE, run by `exec` and tried again for a while; nothing writes outside of a
+ *      transaction. A prepared statement that finds the file locked stays "in progress" in libsql, and every later COMMIT
+ *      of the connection fails because of it.
  *
  * Deleted bytes stay in three places in spite of secure_delete: pages that were split keep copies in their unused
  * middle, FTS5 keeps words as separators between its pages, and the write-ahead log keeps everything. So a scrub
  * builds the full-text index anew, rewrites the file, and empties the log.
  */
-import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { CompiledQuery, type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
+import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
 import Database from 'libsql';
+import { watchFile } from '../embedded/file-health.ts';
+import { makeFolder } from '../embedded/folder.ts';
 import type { OpenDatabase, Spelling } from './engine.ts';
 import { notScrubbed } from './failure.ts';
 import type { Tables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
+/** Less than an owner waits for its archive. */
+const BEGIN_WITHIN_MS = 2_000;
+const LOCK_RETRY_MS = 25;
+/** As much as a conversation needs. */
+const PROBE = 'x'.repeat(65_536);
 const WAL_RETRY_MS = 10;
 
 const SPELLING: Spelling = {
@@ -76,13 +86,21 @@ export function openSqlite(dataDir: string): OpenDatabase {
     known.handles += 1;
     return known.engine;
   }
-  if (!inMemory) mkdirSync(path.dirname(name), { recursive: true, mode: 0o700 });
+  if (!inMemory) makeFolder(path.dirname(name));
   const raw = connect(inMemory ? ':memory:' : name);
   const db = new Kysely<Tables>({ dialect: dialectOf(raw) });
+  const probe = () =>
+    db.transaction().execute(async (tx) => {
+      await tx.insertInto('archive_erased').values({ who: PROBE, until: 0 }).execute();
+      await tx.deleteFrom('archive_erased').where('who', '=', PROBE).execute();
+    });
   const engine: OpenDatabase = {
     kind: 'sqlite',
     db,
     spelling: SPELLING,
+    ...watchFile({ file: inMemory ? null : name, probe }),
+    // From here on transactions wait for locks, without blocking the event loop.
+    migrated: () => void raw.pragma('busy_timeout = 0'),
     // There is one transaction at a time.
     async keepErasuresOut() {},
     scrub: () => (inMemory ? Promise.resolve() : db.connection().execute(() => scrubFile(name))),
@@ -120,11 +138,33 @@ function turnToWal(raw: Database.Database): void {
       raw.pragma('journal_mode = WAL');
       return;
     } catch (cause) {
-      const isBusy = cause instanceof Error && 'code' in cause && cause.code === 'SQLITE_BUSY';
-      if (!isBusy || waitedMs >= LOCK_WAIT_MS) throw cause;
+      if (!isBusy(cause) || waitedMs >= LOCK_WAIT_MS) throw cause;
       Atomics.wait(sleeper, 0, 0, WAL_RETRY_MS);
     }
   }
+}
+
+/** After some failures (disk full) SQLite has rolled back already; a second ROLLBACK would hide the first error. */
+function rollback(raw: Database.Database): void {
+  if (raw.inTransaction) raw.exec('ROLLBACK');
+}
+
+async function begin(raw: Database.Database): Promise<void> {
+  const deadlineMs = performance.now() + BEGIN_WITHIN_MS;
+  for (;;) {
+    try {
+      rollback(raw);
+      raw.exec('BEGIN IMMEDIATE');
+      return;
+    } catch (cause) {
+      if (!isBusy(cause) || performance.now() > deadlineMs) throw cause;
+      await sleep(LOCK_RETRY_MS);
+    }
+  }
+}
+
+function isBusy(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY');
 }
 
 /** kysely's own dialect for better-sqlite3, whose interface libsql has, but for two things. */
@@ -138,12 +178,9 @@ function dialectOf(raw: Database.Database): Dialect {
       return Object.defineProperty(own.createAdapter(), 'supportsTransactionalDdl', { value: true });
     },
     createDriver: () => {
-      // A transaction that begins as a reader and turns writer fails at once where another process wrote meanwhile.
-      const begin = CompiledQuery.raw('BEGIN IMMEDIATE');
       return Object.assign(own.createDriver(), {
-        beginTransaction: async (connection: { executeQuery(query: CompiledQuery): Promise<unknown> }) => {
-          await connection.executeQuery(begin);
-        },
+        beginTransaction: () => begin(raw),
+        rollbackTransaction: async () => rollback(raw),
       });
     },
   };

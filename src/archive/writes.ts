@@ -104,17 +104,19 @@ export async function eraseUser(tx: Tx, ink: Ink, userId: string, until: number)
 /** In small transactions, so that nobody waits long behind a year of conversations. */
 export async function retire(db: Kysely<Tables>, before: number): Promise<number> {
   for (let retired = 0; ; ) {
-    const { numDeletedRows } = await db
-      .deleteFrom('archived_sessions')
-      .where('n', 'in', (old) =>
-        old
-          .selectFrom('archived_sessions')
-          .select('n')
-          .where('ended_at', '<', Math.ceil(before))
-          .orderBy('ended_at')
-          .limit(RETIRED_PER_TRANSACTION),
-      )
-      .executeTakeFirstOrThrow();
+    const { numDeletedRows } = await db.transaction().execute((tx) =>
+      tx
+        .deleteFrom('archived_sessions')
+        .where('n', 'in', (old) =>
+          old
+            .selectFrom('archived_sessions')
+            .select('n')
+            .where('ended_at', '<', Math.ceil(before))
+            .orderBy('ended_at')
+            .limit(RETIRED_PER_TRANSACTION),
+        )
+        .executeTakeFirstOrThrow(),
+    );
     if (numDeletedRows === 0n) return retired;
     retired += Number(numDeletedRows);
   }
