@@ -6,6 +6,7 @@ import { authority } from './startup/address.ts';
 import { answerCall } from './startup/arguments.ts';
 import { reasonOf } from './startup/start-failure.ts';
 import { openLog } from './telemetry/log.ts';
+import { startTimer } from './timers.ts';
 import { commit, version } from './version.ts';
 
 const PURPOSE = 'Rehydra: conversations with a language model that outlive their servers.';
@@ -46,10 +47,10 @@ async function drainAndLeave(code: number): Promise<void> {
   if (leaving) return leave(1);
   leaving = true;
   const withinMs = config.drainMs + CLOSE_WITHIN_MS;
-  setTimeout(() => {
+  startTimer(withinMs, () => {
     log.error({ withinMs }, 'drain takes too long, leaving without its end');
     leave(1);
-  }, withinMs);
+  });
   try {
     await service?.drain();
     log.info('drained');

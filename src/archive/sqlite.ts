@@ -16,19 +16,18 @@
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
 import Database from 'libsql';
 import { watchFile } from '../embedded/file-health.ts';
 import { makeFolder } from '../embedded/folder.ts';
+import { sleep } from '../timers.ts';
 import type { OpenDatabase, Spelling } from './engine.ts';
 import { notScrubbed } from './failure.ts';
 import type { Tables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
-/** Less than an owner waits for its archive. */
-const BEGIN_WITHIN_MS = 2_000;
+const BEGIN_WITHIN_MS = 5_000;
 const LOCK_RETRY_MS = 25;
 /** As much as a conversation needs. */
 const PROBE = 'x'.repeat(65_536);
