@@ -34,7 +34,7 @@ export interface GenerationOptions {
 
 export interface GenerationRequest {
   readonly sessionId: string;
-  /** The generation's identity; sent as X-Request-Id `${turnId}-${attempt}`. */
+  /** The generation's identity; X-Request-Id begins with `${turnId}-${attempt}`. */
   readonly turnId: string;
   readonly attempt: number;
   readonly messages: readonly Message[];

@@ -12,7 +12,7 @@ import { startTimer, type Timer } from '../timers.ts';
 import { type Circuit, CLOSED, entered, judged, type Verdict } from './circuit.ts';
 import type { GenerationFailureCode } from './port.ts';
 import type { CheckResult } from './replica-check.ts';
-import { type ChoiceHints, chooseReplica, type ReplicaView } from './replica-choice.ts';
+import { type ChoiceHints, chooseReplica, type ReplicaView, waitMs } from './replica-choice.ts';
 import { type HealthChange, type HealthReport, openHealth, type ReplicaHealth } from './replica-health.ts';
 import type { ReplicaLoad } from './replica-load.ts';
 import { type ProbeResult, probeReplica } from './replica-probe.ts';
@@ -25,8 +25,10 @@ export interface Replica {
 
 export interface Replicas {
   take(hints: ChoiceHints): Replica;
-  /** `code` is null where the request did not fail. */
-  give(replica: Replica, verdict: Verdict, code?: GenerationFailureCode | null): void;
+  /** `code` is null where the request did not fail. `restMs`: how long the replica asks to be left alone. */
+  give(replica: Replica, verdict: Verdict, code?: GenerationFailureCode | null, restMs?: number): void;
+  /** How long until a healthy replica may be asked again; 0 where one may be now. */
+  waitMs(): number;
   views(): readonly ReplicaView[];
   reports(): readonly ReplicaReport[];
   close(): void;
@@ -68,6 +70,7 @@ interface State {
   inFlight: number;
   failedProbes: number;
   load: ReplicaLoad | null;
+  restsUntilMs: number;
   readonly health: ReplicaHealth;
   saidNotListed: boolean;
 }
@@ -98,6 +101,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       inFlight: 0,
       failedProbes: 0,
       load: null,
+      restsUntilMs: 0,
       health,
       saidNotListed: false,
     };
@@ -159,6 +163,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       circuit: state.circuit,
       inFlight: state.inFlight,
       load: state.load,
+      restsUntilMs: state.restsUntilMs,
     }));
 
   return {
@@ -176,10 +181,12 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       state.inFlight += 1; // L1
       return state.replica;
     },
-    give(replica, verdict, code = null) {
+    waitMs: () => waitMs(views(), now()),
+    give(replica, verdict, code = null, restMs = 0) {
       const state = states.get(replica.id);
       if (state === undefined) return;
       state.inFlight -= 1;
+      if (restMs > 0) state.restsUntilMs = Math.max(state.restsUntilMs, now() + restMs);
       state.circuit = judged(state.circuit, verdict, now());
       if (code !== null) onEvent({ kind: 'failed', replica: replica.id, code });
       // A server that refuses a request is not avoided for it, but an operator must see it.

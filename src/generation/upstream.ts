@@ -1,5 +1,6 @@
 /** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
-import OpenAI, { APIError } from 'openai';
+import { randomBytes } from 'node:crypto';
+import OpenAI, { APIConnectionError, APIError } from 'openai';
 import { Agent } from 'undici';
 import { LONGEST_NODE_TIMER_MS, startTimer } from '../timers.ts';
 import { readAnswerBody } from './event-stream.ts';
@@ -9,6 +10,8 @@ import type { UpstreamCall } from './upstream-call.ts';
 export interface ModelCard {
   readonly model: string;
   readonly simulated: boolean;
+  /** Which engine it is, by `owned_by`; null where it does not say. */
+  readonly owner: string | null;
 }
 
 export interface Upstream {
@@ -30,6 +33,7 @@ export interface UpstreamOptions {
 /** The owner that the simulator, and nothing else, puts on its model. */
 const SIMULATOR_OWNER = 'rehydra-simulator';
 const CARD_TIMEOUT_MS = 5_000;
+const CLOSED_CONNECTION: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 /** How much of a refusal is read, and for how long: a server may keep this body open too. */
 const REFUSAL_MAX_BYTES = 64 * 1024;
 const REFUSAL_MAX_MS = 1_000;
@@ -63,7 +67,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   async function ask(): Promise<ModelCard> {
     const list = await client.models.list({ timeout: CARD_TIMEOUT_MS });
     const card = list.data.find((model) => model.id === options.model) ?? list.data[0];
-    return { model: options.model ?? card?.id ?? '', simulated: card?.owned_by === SIMULATOR_OWNER };
+    const owner = card?.owned_by ?? null;
+    return { model: options.model ?? card?.id ?? '', simulated: owner === SIMULATOR_OWNER, owner };
   }
 
   return {
@@ -72,7 +77,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         // Some gateways have no list, and a configured model needs none.
         const hasNoList = error instanceof APIError && (error.status === 404 || error.status === 405);
         if (!hasNoList || options.model === null) kept = null;
-        if (options.model !== null) return { model: options.model, simulated: false };
+        if (options.model !== null) return { model: options.model, simulated: false, owner: null };
         throw error;
       });
       return kept;
@@ -81,15 +86,34 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       kept = null;
     },
     async stream(call, requestId, signal) {
-      const headers = { 'X-Request-Id': requestId, 'X-Session-ID': String(call.body.session_id) };
       const path = call.api === 'chat' ? '/chat/completions' : '/completions';
       // `post` and not `chat.completions.create`: the body has fields of vLLM that the types do not know.
       // The response and not its stream: the library's stream loses a last event without its blank line,
       // waits behind [DONE] and drops the words of a flat error.
-      const response = await client.post(path, { body: call.body, headers, signal }).asResponse();
+      const post = () => {
+        // Engines and gateways take two requests of one id for one request.
+        const id = `${requestId}-${randomBytes(4).toString('hex')}`;
+        const headers = { 'X-Request-Id': id, 'X-Session-ID': call.sessionId };
+        return client.post(path, { body: call.body, headers, signal }).asResponse();
+      };
+      const response = await post().catch((error: unknown) => {
+        // A server may close an idle connection (vLLM after five seconds) just as a request goes out on it.
+        if (signal.aborted || !isClosedConnection(error)) throw error;
+        return post();
+      });
       return readAnswerBody(bytesOf(response));
     },
   };
+}
+
+/** The connection ended before the first byte of a response. */
+function isClosedConnection(error: unknown): boolean {
+  if (!(error instanceof APIConnectionError)) return false;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== undefined && CLOSED_CONNECTION.has(code)) return true;
+  }
+  return false;
 }
 
 async function* bytesOf(response: Response): AsyncGenerator<Uint8Array, void> {

@@ -2,16 +2,20 @@
  * The generator that drives vLLM: choose a replica, plan the call, make one attempt, tell how it ended.
  * Retrying is the session's business: only it knows what is stored by then.
  *
- * V1  One `generate` is at most one generating request upstream, and none is left open when it settles.
+ * V1  One `generate` is at most one request upstream that is answered, and none is left open when it settles.
  * V2  `close` stops every running generation and waits until each has settled.
+ * V3  A replica that asked to be left alone is asked too early only where no other can be.
  *
- * Read next: upstream-call.ts (what is asked), attempt.ts (what comes back), replicas.ts (of whom).
+ * Read next: negotiation.ts (in which form), upstream-call.ts (what is asked), attempt.ts (what comes back),
+ * replicas.ts (of whom).
  */
-import { type AttemptOutcome, attempt } from './attempt.ts';
 import type { Verdict } from './circuit.ts';
 import { classify, type Failure, failure } from './failure.ts';
+import { negotiate, type Server } from './negotiation.ts';
+import { restMsOf, saysWhen } from './overload.ts';
 import type {
   GenerationChunk,
+  GenerationFailed,
   GenerationFailureCode,
   GenerationRequest,
   GenerationResult,
@@ -19,12 +23,14 @@ import type {
 } from './port.ts';
 import { checkReplica } from './replica-check.ts';
 import { createReplicas, type Replica, type ReplicaCheck, type ReplicaReport } from './replicas.ts';
+import { ReplicaProfile } from './server-profile.ts';
 import { createUpstream, type ModelCard, type Upstream } from './upstream.ts';
-import { planCall } from './upstream-call.ts';
 import { DEFAULT_PROBE_EVERY_MS, DEFAULT_TEMPERATURE, type VllmOptions } from './vllm-options.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 const CHECK_TIMEOUT_MS = 5_000;
+/** The longest that a turn waits because a model server asked it to. */
+const LONGEST_WAIT_MS = 60_000;
 
 export interface VllmGenerator extends Generator {
   /** How each replica is, for operators. */
@@ -42,22 +48,23 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     const how = { apiKey, namesModel: model !== null, timeoutMs: CHECK_TIMEOUT_MS };
     return { everyMs, model, ask: (baseUrl) => checkReplica(baseUrl, how) };
   }
-  const upstreams = new Map<string, Upstream>();
+  const servers = new Map<string, Pick<Server, 'upstream' | 'profile'>>();
   const running = new Map<Watchdog, Promise<unknown>>();
   let closed = false;
 
-  function upstreamOf(replica: Replica): Upstream {
-    let upstream = upstreams.get(replica.id);
-    if (upstream === undefined) {
-      upstream = createUpstream({
+  function serverOf(replica: Replica): Pick<Server, 'upstream' | 'profile'> {
+    let server = servers.get(replica.id);
+    if (server === undefined) {
+      const upstream = createUpstream({
         baseUrl: replica.baseUrl,
         apiKey: options.apiKey ?? null,
         model: options.model ?? null,
         totalMs: options.timeouts.totalMs,
       });
-      upstreams.set(replica.id, upstream);
+      server = { upstream, profile: new ReplicaProfile() };
+      servers.set(replica.id, server);
     }
-    return upstream;
+    return server;
   }
 
   async function onReplica(
@@ -65,33 +72,41 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     request: GenerationRequest,
     watchdog: Watchdog,
     onChunk: (chunk: GenerationChunk) => void,
-  ): Promise<GenerationResult> {
+  ): Promise<Ended> {
     const startedMs = performance.now();
-    const upstream = upstreamOf(replica);
-    const card = await askCard(upstream, watchdog);
+    const server = serverOf(replica);
+    const card = await askCard(server.upstream, watchdog);
     if (card.kind === 'failed') return failed(card.failure, replica);
     if (card.kind === 'stopped') return stoppedEarly(watchdog, replica);
 
     const maxTokens = request.options.maxTokens ?? options.defaultMaxTokens;
-    const temperature = request.options.temperature ?? options.defaultTemperature ?? DEFAULT_TEMPERATURE;
-    const extraBody = options.extraBody ?? {};
-    const plan = planCall(request, { model: card.model, maxTokens, temperature, extraBody });
     const onMarkedChunk = card.simulated
       ? (chunk: GenerationChunk) => onChunk({ ...chunk, simulated: true })
       : onChunk;
-    const outcome: AttemptOutcome =
-      plan.kind === 'nothing-left'
-        ? nothingLeft(request, plan.prefixTokens)
-        : await attempt(upstream, plan, `${request.turnId}-${request.attempt}`, watchdog, onMarkedChunk);
+    const { outcome, temperature } = await negotiate(
+      { ...server, owner: card.owner },
+      request,
+      {
+        model: card.model,
+        maxTokens,
+        temperature: request.options.temperature ?? options.defaultTemperature ?? DEFAULT_TEMPERATURE,
+        extraBody: options.extraBody ?? {},
+      },
+      watchdog,
+      onMarkedChunk,
+    );
 
-    if (outcome.kind === 'aborted') return outcome;
+    if (outcome.kind === 'aborted') return { result: outcome, failure: null };
+    if (outcome.kind === 'restart') return { result: { ...outcome, replica: replica.id }, failure: null };
     if (outcome.kind === 'failed') {
-      const { code } = outcome.failure;
+      const { code, refusal } = outcome.failure;
       // What answers there may be another model by now.
-      if (code === 'model_not_found' || code === 'upstream_unavailable') upstream.forgetCard();
+      if (code === 'model_not_found' || code === 'upstream_unavailable') server.upstream.forgetCard();
+      if (code === 'model_not_found' || (code === 'upstream_unavailable' && refusal === undefined))
+        server.profile.forget();
       return failed(outcome.failure, replica);
     }
-    return {
+    const result: GenerationResult = {
       kind: 'completed',
       finishReason: outcome.reason,
       usage: outcome.usage,
@@ -103,6 +118,17 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
       maxTokens,
       simulated: card.simulated,
     };
+    return { result, failure: null };
+  }
+
+  /** A failure of a replica that is left alone for a while, once it is known whether another may be asked meanwhile. */
+  function waiting(result: GenerationFailed): GenerationFailed {
+    const retryAfterMs = Math.ceil(replicas.waitMs());
+    if (retryAfterMs === 0) return result;
+    // A turn that waited longer would only find out later that it has failed.
+    if (retryAfterMs > Math.min(LONGEST_WAIT_MS, options.timeouts.totalMs))
+      return { ...result, retryable: false };
+    return { ...result, retryAfterMs };
   }
 
   return {
@@ -117,18 +143,24 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
       const watchdog = startWatchdog(options.timeouts, signal);
       let verdict: Verdict = 'none';
       let code: GenerationFailureCode | null = null;
+      let restMs = 0;
+      let ended: Ended;
       try {
         const work = onReplica(replica, request, watchdog, onChunk);
         running.set(watchdog, work);
-        const result = await work;
-        verdict = verdictOf(result);
-        if (result.kind === 'failed') code = result.code;
-        return result;
+        ended = await work;
+        const { result, failure } = ended;
+        // A busy server says itself that it lives.
+        verdict = failure !== null && saysWhen(failure) ? 'none' : verdictOf(result);
+        code = failure?.code ?? null;
+        restMs = failure === null ? 0 : restMsOf(failure, request.attempt, Math.random);
       } finally {
         watchdog.dispose(); // V1
         running.delete(watchdog);
-        replicas.give(replica, verdict, code);
+        replicas.give(replica, verdict, code, restMs);
       }
+      const { result } = ended;
+      return result.kind === 'failed' && restMs > 0 ? waiting(result) : result;
     },
     async close() {
       closed = true;
@@ -154,20 +186,21 @@ async function askCard(upstream: Upstream, watchdog: Watchdog): Promise<CardAnsw
   }
 }
 
-function stoppedEarly(watchdog: Watchdog, replica: Replica): GenerationResult {
-  if (watchdog.cause === null || watchdog.cause === 'client') return { kind: 'aborted' };
+/** How a generation ended, and why where it failed: the reason holds words of the server, which stay in this room. */
+interface Ended {
+  readonly result: GenerationResult;
+  readonly failure: Failure | null;
+}
+
+function stoppedEarly(watchdog: Watchdog, replica: Replica): Ended {
+  if (watchdog.cause === null || watchdog.cause === 'client')
+    return { result: { kind: 'aborted' }, failure: null };
   return failed(failure(watchdog.cause), replica);
 }
 
-/** Every token that may be said is stored already; only the end was lost. */
-function nothingLeft(request: GenerationRequest, prefixTokens: number): AttemptOutcome {
-  const promptTokens = request.prefix?.promptTokenIds?.length ?? 0;
-  const usage = { prompt_tokens: promptTokens, completion_tokens: prefixTokens };
-  return { kind: 'finished', reason: 'length', usage, firstTokenMs: null };
-}
-
-function failed({ code, message, retryable }: Failure, replica: Replica): GenerationResult {
-  return { kind: 'failed', code, message, retryable, replica: replica.id };
+function failed(why: Failure, replica: Replica): Ended {
+  const { code, message, retryable } = why;
+  return { result: { kind: 'failed', code, message, retryable, replica: replica.id }, failure: why };
 }
 
 /** What an end says about the replica: a refusal of content shows that it is well. */

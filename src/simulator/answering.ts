@@ -149,13 +149,16 @@ const writeStream: Writer = async (job, res, steps, shapes, pause) => {
         break;
       case 'tokens':
         if (job.faults.has('lost-ids') && step.text === '') break;
-        await send(shapes.delta(step, isFirst));
+        await send(job.isThinking ? shapes.reasoning(step) : shapes.delta(step, isFirst));
         isFirst = false;
         break;
       case 'cut':
         return await cutStream(step.how, res);
       case 'finish':
-        await send(shapes.finish(step, step.reason, step.stopReason, isFirst));
+        if (job.isThinking) await send(shapes.reasoning(step));
+        await send(
+          shapes.finish(job.isThinking ? { ids: [], text: '' } : step, step.reason, step.stopReason, isFirst),
+        );
         if (job.faults.has('empty-finish')) await send(shapes.finish(NOTHING, '', null, false));
         if (job.usage !== 'never') await send(shapes.usage());
         await wire.end(); // S3

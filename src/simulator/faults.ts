@@ -37,6 +37,8 @@ const FAULTS = {
   whole: 'one JSON document, though a stream was asked for',
   page: 'a web page with status 200',
   'lost-ids': 'chunks without text are left out, and their ids with them, as vLLM did before 0.12',
+  continuation:
+    'what becomes of a partial assistant message: `ignore`, `refuse` or `reason` (instead of the setting)',
   'no-ids': 'ignore return_token_ids, as an older server does',
   'bad-json': 'after N tokens a data line that is not JSON',
   '400': 'a validation error',
@@ -46,6 +48,8 @@ const FAULTS = {
   '401': 'unauthorised, with its string body',
   '404': 'the model does not exist',
   '429': 'too many requests, from a gateway in front',
+  'retry-after':
+    'of a 429 or 503: seconds for the header Retry-After, or `date` for an HTTP date two seconds ahead',
   '500': 'internal server error before the stream begins',
   '502': 'a proxy page in HTML',
   '503': 'admission refused',

@@ -11,7 +11,7 @@ import type { Job } from './job.ts';
 import type { Pause } from './pause.ts';
 import type { Settings } from './settings.ts';
 import { createStopFilter } from './stop-strings.ts';
-import { createStreamDecoder, decode, encode } from './tokenizer.ts';
+import { createStreamDecoder, decode } from './tokenizer.ts';
 import { END } from './vocabulary.ts';
 
 export interface Delta {
@@ -45,8 +45,9 @@ export async function* runGeneration(job: Job, settings: Settings, pause: Pause)
   const interval = faultNumber(faults, 'interval') ?? settings.streamInterval;
   const decoder = createStreamDecoder(job.promptIds);
   const stops = createStopFilter(job.stop);
-  const count = Math.min(rest.length, job.maxTokens);
-  const endsItself = rest.length < job.maxTokens;
+  const room = Math.max(0, job.maxTokens - job.thoughts.length);
+  const count = Math.min(rest.length, room);
+  const endsItself = rest.length < room;
   let ids: number[] = [];
   let text = '';
 
@@ -110,11 +111,8 @@ function firstTokenMs(job: Job, settings: Settings): number {
   return faultNumber(job.faults, 'first-token-ms') ?? settings.firstTokenMs;
 }
 
-function* think(job: Job): Generator<Step> {
-  if (!job.faults.has('reasoning')) return;
-  for (const id of encode('I should ask about the onset first.')) {
-    yield { kind: 'reasoning', ids: [id], text: decode([id]) };
-  }
+function* think({ thoughts }: Job): Generator<Step> {
+  for (const id of thoughts) yield { kind: 'reasoning', ids: [id], text: decode([id]) };
 }
 
 interface Pace {

@@ -5,13 +5,16 @@ import { isObject, type JsonObject, type Prompt, readChatPrompt, readTextPrompt 
 import {
   badRequest,
   contextTooLong,
+  continuationRefused,
   invalidField,
   maxTokensTooLarge,
   plannedRefusal,
   type Refusal,
   unknownModel,
 } from './refusals.ts';
-import type { Settings } from './settings.ts';
+import type { Continuation, Settings } from './settings.ts';
+import { refusedBy } from './strict-servers.ts';
+import { encode } from './tokenizer.ts';
 
 export type JobKind = 'chat' | 'text';
 
@@ -24,6 +27,10 @@ export interface Job {
   readonly promptIds: readonly number[];
   readonly conversationKey: string;
   readonly isContinuation: boolean;
+  /** The whole answer comes as reasoning, with no text. */
+  readonly isThinking: boolean;
+  /** Tokens of reasoning still to come before the text. */
+  readonly thoughts: readonly number[];
   /** The text tokens still to say; the end token is not among them. */
   readonly rest: readonly number[];
   readonly maxTokens: number;
@@ -34,6 +41,8 @@ export interface Job {
 /** vLLM's default for the older API: a client that forgets max_tokens gets a stump. */
 const TEXT_DEFAULT_MAX_TOKENS = 16;
 
+const CONTINUATIONS: readonly Continuation[] = ['honour', 'ignore', 'refuse', 'reason'];
+
 export function readJob(
   api: JobKind,
   body: JsonObject,
@@ -43,8 +52,11 @@ export function readJob(
 ): Job | Refusal {
   const badField = refusedField(body);
   if (badField !== null) return badField;
+  const strange = refusedBy(settings.refuses, body);
+  if (strange !== null) return strange;
   const model = body.model;
-  if (typeof model === 'string' && model !== '' && model !== settings.model) return unknownModel(model);
+  const models = [settings.model, ...settings.loras];
+  if (typeof model === 'string' && model !== '' && !models.includes(model)) return unknownModel(model);
   const prompt = api === 'chat' ? readChatPrompt(body, settings.trimContinuation) : readTextPrompt(body);
   if (prompt.kind === 'refusal') return prompt;
 
@@ -53,6 +65,10 @@ export function readJob(
   const reading = faultBook.read(conversation.key, faultHeader, lastUser);
   if (reading.kind === 'unknown') return badRequest(reading.message, 'x-simulator-fault');
   const faults = reading.plan;
+
+  const isPartial = prompt.partial !== null;
+  const continuation = isPartial ? continuationOf(faults, settings) : 'honour';
+  if (continuation === 'refuse') return continuationRefused();
 
   const asked = askedTokens(body) ?? (api === 'text' ? TEXT_DEFAULT_MAX_TOKENS : null);
   const overrun = {
@@ -74,12 +90,19 @@ export function readJob(
     wantsIds: body.return_token_ids === true && settings.tokenIds && !faults.has('no-ids'),
     promptIds,
     conversationKey: conversation.key,
-    isContinuation: prompt.partial !== null || conversation.answered.length > 0,
-    rest: restOf(prompt, faults, settings),
+    isContinuation: isPartial || conversation.answered.length > 0,
+    isThinking: continuation === 'reason',
+    thoughts: thoughtsOf(isPartial, faults).slice(conversation.answered.length),
+    rest: restOf(continuation === 'ignore' ? { ...prompt, partial: null } : prompt, faults, settings),
     maxTokens: asked ?? room,
     stop: stopStrings(body.stop),
     faults,
   };
+}
+
+function continuationOf(faults: FaultPlan, settings: Settings): Continuation {
+  const planned = faults.get('continuation');
+  return CONTINUATIONS.find((one) => one === planned) ?? settings.continuation;
 }
 
 function refusedField(body: JsonObject): Refusal | null {
@@ -126,5 +149,10 @@ function restOf(prompt: Prompt, faults: FaultPlan, settings: Settings): readonly
   const length = { tokens: exact ?? settings.tokens, exact: exact !== null };
   const whole = answer(messages, key, length);
   if (prompt.partial !== null) return restAfterText(whole, prompt.partial, settings);
-  return restAfterIds(whole, answered);
+  return restAfterIds(whole, answered.slice(thoughtsOf(false, faults).length));
+}
+
+/** An answer that is under way as text is past its thoughts. */
+function thoughtsOf(isPartial: boolean, faults: FaultPlan): readonly number[] {
+  return isPartial || !faults.has('reasoning') ? [] : encode('I should ask about the onset first.');
 }

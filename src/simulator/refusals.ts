@@ -7,6 +7,7 @@ export interface Refusal {
   readonly kind: 'refusal';
   readonly status: number;
   readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Absent: JSON. A proxy's page is HTML. */
   readonly contentType?: string;
 }
@@ -122,11 +123,38 @@ function chosenRefusal(plan: FaultPlan, model: string, overrun: ContextOverrun):
   if (wording !== undefined) return contextTooLong(isContextErrorWording(wording) ? wording : 'new', overrun);
   if (plan.has('401')) return unauthorized();
   if (plan.has('404')) return unknownModel(model);
-  if (plan.has('429')) return refuse(429, 'Too Many Requests', 'Rate limit reached');
+  if (plan.has('429')) return later(refuse(429, 'Too Many Requests', 'Rate limit reached'), plan);
   if (plan.has('500')) return refuse(500, 'InternalServerError', 'EngineCore encountered an issue.');
   if (plan.has('502')) {
     const page = '<html><body><h1>502 Bad Gateway</h1></body></html>';
     return { kind: 'refusal', status: 502, body: page, contentType: 'text/html' };
   }
-  return plan.has('503') ? admissionRefused() : null;
+  return plan.has('503') ? later(admissionRefused(), plan) : null;
+}
+
+/** With the wait that the fault `retry-after` asks for. */
+function later(refusal: Refusal, plan: FaultPlan): Refusal {
+  const wait = plan.get('retry-after');
+  if (wait === undefined) return refusal;
+  const told = wait === 'date' ? new Date(Date.now() + 2_000).toUTCString() : wait;
+  return { ...refusal, headers: { 'retry-after': told } };
+}
+
+/** transformers, where the chat template changes the partial message. */
+export function continuationRefused(): Refusal {
+  return badRequest(
+    'continue_final_message is set but the final message does not appear in the chat after applying the chat ' +
+      'template! This can happen if the chat template deletes portions of the final message. Please verify the chat ' +
+      'template and final message in your chat to ensure they are compatible.',
+  );
+}
+
+/** As the Rust front end writes an error: its code is a name, and what is null is left out. */
+export function withNamedCode({ body, ...refusal }: Refusal): Refusal {
+  const { error } = body as { readonly error?: Readonly<Record<string, unknown>> };
+  if (typeof error !== 'object') return { ...refusal, body };
+  const { message, param } = error;
+  const code = refusal.status === 404 ? 'model_not_found' : 'invalid_request';
+  const named = { message, type: 'invalid_request_error', code, ...(param === null ? {} : { param }) };
+  return { ...refusal, body: { error: named } };
 }

@@ -13,11 +13,21 @@ export function sendText(res: ServerResponse, status: number, body: string, cont
 export function sendRefusal(res: ServerResponse, refusal: Refusal): void {
   const isText = refusal.contentType !== undefined && typeof refusal.body === 'string';
   const body = isText ? String(refusal.body) : JSON.stringify(refusal.body);
-  send(res, refusal.status, body, refusal.contentType ?? 'application/json');
+  send(res, refusal.status, body, refusal.contentType ?? 'application/json', refusal.headers);
 }
 
-function send(res: ServerResponse, status: number, body: string, contentType: string): void {
+function send(
+  res: ServerResponse,
+  status: number,
+  body: string,
+  contentType: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (res.headersSent || res.destroyed) return;
-  res.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
+  res.writeHead(status, {
+    ...headers,
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+  });
   res.end(body);
 }

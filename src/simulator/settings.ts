@@ -1,6 +1,7 @@
 /** Everything about a simulator that can be chosen when it starts. */
 
 import { type ForeignContextError, isForeignContextError } from './context-errors.ts';
+import type { StrictServer } from './strict-servers.ts';
 
 /** vLLM's own three, or those of another server. */
 export type ContextErrorWording = 'old' | 'mid' | 'new' | ForeignContextError;
@@ -45,11 +46,30 @@ export interface SimulatorOptions {
   readonly trimContinuation?: boolean;
   /** A partial assistant message cut inside a word goes on with a new word. */
   readonly retokenise?: boolean;
+  /** What becomes of a partial assistant message. */
+  readonly continuation?: Continuation;
+  /** Refuses the fields that this server refuses, in its words. */
+  readonly refuses?: StrictServer;
+  /** `owned_by` of the model: another name stands for a server that a client does not know. */
+  readonly owner?: string;
+  /** Names of LoRA adapters of the model. Their cards have no limit of their own. */
+  readonly loras?: readonly string[];
+  /** The Rust front end of vLLM: cards without a limit or nulls, errors with names for numbers. */
+  readonly rustFrontEnd?: boolean;
+  /** An idle connection is closed after this (VLLM_HTTP_TIMEOUT_KEEP_ALIVE). */
+  readonly keepAliveMs?: number;
 }
 
-export type Settings = Readonly<Required<Omit<SimulatorOptions, 'apiKey' | 'kvCacheUsage'>>> & {
+/**
+ * `honour`: it is continued · `ignore`: the answer begins again · `refuse`: a template that changes it makes the request
+ * fail · `reason`: the whole continuation comes as reasoning, as from a parser that misses the end of the thoughts.
+ */
+export type Continuation = 'honour' | 'ignore' | 'refuse' | 'reason';
+
+export type Settings = Readonly<Required<Omit<SimulatorOptions, 'apiKey' | 'kvCacheUsage' | 'refuses'>>> & {
   readonly apiKey: string | null;
   readonly kvCacheUsage: number | null;
+  readonly refuses: StrictServer | null;
 };
 
 export const SIMULATOR_OWNER = 'rehydra-simulator';
@@ -76,5 +96,11 @@ export function resolveSettings(options: SimulatorOptions): Settings {
     kvCacheUsage: options.kvCacheUsage ?? null,
     trimContinuation: options.trimContinuation ?? false,
     retokenise: options.retokenise ?? false,
+    continuation: options.continuation ?? 'honour',
+    refuses: options.refuses ?? null,
+    owner: options.owner ?? SIMULATOR_OWNER,
+    loras: options.loras ?? [],
+    rustFrontEnd: options.rustFrontEnd ?? false,
+    keepAliveMs: options.keepAliveMs ?? 5_000,
   };
 }

@@ -22,10 +22,11 @@ import {
   notFound,
   type Refusal,
   unauthorized,
+  withNamedCode,
   wrongContentType,
 } from './refusals.ts';
 import { sendJson, sendRefusal, sendText } from './responses.ts';
-import { resolveSettings, SIMULATOR_OWNER, type SimulatorOptions } from './settings.ts';
+import { resolveSettings, type Settings, type SimulatorOptions } from './settings.ts';
 import { createStatistics, type SimulatorStats } from './statistics.ts';
 import { detokenize, type Tokenized, tokenize } from './tokenize.ts';
 
@@ -56,7 +57,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   function refuse(res: ServerResponse, refusal: Refusal): void {
     statistics.refused('other');
-    sendRefusal(res, settings.flatErrors ? flattened(refusal) : refusal);
+    const named = settings.rustFrontEnd ? withNamedCode(refusal) : refusal;
+    sendRefusal(res, settings.flatErrors ? flattened(named) : named);
   }
 
   async function generate(api: JobKind, req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -96,7 +98,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       case 'POST /detokenize':
         return await tellTokens(detokenize, req, res);
       case 'GET /v1/models':
-        return sendJson(res, 200, modelList(settings.model, settings.maxModelLen, startedS));
+        return sendJson(res, 200, modelList(settings, startedS));
       case 'GET /health':
         return sendText(res, healthy ? 200 : 503, '', 'text/plain');
       case 'GET /version':
@@ -118,7 +120,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       res.destroy();
     });
   });
-  server.keepAliveTimeout = 60_000;
+  server.keepAliveTimeout = settings.keepAliveMs;
   const port = await listen(server, settings.host, settings.port);
 
   return {
@@ -169,10 +171,10 @@ async function readBody(req: IncomingMessage): Promise<Body> {
   }
 }
 
-function modelList(model: string, maxModelLen: number, createdS: number): unknown {
-  const card = { id: model, object: 'model', created: createdS, owned_by: SIMULATOR_OWNER, root: model };
-  return {
-    object: 'list',
-    data: [{ ...card, parent: null, max_model_len: maxModelLen, permission: [] }],
-  };
+function modelList({ model, maxModelLen, loras, owner, rustFrontEnd }: Settings, createdS: number): unknown {
+  const card = { object: 'model', created: createdS, owned_by: owner };
+  if (rustFrontEnd) return { object: 'list', data: [{ id: model, ...card }] };
+  const base = { id: model, ...card, root: model, parent: null, max_model_len: maxModelLen, permission: [] };
+  const adapters = loras.map((id) => ({ ...base, id, root: id, parent: model, max_model_len: null }));
+  return { object: 'list', data: [base, ...adapters] };
 }

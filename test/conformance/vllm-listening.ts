@@ -33,7 +33,8 @@ export interface Asked {
   readonly messages?: readonly Message[];
   readonly fault?: string;
   readonly prefix?: GenerationPrefix;
-  readonly options?: GenerationRequest['options'];
+  /** null: the client chooses nothing. */
+  readonly options?: GenerationRequest['options'] | null;
   readonly signal?: AbortSignal;
   readonly onChunk?: (chunk: GenerationChunk) => void;
 }
@@ -51,7 +52,7 @@ export async function hear(generator: Generator, asked: Asked = {}): Promise<Hea
     attempt: 1,
     messages: faulty(asked.messages ?? PATIENT, asked.fault),
     prefix: asked.prefix ?? null,
-    options: { temperature: 0, maxTokens: 200, ...asked.options },
+    options: asked.options === null ? {} : { temperature: 0, maxTokens: 200, ...asked.options },
   };
   const listen = (chunk: GenerationChunk): void => {
     if (settled || asked.signal?.aborted === true) late += 1;
@@ -89,7 +90,7 @@ export async function wholeText(target: Target, messages: readonly Message[], mo
 /** What a session has stored after the first `count` chunks. */
 export function storedAfter(chunks: readonly GenerationChunk[], count: number): GenerationPrefix {
   const heard = chunks.slice(0, count);
-  const isWhole = heard.every((chunk) => chunk.text === '' || chunk.tokenIds !== undefined);
+  const isWhole = heard.every((chunk) => chunk.tokenIds !== undefined);
   return {
     text: heard.map((chunk) => chunk.text).join(''),
     tokenIds: isWhole ? heard.flatMap((chunk) => chunk.tokenIds ?? []) : null,

@@ -82,10 +82,49 @@ describe('an attempt', () => {
       begin(res).end(delta('a', 'stop'));
     });
     await ask(url);
-    expect(seen.at(-1)).toMatchObject({ 'x-request-id': 't-2', 'x-session-id': 's' });
+    expect(seen.at(-1)).toMatchObject({
+      'x-request-id': expect.stringMatching(/^t-2-/),
+      'x-session-id': 's',
+    });
     expect(seen.every((headers) => headers.authorization === undefined)).toBe(true);
     await ask(url, { apiKey: 'k' });
     expect(seen.at(-1)?.authorization).toBe('Bearer k');
+    const ids = seen.flatMap((headers) => headers['x-request-id'] ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('whose connection the server closes as it goes out is sent once more on another', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      calls += 1;
+      if (calls === 1) return void res.socket?.destroy();
+      begin(res).end(delta('a', 'stop'));
+    });
+    expect(await ask(url)).toMatchObject({ text: 'a', result: { kind: 'completed' } });
+    expect(calls).toBe(2);
+  });
+
+  test('whose connection the server closes each time fails as unavailable after two', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      calls += 1;
+      res.socket?.destroy();
+    });
+    expect((await ask(url)).result).toMatchObject({ code: 'upstream_unavailable', retryable: true });
+    expect(calls).toBe(2);
+  });
+
+  test('whose connection breaks once the answer has begun is not sent again', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      calls += 1;
+      begin(res).write(delta('a'), () => setTimeout(() => res.socket?.resetAndDestroy(), 30));
+    });
+    expect((await ask(url)).result).toMatchObject({ code: 'upstream_truncated' });
+    expect(calls).toBe(1);
   });
 
   test('asks once: a 503 is told, not tried again behind our back', async () => {

@@ -2,11 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GenerationPrefix, GenerationRequest } from '../../src/generation/port.ts';
 import { createSeam } from '../../src/generation/seam.ts';
+import type { ServerProfile } from '../../src/generation/server-profile.ts';
 import { createTokenTrail } from '../../src/generation/token-trail.ts';
 import { planCall } from '../../src/generation/upstream-call.ts';
 import { readChunk, type UpstreamChunk } from '../../src/generation/upstream-chunk.ts';
 
-const context = { model: 'm', maxTokens: 100, temperature: 0.5, extraBody: {} };
+const profile: ServerProfile = { refused: new Set(), continuesText: true };
+const context = { model: 'm', maxTokens: 100, temperature: 0.5, extraBody: {}, profile };
 const request = (
   prefix: GenerationPrefix | null,
   options: GenerationRequest['options'] = {},
@@ -80,12 +82,43 @@ describe('the call', () => {
     }
   });
 
-  test('of a turn with nothing said yet is a fresh one', () => {
-    const prefix = { text: '', tokenIds: [], promptTokenIds: [1] };
-    expect(planCall(request(prefix), context)).toMatchObject({
-      api: 'chat',
-      idsAreWhole: true,
-      prefixTokens: 0,
+  test.each(['', ' \n'])(
+    'is none of a turn that has said nothing but %j: its thoughts cannot be continued',
+    (text) => {
+      const prefix = { text, tokenIds: [7], promptTokenIds: [1] };
+      expect(planCall(request(prefix), context)).toEqual({ kind: 'restart' });
+    },
+  );
+
+  test('is none of a turn stored as text, where the server would begin again', () => {
+    const cautious = { ...context, profile: { ...profile, continuesText: false } };
+    const prefix = { text: 'You said', tokenIds: null, promptTokenIds: null };
+    expect(planCall(request(prefix), cautious)).toEqual({ kind: 'restart' });
+    expect(planCall(request({ ...prefix, tokenIds: [7], promptTokenIds: [1] }), cautious)).toMatchObject({
+      api: 'text',
+      continues: 'ids',
+    });
+  });
+
+  test('leaves out what the server refuses, and renames the limit of tokens', () => {
+    const refused = new Set([
+      'session_id',
+      'return_token_ids',
+      'stream_options',
+      'temperature',
+      'max_tokens',
+    ] as const);
+    const plain = { ...context, profile: { ...profile, refused } };
+    const plan = planCall(request(null), plain);
+    expect(plan).toMatchObject({ sessionId: 's', idsAreWhole: false });
+    expect('body' in plan && plan.body).toEqual({
+      model: 'm',
+      stream: true,
+      messages: [{ role: 'user', content: 'hello' }],
+      max_completion_tokens: 100,
+    });
+    expect(planCall(request(null, { temperature: 0.5 }), plain)).toMatchObject({
+      body: { temperature: 0.5 },
     });
   });
 
@@ -175,9 +208,16 @@ describe('the trail of ids', () => {
     expect(trail.follow(chunk('c', [7], usage(7)))).toEqual({});
   });
 
-  test('reasoning ends it for good', () => {
+  test('thoughts are part of it, with whatever ends them', () => {
     const trail = createTokenTrail(true);
-    trail.follow(chunk('', [1], { reasoning: 'hm' }));
+    expect(trail.follow(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
+    expect(trail.follow(chunk('', [99]))).toEqual({});
+    expect(trail.follow(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
+  });
+
+  test('thoughts without ids end it for good', () => {
+    const trail = createTokenTrail(true);
+    expect(trail.follow(chunk('', null, { reasoning: 'hm' }))).toEqual({});
     expect(trail.follow(chunk('b', [2]))).toEqual({});
   });
 

@@ -19,6 +19,7 @@ const view = (id: string, more: Partial<ReplicaView> = {}): ReplicaView => ({
   circuit: CLOSED,
   inFlight: 0,
   load: null,
+  restsUntilMs: 0,
   ...more,
 });
 const load = (running: number, waiting = 0, kvCacheUsage = 0, waitingForCapacity = 0) => ({
