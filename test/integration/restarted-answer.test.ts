@@ -13,14 +13,14 @@ const [simulator] = started(() =>
 const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url }));
 
 /** The server gives no ids, breaks off once after nine tokens, and begins again instead of going on. */
-const QUESTION = '[[fault:no-ids,continuation=ignore]] [[fault:truncate-after=9,times=1]] chest pain';
-const WHOLE = /^You said: chest pain\..{40,}$/s;
+const question = (words: string) =>
+  `[[fault:no-ids,continuation=ignore]] [[fault:truncate-after=9,times=1]] ${words}`;
 const timesBegun = (text: string) => text.split('You said').length - 1;
 
 describe('an answer that starts over', () => {
   it('is there once on a WebSocket, whose client is sent the start of its turn again', async () => {
     const client = await TestClient.greet(instance.url, { after: 0 });
-    client.send({ type: 'message', id: randomUUID(), content: QUESTION });
+    client.send({ type: 'message', id: randomUUID(), content: question('chest pain') });
     await client.waitForType('turn.completed');
     const frames = client.durable;
     const starts = frames.filter((frame) => frame.type === 'turn.started');
@@ -28,14 +28,14 @@ describe('an answer that starts over', () => {
     expect(starts[1]).toMatchObject({ turn_id: starts[0]?.turn_id, content: starts[0]?.content });
     const after = frames.slice(frames.findLastIndex((frame) => frame.type === 'turn.started'));
     const text = after.map((frame) => (frame.type === 'delta' ? frame.text : '')).join('');
-    expect(text).toMatch(WHOLE);
+    expect(text).toMatch(/^You said: chest pain\..{40,}$/s);
     expect(timesBegun(text)).toBe(1);
     await client.close();
   });
 
   it('is there once in the answer of a request and in the transcript', async () => {
     const session_id = randomUUID();
-    const body = { session_id, chief_complaint: QUESTION };
+    const body = { session_id, chief_complaint: question('a headache') };
     const { protocol } = await ask(instance.http, body);
     expect(timesBegun(protocol)).toBe(1);
     const transcript = await get(`${instance.http}/api/session/${session_id}/transcript`);
@@ -43,7 +43,7 @@ describe('an answer that starts over', () => {
   });
 
   it('comes as events of which one says that the turn starts again', async () => {
-    const body = { session_id: randomUUID(), chief_complaint: QUESTION };
+    const body = { session_id: randomUUID(), chief_complaint: question('a cough') };
     const events = await readEvents({ url: `${instance.http}/api/protocol`, body });
     const restart = events.findIndex(({ frame }) => frame.type === 'turn.started' && frame.restarts === 1);
     expect(events[restart]?.event).toBe('turn.started');
