@@ -47,7 +47,7 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   return {
     async compose(request) {
-      if (request.shrink > 0) limits.forget(); // the server refused what its limit allowed
+      if (request.shrink > 0) limits.forget(request.contextLimit); // the server refused what its limit allowed
       const limit = await limits.current();
       const budgetTokens = budgetOf(limit, strategy, request, options);
       const input = {
@@ -86,10 +86,11 @@ export function createConversation(options: ConversationOptions): Conversation {
 function budgetOf(
   { maxModelLen }: ModelLimit,
   strategy: Strategy,
-  { turn, shrink }: ConversationRequest,
+  { turn, shrink, contextLimit = null }: ConversationRequest,
   { historyMaxTokens, defaultMaxTokens }: ConversationOptions,
 ): number {
-  const modelLen = maxModelLen ?? (historyMaxTokens === undefined ? UNKNOWN_MODEL_LEN : null);
+  const known = contextLimit === null ? maxModelLen : Math.min(contextLimit, maxModelLen ?? contextLimit);
+  const modelLen = known ?? (historyMaxTokens === undefined ? UNKNOWN_MODEL_LEN : null);
   const answerTokens = turn.options.maxTokens ?? defaultMaxTokens;
   const fits = modelLen === null ? Number.POSITIVE_INFINITY : modelLen - answerTokens - marginOf(modelLen);
   const most = Math.min(

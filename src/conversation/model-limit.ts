@@ -10,8 +10,11 @@ export interface ModelLimit {
 
 export interface ModelLimits {
   current(): Promise<ModelLimit>;
-  /** After a sign that the limit is not what it was. */
-  forget(): void;
+  /**
+   * After a refusal for length, which is a sign that the limit is not what it was. `told`: the limit by the words of the
+   * refusal, for servers whose list has none.
+   */
+  forget(told?: number | null): void;
 }
 
 export interface ModelLimitOptions {
@@ -31,6 +34,7 @@ const UNKNOWN_KEPT_MS = 10_000;
 export function createModelLimits(options: ModelLimitOptions): ModelLimits {
   const now = options.nowMs ?? (() => performance.now());
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  let toldByRefusal: number | null = null;
   let kept: { readonly asked: Promise<ModelLimit>; untilMs: number } | null = null;
 
   async function ask(): Promise<ModelLimit> {
@@ -41,7 +45,7 @@ export function createModelLimits(options: ModelLimitOptions): ModelLimits {
     const lengths = known.flatMap(({ maxModelLen }) => (maxModelLen === null ? [] : [maxModelLen]));
     return {
       model: options.model ?? known[0]?.model ?? '',
-      maxModelLen: lengths.length === 0 ? null : Math.min(...lengths),
+      maxModelLen: lengths.length === 0 ? toldByRefusal : Math.min(...lengths),
     };
   }
 
@@ -55,7 +59,8 @@ export function createModelLimits(options: ModelLimitOptions): ModelLimits {
       }
       return await kept.asked;
     },
-    forget() {
+    forget(told = null) {
+      toldByRefusal = told ?? toldByRefusal;
       kept = null;
     },
   };

@@ -20,6 +20,8 @@ export interface ConversationRequest {
   readonly turn: Turn;
   /** 0 at first; each context-length refusal by the model asks again with one more. */
   readonly shrink: number;
+  /** The model's window as such a refusal told it; null or absent where none did. */
+  readonly contextLimit?: number | null;
 }
 
 /** Said in `turn.completed.metadata.window`: which turns the model read whole, as a summary, or not at all. */

@@ -101,6 +101,8 @@ export interface GenerationFailed {
   readonly replica: string | null;
   /** The shortest wait before the next attempt, where every usable replica asked for one. */
   readonly retryAfterMs?: number;
+  /** The model's window, where a refusal for its length told it. */
+  readonly contextLimit?: number;
 }
 
 /** The prefix cannot be continued here: clear it, tell the clients, and ask again without one. */

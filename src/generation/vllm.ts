@@ -10,6 +10,7 @@
  * replicas.ts (of whom).
  */
 import type { Verdict } from './circuit.ts';
+import { contextLimitOf } from './context-length.ts';
 import { classify, type Failure, failure } from './failure.ts';
 import { negotiate, type Server } from './negotiation.ts';
 import { restMsOf, saysWhen } from './overload.ts';
@@ -199,8 +200,11 @@ function stoppedEarly(watchdog: Watchdog, replica: Replica): Ended {
 }
 
 function failed(why: Failure, replica: Replica): Ended {
-  const { code, message, retryable } = why;
-  return { result: { kind: 'failed', code, message, retryable, replica: replica.id }, failure: why };
+  const { code, message, retryable, refusal } = why;
+  const isTooLong = code === 'context_length_exceeded' && refusal !== undefined;
+  const contextLimit = isTooLong ? contextLimitOf(refusal) : null;
+  const told = contextLimit === null ? {} : { contextLimit };
+  return { result: { kind: 'failed', code, message, retryable, replica: replica.id, ...told }, failure: why };
 }
 
 /** What an end says about the replica: a refusal of content shows that it is well. */

@@ -17,8 +17,11 @@ export interface RunRequest {
   readonly turn: Turn;
   readonly lastReplica: string | null;
   readonly prefix: GenerationPrefix | null;
-  /** The conversation up to and with the turn's question; `shrink` counts refusals for its length. */
-  readonly compose: (shrink: number) => Promise<ConversationView>;
+  /**
+   * The conversation up to and with the turn's question; `shrink` counts refusals for its length, and the last one may
+   * have told the model's window.
+   */
+  readonly compose: (shrink: number, contextLimit: number | null) => Promise<ConversationView>;
   /** The turn's question, for clients that are to clear its answer. */
   readonly question: () => Promise<Question>;
   readonly confirmLease: () => Promise<void>;
@@ -72,10 +75,11 @@ async function drive(
   signal: AbortSignal,
   onChunk: (chunk: GenerationChunk) => void,
 ): Promise<RunResult> {
+  let contextLimit: number | null = null;
   for (let shrink = 0; ; shrink++) {
     let view: ConversationView;
     try {
-      view = await request.compose(shrink);
+      view = await request.compose(shrink, contextLimit);
     } catch {
       return failed('store_unavailable', true, null);
     }
@@ -94,6 +98,7 @@ async function drive(
     if (result.kind === 'restart') return await restarted(request, result.replica);
     if (result.code !== 'context_length_exceeded' || shrink === SHRINKS_MAX)
       return failed(result.code, result.retryable, result.replica, result.retryAfterMs);
+    contextLimit = result.contextLimit ?? contextLimit;
   }
 }
 

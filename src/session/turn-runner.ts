@@ -86,7 +86,7 @@ export class TurnRunner {
         turn,
         lastReplica,
         prefix: text.prefix(),
-        compose: (shrink) => this.#compose(turn, shrink),
+        compose: (shrink, contextLimit) => this.#compose(turn, shrink, contextLimit),
         question: () => this.#question(turn),
         confirmLease: this.#ports.confirmLease,
       },
@@ -126,7 +126,7 @@ export class TurnRunner {
     return { content: asked?.content ?? '', author: asked?.author ?? null };
   }
 
-  async #compose(turn: Turn, shrink: number): Promise<ConversationView> {
+  async #compose(turn: Turn, shrink: number, contextLimit: number | null): Promise<ConversationView> {
     const said = await this.#ports.transcript.read();
     const summary = said.findLast((entry) => entry.role === 'summary');
     return this.#host.conversation.compose({
@@ -135,6 +135,7 @@ export class TurnRunner {
       summary: summary === undefined ? null : { through: summary.turnId, content: summary.content },
       turn,
       shrink,
+      contextLimit,
     });
   }
 

@@ -202,6 +202,7 @@ describe('what a conversation is given', () => {
     options: Partial<Parameters<typeof createConversation>[0]>,
     patient?: unknown,
     shrink = 0,
+    contextLimit: number | null = null,
   ) => {
     const conversation = createConversation({
       baseUrls: [simulator.url],
@@ -215,6 +216,7 @@ describe('what a conversation is given', () => {
       summary: null,
       turn: { id: 't', messageIds: ['t'], options: {}, attempt: 1, resumed: 0, failedReplica: null },
       shrink,
+      contextLimit,
     });
   };
 
@@ -239,6 +241,25 @@ describe('what a conversation is given', () => {
     const [whole = 0] = budgets;
     expect(whole).toBe(MODEL_LEN - MAX_TOKENS - 64 - 82);
     expect(budgets).toEqual([whole, Math.floor(whole * 0.75), Math.floor(whole * 0.75 ** 2)]);
+  });
+
+  test('a window that only a refusal tells is kept to, from the first try after it', async () => {
+    const rust = await startSimulator({ tokensPerSecond: 0, maxModelLen: 2_048, rustFrontEnd: true });
+    const asking = createVllmGenerator({
+      baseUrls: [rust.url],
+      timeouts: { firstTokenMs: 10_000, interTokenMs: 10_000, totalMs: 30_000 },
+      defaultMaxTokens: MAX_TOKENS,
+    });
+    const messages: readonly Message[] = [{ role: 'user', content: 'fever and cough '.repeat(1_000) }];
+    const request = { sessionId: 's', turnId: 't', attempt: 1, messages, prefix: null, options: {} };
+    const result = await asking.generate(request, () => {}, new AbortController().signal);
+    expect(result).toMatchObject({ code: 'context_length_exceeded', contextLimit: 2_048 });
+    const unknown = await compose({ baseUrls: [rust.url] });
+    expect(unknown.window.budget_tokens).toBeGreaterThan(2_048);
+    const told = await compose({ baseUrls: [rust.url] }, {}, 1, 2_048);
+    expect(told.window.budget_tokens).toBeLessThan(2_048 - MAX_TOKENS);
+    await asking.close();
+    await rust.close();
   });
 
   test('HISTORY_MAX_TOKENS and budget:N hold, the model’s own limit too', async () => {

@@ -186,6 +186,16 @@ describe('how much the model can read', () => {
     expect(await limits.current()).toEqual({ model: 'sql-lora', maxModelLen: 4_096 });
   });
 
+  test('is what a refusal told, where the list has none', async () => {
+    const server = await stub(() => ({ status: 200, body: { data: [{ id: 'm' }] } }));
+    const limits = createModelLimits({ baseUrls: [server.url] });
+    expect((await limits.current()).maxModelLen).toBeNull();
+    limits.forget(2_048);
+    expect(await limits.current()).toEqual({ model: 'm', maxModelLen: 2_048 });
+    limits.forget();
+    expect((await limits.current()).maxModelLen).toBe(2_048);
+  });
+
   test('of llama.cpp is the window in the metadata of its card', async () => {
     const data = [{ id: 'gemma', meta: { n_ctx: 2_048, n_ctx_train: 32_768 } }];
     const server = await stub(() => ({ status: 200, body: { data } }));
