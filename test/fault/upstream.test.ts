@@ -51,6 +51,7 @@ const faults = [
   '500',
   '502',
   '503',
+  '429,retry-after=1',
 ] as const;
 
 describe('a model server', () => {
