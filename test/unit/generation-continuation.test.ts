@@ -33,6 +33,7 @@ describe('a continuation by text', () => {
   ] as const)('hands on no word where the server %s', async (_what, options) => {
     const { generator } = await against(options);
     const whole = await hear(generator);
+    expect(whole.chunks.length).toBeGreaterThan(20);
     for (const count of [1, 2, 5, 20]) {
       const prefix = withoutIds(storedAfter(whole.chunks, count));
       const again = await hear(generator, { prefix });
