@@ -13,8 +13,11 @@ export interface ServerProfile {
   readonly continuesText: boolean;
 }
 
-/** Engines that honour `continue_final_message`, as their model cards name them. Other servers mostly ignore it. */
-const CONTINUING_OWNERS: ReadonlySet<string> = new Set(['vllm', 'sglang', 'rehydra-simulator']);
+/**
+ * Engines that continue a partial assistant message, as their model cards name them: vLLM and SGLang where they are
+ * asked to, llama.cpp always. Other servers mostly answer it.
+ */
+const CONTINUING_OWNERS: ReadonlySet<string> = new Set(['vllm', 'sglang', 'llamacpp', 'rehydra-simulator']);
 const KEPT_MS = 600_000;
 
 export class ReplicaProfile {

@@ -72,7 +72,7 @@ export type Settings = Readonly<Required<Omit<SimulatorOptions, 'apiKey' | 'kvCa
   readonly refuses: StrictServer | null;
 };
 
-export const SIMULATOR_OWNER = 'rehydra-simulator';
+const SIMULATOR_OWNER = 'rehydra-simulator';
 
 export function resolveSettings(options: SimulatorOptions): Settings {
   return {

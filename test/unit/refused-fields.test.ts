@@ -97,7 +97,7 @@ describe('what is known of a replica', () => {
     ['sglang', true],
     ['rehydra-simulator', true],
     ['openai', false],
-    ['llamacpp', false],
+    ['llamacpp', true],
     [null, false],
   ])('%s continues an answer by its text: %s', (owner, continues) => {
     expect(new ReplicaProfile().current(owner).continuesText).toBe(continues);
