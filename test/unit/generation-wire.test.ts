@@ -239,10 +239,15 @@ describe('an answer without a word', () => {
     });
   });
 
-  test('a continuation that only thinks is a failure', async () => {
-    const { url } = await serve((res) => beginStream(res).end(thought + deltaOf('', 'stop') + DONE));
+  test('a continuation that only thinks is never complete: the answer starts over', async () => {
+    const { url } = await serve((res, path) => {
+      const cards = { data: [{ id: 'm', owned_by: 'vllm' }] };
+      if (path.endsWith('/models')) res.end(JSON.stringify(cards));
+      else beginStream(res).end(thought + deltaOf('', 'stop') + DONE);
+    });
     const prefix = { ...stored, tokenIds: null, promptTokenIds: null };
-    expect((await askUpstream(url, {}, prefix)).result).toMatchObject({ code: 'upstream_empty' });
+    const { result, chunks } = await askUpstream(url, {}, prefix);
+    expect([result.kind, chunks]).toEqual(['restart', []]);
   });
 });
 
@@ -385,7 +390,8 @@ describe('a refusal', () => {
     );
     const { result } = await askUpstream(url);
     expect(result).toMatchObject({ kind: 'failed', code: 'context_length_exceeded', retryable: false });
-    expect(JSON.stringify(result)).not.toMatch(/4096|maximum/);
+    expect(result).toMatchObject({ contextLimit: 4096 });
+    expect(JSON.stringify(result)).not.toMatch(/5000|maximum/);
   });
 
   test('a refusal for length is recognised inside a stream that has begun', async () => {
