@@ -46,7 +46,7 @@ export async function negotiate(
     if (plan.kind === 'nothing-left')
       return { outcome: nothingLeft(request, plan.prefixTokens), temperature: context.temperature };
 
-    const { outcome, hasSpoken } = await send(upstream, plan, request, watchdog, onChunk);
+    const { outcome, hasSpoken, startsOverEachTime } = await send(upstream, plan, request, watchdog, onChunk);
     const fields = refusedBy(outcome, plan, ownsTemperature);
     if (fields.size > 0 && !hasSpoken) {
       refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round leaves out at least one field more
@@ -54,7 +54,7 @@ export async function negotiate(
     }
     if (refused !== known.refused && (hasSpoken || outcome.kind === 'finished'))
       profile.rememberRefused(refused);
-    if (outcome.kind === 'restart') profile.rememberStartsOver();
+    if (startsOverEachTime) profile.rememberStartsOver();
     const { temperature = DEFAULT_OF_SERVERS } = plan.body;
     return {
       outcome: plan.continues !== null && isRefusal(outcome) ? { kind: 'restart' } : outcome, // NEGOTIATE-2
@@ -67,6 +67,7 @@ interface Sent {
   readonly outcome: Negotiated['outcome'];
   /** The server has begun to answer. */
   readonly hasSpoken: boolean;
+  readonly startsOverEachTime: boolean;
 }
 
 async function send(
@@ -87,9 +88,10 @@ async function send(
     watchdog.stop('client');
   };
   const outcome = await attempt(upstream, call, `${turnId}-${number}`, watchdog, listen);
-  if (isRepeat) return { outcome: { kind: 'restart' }, hasSpoken };
+  if (isRepeat)
+    return { outcome: { kind: 'restart' }, hasSpoken, startsOverEachTime: guard?.isHabit ?? false };
   if (outcome.kind === 'finished') guard?.finish();
-  return { outcome, hasSpoken };
+  return { outcome, hasSpoken, startsOverEachTime: false };
 }
 
 function refusedBy(

@@ -11,6 +11,8 @@ export interface RepeatGuard {
   hear(chunk: GenerationChunk): boolean;
   /** The answer has ended: what is held back is no repeat. */
   finish(): void;
+  /** The repeat is too long for chance: this server does so each time. */
+  readonly isHabit: boolean;
 }
 
 /** Fewer equal characters happen by chance, as in a list whose items begin alike. */
@@ -20,6 +22,7 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
   const beginning = stored.trimStart().slice(0, REPEATED_LENGTH);
   let held: GenerationChunk[] = [];
   let heard = '';
+  let hasReasoned = false;
   let phase: 'listening' | 'passing' | 'repeated' = 'listening';
 
   const pass = (): void => {
@@ -39,13 +42,17 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
       heard += chunk.text;
       const said = heard.trimStart();
       // An answer that was under way does not go back to thinking: the server has begun another one.
-      const isRepeat = (chunk.reasoning ?? '') !== '' || said.startsWith(beginning);
+      hasReasoned = (chunk.reasoning ?? '') !== '';
+      const isRepeat = hasReasoned || said.startsWith(beginning);
       if (isRepeat) phase = 'repeated';
       else if (!beginning.startsWith(said)) pass();
       return !isRepeat;
     },
     finish() {
       if (phase === 'listening') pass();
+    },
+    get isHabit() {
+      return phase === 'repeated' && (hasReasoned || beginning.length === REPEATED_LENGTH);
     },
   };
 }

@@ -133,6 +133,12 @@ describe('the first words of a continuation', () => {
     expect(guarded('Rest.', ['Re', 'st', '. Drink'])).toMatchObject({ isRepeat: true, handedOn: [] });
   });
 
+  test('show what the server does each time only where the repeat is too long for chance', () => {
+    expect(guarded(STORED, [STORED]).guard.isHabit).toBe(true);
+    expect(guarded('Rest.', ['Rest.']).guard.isHabit).toBe(false);
+    expect(guarded(STORED, ['You should']).guard.isHabit).toBe(false);
+  });
+
   test('are handed on where the answer ends before a repeat is sure', () => {
     const { handedOn, guard } = guarded(STORED, ['You']);
     guard.finish();
