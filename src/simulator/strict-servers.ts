@@ -1,5 +1,5 @@
 /** Servers that refuse fields which vLLM takes, each in its own words, so that a client can learn to leave them out. */
-import type { JsonObject } from './prompt.ts';
+import { isObject, type JsonObject } from './prompt.ts';
 import type { Refusal } from './refusals.ts';
 
 /** `openai-reasoning` stands for OpenAI's models that think: they refuse more than its others. */
@@ -50,6 +50,10 @@ export function refusedBy(server: StrictServer | null, body: JsonObject): Refusa
     case 'openai-reasoning': {
       const [first] = strange;
       if (first !== undefined) return openAi(`Unrecognized request argument supplied: ${first}`, null, null);
+      if (isObject(body.stream_options) && 'continuous_usage_stats' in body.stream_options) {
+        const param = 'stream_options.continuous_usage_stats';
+        return openAi(`Unknown parameter: '${param}'.`, param, 'unknown_parameter');
+      }
       return server === 'openai' ? null : refusedByReasoning(body);
     }
   }

@@ -10,7 +10,7 @@ const SENT = {
   model: 'm',
   messages: [],
   stream: true,
-  stream_options: { include_usage: true },
+  stream_options: { include_usage: true, continuous_usage_stats: true },
   temperature: 0.7,
   session_id: 's',
   return_token_ids: true,
@@ -24,7 +24,7 @@ function learned(message: string, more: { status?: number; param?: string; body?
 }
 
 describe('a refusal names fields of ours', () => {
-  const extensions: readonly RefusedField[] = ['return_token_ids', 'session_id'];
+  const extensions: readonly RefusedField[] = ['continuous_usage_stats', 'return_token_ids', 'session_id'];
   test.each([
     [
       'SGLang',
@@ -52,6 +52,7 @@ describe('a refusal names fields of ours', () => {
       ['temperature'],
     ],
     ['Moonshot', 'invalid temperature: only 1 is allowed for this model', ['temperature']],
+    ['OpenAI, of a part', "Unknown parameter: 'stream_options.continuous_usage_stats'.", extensions],
     ['a gateway', 'Unrecognized request argument supplied: stream_options', ['stream_options']],
   ])('as %s words it', (_server, message, fields) => {
     expect(learned(message)).toEqual(fields);
