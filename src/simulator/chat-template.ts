@@ -19,11 +19,24 @@ export interface Conversation {
   readonly key: string;
 }
 
+/** Every request repeats the messages before it. */
+const MESSAGES_KEPT = 1_000;
+const encoded = new Map<string, readonly number[]>();
+
+function idsOf(content: string): readonly number[] {
+  const known = encoded.get(content);
+  if (known !== undefined) return known;
+  if (encoded.size >= MESSAGES_KEPT) encoded.clear();
+  const ids = encode(content);
+  encoded.set(content, ids);
+  return ids;
+}
+
 export function render(messages: readonly ChatMessage[], addGenerationPrompt: boolean): number[] {
   const ids: number[] = [];
   for (const message of messages) {
     ids.push(roleId(message.role));
-    for (const id of encode(message.content)) ids.push(id);
+    for (const id of idsOf(message.content)) ids.push(id);
     ids.push(END);
   }
   if (addGenerationPrompt) ids.push(roleId('assistant'));

@@ -17,9 +17,10 @@ export function roleId(role: TemplateRole): number {
   return ROLE_IDS[role];
 }
 
+const ROLES = new Map(Object.entries(ROLE_IDS).map(([role, id]) => [id as number, role as TemplateRole]));
+
 export function roleOf(id: number): TemplateRole | null {
-  for (const [role, roleId] of Object.entries(ROLE_IDS)) if (roleId === id) return role as TemplateRole;
-  return null;
+  return ROLES.get(id) ?? null;
 }
 
 export function isTemplateRole(name: unknown): name is TemplateRole {

@@ -26,10 +26,20 @@ async function fixture(): Promise<ArchiveFixture & { readonly url: string }> {
     async holds(text) {
       if (server.dataDir === null) return null;
       await query(url, 'CHECKPOINT');
-      return filesOf(server.dataDir, ['pg_wal']).some((file) => readFileSync(file).includes(text));
+      return filesOf(server.dataDir, ['pg_wal']).some((file) => bytesOf(file).includes(text));
     },
     stop: () => archive.close(),
   };
+}
+
+/** A running server removes and replaces files; one that is gone holds nothing. */
+function bytesOf(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
 }
 
 function filesOf(folder: string, without: readonly string[]): readonly string[] {

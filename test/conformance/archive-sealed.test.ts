@@ -8,7 +8,7 @@ import type { SealingKeys } from '../../src/sealing/keys.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { type ArchiveFixture, dialogue, everyHit, sessionOf } from './archive-fixture.ts';
-import { describeArchive } from './archive-suite.ts';
+import { describeArchive, ENOUGH_SESSIONS } from './archive-suite.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -34,10 +34,14 @@ async function fixtureOn(databaseUrl: string | null, dataDir: string): Promise<A
 }
 
 let memories = 0;
-describeArchive('sqlite, sealed', () => {
-  memories += 1;
-  return fixtureOn(null, `:memory:sealed-${memories}`);
-});
+describeArchive(
+  'sqlite, sealed',
+  () => {
+    memories += 1;
+    return fixtureOn(null, `:memory:sealed-${memories}`);
+  },
+  ENOUGH_SESSIONS,
+);
 describeArchive('postgres, sealed', async () => fixtureOn(await server.database(), '/nowhere'));
 
 describe('a sealed archive', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
 import { type ArchiveFixture, sessionOf } from './archive-fixture.ts';
-import { describeArchive } from './archive-suite.ts';
+import { describeArchive, ENOUGH_SESSIONS } from './archive-suite.ts';
 
 async function fixtureIn(dataDir: string, files: string | null): Promise<ArchiveFixture> {
   const options = { databaseUrl: null, dataDir };
@@ -34,10 +34,14 @@ describeArchive('sqlite, in a file', () => {
 });
 
 let memories = 0;
-describeArchive('sqlite, in memory', () => {
-  memories += 1;
-  return fixtureIn(`:memory:archive-${memories}`, null);
-});
+describeArchive(
+  'sqlite, in memory',
+  () => {
+    memories += 1;
+    return fixtureIn(`:memory:archive-${memories}`, null);
+  },
+  ENOUGH_SESSIONS,
+);
 
 /** A process that opens the archive when told to, stores, erases, and says how many sessions of ours it finds. */
 const NEIGHBOUR = `
