@@ -35,6 +35,7 @@ describe('a refusal names fields of ours', () => {
     ['OpenAI', 'Unrecognized request argument supplied: session_id', extensions],
     ['OpenAI, later', "Unknown parameter: 'return_token_ids'.", extensions],
     ['NVIDIA Dynamo', 'Unsupported parameter(s): `session_id`, `return_token_ids`', extensions],
+    ['transformers 5', "Unexpected fields in the request: {'return_token_ids', 'session_id'}", extensions],
     ['transformers', "Unexpected keys in the request: {'session_id', 'return_token_ids'}", extensions],
     [
       'Mistral',
