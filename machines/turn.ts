@@ -1,6 +1,6 @@
 /**
- * The turn that runs: how it begins from the queue, is tried again or starts over, and ends with exactly one of completed, failed or
- * cancelled. The machine never carries the turn's text; its host has it.
+ * The turn that runs: how it begins from the queue, is tried again or starts over, and ends with exactly one of
+ * completed, failed or cancelled. The machine never carries the turn's text; its host has it.
  */
 import { ask, atOf, type Heard, remember, say } from './action.ts';
 import { firstWaiting, waiting } from './queue.ts';

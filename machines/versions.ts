@@ -1,12 +1,12 @@
 /**
  * The version of the session machine, and how envelopes of earlier versions become today's.
  *
- * Any change to state names, context or timers is a new version with a migration here, but for a new optional field
- * that is absent until something new happens. Migrations are pure and run in order. An envelope that is newer than
- * this code is never touched: the instance hands the session on instead.
+ * Any change to state names, context or timers is a new version with a migration here, a new optional field too: an
+ * older instance refuses fields that it does not know. Migrations are pure and run in order. An envelope that is newer
+ * than this code is never touched: the instance hands the session on instead.
  */
 export const MACHINE_ID = 'session';
-export const MACHINE_VERSION = 1;
+export const MACHINE_VERSION = 2;
 
 /** An envelope of any version: only its stamp is known. */
 export interface StampedEnvelope {
@@ -17,7 +17,10 @@ export interface StampedEnvelope {
 /** `migrations[n]` takes an envelope of version n to version n + 1. */
 export type Migrations = Readonly<Record<number, (envelope: StampedEnvelope) => StampedEnvelope>>;
 
-const migrations: Migrations = {};
+const migrations: Migrations = {
+  // Version 2 may count the restarts of the running turn; a turn of version 1 has had none.
+  1: (envelope) => envelope,
+};
 
 export type Upgrade =
   | { readonly kind: 'current'; readonly envelope: StampedEnvelope }

@@ -25,7 +25,7 @@ export const spec: readonly Section[] = [
           ],
           ['test/unit/config.test.ts', 'has a default for everything: the promised ones'],
         ],
-        note: 'The hour is SESSION_IDLE_MS, kept by the sweeper and not by a TTL of Redis, so that every end is said and archived (ADR 14).',
+        note: 'The hour is SESSION_IDLE_MS, kept by the sweeper and not by a TTL of Redis, so that every end is said and archived (ADR 15).',
       },
       {
         asks: 'Session data persistence: data is updated → stored, with an updated TTL',
