@@ -34,7 +34,7 @@ export const protocolHeadersSchema = z.object({
     .max(256)
     .optional()
     .describe(
-      'names the message: sent again, on any instance, it is answered with the same turn. With another body in the same session it is refused with `idempotency_mismatch`. Without a `session_id` key and body together name a new session, so another body is another conversation',
+      'names the message: sent again, on any instance, it is answered with the same turn. With another body in the same session it is refused with `idempotency_mismatch`. If the request has no `session_id`, the key and the body together identify the session: the same key with another body starts another conversation',
     ),
   'last-event-id': z
     .string()

@@ -194,6 +194,14 @@ describe('the load balancer', () => {
     );
   });
 
+  it('asks for the address of an instance again while it runs, and starts without it', () => {
+    const [, resolvers, nameserver] = /^resolvers (\S+)\n\s+nameserver \S+ (\S+)$/m.exec(balancer) ?? [];
+    expect(nameserver).toBe('127.0.0.11:53');
+    const [defaults = ''] = /^\s+default-server .*$/m.exec(balancer) ?? [];
+    expect(defaults).toContain(` resolvers ${resolvers} `);
+    expect(defaults).toMatch(/ init-addr \S*\bnone$/);
+  });
+
   it('knows every instance, and asks each whether it is ready', () => {
     for (const [name] of instances) expect(balancer).toMatch(new RegExp(`server ${name} ${name}:8080`));
     expect(balancer).toContain('option httpchk GET /readyz');

@@ -192,6 +192,27 @@ describe('the Kubernetes manifests', () => {
     expect(spec!.minReplicas).toBeGreaterThan(1);
   });
 
+  it('have a variant for clusters without a metrics adapter, which scales on CPU alone', () => {
+    const variant = parse(
+      readFileSync(join(root, 'deploy/kubernetes-cpu-only/kustomization.yaml'), 'utf8'),
+    ) as {
+      readonly resources: readonly string[];
+      readonly patches: readonly { readonly target: object; readonly patch: string }[];
+    };
+    expect(variant.resources).toEqual(['../kubernetes']);
+    const { spec } = only<HorizontalPodAutoscaler>('HorizontalPodAutoscaler');
+    expect(spec!.metrics!.map(({ type }) => type)).toEqual(['Pods', 'Resource']);
+    expect(variant.patches.map(({ target, patch }) => ({ target, patch: parse(patch) as unknown }))).toEqual([
+      {
+        target: { kind: 'HorizontalPodAutoscaler', name: 'rehydra' },
+        patch: [
+          { op: 'test', path: '/spec/metrics/0/type', value: 'Pods' },
+          { op: 'remove', path: '/spec/metrics/0' },
+        ],
+      },
+    ]);
+  });
+
   it('select the pods that the Deployment makes', () => {
     const selectors = [
       deployment.selector.matchLabels,
