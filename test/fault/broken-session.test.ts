@@ -161,7 +161,9 @@ describe('a session whose running turn cannot be read', () => {
     // Nobody takes them over before the log is torn.
     heir.kill('SIGSTOP');
     await fleet.kill(0);
-    const { log } = sessionKeys(sessionId);
+    const { session, log } = sessionKeys(sessionId);
+    // Each claim has an epoch of its own, so the epoch counts the attempts.
+    const attempts = async (): Promise<number> => Number(await direct.hget(session, 'epoch'));
     const entries = await direct.xrange(log, '-', '+');
     const write = async (torn: boolean): Promise<void> => {
       const page = direct.multi().del(log);
@@ -171,15 +173,17 @@ describe('a session whose running turn cannot be read', () => {
     };
     await write(true);
     const before = await kept(sessionId);
+    const attemptsBefore = await attempts();
     heir.kill('SIGCONT');
 
-    await until(() => loggedOf(heir, sessionId, 'cannot be read') > 1, 'several attempts');
+    await until(async () => (await attempts()) > attemptsBefore + 1, 'several attempts');
     const returning = await TestClient.open(heir.url);
     for (let times = 0; times < 3; times += 1) {
       returning.send({ type: 'hello', session_id: sessionId });
       expect((await returning.waitForType('error')).code).toBe('internal');
     }
     expect(await kept(sessionId)).toEqual(before);
+    expect(loggedOf(heir, sessionId, 'cannot be read')).toBe(1);
     const reader = await TestClient.greet(heir.url, { session_id: neighbour.sessionId, after: 0 });
     const end = await reader.completed('beside');
     const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
