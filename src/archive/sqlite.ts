@@ -20,7 +20,7 @@ import { Worker } from 'node:worker_threads';
 import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
 import Database from 'libsql';
 import { watchFile } from '../embedded/file-health.ts';
-import { makeFolder } from '../embedded/folder.ts';
+import { folderFailure, makeFolder } from '../embedded/folder.ts';
 import { sleep } from '../timers.ts';
 import type { OpenDatabase, Spelling } from './engine.ts';
 import { notScrubbed } from './failure.ts';
@@ -85,8 +85,7 @@ export function openSqlite(dataDir: string): OpenDatabase {
     known.handles += 1;
     return known.engine;
   }
-  if (!inMemory) makeFolder(path.dirname(name));
-  const raw = connect(inMemory ? ':memory:' : name);
+  const raw = inMemory ? connect(':memory:') : connectIn(path.dirname(name), name);
   const db = new Kysely<Tables>({ dialect: dialectOf(raw) });
   const probe = () =>
     db.transaction().execute(async (tx) => {
@@ -117,6 +116,15 @@ export function openSqlite(dataDir: string): OpenDatabase {
   const entry = { engine, handles: 1 };
   if (isShared) open.set(name, entry);
   return engine;
+}
+
+function connectIn(folder: string, file: string): Database.Database {
+  makeFolder(folder);
+  try {
+    return connect(file);
+  } catch (cause) {
+    throw isBusy(cause) ? cause : folderFailure(folder, cause);
+  }
 }
 
 function connect(file: string): Database.Database {

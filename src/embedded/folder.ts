@@ -4,7 +4,7 @@
  * Not with `recursive: true`: under a folder that takes no entries (`/proc`), Node's own walk never ends, and the process
  * takes no signal meanwhile.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 
 const OWNER_ONLY = 0o700;
@@ -14,10 +14,15 @@ export function makeFolder(folder: string): void {
   try {
     make(path.resolve(folder));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const words = `DATA_DIR ${folder} cannot be used: ${reason}`;
-    throw Object.assign(new Error(words, { cause }), { code: 'STORE_UNAVAILABLE' });
+    throw folderFailure(folder, cause);
   }
+}
+
+/** The same words for every embedded file, whichever of them cannot be opened first. */
+export function folderFailure(folder: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const words = `DATA_DIR ${folder} cannot be used: ${reason}`;
+  return Object.assign(new Error(words, { cause }), { code: 'STORE_UNAVAILABLE' });
 }
 
 function make(folder: string): void {
@@ -33,7 +38,18 @@ function make(folder: string): void {
 }
 
 function isFolder(folder: string): boolean {
-  const found = statSync(folder, { throwIfNoEntry: false });
-  if (found !== undefined && !found.isDirectory()) throw new Error(`${folder} is not a folder`);
-  return found !== undefined;
+  const found = statOf(folder);
+  if (found !== null && !found.isDirectory()) throw new Error(`${folder} is not a folder`);
+  return found !== null;
+}
+
+/** Null also below a file: the walk goes up and names that file. */
+function statOf(folder: string): Stats | null {
+  try {
+    return statSync(folder);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw cause;
+  }
 }

@@ -1,9 +1,9 @@
 /** Opens the two ends of a move by their names, and the notebook that belongs to the target. */
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import type { Config } from '../config.ts';
+import { makeFolder } from '../embedded/folder.ts';
 import { folderIn, openStore } from '../store/open.ts';
 import { parseAddress } from '../store/redis/address.ts';
 import { connect, untilReady } from '../store/redis/connection.ts';
@@ -62,7 +62,7 @@ function notebookOf({ from, to, state }: Options, closing: (() => void)[]): Note
   if (state !== null) return fileNotebook(state);
   const folder = folderIn(to);
   if (folder !== null) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     return fileNotebook(path.join(folder, 'migration.json'));
   }
   const client = connect(parseAddress(to), 'commit', TIMEOUT_MS);

@@ -114,6 +114,9 @@ describe('archive: sqlite itself', () => {
 
   it('says what is wrong where the folder cannot be used', async () => {
     const options = { databaseUrl: null, dataDir: '/dev/null/archive' };
-    await expect(openArchive(options)).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
+    await expect(openArchive(options)).rejects.toMatchObject({
+      code: 'ARCHIVE_UNAVAILABLE',
+      message: 'archive: DATA_DIR /dev/null/archive cannot be used: /dev/null is not a folder',
+    });
   });
 });

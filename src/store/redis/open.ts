@@ -10,6 +10,7 @@ import { parseAddress } from './address.ts';
 import { createBatch } from './batch.ts';
 import { type Facts, inspect, judge } from './boot.ts';
 import { connect, type Log, untilReady } from './connection.ts';
+import { logConnections } from './connection-log.ts';
 import { storeFailure } from './failure.ts';
 import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
 import { countByState, countOfUser, listSessions } from './listing.ts';
@@ -41,12 +42,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const listening = connect(address, 'hints', timeoutMs);
   let facts: readonly Facts[] = [];
 
-  for (const client of [commits, listening]) {
-    // Without a listener ioredis prints to the console; the calls that fail say it to their callers.
-    client.on('error', (error: Error) =>
-      log('warn', 'redis connection', { redis: address.label, error: error.message }),
-    );
-  }
+  logConnections([commits, listening], address.label, log);
   try {
     await Promise.all(
       [commits, listening].map((client) => untilReady(client, address.label, BOOT_TIMEOUT_MS)),

@@ -12,7 +12,7 @@
 import path from 'node:path';
 import Database from 'libsql';
 import { type FileHealth, watchFile } from '../../embedded/file-health.ts';
-import { makeFolder } from '../../embedded/folder.ts';
+import { folderFailure, makeFolder } from '../../embedded/folder.ts';
 import { sleep } from '../../timers.ts';
 import { sharedScrub } from '../scrubbing.ts';
 import { isBusy, storeFailure } from './failure.ts';
@@ -140,7 +140,7 @@ function lockFolder(folder: string): () => void {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     lock?.close();
-    throw Object.assign(new Error(refusalOf(folder, cause)), { code: 'STORE_UNAVAILABLE' });
+    throw refusalOf(folder, cause);
   }
   const held = lock;
   return () => {
@@ -149,9 +149,9 @@ function lockFolder(folder: string): () => void {
   };
 }
 
-function refusalOf(folder: string, cause: unknown): string {
-  if (isBusy(cause))
-    return `${folder} is in use by another process; the embedded store serves one process, Redis serves many`;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return `DATA_DIR ${folder} cannot be used: ${reason}`;
+function refusalOf(folder: string, cause: unknown): Error {
+  if (!isBusy(cause)) return folderFailure(folder, cause);
+  const words = `${folder} is in use by another process; the embedded store serves one process, Redis serves many`;
+  // Without the cause: a busy one stands for a database that is worth waiting for, and a taken folder is not.
+  return Object.assign(new Error(words), { code: 'STORE_UNAVAILABLE' });
 }
