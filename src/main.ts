@@ -2,7 +2,7 @@
 import { type Config, environmentSchema, readConfig } from './config.ts';
 import { helpText } from './environment/help.ts';
 import { type Service, startService } from './service.ts';
-import { authority } from './startup/address.ts';
+import { authority, shellWord } from './startup/address.ts';
 import { answerCall } from './startup/arguments.ts';
 import { reasonOf } from './startup/start-failure.ts';
 import { openLog } from './telemetry/log.ts';
@@ -93,7 +93,7 @@ try {
   const { port, upstream } = service;
   const url = `ws://${authority(config.host, port)}/v1/session`;
   const store = config.store.redisUrl === null ? 'sqlite' : 'redis';
-  log.info({ port, store, upstream, url, chat: `npm run chat -- --url ${url}` }, 'listening');
+  log.info({ port, store, upstream, url, chat: `npm run chat -- --url ${shellWord(url)}` }, 'listening');
 } catch (error) {
   const reason = reasonOf(error);
   log.error(reason === null ? { err: error } : { reason }, 'could not start');

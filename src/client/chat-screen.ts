@@ -15,6 +15,9 @@ export interface ScreenPorts {
   readonly notes: Sink;
   /** The command that resumes a session from another terminal. */
   readonly resumeCommand: (sessionId: string) => string;
+  /** The caller named the session: a new one under that name is not what the caller expects. */
+  readonly isResuming: boolean;
+  readonly urls: readonly string[];
 }
 
 const SIMULATED_MARK = '[SIMULATED] ';
@@ -65,17 +68,32 @@ export class Screen {
         );
       case 'over':
         this.#endLine();
-        if (event.why !== 'stopped') this.note(`session over: ${event.why} (${spoken(event)})`);
+        return this.#over(event);
     }
   }
 
-  #introduce({ session_id: sessionId, instance, simulated }: Welcome, session: Session): void {
+  #over(event: Extract<SessionEvent, { type: 'over' }>): void {
+    switch (event.why) {
+      case 'stopped':
+        return;
+      case 'refused':
+        return this.note(event.reason);
+      case 'unreachable':
+        return this.note(`gave up: no connection to ${this.#ports.urls.join(', ')} (${spoken(event)})`);
+      default:
+        return this.note(`session over: ${event.why} (${spoken(event)})`);
+    }
+  }
+
+  #introduce({ session_id: sessionId, instance, resumed, simulated }: Welcome, session: Session): void {
     if (this.#introduced)
       return this.note(
         `connected again, to ${instance}; going on after offset ${session.conversation.offset}`,
       );
     this.#introduced = true;
-    this.note(`session ${sessionId} on ${instance}`);
+    this.note(`${resumed ? 'resumed' : 'new'} session ${sessionId} on ${instance}`);
+    if (!resumed && this.#ports.isResuming)
+      this.note('there was no session with this id: it never existed, or it ended');
     this.note(`resume it anywhere: ${this.#ports.resumeCommand(sessionId)}`);
     if (simulated === true) this.note(SIMULATED_SERVER);
   }

@@ -1,74 +1,30 @@
 /** The terminal client: `npm run chat`. On a terminal a conversation; in a pipe each line is a message, one by one. */
 import { randomUUID } from 'node:crypto';
 import { createInterface, type Interface } from 'node:readline';
-import { parseArgs } from 'node:util';
 import { WebSocket } from 'ws';
 import { Awaited } from './awaited.ts';
+import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './chat-arguments.ts';
 import { Screen } from './chat-screen.ts';
-import type { Session, SessionEvent } from './session.ts';
+import type { Over, Session, SessionEvent } from './session.ts';
 import { openSession } from './session-client.ts';
 
-const DEFAULT_URL = 'ws://127.0.0.1:8080/v1/session';
-const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid>]
-
-  --url       where instances listen; several are tried in turn (repeat it, or separate by commas)
-  --session   resume this session: its conversation is shown, then goes on
-  --help      show this
-
-On a terminal, /help lists the commands. In a pipe each line is a message, and the exit code is 1 if one of them got no
-whole answer: echo hello | npm run --silent chat
-`;
 const COMMANDS =
   '/cancel stops the answer · /extend stays · /close ends the session · /quit leaves it · //x sends /x';
 
-interface Arguments {
-  readonly urls: readonly string[];
-  readonly sessionId: string | null;
+const call = chatCallOf(process.argv.slice(2));
+if (call.kind !== 'run') {
+  (call.kind === 'print' ? process.stdout : process.stderr).write(call.text);
+  process.exit(call.kind === 'print' ? 0 : 2);
 }
-
-function readArguments(): Arguments {
-  try {
-    const { values } = parseArgs({
-      options: {
-        url: { type: 'string', multiple: true },
-        session: { type: 'string' },
-        help: { type: 'boolean' },
-      },
-    });
-    if (values.help === true) {
-      process.stdout.write(USAGE);
-      process.exit(0);
-    }
-    const urls = (values.url ?? [DEFAULT_URL]).flatMap((list) =>
-      list.split(',').flatMap((url) => url.trim() || []),
-    );
-    for (const url of urls) if (!isAddress(url)) return refuse(`--url ${url} is not like ${DEFAULT_URL}`);
-    const sessionId = values.session ?? null;
-    if (sessionId !== null && !UUID.test(sessionId)) return refuse(`--session ${sessionId} is not a UUID`);
-    return { urls, sessionId };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}`);
-    process.exit(2);
-  }
-}
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-function isAddress(url: string): boolean {
-  return URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol);
-}
-
-function refuse(why: string): never {
-  process.stderr.write(`${why}\n`);
-  process.exit(2);
-}
-
-const { urls, sessionId } = readArguments();
-const urlArguments = urls.length === 1 && urls[0] === DEFAULT_URL ? '' : `--url ${urls.join(',')} `;
+const { urls, sessionId, waitMs } = call;
+/** A person at a terminal sees that the server is away and may wait for it; a pipe would hang for ever. */
+const giveUpAfterMs = waitMs ?? (process.stdin.isTTY ? undefined : PIPE_WAIT_MS);
 const screen = new Screen({
   answers: process.stdout,
   notes: process.stderr,
-  resumeCommand: (id) => `npm run chat -- ${urlArguments}--session ${id}`,
+  resumeCommand: (id) => resumeCommand(urls, id),
+  isResuming: sessionId !== null,
+  urls,
 });
 const waiting = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
 let awaited: Awaited | null = null;
@@ -82,6 +38,7 @@ const session: Session = openSession({
   // A reconnect replaces our own old connection where the server has not noticed its end yet.
   clientId: `chat-${randomUUID()}`,
   ...(sessionId === null ? {} : { sessionId, after: 0 }),
+  ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
   onEvent,
 });
 const lines = createInterface({
@@ -101,14 +58,19 @@ function onEvent(event: SessionEvent): void {
   awaited?.hear(event);
   if (event.type === 'welcomed') caughtUpAt ??= event.welcome.offset;
   if (event.type === 'reset') caughtUpAt = 0;
-  if (event.type === 'over')
-    return leave(!hasFailed && (event.why === 'ended' || event.why === 'stopped') ? 0 : 1);
+  if (event.type === 'over') return leave(exitCodeOf(event.why));
   if (process.stdin.isTTY && caughtUp() && isRest(event)) lines.prompt();
   for (const waiter of waiting)
     if (waiter.condition()) {
       waiting.delete(waiter);
       waiter.resolve();
     }
+}
+
+function exitCodeOf(why: Over): number {
+  // As a bad argument: the address is one.
+  if (why === 'refused') return 2;
+  return !hasFailed && (why === 'ended' || why === 'stopped') ? 0 : 1;
 }
 
 /** The session has nothing under way: whoever sits here may speak. */

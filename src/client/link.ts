@@ -20,6 +20,8 @@ export interface LinkEnd {
   readonly code: number;
   readonly reason: string;
   readonly uptimeMs: number | null;
+  /** HTTP status of an upgrade that the server refused; null where there was none, or in a browser, which hides it. */
+  readonly refusedWith: number | null;
 }
 
 export interface LinkPorts {
@@ -52,10 +54,14 @@ export class Link {
     socket.addEventListener('message', ({ data }) => this.#receive(data));
     // Without a listener the socket of `ws` would throw. `close` follows, and has no reason of its own then.
     let failure = '';
+    let refusedWith: number | null = null;
     socket.addEventListener('error', ({ message, error }) => {
       failure = String(error?.code ?? message ?? '');
+      refusedWith = statusIn(message ?? '');
     });
-    socket.addEventListener('close', ({ code, reason }) => this.#end(code, reason === '' ? failure : reason));
+    socket.addEventListener('close', ({ code, reason }) =>
+      this.#end(code, reason === '' ? failure : reason, refusedWith),
+    );
   }
 
   get isOpen(): boolean {
@@ -106,15 +112,21 @@ export class Link {
     });
   }
 
-  #end(code: number, reason: string): void {
+  #end(code: number, reason: string, refusedWith: number | null = null): void {
     const phase = this.#phase;
     if (phase.kind === 'ended') return;
     this.#phase = { kind: 'ended' };
     if (phase.kind === 'greeting') phase.cancelDeadline();
     else phase.cancelWatch();
     const uptimeMs = phase.kind === 'open' ? this.#ports.clock.monotonicMs() - phase.sinceMs : null;
-    this.#ports.onEnd({ code, reason, uptimeMs });
+    this.#ports.onEnd({ code, reason, uptimeMs, refusedWith });
   }
+}
+
+/** `ws` tells the status of a refused upgrade in its message alone. */
+function statusIn(message: string): number | null {
+  const status = /^Unexpected server response: (\d{3})$/.exec(message)?.[1];
+  return status === undefined ? null : Number(status);
 }
 
 /** The server is trusted to keep to its schemas; only what could crash this client is looked at. */

@@ -14,7 +14,7 @@ import { Backoff } from './backoff.ts';
 import { Link, type LinkEnd } from './link.ts';
 import { isUndecided, Outbox } from './outbox.ts';
 import type { ErrorFrame, Over, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
-import { type Ending, verdictOn } from './verdict.ts';
+import { type Ending, refusalOf, verdictOn } from './verdict.ts';
 
 type Phase =
   | { readonly kind: 'linked'; readonly link: Link }
@@ -42,6 +42,9 @@ class SessionClient implements Session {
   #dialsAtWelcome = 0;
   #retryAfterMs: number | null = null;
   #ending: Ending = 'none';
+  /** Of the last connection that ended: the reason to give where no other succeeds in time. */
+  #lastEnd = { code: 1006, reason: '' };
+  #cancelGivingUp: (() => void) | null = null;
 
   constructor(options: SessionOptions) {
     if (options.urls.length === 0) throw new RangeError('a session needs at least one url');
@@ -53,6 +56,7 @@ class SessionClient implements Session {
     this.#conversation = emptyConversation(options.after);
     // Not dialled before the caller has the session in hand: its events may want to use it.
     this.#phase = { kind: 'waiting', cancel: this.#clock.after(0, () => this.#dial()) };
+    this.#giveUpLater();
   }
 
   get id(): string | null {
@@ -133,6 +137,20 @@ class SessionClient implements Session {
     this.#phase = { kind: 'linked', link };
   }
 
+  /** From now until the next welcome; the time that is left at a further failure stays. */
+  #giveUpLater(): void {
+    const { giveUpAfterMs } = this.#options;
+    if (giveUpAfterMs === undefined) return;
+    this.#cancelGivingUp ??= this.#clock.after(giveUpAfterMs, () =>
+      this.#finish('unreachable', this.#lastEnd.code, this.#lastEnd.reason),
+    );
+  }
+
+  #keepOn(): void {
+    this.#cancelGivingUp?.();
+    this.#cancelGivingUp = null;
+  }
+
   #urlAt(dial: number): string {
     const { urls } = this.#options;
     return urls[dial % urls.length] ?? '';
@@ -172,6 +190,7 @@ class SessionClient implements Session {
   }
 
   #onWelcome(link: Link, welcome: Welcome): void {
+    this.#keepOn();
     const known = this.#welcome;
     this.#welcome = welcome;
     this.#dialsAtWelcome = this.#dials;
@@ -230,12 +249,17 @@ class SessionClient implements Session {
     this.#after = conversation.offset;
   }
 
-  #onEnd({ code, reason, uptimeMs }: LinkEnd): void {
+  #onEnd({ code, reason, uptimeMs, refusedWith }: LinkEnd): void {
     if (this.#phase.kind === 'over') return;
-    const verdict = verdictOn({ code, reason, ending: this.#ending });
+    const wasWelcomed = this.#welcome !== null;
+    const verdict = verdictOn({ code, reason, ending: this.#ending, refusedWith, wasWelcomed });
+    if (verdict === 'refused' && refusedWith !== null)
+      return this.#finish(verdict, code, refusalOf(this.#urlAt(this.#dials - 1), refusedWith));
     if (verdict !== 'reconnect') return this.#finish(verdict, code, reason);
     const retryInMs = this.#backoff.nextDelayMs({ uptimeMs, retryAfterMs: this.#retryAfterMs });
     this.#retryAfterMs = null;
+    this.#lastEnd = { code, reason };
+    this.#giveUpLater();
     this.#phase = { kind: 'waiting', cancel: this.#clock.after(retryInMs, () => this.#dial()) };
     this.#options.onEvent({
       type: 'lost',
@@ -252,6 +276,7 @@ class SessionClient implements Session {
     const phase = this.#phase;
     if (phase.kind === 'over') return;
     this.#phase = { kind: 'over' };
+    this.#keepOn();
     if (phase.kind === 'waiting') phase.cancel();
     if (phase.kind === 'linked') phase.link.close(1000, reason);
     this.#options.onEvent({ type: 'over', why, code, reason });

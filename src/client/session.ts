@@ -31,7 +31,8 @@ export type SessionEvent =
     }
   | { readonly type: 'over'; readonly why: Over; readonly code: number; readonly reason: string };
 
-export type Over = Exclude<Verdict, 'reconnect'> | 'stopped';
+/** `unreachable`: there was no welcome for `giveUpAfterMs`. The reason is that of the last attempt. */
+export type Over = Exclude<Verdict, 'reconnect'> | 'stopped' | 'unreachable';
 
 export interface SessionOptions {
   /** Each reconnect tries the next one. */
@@ -46,6 +47,8 @@ export interface SessionOptions {
   readonly userId?: string;
   readonly diagnosisId?: string;
   readonly token?: string;
+  /** The session is over after so long without a connection. Absent: the client dials for ever. */
+  readonly giveUpAfterMs?: number;
   readonly clock?: Clock;
   readonly random?: () => number;
 }

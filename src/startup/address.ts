@@ -14,3 +14,8 @@ function loopbackOf(name: string): string {
   if (parsed === '0.0.0.0') return '127.0.0.1';
   return parsed === '[::]' ? '[::1]' : name;
 }
+
+/** A word of a command to copy: zsh takes brackets outside quotes for a pattern of file names, and refuses the command. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

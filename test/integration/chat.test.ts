@@ -162,7 +162,41 @@ describe('the terminal client', () => {
     expect(await answered.finish()).toBe(0);
   });
 
+  it('ends with one line and code 1 in a pipe where no server comes', async () => {
+    const url = `ws://127.0.0.1:${await freePort()}`;
+    const talk = chat(['--url', url, '--wait', '1'], ['My knee hurts']);
+    expect(await talk.finish()).toBe(1);
+    expect(talk.answers()).toBe('');
+    expect(talk.notes().match(/gave up: no connection to \S+\/v1\/session \(.*ECONNREFUSED\)/g)).toHaveLength(
+      1,
+    );
+  });
+
+  it('says at the first attempt that the path of its address is wrong', async () => {
+    const { http } = await start();
+    const talk = chat(['--url', `${http.replace('http', 'ws')}/elsewhere`], ['My knee hurts']);
+    expect(await talk.finish()).toBe(2);
+    expect(talk.notes().trim().split('\n')).toEqual([
+      expect.stringContaining('/elsewhere answered 404: the path is wrong, sessions are at /v1/session'),
+    ]);
+  });
+
+  it('tells a new session under the named id from one that it resumed', async () => {
+    const { http } = await start();
+    const id = '0b9b1f0e-5d0c-4c53-9d57-2f7a3f9d8a11';
+    const args = ['--url', http.replace('http', 'ws'), '--session', id];
+    const first = chat(args, ['My knee hurts']);
+    expect(await first.finish()).toBe(0);
+    expect(first.notes()).toContain(`new session ${id} on `);
+    expect(first.notes()).toContain('there was no session with this id');
+    const second = chat(args, []);
+    expect(await second.finish()).toBe(0);
+    expect(second.notes()).toContain(`resumed session ${id} on `);
+    expect(second.notes()).not.toContain('there was no session');
+  });
+
   it.each([
+    ['a wait is no number', ['--wait', 'soon'], '--wait soon is not a number of seconds'],
     ['an address is none', ['--url', 'nowhere'], '--url nowhere is not like ws://'],
     ['an address is not of a WebSocket', ['--url', 'http://127.0.0.1:1'], '--url http://127.0.0.1:1 is not'],
     ['a session has no such id', ['--session', 'mine'], '--session mine is not a UUID'],

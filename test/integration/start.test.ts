@@ -1,4 +1,5 @@
 /** What an operator sees of a start: on which address the server listens, and in one line why it does not. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
@@ -45,7 +46,14 @@ describe('a start that is refused', () => {
     operator.disconnect();
     const cases: readonly (readonly [Environment, RegExp])[] = [
       [{ REDIS_URL: `redis://:hunter2@${url.host}` }, /redis store: .*WRONGPASS|invalid/i],
-      [{ DATA_DIR: '/dev/null/data' }, /ENOTDIR|not a directory/],
+      [
+        { DATA_DIR: '/dev/null/data' },
+        /DATA_DIR \/dev\/null\/data cannot be used: \/dev\/null is not a folder/,
+      ],
+      [
+        { DATA_DIR: '/dev/null/data', REDIS_URL: `redis://:right@${url.host}` },
+        /DATA_DIR \/dev\/null\/data cannot be used: \/dev\/null is not a folder/,
+      ],
       [{ AUDIT_LOG: '/dev/null/audit' }, /AUDIT_LOG=\/dev\/null\/audit cannot be written/],
       [{ CONTEXT_STRATEGY: 'magic' }, /strategy "magic" cannot be used/],
       [{ SYSTEM_PROMPT_FILE: '/dev/null/prompt' }, /system prompt \/dev\/null\/prompt cannot be used/],
@@ -130,7 +138,9 @@ describe('the chat command that a server prints', () => {
     const instance = await startInstance({ HOST, SIMULATOR_TOKENS: '3', SIMULATOR_TOKENS_PER_SECOND: '0' });
     const listening = instance.logs.find((line) => line.includes('"msg":"listening"')) ?? '{}';
     const { chat } = JSON.parse(listening) as { readonly chat: string };
-    const { code, stderr } = await runToEnd('src/client/chat.js', {}, chat.split(' -- ')[1]?.split(' '));
+    // A shell reads the words of the command, as it does where an operator copies it.
+    const words = execFileSync('sh', ['-c', `printf '%s\\n' ${chat.split(' -- ')[1]}`], { encoding: 'utf8' });
+    const { code, stderr } = await runToEnd('src/client/chat.js', {}, words.trim().split('\n'));
     expect(stderr).not.toContain('Invalid URL');
     expect(code).toBe(0);
     expect((await fetch(`${instance.http}/healthz`)).status).toBe(200);

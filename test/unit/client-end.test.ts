@@ -74,6 +74,81 @@ describe('the end of a session', () => {
     expect(last('over')).toMatchObject({ why: 'fatal', reason: 'Invalid URL: nowhere' });
   });
 
+  it('is no connection for as long as the caller waits, with the reason of the last attempt', () => {
+    const { clock, last, socket, sockets } = scene({ giveUpAfterMs: 1_000 });
+    while (last('over') === undefined && sockets.length < 1_000) {
+      socket().fail({ error: { code: 'ECONNREFUSED' } });
+      socket().end(1006);
+      clock.advance(200);
+    }
+    expect(last('over')).toMatchObject({ why: 'unreachable', code: 1006, reason: 'ECONNREFUSED' });
+    const dialled = sockets.length;
+    clock.advance(3_600_000);
+    expect(sockets).toHaveLength(dialled);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('does not come from failed attempts of which one succeeds, and the wait then begins again', () => {
+    const { clock, greet, last, socket } = scene({ giveUpAfterMs: 1_000 });
+    clock.advance(900);
+    greet().end(1006);
+    clock.advance(900);
+    expect(last('over')).toBeUndefined();
+    socket().end(1006);
+    clock.advance(100);
+    expect(last('over')).toMatchObject({ why: 'unreachable' });
+  });
+
+  it('does not come from failed attempts where the caller sets no limit', () => {
+    const { clock, last, socket, sockets } = scene();
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      socket().end(1006);
+      clock.advance(5_000);
+    }
+    expect(sockets.length).toBeGreaterThan(100);
+    expect(last('over')).toBeUndefined();
+  });
+
+  const refuse = (socket: ReturnType<ReturnType<typeof scene>['socket']>, status: number): void => {
+    socket.fail({ message: `Unexpected server response: ${status}` });
+    socket.end(1006);
+  };
+
+  it.each([200, 301, 400, 401, 403, 404, 426])('is a first upgrade that is refused with %i', (status) => {
+    const { clock, last, socket, sockets } = scene();
+    refuse(socket(), status);
+    clock.advance(3_600_000);
+    expect(last('over')).toMatchObject({ why: 'refused', reason: expect.stringContaining(String(status)) });
+    expect(sockets).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  it.each([408, 425, 429, 500, 502, 503])('is no upgrade that is refused with %i', (status) => {
+    const { clock, last, socket, sockets } = scene();
+    refuse(socket(), status);
+    clock.advance(5_000);
+    expect(last('over')).toBeUndefined();
+    expect(sockets).toHaveLength(2);
+  });
+
+  it('is no 404 of a proxy between a client and an address that welcomed it before', () => {
+    const { clock, greet, last, socket, sockets } = scene();
+    greet().end(1012);
+    clock.advance(50);
+    refuse(socket(), 404);
+    clock.advance(5_000);
+    expect(last('over')).toBeUndefined();
+    expect(sockets).toHaveLength(3);
+  });
+
+  it('names the right path where the path of the address is wrong', () => {
+    const { last, socket } = scene({ urls: ['ws://one/elsewhere'] });
+    refuse(socket(), 404);
+    expect(last('over')?.reason).toBe(
+      'ws://one/elsewhere answered 404: the path is wrong, sessions are at /v1/session',
+    );
+  });
+
   it('does not come from a frame that cannot be read', () => {
     const { greet, clock, sockets } = scene();
     const socket = greet();

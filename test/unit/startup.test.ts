@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { authority } from '../../src/startup/address.ts';
+import { authority, shellWord } from '../../src/startup/address.ts';
 import { listenFailure } from '../../src/startup/listen-failure.ts';
 import { reasonOf, startFailure } from '../../src/startup/start-failure.ts';
 
@@ -19,6 +19,12 @@ describe('the address that a server prints', () => {
     expect(authority(host, 80)).toBe(expected);
     expect(URL.canParse(`ws://${authority(host, 80)}/v1/session`)).toBe(true);
   });
+});
+
+it('an address in a printed command is quoted where a shell would read it as a pattern, and only there', () => {
+  expect(shellWord('ws://[::1]:80/v1/session')).toBe("'ws://[::1]:80/v1/session'");
+  expect(shellWord('ws://127.0.0.1:80/v1/session,ws://chat.example/v1/session')).not.toContain("'");
+  expect(shellWord("a'b c")).toBe("'a'\\''b c'");
 });
 
 describe('a server that cannot listen', () => {
