@@ -122,7 +122,19 @@ function fieldsOf(schema: Schema): string {
   return [
     ...(description === undefined ? [] : [description]),
     rows.length === 0 ? kindOf(schema) : table(['field', 'kind', 'meaning'], rows),
+    ...Object.entries(properties).flatMap(([name, { properties: parts = {} }]) => partsOf(name, parts)),
   ].join('\n\n');
+}
+
+/** An object within a schema, where each of its fields says what it means. */
+function partsOf(name: string, parts: Readonly<Record<string, Schema>>): readonly string[] {
+  const rows = Object.entries(parts).map(([part, schema]) => [
+    `\`${part}\``,
+    kindOf(schema),
+    schema.description ?? '',
+  ]);
+  const described = rows.length > 0 && rows.every(([, , meaning]) => meaning !== '');
+  return described ? [`\`${name}\`:`, table(['field', 'kind', 'meaning'], rows)] : [];
 }
 
 function kindOf(schema: Schema): string {

@@ -42,6 +42,13 @@ What comes too often is refused with \`rate_limited\`: a message or an extension
 the connection stays; a hello likewise, then close 1013; an upgrade by HTTP 429 with \`Retry-After\`
 (see [adr/0011](adr/0011-limits.md)).
 
+**Patient data.** \`hello.patient\` and \`message.patient\` take the patient fields of \`POST /api/protocol\`, with the
+units and ranges of [HTTP.md](HTTP.md#protocolrequest), and the service refuses none of them. A field that is unknown,
+or has an unreadable or impossible value such as \`"heart_rate": -5\`, becomes a note under its name,
+\`vitals.heart_rate\`. The model reads the note of a known field as \`(unusable value, as sent)\`, never as a vital sign.
+A newer value of a field replaces the older one, readable or not. Complaints and history are lists and only grow.
+A null or empty field changes nothing.
+
 ## Client to server
 
 ${frames(clientFrameSchema)}

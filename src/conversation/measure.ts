@@ -13,6 +13,8 @@ export interface MeasureRule {
   readonly unit: string;
   readonly min: number;
   readonly max: number;
+  /** Where only 0 or a value from here on is measured: what lies between is a wrong unit. */
+  readonly leastAboveZero?: number;
   readonly whole?: boolean;
   /** How a value in each unit becomes one in the metric unit, by `unitKey`. '' is no unit at all. */
   readonly units: Readonly<Record<string, Convert>>;
@@ -20,10 +22,14 @@ export interface MeasureRule {
   readonly shown: readonly string[];
   /** After a first amount in the one unit, a second in the other may follow: `5 ft 11 in`, `5'11`. */
   readonly parts?: readonly (readonly [Convert, Convert])[];
-  /** For a bare number, where its size alone says which unit it is in; absent or null: the metric one. */
-  readonly guessUnit?: (value: number) => string | null;
-  /** Why a value inside the range cannot be meant, or null. */
-  readonly whyNot?: (value: number) => string | null;
+  /** For a bare number, where its size alone says which unit it is in; null: the metric one. */
+  readonly bare?: {
+    readonly unit: (value: number) => { readonly key: string; readonly shown: string } | null;
+    /** The rule in words, for the documents. */
+    readonly says: string;
+  };
+  /** Texts that are read, for the documents. */
+  readonly examples: readonly string[];
 }
 
 type Convert = (value: number) => number;
@@ -44,7 +50,11 @@ export type Measure = z.infer<typeof measureSchema>;
 export const same = (value: number): number => value;
 
 export function measure(rule: MeasureRule) {
-  const { field, unit } = rule;
+  const { field, unit, min, max, leastAboveZero } = rule;
+  const range =
+    leastAboveZero === undefined
+      ? `between ${min} and ${max} ${unit}`
+      : `${min} or between ${leastAboveZero} and ${max} ${unit}`;
   const shape = `${field} must be a number in ${unit}, a text such as "${rule.min} ${unit}", or {value, unit}`;
   const input = z.union(
     [
@@ -68,17 +78,36 @@ export function measure(rule: MeasureRule) {
           `${field} has the unit "${read.unit.trim()}"; it can be one of: ${rule.shown.join(', ')}`,
         );
       const value = Math.round(exact * 100) / 100;
-      if (!(value >= rule.min && value <= rule.max)) {
-        return refuse(
-          `${field} must be between ${rule.min} and ${rule.max} ${unit}; ${value} ${unit} is not`,
-        );
-      }
-      const whyNot = rule.whyNot?.(value) ?? null;
-      if (whyNot !== null) return refuse(`${field} ${whyNot}`);
+      const inRange = value >= min && value <= max;
+      if (!inRange || (exact > 0 && value < (leastAboveZero ?? min)))
+        return refuse(`${field} must be ${range}; ${shownAmount(rule, sent, read, value)} is not`);
       if (rule.whole === true && !Number.isInteger(value)) return refuse(`${field} must be a whole number`);
       return { value, unit, given: sent };
     })
-    .describe(`${rule.min} to ${rule.max} ${unit}`);
+    .describe(descriptionOf(rule));
+}
+
+/** The range, the units, the rule for a bare number, and texts that are read: for the documents. */
+function descriptionOf({ unit, min, max, leastAboveZero, shown, bare, examples }: MeasureRule): string {
+  const range =
+    leastAboveZero === undefined
+      ? `${min} to ${max} ${unit}`
+      : `${min}, or ${leastAboveZero} to ${max} ${unit}`;
+  const texts = examples.map((text) => `\`${text}\``).join(', ');
+  return `${range}. Units: ${shown.join(', ')}. A bare number is in ${unit}${bare?.says ?? ''}. Texts such as ${texts}`;
+}
+
+/** The amount as the client sent it; a converted one would be a number that the client cannot find in its request. */
+function shownAmount(
+  { unit, bare }: MeasureRule,
+  sent: number | string | Amount,
+  read: Amount,
+  value: number,
+): string {
+  const assumed = read.unit.trim() === '' ? (bare?.unit(read.value)?.shown ?? unit) : null;
+  const text = typeof sent === 'object' ? `${sent.value} ${sent.unit}` : String(sent);
+  const amount = `${text.trim()} ${assumed ?? ''}`.trim();
+  return Math.abs(read.value - value) > 0.01 ? `${amount} (${value} ${unit})` : amount;
 }
 
 function readWritten(sent: number | string): Amount | null {
@@ -88,7 +117,7 @@ function readWritten(sent: number | string): Amount | null {
 /** Null where the unit is not one of the rule's. */
 function convert(rule: MeasureRule, { value, unit }: Amount): number | null {
   const spelling = unitKey(unit);
-  const known = spelling === '' ? (rule.guessUnit?.(value) ?? '') : spelling;
+  const known = spelling === '' ? (rule.bare?.unit(value)?.key ?? '') : spelling;
   if (known === '') return value;
   return Object.hasOwn(rule.units, known) ? (rule.units[known]?.(value) ?? null) : null;
 }

@@ -1,7 +1,7 @@
 /** The patient picture in words: for the model, for the answer of the API, and for a turn that brings data. */
 import { clip } from './clip.ts';
 import type { Measure } from './measure.ts';
-import type { PatientPicture } from './patient.ts';
+import { isFieldName, type PatientPicture } from './patient.ts';
 import type { Vitals } from './vitals.ts';
 
 const LABELS = {
@@ -56,8 +56,13 @@ function factsOf(picture: PatientPicture): readonly string[] {
     ...(gender === undefined ? [] : [`Gender: ${oneLine(gender)}`]),
     ...(history.length === 0 ? [] : [`Past medical history: ${history.map(oneLine).join('; ')}`]),
     ...(signs === '' ? [] : [`Vitals: ${signs}`]),
-    ...Object.entries(other).map(([key, text]) => `${oneLine(key)}: ${oneLine(text)}`),
+    ...Object.entries(other).map(([key, text]) => `${noteLabel(key)}: ${oneLine(text)}`),
   ];
+}
+
+/** The model must not take a value that was refused for one that was measured. */
+function noteLabel(name: string): string {
+  return isFieldName(name) ? `${name} (unusable value, as sent)` : oneLine(name);
 }
 
 function ageText(given: number | string): string {

@@ -3,7 +3,8 @@
  *
  *  P1  Merging changes only what the newer data names; nothing else is lost, short of the size limit.
  *  P2  Merging is idempotent: a turn that is carried out again after a crash leaves the same picture.
- *  P3  A picture is plain JSON of at most MAX_PICTURE_BYTES, however long the conversation.
+ *  P3  A field has a value or a note, never both: the newer one replaces the older one, readable or not. A blank one says nothing.
+ *  P4  A picture is plain JSON of at most MAX_PICTURE_BYTES, however long the conversation.
  */
 import { z } from 'zod';
 import { ageInput, ageSchema } from './age.ts';
@@ -42,7 +43,7 @@ export const pictureSchema = z
     chief_complaints: z.array(z.string()).readonly().optional(),
     past_medical_history: z.array(z.string()).readonly().optional(),
     vitals: vitalsSchema.optional(),
-    /** What a chat's client said of the patient in words of its own. */
+    /** What a chat's client said in words of its own, and by its name (`vitals.spo2`) a field that cannot be read. */
     other: z.record(z.string(), z.string()).readonly().optional(),
   })
   .readonly();
@@ -69,19 +70,65 @@ export function pictureOf(update: PatientUpdate): PatientPicture {
 /** What a session has stored; sessions of before there were pictures may hold what a client sent. */
 export function readPatient(stored: unknown): PatientPicture {
   const picture = pictureSchema.safeParse(stored);
-  return picture.success ? picture.data : patientFromChat(stored);
+  return picture.success ? withReadVitals(picture.data) : patientFromChat(stored);
+}
+
+/** Older versions stored vitals as one raw note where a single field was unreadable. */
+function withReadVitals(picture: PatientPicture): PatientPicture {
+  const { vitals: raw, ...other } = picture.other ?? {};
+  const vitals = raw === undefined ? null : objectIn(parsedJson(raw));
+  return vitals === null ? picture : mergePatient(vitalsFromChat(vitals), { ...picture, other });
 }
 
 /** Lenient, for chat clients: what is no field of the API, or no value of it, is kept as a note of its own. */
 export function patientFromChat(sent: unknown): PatientPicture {
-  if (typeof sent !== 'object' || sent === null || Array.isArray(sent)) return {};
-  let picture: PatientPicture = {};
-  for (const [key, value] of Object.entries(sent).slice(0, MAX_OTHER_KEYS)) {
+  const fields = objectIn(sent) ?? {};
+  return eachField(fields, (key, value) => {
+    if (key === 'vitals') return vitalsFromChat(value);
     const field = patientSchema.safeParse({ [key]: value });
-    picture = mergePatient(picture, field.success ? pictureOf(field.data) : noteOf(key, value));
-  }
-  return picture;
+    return field.success ? pictureOf(field.data) : noteOf(key, value);
+  });
 }
+
+/** One field at a time: an unreadable one must not hide the others from the model. */
+function vitalsFromChat(sent: unknown): PatientPicture {
+  const fields = objectIn(typeof sent === 'string' ? parsedJson(sent) : sent);
+  if (fields === null) return noteOf('vitals', sent);
+  return eachField(fields, (name, value) => {
+    const field = vitalsInput.safeParse({ [name]: value });
+    return field.success ? pictureOf({ vitals: field.data }) : noteOf(`${VITALS}${name}`, value);
+  });
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function eachField(fields: Fields, read: (name: string, value: unknown) => PatientPicture): PatientPicture {
+  return Object.entries(fields)
+    .slice(0, MAX_OTHER_KEYS)
+    .filter(([, value]) => value !== null && !(typeof value === 'string' && value.trim() === ''))
+    .map(([name, value]) => read(name, value))
+    .reduce(mergePatient, {});
+}
+
+function objectIn(sent: unknown): Fields | null {
+  return typeof sent === 'object' && sent !== null && !Array.isArray(sent) ? (sent as Fields) : null;
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a note of this name holds an unreadable value of a field, rather than a fact that the API has no field for. */
+export function isFieldName(name: string): boolean {
+  const sign = name.startsWith(VITALS) ? name.slice(VITALS.length) : null;
+  return sign === null ? Object.hasOwn(patientFields, name) : Object.hasOwn(vitalsInput.shape, sign);
+}
+
+const VITALS = 'vitals.';
 
 function noteOf(key: string, value: unknown): PatientPicture {
   // Merging and parsing treat this name as the prototype of an object: the note would vanish on one way and not the other.
@@ -99,13 +146,37 @@ function merged(old: PatientPicture, newer: PatientPicture): PatientPicture {
     ...joined('chief_complaints', movedToEnd(old.chief_complaints, newer.chief_complaints)),
     ...joined('past_medical_history', union(old.past_medical_history, newer.past_medical_history)),
   };
+  const { vitals: oldVitals = {}, other: oldNotes = {}, ...oldFields } = old;
+  const { vitals: newVitals = {}, other: newNotes = {}, ...newFields } = newer;
+  const noted = new Set(Object.keys(newNotes));
+  const vitals = { ...without(oldVitals, noted, VITALS), ...newVitals };
+  const other = { ...without(oldNotes, valueNames(newer)), ...newNotes };
   return {
-    ...old,
-    ...newer,
+    ...without(oldFields, noted),
+    ...newFields,
     ...lists,
-    ...(newer.vitals === undefined ? {} : { vitals: { ...old.vitals, ...newer.vitals } }),
-    ...(newer.other === undefined ? {} : { other: { ...old.other, ...newer.other } }),
+    ...(Object.keys(vitals).length === 0 ? {} : { vitals }),
+    ...(Object.keys(other).length === 0 ? {} : { other }),
   };
+}
+
+/** For objects whose every field may be absent. */
+function without<T extends object>(fields: T, names: ReadonlySet<string>, prefix = ''): T {
+  const kept = Object.entries(fields).filter(([name]) => !names.has(`${prefix}${name}`));
+  return Object.fromEntries(kept) as T;
+}
+
+/** The notes that a picture makes obsolete. Lists are not among them: they only grow. */
+function valueNames({ age, gender, vitals = {}, other = {} }: PatientPicture): ReadonlySet<string> {
+  const signs = Object.keys(vitals).map((name) => `${VITALS}${name}`);
+  const saysVitals = signs.length > 0 || Object.keys(other).some((name) => name.startsWith(VITALS));
+  return new Set([
+    ...(age === undefined ? [] : ['age']),
+    ...(gender === undefined ? [] : ['gender']),
+    ...signs,
+    // A text on all vitals is older than any of them that comes after it.
+    ...(saysVitals ? ['vitals'] : []),
+  ]);
 }
 
 type List = readonly string[] | undefined;

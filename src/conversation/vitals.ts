@@ -28,6 +28,7 @@ const heartRate = measure({
     pulsacionesporminuto: same,
   },
   shown: ['bpm', '/min', 'lpm', 'ppm'],
+  examples: ['88 bpm', '88 lpm'],
 });
 
 const respiratoryRate = measure({
@@ -46,11 +47,14 @@ const respiratoryRate = measure({
     respiracionesporminuto: same,
   },
   shown: ['/min', 'breaths/min', 'rpm'],
+  examples: ['24/min', '24 rpm'],
 });
 
-// No body is at 98.6 °C: a bare number is in the only unit in which its patient exists.
-const guessDegrees = (value: number) => (value > 47 ? 'f' : 'c');
-const byItsSize = (value: number): number => (guessDegrees(value) === 'f' ? fromFahrenheit(value) : value);
+/** A bare number between these is a body temperature in Fahrenheit (25 to 47 °C), and none in Celsius. */
+const FAHRENHEIT_MIN = 77;
+const FAHRENHEIT_MAX = 117;
+const inFahrenheit = (value: number): boolean => value >= FAHRENHEIT_MIN && value <= FAHRENHEIT_MAX;
+const byItsSize = (value: number): number => (inFahrenheit(value) ? fromFahrenheit(value) : value);
 const temperature = measure({
   field: 'temperature',
   unit: 'C',
@@ -84,23 +88,29 @@ const temperature = measure({
     grados: byItsSize,
   },
   shown: ['C', '°C', 'Cel', 'F', '°F', '[degF]'],
-  guessUnit: guessDegrees,
+  bare: {
+    unit: (value) => (inFahrenheit(value) ? { key: 'f', shown: 'F' } : null),
+    says: `, and from ${FAHRENHEIT_MIN} to ${FAHRENHEIT_MAX} in F`,
+  },
+  examples: ['38.5 °C', '37,5ºC', '101.3 F'],
 });
 
-/** Between these no blood of a patient is measured, and a share of one that was sent as percent would stand here. */
+/** Below this no pulse oximeter measures; 0 is a patient without a pulse. */
+const SPO2_MEASURED_PERCENT = 20;
 const isShare = (value: number): boolean => value > 0 && value < 1;
 const spo2 = measure({
   field: 'spo2',
   unit: '%',
   min: 0,
   max: 100,
+  leastAboveZero: SPO2_MEASURED_PERCENT,
   units: { '%': same, percent: same, porciento: same, share: (value) => value * 100 },
   shown: ['%', 'percent'],
-  guessUnit: (value) => (isShare(value) ? 'share' : null),
-  whyNot: (value) =>
-    isShare(value) || value === 1
-      ? `must be in percent; ${value} % is not possible, and 98 or 0.98 is ninety-eight percent`
-      : null,
+  bare: {
+    unit: (value) => (isShare(value) ? { key: 'share', shown: '' } : null),
+    says: ', and below 1 a share of one: 0.98 is 98 %',
+  },
+  examples: ['98 %', '0.98'],
 });
 
 const inKg = (value: number): number => value;
@@ -144,6 +154,7 @@ const weight = measure({
     stone: fromStones,
   },
   shown: ['kg', 'g', 'lb', 'oz', 'st'],
+  examples: ['80 kg', '3200 g', '8 lb 3 oz'],
   parts: [
     [inKg, fromGrams],
     [fromPounds, fromOunces],
@@ -190,6 +201,7 @@ const height = measure({
     pies: fromFeet,
   },
   shown: ['cm', 'm', 'in', 'ft'],
+  examples: ['180 cm', '1.80 m', '5 ft 11 in'],
   parts: [
     [fromMetres, inCm],
     [fromFeet, fromInches],
@@ -204,6 +216,7 @@ const gcs = measure({
   whole: true,
   units: { points: same, pts: same, puntos: same, '/15': same },
   shown: ['points', '/15'],
+  examples: ['14/15'],
 });
 
 const pressureParts = z
@@ -238,7 +251,9 @@ const bloodPressure = z
       return refuse(`blood_pressure has a diastolic above its systolic: ${systolic}/${diastolic} mmHg`);
     return { systolic, diastolic, unit: 'mmHg', given: sent };
   })
-  .describe('"systolic/diastolic" in mmHg, "120/P" if palpated, or {systolic, diastolic}');
+  .describe(
+    `0, or ${SYSTOLIC_MEASURED_MMHG} to 370 mmHg systolic; 0 to 370 mmHg diastolic, never above the systolic. Texts such as \`120/80\`, \`120 over 80\`, \`120/P\` if palpated; or {systolic, diastolic}`,
+  );
 
 const PRESSURE = /^(\d{1,3})(?:\/|over|sobre)(?:(\d{1,3})|p|palp[a-z]*)(?:mmhg|mmdehg)?$/;
 const PALPATED = /^(\d{1,3})(?:mmhg)?(?:by)?palp[a-z]*$/;

@@ -41,7 +41,7 @@ const hello = z.strictObject({
   patient: patient
     .optional()
     .describe(
-      'merged into what the session knows of its patient; with `after` it only adds what is not known yet',
+      'merged into what the session knows of its patient, field by field; with `after` it only adds what is not known yet',
     ),
 });
 
@@ -58,7 +58,7 @@ const message = z
         'names the message for the life of the session; used again, with whatever content, it is refused with `duplicate_message`',
       ),
     content: z.string().min(1).optional(),
-    patient: patient.optional().describe('merged into what the session knows of its patient'),
+    patient: patient.optional().describe('merged into what the session knows of its patient, field by field'),
     policy: policySchema.optional(),
     options: generationOptionsSchema.optional(),
   })

@@ -42,9 +42,30 @@ function withoutUndefined(record: object): object {
 
 const picture: fc.Arbitrary<PatientPicture> = sent.map((update) => pictureOf(patientSchema.parse(update)));
 
+/** As chat clients send it: readable, unreadable and unknown, side by side. */
+const chatPicture: fc.Arbitrary<PatientPicture> = fc
+  .record({
+    age: maybe(fc.constantFrom<unknown>(45, 'old', null)),
+    gender: maybe(fc.constantFrom<unknown>('female', 7)),
+    vitals: maybe(
+      fc.oneof(
+        fc.constant('stable'),
+        fc
+          .record({
+            spo2: maybe(fc.constantFrom<unknown>(97, 0.9, 'low')),
+            heart_rate: maybe(fc.constantFrom<unknown>(80, -5)),
+            foo: maybe(fc.constantFrom(1, 2)),
+          })
+          .map(withoutUndefined),
+      ),
+    ),
+  })
+  .map((update) => patientFromChat(withoutUndefined(update)));
+const either = fc.oneof(picture, chatPicture);
+
 test('merging is idempotent: a turn carried out twice leaves the same picture', () => {
   fc.assert(
-    fc.property(picture, picture, (old, newer) => {
+    fc.property(either, either, (old, newer) => {
       const once = mergePatient(old, newer);
       expect(mergePatient(once, newer)).toEqual(once);
       expect(mergePatient(old, old)).toEqual(old);
@@ -56,7 +77,7 @@ test('merging is idempotent: a turn carried out twice leaves the same picture', 
 
 test('merging is associative: it makes no difference how turns are taken together', () => {
   fc.assert(
-    fc.property(picture, picture, picture, (one, two, three) => {
+    fc.property(either, either, either, (one, two, three) => {
       expect(mergePatient(mergePatient(one, two), three)).toEqual(
         mergePatient(one, mergePatient(two, three)),
       );
@@ -116,3 +137,17 @@ function asJson(value: unknown): unknown {
     return null; // a bigint somewhere inside
   }
 }
+
+test('no field has a value and a note at once, however chat clients send it', () => {
+  fc.assert(
+    fc.property(fc.array(chatPicture, { maxLength: 6 }), (turns) => {
+      const known = turns.reduce(mergePatient, {});
+      const named = [
+        ...Object.keys(known),
+        ...Object.keys(known.vitals ?? {}).map((name) => `vitals.${name}`),
+      ];
+      const values = named.filter((name) => name !== 'vitals');
+      expect(values.filter((name) => Object.hasOwn(known.other ?? {}, name))).toEqual([]);
+    }),
+  );
+});

@@ -71,7 +71,7 @@ describe('what a client may say of a patient', () => {
     [{ heart_rate: 500 }, 'heart_rate must be between 0 and 350 bpm; 500 bpm is not'],
     [{ temperature: '60 C' }, 'temperature must be between 10 and 47 C; 60 C is not'],
     [{ temperature: '300 K' }, /^temperature has the unit "300 K"|^temperature has the unit "K"/],
-    [{ spo2: 101 }, 'spo2 must be between 0 and 100 %; 101 % is not'],
+    [{ spo2: 101 }, 'spo2 must be 0 or between 20 and 100 %; 101 % is not'],
     [{ gcs: 2 }, 'gcs must be between 3 and 15 points; 2 points is not'],
     [{ gcs: 3.5 }, 'gcs must be a whole number'],
     [{ height: 1.8 }, 'height must be between 15 and 280 cm; 1.8 cm is not'],
@@ -160,7 +160,7 @@ describe('the picture over several turns', () => {
     const read = patientFromChat({ age: '45', blood_type: 'A+', vitals: { heart_rate: 9_000 } });
     expect(read).toEqual({
       age: { years: 45, given: '45' },
-      other: { blood_type: 'A+', vitals: '{"heart_rate":9000}' },
+      other: { blood_type: 'A+', 'vitals.heart_rate': '9000' },
     });
     expect(patientFromChat({ age: { years: 900, given: 'x' } }).age).toBeUndefined();
     expect(patientFromChat('x')).toEqual({});
@@ -172,6 +172,86 @@ describe('the picture over several turns', () => {
     expect(readPatient(JSON.parse(JSON.stringify(stored)))).toEqual(stored);
     expect(readPatient({ age: 45 })).toEqual(picture({ age: 45 }));
     expect(readPatient(undefined)).toEqual({});
+  });
+
+  test('vitals that an older version stored as one raw note are read field by field', () => {
+    const stored = { age: { years: 45, given: 45 }, other: { vitals: '{"spo2":0.98,"foo":1}', pets: 'cat' } };
+    expect(readPatient(stored)).toEqual({
+      age: { years: 45, given: 45 },
+      vitals: { spo2: { value: 98, unit: '%', given: 0.98 } },
+      other: { 'vitals.foo': '1', pets: 'cat' },
+    });
+    const clipped = { other: { vitals: '{"spo2":0.98,"foo":"long' } };
+    expect(readPatient(clipped)).toEqual(clipped);
+  });
+});
+
+describe('a chat client whose vitals are partly unreadable', () => {
+  const read = (...messages: readonly unknown[]): PatientPicture =>
+    messages.map(patientFromChat).reduce(mergePatient, {});
+
+  test('gets each readable field to the model, and a later message replaces exactly the fields that it names', () => {
+    const first = {
+      age: '3 meses',
+      vitals: { temperature: '37.5ºC', weight: '3200 g', spo2: 0.98, foo: 1 },
+    };
+    expect(formatPatient(read(first))).toBe(
+      [
+        'Patient:',
+        '- Age: 3 meses',
+        '- Vitals: temperature 37.5 °C, SpO2 98 % (given as 0.98), weight 3.2 kg (given as 3200 g)',
+        '- vitals.foo: 1',
+      ].join('\n'),
+    );
+    const second = { vitals: { spo2: '0.9', temperature: '38 C' } };
+    expect(formatPatient(read(first, second))).toBe(
+      [
+        'Patient:',
+        '- Age: 3 meses',
+        '- Vitals: temperature 38 °C, SpO2 90 % (given as 0.9), weight 3.2 kg (given as 3200 g)',
+        '- vitals.foo: 1',
+      ].join('\n'),
+    );
+  });
+
+  test('an implausible number replaces the older value as a marked note, never as a vital sign', () => {
+    const text = formatPatient(read({ vitals: { heart_rate: 80, gcs: 15 } }, { vitals: { heart_rate: -5 } }));
+    expect(text).toBe('Patient:\n- Vitals: GCS 15\n- vitals.heart_rate (unusable value, as sent): -5');
+  });
+
+  test.each([
+    ['a vital sign', { vitals: { heart_rate: 'fast' } }, { vitals: { heart_rate: 120 } }],
+    ['an age', { age: 'old' }, { age: 80 }],
+    ['a gender', { gender: 7 }, { gender: 'female' }],
+    ['all vitals in one text', { vitals: 'stable' }, { vitals: { spo2: 80 } }],
+  ])('a readable value removes the older note on %s', (_field, unreadable, readable) => {
+    expect(read(unreadable).other).toBeDefined();
+    expect(read(unreadable, readable)).toEqual(read(readable));
+  });
+
+  test.each([
+    ['a vital sign', { vitals: { heart_rate: 120 } }, { vitals: { heart_rate: 'fast' } }],
+    ['an age', { age: 80 }, { age: 'old' }],
+    ['a gender', { gender: 'female' }, { gender: 7 }],
+  ])('an unreadable value replaces the older value of %s', (_field, readable, unreadable) => {
+    expect(read(readable, unreadable)).toEqual(read(unreadable));
+  });
+
+  test('a null or empty field says nothing and replaces nothing', () => {
+    const known = { age: 60, gender: 'female', vitals: { spo2: 97, heart_rate: 'fast' } };
+    const nothing = { age: null, gender: ' ', vitals: { spo2: null, heart_rate: '' }, note: '' };
+    expect(read(known, nothing, { vitals: null })).toEqual(read(known));
+  });
+
+  test('vitals that are an object in a text are read like the object', () => {
+    const vitals = { spo2: 97, foo: 1 };
+    expect(read({ vitals: JSON.stringify(vitals) })).toEqual(read({ vitals }));
+  });
+
+  test('a text on all vitals leaves the known vital signs in place', () => {
+    expect(formatPatient(read({ vitals: { spo2: 97 } }, { vitals: 'stable' }))).toBe(
+      'Patient:\n- Vitals: SpO2 97 %\n- vitals (unusable value, as sent): stable',
+    );
   });
 });
 

@@ -35,16 +35,31 @@ describe('a temperature', () => {
     [{ value: 37.5, unit: 'Cel' }, 37.5],
     [{ value: 37.5, unit: 'ºC' }, 37.5],
     [{ value: 98.6, unit: '[degF]' }, 37],
+    [77, 25],
+    ['116', 46.67],
+    [46, 46],
   ])('written as %j is kept in degrees Celsius', (given, value) => {
     expect(kept({ vitals: { temperature: given } }).vitals?.temperature).toEqual({ value, unit: 'C', given });
   });
 
-  test.each(['60 C', '98.6 ºC', '5 °C', '120 °F', '-3 C', '37 K', '36-37', 'fever', '', '1e2'])(
-    'written as %j is refused by its name',
-    (given) => {
-      expect(refusal({ vitals: { temperature: given } })).toMatch(/^temperature /);
-    },
-  );
+  test.each([
+    ...['60 C', '98.6 ºC', '5 °C', '120 °F', '-3 C', '37 K', '36-37', 'fever', '', '1e2'],
+    ...[48, 60, 76.9, '60', '60°', 375, '375', -3],
+  ])('written as %j is refused by its name', (given) => {
+    expect(refusal({ vitals: { temperature: given } })).toMatch(/^temperature /);
+  });
+
+  test.each([
+    [60, '60 C is not'],
+    ['375', '375 C is not'],
+    ['120 °F', '120 °F (48.89 C) is not'],
+    [117, '117 F (47.22 C) is not'],
+    [{ value: 20, unit: 'F' }, '20 F (-6.67 C) is not'],
+  ])('of %j is refused with the number that the client sent', (given, reason) => {
+    expect(refusal({ vitals: { temperature: given } })).toBe(
+      `temperature must be between 10 and 47 C; ${reason}`,
+    );
+  });
 });
 
 describe('a weight', () => {
@@ -122,7 +137,9 @@ describe('an oxygen saturation', () => {
     ['98％', 98],
     ['98 por ciento', 98],
     [0, 0],
+    [20, 20],
     [40, 40],
+    [0.2, 20],
     [0.98, 98],
     ['0.98', 98],
     ['0,98', 98],
@@ -131,12 +148,23 @@ describe('an oxygen saturation', () => {
     expect(kept({ vitals: { spo2: given } }).vitals?.spo2).toEqual({ value, unit: '%', given });
   });
 
-  test.each([1, '1 %', '0.98 %', { value: 0.98, unit: '%' }, 0.005, 101, -1, 9_800])(
-    'written as %j is refused, because no patient has it',
-    (given) => {
-      expect(refusal({ vitals: { spo2: given } })).toMatch(/^spo2 must be/);
-    },
-  );
+  test.each([
+    [1, '1 %'],
+    [1.5, '1.5 %'],
+    [19.9, '19.9 %'],
+    ['1 %', '1 %'],
+    ['0.98 %', '0.98 %'],
+    [{ value: 0.98, unit: '%' }, '0.98 %'],
+    [0.005, '0.005 (0.5 %)'],
+    ['0.15', '0.15 (15 %)'],
+    [101, '101 %'],
+    [-1, '-1 %'],
+    [9_800, '9800 %'],
+  ])('written as %j is refused, because no patient has it', (given, shown) => {
+    expect(refusal({ vitals: { spo2: given } })).toBe(
+      `spo2 must be 0 or between 20 and 100 %; ${shown} is not`,
+    );
+  });
 });
 
 describe('a rate', () => {

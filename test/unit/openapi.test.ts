@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { vitalsInput } from '../../src/conversation/vitals.ts';
 import { errors } from '../../src/errors.ts';
 import { asyncapiDocument } from '../../src/http/asyncapi.ts';
 import { openapiDocument } from '../../src/http/openapi.ts';
@@ -83,5 +85,15 @@ describe('the OpenAPI document', () => {
     expect(request).toContain('{systolic, diastolic}');
     expect(request).toContain('"additionalProperties":false');
     expect(request).not.toContain('readOnly');
+  });
+
+  test('gives examples of vitals as texts, each of which the service accepts', () => {
+    const { properties = {} } = z.toJSONSchema(vitalsInput, { io: 'input' });
+    for (const [name, schema] of Object.entries(properties)) {
+      const description = typeof schema === 'object' ? (schema.description ?? '') : '';
+      const examples = [...description.matchAll(/`([^`]+)`/g)].map(([, text]) => text);
+      expect(examples.length > 0).toBe(name !== 'other');
+      for (const text of examples) expect(vitalsInput.safeParse({ [name]: text }).success).toBe(true);
+    }
   });
 });
