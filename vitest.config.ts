@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { LongestFirst } from './vitest.order.ts';
+import { ShortFilesLast } from './vitest.order.ts';
 import { asShipped } from './vitest.shipped.ts';
 
 const stories = ['test/property/{step,actor}*.test.ts'];
@@ -13,7 +13,7 @@ export default defineConfig({
     pool: 'forks',
     // Tests with real processes mostly wait for them: more workers than cores keep the cores busy.
     maxWorkers: Math.min(8, 2 * availableParallelism()),
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: ShortFilesLast },
     // Bounds on waiting, for a machine that has other things to do; what fails by them hangs.
     testTimeout: 90_000,
     hookTimeout: 90_000,

@@ -9,7 +9,7 @@ import {
   measureOnce,
   ratioOf,
 } from './measure/cell.ts';
-import { appends, commits, emptied, scriptCalls } from './measure/counters.ts';
+import { appends, commits, emptied, scriptCalls, untilAtRest } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { inTurns } from './measure/repeats.ts';
 import type { Stage } from './measure/stage.ts';
@@ -146,6 +146,7 @@ async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
     const count =
       workload === 'turn' ? Math.max(ROUND_TRIPS_IN_FLIGHT, extent.conversations) : ROUND_TRIPS_IN_FLIGHT;
     await generator.run('open', { group, port: program.port, count });
+    await untilAtRest(redis);
     const before = await read();
     await generator.run('loop', {
       ...extent,

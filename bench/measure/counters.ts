@@ -27,6 +27,23 @@ export async function scriptCalls({ port }: RedisServer): Promise<number> {
   }
 }
 
+const REST_MS = 300;
+const AT_REST_WITHIN_MS = 20_000;
+
+/** Waits until a server that has just started has looked through its buckets: those calls belong to no input. */
+export async function untilAtRest(redis: RedisServer): Promise<void> {
+  const deadlineMs = performance.now() + AT_REST_WITHIN_MS;
+  for (
+    let before = -1, calls = await scriptCalls(redis);
+    calls !== before;
+    calls = await scriptCalls(redis)
+  ) {
+    if (performance.now() > deadlineMs) throw new Error('a quiet server went on calling scripts');
+    before = calls;
+    await new Promise((resume) => setTimeout(resume, REST_MS));
+  }
+}
+
 export async function emptied({ port }: RedisServer): Promise<void> {
   const client = new Redis({ port, protocol: 2 });
   try {

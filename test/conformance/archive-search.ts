@@ -206,7 +206,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
         }),
       );
       await fill(fixture.engine, sessions);
-    }, 120_000);
+    }, 300_000);
     afterAll(() => fixture.stop());
 
     const queries = [
@@ -245,7 +245,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
     it('shows all of them, once each, in the order of their beginning', async () => {
       const ids = await everyHit(fixture.archive, { limit: 200 });
       expect(ids).toEqual(Array.from({ length: manySessions }, (_, index) => `s${manySessions - 1 - index}`));
-    }, 60_000);
+    }, 300_000);
   });
 }
 

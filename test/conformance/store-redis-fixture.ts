@@ -26,7 +26,8 @@ export async function redisFixture(
         const keys = await node.keys('*');
         for (const key of keys.filter((name) => name.includes(sessionId))) {
           const stays = await node.pttl(key);
-          found.set(key, stays < 0 ? Number.POSITIVE_INFINITY : stays);
+          // -2: it ran out since it was listed.
+          if (stays !== -2) found.set(key, stays < 0 ? Number.POSITIVE_INFINITY : stays);
         }
         for (const key of keys.filter(
           (name) => name.startsWith(`${listing}:`) && name !== `${listing}:states`,

@@ -15,6 +15,8 @@ import {
 
 const VISIBILITY_MS = 300;
 
+const MADE_AT_ONCE = 50;
+
 export function describeSweep(fixture: () => StoreFixture): void {
   const sees = async (store: Store, sessionId: string, now = fixture().now()) =>
     (await store.sweep(bucketOf(sessionId), now, 1_000, VISIBILITY_MS)).due.includes(sessionId);
@@ -180,13 +182,18 @@ export function describeSweep(fixture: () => StoreFixture): void {
       const [a] = stores;
       const prefix = freshId('due');
       const due = Array.from({ length: 2_000 }, (_, n) => `${prefix}-${n}`);
-      await Promise.all(
-        due.map(async (sessionId) => {
-          const { fence } = await claimed(a, sessionId, 'a');
-          await a.commit(fence, commitOf({ dueAt: now() - 1 }));
-          await a.release(fence, false);
-        }),
-      );
+      const made: string[] = [];
+      const make = async (sessionId: string) => {
+        const { fence } = await claimed(a, sessionId, 'a');
+        await a.commit(fence, commitOf({ dueAt: now() - 1 }));
+        await a.release(fence, false);
+      };
+      // All at once, the lease of a claim could run out before its commit has its turn.
+      while (due.length > made.length) {
+        const next = due.slice(made.length, made.length + MADE_AT_ONCE);
+        await Promise.all(next.map(make));
+        made.push(...next);
+      }
       const at = now();
       const sweepAll = async (store: Store) => {
         const shown: string[] = [];

@@ -159,7 +159,7 @@ function spanOf(ids: readonly string[]): string {
 describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
   const strategies = ['window:10', 'budget', 'summary', 'adaptive', 'window:20+budget', 'adaptive+summary'];
 
-  test.each(strategies)('%s never gets a context-length error', { timeout: 120_000 }, async (strategy) => {
+  test.each(strategies)('%s never gets a context-length error', { timeout: 300_000 }, async (strategy) => {
     const conversation = createConversation({
       baseUrls: [simulator.url],
       strategy,
@@ -182,7 +182,7 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
   });
 
   test('without /tokenize the estimate holds, with one smaller window at most', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const { port } = gateway.address() as AddressInfo;
     const conversation = createConversation({
