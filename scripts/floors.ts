@@ -13,7 +13,8 @@ interface Room {
 }
 
 const rooms: readonly Room[] = [
-  { path: 'src/main.ts', floor: 5 },
+  { path: 'src/main.ts', floor: 6 },
+  { path: 'src/run.ts', floor: 5 },
   { path: 'src/service.ts', floor: 4 },
   { path: 'src/transport', floor: 3 },
   { path: 'src/http', floor: 3 },

@@ -1,5 +1,6 @@
 /** The kinds of value that a variable can have. */
 import { z } from 'zod';
+import { isBlocked } from './blocked-ports.ts';
 
 /** Nobody means a longer duration: a value above it has a digit too many. */
 const LONGEST_MS = 10 * 365 * 86_400_000;
@@ -54,6 +55,8 @@ function modelUrlProblem(text: string): string | null {
     return 'is not the URL of a model server, such as http://127.0.0.1:8000/v1';
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') return 'holds credentials; VLLM_API_KEY is for the key';
+  if (isBlocked(url))
+    return `names port ${url.port}, to which HTTP clients refuse to connect; 8000 is one that works`;
   return url.search === '' && url.hash === '' ? null : 'has something behind its path, which ends in /v1';
 }
 

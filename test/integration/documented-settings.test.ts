@@ -32,7 +32,7 @@ const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string,
   DATA_PLAIN: [{ DATA_KEYS: KEY }, 'refuse'],
   STORE_ROLLOUT: [{ STORE_ROLLOUT_URL: 'redis://127.0.0.1:1' }, '5'],
   STORE_ROLLOUT_URL: 'redis://127.0.0.1:1',
-  VLLM_BASE_URL: 'http://127.0.0.1:1/v1',
+  VLLM_BASE_URL: 'http://127.0.0.1:2/v1',
   VLLM_MODEL: 'm',
   VLLM_API_KEY: 'k',
   VLLM_EXTRA_BODY: '{"top_k":1}',
@@ -70,7 +70,7 @@ const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string,
   LOG_LEVEL: 'debug',
 };
 
-/** What the process reads before it starts the service, or after: src/main.ts. */
+/** What the process reads before it starts the service, or after: src/run.ts. */
 const READ_BY_MAIN: readonly string[] = ['warnings', 'logLevel'];
 
 const configured = (environment: Readonly<Record<string, string>>): unknown => {

@@ -1,12 +1,16 @@
 /** A signal always ends the process, whatever its store does and however far its start has come. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../support/ask.ts';
+import { adopt } from '../support/children.ts';
 import { TestClient } from '../support/client.ts';
 import { type Environment, spawnBuilt, startInstance } from '../support/instance.ts';
 import { eventually } from '../support/observed.ts';
@@ -55,6 +59,56 @@ describe('a start that can never succeed', () => {
       expect(code).toBe(1);
       const lines = stderr.trim().split('\n');
       expect(lines).toEqual([expect.stringContaining(`DATA_DIR ${dataDir} cannot be used`)]);
+    },
+  );
+});
+
+/** A preloaded module under which the program never finishes loading, and says once it has come to load `stuck`. */
+function loadingForever(stuck: string): string {
+  const hooks = `import { writeSync } from 'node:fs';
+    export async function load(url, context, next) {
+      if (!url.endsWith(${JSON.stringify(stuck)})) return next(url, context);
+      writeSync(1, 'loading');
+      return new Promise(() => {});
+    }`;
+  const inline = (source: string) => `data:text/javascript;base64,${Buffer.from(source).toString('base64')}`;
+  // The interval keeps the process alive: without one it would end for want of anything to do.
+  return inline(`import { register } from 'node:module'; register(${JSON.stringify(inline(hooks))});
+    setInterval(() => {}, 60_000);`);
+}
+
+const PROGRAMS = [
+  ['the server', 'src/main.js', '/src/config.js'],
+  ['the simulator', 'src/simulator/main.js', '/src/simulator/simulator.js'],
+] as const;
+/** As in a container without an init: Linux hands the first process of a PID namespace no signal that it does not take. */
+const AS_FIRST_PROCESS = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child'] as const;
+const canUnshare =
+  spawnSync(AS_FIRST_PROCESS[0], [...AS_FIRST_PROCESS.slice(1), 'true'], { stdio: 'ignore' }).status === 0;
+
+describe('SIGTERM to a process that still loads its modules', () => {
+  it.each(PROGRAMS)('ends %s with code 0', async (_, path, stuck) => {
+    const child = spawnBuilt(path, [], { PORT: '0', NODE_OPTIONS: `--import=${loadingForever(stuck)}` });
+    await once(child.stdout!, 'data');
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it.runIf(canUnshare).each(PROGRAMS)(
+    'ends %s as the first process of a container',
+    async (_, path, stuck) => {
+      const [command, ...args] = AS_FIRST_PROCESS;
+      const program = [process.execPath, '--import', loadingForever(stuck), join('dist', path)];
+      const outer = spawn(command, [...args, ...program], {
+        env: { PATH: process.env.PATH ?? '', PORT: '0' },
+        cwd: fileURLToPath(new URL('../..', import.meta.url)),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      adopt(outer);
+      await once(outer.stdout, 'data');
+      const [first] = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').split(' ');
+      process.kill(Number(first), 'SIGTERM');
+      expect(await once(outer, 'exit')).toEqual([0, null]);
     },
   );
 });

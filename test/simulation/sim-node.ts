@@ -183,7 +183,7 @@ export class SimNode {
     try {
       await this.#directory.start(this.#hub);
     } catch {
-      // As src/main.ts: an instance that cannot start ends, and is started again.
+      // As src/run.ts: an instance that cannot start ends, and is started again.
       return this.#ports.exit(this);
     }
     await this.#members.beat();

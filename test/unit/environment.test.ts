@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
+import { isBlocked } from '../../src/environment/blocked-ports.ts';
 import { helpText } from '../../src/environment/help.ts';
 import { readVariables } from '../../src/environment/read.ts';
 import { simulatorSchema } from '../../src/environment/simulator.ts';
@@ -47,6 +49,16 @@ describe('a value that cannot be used', () => {
     ['STORE_ROLLOUT_URL', 'sqlite:', 'STORE_ROLLOUT_URL=sqlite: is neither'],
     ['VLLM_BASE_URL', 'gpu:8000/v1', 'VLLM_BASE_URL=gpu:8000/v1 is not the URL of a model server'],
     ['VLLM_BASE_URL', 'http://a/v1?x=1', 'VLLM_BASE_URL=http://a/v1?… has something behind its path'],
+    [
+      'VLLM_BASE_URL',
+      'http://a:6000/v1',
+      'VLLM_BASE_URL=http://a:6000/v1 names port 6000, to which HTTP clients',
+    ],
+    [
+      'VLLM_BASE_URL',
+      'http://a/v1, http://b:9',
+      'VLLM_BASE_URL="http://a/v1, http://b:9" names port 9, to which',
+    ],
     ['STORE_ROLLOUT', '120', 'STORE_ROLLOUT=120 is above 100'],
   ])('%s=%s is named with what is wrong and what would do', (name, value, line) => {
     const lines = refusal({ [name]: value });
@@ -225,3 +237,15 @@ function keyFile(keys: string): string {
   writeFileSync(path, keys);
   return path;
 }
+
+describe('a port that no model server can have', () => {
+  it('is each one that fetch refuses, and no other', () => {
+    const { badPorts } = createRequire(import.meta.url)('undici/lib/web/fetch/constants.js') as {
+      readonly badPorts: readonly string[];
+    };
+    const blocked = Array.from({ length: 65_535 }, (_, index) => String(index + 1)).filter((port) =>
+      isBlocked(new URL(`http://a:${port}/v1`)),
+    );
+    expect(blocked).toEqual(badPorts);
+  });
+});
