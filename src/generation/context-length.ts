@@ -16,6 +16,9 @@ const WORDINGS: readonly RegExp[] = [
   pattern(`context\\s+length\\s+is\\s+(?:only\\s+)?${NUMBER}`),
   // SGLang: "The input (5000 tokens) is longer than the model's context length (4096 tokens)."
   pattern(`(?:longer|greater|larger)\\s+than\\s+the\\s+(?:model's\\s+)?context\\s+length(?:\\s+${NUMBER})?`),
+  // vLLM V1: "The decoder prompt (length 5000) is longer than the maximum model length of 4096."
+  pattern(`longer\\s+than\\s+the\\s+maximum\\s+model\\s+length\\s+of\\s+${NUMBER}`),
+  pattern(`model\\s+maximum\\s+context\\s+length:\\s+${NUMBER}`),
   // vLLM: "max_tokens=5000 cannot be greater than max_model_len=4096", its spaces, commas and names vary
   pattern(
     `(?:max(?:_completion)?_tokens\\s*[=:]?\\s*[\\d,]+)\\s*cannot\\s+be\\s+greater\\s+than\\s+` +

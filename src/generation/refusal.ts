@@ -33,11 +33,18 @@ export function refusalOfResponse(
 /** null: the value is no error. */
 export function refusalInStream(value: unknown): UpstreamRefusal | null {
   if (!isRecord(value)) return null;
-  const hasError = value.error !== undefined && value.error !== null && value.error !== false;
+  const hasError = saysSomething(value.error, Array.isArray(value.choices));
   const isError = value.object === 'error' || value.type === 'error';
   const isDetail = value.detail !== undefined && value.choices === undefined;
   if (!hasError && !isError && !isDetail) return null;
   return { ...readError(value), status: statusIn(value), retryAfterMs: null };
+}
+
+/** Gateways that write every field send an empty error beside each part of an answer. */
+function saysSomething(error: unknown, isBesideAnswer: boolean): boolean {
+  if (error === undefined || error === null || error === false) return false;
+  const isEmpty = error === '' || (isRecord(error) && Object.keys(error).length === 0);
+  return !(isEmpty && isBesideAnswer);
 }
 
 type Loose = Readonly<Record<string, unknown>>;

@@ -186,7 +186,9 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       const state = states.get(replica.id);
       if (state === undefined) return;
       state.inFlight -= 1;
-      if (restMs > 0) state.restsUntilMs = Math.max(state.restsUntilMs, now() + restMs);
+      // The newest word counts: a replica that answers again before its time is not avoided any longer.
+      if (restMs > 0) state.restsUntilMs = now() + restMs;
+      else if (verdict === 'success') state.restsUntilMs = 0;
       state.circuit = judged(state.circuit, verdict, now());
       if (code !== null) onEvent({ kind: 'failed', replica: replica.id, code });
       // A server that refuses a request is not avoided for it, but an operator must see it.

@@ -32,13 +32,14 @@ export function readChunk(api: UpstreamApi, value: unknown): UpstreamChunk {
   const ownText = string(choice.text) ?? '';
   return {
     isAnswer: choices !== null,
-    isWhole: chunk.object === 'chat.completion',
+    // Some servers give each part of a stream the name of the whole: only a message without a delta is one.
+    isWhole: chunk.object === 'chat.completion' && isRecord(choice.message) && !isRecord(choice.delta),
     text: api === 'text' ? ownText || content.text : (content.text || ownText) + (string(part.refusal) ?? ''),
     reasoning: (string(part.reasoning) ?? string(part.reasoning_content) ?? '') + content.reasoning,
     tokenIds: ids(choice.token_ids),
     promptTokenIds: ids(chunk.prompt_token_ids) ?? ids(choice.prompt_token_ids),
     // SGLang's own form is an object with the reason as its type.
-    finishReason: string(choice.finish_reason) || string(record(choice.finish_reason).type) || null,
+    finishReason: reason(choice.finish_reason) ?? reason(record(choice.finish_reason).type),
     usage: usage(chunk.usage),
   };
 }
@@ -72,8 +73,18 @@ function readContent(value: unknown): Content {
   return { text, reasoning };
 }
 
+/** Servers that print a missing value write it out: "null" and "None" are no reasons. */
+function reason(value: unknown): string | null {
+  const text = string(value);
+  return text === null || /^(?:null|none)?$/i.test(text) ? null : text;
+}
+
+function isRecord(value: unknown): value is Loose {
+  return typeof value === 'object' && value !== null;
+}
+
 function record(value: unknown): Loose {
-  return typeof value === 'object' && value !== null ? (value as Loose) : {};
+  return isRecord(value) ? value : {};
 }
 
 function string(value: unknown): string | null {

@@ -30,6 +30,13 @@ const WORDS: readonly (readonly [string, string, number | null])[] = [
   ['vLLM 0.20, output', 'max_tokens=5000 cannot be greater than max_model_len=max_total_tokens=4096.', 4096],
   ['vLLM, output', 'max_completion_tokens=131072 cannot be greater than max_model_len=128,000', 128_000],
   ['vLLM, total', 'max_tokens=8192 cannot be greater than max_total_tokens=4096', 4096],
+  [
+    'vLLM V1, prompt',
+    'The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len` ' +
+      'is no smaller than the number of text tokens.',
+    4096,
+  ],
+  ['vLLM, detail', 'The prompt is too long: 5000, model maximum context length: 4096', 4096],
   ['SGLang', "The input (5000 tokens) is longer than the model's context length (4096 tokens).", 4096],
   [
     'SGLang, total',

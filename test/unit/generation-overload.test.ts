@@ -42,6 +42,14 @@ describe('a refusal for load', () => {
     expect(result).toMatchObject({ retryable: true, retryAfterMs: expect.any(Number) });
   });
 
+  test('for a long time is forgotten once the replica answers again', async () => {
+    const generator = await generatorOf(1);
+    await hear(generator, { fault: '429,retry-after=600' });
+    expect((await hear(generator, {})).result).toMatchObject({ kind: 'completed' });
+    const { result } = await hear(generator, { fault: '429,retry-after=1' });
+    expect(result).toMatchObject({ retryable: true, retryAfterMs: expect.any(Number) });
+  });
+
   test('is tried again at another replica at once', async () => {
     const { result } = await hear(await generatorOf(2), { fault: '429,retry-after=30' });
     expect(result).toMatchObject({ kind: 'failed', retryable: true });

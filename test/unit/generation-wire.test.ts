@@ -413,3 +413,24 @@ describe('a refusal', () => {
     expect((await askUpstream(url, PATIENCE)).result).toMatchObject({ code: 'upstream_unauthorized' });
   });
 });
+
+describe('values that gateways write out', () => {
+  const choice = (text: string, more: object = {}) => ({ index: 0, delta: { content: text }, ...more });
+
+  test('the parts of an answer are all told, though each is called a whole completion', async () => {
+    const part = (text: string) => eventOf({ object: 'chat.completion', choices: [choice(text)] });
+    const heard = await hearStream(part('Take') + part(' 5') + part(' mg') + deltaOf('', 'stop') + DONE);
+    expect(heard).toMatchObject({ text: 'Take 5 mg', result: { kind: 'completed' } });
+  });
+
+  test.each(['', {}])('an empty error beside a part of an answer is none (%j)', async (error) => {
+    const body = eventOf({ error, choices: [choice('a')] }) + deltaOf('b', 'stop') + DONE;
+    expect(await hearStream(body)).toMatchObject({ text: 'ab', result: { kind: 'completed' } });
+  });
+
+  test.each(['null', 'None'])('the finish reason "%s" is none', async (word) => {
+    const part = (text: string) => eventOf({ choices: [choice(text, { finish_reason: word })] });
+    const heard = await hearStream(part('a') + part('b') + deltaOf('', 'stop') + DONE);
+    expect(heard).toMatchObject({ text: 'ab', result: { kind: 'completed', finishReason: 'stop' } });
+  });
+});
