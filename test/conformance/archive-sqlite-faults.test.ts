@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 function lockFile(): { unlock(): void } {
-  const other = new Database(join(dataDir, 'archive.db'));
+  const other = new Database(join(dataDir, 'archive.db'), { timeout: 5_000 });
   other.exec('BEGIN IMMEDIATE');
   return {
     unlock() {

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 /** Another process at the file, such as a backup or a shell. */
 function lockFile(): { unlock(): void } {
-  const other = new Database(join(dataDir, 'rehydra.db'));
+  const other = new Database(join(dataDir, 'rehydra.db'), { timeout: 5_000 });
   other.exec('BEGIN IMMEDIATE');
   return {
     unlock() {
@@ -72,7 +72,7 @@ describe('while another process locks the file', () => {
 
   it('a write between two of another process does not fail because of them', async () => {
     const { fence } = await created(store, 'a');
-    const other = new Database(join(dataDir, 'rehydra.db'));
+    const other = new Database(join(dataDir, 'rehydra.db'), { timeout: 5_000 });
     for (let version = 1; version <= 5; version += 1) {
       other.exec('BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS other (n); INSERT INTO other VALUES (1);');
       const write = store.commit(fence, commitOf({ expectedVersion: version }));

@@ -131,7 +131,9 @@ describe('SIGTERM', () => {
       DRAIN_MS: '500',
     });
     await ask(instance.http, { chief_complaint: 'headache' });
-    const others = ['rehydra.db', 'archive.db'].map((name) => new Database(join(dataDir, name)));
+    const others = ['rehydra.db', 'archive.db'].map(
+      (name) => new Database(join(dataDir, name), { timeout: 5_000 }),
+    );
     for (const other of others) other.exec('BEGIN IMMEDIATE');
     expect(await instance.stop()).toBe(0);
     for (const other of others) other.close();
