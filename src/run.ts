@@ -72,7 +72,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     void drainAndLeave(0);
   });
 }
-// An error that nobody handled leaves this process in a state that nobody knows: hand over and go.
+// After an unhandled error the state of this process is unknown: it hands its sessions over and ends.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {
     log.error({ err: error }, event);
@@ -80,10 +80,10 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
-// Only where there is a file to open anew: else a terminal that closes ends its server, as it should.
+// Only where there is a file to reopen: otherwise a terminal that closes ends its server, as it should.
 if (config.auditLog !== null && config.auditLog !== 'stdout') {
   process.on('SIGHUP', () => {
-    log.info({ signal: 'SIGHUP' }, 'opening the audit log anew');
+    log.info({ signal: 'SIGHUP' }, 'reopening the audit log');
     service?.reopenAudit();
   });
 }

@@ -111,7 +111,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G8',
     promise:
-      'A session expires exactly once, on one instance, even if nobody is connected anywhere, and however long no instance ran; its channels, keys and locks go with it.',
+      'A session expires exactly once, on one instance, even with no client connected, and however long no instance ran; its channels, keys and locks go with it.',
     enforcedBy: [
       ['src/store/redis/sweep.lua', 'shown[#shown + 1] = id'],
       ['src/store/redis/lease.lua', "redis.call('PERSIST', key)"],

@@ -1,6 +1,6 @@
 /**
- * Says in the log when store or archive stop taking writes and when they take them again: one line for each change,
- * whoever asks for health meanwhile, and also where no client comes.
+ * Logs when store or archive stop taking writes and when they take them again: one line for each change, however often
+ * health is asked for, and also on an idle instance.
  */
 import type { Archive } from '../archive/archive.ts';
 import type { Store } from '../store/store.ts';

@@ -10,7 +10,7 @@ import { absoluteEndsAt, idleEndsAt } from '../../machines/session.ts';
 import { patientFromChat } from '../conversation/patient.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
-import type { TransientFrame } from '../protocol/server-frames.ts';
+import { type TransientFrame, transcriptLines } from '../protocol/server-frames.ts';
 import type { Clock } from '../session/clock.ts';
 import type { Directory } from '../session/directory.ts';
 import { openEnvelope } from '../session/envelope.ts';
@@ -185,20 +185,7 @@ export async function resetFrame(
     offset: head,
     epoch: record.epoch,
     state,
-    transcript: transcript.flatMap(({ role, content, turnId, at, author, simulated }) =>
-      role === 'summary'
-        ? []
-        : [
-            {
-              role,
-              content,
-              turn_id: turnId,
-              at,
-              ...(author === undefined ? {} : { author }),
-              ...(simulated === true ? { simulated } : {}),
-            },
-          ],
-    ),
+    transcript: transcriptLines(transcript),
   };
   return { data: JSON.stringify(frame), head, epoch: record.epoch, createdAt: context.createdAt, state };
 }

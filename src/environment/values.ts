@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isBlocked } from './blocked-ports.ts';
 
-/** Nobody means a longer duration: a value above it has a digit too many. */
+/** A longer duration is a mistake: it has a digit too many. */
 const LONGEST_MS = 10 * 365 * 86_400_000;
 const LONGEST_DAYS = 100 * 365;
 

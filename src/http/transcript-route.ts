@@ -1,6 +1,6 @@
 /** `GET /api/session/{id}/transcript`: the conversation as a file, as JSON, Markdown or FHIR. */
 import { z } from 'zod';
-import { simulatedSchema } from '../protocol/server-frames.ts';
+import { transcriptLineSchema, transcriptLines } from '../protocol/server-frames.ts';
 import type { Clock } from '../session/clock.ts';
 import type { Directory } from '../session/directory.ts';
 import type { SessionView } from '../session/view.ts';
@@ -25,16 +25,7 @@ const querySchema = z.object({
 export const transcriptSchema = z
   .strictObject({
     session_id: z.uuid(),
-    transcript: z.array(
-      z.strictObject({
-        role: z.enum(['user', 'assistant']),
-        content: z.string(),
-        turn_id: z.string(),
-        at: z.int().describe('ms since the epoch'),
-        author: z.string().optional(),
-        simulated: simulatedSchema.optional(),
-      }),
-    ),
+    transcript: z.array(transcriptLineSchema),
   })
   .meta({ id: 'Transcript' });
 
@@ -80,7 +71,7 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
       switch (parsed.value.format) {
         case 'json':
           return download(
-            json(200, { session_id: sessionId, transcript: entries.map(lineOf) }),
+            json(200, { session_id: sessionId, transcript: transcriptLines(entries) }),
             sessionId,
             'json',
           );
@@ -93,17 +84,6 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
         }
       }
     },
-  };
-}
-
-function lineOf({ role, content, turnId, at, author, simulated }: TranscriptEntry) {
-  return {
-    role,
-    content,
-    turn_id: turnId,
-    at,
-    ...(author === undefined ? {} : { author }),
-    ...(simulated === true ? { simulated } : {}),
   };
 }
 

@@ -3,6 +3,7 @@
  * transition that caused them, and replayed on resume; transient ones are said once to one connection.
  */
 import { z } from 'zod';
+import type { TranscriptEntry } from '../store/store.ts';
 
 export const stateValueSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
 export type StateValue = z.infer<typeof stateValueSchema>;
@@ -38,14 +39,24 @@ export const turnMetadataSchema = z.object({
   window: z.record(z.string(), z.unknown()).optional(),
 });
 
-const transcriptEntrySchema = z.object({
+export const transcriptLineSchema = z.strictObject({
   role: z.enum(['user', 'assistant']),
   content: z.string(),
   turn_id: z.string(),
-  at: z.int(),
+  at: z.int().describe('ms since the epoch'),
   author: z.string().optional(),
   simulated: simulatedSchema.optional(),
 });
+type TranscriptLine = z.infer<typeof transcriptLineSchema>;
+
+/** What was said in a session, as clients get it: without the summaries, which only the model reads. */
+export function transcriptLines(entries: readonly TranscriptEntry[]): TranscriptLine[] {
+  return entries.flatMap(({ role, content, turnId, at, author, simulated }) => {
+    if (role === 'summary') return [];
+    const named = author === undefined ? {} : { author };
+    return [{ role, content, turn_id: turnId, at, ...named, ...(simulated === true ? { simulated } : {}) }];
+  });
+}
 
 export const durableFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('state'), ...place, value: stateValueSchema, version: z.int() }),
@@ -125,9 +136,9 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     type: z.literal('reset'),
     reason: z.enum(['trimmed', 'rolled_back', 'unknown_offset']),
     offset: z.int(),
-    epoch: z.int().describe('to be said with `offset` by who resumes from here'),
+    epoch: z.int().describe('Send it together with `offset` when you resume from here.'),
     state: stateValueSchema,
-    transcript: z.array(transcriptEntrySchema),
+    transcript: z.array(transcriptLineSchema),
   }),
   z.object({
     type: z.literal('error'),

@@ -117,7 +117,7 @@ export function describeWithFaults(
     });
 
     test.each(['new', 'old'])(
-      'reasoning in its %s field is told apart, and its ids belong to the trail',
+      'reasoning in its %s field is kept apart from the answer, and its ids belong to the trail',
       async (field) => {
         const { chunks, text } = await hear(getGenerator(), { fault: `reasoning=${field}` });
         expect(chunks.map((chunk) => chunk.reasoning ?? '').join('')).toBe(

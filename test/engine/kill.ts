@@ -1,5 +1,5 @@
 /**
- * SIGKILL in mid-answer, of the instance and of the engine. The reference is what an undisturbed session is told for
+ * SIGKILL in mid-answer, of the instance and of the engine. The reference is what an undisturbed session hears for
  * the same question at temperature 0: a gap, a repeat or a word of another answer differs from it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** Whoever reads an answer of the simulator, through whichever door, sees that it is one. */
+/** Every door marks an answer of the simulator, so that its reader cannot take it for a model's. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ask, get } from '../support/ask.ts';

@@ -45,7 +45,7 @@ export const environments: Readonly<Record<string, Readonly<Record<string, strin
   },
   'a script of npm': {
     npm_config_loglevel: 'notice',
-    npm_config_cache: '/root/.npm',
+    npm_config_cache: '/home/a/.npm',
     npm_config_user_agent: 'npm/10.8.2',
     npm_lifecycle_event: 'start',
     npm_lifecycle_script: 'node x',
@@ -59,7 +59,7 @@ export const environments: Readonly<Record<string, Readonly<Record<string, strin
     EDITOR: 'vi',
   },
   'a Linux desktop': {
-    SESSION_MANAGER: 'local/host:@/tmp/.ICE-unix/1,unix/host:/tmp/.ICE-unix/1',
+    SESSION_MANAGER: 'local/host:@/run/ICE-unix/1,unix/host:/run/ICE-unix/1',
     DESKTOP_SESSION: 'gnome',
     XDG_SESSION_ID: '2',
     XDG_SESSION_TYPE: 'wayland',

@@ -151,3 +151,19 @@ export class MortalSession {
     return true;
   }
 }
+
+/** A session whose first message has been taken: its turn `t1` runs. */
+export async function beginAskedSession(input: SessionInput, author?: string): Promise<MortalSession> {
+  const session = await beginSession(input);
+  await session.send({
+    type: 'message',
+    at: session.clock.now(),
+    messageId: 'm1',
+    turnId: 't1',
+    content: 'chest pain',
+    ...(author === undefined ? {} : { author }),
+    policy: 'queue',
+    options: {},
+  });
+  return session;
+}

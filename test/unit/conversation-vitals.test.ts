@@ -218,7 +218,7 @@ describe('a blood pressure', () => {
     },
   );
 
-  test('that was palpated is told to the model as it is written', () => {
+  test('that was palpated reaches the model as it is written', () => {
     expect(formatPatient(kept({ vitals: { blood_pressure: '85/P' } }))).toContain('blood pressure 85/P mmHg');
   });
 });

@@ -7,6 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { clientFrameSchema } from '../../src/protocol/client-frames.ts';
 import { type DocumentedField, documentedFields, framesOf } from '../support/documented.ts';
+import { OUTPUT } from '../support/session-paths.ts';
 import { openStage, type Stage, type Visitor } from '../support/stage.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -43,7 +44,7 @@ const VALUES: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'message.options.max_tokens': [7, 8],
   'message.options.temperature': [0.1, 0.9],
   'message.options.stop': [['END'], ['STOP']],
-  'cancel.turn_id': [RUNNING, 'of-nobody'],
+  'cancel.turn_id': [RUNNING, 'unknown'],
   'ping.nonce': ['a', 'b'],
 };
 
@@ -78,18 +79,7 @@ async function observed(type: string, fields: Fields | null): Promise<string> {
     await stage.settle();
     stage.generator.running?.say({ text: 'It is nothing.' });
     await stage.advance(1_000);
-    stage.generator.running?.end({
-      kind: 'completed',
-      finishReason: 'stop',
-      usage: { prompt_tokens: 1, completion_tokens: 1 },
-      totalMs: 1,
-      firstTokenMs: 1,
-      model: 'scripted',
-      replica: 'r1',
-      temperature: 0,
-      maxTokens: 8,
-      simulated: false,
-    });
+    stage.generator.running?.end({ kind: 'completed', ...OUTPUT, finishReason: 'stop' });
     await stage.settle();
     const { store } = stage.ports.greet;
     const seen = {

@@ -11,6 +11,7 @@ import { type HttpPorts, httpRoutes } from '../../src/http/routes.ts';
 import { unlimited } from '../../src/limits/limits.ts';
 import { described } from '../support/described.ts';
 import { documentedFields } from '../support/documented.ts';
+import { OUTPUT } from '../support/session-paths.ts';
 import { openStage, type Stage } from '../support/stage.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -179,18 +180,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
   }
 }
 
-const COMPLETED = {
-  kind: 'completed',
-  finishReason: 'stop',
-  usage: { prompt_tokens: 1, completion_tokens: 1 },
-  totalMs: 1,
-  firstTokenMs: 1,
-  model: 'scripted',
-  replica: 'r1',
-  temperature: 0,
-  maxTokens: 8,
-  simulated: false,
-} as const;
+const COMPLETED = { kind: 'completed', ...OUTPUT, finishReason: 'stop' } as const;
 
 function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
   const { greet } = ports;

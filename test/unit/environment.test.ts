@@ -150,7 +150,7 @@ describe('values that are probably a mistake', () => {
     ['REHYDRA_PORT', 'PORT'],
     ['redis_url', 'REDIS_URL'],
     ['SIMULATOR_MODEL_LEN', 'SIMULATOR_MAX_MODEL_LEN'],
-  ])('%s is told apart from nothing: %s was meant', (name, meant) => {
+  ])('%s draws a warning that names %s', (name, meant) => {
     expect(warned({ [name]: '1' })).toEqual([
       `${name} is not a variable of this program and is ignored; ${meant} is one`,
     ]);

@@ -44,7 +44,7 @@ describe('a continuation by text', () => {
   });
 
   test('is not asked for at a server that is not known to honour it', async () => {
-    const { generator, requests } = await against({ owner: 'somebody' });
+    const { generator, requests } = await against({ owner: 'unknown' });
     const whole = await hear(generator);
     const before = requests();
     const again = await hear(generator, { prefix: withoutIds(storedAfter(whole.chunks, 9)) });

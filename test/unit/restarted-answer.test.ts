@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { assemble, emptyConversation } from '../../src/client/assembler.ts';
 import type { GenerationResult } from '../../src/generation/port.ts';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
-import { beginSession, type MortalSession } from '../support/mortal-session.ts';
+import { beginAskedSession, type MortalSession } from '../support/mortal-session.ts';
 import { INPUT } from '../support/session-lives.ts';
 import { OUTPUT } from '../support/session-paths.ts';
 
@@ -18,20 +18,7 @@ const CUT: GenerationResult = {
 const COMPLETED: GenerationResult = { kind: 'completed', ...OUTPUT, finishReason: 'stop' };
 const RETRIES_MS = 10_000;
 
-async function asked(): Promise<MortalSession> {
-  const session = await beginSession(INPUT);
-  await session.send({
-    type: 'message',
-    at: session.clock.now(),
-    messageId: 'm1',
-    turnId: 't1',
-    content: 'chest pain',
-    author: 'u1',
-    policy: 'queue',
-    options: {},
-  });
-  return session;
-}
+const asked = (): Promise<MortalSession> => beginAskedSession(INPUT, 'u1');
 
 /** Says text in the running generation and lets it be stored. */
 async function say(session: MortalSession, text: string, reasoning = ''): Promise<void> {

@@ -1,22 +1,13 @@
 /** The wait that a model server asked for, as the owner of a session keeps it. */
 import { describe, expect, it } from 'vitest';
-import { beginSession, type MortalSession } from '../support/mortal-session.ts';
+import { beginAskedSession, type MortalSession } from '../support/mortal-session.ts';
 import { INPUT } from '../support/session-lives.ts';
 
 const WAIT_MS = 30_000;
 
 /** A turn whose model server is overloaded, and has said for how long. */
 async function waiting(): Promise<MortalSession> {
-  const session = await beginSession(INPUT);
-  await session.send({
-    type: 'message',
-    at: session.clock.now(),
-    messageId: 'm1',
-    turnId: 't1',
-    content: 'chest pain',
-    policy: 'queue',
-    options: {},
-  });
+  const session = await beginAskedSession(INPUT);
   session.generator.running?.end({
     kind: 'failed',
     code: 'upstream_unavailable',
