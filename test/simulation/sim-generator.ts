@@ -21,8 +21,8 @@ import type { Violations } from './violations.ts';
 const WORDS = ['one', 'two', 'tides', 'of', 'salt', 'and', 'light', 'fall', 'back', '…', '\n', 'ünder', '🙂'];
 /** How long a stalled upstream is waited for: the watchdog of the real client would say so. */
 const STALL_MS = 1_200;
-/** One of so many turns has a server that continues nothing. */
-const NEVER_CONTINUED = 3;
+/** The share of turns of which no answer is continued. Turn ids are random, so the conversation decides (W1). */
+const NEVER_CONTINUED = 1 / 3;
 
 function answerTo(messages: readonly Message[]): readonly string[] {
   const random = randomStream(0, JSON.stringify(messages));
@@ -99,7 +99,11 @@ export class SimModel {
         retryable,
         replica: 'r1',
       });
-      if (prefix !== null && crc32(turnId) % NEVER_CONTINUED === 0) {
+      const { seed } = this.#ports;
+      const unable = randomStream(seed, `continues ${JSON.stringify(request.messages)}`).chance(
+        NEVER_CONTINUED,
+      );
+      if (prefix !== null && unable) {
         cancel = process.clock.after(this.#pause(), () => finish({ kind: 'restart', replica: 'r1' }));
         return;
       }
