@@ -1,5 +1,4 @@
-// machines/ and src/ → dist/: compiled by tsc, with the files that the code reads at run time beside it, and the
-// packages of many files bundled.
+// machines/ and src/ → dist/: compiled by tsc, bundled into programs, with the files that the code reads at run time.
 // Everything is made in a folder next to dist and swapped in, so that dist is never half a build.
 
 import { createHash } from 'node:crypto';
@@ -15,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundlePackages } from './bundle.mjs';
+import { bundlePrograms } from './bundle.mjs';
 import { runChild } from './child.mjs';
 import { commitOf } from './commit.mjs';
 import { withLock } from './lock.mjs';
@@ -104,6 +103,7 @@ async function build() {
   // As deep as dist itself: the source maps hold relative paths. Outside dist* nothing ignores it.
   const next = join(root, 'dist.next');
   const old = join(root, 'dist.old');
+  const compiled = join(next, 'compiled');
   const discard = () => {
     for (const path of [next, old]) rmSync(path, { recursive: true, force: true });
   };
@@ -117,12 +117,13 @@ async function build() {
     // tsc reports on stdout, where a started program's own output belongs.
     const code = await runChild(
       root,
-      ['tsc', '-p', join(root, 'tsconfig.build.json'), '--outDir', next],
+      ['tsc', '-p', join(root, 'tsconfig.build.json'), '--outDir', compiled],
       ['ignore', 2, 2],
     );
     if (code !== 0) return code;
     copyAssets(next);
-    await bundlePackages(root, next);
+    await bundlePrograms(compiled, next);
+    rmSync(compiled, { recursive: true });
     writeFileSync(join(next, buildFile), buildDescription());
     writeFileSync(join(next, stampName), hash);
     if (existsSync(dist)) renameSync(dist, old);

@@ -8,7 +8,7 @@ import { type Generator, generatorOn } from '../load/generator.ts';
 import { type Part, type Program, pin, startProgram } from './program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const SERVICE = join(root, 'dist', 'src', 'main.js');
+const SERVICE = join(root, 'dist', 'main.js');
 
 type Environment = Readonly<Record<string, string>>;
 

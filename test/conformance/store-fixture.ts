@@ -12,7 +12,7 @@ import type {
   StoreOptions,
 } from '../../src/store/store.ts';
 
-export const OPTIONS: StoreOptions = { leaseMs: 500, frameLogMax: 20, inboxMax: 4 };
+export const OPTIONS: StoreOptions = { leaseMs: 1_500, frameLogMax: 20, inboxMax: 4 };
 
 export interface StoreFixture {
   /** Independent handles on one backing store, as three instances would have them. */

@@ -64,7 +64,7 @@ function startSimulator(port: number): ChildProcess {
     SIMULATOR_MAX_MODEL_LEN: '2048',
   };
   const env = { ...process.env, ...settings };
-  const program = `${root}/dist/src/simulator/main.js`;
+  const program = `${root}/dist/simulator.js`;
   return spawn(process.execPath, [program], { cwd: root, detached: true, stdio: 'pipe', env });
 }
 

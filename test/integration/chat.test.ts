@@ -35,7 +35,7 @@ interface Chat {
 
 /** The terminal client with these lines in its pipe. */
 function chat(args: readonly string[], lines: readonly string[]): Chat {
-  const child = spawnBuilt('src/client/chat.js', args, {});
+  const child = spawnBuilt('chat.js', args, {});
   let answers = '';
   let notes = '';
   child.stdout?.on('data', (chunk: Buffer) => {

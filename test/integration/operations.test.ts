@@ -219,7 +219,7 @@ describe('a start', () => {
   async function refusedStart(
     environment: Environment,
   ): Promise<{ readonly code: number; readonly said: string }> {
-    const child = spawnBuilt('src/main.js', [], { PORT: '0', DATA_DIR: ':memory:', ...environment });
+    const child = spawnBuilt('main.js', [], { PORT: '0', DATA_DIR: ':memory:', ...environment });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => {

@@ -10,7 +10,7 @@ import { type Environment, runToEnd, startInstance } from '../support/instance.t
 import { startRedis } from '../support/redis-server.ts';
 
 const start = (environment: Environment) =>
-  runToEnd('src/main.js', { PORT: '0', DATA_DIR: ':memory:', ...environment });
+  runToEnd('main.js', { PORT: '0', DATA_DIR: ':memory:', ...environment });
 
 /** The one line for a person, and the one for machines. */
 async function refusal(environment: Environment): Promise<string> {
@@ -69,10 +69,10 @@ describe('a start that is refused', () => {
 
   it('is an argument that it does not know; --help and --version are answered', async () => {
     const [help, version, unknown, simulator] = await Promise.all([
-      runToEnd('src/main.js', {}, ['--help']),
-      runToEnd('src/main.js', {}, ['--version']),
-      runToEnd('src/main.js', {}, ['--port', '80']),
-      runToEnd('src/simulator/main.js', { SIMULATOR_PORT: '70000' }),
+      runToEnd('main.js', {}, ['--help']),
+      runToEnd('main.js', {}, ['--version']),
+      runToEnd('main.js', {}, ['--port', '80']),
+      runToEnd('simulator.js', { SIMULATOR_PORT: '70000' }),
     ]);
     expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('SESSION_IDLE_MS=3600000') });
     expect(version).toMatchObject({
@@ -140,7 +140,7 @@ describe('the chat command that a server prints', () => {
     const { chat } = JSON.parse(listening) as { readonly chat: string };
     // A shell reads the words of the command, as it does where an operator copies it.
     const words = execFileSync('sh', ['-c', `printf '%s\\n' ${chat.split(' -- ')[1]}`], { encoding: 'utf8' });
-    const { code, stderr } = await runToEnd('src/client/chat.js', {}, words.trim().split('\n'));
+    const { code, stderr } = await runToEnd('chat.js', {}, words.trim().split('\n'));
     expect(stderr).not.toContain('Invalid URL');
     expect(code).toBe(0);
     expect((await fetch(`${instance.http}/healthz`)).status).toBe(200);

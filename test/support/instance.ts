@@ -68,7 +68,7 @@ export function spawnBuilt(path: string, args: readonly string[], environment: E
 
 export async function startInstance(environment: Environment = {}): Promise<Instance> {
   const defaults = { PORT: '0', DATA_DIR: ':memory:', LOG_LEVEL: 'info' };
-  const { program, line } = await start('src/main.js', { ...defaults, ...environment });
+  const { program, line } = await start('main.js', { ...defaults, ...environment });
   const url = String(line.url);
   return {
     ...program,
@@ -101,7 +101,7 @@ export async function runToEnd(
 }
 
 export async function startSimulatorProcess(environment: Environment = {}): Promise<SimulatorProcess> {
-  const { program, line } = await start('src/simulator/main.js', { SIMULATOR_PORT: '0', ...environment });
+  const { program, line } = await start('simulator.js', { SIMULATOR_PORT: '0', ...environment });
   return { ...program, url: String(line.url) };
 }
 

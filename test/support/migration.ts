@@ -27,7 +27,7 @@ export interface Kill {
 
 /** Runs it to its end, or sends a signal on the way. */
 export async function migrate(args: readonly string[], kill?: Kill): Promise<Ran> {
-  const child = spawnBuilt('src/migration/main.js', args, { LEASE_MS: '500' });
+  const child = spawnBuilt('migrate.js', args, { LEASE_MS: '500' });
   child.stdin?.end();
   const said: string[] = [];
   let out = '';

@@ -210,7 +210,7 @@ describe('the load balancer', () => {
 
 describe('the image', () => {
   it('starts the server itself, as a user without rights', () => {
-    expect(dockerfile).toMatch(/^CMD \["node", .*"dist\/src\/main\.js"\]$/m);
+    expect(dockerfile).toMatch(/^CMD \["node", .*"dist\/main\.js"\]$/m);
     expect(dockerfile.lastIndexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('FROM '));
   });
 
