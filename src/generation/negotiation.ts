@@ -2,12 +2,13 @@
  * One attempt at one replica, in a form that the replica accepts.
  *
  * NEGOTIATE-1  A request that is refused for a field of ours is sent again without the field, within the same attempt.
+ *              A server that gives no reason, and has taken none of vLLM's own fields yet, is asked once without them.
  * NEGOTIATE-2  A continuation that is refused, or that begins the answer again, ends as `restart`, and no chunk of it
  *              was handed on.
  */
 import { type AttemptOutcome, attempt } from './attempt.ts';
 import type { GenerationChunk, GenerationRequest } from './port.ts';
-import { type RefusedField, refusedFields } from './refused-fields.ts';
+import { EXTENSIONS, type RefusedField, refusedFields } from './refused-fields.ts';
 import { createRepeatGuard } from './repeat-guard.ts';
 import type { ReplicaProfile } from './server-profile.ts';
 import type { Upstream } from './upstream.ts';
@@ -47,13 +48,15 @@ export async function negotiate(
       return { outcome: nothingLeft(request, plan.prefixTokens), temperature: context.temperature };
 
     const { outcome, hasSpoken, startsOverEachTime } = await send(upstream, plan, request, watchdog, onChunk);
-    const fields = refusedBy(outcome, plan, ownsTemperature);
+    const named = refusedBy(outcome, plan, ownsTemperature);
+    const fields = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome, refused);
     if (fields.size > 0 && !hasSpoken) {
       refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round leaves out at least one field more
       continue;
     }
     if (refused !== known.refused && (hasSpoken || outcome.kind === 'finished'))
       profile.rememberRefused(refused);
+    if (hasSpoken && EXTENSIONS.every((field) => !refused.has(field))) profile.rememberExtensions();
     if (startsOverEachTime) profile.rememberStartsOver();
     const { temperature = DEFAULT_OF_SERVERS } = plan.body;
     return {
@@ -104,7 +107,17 @@ function refusedBy(
   return refusedFields(refusal, { body, ownsTemperature });
 }
 
-/** The server refused what was asked, not who asked or when. */
+/** What may be behind a refusal that names no field. */
+function extensionsOf(
+  outcome: Negotiated['outcome'],
+  refused: ReadonlySet<RefusedField>,
+): ReadonlySet<RefusedField> {
+  const status = outcome.kind === 'failed' ? outcome.failure.refusal?.status : null;
+  const isSuspect = isRefusal(outcome) && (status === 400 || status === 422);
+  return new Set(isSuspect ? EXTENSIONS.filter((field) => !refused.has(field)) : []);
+}
+
+/** The server refused the request itself, not the caller or the moment. */
 function isRefusal(outcome: Negotiated['outcome']): boolean {
   if (outcome.kind !== 'failed' || outcome.failure.code !== 'upstream_rejected') return false;
   return REFUSALS.has(outcome.failure.refusal?.status ?? 0);

@@ -16,7 +16,11 @@ export type RefusedField =
   | 'max_tokens';
 
 /** vLLM's, not OpenAI's: a server that does not know one of them knows none. */
-const EXTENSIONS: readonly RefusedField[] = ['session_id', 'return_token_ids', 'continuous_usage_stats'];
+export const EXTENSIONS: readonly RefusedField[] = [
+  'session_id',
+  'return_token_ids',
+  'continuous_usage_stats',
+];
 const STANDARD: readonly RefusedField[] = ['stream_options', 'temperature', 'max_tokens'];
 
 /** "Unsupported parameter(s)", "Unrecognized request argument", "Unexpected keys", "Extra inputs are not permitted" … */

@@ -1,5 +1,6 @@
 /**
- * What one replica has shown of itself: the fields that it refuses, and whether it continues an answer by its text.
+ * What one replica has shown of itself: the fields that it takes or refuses, and whether it continues an answer by its
+ * text.
  *
  * PROFILE-1  A refusal is remembered once the request without the field was accepted. A server that refuses something
  *            else, and quotes the whole request as it does, teaches nothing.
@@ -23,6 +24,7 @@ const KEPT_MS = 600_000;
 export class ReplicaProfile {
   readonly #nowMs: () => number;
   #refused: ReadonlySet<RefusedField> = new Set();
+  #takesExtensions = false;
   #startsOver = false;
   #untilMs = Number.POSITIVE_INFINITY;
 
@@ -35,6 +37,15 @@ export class ReplicaProfile {
     if (this.#nowMs() >= this.#untilMs) this.forget();
     const continuesText = owner !== null && CONTINUING_OWNERS.has(owner) && !this.#startsOver;
     return { refused: this.#refused, continuesText };
+  }
+
+  /** The server has answered a request with fields that are vLLM's alone. */
+  get takesExtensions(): boolean {
+    return this.#takesExtensions;
+  }
+
+  rememberExtensions(): void {
+    this.#takesExtensions = true;
   }
 
   /** The server accepted a request without these fields, which it had refused. */
@@ -51,6 +62,7 @@ export class ReplicaProfile {
 
   forget(): void {
     this.#refused = new Set();
+    this.#takesExtensions = false;
     this.#startsOver = false;
     this.#untilMs = Number.POSITIVE_INFINITY;
   }

@@ -2,8 +2,11 @@
 import { isObject, type JsonObject } from './prompt.ts';
 import type { Refusal } from './refusals.ts';
 
-/** `openai-reasoning` stands for OpenAI's models that think: they refuse more than its others. */
-export type StrictServer = 'sglang' | 'openai' | 'openai-reasoning' | 'dynamo' | 'transformers';
+/**
+ * `openai-reasoning` stands for OpenAI's models that think: they refuse more than its others. `wordless` stands for
+ * gateways that check a request against a schema and keep the reason to themselves.
+ */
+export type StrictServer = 'sglang' | 'openai' | 'openai-reasoning' | 'dynamo' | 'transformers' | 'wordless';
 
 const OPENAI_FIELDS: ReadonlySet<string> = new Set([
   'model',
@@ -46,6 +49,8 @@ export function refusedBy(server: StrictServer | null, body: JsonObject): Refusa
       const names = strange.map((field) => `'${field}'`).join(', ');
       return refusal(422, { detail: `Unexpected keys in the request: {${names}}` });
     }
+    case 'wordless':
+      return strange.length === 0 ? null : refusal(400, { error: 'Bad Request' });
     case 'openai':
     case 'openai-reasoning': {
       const [first] = strange;

@@ -125,7 +125,7 @@ async function against(options: SimulatorOptions) {
 const NOTHING_CHOSEN = { options: null };
 
 describe('the first turn at a server that refuses our fields', () => {
-  test.each(['sglang', 'openai', 'openai-reasoning', 'dynamo', 'transformers'] as const)(
+  test.each(['sglang', 'openai', 'openai-reasoning', 'dynamo', 'transformers', 'wordless'] as const)(
     'is answered within its first attempt, and the next one without a refusal (%s)',
     async (refuses) => {
       const { simulator, generator } = await against({ refuses });
@@ -150,12 +150,21 @@ describe('the first turn at a server that refuses our fields', () => {
     expect(result).toMatchObject({ kind: 'failed', code: 'upstream_rejected' });
   });
 
-  test('a refusal of something else teaches nothing', async () => {
+  test('a refusal of something else teaches nothing, and is asked about once', async () => {
     const { simulator, generator } = await against({});
-    const fault = '400,times=2';
+    const fault = '400,times=3';
     expect((await hear(generator, { fault })).result).toMatchObject({ code: 'upstream_rejected' });
+    expect(simulator.stats().refused).toBe(2);
     const { chunks } = await hear(generator, {});
     expect(chunks[0]?.tokenIds).toBeDefined();
+  });
+
+  test('a refusal without a reason comes at once from a server that has taken our fields', async () => {
+    const { simulator, generator } = await against({});
+    expect((await hear(generator, {})).result.kind).toBe('completed');
+    const fault = '400,times=3';
+    expect((await hear(generator, { fault })).result).toMatchObject({ code: 'upstream_rejected' });
     expect(simulator.stats().refused).toBe(1);
+    expect((await hear(generator, {})).chunks[0]?.tokenIds).toBeDefined();
   });
 });
