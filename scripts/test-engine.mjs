@@ -1,5 +1,5 @@
 // npm run test:engine -- --url http://127.0.0.1:8011/v1 [--second URL] [--pid N] [--report FILE]
-// npm run test:engine -- --start vllm [--report FILE]
+// npm run test:engine -- --start vllm [--question TEXT] [--report FILE]
 //
 // Runs test/engine against a model server: one that runs already, or one that the tests start and may kill.
 
@@ -13,6 +13,7 @@ const USAGE = `usage: npm run test:engine -- --url URL | --start ENGINE
   --second URL     another one with the same model: an answer must move to it when the first one is killed
   --pid N          process of the first server; without it, a server given by --url is not killed
   --start ENGINE   start it: simulator, vllm, llamacpp or transformers (see scripts/real-engine.sh)
+  --question TEXT  what the model is asked where answers are compared; its greedy answer must be the same each time
   --cuts N         places where each kind of continuation is cut (24); fewer for a slow server
   --report FILE    also write what the server gives, and every result, to this file
 `;
@@ -26,12 +27,13 @@ async function main() {
     process.stderr.write(`${options}${USAGE}`);
     return options === '' ? 0 : 2;
   }
-  const { url, second, pid, start, cuts, report } = options;
+  const { url, second, pid, start, question, cuts, report } = options;
   Object.assign(process.env, {
     ENGINE_URL: url ?? '',
     ENGINE_SECOND_URL: second ?? '',
     ENGINE_PID: pid ?? '',
     ENGINE_START: start ?? '',
+    ENGINE_QUESTION: question ?? '',
     ENGINE_CUTS: cuts ?? '24',
     ENGINE_REPORT: report ?? '',
   });
@@ -49,6 +51,7 @@ function read() {
         second: string,
         pid: string,
         start: string,
+        question: string,
         cuts: string,
         report: string,
         help: { type: 'boolean' },

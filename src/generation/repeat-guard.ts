@@ -3,6 +3,7 @@
  *
  * REPEAT-1  While the new text may still be a repeat of the stored beginning, nothing of it is handed on.
  * REPEAT-2  Once it is one, nothing is handed on any more.
+ * REPEAT-3  An answer that had repeated its own beginning before it was cut may do so again: that is no sign.
  */
 import type { GenerationChunk } from './port.ts';
 
@@ -23,6 +24,7 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
   let held: GenerationChunk[] = [];
   let heard = '';
   let hasReasoned = false;
+  const repeatsItself = stored.trimStart().indexOf(beginning, 1) !== -1; // REPEAT-3
   let phase: 'listening' | 'passing' | 'repeated' = 'listening';
 
   const pass = (): void => {
@@ -43,9 +45,9 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
       const said = heard.trimStart();
       // An answer that was under way does not go back to thinking: the server has begun another one.
       hasReasoned = (chunk.reasoning ?? '') !== '';
-      const isRepeat = hasReasoned || said.startsWith(beginning);
+      const isRepeat = hasReasoned || (!repeatsItself && said.startsWith(beginning));
       if (isRepeat) phase = 'repeated';
-      else if (!beginning.startsWith(said)) pass();
+      else if (repeatsItself || !beginning.startsWith(said)) pass();
       return !isRepeat;
     },
     finish() {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerationChunk, GenerationResult, Generator } from '../../src/generation/port.ts';
 import { type Heard, hear, storedAfter, withoutIds } from '../conformance/vllm-listening.ts';
-import { completed, makeGenerator } from './listening.ts';
+import { aboutTheQuestion, completed, makeGenerator } from './listening.ts';
 import { engine } from './target.ts';
 
 const TOKENS = 64;
@@ -47,6 +47,7 @@ export function describeContinuation(): void {
       for (; breaks < 20 && result.kind === 'aborted'; breaks += 1) {
         const leave = new AbortController();
         const part = await hear(generator, {
+          messages: aboutTheQuestion(),
           options: { maxTokens: TOKENS },
           ...(chunks.length === 0 ? {} : { prefix: storedAfter(chunks, chunks.length) }),
           signal: leave.signal,

@@ -12,7 +12,6 @@ import { engine } from './target.ts';
 const TOKENS = 200;
 const CLIENTS = 6;
 const ROUNDS_MAX = 8;
-const QUESTION = 'I have chest pain – and diabetes ✓.';
 
 export function describeKill(): void {
   describe('SIGKILL in mid-answer', () => {
@@ -22,7 +21,7 @@ export function describeKill(): void {
     beforeAll(async () => {
       rehydra = await startRehydra(urls);
       const client = await rehydra.connect();
-      const turn = await answered(client, ask(client, QUESTION, TOKENS));
+      const turn = await answered(client, ask(client, engine.question, TOKENS));
       expect(turn.outcome).toMatchObject({ kind: 'completed' });
       reference = turn.text;
       client.stop();
@@ -33,7 +32,7 @@ export function describeKill(): void {
       'of the instance, after %d of the text: the client reads the whole answer once',
       async (share) => {
         const client = await rehydra.connect();
-        const said = ask(client, QUESTION, TOKENS);
+        const said = ask(client, engine.question, TOKENS);
         await shown(client, said, reference.length * share);
         expect(client.turnOf(said)?.outcome.kind).toBe('running');
         await rehydra.killAndRestart();
@@ -47,7 +46,7 @@ export function describeKill(): void {
         // Which replica answers is the instance's choice: rounds go on until the one to be killed has work.
         for (let round = 0; round < ROUNDS_MAX; round += 1) {
           const clients = await Promise.all(Array.from({ length: CLIENTS }, () => rehydra.connect()));
-          const said = clients.map((client) => ask(client, QUESTION, TOKENS));
+          const said = clients.map((client) => ask(client, engine.question, TOKENS));
           await Promise.any(clients.map((client, index) => shown(client, said[index]!, 20)));
           const busy = ((await readCounters(engine.url))?.running ?? 1) > 0;
           if (busy) killEngine();
@@ -65,7 +64,7 @@ export function describeKill(): void {
       'of the only engine: the turn fails by name and keeps the text that was shown',
       async () => {
         const client = await rehydra.connect();
-        const said = ask(client, QUESTION, TOKENS);
+        const said = ask(client, engine.question, TOKENS);
         await shown(client, said, reference.length / 5);
         killEngine();
         const turn = await answered(client, said);

@@ -1,7 +1,7 @@
 /** A generator of the product, aimed at the server under test with the patience that a CPU needs. */
-import type { GenerationPrefix, Generator } from '../../src/generation/port.ts';
+import type { GenerationPrefix, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
-import { type Heard, hear } from '../conformance/vllm-listening.ts';
+import { type Heard, hear, PATIENT } from '../conformance/vllm-listening.ts';
 import { engine } from './target.ts';
 
 export const PATIENCE = { firstTokenMs: 120_000, interTokenMs: 60_000, totalMs: 300_000 };
@@ -16,9 +16,15 @@ export async function completed(
   prefix?: GenerationPrefix,
 ): Promise<Heard> {
   const heard = await hear(generator, {
+    messages: aboutTheQuestion(),
     options: { maxTokens },
     ...(prefix === undefined ? {} : { prefix }),
   });
   if (heard.result.kind !== 'completed') throw new Error(JSON.stringify(heard.result));
   return heard;
+}
+
+/** The usual conversation, with the question that answers are compared by. */
+export function aboutTheQuestion(): readonly Message[] {
+  return [...PATIENT.slice(0, -1), { role: 'user', content: engine.question }];
 }

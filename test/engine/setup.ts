@@ -33,6 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       secondUrl: second?.url ?? given('ENGINE_SECOND_URL'),
       pid: pid === 0 ? null : pid,
       model,
+      question: given('ENGINE_QUESTION') ?? 'I have chest pain – and diabetes ✓.',
       gives,
     });
   } catch (error) {

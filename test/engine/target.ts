@@ -10,6 +10,8 @@ export interface EngineTarget {
   /** Process of the first server, where a test may kill it. */
   readonly pid: number | null;
   readonly model: string;
+  /** What the model is asked where answers are compared. */
+  readonly question: string;
   readonly gives: ServerGives;
 }
 

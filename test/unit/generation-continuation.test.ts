@@ -133,6 +133,13 @@ describe('the first words of a continuation', () => {
     expect(guarded('Rest.', ['Re', 'st', '. Drink'])).toMatchObject({ isRepeat: true, handedOn: [] });
   });
 
+  test('are handed on where the answer had repeated its beginning already: the model goes round in a circle', () => {
+    const circle = `${STORED}\n\n${STORED}`;
+    const { handedOn, isRepeat } = guarded(circle, ['\n\n', STORED]);
+    expect(isRepeat).toBe(false);
+    expect(textOf(handedOn)).toBe(`\n\n${STORED}`);
+  });
+
   test('show what the server does each time only where the repeat is too long for chance', () => {
     expect(guarded(STORED, [STORED]).guard.isHabit).toBe(true);
     expect(guarded('Rest.', ['Rest.']).guard.isHabit).toBe(false);
