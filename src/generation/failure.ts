@@ -91,10 +91,25 @@ function codeOf(refusal: UpstreamRefusal): GenerationFailureCode {
   if (status === null) return 'upstream_error';
   if (status === 401 || status === 403) return 'upstream_unauthorized';
   if (status === 404) return isAboutModel(refusal) ? 'model_not_found' : 'upstream_rejected';
+  if (status === 400 || status === 422) return namesModel(refusal) ? 'model_not_found' : 'upstream_rejected';
   if (status === 408 || status === 409 || status === 425 || status === 429) return 'upstream_unavailable';
   if (status === 502 || status === 503 || status === 504) return 'upstream_unavailable';
   if (status === 501) return 'upstream_rejected';
   return status >= 500 ? 'upstream_error' : 'upstream_rejected';
+}
+
+/**
+ * Servers that answer 400 for a model that they do not have. Only how the words begin counts: a refusal of something
+ * else may quote the conversation.
+ */
+function namesModel({ names, message }: UpstreamRefusal): boolean {
+  return (
+    names.includes('model_not_found') ||
+    /^(?:the )?(?:requested )?model\b.{0,200}?\b(?:does not exist|not exist|not found|is unknown)\b/i.test(
+      message,
+    ) ||
+    /^(?:unknown|invalid) model\b|^server is pinned to\b/i.test(message)
+  );
 }
 
 function isAboutModel({ param, names, message }: UpstreamRefusal): boolean {
