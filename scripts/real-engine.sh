@@ -138,4 +138,5 @@ answers && fail "something answers on port $port already; choose another with --
   echo "ready http://127.0.0.1:$port/v1"
 ) &
 exec 9>&-
-exec "${run[@]}" >&2
+# A server that waits in a busy loop would keep its clients on the same two cores from reading its answer.
+exec nice -n 10 "${run[@]}" >&2

@@ -31,12 +31,18 @@ export function describeKill(): void {
     test.each([0.15, 0.4, 0.7])(
       'of the instance, after %d of the text: the client reads the whole answer once',
       async (share) => {
-        const client = await rehydra.connect();
-        const said = ask(client, engine.question, TOKENS);
-        await shown(client, said, reference.length * share);
-        expect(client.turnOf(said)?.outcome.kind).toBe('running');
-        await rehydra.killAndRestart();
-        await expectWhole(client, said);
+        // A fast model on a busy machine may be done before its client has read so much: then once more.
+        for (let round = 0; round < ROUNDS_MAX; round += 1) {
+          const client = await rehydra.connect();
+          const said = ask(client, engine.question, TOKENS);
+          await shown(client, said, reference.length * share);
+          if (client.turnOf(said)?.outcome.kind === 'running') {
+            await rehydra.killAndRestart();
+            return expectWhole(client, said);
+          }
+          client.stop();
+        }
+        throw new Error('each answer had ended before the kill');
       },
     );
 
