@@ -6,7 +6,9 @@ import { answered, ask, completionTokens, type Rehydra, shown, startRehydra } fr
 import { type Counters, readCounters } from './server-counters.ts';
 import { engine } from './target.ts';
 
-const TOKENS = 400;
+const TOKENS = 1_200;
+/** A fast engine would have ended a short answer before it hears of the cancellation. */
+const UNENDING = { ignore_eos: true };
 const QUESTION = 'Tell me about your work.';
 
 export function describeCancel(): void {
@@ -15,7 +17,11 @@ export function describeCancel(): void {
     /** Tokens of the same answer where it is not cancelled. */
     let whole = 0;
     beforeAll(async () => {
-      rehydra = await startRehydra([engine.url]);
+      const { countsRequests } = engine.gives;
+      rehydra = await startRehydra(
+        [engine.url],
+        countsRequests ? { VLLM_EXTRA_BODY: JSON.stringify(UNENDING) } : {},
+      );
       const client = await rehydra.connect();
       const said = ask(client, QUESTION, TOKENS);
       await answered(client, said);
@@ -39,7 +45,7 @@ export function describeCancel(): void {
     test.skipIf(!engine.gives.countsRequests)(
       'an abort of the generator stops the request in the engine',
       async ({ annotate }) => {
-        const generator = makeGenerator();
+        const generator = makeGenerator(UNENDING);
         const before = await counters();
         const leave = new AbortController();
         let heard = 0;

@@ -1,4 +1,5 @@
 /** A generator of the product, aimed at the server under test with the patience that a CPU needs. */
+import type { ExtraBody } from '../../src/extra-body.ts';
 import type { GenerationPrefix, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type Heard, hear, PATIENT } from '../conformance/vllm-listening.ts';
@@ -6,8 +7,9 @@ import { engine } from './target.ts';
 
 export const PATIENCE = { firstTokenMs: 120_000, interTokenMs: 60_000, totalMs: 300_000 };
 
-export function makeGenerator(): Generator {
-  return createVllmGenerator({ baseUrls: [engine.url], timeouts: PATIENCE, defaultMaxTokens: 200 });
+export function makeGenerator(extraBody: ExtraBody = {}): Generator {
+  const baseUrls = [engine.url];
+  return createVllmGenerator({ baseUrls, timeouts: PATIENCE, defaultMaxTokens: 200, extraBody });
 }
 
 export async function completed(

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TurnView } from '../../src/client/assembler.ts';
 import type { Frame } from '../support/client.ts';
 import { freePort } from '../support/free-port.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { type Environment, type Instance, startInstance } from '../support/instance.ts';
 import { ReconnectingClient, type Said } from '../support/reconnecting-client.ts';
 import { PATIENCE } from './listening.ts';
 
@@ -17,7 +17,7 @@ export interface Rehydra {
   stop(): Promise<void>;
 }
 
-export async function startRehydra(urls: readonly string[]): Promise<Rehydra> {
+export async function startRehydra(urls: readonly string[], settings: Environment = {}): Promise<Rehydra> {
   const folder = await mkdtemp(join(tmpdir(), 'rehydra-engine-'));
   const environment = {
     PORT: `${await freePort()}`,
@@ -26,6 +26,7 @@ export async function startRehydra(urls: readonly string[]): Promise<Rehydra> {
     GENERATION_FIRST_TOKEN_MS: `${PATIENCE.firstTokenMs}`,
     GENERATION_INTER_TOKEN_MS: `${PATIENCE.interTokenMs}`,
     GENERATION_TOTAL_MS: `${PATIENCE.totalMs}`,
+    ...settings,
   };
   let instance: Instance = await startInstance(environment);
   const { url, http } = instance;
