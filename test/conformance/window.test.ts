@@ -27,7 +27,8 @@ let generator: Generator;
 let gateway: Server;
 
 beforeAll(async () => {
-  simulator = await startSimulator({ tokensPerSecond: 0, tokens: 150, maxModelLen: MODEL_LEN });
+  const pace = { tokensPerSecond: 0, streamInterval: 8 };
+  simulator = await startSimulator({ ...pace, tokens: 150, maxModelLen: MODEL_LEN });
   generator = createVllmGenerator({
     baseUrls: [simulator.url],
     timeouts: { firstTokenMs: 10_000, interTokenMs: 10_000, totalMs: 30_000 },
