@@ -14,7 +14,7 @@ export default defineConfig({
     // A process runs many files and loads what they share once: loading took a sixth of the whole run.
     isolate: false,
     // Tests with real processes mostly wait for them: more workers than cores keep the cores busy.
-    maxWorkers: Math.min(8, 2 * availableParallelism() + 1),
+    maxWorkers: Math.min(8, 2 * availableParallelism()),
     sequence: { sequencer: ShortFilesLast },
     // Bounds on waiting, for a machine that has other things to do; what fails by them hangs.
     testTimeout: 90_000,
