@@ -90,32 +90,20 @@ function codeOf(refusal: UpstreamRefusal): GenerationFailureCode {
   if (names.includes('content_filter')) return 'content_filtered'; // Azure refuses a prompt so
   if (status === null) return 'upstream_error';
   if (status === 401 || status === 403) return 'upstream_unauthorized';
-  if (status === 404) return isAboutModel(refusal) ? 'model_not_found' : 'upstream_rejected';
-  if (status === 400 || status === 422) return namesModel(refusal) ? 'model_not_found' : 'upstream_rejected';
+  const refusesModel = (status === 400 || status === 404 || status === 422) && isAboutModel(refusal);
+  if (refusesModel) return 'model_not_found';
   if (status === 408 || status === 409 || status === 425 || status === 429) return 'upstream_unavailable';
   if (status === 502 || status === 503 || status === 504) return 'upstream_unavailable';
   if (status === 501) return 'upstream_rejected';
   return status >= 500 ? 'upstream_error' : 'upstream_rejected';
 }
 
-/**
- * Servers that answer 400 for a model that they do not have. Only how the words begin counts: a refusal of something
- * else may quote the conversation.
- */
-function namesModel({ names, message }: UpstreamRefusal): boolean {
-  return (
-    names.includes('model_not_found') ||
-    /^(?:the )?(?:requested )?model\b.{0,200}?\b(?:does not exist|not exist|not found|is unknown)\b/i.test(
-      message,
-    ) ||
-    /^(?:unknown|invalid) model\b|^server is pinned to\b/i.test(message)
-  );
-}
-
-function isAboutModel({ param, names, message }: UpstreamRefusal): boolean {
-  return (
-    param === 'model' ||
-    names.includes('model_not_found') ||
-    /\bmodel\b.*\b(?:does not exist|not found)\b/i.test(message)
-  );
+/** A refusal of something else may quote the conversation: with 400 only how the words begin counts. */
+function isAboutModel({ status, param, names, message }: UpstreamRefusal): boolean {
+  if (names.includes('model_not_found')) return true;
+  if (status === 404)
+    return param === 'model' || /\bmodel\b.*\b(?:does not exist|not found)\b/i.test(message);
+  const missing =
+    /^(?:the )?(?:requested )?model\b[\s:]*[`'"]?[^\s`'"]*[`'"]?\s+(?:(?:does )?not exist|(?:was )?not found|is unknown)\b/i;
+  return missing.test(message) || /^(?:unknown|invalid) model\b|^server is pinned to\b/i.test(message);
 }
