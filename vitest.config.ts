@@ -11,7 +11,7 @@ export default defineConfig({
     exclude: ['dist*/**', 'node_modules/**'],
     reporters: ['default'],
     pool: 'forks',
-    // A process runs many files and loads what they share once: loading took a sixth of the whole run.
+    // A process runs many files and loads what they share once: loading it for each took half of the unit tests' time.
     isolate: false,
     // Tests with real processes mostly wait for them: more workers than cores keep the cores busy.
     maxWorkers: Math.min(8, 2 * availableParallelism()),

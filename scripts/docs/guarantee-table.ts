@@ -120,7 +120,7 @@ export const guarantees: readonly Guarantee[] = [
     shownBy: [
       [
         'test/fault/expiry.test.ts',
-        'ten thousand sessions that are due at one moment with nobody connected expire exactly once each',
+        'ten thousand sessions that are due at one moment with no client connected expire exactly once each',
       ],
       ['test/integration/long-outage.test.ts', 'whose server was off for %s is archived once as ended'],
       ['test/conformance/store-log.ts', 'keeps a committed session without a time limit'],

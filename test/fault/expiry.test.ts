@@ -113,7 +113,7 @@ async function expectOneEndEach(count: number, from: string): Promise<void> {
 const sleepUntil = (at: number): Promise<void> =>
   new Promise((resume) => setTimeout(resume, Math.max(0, at - Date.now())));
 
-it('ten thousand sessions that are due at one moment with nobody connected expire exactly once each', async () => {
+it('ten thousand sessions that are due at one moment with no client connected expire exactly once each', async () => {
   const lastDueAt = await heldSessions(10_000, 60_000, async () => {
     for (const index of INSTANCES) fleet.at(index).kill('SIGSTOP');
   });
