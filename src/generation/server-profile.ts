@@ -45,7 +45,9 @@ export class ReplicaProfile {
   }
 
   rememberExtensions(): void {
+    if (this.#takesExtensions) return; // PROFILE-2: each answer would put the end off
     this.#takesExtensions = true;
+    this.#keep();
   }
 
   /** The server accepted a request without these fields, which it had refused. */

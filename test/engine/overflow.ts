@@ -16,7 +16,7 @@ export function describeOverflow(): void {
     // Such a window takes an hour of a CPU to fill.
     const windowTokens = engine.gives.contextTokens ?? ASSUMED_TOKENS;
     const tooLarge = windowTokens > ASSUMED_TOKENS;
-    const turnsMax = Math.ceil(windowTokens / 85);
+    const turnsMax = Math.ceil((24 * windowTokens) / 2_048);
     let rehydra: Rehydra;
     beforeAll(async () => {
       rehydra = await startRehydra([engine.url]);

@@ -1,5 +1,6 @@
 /** Finds or starts the server under test, asks what it gives, and hands both to the tests and to the report. */
 import type { TestProject } from 'vitest/node';
+import { PATIENT } from '../conformance/vllm-listening.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
 import { probe } from './server-gives.ts';
 
@@ -33,7 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       secondUrl: second?.url ?? given('ENGINE_SECOND_URL'),
       pid: pid === 0 ? null : pid,
       model,
-      question: given('ENGINE_QUESTION') ?? 'I have chest pain – and diabetes ✓.',
+      question: given('ENGINE_QUESTION') ?? PATIENT.at(-1)?.content ?? '',
       gives,
     });
   } catch (error) {

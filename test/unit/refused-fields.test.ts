@@ -92,6 +92,11 @@ describe('what is known of a replica', () => {
     expect(profile.current('vllm')).toEqual({ refused: new Set(['session_id']), continuesText: false });
     nowMs = 3_600_000;
     expect(profile.current('vllm')).toEqual({ refused: new Set(), continuesText: true });
+    profile.rememberExtensions();
+    expect(profile.takesExtensions).toBe(true);
+    nowMs = 7_200_000;
+    profile.current('vllm');
+    expect(profile.takesExtensions).toBe(false);
   });
 
   test.each([
