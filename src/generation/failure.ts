@@ -105,5 +105,7 @@ function isAboutModel({ status, param, names, message }: UpstreamRefusal): boole
     return param === 'model' || /\bmodel\b.*\b(?:does not exist|not found)\b/i.test(message);
   const missing =
     /^(?:the )?(?:requested )?model\b[\s:]*[`'"]?[^\s`'"]*[`'"]?\s+(?:(?:does )?not exist|(?:was )?not found|is unknown)\b/i;
-  return missing.test(message) || /^(?:unknown|invalid) model\b|^server is pinned to\b/i.test(message);
+  return (
+    missing.test(message) || /^(?:unknown model|invalid model name)\b|^server is pinned to\b/i.test(message)
+  );
 }

@@ -8,7 +8,7 @@
  */
 import { type AttemptOutcome, attempt } from './attempt.ts';
 import type { GenerationChunk, GenerationRequest } from './port.ts';
-import { EXTENSIONS, type RefusedField, refusedFields } from './refused-fields.ts';
+import { EXTENSIONS, type RefusedField, refusedFields, sends } from './refused-fields.ts';
 import { createRepeatGuard } from './repeat-guard.ts';
 import type { ReplicaProfile } from './server-profile.ts';
 import type { Upstream } from './upstream.ts';
@@ -49,18 +49,19 @@ export async function negotiate(
 
     const { outcome, hasSpoken, startsOverEachTime } = await send(upstream, plan, request, watchdog, onChunk);
     const named = refusedBy(outcome, plan, ownsTemperature);
-    const fields = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome, refused);
-    if (fields.size > 0 && !hasSpoken) {
+    const suspects = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome);
+    const fields = [...suspects].filter((field) => !refused.has(field));
+    if (fields.length > 0 && !hasSpoken) {
       refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round leaves out at least one field more
       continue;
     }
     if (refused !== known.refused && (hasSpoken || outcome.kind === 'finished'))
       profile.rememberRefused(refused);
-    if (hasSpoken && EXTENSIONS.every((field) => !refused.has(field))) profile.rememberExtensions();
+    if (hasSpoken && EXTENSIONS.every((field) => sends(plan.body, field))) profile.rememberExtensions();
     if (startsOverEachTime) profile.rememberStartsOver();
     const { temperature = DEFAULT_OF_SERVERS } = plan.body;
     return {
-      outcome: plan.continues !== null && isRefusal(outcome) ? { kind: 'restart' } : outcome, // NEGOTIATE-2
+      outcome: plan.continues !== null && !hasSpoken && isRefusal(outcome) ? { kind: 'restart' } : outcome, // NEGOTIATE-2
       temperature: Number(temperature),
     };
   }
@@ -108,13 +109,10 @@ function refusedBy(
 }
 
 /** What may be behind a refusal that names no field. */
-function extensionsOf(
-  outcome: Negotiated['outcome'],
-  refused: ReadonlySet<RefusedField>,
-): ReadonlySet<RefusedField> {
+function extensionsOf(outcome: Negotiated['outcome']): ReadonlySet<RefusedField> {
   const status = outcome.kind === 'failed' ? outcome.failure.refusal?.status : null;
   const isSuspect = isRefusal(outcome) && (status === 400 || status === 422);
-  return new Set(isSuspect ? EXTENSIONS.filter((field) => !refused.has(field)) : []);
+  return new Set(isSuspect ? EXTENSIONS : []);
 }
 
 /** The server refused the request itself, not the caller or the moment. */

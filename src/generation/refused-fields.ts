@@ -34,16 +34,19 @@ export interface SentFields {
   readonly ownsTemperature: boolean;
 }
 
+export function sends(body: SentFields['body'], field: RefusedField): boolean {
+  const part = field === 'continuous_usage_stats' ? body.stream_options : body;
+  return Object.hasOwn((part ?? {}) as object, field);
+}
+
 /** The fields of this request that the server refuses; empty where the refusal is about something else. */
 export function refusedFields(
   { status, message, param }: Pick<UpstreamRefusal, 'status' | 'message' | 'param'>,
   { body, ownsTemperature }: SentFields,
 ): ReadonlySet<RefusedField> {
   if (status !== 400 && status !== 422) return new Set();
-  const isSent = (field: RefusedField): boolean => {
-    const part = field === 'continuous_usage_stats' ? body.stream_options : body;
-    return Object.hasOwn((part ?? {}) as object, field) && !(field === 'temperature' && ownsTemperature);
-  };
+  const isSent = (field: RefusedField): boolean =>
+    sends(body, field) && !(field === 'temperature' && ownsTemperature);
   // `stream_options.continuous_usage_stats` names the part, not the whole.
   const isNamed = (field: RefusedField): boolean =>
     param === field || new RegExp(`\\b${field}\\b(?!\\.\\w)`).test(message);

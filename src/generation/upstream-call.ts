@@ -70,7 +70,7 @@ export function planCall(request: GenerationRequest, context: CallContext): Plan
   // A count of ids is exact, so nothing is left at 0; an estimate must not end an answer.
   if (ids !== null && left <= 0) return { kind: 'nothing-left', prefixTokens };
   if (ids !== null) {
-    const body = { ...common, prompt: ids, max_tokens: left };
+    const body = { ...common, prompt: ids, ...limit(left) };
     const seam = createSeam('');
     return { kind: 'call', api: 'text', body, sessionId, continues: 'ids', seam, idsAreWhole, prefixTokens };
   }

@@ -4,9 +4,16 @@ import type { Refusal } from './refusals.ts';
 
 /**
  * `openai-reasoning` stands for OpenAI's models that think: they refuse more than its others. `wordless` stands for
- * gateways that check a request against a schema and keep the reason to themselves.
+ * gateways that check a request against a schema and keep the reason to themselves; `wordless-ids` minds token ids alone.
  */
-export type StrictServer = 'sglang' | 'openai' | 'openai-reasoning' | 'dynamo' | 'transformers' | 'wordless';
+export type StrictServer =
+  | 'sglang'
+  | 'openai'
+  | 'openai-reasoning'
+  | 'dynamo'
+  | 'transformers'
+  | 'wordless'
+  | 'wordless-ids';
 
 const OPENAI_FIELDS: ReadonlySet<string> = new Set([
   'model',
@@ -51,6 +58,8 @@ export function refusedBy(server: StrictServer | null, body: JsonObject): Refusa
     }
     case 'wordless':
       return strange.length === 0 ? null : refusal(400, { error: 'Bad Request' });
+    case 'wordless-ids':
+      return body.return_token_ids === undefined ? null : refusal(400, { error: 'Bad Request' });
     case 'openai':
     case 'openai-reasoning': {
       const [first] = strange;

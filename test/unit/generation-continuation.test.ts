@@ -5,6 +5,13 @@ import { createRepeatGuard } from '../../src/generation/repeat-guard.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
 import { hear, storedAfter, withoutIds } from '../conformance/vllm-listening.ts';
+import {
+  askUpstream,
+  beginStream,
+  deltaOf,
+  eventOf,
+  startScriptedUpstream,
+} from '../support/scripted-upstream.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -108,6 +115,18 @@ describe('thoughts alone', () => {
     expect((await hear(generator, { prefix })).result).toMatchObject(RESTART);
     expect(requests()).toBe(0);
   });
+});
+
+test('a continuation that has spoken fails when the server then refuses it, and does not start over', async () => {
+  const server = await startScriptedUpstream((res) => {
+    beginStream(res).write(deltaOf(' More'));
+    res.end(eventOf({ error: { message: 'bad', code: 400 } }));
+  });
+  const prefix = { text: 'Rest', tokenIds: [1, 2], promptTokenIds: [9, 8] };
+  const { result, text } = await askUpstream(server.url, {}, prefix);
+  server.close();
+  expect(text).toBe(' More');
+  expect(result).toMatchObject({ kind: 'failed', code: 'upstream_rejected' });
 });
 
 describe('the first words of a continuation', () => {

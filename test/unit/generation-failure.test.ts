@@ -26,6 +26,7 @@ describe('a model that a server does not have', () => {
       { error: { message: "messages.0: 'My role model was not found' is no message", code: 400 } },
     ],
     ['another lack', 400, { error: { message: "The model `m` takes no tools; 'dose' was not found" } }],
+    ['a bad input', 400, { error: { message: "Invalid model input: 'hi'" } }],
     ['another field', 400, { error: { message: 'Unknown field: colour', param: 'colour' } }],
   ])('is not read from %s', (_what, status, body) => {
     expect(codeOf(status, body)).toBe('upstream_rejected');

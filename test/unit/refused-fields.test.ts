@@ -149,6 +149,19 @@ describe('the first turn at a server that refuses our fields', () => {
     expect((await hear(generator, NOTHING_CHOSEN)).result).toMatchObject({ temperature: 1, maxTokens: 200 });
   });
 
+  test('asks a bounded number of times for a continuation by ids', async () => {
+    const { simulator, generator } = await against({ refuses: 'openai-reasoning' });
+    const prefix = { text: 'You said', tokenIds: [1, 2], promptTokenIds: [9, 8] };
+    await hear(generator, { ...NOTHING_CHOSEN, prefix });
+    expect(simulator.stats().refused).toBeLessThan(5);
+  });
+
+  test('is answered though a turn with stop strings, which asks for no ids, came before', async () => {
+    const { generator } = await against({ refuses: 'wordless-ids' });
+    expect((await hear(generator, { options: { stop: ['never'] } })).result.kind).toBe('completed');
+    expect((await hear(generator, NOTHING_CHOSEN)).result.kind).toBe('completed');
+  });
+
   test('fails where the server refuses what the client itself chose', async () => {
     const { generator } = await against({ refuses: 'openai-reasoning' });
     const { result } = await hear(generator, { options: { temperature: 0.2 } });
