@@ -35,7 +35,7 @@ export default defineConfig({
         test: {
           ...asShipped,
           name: 'as shipped',
-          include: [...stories, 'test/unit/{machine,envelope}*.test.ts'],
+          include: [...stories, 'test/unit/machine/*.test.ts'],
         },
       },
     ],

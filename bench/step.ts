@@ -1,9 +1,9 @@
 /** What does a transition cost before it is stored: reading the frame, stepping the machine, writing the snapshot? */
 import type { SessionEvent } from '../machines/vocabulary.ts';
 import { decode } from '../src/protocol/codec.ts';
-import { compose } from '../src/session/compose.ts';
-import { openEnvelope, toEnvelope } from '../src/session/envelope.ts';
-import { begin, type Resting, restore, type StepEvent, step } from '../src/session/step.ts';
+import { compose } from '../src/session/actor/frames.ts';
+import { openEnvelope, toEnvelope } from '../src/session/machine/snapshot.ts';
+import { begin, type Resting, restore, type StepEvent, step } from '../src/session/machine/step.ts';
 import { sampleInput, sampleMessage } from './floor/commit-bytes.ts';
 import { question } from './load/exchanges.ts';
 import type { Extent } from './measure/extent.ts';

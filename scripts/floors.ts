@@ -35,13 +35,13 @@ const rooms: readonly Room[] = [
   { path: 'machines', floor: 1 },
   { path: 'src/sealing', floor: 0 },
   { path: 'src/embedded', floor: 0 },
-  { path: 'src/config.ts', floor: 0 },
+  { path: 'src/config/config.ts', floor: 0 },
   { path: 'src/errors.ts', floor: 0 },
   { path: 'src/environment', floor: 0 },
   { path: 'src/startup', floor: 0 },
-  { path: 'src/timers.ts', floor: 0 },
-  { path: 'src/extra-body.ts', floor: 0 },
-  { path: 'src/version.ts', floor: 0 },
+  { path: 'src/clock.ts', floor: 0 },
+  { path: 'src/config/extra-body.ts', floor: 0 },
+  { path: 'src/startup/version.ts', floor: 0 },
 ];
 
 const anywhere = '*';
@@ -58,14 +58,18 @@ const sideways: readonly { readonly from: string; readonly to: string; readonly 
   { from: 'src/conversation', to: 'src/protocol', reason: 'patient fields are schemas of the protocol' },
   { from: 'src/analytics', to: 'src/generation', reason: 'generations are timed through their port' },
   { from: 'src/transport', to: 'src/http', reason: 'routes are served on the port of the sockets' },
-  { from: 'src/config.ts', to: 'src/sealing', reason: 'a bad key is refused where settings are read' },
-  { from: 'src/config.ts', to: 'src/environment', reason: 'kinds of value, and what is wrong with one' },
-  { from: 'src/environment', to: 'src/startup', reason: 'a bad value is a reason for which a start fails' },
-  { from: 'src/startup', to: 'src/version.ts', reason: '--version prints it' },
-  { from: 'src/config.ts', to: 'src/errors.ts', reason: 'a bad setting is an error of the table' },
+  { from: 'src/config/config.ts', to: 'src/sealing', reason: 'a bad key is refused where settings are read' },
   {
-    from: 'src/config.ts',
-    to: 'src/extra-body.ts',
+    from: 'src/config/config.ts',
+    to: 'src/environment',
+    reason: 'kinds of value, and what is wrong with one',
+  },
+  { from: 'src/environment', to: 'src/startup', reason: 'a bad value is a reason for which a start fails' },
+  { from: 'src/startup', to: 'src/startup/version.ts', reason: '--version prints it' },
+  { from: 'src/config/config.ts', to: 'src/errors.ts', reason: 'a bad setting is an error of the table' },
+  {
+    from: 'src/config/config.ts',
+    to: 'src/config/extra-body.ts',
     reason: 'a field that may not be set is refused at start',
   },
 ];

@@ -1,13 +1,14 @@
 /** The process: reads the environment, starts one instance, and lets it go on a signal. */
-import { type Config, environmentSchema, readConfig } from './config.ts';
-import { helpText } from './environment/help.ts';
+
+import { startTimer } from './clock.ts';
+import { type Config, environmentSchema, readConfig } from './config/config.ts';
+import { helpText } from './config/help.ts';
 import { type Service, startService } from './service.ts';
 import { authority, shellWord } from './startup/address.ts';
 import { answerCall } from './startup/arguments.ts';
 import { reasonOf } from './startup/start-failure.ts';
+import { commit, version } from './startup/version.ts';
 import { openLog } from './telemetry/log.ts';
-import { startTimer } from './timers.ts';
-import { commit, version } from './version.ts';
 
 const PURPOSE = 'Rehydra: conversations with a language model that outlive their servers.';
 answerCall(process.argv.slice(2), 'npm start', () => helpText('npm start', PURPOSE, environmentSchema));

@@ -4,12 +4,12 @@
  * in what changes from one message to the next.
  */
 import type { SessionEvent, SessionInput } from '../../machines/vocabulary.ts';
-import { compose } from '../../src/session/compose.ts';
-import { toEnvelope } from '../../src/session/envelope.ts';
-import { indexOf } from '../../src/session/session-index.ts';
-import { begin, type Resting, step } from '../../src/session/step.ts';
+import { compose } from '../../src/session/actor/frames.ts';
+import { indexOf } from '../../src/session/machine/session-index.ts';
+import { toEnvelope } from '../../src/session/machine/snapshot.ts';
+import { begin, type Resting, step } from '../../src/session/machine/step.ts';
+import type { Fence, StoredFrame } from '../../src/store/contract.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
-import type { Fence, StoredFrame } from '../../src/store/store.ts';
 import { exchange, question } from '../load/exchanges.ts';
 
 /** What changes from one commit of a session to the next. */

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
-import { environmentSchema } from '../../src/config.ts';
-import { variablesOf } from '../../src/environment/help.ts';
-import { simulatorSchema } from '../../src/environment/simulator.ts';
+import { environmentSchema } from '../../src/config/config.ts';
+import { variablesOf } from '../../src/config/help.ts';
+import { simulatorSchema } from '../../src/config/simulator.ts';
 import { table } from './table.ts';
 
 export function configurationDocument(): string {
   return `# Configuration
 
-Everything is set by environment variables, read once at start by [src/config.ts](../src/config.ts). An empty variable
+Everything is set by environment variables, read once at start by [src/config/config.ts](../src/config/config.ts). An empty variable
 counts as unset, and white space around a value is dropped. Durations are in milliseconds, end in \`_MS\` and may last up
 to 10 years. This page is generated: \`npm run docs\`; \`npm start -- --help\` prints the same.
 

@@ -14,8 +14,8 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'One writer. At any moment at most one instance can change a session; a paused or cut-off old owner is refused, not merged.',
     enforcedBy: [
-      ['src/store/redis/fence.lua', 'local function stands('],
-      ['src/store/redis/commit.lua', 'if not stands('],
+      ['src/store/redis/commands/fence.lua', 'local function stands('],
+      ['src/store/redis/commands/commit.lua', 'if not stands('],
       ['src/store/sqlite/writes.ts', "if (!owns(row, fence)) return { kind: 'fenced' };"],
     ],
     shownBy: [
@@ -30,7 +30,7 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G2',
     promise:
       'Output gate. No frame, no call of the model, no timer is visible before the transition that asked for it is acknowledged by the store.',
-    enforcedBy: [['src/session/actor.ts', 'The effects of an acknowledged commit (A2)']],
+    enforcedBy: [['src/session/actor/session-actor.ts', 'The effects of an acknowledged commit (A2)']],
     shownBy: [
       ['test/integration/output-gate.test.ts', 'lets nothing out while Redis is frozen'],
       ['test/integration/output-gate-outcomes.test.ts', 'is shut while the store has not answered'],
@@ -39,7 +39,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G3',
     promise: 'Input gate. One event at a time per session, in the order in which they came.',
-    enforcedBy: [['src/session/clerk.ts', 'while (!this.#stopped)']],
+    enforcedBy: [['src/session/actor/event-loop.ts', 'while (!this.#stopped)']],
     shownBy: [
       ['test/property/actor-races.test.ts', 'one story is told, whatever comes while the store is asked'],
     ],
@@ -48,8 +48,8 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G4',
     promise: 'A commit is idempotent: a lost reply, a resend, a retry applies it once.',
     enforcedBy: [
-      ['src/store/redis/commit.lua', 'if row[3] == ARGV[3] then'],
-      ['src/session/write.ts', 'Sends a write until its outcome is known'],
+      ['src/store/redis/commands/commit.lua', 'if row[3] == ARGV[3] then'],
+      ['src/session/actor/write.ts', 'Sends a write until its outcome is known'],
     ],
     shownBy: [
       ['test/conformance/store-lost-replies.ts', 'applies a commit once whose reply was lost'],
@@ -61,7 +61,7 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       "Every durable frame has an offset 1, 2, 3 … per session; a client that resumes after n gets exactly n + 1 … in order. What can't be had is said (`reset`), never skipped.",
     enforcedBy: [
-      ['src/store/redis/frames.lua', 'head = head + 1'],
+      ['src/store/redis/commands/frames.lua', 'head = head + 1'],
       ['src/delivery/subscription.ts', 'if (frame.offset !== cursor + 1) return false;'],
     ],
     shownBy: [
@@ -78,7 +78,7 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G6',
     promise:
       "A client's message id starts a turn at most once, however often it is sent, on whichever instance.",
-    enforcedBy: [['src/store/redis/commit.lua', 'if row[6 + i] then return ARGV[16 + i] end']],
+    enforcedBy: [['src/store/redis/commands/commit.lua', 'if row[6 + i] then return ARGV[16 + i] end']],
     shownBy: [
       [
         'test/integration/message-id.test.ts',
@@ -91,8 +91,8 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'An instance may die at any token. Another one carries on from the last stored token; the text that the client assembles has no gap and no repeat. Where a model server cannot carry on, the answer starts over, and a frame tells the client to clear its text first.',
     enforcedBy: [
-      ['src/session/open-session.ts', 'async function readTurnText'],
-      ['src/session/turn-runner.ts', 'prefix: text.prefix(),'],
+      ['src/session/actor/load.ts', 'async function readTurnText'],
+      ['src/session/turn/turn-runner.ts', 'prefix: text.prefix(),'],
       ['machines/turn.ts', 'sayStartedOver: say('],
     ],
     shownBy: [
@@ -103,7 +103,7 @@ export const guarantees: readonly Guarantee[] = [
       ],
       ['test/property/actor-paths.test.ts', 'before any transition was stored'],
       [
-        'test/unit/restarted-answer.test.ts',
+        'test/unit/session/restarted-answer.test.ts',
         'goes on from the new text alone when the instance dies after some of it',
       ],
     ],
@@ -113,9 +113,9 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'A session expires exactly once, on one instance, even with no client connected, and however long no instance ran; its channels, keys and locks go with it.',
     enforcedBy: [
-      ['src/store/redis/sweep.lua', 'shown[#shown + 1] = id'],
-      ['src/store/redis/lease.lua', "redis.call('PERSIST', key)"],
-      ['src/store/redis/commit.lua', "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])"],
+      ['src/store/redis/commands/sweep.lua', 'shown[#shown + 1] = id'],
+      ['src/store/redis/commands/lease.lua', "redis.call('PERSIST', key)"],
+      ['src/store/redis/commands/commit.lua', "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])"],
     ],
     shownBy: [
       [
@@ -133,7 +133,7 @@ export const guarantees: readonly Guarantee[] = [
     enforcedBy: [
       ['src/store/sqlite/group.ts', 'The first transaction after the lock is served again'],
       ['src/store/redis/batch.ts', 'While there is no connection, calls are rejected at once'],
-      ['src/session/actor.ts', "return kind === 'lost' ? 'store_unavailable'"],
+      ['src/session/actor/session-actor.ts', "return kind === 'lost' ? 'store_unavailable'"],
     ],
     shownBy: [
       ['test/integration/output-gate.test.ts', 'takes the message when it is back without a restart'],
@@ -153,7 +153,7 @@ export const guarantees: readonly Guarantee[] = [
     enforcedBy: [
       ['src/delivery/subscription.ts', "this.#startOver('rolled_back')"],
       ['src/delivery/hub.ts', "this.#sendAway(attendance, 'session_moved')"],
-      ['src/store/redis/claim.lua', "redis.call('TIME')"],
+      ['src/store/redis/commands/claim.lua', "redis.call('TIME')"],
     ],
     shownBy: [
       [

@@ -1,4 +1,4 @@
-import { openapiDocument } from '../../src/http/openapi.ts';
+import { openapiDocument } from '../../src/http/core/openapi.ts';
 import { type HttpPorts, httpRoutes } from '../../src/http/routes.ts';
 import { table } from './table.ts';
 

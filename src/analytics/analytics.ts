@@ -6,7 +6,7 @@
  * archive, and the embedded one holds the event loop meanwhile.
  */
 import type { Archive, ArchiveFigures } from '../archive/archive.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../store/contract.ts';
 
 export interface Range {
   readonly from?: number;

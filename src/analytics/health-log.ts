@@ -3,7 +3,7 @@
  * health is asked for, and also on an idle instance.
  */
 import type { Archive } from '../archive/archive.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../store/contract.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export interface HealthLogPorts {

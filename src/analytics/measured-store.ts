@@ -2,7 +2,7 @@
  * A store that is timed from outside: whoever uses it notices nothing, and no store has to know how it is measured.
  * Lag of the sweeper: what a sweep shows is claimed a moment later, and the claim tells when it was due.
  */
-import type { Store } from '../store/store.ts';
+import type { Store } from '../store/contract.ts';
 import type { Meters, StoreCall } from '../telemetry/meters.ts';
 
 /** Shown by a sweep and not claimed yet; more are forgotten, and only their lag is. */

@@ -7,9 +7,9 @@
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { Archive } from '../archive/archive.ts';
-import type { Store } from '../store/store.ts';
+import { startTimer } from '../clock.ts';
+import type { Store } from '../store/contract.ts';
 import type { Meters } from '../telemetry/meters.ts';
-import { startTimer } from '../timers.ts';
 
 export interface PopulationPorts {
   readonly store: Store;

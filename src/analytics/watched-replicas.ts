@@ -1,7 +1,7 @@
 /** The replicas of the model as an operator sees them: a log line for each change, a gauge and a count of failures. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { FAILURE_CODES } from '../generation/failure.ts';
-import type { ReplicaEvent, ReplicaReport } from '../generation/replicas.ts';
+import type { ReplicaEvent, ReplicaReport } from '../generation/replicas/replicas.ts';
+import { FAILURE_CODES } from '../generation/upstream/failure.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** A list of models longer than this is cut in the log. */

@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import type { ArchivedLine, ArchivedSession } from './archive.ts';
-import type { Tables } from './tables.ts';
+import type { Tables } from './database/tables.ts';
 
 type Tx = Transaction<Tables>;
 type Kind = 'session' | 'user';

@@ -1,9 +1,9 @@
 /** What the archive says about all conversations that began within a range, counted by the database. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { ArchiveFigures } from './archive.ts';
-import type { Ink } from './ink.ts';
-import { firstPlace, placeAfter } from './place.ts';
-import type { Tables } from './tables.ts';
+import type { Tables } from './database/tables.ts';
+import type { Ink } from './field-cipher.ts';
+import { firstPlace, placeAfter } from './rows/row-number.ts';
 
 const PATTERNS_MAX = 20;
 

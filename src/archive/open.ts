@@ -2,21 +2,22 @@
  * The archive in SQL: PostgreSQL where there is a URL of one, else a file of its own in the data folder. Read next:
  * `writes.ts` and `search.ts` for what is done, `engine.ts` for what differs, `scrubber.ts` for what erasing means.
  */
+
+import { sleep } from '../clock.ts';
 import type { SealingKeys } from '../sealing/keys.ts';
-import { sleep } from '../timers.ts';
 import type { Archive } from './archive.ts';
-import type { Engine } from './engine.ts';
+import type { Engine } from './database/engine.ts';
+import { archiveError, archiveFailure } from './database/failure.ts';
+import { migrate } from './database/migrations.ts';
+import { openPostgres } from './database/postgres.ts';
+import { createScrubber } from './database/purge.ts';
+import { openSqlite } from './database/sqlite.ts';
 import { forgetErased, withoutErased } from './erased.ts';
-import { archiveError, archiveFailure } from './failure.ts';
+import { inkOf } from './field-cipher.ts';
 import { figures } from './figures.ts';
-import { inkOf } from './ink.ts';
-import { migrate } from './migrations.ts';
-import { openPostgres } from './postgres.ts';
-import { livesOf } from './reads.ts';
-import { createScrubber } from './scrubber.ts';
-import { search } from './search.ts';
-import { openSqlite } from './sqlite.ts';
-import { eraseSession, eraseUser, retire, store } from './writes.ts';
+import { livesOf } from './rows/reads.ts';
+import { eraseSession, eraseUser, retire, store } from './rows/writes.ts';
+import { search } from './search/search.ts';
 
 /** A database that was cut off answers nothing at all, and connections to it hang for minutes. */
 const HEALTH_WITHIN_MS = 1_000;

@@ -1,6 +1,7 @@
 /** Deletes what is older than it may be kept, now and every hour. Any instance may do it; doing it twice is harmless. */
+
+import { startInterval } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { startInterval } from '../timers.ts';
 import type { Archive } from './archive.ts';
 
 const EVERY_MS = 3_600_000;

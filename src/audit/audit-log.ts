@@ -8,8 +8,8 @@
  */
 import { once } from 'node:events';
 import { pino, stdTimeFunctions } from 'pino';
+import { sleep } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { sleep } from '../timers.ts';
 import type { Access, Audit } from './audit.ts';
 
 export interface AuditLog extends Audit {

@@ -1,7 +1,7 @@
 /** The arguments of the terminal client, and the command that it prints for another terminal. */
 import { parseArgs } from 'node:util';
 import { shellWord } from '../startup/address.ts';
-import { SESSION_PATH } from './verdict.ts';
+import { SESSION_PATH } from './close-action.ts';
 
 export type ChatCall =
   | {

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface, type Interface } from 'node:readline';
 import { WebSocket } from 'ws';
-import { Awaited } from './awaited.ts';
 import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './chat-arguments.ts';
 import { Screen } from './chat-screen.ts';
+import { Awaited } from './pending-message.ts';
 import type { Over, Session, SessionEvent } from './session.ts';
 import { openSession } from './session-client.ts';
 

@@ -6,15 +6,16 @@
  *  C3  One link at a time; what an old one still says is not heard (K1).
  *  C4  Once the session is over nothing is dialled any more.
  */
+
+import { type Clock, systemClock } from '../clock.ts';
 import type { ClientFrame } from '../protocol/client-frames.ts';
 import type { DurableFrame, ServerFrame, StateValue } from '../protocol/server-frames.ts';
-import { type Clock, systemClock } from '../session/clock.ts';
 import { assemble, type Conversation, emptyConversation, startOver } from './assembler.ts';
 import { Backoff } from './backoff.ts';
-import { Link, type LinkEnd } from './link.ts';
+import { type Ending, refusalOf, verdictOn } from './close-action.ts';
+import { Link, type LinkEnd } from './connection.ts';
 import { isUndecided, Outbox } from './outbox.ts';
 import type { ErrorFrame, Over, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
-import { type Ending, refusalOf, verdictOn } from './verdict.ts';
 
 type Phase =
   | { readonly kind: 'linked'; readonly link: Link }

@@ -1,10 +1,11 @@
 /** What a program sees of a session: how it is opened, what it can be told, what it tells. */
+
+import type { Clock } from '../clock.ts';
 import type { MessageFrame, Policy } from '../protocol/client-frames.ts';
 import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
-import type { Clock } from '../session/clock.ts';
 import type { Conversation, ResetFrame } from './assembler.ts';
+import type { Verdict } from './close-action.ts';
 import type { Connect } from './socket.ts';
-import type { Verdict } from './verdict.ts';
 
 export type Welcome = Extract<TransientFrame, { type: 'welcome' }>;
 export type ErrorFrame = Extract<TransientFrame, { type: 'error' }>;

@@ -3,13 +3,14 @@
  *
  * Read next: window/window.ts (what is chosen), token-count.ts (by which count), patient.ts (what is known).
  */
-import { createModelLimits, type ModelLimit } from './model-limit.ts';
-import { readPatient } from './patient.ts';
+
+import { readPatient } from './patient/patient.ts';
 import type { Conversation, ConversationRequest } from './port.ts';
 import { loadSystemPrompt } from './system-prompt.ts';
-import { createTokenizer } from './token-count.ts';
-import { estimateCounter, type TokenCounter } from './token-counter.ts';
-import { createTokenizeClient } from './tokenize-client.ts';
+import { createModelLimits, type ModelLimit } from './tokens/model-limit.ts';
+import { createTokenizer } from './tokens/token-count.ts';
+import { estimateCounter, type TokenCounter } from './tokens/token-counter.ts';
+import { createTokenizeClient } from './tokens/tokenize-client.ts';
 import { parseStrategy, type Strategy } from './window/strategy.ts';
 import { readTurns } from './window/turns.ts';
 import { chooseWindow } from './window/window.ts';

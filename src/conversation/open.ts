@@ -2,7 +2,7 @@
  * The conversation of a deployment. The system prompt is for patients: a chat without any gets one only where the
  * operator wrote it.
  */
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { createConversation } from './conversation.ts';
 import type { Conversation } from './port.ts';
 

@@ -5,7 +5,7 @@
  */
 import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
 import type { Message } from '../generation/port.ts';
-import type { TranscriptEntry } from '../store/store.ts';
+import type { TranscriptEntry } from '../store/contract.ts';
 
 /** A summary of the turns up to and with `through`, made earlier by the model and stored in the transcript. */
 export interface Summary {

@@ -1,6 +1,6 @@
 /** The background call that turns what fell out of the window into a few lines, and how they are told later. */
 import type { Message } from '../generation/port.ts';
-import { estimatePrompt, estimateTokens } from './token-counter.ts';
+import { estimatePrompt, estimateTokens } from './tokens/token-counter.ts';
 import { cutMiddle, MARK_CHARS } from './window/cut.ts';
 import type { PastTurn } from './window/turns.ts';
 

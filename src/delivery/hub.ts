@@ -9,13 +9,14 @@
  *  H2  A hint may be lost. While a turn runs elsewhere, its followers look by themselves now and then, and who was
  *      invited always does: that an invitation was taken back must be learnt. Else, of a quiet session nobody asks.
  */
+
+import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { StopReason } from '../session/actor-host.ts';
-import type { Clock } from '../session/clock.ts';
-import type { Outlets } from '../session/outlets.ts';
-import { readView } from '../session/view.ts';
-import type { Store, StoredFrame } from '../store/store.ts';
-import type { Outlet } from './outlet.ts';
+import type { StopReason } from '../session/actor/actor-host.ts';
+import type { Outlets } from '../session/router/delivery-port.ts';
+import { readView } from '../session/router/session-view.ts';
+import type { Store, StoredFrame } from '../store/contract.ts';
+import type { Outlet } from './client-connection.ts';
 import { type Reader, Subscription, type SubscriptionPorts } from './subscription.ts';
 
 export interface HubOptions {

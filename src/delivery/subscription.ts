@@ -13,8 +13,8 @@
  */
 import type { TopState } from '../../machines/vocabulary.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Store, StoredFrame } from '../store/store.ts';
-import type { Outlet } from './outlet.ts';
+import type { Store, StoredFrame } from '../store/contract.ts';
+import type { Outlet } from './client-connection.ts';
 
 export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset';
 

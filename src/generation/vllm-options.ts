@@ -1,7 +1,7 @@
 /** What the vLLM client is told at start. Every duration is a limit of ours; vLLM itself promises none. */
 
-import type { ExtraBody } from '../extra-body.ts';
-import type { ReplicaEvent } from './replicas.ts';
+import type { ExtraBody } from '../config/extra-body.ts';
+import type { ReplicaEvent } from './replicas/replicas.ts';
 
 export interface GenerationTimeouts {
   /** From the start of the attempt, queueing included, to the first token. */

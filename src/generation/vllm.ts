@@ -9,11 +9,7 @@
  * Read next: negotiation.ts (in which form), upstream-call.ts (what is asked), attempt.ts (what comes back),
  * replicas.ts (of whom).
  */
-import type { Verdict } from './circuit.ts';
-import { contextLimitOf } from './context-length.ts';
-import { classify, type Failure, failure } from './failure.ts';
-import { negotiate, type Server } from './negotiation.ts';
-import { restMsOf, saysWhen } from './overload.ts';
+
 import type {
   GenerationChunk,
   GenerationFailed,
@@ -22,12 +18,17 @@ import type {
   GenerationResult,
   Generator,
 } from './port.ts';
-import { checkReplica } from './replica-check.ts';
-import { createReplicas, type Replica, type ReplicaCheck, type ReplicaReport } from './replicas.ts';
-import { ReplicaProfile } from './server-profile.ts';
-import { createUpstream, type ModelCard, type Upstream } from './upstream.ts';
+import type { Verdict } from './replicas/circuit.ts';
+import { checkReplica } from './replicas/replica-check.ts';
+import { createReplicas, type Replica, type ReplicaCheck, type ReplicaReport } from './replicas/replicas.ts';
+import { ReplicaProfile } from './replicas/server-profile.ts';
+import { contextLimitOf } from './upstream/context-length.ts';
+import { classify, type Failure, failure } from './upstream/failure.ts';
+import { negotiate, type Server } from './upstream/negotiation.ts';
+import { restMsOf, saysWhen } from './upstream/overload.ts';
+import { createUpstream, type ModelCard, type Upstream } from './upstream/upstream.ts';
+import { startWatchdog, type Watchdog } from './upstream/watchdog.ts';
 import { DEFAULT_PROBE_EVERY_MS, DEFAULT_TEMPERATURE, type VllmOptions } from './vllm-options.ts';
-import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 const CHECK_TIMEOUT_MS = 5_000;
 /** The longest that a turn waits because a model server asked it to. */

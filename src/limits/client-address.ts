@@ -4,7 +4,7 @@
  * never reached.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { Config, TrustProxy } from '../config.ts';
+import type { Config, TrustProxy } from '../config/config.ts';
 
 export interface ClientAddresses {
   /** Which header is read; null where none is believed. */

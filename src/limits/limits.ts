@@ -1,5 +1,5 @@
 /** What is limited, and by whom it is counted. Each may be off. */
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { LimitName } from '../telemetry/metrics.ts';
 import { networkOf } from './client-address.ts';
 import { type Limit, openLimit } from './limit.ts';

@@ -5,8 +5,9 @@
  *  C2  The notes are written after the batch that they speak of: a run that is killed repeats one batch at most.
  *  C3  A session in use is left alone, tried again once its lease could be over, and said if it still is.
  */
-import type { Store } from '../store/store.ts';
-import { sleep } from '../timers.ts';
+
+import { sleep } from '../clock.ts';
+import type { Store } from '../store/contract.ts';
 import { isEqual } from './equal.ts';
 import type { Notes } from './notes.ts';
 import { counted, type Ending, type Run, sumOf, walk } from './run.ts';

@@ -1,4 +1,4 @@
-import type { SessionDump } from '../store/store.ts';
+import type { SessionDump } from '../store/contract.ts';
 
 /** All that is stored of a session as one text, its parts in one order: equal sessions have equal texts. */
 function bytesOf({ sessionId, record, index, frames, transcript, inbox, messageIds }: SessionDump): string {

@@ -6,12 +6,12 @@
  */
 import { z } from 'zod';
 import type { SessionLimits } from '../../machines/vocabulary.ts';
-import { patientFromChat } from '../conversation/patient.ts';
-import { compose } from '../session/compose.ts';
-import { openEnvelope, toEnvelope } from '../session/envelope.ts';
-import { indexOf } from '../session/session-index.ts';
-import { begin, type Resting, step } from '../session/step.ts';
-import type { SessionDump, StoredFrame, TranscriptEntry } from '../store/store.ts';
+import { patientFromChat } from '../conversation/patient/patient.ts';
+import { compose } from '../session/actor/frames.ts';
+import { indexOf } from '../session/machine/session-index.ts';
+import { openEnvelope, toEnvelope } from '../session/machine/snapshot.ts';
+import { begin, type Resting, step } from '../session/machine/step.ts';
+import type { SessionDump, StoredFrame, TranscriptEntry } from '../store/contract.ts';
 import type { Found } from './source.ts';
 
 const SECONDS_END = 100_000_000_000;

@@ -1,7 +1,7 @@
 /** The program `rehydra migrate`: moves all sessions from one store to another, and back. */
-import { readConfig } from '../config.ts';
+import { readConfig } from '../config/config.ts';
 import { copy } from './copy.ts';
-import { type Ends, openEnds } from './ends.ts';
+import { type Ends, openEnds } from './endpoints.ts';
 import type { Notes } from './notes.ts';
 import { type Options, parseOptions, USAGE, withoutPassword } from './options.ts';
 import { createProgress } from './progress.ts';

@@ -7,12 +7,12 @@
  *      erased comes to life again. Only what nobody claimed at the source since the move began.
  *  R3  clear: what the source has now, byte by byte, is taken out of the target; nothing else is.
  */
-import type { SessionDump, Store } from '../store/store.ts';
+import type { SessionDump, Store } from '../store/contract.ts';
 import { isEqual } from './equal.ts';
 import type { Notes } from './notes.ts';
+import { takeOut } from './remove-source.ts';
 import { counted, type Ending, type Run, walk } from './run.ts';
 import { absentSource, type Found, storeSource } from './source.ts';
-import { takeOut } from './take-out.ts';
 
 type Phase = 'back' | 'ended' | 'clear';
 const PHASES: readonly Phase[] = ['back', 'ended', 'clear'];

@@ -1,5 +1,5 @@
 /** What one run works with, and the walk over all sessions that its phases share. */
-import type { Ends } from './ends.ts';
+import type { Ends } from './endpoints.ts';
 import type { Notes } from './notes.ts';
 import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';

@@ -1,5 +1,5 @@
 /** Where sessions come from: page by page, in an order that stays, each as a dump. */
-import type { SessionDump, Store } from '../store/store.ts';
+import type { SessionDump, Store } from '../store/contract.ts';
 
 export type Found =
   | { readonly kind: 'session'; readonly dump: SessionDump }

@@ -3,7 +3,7 @@
  * transition that caused them, and replayed on resume; transient ones are said once to one connection.
  */
 import { z } from 'zod';
-import type { TranscriptEntry } from '../store/store.ts';
+import type { TranscriptEntry } from '../store/contract.ts';
 
 export const stateValueSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
 export type StateValue = z.infer<typeof stateValueSchema>;

@@ -1,7 +1,7 @@
 /** Runs the simulator until a signal ends it. Its settings come from SIMULATOR_* and nothing else. */
-import { helpText } from '../environment/help.ts';
-import { readVariables } from '../environment/read.ts';
-import { simulatorSchema } from '../environment/simulator.ts';
+import { helpText } from '../config/help.ts';
+import { readVariables } from '../config/read.ts';
+import { simulatorSchema } from '../config/simulator.ts';
 import { answerCall } from '../startup/arguments.ts';
 import { reasonOf } from '../startup/start-failure.ts';
 import { type Simulator, startSimulator } from './simulator.ts';

@@ -1,7 +1,7 @@
 /** Everything about a simulator that can be chosen when it starts. */
 
-import { type ForeignContextError, isForeignContextError } from './context-errors.ts';
-import type { StrictServer } from './strict-servers.ts';
+import { type ForeignContextError, isForeignContextError } from './protocol/context-errors.ts';
+import type { StrictServer } from './protocol/strict-servers.ts';
 
 /** vLLM's own three, or those of another server. */
 export type ContextErrorWording = 'old' | 'mid' | 'new' | ForeignContextError;

@@ -9,13 +9,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { authority } from '../startup/address.ts';
 import { listenFailure } from '../startup/listen-failure.ts';
-import { answerJob, type Hall } from './answering.ts';
-import { createEngine } from './engine.ts';
-import { createFaultBook } from './faults.ts';
-import { type JobKind, readJob } from './job.ts';
-import { renderMetrics } from './metrics.ts';
-import { createPrefixCache } from './prefix-cache.ts';
-import { isObject, type JsonObject } from './prompt.ts';
+import { createEngine } from './engine/engine.ts';
+import { type JobKind, readJob } from './engine/job.ts';
+import { renderMetrics } from './engine/metrics.ts';
+import { createPrefixCache } from './engine/prefix-cache.ts';
+import { createStatistics, type SimulatorStats } from './engine/statistics.ts';
+import { answerJob, type Hall } from './protocol/answering.ts';
+import { createFaultBook } from './protocol/faults.ts';
 import {
   flattened,
   invalidJson,
@@ -24,14 +24,14 @@ import {
   unauthorized,
   withNamedCode,
   wrongContentType,
-} from './refusals.ts';
-import { sendJson, sendRefusal, sendText } from './responses.ts';
+} from './protocol/refusals.ts';
+import { sendJson, sendRefusal, sendText } from './protocol/responses.ts';
+import { detokenize, type Tokenized, tokenize } from './protocol/tokenize.ts';
 import { resolveSettings, type Settings, type SimulatorOptions } from './settings.ts';
-import { createStatistics, type SimulatorStats } from './statistics.ts';
-import { detokenize, type Tokenized, tokenize } from './tokenize.ts';
+import { isObject, type JsonObject } from './text/prompt.ts';
 
+export type { SimulatorStats } from './engine/statistics.ts';
 export type { SimulatorOptions } from './settings.ts';
-export type { SimulatorStats } from './statistics.ts';
 
 export interface Simulator {
   /** Ends in /v1. */

@@ -1,6 +1,6 @@
 /** The arguments of a program whose settings are environment variables: it takes `--help` and `--version` alone. */
 import { parseArgs } from 'node:util';
-import { commit, version } from '../version.ts';
+import { commit, version } from './version.ts';
 
 export type Call =
   | { readonly kind: 'run' }

@@ -1,10 +1,10 @@
 /** Stores by their names, `sqlite:DIR` or the URL of a Redis, and the store of a deployment. */
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Store } from './contract.ts';
 import { openRedisStore, type RedisStoreOptions } from './redis/open.ts';
 import { rolloutStore } from './rollout/rollout.ts';
 import { openSqliteStore } from './sqlite/open.ts';
-import type { Store } from './store.ts';
 
 /** Inputs that wait for a busy owner of one session; more are refused instead of being kept. */
 const INBOX_MAX = 256;

@@ -1,5 +1,5 @@
 /** The transcript is stored as it was written; what was forgotten is left out when it is read. */
-import type { TranscriptEntry, TranscriptRecord } from './store.ts';
+import type { TranscriptEntry, TranscriptRecord } from './contract.ts';
 
 export function transcriptOf(entries: readonly string[]): readonly TranscriptEntry[] {
   const kept: TranscriptEntry[] = [];

@@ -1,6 +1,6 @@
 /** What Prometheus is told. One object per instance with its own registry, so that several live in one test. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { commit, version } from '../version.ts';
+import { commit, version } from '../startup/version.ts';
 
 const LIMITS = ['connections', 'requests', 'messages', 'guesses'] as const;
 export type LimitName = (typeof LIMITS)[number];

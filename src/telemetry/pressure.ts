@@ -3,7 +3,7 @@
  * refused at the door, so that what is under way finishes.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { startInterval } from '../timers.ts';
+import { startInterval } from '../clock.ts';
 
 export interface Pressure {
   /** True while half of the last second's turns of the event loop came later than they should by `limitMs`. */

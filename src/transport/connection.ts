@@ -9,9 +9,10 @@
 import { randomUUID } from 'node:crypto';
 import type { OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
 import type { Access, Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
-import { patientFromChat } from '../conversation/patient.ts';
-import { depart, type GreetPorts, greet } from '../delivery/greet.ts';
-import type { Outlet } from '../delivery/outlet.ts';
+import type { Clock } from '../clock.ts';
+import { patientFromChat } from '../conversation/patient/patient.ts';
+import { depart, type GreetPorts, greet } from '../delivery/attach-client.ts';
+import type { Outlet } from '../delivery/client-connection.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
 import { type Limits, speakerOf } from '../limits/limits.ts';
@@ -24,8 +25,7 @@ import {
 } from '../protocol/client-frames.ts';
 import { decode } from '../protocol/codec.ts';
 import type { TransientFrame } from '../protocol/server-frames.ts';
-import type { Clock } from '../session/clock.ts';
-import { wordOf } from '../session/outcome.ts';
+import { wordOf } from '../session/machine/outcome.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 

@@ -7,11 +7,11 @@
  *  Z2  They have left their sessions before these are handed over: who leaves later would wake them up here again.
  */
 
+import type { Clock } from '../clock.ts';
 import type { Hub } from '../delivery/hub.ts';
-import type { Clock } from '../session/clock.ts';
-import type { Directory } from '../session/directory.ts';
-import type { Members } from '../session/members.ts';
-import type { Sweeper } from '../session/sweeper.ts';
+import type { Members } from '../session/cluster/membership.ts';
+import type { Sweeper } from '../session/cluster/sweeper.ts';
+import type { Directory } from '../session/router/session-router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Server } from './server.ts';
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ArchivedSession } from '../../src/archive/archive.ts';
-import { noteErasure } from '../../src/archive/scrubber.ts';
+import { noteErasure } from '../../src/archive/database/purge.ts';
 import {
   type ArchiveFactory,
   type ArchiveFixture,

@@ -8,10 +8,10 @@ import type {
   ArchivedTurn,
   SearchQuery,
 } from '../../src/archive/archive.ts';
-import type { Engine } from '../../src/archive/engine.ts';
-import { placeOf } from '../../src/archive/place.ts';
-import { sessionRow } from '../../src/archive/rows.ts';
-import { pageOf } from '../../src/archive/search.ts';
+import type { Engine } from '../../src/archive/database/engine.ts';
+import { placeOf } from '../../src/archive/rows/row-number.ts';
+import { sessionRow } from '../../src/archive/rows/rows.ts';
+import { pageOf } from '../../src/archive/search/search.ts';
 
 export interface ArchiveFixture {
   readonly archive: Archive;

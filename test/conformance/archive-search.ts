@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { wordsOf } from '../../src/archive/words.ts';
+import { wordsOf } from '../../src/archive/search/search-words.ts';
 import {
   type ArchiveFactory,
   type ArchiveFixture,

@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import Database from 'libsql';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Archive } from '../../src/archive/archive.ts';
-import type { Engine } from '../../src/archive/engine.ts';
+import type { Engine } from '../../src/archive/database/engine.ts';
 import { archiveOn, openEngine } from '../../src/archive/open.ts';
 import { ERASED_AT, sessionOf } from './archive-fixture.ts';
 

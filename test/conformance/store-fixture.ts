@@ -10,7 +10,7 @@ import type {
   Store,
   StoredFrame,
   StoreOptions,
-} from '../../src/store/store.ts';
+} from '../../src/store/contract.ts';
 
 export const OPTIONS: StoreOptions = { leaseMs: 1_500, frameLogMax: 20, inboxMax: 4 };
 

@@ -1,11 +1,11 @@
 /** A hundred thousand sessions: a page costs what it costs with one. Counted in calls and index walks, never in time. */
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { BUCKETS, type ListQuery, type SessionDump, type Store } from '../../src/store/contract.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { COUNT_OF_USER, PAGES } from '../../src/store/sqlite/sql.ts';
-import { BUCKETS, type ListQuery, type SessionDump, type Store } from '../../src/store/store.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { freshId, OPTIONS } from './store-fixture.ts';
 

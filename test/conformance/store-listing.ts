@@ -1,7 +1,7 @@
 /** Listings and counts: every session once, whatever is committed meanwhile, and none that is over. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Fence, ListQuery, SessionIndex, Store } from '../../src/store/store.ts';
+import type { Fence, ListQuery, SessionIndex, Store } from '../../src/store/contract.ts';
 import { claimed, commitOf, created, expectCommitted, freshId, type StoreFixture } from './store-fixture.ts';
 
 type Filter = Omit<ListQuery, 'cursor' | 'limit'>;

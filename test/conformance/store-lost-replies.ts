@@ -1,6 +1,6 @@
 /** What a store on a line does when the line loses a reply: the write may stand, and its sender can't know. */
 import { expect, it } from 'vitest';
-import type { Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/contract.ts';
 import { commitOf, created, frames } from './store-fixture.ts';
 
 /** Two handles on one backing store: one on a line that can lose replies, one that sees what stands. */

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Append, Commit, Fence, Store, StoredFrame } from '../../src/store/store.ts';
+import type { Append, Commit, Fence, Store, StoredFrame } from '../../src/store/contract.ts';
 import {
   appendOf,
   claimed,

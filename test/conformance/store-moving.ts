@@ -1,7 +1,7 @@
 /** Sessions out of a store and into one, whole. */
 import { describe, expect, it } from 'vitest';
 import { bucketOf } from '../../src/store/bucket.ts';
-import type { SessionDump } from '../../src/store/store.ts';
+import type { SessionDump } from '../../src/store/contract.ts';
 import {
   appendOf,
   claimed,

@@ -3,11 +3,11 @@ import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bucketOf } from '../../src/store/bucket.ts';
+import type { Hint, Store } from '../../src/store/contract.ts';
 import { createBatch } from '../../src/store/redis/batch.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
-import type { Hint, Store } from '../../src/store/store.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import {

@@ -1,9 +1,9 @@
 /** The conformance suite's fixture on real Redis servers: one, or the masters of a cluster. */
 import { Redis } from 'ioredis';
 import { bucketOf } from '../../src/store/bucket.ts';
+import type { StoreOptions } from '../../src/store/contract.ts';
 import { bucketKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
-import type { StoreOptions } from '../../src/store/store.ts';
 import type { StoreFixture } from './store-fixture.ts';
 
 export async function redisFixture(

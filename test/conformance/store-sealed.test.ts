@@ -1,8 +1,8 @@
 /** A sealed store keeps the contract of the one below, and what it cannot open is never taken for nothing. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Hint, Store } from '../../src/store/contract.ts';
+import { sealedWords, type WordsOptions } from '../../src/store/sealed/record-cipher.ts';
 import { sealedStore } from '../../src/store/sealed/store.ts';
-import { sealedWords, type WordsOptions } from '../../src/store/sealed/words.ts';
-import type { Hint, Store } from '../../src/store/store.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { appendOf, claimed, commitOf, freshId, OPTIONS, type StoreFixture } from './store-fixture.ts';

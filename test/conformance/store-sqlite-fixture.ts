@@ -1,8 +1,9 @@
 /** The conformance suite's fixture on the embedded store: three handles on one database, and a clock of the test's own. */
+
+import type { StoreOptions } from '../../src/store/contract.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { CHILD_TABLES } from '../../src/store/sqlite/migrations.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import { CHILD_TABLES } from '../../src/store/sqlite/schema.ts';
-import type { StoreOptions } from '../../src/store/store.ts';
 import type { StoreFixture } from './store-fixture.ts';
 
 export async function sqliteFixture(

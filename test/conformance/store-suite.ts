@@ -1,4 +1,4 @@
-/** The contract of `src/store/store.ts` as tests. Every store runs all of it. */
+/** The contract of `src/store/contract.ts` as tests. Every store runs all of it. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { describeFencing } from './store-fencing.ts';
 import { OPTIONS, type StoreFactory, type StoreFixture } from './store-fixture.ts';

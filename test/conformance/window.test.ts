@@ -9,13 +9,13 @@ import {
   type PatientPicture,
   patientSchema,
   pictureOf,
-} from '../../src/conversation/patient.ts';
+} from '../../src/conversation/patient/patient.ts';
 import type { Conversation, ConversationView, Summary } from '../../src/conversation/port.ts';
 import { boundSummary, SUMMARY_MAX_TOKENS } from '../../src/conversation/summary.ts';
 import type { GenerationResult, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import type { TranscriptEntry } from '../../src/store/store.ts';
+import type { TranscriptEntry } from '../../src/store/contract.ts';
 
 const TURNS = 200;
 const MODEL_LEN = 8_192;

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Config, environmentSchema, readConfig } from '../../src/config.ts';
+import { type Config, environmentSchema, readConfig } from '../../src/config/config.ts';
 import { startService } from '../../src/service.ts';
 import { openLog } from '../../src/telemetry/log.ts';
 import { TestClient } from '../support/client.ts';

@@ -3,7 +3,7 @@
  * saw is told when it comes back; of one that does not, only the instance that it is connected to knows what it saw.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Fence, Store } from '../../src/store/store.ts';
+import type { Fence, Store } from '../../src/store/contract.ts';
 import { isDurable } from '../support/client.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openEnvelope } from '../../src/session/envelope.ts';
+import { openEnvelope } from '../../src/session/machine/snapshot.ts';
+import type { SessionDump, Store } from '../../src/store/contract.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import type { SessionDump, Store } from '../../src/store/store.ts';
 import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/migration.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 

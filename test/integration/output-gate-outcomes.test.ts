@@ -1,7 +1,7 @@
 /** The output gate against every answer that a store can give to a write, without a process in between. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/contract.ts';
 import { isDurable } from '../support/client.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 

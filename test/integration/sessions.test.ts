@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { asyncapiDocument } from '../../src/http/asyncapi.ts';
-import { openapiDocument } from '../../src/http/openapi.ts';
-import { healthSchema, readinessSchema } from '../../src/http/operations.ts';
-import { sessionSchema } from '../../src/http/session-description.ts';
-import { deletionSchema } from '../../src/http/session-routes.ts';
-import { sessionPageSchema } from '../../src/http/sessions-route.ts';
+import { asyncapiDocument } from '../../src/http/core/asyncapi.ts';
+import { openapiDocument } from '../../src/http/core/openapi.ts';
+import { healthSchema, readinessSchema } from '../../src/http/operations/operations-routes.ts';
+import { sessionPageSchema } from '../../src/http/sessions/list-route.ts';
+import { sessionSchema } from '../../src/http/sessions/session-description.ts';
+import { deletionSchema } from '../../src/http/sessions/session-routes.ts';
 import { ask, get, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import { described } from '../support/described.ts';

@@ -1,7 +1,7 @@
 /** Downloads of a conversation, from an instance that has it and from one that has not. */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { transcriptSchema } from '../../src/http/transcript-route.ts';
+import { transcriptSchema } from '../../src/http/sessions/transcript-route.ts';
 import { ask, get, type ProtocolAnswer, problemOf } from '../support/ask.ts';
 import { TestClient } from '../support/client.ts';
 import { fhirProblems } from '../support/fhir.ts';

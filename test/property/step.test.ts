@@ -1,7 +1,7 @@
 /**
  * The stepper against xstate's own pure functions, and against itself after a round through the store.
  *
- * `src/session/step.ts` reuses one inert scope where xstate builds an actor per call, and turns xstate's actions into
+ * `src/session/machine/step.ts` reuses one inert scope where xstate builds an actor per call, and turns xstate's actions into
  * data. Both are rewritten here in the plainest way, without a line shared, and must agree on every random life.
  */
 import fc from 'fast-check';
@@ -9,8 +9,8 @@ import { describe, expect, test } from 'vitest';
 import { initialTransition, type SnapshotFrom, transition } from 'xstate';
 import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
 import type { SessionEffect } from '../../machines/vocabulary.ts';
-import { openEnvelope, toEnvelope } from '../../src/session/envelope.ts';
-import { begin, restore, type Step, step } from '../../src/session/step.ts';
+import { openEnvelope, toEnvelope } from '../../src/session/machine/snapshot.ts';
+import { begin, restore, type Step, step } from '../../src/session/machine/step.ts';
 import { INPUT, live, lives } from '../support/session-lives.ts';
 
 const RUNS = { numRuns: 300 };

@@ -9,7 +9,7 @@ import {
   patientSchema,
   pictureOf,
   readPatient,
-} from '../../src/conversation/patient.ts';
+} from '../../src/conversation/patient/patient.ts';
 
 const text = fc.stringMatching(/^[a-z]{1,12}( [a-z]{1,8}){0,4}$/);
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>

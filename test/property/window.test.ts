@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Summary } from '../../src/conversation/port.ts';
-import { estimateCounter, type TokenCounter } from '../../src/conversation/token-counter.ts';
+import { estimateCounter, type TokenCounter } from '../../src/conversation/tokens/token-counter.ts';
 import { parseStrategy } from '../../src/conversation/window/strategy.ts';
 import { readTurns } from '../../src/conversation/window/turns.ts';
 import { chooseWindow } from '../../src/conversation/window/window.ts';
 import type { Message } from '../../src/generation/port.ts';
-import type { TranscriptEntry } from '../../src/store/store.ts';
+import type { TranscriptEntry } from '../../src/store/contract.ts';
 
 /** A token per character; `hidden` is what a template adds per message and no single count shows. */
 function characters(hidden: number): TokenCounter {

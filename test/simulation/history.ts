@@ -7,9 +7,9 @@
  *  H3  It forgets with the store: `remember` gives back what stood before the writes that a failover lost.
  */
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
-import { readEntry } from '../../src/session/inbox-entry.ts';
-import { topState } from '../../src/session/step.ts';
-import type { Append, Commit, Fence, StoredFrame } from '../../src/store/store.ts';
+import { topState } from '../../src/session/machine/step.ts';
+import { readEntry } from '../../src/session/router/inbox.ts';
+import type { Append, Commit, Fence, StoredFrame } from '../../src/store/contract.ts';
 import type { StoreWitness } from './store-witness.ts';
 import type { Violations } from './violations.ts';
 

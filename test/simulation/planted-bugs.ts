@@ -2,7 +2,7 @@
  * Worlds that are broken on purpose, to show that the simulation would notice. No source is touched: each bug is a
  * store, or something between the store and the instance, that breaks one rule.
  */
-import type { Commit } from '../../src/store/store.ts';
+import type { Commit } from '../../src/store/contract.ts';
 import type { WrapStore } from './sim-node.ts';
 import { SOUND } from './store-rules.ts';
 import { FAITHFUL, type Variant } from './world.ts';

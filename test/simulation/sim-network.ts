@@ -8,7 +8,7 @@
  *  N4  After its connection for words stood again an instance is hinted of every session that it watches, as the Redis
  *      store does: what was said meanwhile is lost.
  */
-import type { Hint } from '../../src/store/store.ts';
+import type { Hint } from '../../src/store/contract.ts';
 import type { Fault } from './fault-plan.ts';
 import { type Random, randomStream } from './random.ts';
 import type { Scheduler } from './scheduler.ts';

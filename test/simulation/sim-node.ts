@@ -6,14 +6,14 @@
  */
 
 import { Registry } from 'prom-client';
-import { type GreetPorts, resetFrame } from '../../src/delivery/greet.ts';
+import { type GreetPorts, resetFrame } from '../../src/delivery/attach-client.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import type { Generator } from '../../src/generation/port.ts';
 import { unlimited } from '../../src/limits/limits.ts';
-import { Directory } from '../../src/session/directory.ts';
-import { Members } from '../../src/session/members.ts';
-import { Sweeper } from '../../src/session/sweeper.ts';
-import type { Store, StoredFrame } from '../../src/store/store.ts';
+import { Members } from '../../src/session/cluster/membership.ts';
+import { Sweeper } from '../../src/session/cluster/sweeper.ts';
+import { Directory } from '../../src/session/router/session-router.ts';
+import type { Store, StoredFrame } from '../../src/store/contract.ts';
 import type { Log } from '../../src/telemetry/log.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import type { ConnectionPorts } from '../../src/transport/connection.ts';
@@ -46,7 +46,7 @@ export interface NodePorts {
   readonly exit: (node: SimNode) => void;
 }
 
-/** The times of a world: small, and with the same order among them as the defaults of src/config.ts. */
+/** The times of a world: small, and with the same order among them as the defaults of src/config/config.ts. */
 export const LEASE_MS = 2_000;
 export const IDLE_MS = 7_000;
 const ABSOLUTE_MS = 40_000;

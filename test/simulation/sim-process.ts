@@ -6,7 +6,7 @@
  *  P3  Its wall clock may be wrong and may jump; its timers and its monotonic clock count real time, as those of an
  *      operating system do.
  */
-import type { Clock } from '../../src/session/clock.ts';
+import type { Clock } from '../../src/clock.ts';
 import type { Scheduler, Task } from './scheduler.ts';
 
 type Life =

@@ -9,7 +9,6 @@
  * Read next: store-handle.ts (the contract on top), sim-network.ts (what may happen to a call on its way here).
  */
 import { bucketOf } from '../../src/store/bucket.ts';
-import { recapOf } from '../../src/store/recap.ts';
 import {
   type Append,
   type AppendOutcome,
@@ -30,7 +29,8 @@ import {
   type StoreOptions,
   type Swept,
   UNCOMMITTED_LEASES,
-} from '../../src/store/store.ts';
+} from '../../src/store/contract.ts';
+import { recapOf } from '../../src/store/tail.ts';
 import { countByState, dumpOf, listPage, logPage } from './store-reads.ts';
 import {
   type Claimed,

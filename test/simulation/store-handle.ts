@@ -1,5 +1,5 @@
 /**
- * One instance's handle on the simulated store: the contract of `src/store/store.ts`, cut into the scripts and round
+ * One instance's handle on the simulated store: the contract of `src/store/contract.ts`, cut into the scripts and round
  * trips of the Redis store. What may happen to a round trip is the line's business.
  */
 import type {
@@ -10,7 +10,7 @@ import type {
   StoreOptions,
   Swept,
   TranscriptEntry,
-} from '../../src/store/store.ts';
+} from '../../src/store/contract.ts';
 import type { SimStore } from './sim-store.ts';
 import { recordOf } from './store-row.ts';
 

@@ -1,6 +1,7 @@
 /** What the simulated store answers to those who only read: pure functions of what it keeps. */
+
+import type { ListQuery, LogPage, SessionDump, SessionIndex, SessionPage } from '../../src/store/contract.ts';
 import { readCursor, writeCursor } from '../../src/store/cursor.ts';
-import type { ListQuery, LogPage, SessionDump, SessionIndex, SessionPage } from '../../src/store/store.ts';
 import { type Row, recordOf, type StoreState } from './store-row.ts';
 
 /** Sessions that were committed and whose time is not up, with how each is listed. */

@@ -1,5 +1,5 @@
 /** What the simulated store keeps of one session: never changed in place, so that an older state is a reference. */
-import { logMaxAfter } from '../../src/store/frames.ts';
+
 import type {
   Append,
   Commit,
@@ -7,7 +7,8 @@ import type {
   SessionRecord,
   StoredFrame,
   TranscriptRecord,
-} from '../../src/store/store.ts';
+} from '../../src/store/contract.ts';
+import { logMaxAfter } from '../../src/store/log.ts';
 
 export interface Row {
   readonly epoch: number;

@@ -1,5 +1,5 @@
 /** Who is told what the simulated store accepted, as it accepts it. */
-import type { Append, Commit, Fence } from '../../src/store/store.ts';
+import type { Append, Commit, Fence } from '../../src/store/contract.ts';
 
 export interface StoreWitness {
   /** `inbox` is what the claim finds in it. */

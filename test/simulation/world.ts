@@ -8,7 +8,7 @@
  * Read next: fault-plan.ts (what may happen), history.ts and reader.ts (what must not).
  */
 import { createHash } from 'node:crypto';
-import type { StoreOptions } from '../../src/store/store.ts';
+import type { StoreOptions } from '../../src/store/contract.ts';
 import { ACTIVE_MS, type Fault, type Plan } from './fault-plan.ts';
 import { History } from './history.ts';
 import { type Random, randomStream } from './random.ts';

@@ -1,7 +1,7 @@
 /** `POST /api/protocol` as a client calls it, with its answer held against the schema that the document promises. */
 import type { z } from 'zod';
-import { problemSchema } from '../../src/http/problem-schema.ts';
-import { protocolAnswerSchema } from '../../src/http/protocol-answer.ts';
+import { problemSchema } from '../../src/http/core/problem-schema.ts';
+import { protocolAnswerSchema } from '../../src/http/turns/protocol-answer.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 export type ProtocolAnswer = z.infer<typeof protocolAnswerSchema>;

@@ -1,5 +1,5 @@
 /** One session at rest in each state that a session can rest in, made by real steps. */
-import { type Envelope, toEnvelope } from '../../src/session/envelope.ts';
+import { type Envelope, toEnvelope } from '../../src/session/machine/snapshot.ts';
 import { beginStepped, LIMITS, type SteppedSession } from './stepped-session.ts';
 
 const beforeTheEnd = LIMITS.idleMs - LIMITS.warnMs / 2;

@@ -7,13 +7,13 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
+import type { Clock } from '../../src/clock.ts';
 import type { Generator } from '../../src/generation/port.ts';
-import type { SessionActor } from '../../src/session/actor.ts';
-import type { ActorHost, StopReason } from '../../src/session/actor-host.ts';
-import type { Clock } from '../../src/session/clock.ts';
-import { readEntry } from '../../src/session/inbox-entry.ts';
-import type { Outcome } from '../../src/session/outcome.ts';
-import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../src/store/store.ts';
+import type { ActorHost, StopReason } from '../../src/session/actor/actor-host.ts';
+import type { SessionActor } from '../../src/session/actor/session-actor.ts';
+import type { Outcome } from '../../src/session/machine/outcome.ts';
+import { readEntry } from '../../src/session/router/inbox.ts';
+import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../src/store/contract.ts';
 import { wholeConversation } from './whole-conversation.ts';
 
 export interface MemoryHostOptions {

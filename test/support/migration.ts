@@ -1,7 +1,7 @@
 /** The program `migrate` as its own process, and stores full of sessions for it to move. */
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import type { SessionDump, Store, StoreOptions } from '../../src/store/store.ts';
+import type { SessionDump, Store, StoreOptions } from '../../src/store/contract.ts';
 import { spawnBuilt } from './instance.ts';
 
 export const MOVE_OPTIONS: StoreOptions = {

@@ -6,13 +6,13 @@
  */
 import { expect } from 'vitest';
 import type { SessionEvent, SessionInput } from '../../machines/vocabulary.ts';
-import type { SessionActor } from '../../src/session/actor.ts';
-import { writeEntry } from '../../src/session/inbox-entry.ts';
-import { openSession } from '../../src/session/open-session.ts';
-import type { Outcome } from '../../src/session/outcome.ts';
-import { UserQuota } from '../../src/session/user-quota.ts';
+import { openSession } from '../../src/session/actor/load.ts';
+import type { SessionActor } from '../../src/session/actor/session-actor.ts';
+import { UserQuota } from '../../src/session/actor/user-quota.ts';
+import type { Outcome } from '../../src/session/machine/outcome.ts';
+import { writeEntry } from '../../src/session/router/inbox.ts';
+import type { Store, StoredFrame } from '../../src/store/contract.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import type { Store, StoredFrame } from '../../src/store/store.ts';
 import { type Death, type MemoryHost, openMemoryHost } from './memory-host.ts';
 import { Narrator } from './narrator.ts';
 import { ScriptedGenerator } from './scripted-generator.ts';

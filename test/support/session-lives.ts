@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import type { OverlapPolicy, SessionInput } from '../../machines/vocabulary.ts';
-import { begin, type Resting, type Step, type StepEvent, step } from '../../src/session/step.ts';
+import { begin, type Resting, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
 import { OUTPUT, STARTS_AT } from './session-paths.ts';
 import { LIMITS } from './stepped-session.ts';
 

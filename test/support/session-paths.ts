@@ -13,7 +13,7 @@ import type {
   SessionInput,
   SessionLimits,
 } from '../../machines/vocabulary.ts';
-import { begin, type Resting, type StepEvent, step, type Timers } from '../../src/session/step.ts';
+import { begin, type Resting, type StepEvent, step, type Timers } from '../../src/session/machine/step.ts';
 
 /** What happens next, without ids and times: these are given when it happens. */
 export type Move =

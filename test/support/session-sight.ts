@@ -2,9 +2,9 @@
  * epochs, resumptions, and how much of the running turn's text is stored by now. */
 import { expect } from 'vitest';
 import type { SessionContext } from '../../machines/vocabulary.ts';
-import { type Envelope, openEnvelope } from '../../src/session/envelope.ts';
-import type { Timers } from '../../src/session/step.ts';
-import type { SessionRecord, Store, StoredFrame, TranscriptEntry } from '../../src/store/store.ts';
+import { type Envelope, openEnvelope } from '../../src/session/machine/snapshot.ts';
+import type { Timers } from '../../src/session/machine/step.ts';
+import type { SessionRecord, Store, StoredFrame, TranscriptEntry } from '../../src/store/contract.ts';
 import { textOf } from './narrator.ts';
 
 export interface Sight {

@@ -4,14 +4,14 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
-import { resetFrame } from '../../src/delivery/greet.ts';
+import { resetFrame } from '../../src/delivery/attach-client.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import { type Limits, unlimited } from '../../src/limits/limits.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import { Directory } from '../../src/session/directory.ts';
-import { Members } from '../../src/session/members.ts';
+import { Members } from '../../src/session/cluster/membership.ts';
+import { Directory } from '../../src/session/router/session-router.ts';
+import type { Store } from '../../src/store/contract.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import type { Store } from '../../src/store/store.ts';
 import { openMetrics } from '../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../src/transport/connection.ts';
 import { ScriptedGenerator } from './scripted-generator.ts';

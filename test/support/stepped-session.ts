@@ -8,7 +8,7 @@ import type {
   SessionEvent,
   SessionLimits,
 } from '../../machines/vocabulary.ts';
-import { begin, type Resting, type Step, type StepEvent, step } from '../../src/session/step.ts';
+import { begin, type Resting, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
 import { OUTPUT, STARTS_AT } from './session-paths.ts';
 
 /** An event as a test says it: the session knows when. */

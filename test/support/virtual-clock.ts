@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/session/clock.ts';
+import type { Clock } from '../../src/clock.ts';
 
 interface Task {
   readonly dueAt: number;

@@ -6,17 +6,17 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: 'Follow-up questions; the model remembers previous exchanges',
-        where: ['src/conversation/conversation.ts', 'src/session/turn-runner.ts'],
+        where: ['src/conversation/conversation.ts', 'src/session/turn/turn-runner.ts'],
         shownBy: [['test/e2e/guide.test.ts', 'test 3: the second answer of a conversation has seen both']],
       },
       {
         asks: 'Analytics: track conversation patterns and outcomes',
-        where: ['src/http/analytics-route.ts', 'src/archive/figures.ts'],
+        where: ['src/http/operations/analytics-route.ts', 'src/archive/figures.ts'],
         shownBy: [['test/integration/analytics.test.ts', 'counts living sessions by state']],
       },
       {
         asks: 'Audit trail: keep the conversation history for compliance',
-        where: ['src/session/archiving.ts', 'src/archive/archive.ts'],
+        where: ['src/session/actor/archiver.ts', 'src/archive/archive.ts'],
         shownBy: [
           ['test/integration/archive.test.ts', 'has what was said in a session that was closed'],
           ['test/integration/archive.test.ts', 'archives once what ended meanwhile: only then its keys go'],
@@ -39,7 +39,7 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: 'Option A, recommended: UUID4, random, hard to guess',
-        where: ['src/http/protocol-request.ts', 'src/delivery/greet.ts'],
+        where: ['src/http/turns/protocol-request.ts', 'src/delivery/attach-client.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'test 1: a request without a session begins one and says its id'],
           ['test/integration/protocol.test.ts', 'with an id that is no UUID'],
@@ -47,7 +47,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Options B (timestamp + random) and C (short hash)',
-        where: ['src/http/derived-id.ts'],
+        where: ['src/http/turns/derived-id.ts'],
         shownBy: [
           [
             'test/integration/protocol.test.ts',
@@ -63,23 +63,27 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: '1.1 `session_id` is optional in the request; age, gender, chief_complaint, vitals, past_medical_history are validated',
-        where: ['src/http/protocol-request.ts', 'src/conversation/patient.ts', 'src/conversation/vitals.ts'],
+        where: [
+          'src/http/turns/protocol-request.ts',
+          'src/conversation/patient/patient.ts',
+          'src/conversation/patient/vitals.ts',
+        ],
         shownBy: [
           ['test/integration/protocol.test.ts', 'with a heart that races too much'],
-          ['test/unit/conversation-patient.test.ts', 'a blood pressure comes as a text or in its parts'],
-          ['test/unit/conversation-patient.test.ts', 'the values of a patient who is dying are accepted'],
+          ['test/unit/conversation/patient.test.ts', 'a blood pressure comes as a text or in its parts'],
+          ['test/unit/conversation/patient.test.ts', 'the values of a patient who is dying are accepted'],
         ],
       },
       {
         asks: '1.2 The response: protocol, patient_summary, metadata, timestamp, `session_id` always',
-        where: ['src/http/protocol-answer.ts'],
+        where: ['src/http/turns/protocol-answer.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'test 1: a request without a session begins one and says its id'],
         ],
       },
       {
         asks: '2.1–2.2 Session storage; get or create',
-        where: ['src/session/open-session.ts', 'src/session/directory.ts'],
+        where: ['src/session/actor/load.ts', 'src/session/router/session-router.ts'],
         shownBy: [
           [
             'test/e2e/guide.test.ts',
@@ -89,12 +93,12 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '2.2 `_cleanup_expired_sessions`',
-        where: ['src/session/sweeper.ts'],
+        where: ['src/session/cluster/sweeper.ts'],
         shownBy: [['test/fault/expiry.test.ts', 'ten thousand sessions that are due at one moment']],
       },
       {
         asks: '2.3 Metadata: inference_time_ms, model, temperature, max_tokens, conversation_count',
-        where: ['machines/turn.ts', 'src/http/protocol-answer.ts'],
+        where: ['machines/turn.ts', 'src/http/turns/protocol-answer.ts'],
         shownBy: [
           [
             'test/e2e/guide.test.ts',
@@ -105,9 +109,9 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '2.3 patient_summary',
-        where: ['src/conversation/patient-text.ts'],
+        where: ['src/conversation/patient/patient-text.ts'],
         shownBy: [
-          ['test/unit/conversation-patient.test.ts', 'the summary of one turn is what that turn sent'],
+          ['test/unit/conversation/patient.test.ts', 'the summary of one turn is what that turn sent'],
           ['test/e2e/guide.test.ts', 'what is new of the patient is added to what was known'],
         ],
       },
@@ -115,7 +119,7 @@ export const guide: readonly Section[] = [
         asks: '3. System prompt; the history goes into the messages',
         where: ['src/conversation/system-prompt.md', 'src/conversation/window/window.ts'],
         shownBy: [
-          ['test/unit/conversation-strategy.test.ts', 'is the operator’s file where there is one'],
+          ['test/unit/conversation/strategy.test.ts', 'is the operator’s file where there is one'],
           ['test/conformance/window.test.ts', 'a patient is told once, in the system message'],
         ],
       },
@@ -176,14 +180,14 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: '1. Creation, approach A: the client generates the id, the server validates it',
-        where: ['src/http/protocol-request.ts'],
+        where: ['src/http/turns/protocol-request.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'a client may choose the id of its session itself, in either case'],
         ],
       },
       {
         asks: '1. Creation, approach B: the server generates it',
-        where: ['src/http/protocol-route.ts'],
+        where: ['src/http/turns/protocol-route.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'test 1: a request without a session begins one and says its id'],
         ],
@@ -191,7 +195,7 @@ export const guide: readonly Section[] = [
       {
         asks: '2A. Idle timeout',
         where: ['machines/session.ts', 'machines/deadlines.ts'],
-        shownBy: [['test/unit/machine-deadlines.test.ts', 'holds for a session that nobody is attached to']],
+        shownBy: [['test/unit/machine/deadlines.test.ts', 'holds for a session that nobody is attached to']],
       },
       {
         asks: '2B. Absolute timeout',
@@ -200,7 +204,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '2C. Both together; longer for medicine by configuration',
-        where: ['machines/deadlines.ts', 'src/config.ts'],
+        where: ['machines/deadlines.ts', 'src/config/config.ts'],
         shownBy: [
           ['test/integration/lifecycle.test.ts', 'the idle deadline moves, the absolute one does not'],
         ],
@@ -214,14 +218,14 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '3. Retrieval: exists and valid → history is loaded, continue',
-        where: ['src/session/open-session.ts'],
+        where: ['src/session/actor/load.ts'],
         shownBy: [
           ['test/integration/restart.test.ts', 'holds no lock and no memory, keeps its socket, and wakes'],
         ],
       },
       {
         asks: '3. Retrieval: expired → new session under the same id; unknown → new session',
-        where: ['src/session/open-session.ts', 'src/session/actor.ts'],
+        where: ['src/session/actor/load.ts', 'src/session/actor/session-actor.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'an expired id starts afresh under the same id'],
           ['test/e2e/guide.test.ts', 'an id that expired while no instance was there starts afresh'],
@@ -229,8 +233,8 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '4. Background cleanup that goes on after errors',
-        where: ['src/session/sweeper.ts'],
-        shownBy: [['test/unit/sweeper.test.ts', 'goes on after a store that did not answer']],
+        where: ['src/session/cluster/sweeper.ts'],
+        shownBy: [['test/unit/session/sweeper.test.ts', 'goes on after a store that did not answer']],
       },
     ],
   },
@@ -239,7 +243,7 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: '`POST /api/protocol`, with and without session_id (backward compatible)',
-        where: ['src/http/protocol-route.ts', 'docs/adr/0009-turns-over-http.md'],
+        where: ['src/http/turns/protocol-route.ts', 'docs/adr/0009-turns-over-http.md'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'test 1: a request without a session begins one and says its id'],
           ['test/integration/protocol.test.ts', 'that goes away leaves its turn running'],
@@ -248,7 +252,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '`GET /api/session/{id}`; 404 where there is none',
-        where: ['src/http/session-routes.ts'],
+        where: ['src/http/sessions/session-routes.ts'],
         shownBy: [
           [
             'test/e2e/guide.test.ts',
@@ -259,7 +263,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '`DELETE /api/session/{id}`',
-        where: ['src/http/session-routes.ts', 'src/http/erase-routes.ts'],
+        where: ['src/http/sessions/session-routes.ts', 'src/http/sessions/erase-routes.ts'],
         shownBy: [
           ['test/integration/sessions.test.ts', 'is gone for everybody when its deletion is answered'],
           ['test/integration/erasure.test.ts', 'leaves no byte of a session that lives'],
@@ -268,7 +272,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '`GET /api/sessions`: count and sessions',
-        where: ['src/http/sessions-route.ts', 'src/store/redis/listing.lua'],
+        where: ['src/http/sessions/list-route.ts', 'src/store/redis/commands/listing.lua'],
         shownBy: [
           ['test/integration/sessions.test.ts', 'has each session of a user on exactly one page'],
           ['test/conformance/store-listing-many.test.ts', 'every page is a bounded number of script calls'],
@@ -276,7 +280,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Data flow with sessions: history in, answer saved, metadata updated, state preserved',
-        where: ['src/session/actor.ts', 'src/session/compose.ts'],
+        where: ['src/session/actor/session-actor.ts', 'src/session/actor/frames.ts'],
         shownBy: [['test/property/actor-races.test.ts', 'one story is told']],
       },
     ],
@@ -343,7 +347,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '4. Analytics: protocol revision rate',
-        where: ['src/archive/rows.ts', 'src/archive/figures.ts'],
+        where: ['src/archive/rows/rows.ts', 'src/archive/figures.ts'],
         shownBy: [['test/conformance/archive-figures.ts', 'are those that a person would count']],
         note: 'A conversation counts as revised where a later answer differs from the first; nobody judges by how much.',
       },
@@ -360,25 +364,25 @@ export const guide: readonly Section[] = [
       {
         asks: 'A. Sliding window',
         where: ['src/conversation/window/strategy.ts'],
-        shownBy: [['test/unit/conversation-window.test.ts', 'keeps the last N turns before the current one']],
+        shownBy: [['test/unit/conversation/window.test.ts', 'keeps the last N turns before the current one']],
       },
       {
         asks: 'B. Summarisation',
-        where: ['src/conversation/summary.ts', 'src/session/summary-run.ts'],
-        shownBy: [['test/unit/conversation-window.test.ts', 'asks for one before anything is lost']],
+        where: ['src/conversation/summary.ts', 'src/session/turn/summary.ts'],
+        shownBy: [['test/unit/conversation/window.test.ts', 'asks for one before anything is lost']],
       },
       {
         asks: 'C. Adaptive window: system prompt always, recent turns, medical terms, verbose ones out first',
         where: ['src/conversation/window/rank.ts', 'src/conversation/window/findings.ts'],
         shownBy: [
-          ['test/unit/conversation-window.test.ts', 'keeps an old allergy and drops what is old and long'],
+          ['test/unit/conversation/window.test.ts', 'keeps an old allergy and drops what is old and long'],
         ],
       },
       {
         asks: 'Monitor token usage',
-        where: ['src/conversation/token-counter.ts', 'src/analytics/measured-generator.ts'],
+        where: ['src/conversation/tokens/token-counter.ts', 'src/analytics/measured-generator.ts'],
         shownBy: [
-          ['test/unit/conversation-tokens.test.ts', 'what its messages cost, and what every prompt costs'],
+          ['test/unit/conversation/tokens.test.ts', 'what its messages cost, and what every prompt costs'],
           ['test/integration/metrics.test.ts', 'and what they read and wrote'],
         ],
       },
@@ -389,7 +393,7 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: '1. Encryption of session data at rest, and in transit',
-        where: ['src/sealing', 'src/store/sealed', 'src/archive/ink.ts', 'docs/adr/0012-sealing.md'],
+        where: ['src/sealing', 'src/store/sealed', 'src/archive/field-cipher.ts', 'docs/adr/0012-sealing.md'],
         shownBy: [
           ['test/integration/sealing.test.ts', 'Redis and PostgreSQL hold no word of a conversation'],
           ['test/integration/sealing.test.ts', 'goes on after a restart with a new key before the old one'],
@@ -400,7 +404,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '2. No patient data in session ids',
-        where: ['src/http/protocol-request.ts', 'src/http/derived-id.ts'],
+        where: ['src/http/turns/protocol-request.ts', 'src/http/turns/derived-id.ts'],
         shownBy: [['test/integration/protocol.test.ts', 'with an id that is no UUID']],
       },
       {
@@ -412,7 +416,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Erasure of one session or one user, everywhere',
-        where: ['src/http/erase-routes.ts', 'docs/adr/0010-erasure-and-figures.md'],
+        where: ['src/http/sessions/erase-routes.ts', 'docs/adr/0010-erasure-and-figures.md'],
         shownBy: [
           [
             'test/integration/erasure.test.ts',
@@ -424,7 +428,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: '4. Audit log of all access (action, session, user, address)',
-        where: ['src/audit', 'src/http/audited.ts', 'docs/adr/0013-audit-log.md'],
+        where: ['src/audit', 'src/http/core/audit.ts', 'docs/adr/0013-audit-log.md'],
         shownBy: [
           ['test/integration/audit.test.ts', 'has a line for each thing that a socket does in a session'],
           ['test/integration/audit.test.ts', 'has a line for each thing that is done over HTTP'],
@@ -458,7 +462,7 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: '1. Strong UUIDs',
-        where: ['src/http/protocol-route.ts'],
+        where: ['src/http/turns/protocol-route.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'test 1: a request without a session begins one and says its id'],
         ],
@@ -467,21 +471,21 @@ export const guide: readonly Section[] = [
         asks: '2. Validate session ownership',
         where: ['machines/access.ts'],
         shownBy: [
-          ['test/unit/machine-sharing.test.ts', 'lets no stranger in, and is not kept alive by one'],
+          ['test/unit/machine/sharing.test.ts', 'lets no stranger in, and is not kept alive by one'],
           ['test/integration/shares.test.ts', 'may not enter, by socket or over HTTP, on either instance'],
         ],
         note: 'By the user id that the client says; that it is theirs is for the layer in front. Addresses are not compared: phones change them.',
       },
       {
         asks: '3. Short expiration',
-        where: ['src/config.ts'],
-        shownBy: [['test/unit/config.test.ts', 'has a default for everything: the promised ones']],
+        where: ['src/config/config.ts'],
+        shownBy: [['test/unit/config/config.test.ts', 'has a default for everything: the promised ones']],
       },
       {
         asks: '4. Rate limiting',
         where: [
           'src/limits/limits.ts',
-          'src/http/limited.ts',
+          'src/http/core/limits.ts',
           'docs/adr/0011-limits.md',
           'docs/OPERATIONS.md',
         ],
@@ -498,7 +502,7 @@ export const guide: readonly Section[] = [
             'test/security/rate-limits.test.ts',
             'ends after so many that were wrong, for every way of naming one and also for ids that exist',
           ],
-          ['test/unit/client-address.test.ts', 'what a client wrote itself is not reached'],
+          ['test/unit/transport/client-address.test.ts', 'what a client wrote itself is not reached'],
           ['test/security/junk.test.ts', 'five times in a row closes the connection with 1008'],
         ],
         note: 'Per instance, by address, user and session. Failed guesses are limited by default; volume where the operator sets it, such as the guide’s ten a minute.',
@@ -516,7 +520,7 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: 'Requests A and B at once: neither overwrites the other',
-        where: ['src/session/actor.ts', 'src/store/redis/commit.lua'],
+        where: ['src/session/actor/session-actor.ts', 'src/store/redis/commands/commit.lua'],
         shownBy: [
           ['test/property/actor-races.test.ts', 'one story is told'],
           [
@@ -532,16 +536,16 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'B. 429 if busy',
-        where: ['machines/session.ts', 'src/http/router.ts'],
+        where: ['machines/session.ts', 'src/http/core/router.ts'],
         shownBy: [['test/integration/protocol.test.ts', 'is busy under the policy reject, on %s']],
       },
       {
         asks: 'C. Redis locks for several servers, with timeouts',
-        where: ['src/store/redis/lock.ts', 'src/store/redis/claim.lua', 'src/session/tenure.ts'],
+        where: ['src/store/redis/lock.ts', 'src/store/redis/commands/claim.lua', 'src/session/actor/lease.ts'],
         shownBy: [
           ['test/conformance/store-fencing.ts', 'lets one of many simultaneous claims through'],
           ['test/integration/fence.test.ts', 'in the middle of a turn is refused'],
-          ['test/unit/tenure.test.ts', 'asks the model nothing where another has taken the session'],
+          ['test/unit/session/lease.test.ts', 'asks the model nothing where another has taken the session'],
         ],
       },
     ],
@@ -558,7 +562,11 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'A limit of active sessions',
-        where: ['src/session/residents.ts', 'src/session/user-quota.ts', 'docs/adr/0011-limits.md'],
+        where: [
+          'src/session/router/local-sessions.ts',
+          'src/session/actor/user-quota.ts',
+          'docs/adr/0011-limits.md',
+        ],
         shownBy: [
           [
             'test/integration/sessions-limit.test.ts',
@@ -587,14 +595,14 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: 'Phase 1, test 1: new session generation',
-        where: ['src/http/protocol-route.ts'],
+        where: ['src/http/turns/protocol-route.ts'],
         shownBy: [
           ['test/e2e/guide.test.ts', 'test 1: a request without a session begins one and says its id'],
         ],
       },
       {
         asks: 'Phase 1, test 2: session reuse, conversation_count 2',
-        where: ['src/http/protocol-answer.ts'],
+        where: ['src/http/turns/protocol-answer.ts'],
         shownBy: [
           [
             'test/e2e/guide.test.ts',
@@ -609,7 +617,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Phase 2: persistence across restarts, cleanup, session endpoints',
-        where: ['src/store/redis', 'src/session/sweeper.ts', 'src/http/session-routes.ts'],
+        where: ['src/store/redis', 'src/session/cluster/sweeper.ts', 'src/http/sessions/session-routes.ts'],
         shownBy: [
           ['test/integration/chat.test.ts', 'resumes a session by its id after the server was restarted'],
           ['test/e2e/guide.test.ts', 'an id that expired while no instance was there starts afresh'],
@@ -617,7 +625,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Phase 3: analytics dashboard',
-        where: ['src/http/dashboard-routes.ts', 'src/http/dashboard'],
+        where: ['src/http/operations/dashboard-routes.ts', 'src/http/dashboard'],
         shownBy: [
           ['test/e2e/dashboard.test.ts', 'draws figures and charts, in a %s room'],
           [
@@ -628,7 +636,11 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Phase 3: export and download',
-        where: ['src/http/transcript-route.ts', 'src/http/fhir.ts', 'src/http/archive-routes.ts'],
+        where: [
+          'src/http/sessions/transcript-route.ts',
+          'src/http/archive/fhir.ts',
+          'src/http/archive/archive-routes.ts',
+        ],
         shownBy: [
           ['test/integration/transcript.test.ts', 'is FHIR R4'],
           ['test/integration/archive.test.ts', 'found, read, downloaded, exported'],
@@ -636,7 +648,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Phase 3: session search',
-        where: ['src/archive/search.ts', 'src/http/archive-routes.ts'],
+        where: ['src/archive/search/search.ts', 'src/http/archive/archive-routes.ts'],
         shownBy: [
           ['test/conformance/archive-search.ts', 'finds conversations in which all words occur'],
           ['test/integration/archive.test.ts', 'is paged by a cursor, each conversation on one page'],
@@ -644,7 +656,7 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'Phase 3: session sharing for consultations',
-        where: ['src/http/shares-routes.ts', 'machines/access.ts'],
+        where: ['src/http/sessions/share-routes.ts', 'machines/access.ts'],
         shownBy: [
           [
             'test/integration/shares.test.ts',
@@ -657,7 +669,7 @@ export const guide: readonly Section[] = [
         asks: 'Phase 3: audit logging, HIPAA compliance review',
         where: ['src/audit', 'docs/adr/0013-audit-log.md', 'docs/OPERATIONS.md'],
         shownBy: [
-          ['test/unit/audited.test.ts', 'knows of each route that tells of sessions or changes one'],
+          ['test/unit/http/audit.test.ts', 'knows of each route that tells of sessions or changes one'],
           ['test/integration/audit.test.ts', 'can be moved away while it is written'],
         ],
         note: 'A review is not software.',
@@ -684,7 +696,7 @@ export const guide: readonly Section[] = [
     rows: [
       {
         asks: 'Session manager and storage behind one interface: memory, Redis',
-        where: ['src/store/store.ts', 'src/store/sqlite/open.ts', 'src/store/redis/open.ts'],
+        where: ['src/store/contract.ts', 'src/store/sqlite/open.ts', 'src/store/redis/open.ts'],
         shownBy: [['test/conformance/store-suite.ts', 'describeFencing(() => fixture)']],
         note: 'One suite, run against each store.',
       },

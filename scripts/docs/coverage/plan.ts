@@ -6,7 +6,7 @@ export const plan: readonly Section[] = [
     rows: [
       {
         asks: '1. SessionRepository: CRUD, Redis data structures, TTL management',
-        where: ['src/store/store.ts', 'src/store/redis', 'src/store/sqlite'],
+        where: ['src/store/contract.ts', 'src/store/redis', 'src/store/sqlite'],
         shownBy: [
           [
             'test/conformance/store-fencing.ts',
@@ -18,17 +18,17 @@ export const plan: readonly Section[] = [
       },
       {
         asks: '2. Dependencies: Redis client configuration, injection, factory',
-        where: ['src/store/redis/connection.ts', 'src/service.ts', 'src/config.ts'],
+        where: ['src/store/redis/connection.ts', 'src/service.ts', 'src/config/config.ts'],
         shownBy: [
           ['test/conformance/store-redis-boot.test.ts', 'read addresses of one server and of a cluster'],
         ],
       },
       {
         asks: '3. Models: compatible with Redis, serialised, validated',
-        where: ['src/session/envelope.ts', 'machines/versions.ts'],
+        where: ['src/session/machine/snapshot.ts', 'machines/versions.ts'],
         shownBy: [
-          ['test/unit/envelope-golden.test.ts', 'there is a golden of every version in every state'],
-          ['test/unit/envelope.test.ts', 'names what is wrong with it, for whoever repairs it'],
+          ['test/unit/machine/snapshot-golden.test.ts', 'there is a golden of every version in every state'],
+          ['test/unit/machine/snapshot.test.ts', 'names what is wrong with it, for whoever repairs it'],
         ],
       },
     ],
@@ -38,7 +38,11 @@ export const plan: readonly Section[] = [
     rows: [
       {
         asks: '1. SessionService: uses the repository, handles errors of Redis, caches if needed',
-        where: ['src/session/directory.ts', 'src/session/actor.ts', 'src/session/write.ts'],
+        where: [
+          'src/session/router/session-router.ts',
+          'src/session/actor/session-actor.ts',
+          'src/session/actor/write.ts',
+        ],
         shownBy: [
           ['test/integration/output-gate.test.ts', 'takes the message when it is back without a restart'],
           ['test/integration/round-trips.test.ts', 'are exactly one per transition'],
@@ -47,7 +51,7 @@ export const plan: readonly Section[] = [
       },
       {
         asks: '2. Bridge manager: repository support, backward compatible, Redis storage',
-        where: ['src/transport/websocket.ts', 'src/http/join-turn.ts'],
+        where: ['src/transport/websocket.ts', 'src/http/turns/join-turn.ts'],
         shownBy: [
           [
             'test/integration/shared-session.test.ts',
@@ -58,7 +62,7 @@ export const plan: readonly Section[] = [
       },
       {
         asks: '3. Health: Redis connection monitoring',
-        where: ['src/http/operations.ts', 'src/analytics/population.ts'],
+        where: ['src/http/operations/operations-routes.ts', 'src/analytics/population.ts'],
         shownBy: [
           [
             'test/integration/operations.test.ts',
@@ -73,14 +77,17 @@ export const plan: readonly Section[] = [
         where: ['src/analytics/measured-store.ts', 'deploy/alerts.yml'],
         shownBy: [
           ['test/integration/metrics.test.ts', 'say how late a sleeping session was taken up'],
-          ['test/unit/metrics.test.ts', 'knows how late a sweep found a session'],
+          ['test/unit/analytics/metrics.test.ts', 'knows how late a sweep found a session'],
         ],
       },
       {
         asks: '3. Health: error reporting',
         where: ['src/telemetry/meters.ts', 'src/errors.ts'],
         shownBy: [
-          ['test/unit/metrics.test.ts', 'rejects as the store does, and counts the call that had no answer'],
+          [
+            'test/unit/analytics/metrics.test.ts',
+            'rejects as the store does, and counts the call that had no answer',
+          ],
           [
             'test/conformance/store-redis-faults.test.ts',
             'is reported without a word of what was to be written',
@@ -122,7 +129,7 @@ export const plan: readonly Section[] = [
       },
       {
         asks: '2. Feature flag: toggle for the Redis backend, gradual rollout',
-        where: ['src/store/rollout', 'src/config.ts'],
+        where: ['src/store/rollout', 'src/config/config.ts'],
         shownBy: [['test/fault/migrate-rollout.test.ts', 'at 30 %, then 0 %, then 100 %']],
       },
       {
@@ -150,8 +157,10 @@ export const plan: readonly Section[] = [
     rows: [
       {
         asks: '1. Configuration: Redis settings, environment variables',
-        where: ['src/config.ts', 'docs/CONFIGURATION.md'],
-        shownBy: [['test/unit/config.test.ts', 'names every variable that cannot be used, one line each']],
+        where: ['src/config/config.ts', 'docs/CONFIGURATION.md'],
+        shownBy: [
+          ['test/unit/config/config.test.ts', 'names every variable that cannot be used, one line each'],
+        ],
       },
       {
         asks: '1. Configuration: monitoring',
@@ -173,13 +182,13 @@ export const plan: readonly Section[] = [
       {
         asks: '2. Metrics: error rate',
         where: ['src/telemetry/meters.ts', 'src/telemetry/metrics.ts'],
-        shownBy: [['test/unit/metrics.test.ts', 'counts the call that had no answer']],
+        shownBy: [['test/unit/analytics/metrics.test.ts', 'counts the call that had no answer']],
       },
       {
         asks: '3. Documentation: API docs',
-        where: ['src/http/openapi.ts', 'src/http/asyncapi.ts', 'docs/HTTP.md', 'docs/PROTOCOL.md'],
+        where: ['src/http/core/openapi.ts', 'src/http/core/asyncapi.ts', 'docs/HTTP.md', 'docs/PROTOCOL.md'],
         shownBy: [
-          ['test/unit/openapi.test.ts', 'is valid OpenAPI 3.1'],
+          ['test/unit/http/openapi.test.ts', 'is valid OpenAPI 3.1'],
           ['test/integration/sessions.test.ts', 'serves the documents of itself'],
         ],
       },
@@ -188,7 +197,7 @@ export const plan: readonly Section[] = [
         where: ['docs/OPERATIONS.md', 'docker-compose.yml'],
         shownBy: [
           ['test/conformance/store-redis-boot.test.ts', 'refuses a Redis that evicts live sessions'],
-          ['test/unit/compose.test.ts', 'runs a PostgreSQL that all instances reach'],
+          ['test/unit/project/compose.test.ts', 'runs a PostgreSQL that all instances reach'],
         ],
         note: 'What the text requires of Redis is checked at start.',
       },
@@ -202,7 +211,7 @@ export const plan: readonly Section[] = [
         where: ['test/conformance', 'test/unit'],
         shownBy: [
           ['test/conformance/store-fencing.ts', 'answers a repeated commit and append like the first time'],
-          ['test/unit/errors.test.ts', 'holds exactly the codes that are promised'],
+          ['test/unit/config/errors.test.ts', 'holds exactly the codes that are promised'],
         ],
       },
       {

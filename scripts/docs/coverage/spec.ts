@@ -6,7 +6,7 @@ export const spec: readonly Section[] = [
     rows: [
       {
         asks: 'Store all WebSocket session data in Redis, for several instances',
-        where: ['src/store/redis/open.ts', 'src/store/redis/keys.ts', 'src/session/actor.ts'],
+        where: ['src/store/redis/open.ts', 'src/store/redis/keys.ts', 'src/session/actor/session-actor.ts'],
         shownBy: [
           [
             'test/integration/across-instances.test.ts',
@@ -17,19 +17,19 @@ export const spec: readonly Section[] = [
       },
       {
         asks: 'Session creation: a client connects → a record with a unique id and a TTL of 1 hour',
-        where: ['src/session/open-session.ts', 'src/store/redis/commit.lua', 'src/config.ts'],
+        where: ['src/session/actor/load.ts', 'src/store/redis/commands/commit.lua', 'src/config/config.ts'],
         shownBy: [
           [
             'test/integration/lifecycle.test.ts',
             'is opened under the id that the client names where that is unknown',
           ],
-          ['test/unit/config.test.ts', 'has a default for everything: the promised ones'],
+          ['test/unit/config/config.test.ts', 'has a default for everything: the promised ones'],
         ],
         note: 'The hour is SESSION_IDLE_MS, kept by the sweeper and not by a TTL of Redis, so that every end is said and archived (ADR 15).',
       },
       {
         asks: 'Session data persistence: data is updated → stored, with an updated TTL',
-        where: ['src/store/redis/commit.lua', 'src/store/redis/append.lua'],
+        where: ['src/store/redis/commands/commit.lua', 'src/store/redis/commands/append.lua'],
         shownBy: [
           ['test/conformance/store-log.ts', 'keeps a committed session without a time limit'],
           ['test/integration/lifecycle.test.ts', 'lives on when its client says so in time'],
@@ -37,7 +37,7 @@ export const spec: readonly Section[] = [
       },
       {
         asks: 'Session expiration: inactive for more than 1 hour → expires and is removed',
-        where: ['machines/session.ts', 'src/session/sweeper.ts', 'src/store/redis/sweep.lua'],
+        where: ['machines/session.ts', 'src/session/cluster/sweeper.ts', 'src/store/redis/commands/sweep.lua'],
         shownBy: [
           ['test/integration/lifecycle.test.ts', 'leaves nothing in Redis when it ends with nobody there'],
           ['test/fault/expiry.test.ts', 'ten thousand sessions that are due at one moment'],
@@ -50,12 +50,12 @@ export const spec: readonly Section[] = [
     rows: [
       {
         asks: 'Metadata storage: client_id, user_id, diagnosis_id, connected_at, last_activity_at',
-        where: ['machines/vocabulary.ts', 'src/http/session-description.ts'],
+        where: ['machines/vocabulary.ts', 'src/http/sessions/session-description.ts'],
         shownBy: [['test/integration/sessions.test.ts', 'is told of with every field of the protocol']],
       },
       {
         asks: 'Metadata retrieval: by session id, all of it, from Redis',
-        where: ['src/http/session-routes.ts', 'src/session/view.ts'],
+        where: ['src/http/sessions/session-routes.ts', 'src/session/router/session-view.ts'],
         shownBy: [
           ['test/integration/sessions.test.ts', 'is told of with every field of the protocol'],
           [
@@ -71,7 +71,7 @@ export const spec: readonly Section[] = [
     rows: [
       {
         asks: 'Cross-instance session access: reconnect to another instance → data is retrieved, the connection resumes',
-        where: ['src/delivery/greet.ts', 'src/delivery/subscription.ts'],
+        where: ['src/delivery/attach-client.ts', 'src/delivery/subscription.ts'],
         shownBy: [
           [
             'test/integration/across-instances.test.ts',
@@ -84,7 +84,7 @@ export const spec: readonly Section[] = [
         asks: 'Session lock for updates: several instances update at once → Redis locks prevent races',
         where: [
           'src/store/redis/lock.ts',
-          'src/store/redis/fence.lua',
+          'src/store/redis/commands/fence.lua',
           'docs/adr/0003-redlock-and-the-fence.md',
         ],
         shownBy: [
@@ -110,7 +110,7 @@ export const spec: readonly Section[] = [
       },
       {
         asks: 'Manual termination: logout or close → the session is deleted at once',
-        where: ['machines/session.ts', 'src/http/session-routes.ts'],
+        where: ['machines/session.ts', 'src/http/sessions/session-routes.ts'],
         shownBy: [
           [
             'test/integration/operations.test.ts',

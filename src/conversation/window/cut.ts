@@ -1,7 +1,7 @@
 /** Shortens a text in its middle, with a mark that reader and model can see: a silent cut reads as the whole. */
 import type { Message } from '../../generation/port.ts';
 import { clip } from '../clip.ts';
-import type { TokenCounter } from '../token-counter.ts';
+import type { TokenCounter } from '../tokens/token-counter.ts';
 
 /** Keeps `keptChars` characters, half from either end: a question often stands at one of them. */
 export function cutMiddle(text: string, keptChars: number): string {

@@ -2,10 +2,10 @@
  * What is in every prompt: the system message and the current question. Where even they do not fit, this is the
  * order in which they give way: the summary goes, the patient block is cut, a huge prompt is cut, the question is cut.
  */
-import type { PatientPicture } from '../patient.ts';
-import { formatPatient } from '../patient-text.ts';
+import type { PatientPicture } from '../patient/patient.ts';
+import { formatPatient } from '../patient/patient-text.ts';
 import { summaryBlock } from '../summary.ts';
-import type { TokenCounter } from '../token-counter.ts';
+import type { TokenCounter } from '../tokens/token-counter.ts';
 import { cutToFit } from './cut.ts';
 
 export interface FrameInput {

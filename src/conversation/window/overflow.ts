@@ -7,7 +7,7 @@
  * it is in between.
  */
 import { type SummaryCall, summaryCall } from '../summary.ts';
-import { estimateMessage } from '../token-counter.ts';
+import { estimateMessage } from '../tokens/token-counter.ts';
 import { ownMessages, type PastTurn } from './turns.ts';
 
 export interface Overflow {

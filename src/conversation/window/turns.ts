@@ -1,6 +1,6 @@
 /** The transcript as turns, and turns as messages. A turn enters whole or not at all. */
 import type { Message } from '../../generation/port.ts';
-import type { TranscriptEntry } from '../../store/store.ts';
+import type { TranscriptEntry } from '../../store/contract.ts';
 
 export interface PastTurn {
   readonly id: string;

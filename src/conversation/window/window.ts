@@ -9,10 +9,10 @@
  * Read next: rank.ts (who has a claim), fill.ts (who gets in), frame.ts (what is in anyway).
  */
 import type { Message } from '../../generation/port.ts';
-import type { PatientPicture } from '../patient.ts';
+import type { PatientPicture } from '../patient/patient.ts';
 import type { Summary } from '../port.ts';
 import type { SummaryCall } from '../summary.ts';
-import type { TokenCounter } from '../token-counter.ts';
+import type { TokenCounter } from '../tokens/token-counter.ts';
 import { cutToFit } from './cut.ts';
 import { fill, likely } from './fill.ts';
 import { type Frame, fitFrame } from './frame.ts';

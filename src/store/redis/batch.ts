@@ -14,7 +14,7 @@
  */
 import { setImmediate } from 'node:timers';
 import { type Cluster, Command, type Redis } from 'ioredis';
-import { startTimer } from '../../timers.ts';
+import { startTimer } from '../../clock.ts';
 import { storeError, storeFailure } from './failure.ts';
 import type { Script } from './scripts.ts';
 

@@ -13,7 +13,7 @@
  * RESP2 on purpose: our scripts answer with integers, strings and arrays only, and proxies that don't know HELLO exist.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { startTimer } from '../../timers.ts';
+import { startTimer } from '../../clock.ts';
 import type { Address } from './address.ts';
 import { isDenied, storeError, storeFailure } from './failure.ts';
 

@@ -3,8 +3,9 @@
  * where those had too little, each time in one write: a bucket is asked at most once, so a page costs at most one
  * script call per bucket, and mostly a handful, however many sessions there are.
  */
+
+import { BUCKETS, type ListQuery, type SessionIndex, type SessionPage } from '../contract.ts';
 import { type CursorPart, readCursor, strangeCursor, writeCursor } from '../cursor.ts';
-import { BUCKETS, type ListQuery, type SessionIndex, type SessionPage } from '../store.ts';
 import type { Batch } from './batch.ts';
 import { bucketKeys } from './keys.ts';
 import { integer, list, text, texts } from './replies.ts';

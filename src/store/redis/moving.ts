@@ -3,7 +3,6 @@
  * the session under a lock until the last call puts everything in place at once.
  */
 import { randomUUID } from 'node:crypto';
-import { assertContinues } from '../frames.ts';
 import type {
   ImportMode,
   ImportOutcome,
@@ -12,7 +11,8 @@ import type {
   StoredFrame,
   StoreOptions,
   TranscriptRecord,
-} from '../store.ts';
+} from '../contract.ts';
+import { assertContinues } from '../log.ts';
 import type { Argument, Batch } from './batch.ts';
 import { storeError } from './failure.ts';
 import { sessionKeys } from './keys.ts';

@@ -3,8 +3,8 @@
  * `*.lua` (the rules) → `replies.ts`. Hints come back on a connection of their own: `subscriber.ts`.
  */
 
-import { sharedScrub } from '../scrubbing.ts';
-import type { Store, StoreHealth, StoreOptions } from '../store.ts';
+import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
+import { sharedScrub } from '../purge.ts';
 import { transcriptOf } from '../transcript.ts';
 import { parseAddress } from './address.ts';
 import { createBatch } from './batch.ts';
@@ -16,9 +16,9 @@ import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.
 import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession } from './moving.ts';
+import { scrub } from './purge.ts';
 import { logPage, record, swept, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
-import { scrub } from './scrub.ts';
 import { createSubscriber } from './subscriber.ts';
 import { createWrites } from './writes.ts';
 

@@ -1,5 +1,5 @@
 /** The scripts' replies, read strictly: what a script does not promise is a bug and is said, not guessed at. */
-import type { LogPage, SessionRecord, StoredFrame, Swept } from '../store.ts';
+import type { LogPage, SessionRecord, StoredFrame, Swept } from '../contract.ts';
 import { storeError } from './failure.ts';
 
 function unexpected(reply: unknown): Error {

@@ -1,4 +1,4 @@
-/** The Lua scripts, read once at start from the files beside this one. */
+/** The Lua scripts, read once at start from the files in commands/. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
@@ -8,7 +8,7 @@ export interface Script {
 }
 
 function source(name: string): string {
-  return readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`./commands/${name}.lua`, import.meta.url), 'utf8');
 }
 
 function load(name: string): Script {
@@ -36,6 +36,6 @@ export const scripts = {
   stage: load('stage'),
   import: load('import'),
   heartbeat: load('heartbeat'),
-  farewell: load('farewell'),
+  deregister: load('deregister'),
   probe: load('probe'),
 } as const;

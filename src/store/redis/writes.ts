@@ -2,8 +2,7 @@
  * Everything that changes a session, one script call each (a claim takes two round trips: the lock, then the
  * session). The rules are in the scripts; here is only what goes in and what the answers mean.
  */
-import { assertContinues, logMaxAfter } from '../frames.ts';
-import { RECAP_FRAMES } from '../recap.ts';
+
 import {
   type Append,
   type AppendOutcome,
@@ -18,7 +17,9 @@ import {
   type StoredFrame,
   type StoreOptions,
   UNCOMMITTED_LEASES,
-} from '../store.ts';
+} from '../contract.ts';
+import { assertContinues, logMaxAfter } from '../log.ts';
+import { RECAP_FRAMES } from '../tail.ts';
 import type { Argument, Batch } from './batch.ts';
 import { type SessionKeys, sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';

@@ -1,5 +1,5 @@
 /** What is asked of both stores of a roll-out at once. One that is away must not take the other with it. */
-import type { Store, StoreHealth, Swept } from '../store.ts';
+import type { Store, StoreHealth, Swept } from '../contract.ts';
 
 export type Both = readonly [old: Store, newer: Store];
 

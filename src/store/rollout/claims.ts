@@ -9,8 +9,8 @@
  *  O3  A fence says in its token which store it is of, and by which guard it was made: nothing else has to be known.
  */
 
-import type { ClaimOutcome, Commit, Fence, Store } from '../store.ts';
-import type { Place, Whereabouts } from './whereabouts.ts';
+import type { ClaimOutcome, Commit, Fence, Store } from '../contract.ts';
+import type { Place, Whereabouts } from './store-location.ts';
 
 type Claims = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release'>;
 

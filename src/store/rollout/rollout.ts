@@ -3,11 +3,11 @@
  * new store, every session stays where it was made. Read next: `claims.ts`, which keeps a session out of both.
  */
 import { crc32 } from 'node:zlib';
+import type { Store } from '../contract.ts';
 import { readCursor, strangeCursor, writeCursor } from '../cursor.ts';
-import type { Store } from '../store.ts';
 import { health, heartbeat, onBoth, sweep } from './both.ts';
 import { rolloutClaims } from './claims.ts';
-import { createWhereabouts } from './whereabouts.ts';
+import { createWhereabouts } from './store-location.ts';
 
 export interface RolloutOptions {
   readonly old: Store;

@@ -7,8 +7,8 @@
  *      read, every other way rejects. Nothing is written over it.
  *  L2  A hint is only a hint: one that cannot be opened says that the session moved on, and the log tells the rest.
  */
-import type { Hint, Store } from '../store.ts';
-import type { Words } from './words.ts';
+import type { Hint, Store } from '../contract.ts';
+import type { Words } from './record-cipher.ts';
 
 export function sealedStore(store: Store, words: Words): Store {
   function openedHint(hint: Hint): Hint {

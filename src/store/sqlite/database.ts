@@ -11,15 +11,15 @@
  */
 import path from 'node:path';
 import Database from 'libsql';
-import { type FileHealth, watchFile } from '../../embedded/file-health.ts';
-import { folderFailure, makeFolder } from '../../embedded/folder.ts';
-import { sleep } from '../../timers.ts';
-import { sharedScrub } from '../scrubbing.ts';
+import { sleep } from '../../clock.ts';
+import { type FileHealth, watchFile } from '../embedded/file-health.ts';
+import { folderFailure, makeFolder } from '../embedded/folder.ts';
+import { sharedScrub } from '../purge.ts';
 import { isBusy, storeFailure } from './failure.ts';
 import { type Group, groupCommit } from './group.ts';
 import { createHints, type Hints } from './hints.ts';
-import { migrate } from './schema.ts';
-import { scrubFile } from './scrub.ts';
+import { migrate } from './migrations.ts';
+import { scrubFile } from './purge.ts';
 import { prepare, type Sql } from './sql.ts';
 
 export interface Shared {

@@ -11,7 +11,7 @@
  */
 import { setImmediate } from 'node:timers';
 import type Database from 'libsql';
-import { startTimer, type Timer } from '../../timers.ts';
+import { startTimer, type Timer } from '../../clock.ts';
 import { isBusy, isReadOnly, storeClosed, storeFailure } from './failure.ts';
 
 /** Registers what shall happen once the transaction stands; forgotten if it does not. */

@@ -3,7 +3,7 @@
  * Nothing here is stored. Listeners are called in a turn of their own, so that one that throws cannot break the
  * transaction that woke it.
  */
-import type { Hint } from '../store.ts';
+import type { Hint } from '../contract.ts';
 
 export interface Ear {
   readonly watched: Set<string>;

@@ -1,6 +1,7 @@
 /** Sessions in the order in which they were made, then by id; and how many are in which state. */
+
+import type { ListQuery, SessionPage } from '../contract.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
-import type { ListQuery, SessionPage } from '../store.ts';
 import type { Sql } from './sql.ts';
 
 type Start = readonly [createdAt: number, id: string];

@@ -2,8 +2,9 @@
  * The embedded store: durable, one process, no server to install. Read next: `writes.ts` for the rules, `group.ts`
  * for how the operations of one event-loop turn become one transaction.
  */
-import { assertContinues } from '../frames.ts';
-import type { Store, StoreHealth, StoreOptions } from '../store.ts';
+
+import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
+import { assertContinues } from '../log.ts';
 import { transcriptOf } from '../transcript.ts';
 import { openDatabaseSoon } from './database.ts';
 import { storeClosed, storeFailure } from './failure.ts';

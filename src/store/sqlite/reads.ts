@@ -1,5 +1,5 @@
 /** What is read of a session, as plain functions to be run inside a transaction. */
-import type { LogPage, SessionRecord, StoredFrame } from '../store.ts';
+import type { LogPage, SessionRecord, StoredFrame } from '../contract.ts';
 import type { FrameRow, SessionRow, Sql } from './sql.ts';
 
 export function recordOf(sql: Sql, row: SessionRow): SessionRecord {

@@ -1,6 +1,6 @@
 /** Every statement of the embedded store, prepared once. The only file with SQL in it besides `schema.ts`. */
 import type Database from 'libsql';
-import { CHILD_TABLES } from './schema.ts';
+import { CHILD_TABLES } from './migrations.ts';
 
 /** A session's row without its snapshot, which most operations have no need to copy. */
 export interface SessionRow {

@@ -1,5 +1,5 @@
 /** The deadline index: which sessions of a bucket are due and have no owner. */
-import type { Swept } from '../store.ts';
+import type { Swept } from '../contract.ts';
 import { type Desk, isHeld } from './writes.ts';
 
 const ABANDONED_PER_SWEEP = 100;

@@ -10,8 +10,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { bucketOf } from '../bucket.ts';
-import { logMaxAfter } from '../frames.ts';
-import { RECAP_FRAMES, recapOf } from '../recap.ts';
 import {
   type Append,
   type AppendOutcome,
@@ -25,7 +23,9 @@ import {
   type RenewOutcome,
   type StoreOptions,
   UNCOMMITTED_LEASES,
-} from '../store.ts';
+} from '../contract.ts';
+import { logMaxAfter } from '../log.ts';
+import { RECAP_FRAMES, recapOf } from '../tail.ts';
 import type { AfterCommit } from './group.ts';
 import type { Hints } from './hints.ts';
 import { frameOf, recordOf } from './reads.ts';

@@ -1,0 +1,144 @@
+/**
+ * The archive in PostgreSQL, shared by all instances.
+ *
+ *  P1  No statistics are kept of columns that tell of a person: ANALYZE would copy values of theirs into pg_statistic,
+ *      where no deletion finds them.
+ *  P2  Deleted rows keep their bytes until the table is rewritten; a plain VACUUM only frees their room. A rewrite
+ *      takes along what an older transaction may still see, so a scrub waits for those first.
+ *
+ * The write-ahead log keeps its own history (docs/adr/0008).
+ */
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import { sleep } from '../../clock.ts';
+import type { OpenDatabase, Spelling } from './engine.ts';
+import { notScrubbed } from './failure.ts';
+import type { Tables } from './tables.ts';
+
+const CONNECTIONS_MAX = 8;
+const CONNECT_WITHIN_MS = 5_000;
+const CLOSE_WITHIN_MS = 1_000;
+const OLDER_END_WITHIN_MS = 10_000;
+const TURN_WITHIN_MS = 600_000;
+const POLL_MS = 50;
+const IDLE_WITHIN_MS = 10_000;
+/** The key of an advisory lock: any number that nobody else uses. */
+const TURN = 5_317_008;
+
+const PERSONAL = {
+  archived_sessions: [
+    'session_id',
+    'client_id',
+    'user_id',
+    'diagnosis_id',
+    'patient',
+    'second_question',
+    'words',
+    'word_vector',
+  ],
+  archived_lines: ['author', 'content', 'turn_id'],
+  archived_turns: ['turn_id'],
+} as const;
+
+const SPELLING: Spelling = {
+  whole: 'bigint',
+  fullText: [
+    // Not to_tsvector: the words come finished (`words.ts`), and its parser would take some for paths or numbers.
+    `ALTER TABLE archived_sessions ADD COLUMN word_vector tsvector
+      GENERATED ALWAYS AS (array_to_tsvector(string_to_array(words, ' '))) STORED`,
+    'CREATE INDEX archived_sessions_words ON archived_sessions USING gin (word_vector)',
+    ...Object.entries(PERSONAL).flatMap(([table, columns]) =>
+      columns.map((column) => `ALTER TABLE ${table} ALTER COLUMN ${column} SET STATISTICS 0`),
+    ),
+  ],
+  matching: (sets) => {
+    const any = sets.map((words) => `(${words.map((word) => `'${word}'`).join(' & ')})`).join(' | ');
+    return { kind: 'filtered', where: sql<boolean>`s.word_vector @@ ${any}::tsquery` };
+  },
+};
+
+/** bigint and numeric arrive as text; none of ours exceeds 2^53. */
+const NUMBERS: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
+
+export function openPostgres(databaseUrl: string): OpenDatabase {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: CONNECTIONS_MAX,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    application_name: 'rehydra-archive',
+    types: {
+      getTypeParser: (id, format) => (NUMBERS.has(id) ? Number : pg.types.getTypeParser(id, format)),
+    },
+  });
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on('error', () => {});
+  // The same for one that breaks between two statements: who said the first is told when it says the second.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return {
+    kind: 'postgres',
+    db,
+    spelling: SPELLING,
+    async keepErasuresOut(tx) {
+      // A process that is frozen with the lock would hold up every erasure until it goes on.
+      await sql`SET LOCAL idle_in_transaction_session_timeout = ${sql.lit(IDLE_WITHIN_MS)}`.execute(tx);
+      await sql`LOCK TABLE archive_erased IN SHARE MODE`.execute(tx);
+    },
+    scrub: () =>
+      db.connection().execute(async (connection) => {
+        await takeTurn(connection);
+        try {
+          await olderTransactionsEnd(connection);
+          await sql`VACUUM (FULL) archived_sessions, archived_lines, archived_turns`.execute(connection);
+        } finally {
+          await sql`SELECT pg_advisory_unlock(${TURN})`.execute(connection);
+        }
+      }),
+    migrated() {},
+    failed() {},
+    async trouble() {
+      // A standby, or a server whose operator stopped writes because its disk is full.
+      const { rows } = await sql<{ read_only: string }>`SELECT current_setting('transaction_read_only')
+        AS read_only FROM (SELECT n FROM archived_sessions LIMIT 1) AS one RIGHT JOIN (SELECT 1) AS always ON true`.execute(
+        db,
+      );
+      return rows[0]?.read_only === 'on' ? 'PostgreSQL is read-only' : null;
+    },
+    async tidy() {
+      await sql`VACUUM archived_sessions, archived_lines, archived_turns`.execute(db);
+    },
+    // Connections that hang would be waited for.
+    close: () => Promise.race([db.destroy(), sleep(CLOSE_WITHIN_MS)]),
+  };
+}
+
+/** One scrub at a time. Asked again and again, because who waits inside a statement is an older transaction itself. */
+async function takeTurn(db: Kysely<Tables>): Promise<void> {
+  const deadlineMs = performance.now() + TURN_WITHIN_MS;
+  for (;;) {
+    const { rows } = await sql<{ mine: boolean }>`SELECT pg_try_advisory_lock(${TURN}) AS mine`.execute(db);
+    if (rows[0]?.mine === true) return;
+    if (performance.now() > deadlineMs) throw notScrubbed('another instance is at it');
+    await sleep(POLL_MS);
+  }
+}
+
+async function olderTransactionsEnd(db: Kysely<Tables>): Promise<void> {
+  const { rows } = await sql<{
+    next: string;
+  }>`SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next`.execute(db);
+  const next = rows[0]?.next ?? '0';
+  const deadlineMs = performance.now() + OLDER_END_WITHIN_MS;
+  for (;;) {
+    const older = await sql<{
+      pid: number;
+    }>`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+      AND pid <> pg_backend_pid() AND age(backend_xmin) > age(${next}::xid8::xid)`.execute(db);
+    if (older.rows.length === 0) return;
+    if (performance.now() > deadlineMs) {
+      const pids = older.rows.map(({ pid }) => pid).join(', ');
+      throw notScrubbed(`older transactions can still see them (pid ${pids})`);
+    }
+    await sleep(POLL_MS);
+  }
+}

@@ -1,0 +1,29 @@
+/** The places of a conversation in which the words of a search stand, as one line of plain text. */
+import { runsOf, wordsOf } from './search-words.ts';
+
+const AROUND_CHARS = 50;
+const PIECES_MAX = 6;
+
+export function snippetOf(contents: readonly string[], words: readonly string[]): string {
+  const missing = new Set(words);
+  const pieces: string[] = [];
+  for (const content of contents) {
+    for (const { run, index } of runsOf(content)) {
+      if (missing.size === 0 || pieces.length === PIECES_MAX) return pieces.join(' … ');
+      if (!wordsOf(run).some((word) => missing.has(word))) continue;
+      const piece = cut(content, index, index + run.length);
+      pieces.push(piece);
+      for (const word of wordsOf(piece)) missing.delete(word);
+    }
+  }
+  return pieces.join(' … ');
+}
+
+/** Some text around a place, ending between words and never within one character. */
+function cut(content: string, start: number, end: number): string {
+  const before = content.slice(Math.max(0, start - AROUND_CHARS), start);
+  const after = content.slice(end, end + AROUND_CHARS);
+  const head = start > AROUND_CHARS ? before.slice(before.search(/\s|$/)) : before;
+  const tail = end + AROUND_CHARS < content.length ? after.slice(0, after.search(/\s\S*$/) + 1) : after;
+  return `${head}${content.slice(start, end)}${tail}`.replace(/\s+/g, ' ').trim();
+}

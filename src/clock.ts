@@ -1,0 +1,106 @@
+/**
+ * Clock gives a session the date, a duration's start and a timer; a simulation passes its own.
+ *
+ * An operator may set the wall clock back or forward. A difference of two dates is therefore no duration: text would
+ * wait an hour to be stored, and a lease would lapse. `monotonicMs` measures durations; dates are for what is stored
+ * or sent to another process.
+ *
+ * Node counts a timer's milliseconds in 31 bits and fires a longer timer immediately: a limit of 30 days would end
+ * every turn on its first tick. Every file under src/ takes its timers from here.
+ *
+ *  TIMER-1  A timer fires once its whole duration has passed, never earlier, even where it takes several of Node's.
+ *  TIMER-2  A cancelled timer does not fire.
+ */
+
+export interface Clock {
+  /** The date, in ms since the epoch. */
+  now(): number;
+  /** Ms since a moment of this process's own; it never goes back. */
+  monotonicMs(): number;
+  /** Runs `task` once after `delayMs`; the returned function takes it back. */
+  after(delayMs: number, task: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, task) => startTimer(Math.max(0, delayMs), task).cancel,
+};
+
+/** The longest duration that Node itself can wait for: about 24.8 days. */
+export const LONGEST_NODE_TIMER_MS = 2 ** 31 - 1;
+
+export interface Timer {
+  cancel(): void;
+  /** Waits for the whole duration once more, counted from now. */
+  restart(): void;
+}
+
+export interface TimerOptions {
+  /** A background timer does not keep the process alive. */
+  readonly background?: boolean;
+}
+
+export function startTimer(durationMs: number, task: () => void, options: TimerOptions = {}): Timer {
+  let leftMs = 0;
+  let timer: NodeJS.Timeout;
+  const arm = (ms: number): void => {
+    const stepMs = Math.min(ms, LONGEST_NODE_TIMER_MS);
+    leftMs = ms - stepMs;
+    timer = setTimeout(elapsed, stepMs);
+    if (options.background === true) timer.unref();
+  };
+  const elapsed = (): void => {
+    if (leftMs > 0)
+      arm(leftMs); // TIMER-1
+    else task();
+  };
+  arm(durationMs);
+  return {
+    cancel: () => clearTimeout(timer),
+    restart() {
+      // The watchdog restarts a timer for each token: refresh() allocates nothing.
+      if (durationMs <= LONGEST_NODE_TIMER_MS) return void timer.refresh();
+      clearTimeout(timer);
+      arm(durationMs);
+    },
+  };
+}
+
+/** Runs `task` every `everyMs` until it is cancelled; the first time after `everyMs`. */
+export function startInterval(everyMs: number, task: () => void, options: TimerOptions = {}): Timer {
+  const timer = startTimer(
+    everyMs,
+    () => {
+      timer.restart();
+      task();
+    },
+    options,
+  );
+  return timer;
+}
+
+/** Rejects with the signal's reason once the signal aborts. */
+export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = startTimer(durationMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** Aborts after `durationMs`, as AbortSignal.timeout does for durations that Node can wait for. */
+export function timeoutSignal(durationMs: number): AbortSignal {
+  if (durationMs <= LONGEST_NODE_TIMER_MS) return AbortSignal.timeout(durationMs);
+  const controller = new AbortController();
+  const expire = (): void => controller.abort(new DOMException('The operation timed out.', 'TimeoutError'));
+  startTimer(durationMs, expire, { background: true });
+  return controller.signal;
+}

@@ -1,0 +1,111 @@
+/**
+ * From what the client library throws to a failure that a session can act on.
+ *
+ * The message is always one of ours: an upstream's sentence may quote the prompt, which is a patient's.
+ * Retryable means "the same request can succeed elsewhere or later"; a refusal of its content is not.
+ */
+import { APIConnectionError, APIError } from 'openai';
+import type { GenerationFailureCode } from '../port.ts';
+import { isContextLengthError } from './context-length.ts';
+import { BodyError, type BodyProblem } from './event-stream.ts';
+import { refusalOfResponse, type UpstreamRefusal } from './refusal.ts';
+
+export interface Failure {
+  readonly code: GenerationFailureCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** The server's own words and numbers, for decisions inside this room: they may quote a patient. */
+  readonly refusal?: UpstreamRefusal;
+}
+
+const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code' | 'refusal'>>> = {
+  first_token_timeout: { retryable: true, message: 'The model did not begin to answer in time.' },
+  inter_token_timeout: { retryable: true, message: 'The model fell silent in the middle of its answer.' },
+  total_timeout: { retryable: true, message: 'The model did not finish in time.' },
+  upstream_truncated: {
+    retryable: true,
+    message: 'The connection to the model ended before its answer did.',
+  },
+  upstream_aborted: { retryable: true, message: 'The model server gave this answer up.' },
+  upstream_error: { retryable: true, message: 'The model server failed.' },
+  upstream_unavailable: { retryable: true, message: 'The model server cannot take requests now.' },
+  upstream_rejected: { retryable: false, message: 'The model server did not accept the request.' },
+  upstream_empty: { retryable: true, message: 'The model ended its answer without a word.' },
+  upstream_incompatible: {
+    retryable: false,
+    message: 'The address of the model server does not answer like one.',
+  },
+  content_filtered: { retryable: false, message: 'The model server withheld the answer as unsafe.' },
+  context_length_exceeded: {
+    retryable: false,
+    message: 'The conversation is longer than the model can read.',
+  },
+  model_not_found: { retryable: false, message: 'The model server does not have this model.' },
+  upstream_unauthorized: { retryable: false, message: 'The model server does not accept our credentials.' },
+};
+
+/** Every code with which a generation can fail. */
+export const FAILURE_CODES = Object.keys(FAILURES) as readonly GenerationFailureCode[];
+
+export function failure(code: GenerationFailureCode): Failure {
+  return { code, ...FAILURES[code] };
+}
+
+/** An end that was announced, but for a reason we know nothing about; asking again would likely end the same. */
+export function unknownFinish(): Failure {
+  return { code: 'upstream_error', message: 'The model ended for an unknown reason.', retryable: false };
+}
+
+export type Phase = 'before-stream' | 'in-stream';
+
+const BODY_FAILURES: Readonly<Record<BodyProblem, GenerationFailureCode>> = {
+  malformed: 'upstream_error',
+  truncated: 'upstream_truncated',
+  'not-an-answer': 'upstream_incompatible',
+};
+
+export function classify(error: unknown, phase: Phase): Failure {
+  if (error instanceof APIConnectionError) return failure('upstream_unavailable');
+  if (error instanceof APIError && error.status !== undefined) return classifyRefusal(refusalOf(error));
+  if (error instanceof BodyError) return failure(BODY_FAILURES[error.problem]);
+  // undici: TypeError "terminated" with cause UND_ERR_SOCKET when the peer resets the connection.
+  if (error instanceof TypeError && phase === 'in-stream') return failure('upstream_truncated');
+  return failure('upstream_error');
+}
+
+export function classifyRefusal(refusal: UpstreamRefusal): Failure {
+  return { ...failure(codeOf(refusal)), refusal };
+}
+
+/** upstream.ts hands the whole body over in place of the `error` member, all that the client library would keep. */
+function refusalOf(error: InstanceType<typeof APIError<number, Headers>>): UpstreamRefusal {
+  const whole: unknown = error.error;
+  const body = typeof whole === 'string' ? whole : error.message;
+  return refusalOfResponse(error.status, body, error.headers);
+}
+
+function codeOf(refusal: UpstreamRefusal): GenerationFailureCode {
+  const { status, names } = refusal;
+  if (isContextLengthError(refusal)) return 'context_length_exceeded';
+  if (names.includes('content_filter')) return 'content_filtered'; // Azure refuses a prompt so
+  if (status === null) return 'upstream_error';
+  if (status === 401 || status === 403) return 'upstream_unauthorized';
+  const refusesModel = (status === 400 || status === 404 || status === 422) && isAboutModel(refusal);
+  if (refusesModel) return 'model_not_found';
+  if (status === 408 || status === 409 || status === 425 || status === 429) return 'upstream_unavailable';
+  if (status === 502 || status === 503 || status === 504) return 'upstream_unavailable';
+  if (status === 501) return 'upstream_rejected';
+  return status >= 500 ? 'upstream_error' : 'upstream_rejected';
+}
+
+/** A refusal of something else may quote the conversation: with 400 only how the words begin counts. */
+function isAboutModel({ status, param, names, message }: UpstreamRefusal): boolean {
+  if (names.includes('model_not_found')) return true;
+  if (status === 404)
+    return param === 'model' || /\bmodel\b.*\b(?:does not exist|not found)\b/i.test(message);
+  const missing =
+    /^(?:the )?(?:requested )?model\b[\s:]*[`'"]?[^\s`'"]*[`'"]?\s+(?:(?:does )?not exist|(?:was )?not found|is unknown)\b/i;
+  return (
+    missing.test(message) || /^(?:unknown model|invalid model name)\b|^server is pinned to\b/i.test(message)
+  );
+}

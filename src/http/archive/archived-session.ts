@@ -1,0 +1,93 @@
+/** A session that ended, as HTTP tells of it. */
+import { z } from 'zod';
+import type { ArchivedHead, ArchivedSession } from '../../archive/archive.ts';
+import { simulatedSchema } from '../../protocol/server-frames.ts';
+
+const at = z.int().describe('ms since the epoch');
+const name = z.string().nullable();
+
+const headShape = {
+  session_id: z.string(),
+  created_at: at.describe('with the id it names one life: an id may be used again'),
+  ended_at: at,
+  end_reason: z.enum(['idle', 'absolute', 'closed', 'admin']),
+  client_id: name,
+  user_id: name,
+  diagnosis_id: name,
+  conversation_count: z.int(),
+};
+
+export const archivedPageSchema = z
+  .strictObject({
+    count: z.int().describe('on this page'),
+    sessions: z.array(
+      z.strictObject({ ...headShape, snippet: name.describe('where the words stand, as plain text') }),
+    ),
+    cursor: z.string().nullable().describe('where the next page begins; null: this is the last'),
+  })
+  .meta({ id: 'ArchivePage' });
+
+export const archivedSchema = z
+  .strictObject({
+    ...headShape,
+    patient: z.record(z.string(), z.unknown()),
+    transcript: z.array(
+      z.strictObject({
+        role: z.enum(['user', 'assistant']),
+        author: name,
+        content: z.string(),
+        turn_id: z.string(),
+        at,
+        simulated: simulatedSchema.optional(),
+      }),
+    ),
+    turns: z.array(
+      z.strictObject({
+        turn_id: z.string(),
+        started_at: at,
+        outcome: z.enum(['completed', 'failed', 'cancelled']),
+        prompt_tokens: z.int(),
+        completion_tokens: z.int(),
+        first_token_ms: z.number().nullable(),
+        total_ms: z.number().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'ArchivedSession' });
+
+export function archivedHead(head: ArchivedHead) {
+  return {
+    session_id: head.sessionId,
+    created_at: head.createdAt,
+    ended_at: head.endedAt,
+    end_reason: head.endReason,
+    client_id: head.clientId,
+    user_id: head.userId,
+    diagnosis_id: head.diagnosisId,
+    conversation_count: head.turnCount,
+  };
+}
+
+export function archivedWhole(session: ArchivedSession): z.infer<typeof archivedSchema> {
+  return {
+    ...archivedHead(session),
+    patient: session.patient,
+    transcript: session.lines.map(({ role, author, content, turnId, at, simulated }) => ({
+      role,
+      author,
+      content,
+      turn_id: turnId,
+      at,
+      ...(simulated === true ? { simulated } : {}),
+    })),
+    turns: session.turns.map((turn) => ({
+      turn_id: turn.turnId,
+      started_at: turn.startedAt,
+      outcome: turn.outcome,
+      prompt_tokens: turn.promptTokens,
+      completion_tokens: turn.completionTokens,
+      first_token_ms: turn.firstTokenMs,
+      total_ms: turn.totalMs,
+    })),
+  };
+}

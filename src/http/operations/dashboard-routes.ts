@@ -1,0 +1,57 @@
+/**
+ * `GET /dashboard`: a page with charts over `/api/analytics`. Everything that it loads comes from here, and its policy
+ * forbids everything else: the words of users that it shows could do nothing even if they became markup.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { z } from 'zod';
+import type { HttpAnswer, Route } from '../core/router.ts';
+
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-cache',
+};
+const HTML = 'text/html; charset=utf-8';
+const STYLE = 'text/css; charset=utf-8';
+const SCRIPT = 'text/javascript; charset=utf-8';
+
+const ours = (name: string) => new URL(`./dashboard/${name}`, import.meta.url);
+
+export function dashboardRoutes(): readonly Route[] {
+  const page = fileRoute('/dashboard', HTML, ours('dashboard.html'));
+  return [
+    { ...page, describe: { name: 'getDashboard', summary: 'The same as a page with charts', answers: PAGE } },
+    fileRoute('/dashboard/dashboard.css', STYLE, ours('dashboard.css')),
+    fileRoute('/dashboard/dashboard.js', SCRIPT, ours('dashboard.js')),
+    fileRoute('/dashboard/icon.svg', 'image/svg+xml', ours('icon.svg')),
+    fileRoute('/dashboard/chart.js', SCRIPT, chartLibrary()),
+  ];
+}
+
+const PAGE = { 200: { says: 'The page.', content: { 'text/html': z.string() } } };
+
+function fileRoute(route: string, type: string, file: URL | string): Route {
+  let answer: HttpAnswer | null = null;
+  return {
+    method: 'GET',
+    path: route,
+    answer() {
+      answer ??= {
+        status: 200,
+        headers: { ...HEADERS, 'content-type': type },
+        body: readFileSync(file, 'utf8'),
+      };
+      return answer;
+    },
+  };
+}
+
+/** The build for browsers, which the package does not name, beside the one that it does. */
+function chartLibrary(): string {
+  const main = createRequire(import.meta.url).resolve('chart.js');
+  return path.join(path.dirname(main), 'chart.umd.min.js');
+}

@@ -1,0 +1,146 @@
+/**
+ * The sweeper finds sessions that are due and homeless, and wakes them here: deadlines of sleeping sessions, turns
+ * whose owner died, input that nobody came for. It only finds; what happens then is decided under the session's fence,
+ * so two sweepers on one bucket do no harm.
+ *
+ *  W1  Every bucket is looked after by the first two living instances of its ranking, so that one death leaves no
+ *      bucket alone until the death is noticed.
+ *  W2  A bucket is looked at when the time has come that its last look named, and at least once per `pollMs` for what
+ *      changed since. One timer stands for all of them; the calls of one round leave in one write, and rounds keep
+ *      `ROUND_MS` apart, so that many busy sessions cost no more than that.
+ *  W3  A bucket is looked at again only when what it showed was woken: a slow store is not asked for more meanwhile.
+ */
+import { crc32 } from 'node:zlib';
+import type { Clock } from '../../clock.ts';
+import { BUCKETS, type Store } from '../../store/contract.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { Members } from './membership.ts';
+
+export interface SweeperOptions {
+  readonly instance: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly members: Members;
+  readonly leaseMs: number;
+  /** A bucket is looked at this often even where nothing is known to be due. */
+  readonly pollMs: number;
+  readonly wake: (sessionId: string) => Promise<void>;
+}
+
+const LOOKERS = 2;
+/**
+ * Due sessions taken from one bucket at a time. All buckets are at it at once: with more, ten thousand sessions that
+ * are due together would keep each other's writes waiting for longer than a lease.
+ */
+const BATCH = 2;
+const ROUND_MS = 25;
+
+function bucketsOf(instance: string, alive: readonly string[]): readonly number[] {
+  const others = alive.includes(instance) ? alive : [...alive, instance];
+  const mine: number[] = [];
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const ranked = others
+      .map((name) => ({ name, weight: crc32(`${name}/${bucket}`) }))
+      .sort((a, b) => b.weight - a.weight || (a.name < b.name ? -1 : 1));
+    if (ranked.slice(0, LOOKERS).some((one) => one.name === instance)) mine.push(bucket);
+  }
+  return mine;
+}
+
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  /** When a bucket is looked at next; infinite while a look is under way. */
+  readonly #lookAt = new Map<number, number>();
+  readonly #looks = new Set<Promise<void>>();
+  #timer: { readonly at: number; readonly cancel: () => void } | null = null;
+  #lastRoundAt = 0;
+  #failedAt = 0;
+  #stopped = false;
+  #members = '';
+  #buckets: readonly number[] = [];
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#round();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await Promise.all(this.#looks);
+  }
+
+  #round(): void {
+    const { clock, pollMs } = this.#options;
+    const now = clock.now();
+    this.#timer = null;
+    this.#lastRoundAt = now;
+    let nextAt = now + pollMs;
+    for (const bucket of this.#mine()) {
+      const known = this.#lookAt.get(bucket) ?? now;
+      if (known === Number.POSITIVE_INFINITY) continue;
+      // A clock that was set back must not leave a bucket alone until it has caught up.
+      const lookAt = known > now + pollMs ? now : known;
+      if (lookAt > now) nextAt = Math.min(nextAt, lookAt);
+      else this.#begin(bucket, now);
+    }
+    this.#arm(nextAt);
+  }
+
+  #begin(bucket: number, now: number): void {
+    this.#lookAt.set(bucket, Number.POSITIVE_INFINITY);
+    const look = this.#look(bucket, now).then((lookAt) => {
+      this.#looks.delete(look);
+      this.#lookAt.set(bucket, lookAt);
+      this.#arm(lookAt);
+    });
+    this.#looks.add(look);
+  }
+
+  /** Resolves with the time of the next look; never rejects. */
+  async #look(bucket: number, now: number): Promise<number> {
+    const { store, leaseMs, pollMs, wake, metrics, log } = this.#options;
+    try {
+      const { due, nextAt, lost } = await store.sweep(bucket, now, BATCH, leaseMs);
+      for (const sessionId of lost)
+        log.error({ sessionId }, 'the store has lost this session: it ends without an archive');
+      if (due.length > 0) metrics.swept(due.length);
+      await Promise.all(due.map((sessionId) => wake(sessionId)));
+      return Math.min(nextAt ?? Number.POSITIVE_INFINITY, now + pollMs);
+    } catch (error) {
+      // All calls of a round fail together: one word for them is enough.
+      if (this.#failedAt !== now) {
+        metrics.storeFailed();
+        log.warn({ err: error }, 'sweep failed');
+      }
+      this.#failedAt = now;
+      return now + pollMs;
+    }
+  }
+
+  #arm(wantedAt: number): void {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const at = Math.max(wantedAt, Math.min(this.#lastRoundAt, now) + ROUND_MS);
+    if (this.#stopped || (this.#timer !== null && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    this.#timer = { at, cancel: clock.after(Math.max(0, at - now), () => this.#round()) };
+  }
+
+  /** Ranking every bucket is work: it is done again only when somebody came or went. */
+  #mine(): readonly number[] {
+    const { alive } = this.#options.members;
+    const members = alive.join();
+    if (members !== this.#members || this.#buckets.length === 0) {
+      this.#members = members;
+      this.#buckets = bucketsOf(this.#options.instance, alive);
+    }
+    return this.#buckets;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The stepper: one transition of the session machine as a pure function from data to data.
+ *
+ *  S1  Nothing runs here. Delays, invokes and emitted effects come back as data; the actor carries them out after
+ *      the transition is stored.
+ *  S2  One inert scope serves every session. xstate's own `transition()` builds a throw-away actor per call, which
+ *      costs more than the step itself; a property test holds the two equal.
+ *  S3  Whatever cannot be stored is refused: `sendTo`, inline actors, actions without a name.
+ *
+ * `ActorScope` is not a documented surface of xstate: this is the only file that builds one, and xstate is pinned.
+ */
+import { type AnyActorScope, createActor, type SnapshotFrom } from 'xstate';
+import { type SessionMachine, sessionMachine } from '../../../machines/session.ts';
+import type {
+  GenerationError,
+  GenerationOutput,
+  SessionContext,
+  SessionEffect,
+  SessionEvent,
+  SessionInput,
+  TopState,
+} from '../../../machines/vocabulary.ts';
+
+/** Events that the actor raises about its own timers and jobs; a client can never name them. */
+export type InternalEvent =
+  | { readonly type: `xstate.after.${string}`; readonly at: number }
+  | { readonly type: 'xstate.done.actor.generation'; readonly at: number; readonly output: GenerationOutput }
+  | { readonly type: 'xstate.error.actor.generation'; readonly at: number; readonly error: GenerationError };
+
+export type StepEvent = SessionEvent | InternalEvent;
+
+/** Absolute due times by timer id; the id is the type of the event that it raises. */
+export type Timers = Readonly<Record<string, number>>;
+/** Running jobs by invoke id. The key tells this run from every other run of the same invoke. */
+export type Jobs = Readonly<Record<string, { readonly src: string; readonly key: string }>>;
+
+export interface Resting {
+  readonly snapshot: SnapshotFrom<SessionMachine>;
+  readonly timers: Timers;
+  readonly jobs: Jobs;
+}
+
+export interface Step {
+  readonly next: Resting;
+  readonly effects: readonly SessionEffect[];
+  /** False where nothing needs to be stored: no state, context, timer or job changed and nothing durable was asked. */
+  readonly changed: boolean;
+}
+
+interface RawAction {
+  readonly type: string;
+  readonly params: unknown;
+}
+
+const sink: RawAction[] = [];
+const inertActor = createActor(sessionMachine, {
+  snapshot: sessionMachine.resolveState({ value: { connected: 'fresh' }, context: {} as SessionContext }),
+  input: {} as SessionInput,
+});
+const scope = {
+  self: inertActor,
+  id: '',
+  sessionId: '',
+  system: inertActor.system,
+  logger() {},
+  defer() {},
+  stopChild() {},
+  emit() {},
+  actionExecutor: (action: RawAction) => {
+    sink.push(action);
+  },
+} as unknown as AnyActorScope;
+
+const initEvent = (input: SessionInput) => ({ type: 'xstate.init', input });
+
+export function begin(input: SessionInput, key: string): Step {
+  sink.length = 0;
+  const snapshot = sessionMachine.getInitialSnapshot(scope as never, input);
+  return reify(null, snapshot, initEvent(input).input.at, key);
+}
+
+/** `key` must be unique among the steps of a session; the version that will store the step is. */
+export function step(resting: Resting, event: StepEvent, key: string): Step {
+  // xstate steps a finished machine as if it lived; nothing may follow `expired`.
+  if (resting.snapshot.status !== 'active') return { next: resting, effects: [], changed: false };
+  sink.length = 0;
+  const snapshot = sessionMachine.transition(resting.snapshot, event as never, scope as never);
+  if (snapshot === resting.snapshot && sink.length === 0)
+    return { next: resting, effects: [], changed: false };
+  return reify(
+    resting.timers[event.type] === undefined ? resting : spent(resting, event.type),
+    snapshot,
+    event.at,
+    key,
+  );
+}
+
+/** Brings stored data back; throws where the machine has no such state. */
+export function restore(value: unknown, context: SessionContext, timers: Timers, jobs: Jobs): Resting {
+  const children = Object.fromEntries(
+    Object.entries(jobs).map(([id, job]) => [
+      id,
+      { src: job.src, snapshot: { status: 'active', input: {} } },
+    ]),
+  );
+  const snapshot = sessionMachine.restoreSnapshot(
+    { status: 'active', value, context, historyValue: {}, children } as never,
+    scope as never,
+  );
+  return { snapshot, timers, jobs };
+}
+
+export function topState(value: unknown): TopState {
+  return (typeof value === 'string' ? value : Object.keys(value as object)[0]) as TopState;
+}
+
+/** A timer that fired is gone even where its state is not left: it would fire again after every restore. */
+function spent(resting: Resting, timer: string): Resting {
+  const { [timer]: _, ...timers } = resting.timers;
+  return { ...resting, timers };
+}
+
+function reify(prev: Resting | null, snapshot: SnapshotFrom<SessionMachine>, at: number, key: string): Step {
+  const timers: Record<string, number> = { ...prev?.timers };
+  const jobs: Record<string, { src: string; key: string }> = { ...prev?.jobs };
+  const effects: SessionEffect[] = [];
+  let moved = false;
+  for (const action of sink) {
+    switch (action.type) {
+      case 'xstate.raise': {
+        const { event, id, delay } = action.params as {
+          event: { type: string };
+          id?: string;
+          delay?: number;
+        };
+        // A raise without delay was consumed inside the macrostep: arming it would handle it twice.
+        if (delay === undefined) break;
+        if (id !== event.type) throw new Error(`timer ${id} does not raise an event of its own name`);
+        timers[event.type] = at + delay;
+        moved = true;
+        break;
+      }
+      case 'xstate.cancel': {
+        delete timers[(action.params as { sendId: string }).sendId];
+        moved = true;
+        break;
+      }
+      case 'xstate.spawnChild': {
+        const { id, src } = action.params as { id: string; src: unknown };
+        if (typeof src !== 'string') throw new Error(`inline actor ${id} cannot be stored`);
+        jobs[id] = { src, key };
+        moved = true;
+        break;
+      }
+      case 'xstate.stopChild': {
+        const id = (action.params as { id?: string } | undefined)?.id;
+        if (id === undefined) throw new Error('a child was stopped that was never stored');
+        // Within one macrostep a stopped run may be followed by a new one of the same id: only the old key goes.
+        if (jobs[id]?.key === prev?.jobs[id]?.key) delete jobs[id];
+        moved = true;
+        break;
+      }
+      case 'xstate.emit': {
+        const { event } = action.params as { event: SessionEffect };
+        effects.push(event);
+        if (event.type !== 'refused') moved = true;
+        break;
+      }
+      default:
+        throw new Error(`${action.type} cannot be made durable`);
+    }
+  }
+  if (snapshot.status !== 'active') {
+    for (const id of Object.keys(jobs)) delete jobs[id];
+    for (const id of Object.keys(timers)) delete timers[id];
+  }
+  const changed = moved || prev === null || snapshot.context !== prev.snapshot.context;
+  return { next: { snapshot, timers, jobs }, effects, changed };
+}

@@ -1,0 +1,163 @@
+/**
+ * One run of a generation: has the conversation composed, drives the generator, hands its chunks on.
+ *
+ *  R1  After `stop()` neither a chunk nor a result is handed on.
+ *  R2  Exactly one result per run that was not stopped, whatever throws.
+ *  R3  The lease is confirmed right before the model is asked: composing takes its time, and may have been frozen.
+ *  R4  A conversation that the model finds too long is composed again, shorter, before any text of it was seen.
+ *  R5  A run that had nothing to continue never starts over: a turn that did so would never end.
+ */
+import type { GenerationError, GenerationOutput, Question, Turn } from '../../../machines/vocabulary.ts';
+import type { ConversationView, WindowReport } from '../../conversation/port.ts';
+import type {
+  GenerationChunk,
+  GenerationPrefix,
+  GenerationResult,
+  Generator,
+} from '../../generation/port.ts';
+import type { StepEvent } from '../machine/step.ts';
+
+export interface RunRequest {
+  readonly sessionId: string;
+  readonly turn: Turn;
+  readonly lastReplica: string | null;
+  readonly prefix: GenerationPrefix | null;
+  /**
+   * The conversation up to and with the turn's question; `shrink` counts refusals for its length, and the last one may
+   * have told the model's window.
+   */
+  readonly compose: (shrink: number, contextLimit: number | null) => Promise<ConversationView>;
+  /** The turn's question, for clients that are to clear its answer. */
+  readonly question: () => Promise<Question>;
+  readonly confirmLease: () => Promise<void>;
+}
+
+export type RunResult =
+  | {
+      readonly kind: 'completed';
+      readonly output: GenerationOutput;
+      readonly toSummarise: ConversationView['toSummarise'];
+    }
+  | { readonly kind: 'failed'; readonly error: GenerationError };
+
+export interface GenerationRun {
+  readonly key: string;
+  stop(): void;
+}
+
+/** A prompt that is refused this often does not get shorter by asking again. */
+const SHRINKS_MAX = 3;
+/** Turns named in each list of a report; their number is always said. */
+const REPORTED_MAX = 32;
+
+export function startGeneration(
+  key: string,
+  request: RunRequest,
+  generator: Generator,
+  onChunk: (chunk: GenerationChunk) => void,
+  onResult: (result: RunResult) => void,
+): GenerationRun {
+  const abort = new AbortController();
+  const finish = (result: RunResult) => {
+    if (!abort.signal.aborted) onResult(result);
+  };
+  drive(request, generator, abort.signal, (chunk) => {
+    if (!abort.signal.aborted) onChunk(chunk);
+  }).then(finish, () => finish(failed('internal', true, null)));
+  return { key, stop: () => abort.abort() };
+}
+
+/** How the session hears of it. */
+export function eventOf(result: RunResult, at: number): StepEvent {
+  return result.kind === 'completed'
+    ? { type: 'xstate.done.actor.generation', at, output: result.output }
+    : { type: 'xstate.error.actor.generation', at, error: result.error };
+}
+
+async function drive(
+  request: RunRequest,
+  generator: Generator,
+  signal: AbortSignal,
+  onChunk: (chunk: GenerationChunk) => void,
+): Promise<RunResult> {
+  let contextLimit: number | null = null;
+  for (let shrink = 0; ; shrink++) {
+    let view: ConversationView;
+    try {
+      view = await request.compose(shrink, contextLimit);
+    } catch {
+      return failed('store_unavailable', true, null);
+    }
+    await request.confirmLease();
+    if (signal.aborted) return failed('internal', false, null);
+    const result = await ask(request, view, generator, signal, onChunk);
+    if (result.kind === 'completed') {
+      const { kind: _, ...output } = result;
+      return {
+        kind: 'completed',
+        output: { ...output, window: shortReport(view.window) },
+        toSummarise: view.toSummarise,
+      };
+    }
+    if (result.kind === 'aborted') return failed('upstream_aborted', true, null);
+    if (result.kind === 'restart') return await restarted(request, result.replica);
+    if (result.code !== 'context_length_exceeded' || shrink === SHRINKS_MAX)
+      return failed(result.code, result.retryable, result.replica, result.retryAfterMs);
+    contextLimit = result.contextLimit ?? contextLimit;
+  }
+}
+
+function ask(
+  { sessionId, turn, lastReplica, prefix }: RunRequest,
+  view: ConversationView,
+  generator: Generator,
+  signal: AbortSignal,
+  onChunk: (chunk: GenerationChunk) => void,
+): Promise<GenerationResult> {
+  return generator.generate(
+    {
+      sessionId,
+      turnId: turn.id,
+      attempt: turn.attempt,
+      messages: view.messages,
+      prefix,
+      options: turn.options,
+      ...(turn.failedReplica === null ? {} : { avoidReplica: turn.failedReplica }),
+      ...(lastReplica === null ? {} : { preferReplica: lastReplica }),
+    },
+    onChunk,
+    signal,
+  );
+}
+
+/** A report that named every turn of a long conversation would make its log grow with the square of its length. */
+function shortReport(report: WindowReport): Readonly<Record<string, unknown>> {
+  const lists = {
+    turns_in: report.turns_in,
+    turns_out: report.turns_out,
+    turns_summarised: report.turns_summarised,
+  };
+  return Object.fromEntries([
+    ...Object.entries(report).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.slice(-REPORTED_MAX) : value,
+    ]),
+    ...Object.entries(lists).map(([key, turns]) => [`${key}_count`, turns.length]),
+  ]);
+}
+
+async function restarted({ prefix, question }: RunRequest, replica: string): Promise<RunResult> {
+  if (prefix === null) return failed('internal', false, replica); // R5
+  let startOver: Question;
+  try {
+    startOver = await question();
+  } catch {
+    return failed('store_unavailable', true, null);
+  }
+  return { kind: 'failed', error: { code: 'upstream_rejected', retryable: true, replica, startOver } };
+}
+
+function failed(code: string, retryable: boolean, replica: string | null, retryAfterMs?: number): RunResult {
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return { kind: 'failed', error: { code, retryable, replica, ...wait } };
+}

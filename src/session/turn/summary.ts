@@ -1,0 +1,61 @@
+/**
+ * The background summary of what fell out of the window: one call of the model beside the conversation, at most one
+ * at a time. Losing it loses nothing: the next turn finds the same turns uncovered and asks again.
+ */
+
+import type { ConversationView } from '../../conversation/port.ts';
+import { boundSummary, SUMMARY_MAX_TOKENS } from '../../conversation/summary.ts';
+import type { Generator } from '../../generation/port.ts';
+
+export class SummaryRun {
+  readonly #generator: Generator;
+  readonly #sessionId: string;
+  readonly #onSummary: (through: string, content: string) => void;
+  #abort: AbortController | null = null;
+
+  constructor(
+    generator: Generator,
+    sessionId: string,
+    onSummary: (through: string, content: string) => void,
+  ) {
+    this.#generator = generator;
+    this.#sessionId = sessionId;
+    this.#onSummary = onSummary;
+  }
+
+  start(wanted: ConversationView['toSummarise']): void {
+    if (wanted === null || this.#abort !== null) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    let content = '';
+    this.#generator
+      .generate(
+        {
+          sessionId: this.#sessionId,
+          turnId: `${wanted.through}-summary`,
+          attempt: 1,
+          messages: wanted.messages,
+          prefix: null,
+          options: { maxTokens: SUMMARY_MAX_TOKENS, temperature: 0 },
+        },
+        (chunk) => {
+          content += chunk.text;
+        },
+        abort.signal,
+      )
+      .then((result) => {
+        if (abort.signal.aborted) return;
+        this.#abort = null;
+        if (result.kind === 'completed' && content.trim() !== '')
+          this.#onSummary(wanted.through, boundSummary(content));
+      })
+      .catch(() => {
+        this.#abort = null;
+      });
+  }
+
+  stop(): void {
+    this.#abort?.abort();
+    this.#abort = null;
+  }
+}

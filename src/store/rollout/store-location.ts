@@ -1,0 +1,52 @@
+/**
+ * In which of the two stores of a roll-out a session was seen last. Only a hint: what is not found there is looked for
+ * in the other.
+ */
+import type { Store } from '../contract.ts';
+
+export type Place = 'old' | 'new';
+
+const REMEMBERED_MAX = 100_000;
+
+export interface Whereabouts {
+  at(sessionId: string): Place | undefined;
+  remember(sessionId: string, place: Place): void;
+  forget(sessionId: string): void;
+  /** Asks where the session was seen last, then the other store. */
+  ask<T>(
+    sessionId: string,
+    question: (store: Store) => Promise<T>,
+    isThere: (answer: T) => boolean,
+  ): Promise<T>;
+}
+
+export function createWhereabouts(old: Store, newer: Store): Whereabouts {
+  const storeAt = (place: Place) => (place === 'old' ? old : newer);
+  const seen = new Map<string, Place>();
+
+  function remember(sessionId: string, place: Place): void {
+    seen.delete(sessionId);
+    seen.set(sessionId, place);
+    const [oldest] = seen.size > REMEMBERED_MAX ? seen.keys() : [];
+    if (oldest !== undefined) seen.delete(oldest);
+  }
+
+  return {
+    at: (sessionId) => seen.get(sessionId),
+    remember,
+    forget: (sessionId) => void seen.delete(sessionId),
+    async ask(sessionId, question, isThere) {
+      const likely = seen.get(sessionId) ?? 'old';
+      const other = likely === 'old' ? 'new' : 'old';
+      let answer = await question(storeAt(likely));
+      if (isThere(answer)) {
+        remember(sessionId, likely);
+        return answer;
+      }
+      answer = await question(storeAt(other));
+      if (isThere(answer)) remember(sessionId, other);
+      else seen.delete(sessionId);
+      return answer;
+    },
+  };
+}

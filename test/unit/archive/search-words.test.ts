@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { firstPlace, placeAfter, placeOf } from '../../../src/archive/rows/row-number.ts';
+import { indexedWords, scopeWords, wordsOf } from '../../../src/archive/search/search-words.ts';
+import { snippetOf } from '../../../src/archive/search/snippet.ts';
+
+describe('words of a text', () => {
+  it('are letters and digits of one case, without accents', () => {
+    expect(wordsOf('Être: 38.5°C — "ÄRZTIN"')).toEqual(['etre', '38', '5', 'c', 'arztin']);
+  });
+
+  it('keep the vowel signs without which a word of Hindi is another word', () => {
+    expect(wordsOf('दर्द है')).toEqual(['दर्द', 'है']);
+  });
+
+  it('are cut where no search would type on, in the index and in the query alike', () => {
+    expect(wordsOf('x'.repeat(1_000))).toEqual(['x'.repeat(64)]);
+  });
+
+  it('can never be the word of a user or a diagnosis', () => {
+    const [user, diagnosis] = scopeWords({ userId: 'anna', diagnosisId: 'anna' });
+    expect(user).not.toBe(diagnosis);
+    expect(wordsOf(`${user} ${diagnosis}`)).not.toContain(user);
+  });
+
+  it('stay within what PostgreSQL takes, the first ones of a conversation', () => {
+    const line = { role: 'user', author: null, turnId: 't', at: 0 } as const;
+    const content = Array.from({ length: 200_000 }, (_, index) => `word${index}`).join(' ');
+    const words = indexedWords(
+      { userId: null, diagnosisId: null, lines: [{ ...line, content }] },
+      (word) => word,
+    );
+    expect(words.length).toBeLessThan(600_000);
+    expect(words.startsWith('word0 word1 ')).toBe(true);
+  });
+});
+
+describe('a snippet', () => {
+  it('shows each word where it stands first, as it was written', () => {
+    const contents = [`${'before '.repeat(40)}Chest PAIN${' after'.repeat(40)}`, 'and Diabétès'];
+    const snippet = snippetOf(contents, ['pain', 'diabetes']);
+    expect(snippet).toMatch(/^before .*Chest PAIN after.* … and Diabétès$/);
+    expect(snippet.length).toBeLessThan(160);
+  });
+
+  it('is empty where the words are gone meanwhile', () => {
+    expect(snippetOf(['nothing here'], ['pain'])).toBe('');
+  });
+});
+
+describe('the number of a session', () => {
+  const at = Date.UTC(2026, 0, 1);
+
+  it('is larger the later the session began, and a safe integer beyond the year 2200', () => {
+    expect(placeOf(at + 1, 0)).toBeGreaterThan(placeOf(at, 0));
+    expect(Number.isSafeInteger(placeOf(Date.UTC(2200, 0, 1), 199))).toBe(true);
+  });
+
+  it('lies within the range of dates that its beginning lies in, however crowded the ms was', () => {
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      const place = placeOf(at, attempt);
+      expect(place).toBeGreaterThanOrEqual(firstPlace(at));
+      expect(place).toBeLessThan(placeAfter(at + 1));
+    }
+  });
+});

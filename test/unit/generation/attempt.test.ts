@@ -1,0 +1,221 @@
+/** What a scripted server can show and the simulator cannot: the exact bytes, in a bad order. */
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { startWatchdog } from '../../../src/generation/upstream/watchdog.ts';
+import { createVllmGenerator } from '../../../src/generation/vllm.ts';
+import {
+  askUpstream as ask,
+  beginStream as begin,
+  deltaOf as delta,
+  type Script,
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../../support/scripted-upstream.ts';
+
+const servers: ScriptedUpstream[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function serve(script: Script): Promise<string> {
+  const server = await startScriptedUpstream(script);
+  servers.push(server);
+  return server.url;
+}
+
+describe('an attempt', () => {
+  test('that has heard its finish is complete, though the connection breaks before the usage', async () => {
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      begin(res).write(delta('a') + delta('b', 'stop'), () =>
+        setTimeout(() => res.socket?.resetAndDestroy(), 30),
+      );
+    });
+    const { result, text } = await ask(url);
+    expect(text).toBe('ab');
+    expect(result).toMatchObject({
+      kind: 'completed',
+      finishReason: 'stop',
+      usage: { completion_tokens: 2 },
+      simulated: false,
+    });
+  });
+
+  test('that has heard its finish is complete, though the server never closes', async () => {
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      begin(res).write(delta('a', 'stop'));
+    });
+    expect((await ask(url)).result).toMatchObject({ kind: 'completed' });
+  });
+
+  test('that got [DONE] without a finish is truncated', async () => {
+    const url = await serve((res) => void begin(res).end(`${delta('a')}data: [DONE]\n\n`));
+    expect((await ask(url)).result).toMatchObject({ kind: 'failed', code: 'upstream_truncated' });
+  });
+
+  test('that got nothing at all is truncated', async () => {
+    const url = await serve((res) => void begin(res).end());
+    expect((await ask(url)).result).toMatchObject({ kind: 'failed', code: 'upstream_truncated' });
+  });
+
+  test('is not sent on to where a redirect points', async () => {
+    let reached = 0;
+    const elsewhere = await serve((res) => {
+      reached += 1;
+      res.end();
+    });
+    const url = await serve(
+      (res) => void res.writeHead(307, { location: `${elsewhere}/chat/completions` }).end(),
+    );
+    expect((await ask(url)).result).toMatchObject({
+      kind: 'failed',
+      code: 'upstream_rejected',
+      retryable: false,
+    });
+    expect(reached).toBe(0);
+  });
+
+  test('sends the key only where there is one, and its names in headers', async () => {
+    const seen: NodeJS.Dict<string | string[]>[] = [];
+    const url = await serve((res, _path, headers) => {
+      seen.push(headers);
+      begin(res).end(delta('a', 'stop'));
+    });
+    await ask(url);
+    expect(seen.at(-1)).toMatchObject({
+      'x-request-id': expect.stringMatching(/^t-2-/),
+      'x-session-id': 's',
+    });
+    expect(seen.every((headers) => headers.authorization === undefined)).toBe(true);
+    await ask(url, { apiKey: 'k' });
+    expect(seen.at(-1)?.authorization).toBe('Bearer k');
+    const ids = seen.flatMap((headers) => headers['x-request-id'] ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('whose connection the server closes as it goes out is sent once more on another', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      calls += 1;
+      if (calls === 1) return void res.socket?.destroy();
+      begin(res).end(delta('a', 'stop'));
+    });
+    expect(await ask(url)).toMatchObject({ text: 'a', result: { kind: 'completed' } });
+    expect(calls).toBe(2);
+  });
+
+  test('whose connection the server closes each time fails as unavailable after two', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      calls += 1;
+      res.socket?.destroy();
+    });
+    expect((await ask(url)).result).toMatchObject({ code: 'upstream_unavailable', retryable: true });
+    expect(calls).toBe(2);
+  });
+
+  test('whose connection breaks once the answer has begun is not sent again', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/models')) return void res.writeHead(404).end();
+      calls += 1;
+      begin(res).write(delta('a'), () => setTimeout(() => res.socket?.resetAndDestroy(), 30));
+    });
+    expect((await ask(url)).result).toMatchObject({ code: 'upstream_truncated' });
+    expect(calls).toBe(1);
+  });
+
+  test('asks once: a 503 is told, not tried again behind our back', async () => {
+    let calls = 0;
+    const url = await serve((res, path) => {
+      if (path.endsWith('/completions')) calls += 1;
+      res.writeHead(503, { 'retry-after': '0' }).end();
+    });
+    expect((await ask(url)).result).toMatchObject({ code: 'upstream_unavailable' });
+    expect(calls).toBe(1);
+  });
+
+  test('without a model to name fails when the list of models cannot be had', async () => {
+    const url = await serve((res) => void res.writeHead(401).end('{"error":"Unauthorized"}'));
+    const generator = createVllmGenerator({
+      baseUrls: [url],
+      timeouts: { firstTokenMs: 2_000, interTokenMs: 300, totalMs: 5_000 },
+      defaultMaxTokens: 10,
+    });
+    const request = { sessionId: 's', turnId: 't', attempt: 1, messages: [], prefix: null, options: {} };
+    const result = await generator.generate(request, () => {}, new AbortController().signal);
+    expect(result).toMatchObject({ kind: 'failed', code: 'upstream_unauthorized', retryable: false });
+  });
+
+  test('that hangs on the list of models is ended by the first-token limit', async () => {
+    const url = await serve(() => {});
+    const timeouts = { firstTokenMs: 100, interTokenMs: 300, totalMs: 5_000 };
+    expect((await ask(url, { timeouts })).result).toMatchObject({
+      kind: 'failed',
+      code: 'first_token_timeout',
+    });
+  });
+});
+
+describe('the watchdog', () => {
+  const timeouts = { firstTokenMs: 100, interTokenMs: 50, totalMs: 1_000 };
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('only words of the model break a silence', () => {
+    vi.useFakeTimers();
+    const watchdog = startWatchdog(timeouts, new AbortController().signal);
+    vi.advanceTimersByTime(99);
+    expect(watchdog.cause).toBeNull();
+    for (let n = 0; n < 5; n += 1) {
+      watchdog.heard();
+      vi.advanceTimersByTime(49);
+    }
+    expect(watchdog.cause).toBeNull();
+    vi.advanceTimersByTime(1);
+    expect(watchdog.cause).toBe('inter_token_timeout');
+    expect(watchdog.signal.aborted).toBe(true);
+  });
+
+  test('after the finish it waits for the usage for a moment, however patient it is and whatever else comes', () => {
+    vi.useFakeTimers();
+    const patient = { firstTokenMs: 60_000, interTokenMs: 60_000, totalMs: 600_000 };
+    const watchdog = startWatchdog(patient, new AbortController().signal);
+    watchdog.finished();
+    for (let n = 0; n < 10; n += 1) {
+      watchdog.heard();
+      watchdog.finished();
+      vi.advanceTimersByTime(100);
+    }
+    expect(watchdog.signal.aborted).toBe(true);
+  });
+
+  test('a lively stream still ends at the total limit', () => {
+    vi.useFakeTimers();
+    const watchdog = startWatchdog(timeouts, new AbortController().signal);
+    for (let n = 0; n < 50; n += 1) {
+      watchdog.heard();
+      vi.advanceTimersByTime(20);
+    }
+    expect(watchdog.cause).toBe('total_timeout');
+  });
+
+  test('the first cause stays, and a disposed one is silent', () => {
+    vi.useFakeTimers();
+    const client = new AbortController();
+    const watchdog = startWatchdog(timeouts, client.signal);
+    client.abort();
+    vi.advanceTimersByTime(5_000);
+    watchdog.stop('total_timeout');
+    expect(watchdog.cause).toBe('client');
+
+    const disposed = startWatchdog(timeouts, new AbortController().signal);
+    disposed.dispose();
+    vi.advanceTimersByTime(5_000);
+    expect(disposed.cause).toBeNull();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,251 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createSeam } from '../../../src/generation/answer/prefix-overlap.ts';
+import { createTokenTrail } from '../../../src/generation/answer/token-ids.ts';
+import type { GenerationPrefix, GenerationRequest } from '../../../src/generation/port.ts';
+import type { ServerProfile } from '../../../src/generation/replicas/server-profile.ts';
+import { planCall } from '../../../src/generation/upstream/upstream-call.ts';
+import { readChunk, type UpstreamChunk } from '../../../src/generation/upstream/upstream-chunk.ts';
+
+const profile: ServerProfile = { refused: new Set(), continuesText: true };
+const context = { model: 'm', maxTokens: 100, temperature: 0.5, extraBody: {}, profile };
+const request = (
+  prefix: GenerationPrefix | null,
+  options: GenerationRequest['options'] = {},
+): GenerationRequest => ({
+  sessionId: 's',
+  turnId: 't',
+  attempt: 1,
+  messages: [{ role: 'user', content: 'hello' }],
+  prefix,
+  options,
+});
+
+describe('the call', () => {
+  test('of a fresh turn is a chat that asks for usage and ids', () => {
+    expect(planCall(request(null), context)).toMatchObject({
+      kind: 'call',
+      api: 'chat',
+      idsAreWhole: true,
+      body: {
+        model: 'm',
+        stream: true,
+        stream_options: { include_usage: true, continuous_usage_stats: true },
+        return_token_ids: true,
+        max_tokens: 100,
+        session_id: 's',
+      },
+    });
+  });
+
+  test('of any kind carries the fields that an operator adds to each, and keeps its own', () => {
+    const extraBody = { chat_template_kwargs: { enable_thinking: false }, top_k: 20 };
+    const byIds = { text: 'You said', tokenIds: [7], promptTokenIds: [1] };
+    for (const prefix of [null, byIds, { ...byIds, tokenIds: null }])
+      expect(planCall(request(prefix), { ...context, extraBody })).toMatchObject({
+        body: { ...extraBody, model: 'm', stream: true },
+      });
+  });
+
+  test('of a turn stored with ids is a completion of exactly those ids, with what is left of max_tokens', () => {
+    const prefix = { text: 'You said', tokenIds: [7, 8, 9], promptTokenIds: [1, 2] };
+    const plan = planCall(request(prefix), context);
+    expect(plan).toMatchObject({
+      api: 'text',
+      body: { prompt: [1, 2, 7, 8, 9], max_tokens: 97 },
+      prefixTokens: 3,
+    });
+    expect(plan).not.toHaveProperty('body.messages');
+  });
+
+  test('of a turn stored as text leaves the assistant message open and says both flags', () => {
+    const prefix = { text: 'You said: ', tokenIds: null, promptTokenIds: null };
+    expect(planCall(request(prefix), context)).toMatchObject({
+      api: 'chat',
+      idsAreWhole: false,
+      body: {
+        messages: [
+          { role: 'user', content: 'hello' },
+          { role: 'assistant', content: 'You said:' },
+        ],
+        continue_final_message: true,
+        add_generation_prompt: false,
+        max_tokens: 97,
+      },
+    });
+  });
+
+  test('with half of the ids missing goes by text', () => {
+    for (const lack of [{ tokenIds: null }, { promptTokenIds: null }, { tokenIds: [] }]) {
+      const prefix = { text: 'You', tokenIds: [1], promptTokenIds: [2], ...lack };
+      expect(planCall(request(prefix), context)).toMatchObject({ api: 'chat' });
+    }
+  });
+
+  test.each(['', ' \n'])(
+    'is none of a turn that has said nothing but %j: its thoughts cannot be continued',
+    (text) => {
+      const prefix = { text, tokenIds: [7], promptTokenIds: [1] };
+      expect(planCall(request(prefix), context)).toEqual({ kind: 'restart' });
+    },
+  );
+
+  test('is none of a turn stored as text, where the server would begin again', () => {
+    const cautious = { ...context, profile: { ...profile, continuesText: false } };
+    const prefix = { text: 'You said', tokenIds: null, promptTokenIds: null };
+    expect(planCall(request(prefix), cautious)).toEqual({ kind: 'restart' });
+    expect(planCall(request({ ...prefix, tokenIds: [7], promptTokenIds: [1] }), cautious)).toMatchObject({
+      api: 'text',
+      continues: 'ids',
+    });
+  });
+
+  test('leaves out what the server refuses, and renames the limit of tokens', () => {
+    const refused = new Set([
+      'session_id',
+      'return_token_ids',
+      'stream_options',
+      'temperature',
+      'max_tokens',
+    ] as const);
+    const plain = { ...context, profile: { ...profile, refused } };
+    const plan = planCall(request(null), plain);
+    expect(plan).toMatchObject({ sessionId: 's', idsAreWhole: false });
+    expect('body' in plan && plan.body).toEqual({
+      model: 'm',
+      stream: true,
+      messages: [{ role: 'user', content: 'hello' }],
+      max_completion_tokens: 100,
+    });
+    expect(planCall(request(null, { temperature: 0.5 }), plain)).toMatchObject({
+      body: { temperature: 0.5 },
+    });
+  });
+
+  test('is none when every token is said; an estimate alone never ends an answer', () => {
+    const ids = Array.from({ length: 100 }, (_, id) => id);
+    expect(planCall(request({ text: 'x', tokenIds: ids, promptTokenIds: [1] }), context).kind).toBe(
+      'nothing-left',
+    );
+    const byText = planCall(
+      request({ text: 'x'.repeat(900), tokenIds: null, promptTokenIds: null }),
+      context,
+    );
+    expect(byText).toMatchObject({ kind: 'call', body: { max_tokens: 1 } });
+  });
+
+  test('with stop strings asks for no ids', () => {
+    const plan = planCall(request(null, { stop: ['END'] }), context);
+    expect(plan).toMatchObject({ body: { stop: ['END'] }, idsAreWhole: false });
+    expect(plan).not.toHaveProperty('body.return_token_ids');
+  });
+});
+
+describe('the seam', () => {
+  const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\t'), maxLength: 4 });
+
+  test('joins exactly whether the template trims or not, however the text is cut', () => {
+    fc.assert(
+      fc.property(fc.string(), space, fc.string(), fc.nat(5), (head, gap, tail, size) => {
+        const stored = head + gap;
+        const seam = createSeam(stored);
+        const resaid = stored.slice(seam.sent.length) + tail;
+        let text = '';
+        for (let at = 0; at < resaid.length; at += size + 1)
+          text += seam.pass(resaid.slice(at, at + size + 1));
+        expect(stored + text).toBe(stored + tail);
+      }),
+    );
+  });
+
+  test('lets a model that goes on differently say what it says', () => {
+    const seam = createSeam('One. ');
+    expect(seam.pass('\n\nTwo')).toBe('\n\nTwo');
+    expect(seam.pass(' three')).toBe(' three');
+  });
+});
+
+describe('the trail of ids', () => {
+  const chunk = (
+    text: string,
+    tokenIds: readonly number[] | null,
+    more: Partial<UpstreamChunk> = {},
+  ): UpstreamChunk => ({
+    isAnswer: true,
+    isWhole: false,
+    text,
+    tokenIds,
+    reasoning: '',
+    promptTokenIds: null,
+    finishReason: null,
+    usage: null,
+    ...more,
+  });
+
+  test('ids without text wait for the text that they are part of', () => {
+    const trail = createTokenTrail(true);
+    expect(trail.follow(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
+    expect(trail.follow(chunk('', [10]))).toEqual({});
+    expect(trail.follow(chunk('', [11]))).toEqual({});
+    expect(trail.follow(chunk('🩺', [12]))).toEqual({ tokenIds: [10, 11, 12], promptTokenIds: [1, 2] });
+    expect(trail.follow(chunk('a', [13]))).toEqual({ tokenIds: [13] });
+  });
+
+  test('a text without ids ends it for good', () => {
+    const trail = createTokenTrail(true);
+    trail.follow(chunk('a', [1]));
+    expect(trail.follow(chunk('b', null))).toEqual({});
+    expect(trail.follow(chunk('c', [3]))).toEqual({});
+  });
+
+  test('the trail of ids ends where the server counts more tokens than it has given ids', () => {
+    const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 3, completion_tokens } });
+    const trail = createTokenTrail(true);
+    expect(trail.follow(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
+    expect(trail.follow(chunk('', [2], usage(2)))).toEqual({});
+    expect(trail.follow(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
+    expect(trail.follow(chunk('🩺', [6], usage(6)))).toEqual({});
+    expect(trail.follow(chunk('c', [7], usage(7)))).toEqual({});
+  });
+
+  test('thoughts are part of it, with whatever ends them', () => {
+    const trail = createTokenTrail(true);
+    expect(trail.follow(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
+    expect(trail.follow(chunk('', [99]))).toEqual({});
+    expect(trail.follow(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
+  });
+
+  test('thoughts without ids end it for good', () => {
+    const trail = createTokenTrail(true);
+    expect(trail.follow(chunk('', null, { reasoning: 'hm' }))).toEqual({});
+    expect(trail.follow(chunk('b', [2]))).toEqual({});
+  });
+
+  test('the end token is not given, even when it shares a chunk with text', () => {
+    expect(createTokenTrail(true).follow(chunk('b', [2, 257], { finishReason: 'stop' }))).toEqual({});
+    expect(createTokenTrail(true).follow(chunk('b', [2], { finishReason: 'length' }))).toEqual({
+      tokenIds: [2],
+    });
+  });
+
+  test('after a part that was stored without ids there is none', () => {
+    expect(createTokenTrail(false).follow(chunk('a', [1], { promptTokenIds: [5] }))).toEqual({});
+  });
+});
+
+describe('a chunk', () => {
+  test('is read whatever it looks like', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom('chat' as const, 'text' as const), (value, api) => {
+        expect(typeof readChunk(api, value).text).toBe('string');
+      }),
+    );
+  });
+
+  test('prefers the new name of reasoning and takes the old one', () => {
+    const told = (delta: object) => readChunk('chat', { choices: [{ delta }] }).reasoning;
+    expect(told({ reasoning: 'new', reasoning_content: 'old' })).toBe('new');
+    expect(told({ reasoning_content: 'old' })).toBe('old');
+    expect(told({ reasoning: null, content: 'x' })).toBe('');
+  });
+});

@@ -1,0 +1,173 @@
+/** A broken answer at servers that continue it, and at those that do not. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { createRepeatGuard } from '../../../src/generation/answer/repeat-guard.ts';
+import type { GenerationChunk, GenerationPrefix } from '../../../src/generation/port.ts';
+import { createVllmGenerator } from '../../../src/generation/vllm.ts';
+import { type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
+import { hear, storedAfter, withoutIds } from '../../conformance/vllm-listening.ts';
+import {
+  askUpstream,
+  beginStream,
+  deltaOf,
+  eventOf,
+  startScriptedUpstream,
+} from '../../support/scripted-upstream.ts';
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+async function against(options: SimulatorOptions) {
+  const simulator = await startSimulator({ tokensPerSecond: 0, tokens: 48, ...options });
+  const generator = createVllmGenerator({
+    baseUrls: [simulator.url],
+    timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs: 20_000 },
+    defaultMaxTokens: 200,
+  });
+  open.push(simulator, generator);
+  return { simulator, generator, requests: () => simulator.stats().requests };
+}
+
+const textOf = (chunks: readonly GenerationChunk[]) => chunks.map(({ text }) => text).join('');
+const RESTART = { kind: 'restart' };
+
+describe('a continuation by text', () => {
+  test.each([
+    ['begins the answer again', { continuation: 'ignore' }],
+    ['refuses it', { continuation: 'refuse' }],
+    ['puts all of it into its reasoning', { continuation: 'reason' }],
+  ] as const)('hands on no word where the server %s', async (_what, options) => {
+    const { generator } = await against(options);
+    const whole = await hear(generator);
+    expect(whole.chunks.length).toBeGreaterThan(20);
+    for (const count of [1, 2, 5, 20]) {
+      const prefix = withoutIds(storedAfter(whole.chunks, count));
+      const again = await hear(generator, { prefix });
+      expect(again.result).toMatchObject(RESTART);
+      expect(again.chunks).toEqual([]);
+    }
+    expect((await hear(generator)).text).toBe(whole.text);
+  });
+
+  test('is not asked for at a server that is not known to honour it', async () => {
+    const { generator, requests } = await against({ owner: 'unknown' });
+    const whole = await hear(generator);
+    const before = requests();
+    const again = await hear(generator, { prefix: withoutIds(storedAfter(whole.chunks, 9)) });
+    expect(again.result).toMatchObject(RESTART);
+    expect(requests()).toBe(before);
+  });
+
+  test('is not asked for again at a replica that began the answer again', async () => {
+    const { generator, requests } = await against({ continuation: 'ignore' });
+    const whole = await hear(generator);
+    const prefix = withoutIds(storedAfter(whole.chunks, 9));
+    await hear(generator, { prefix });
+    const before = requests();
+    expect((await hear(generator, { prefix })).result).toMatchObject(RESTART);
+    expect(requests()).toBe(before);
+  });
+
+  test('leaves no request open at a server that begins again', async () => {
+    const { generator, simulator } = await against({ continuation: 'ignore', tokensPerSecond: 200 });
+    const whole = await hear(generator);
+    await hear(generator, { prefix: withoutIds(storedAfter(whole.chunks, 20)) });
+    await expect.poll(() => simulator.stats().running).toBe(0);
+    expect(simulator.stats().aborted).toBe(1);
+  });
+});
+
+describe('a continuation by ids', () => {
+  test('is exact at a server that would begin again if it were asked by text', async () => {
+    const { generator } = await against({ continuation: 'ignore' });
+    const whole = await hear(generator);
+    for (const count of [1, 7, 20]) {
+      const prefix = storedAfter(whole.chunks, count);
+      expect(prefix.text + (await hear(generator, { prefix })).text).toBe(whole.text);
+    }
+  });
+
+  test('goes on with the answer after reasoning, and thinks no second time', async () => {
+    const fault = 'reasoning=new';
+    const { generator, simulator } = await against({ continuation: 'reason' });
+    const whole = await hear(generator, { fault });
+    const thoughts = whole.chunks.filter(({ text }) => text === '').length;
+    expect(thoughts).toBeGreaterThan(2);
+    for (const said of [1, 4, 20]) {
+      const prefix = storedAfter(whole.chunks, thoughts + said);
+      expect(prefix.tokenIds).toHaveLength(thoughts + said);
+      const rest = await hear(generator, { fault, prefix });
+      expect(prefix.text + rest.text).toBe(whole.text);
+      expect(rest.chunks.every(({ reasoning }) => reasoning === undefined)).toBe(true);
+      expect(simulator.stats().recent.at(-1)).toMatchObject({ api: 'text', isContinuation: true });
+    }
+  });
+});
+
+describe('thoughts alone', () => {
+  test.each([
+    ['with ids', [1, 2, 3]],
+    ['without ids', null],
+  ])('are not continued, %s: nothing was answered yet', async (_what, tokenIds) => {
+    const { generator, requests } = await against({});
+    const prefix: GenerationPrefix = { text: '', tokenIds, promptTokenIds: tokenIds };
+    expect((await hear(generator, { prefix })).result).toMatchObject(RESTART);
+    expect(requests()).toBe(0);
+  });
+});
+
+test('a continuation that has spoken fails when the server then refuses it, and does not start over', async () => {
+  const server = await startScriptedUpstream((res) => {
+    beginStream(res).write(deltaOf(' More'));
+    res.end(eventOf({ error: { message: 'bad', code: 400 } }));
+  });
+  const prefix = { text: 'Rest', tokenIds: [1, 2], promptTokenIds: [9, 8] };
+  const { result, text } = await askUpstream(server.url, {}, prefix);
+  server.close();
+  expect(text).toBe(' More');
+  expect(result).toMatchObject({ kind: 'failed', code: 'upstream_rejected' });
+});
+
+describe('the first words of a continuation', () => {
+  const STORED = 'You said: chest pain. I would ask when it began.';
+
+  function guarded(stored: string, texts: readonly string[]) {
+    const handedOn: GenerationChunk[] = [];
+    const guard = createRepeatGuard(stored, (chunk) => handedOn.push(chunk));
+    const isRepeat = texts.some((text) => !guard.hear({ text }));
+    return { handedOn, guard, isRepeat };
+  }
+
+  test('are handed on as soon as they differ from how the answer began', () => {
+    const { handedOn, isRepeat } = guarded(STORED, ['You', ' should', ' rest']);
+    expect(isRepeat).toBe(false);
+    expect(textOf(handedOn)).toBe('You should rest');
+    expect(guarded(STORED, ['You']).handedOn).toEqual([]);
+  });
+
+  test('are held back while they repeat it, and dropped once the repeat is sure', () => {
+    const repeated = [' You said:', ' chest', ' pain. I would', ' ask', ' when'];
+    expect(guarded(STORED, repeated)).toMatchObject({ isRepeat: true, handedOn: [] });
+    expect(guarded('Rest.', ['Re', 'st', '. Drink'])).toMatchObject({ isRepeat: true, handedOn: [] });
+  });
+
+  test('are handed on where the answer had repeated its beginning already: the model goes round in a circle', () => {
+    const circle = `${STORED}\n\n${STORED}`;
+    const { handedOn, isRepeat } = guarded(circle, ['\n\n', STORED]);
+    expect(isRepeat).toBe(false);
+    expect(textOf(handedOn)).toBe(`\n\n${STORED}`);
+  });
+
+  test('show what the server does each time only where the repeat is too long for chance', () => {
+    expect(guarded(STORED, [STORED]).guard.isHabit).toBe(true);
+    expect(guarded('Rest.', ['Rest.']).guard.isHabit).toBe(false);
+    expect(guarded(STORED, ['You should']).guard.isHabit).toBe(false);
+  });
+
+  test('are handed on where the answer ends before a repeat is sure', () => {
+    const { handedOn, guard } = guarded(STORED, ['You']);
+    guard.finish();
+    expect(textOf(handedOn)).toBe('You');
+  });
+});

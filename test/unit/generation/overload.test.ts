@@ -1,0 +1,120 @@
+/** A model server that has too much to do, and says when to come back. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { chooseReplica, type ReplicaView, waitMs } from '../../../src/generation/replicas/replica-choice.ts';
+import { failure } from '../../../src/generation/upstream/failure.ts';
+import { restMsOf } from '../../../src/generation/upstream/overload.ts';
+import { createVllmGenerator } from '../../../src/generation/vllm.ts';
+import { startSimulator } from '../../../src/simulator/simulator.ts';
+import { hear } from '../../conformance/vllm-listening.ts';
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+async function generatorOf(replicas: number, totalMs = 300_000) {
+  const simulators = await Promise.all(
+    Array.from({ length: replicas }, () => startSimulator({ tokensPerSecond: 0, tokens: 20 })),
+  );
+  const generator = createVllmGenerator({
+    baseUrls: simulators.map(({ url }) => url),
+    timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs },
+    defaultMaxTokens: 200,
+  });
+  open.push(...simulators, generator);
+  return generator;
+}
+
+describe('a refusal for load', () => {
+  test.each(['429,retry-after=2', '503,retry-after=2'])(
+    'is tried again after the time that it asks for (%s)',
+    async (fault) => {
+      const { result } = await hear(await generatorOf(1), { fault });
+      if (result.kind !== 'failed') throw new Error(result.kind);
+      expect(result).toMatchObject({ code: 'upstream_unavailable', retryable: true });
+      expect(result.retryAfterMs).toBeGreaterThan(1_500);
+      expect(result.retryAfterMs).toBeLessThanOrEqual(2_500);
+    },
+  );
+
+  test('is tried again after the date that it asks for', async () => {
+    const { result } = await hear(await generatorOf(1), { fault: '429,retry-after=date' });
+    expect(result).toMatchObject({ retryable: true, retryAfterMs: expect.any(Number) });
+  });
+
+  test('for a long time is forgotten once the replica answers again', async () => {
+    const generator = await generatorOf(1);
+    await hear(generator, { fault: '429,retry-after=600' });
+    expect((await hear(generator, {})).result).toMatchObject({ kind: 'completed' });
+    const { result } = await hear(generator, { fault: '429,retry-after=1' });
+    expect(result).toMatchObject({ retryable: true, retryAfterMs: expect.any(Number) });
+  });
+
+  test('is tried again at another replica at once', async () => {
+    const { result } = await hear(await generatorOf(2), { fault: '429,retry-after=30' });
+    expect(result).toMatchObject({ kind: 'failed', retryable: true });
+    expect(result).not.toHaveProperty('retryAfterMs');
+  });
+
+  test('ends the turn where it asks for longer than a turn waits', async () => {
+    const later = await hear(await generatorOf(1), { fault: '503,retry-after=3600' });
+    expect(later.result).toMatchObject({ code: 'upstream_unavailable', retryable: false });
+    const short = await hear(await generatorOf(1, 5_000), { fault: '503,retry-after=10' });
+    expect(short.result).toMatchObject({ code: 'upstream_unavailable', retryable: false });
+  });
+});
+
+describe('how long a replica is left alone', () => {
+  const refused = (status: number, retryAfterMs: number | null) => ({
+    ...failure('upstream_unavailable'),
+    refusal: { status, message: '', param: null, names: [], contextLimit: null, retryAfterMs },
+  });
+  const never = () => 0;
+
+  test('is what it asks for, spread a little', () => {
+    expect(restMsOf(refused(429, 2_000), 1, never)).toBe(2_000);
+    expect(restMsOf(refused(429, 2_000), 3, () => 1)).toBe(2_500);
+  });
+
+  test('grows with the attempts where it asks for nothing, up to a limit', () => {
+    const rests = [1, 2, 3, 20].map((attempt) => restMsOf(refused(429, null), attempt, never));
+    expect(rests).toEqual([500, 1_000, 2_000, 10_000]);
+  });
+
+  test('is no time where it failed for another reason', () => {
+    expect(restMsOf(refused(502, null), 1, never)).toBe(0);
+    expect(restMsOf(failure('upstream_unavailable'), 1, never)).toBe(0);
+    expect(restMsOf(failure('upstream_error'), 1, never)).toBe(0);
+  });
+});
+
+describe('the choice among replicas of which some asked to be left alone', () => {
+  const view = (id: string, more: Partial<ReplicaView> = {}): ReplicaView => ({
+    id,
+    healthy: true,
+    circuit: { kind: 'closed', failures: 0 },
+    inFlight: 0,
+    load: null,
+    restsUntilMs: 0,
+    ...more,
+  });
+  const chosen = (views: readonly ReplicaView[], nowMs: number) =>
+    chooseReplica(views, { sessionId: 's', avoid: 'a' }, nowMs);
+
+  test('takes one that did not', () => {
+    expect(chosen([view('a'), view('b', { restsUntilMs: 100 })], 50)).toBe('a');
+    expect(chosen([view('a', { restsUntilMs: 100 }), view('b')], 50)).toBe('b');
+  });
+
+  test('waits for the first to be free where all did, and not for one that is ill', () => {
+    const views = [view('a', { restsUntilMs: 100 }), view('b', { restsUntilMs: 300 })];
+    expect(waitMs(views, 50)).toBe(50);
+    expect(waitMs([...views, view('c', { healthy: false })], 50)).toBe(50);
+    expect(waitMs([...views, view('c')], 50)).toBe(0);
+    expect(waitMs(views, 100)).toBe(0);
+  });
+
+  test('takes one that did rather than one that is ill', () => {
+    expect(chosen([view('a', { restsUntilMs: 100 }), view('c', { healthy: false })], 50)).toBe('a');
+  });
+});

@@ -1,0 +1,54 @@
+/** The wait that a model server asked for, as the owner of a session keeps it. */
+import { describe, expect, it } from 'vitest';
+import { beginAskedSession, type MortalSession } from '../../support/mortal-session.ts';
+import { INPUT } from '../../support/session-lives.ts';
+
+const WAIT_MS = 30_000;
+
+/** A turn whose model server is overloaded, and has said for how long. */
+async function waiting(): Promise<MortalSession> {
+  const session = await beginAskedSession(INPUT);
+  session.generator.running?.end({
+    kind: 'failed',
+    code: 'upstream_unavailable',
+    message: 'busy',
+    retryable: true,
+    replica: 'r1',
+    retryAfterMs: WAIT_MS,
+  });
+  await session.settle();
+  return session;
+}
+
+const pass = async ({ clock, settle }: MortalSession, ms: number): Promise<void> => {
+  await clock.advanceTo(clock.now() + ms, settle);
+  await settle();
+};
+
+describe('a wait that a model server asked for', () => {
+  it('is over when its time has come, and no sooner', async () => {
+    const session = await waiting();
+    await pass(session, WAIT_MS - 1);
+    expect(session.generator.runs).toHaveLength(1);
+    await pass(session, 1);
+    expect(session.generator.running?.request).toMatchObject({ attempt: 2, avoidReplica: 'r1' });
+  });
+
+  it('outlives the instance that waits: the next owner waits for the rest of it', async () => {
+    const session = await waiting();
+    await pass(session, WAIT_MS / 2);
+    session.die();
+    await session.takeOver();
+    await pass(session, WAIT_MS / 2 - 1);
+    expect(session.generator.runs).toHaveLength(1);
+    await pass(session, 1);
+    expect(session.generator.running?.request.attempt).toBe(2);
+  });
+
+  it('ends with the turn that a client cancels', async () => {
+    const session = await waiting();
+    await session.send({ type: 'cancel', at: session.clock.now() });
+    await pass(session, 2 * WAIT_MS);
+    expect(session.generator.runs).toHaveLength(1);
+  });
+});

@@ -1,0 +1,78 @@
+import official from '@asyncapi/specs';
+import { Ajv } from 'ajv';
+import { describe, expect, test } from 'vitest';
+import { asyncapiDocument } from '../../../src/http/core/asyncapi.ts';
+import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
+import { durableFrameSchema, transientFrameSchema } from '../../../src/protocol/server-frames.ts';
+
+interface Message {
+  readonly name: string;
+  readonly tags?: readonly { readonly name: string }[];
+  readonly payload: object;
+}
+interface Document {
+  readonly channels: { readonly session: { readonly messages: Readonly<Record<string, unknown>> } };
+  readonly operations: Readonly<
+    Record<'hear' | 'say', { readonly messages: readonly { readonly $ref: string }[] }>
+  >;
+  readonly components: {
+    readonly messages: Readonly<Record<string, Message>>;
+    readonly schemas: Readonly<Record<string, object>>;
+  };
+}
+
+const document = JSON.parse(JSON.stringify(asyncapiDocument())) as Document;
+const typeOf = (schema: { readonly shape: { readonly type: { readonly value: string } } }) =>
+  schema.shape.type.value;
+const namesOf = (operation: 'hear' | 'say') =>
+  document.operations[operation].messages.map(({ $ref }) => $ref.split('/').at(-1) ?? '');
+
+/** Ajv resolves a payload's references only inside the document that has them. */
+function validatorOf(message: string) {
+  const ajv = new Ajv({ strict: false, validateFormats: false });
+  return ajv.compile({ ...document.components.messages[message]?.payload, components: document.components });
+}
+
+describe('the AsyncAPI document', () => {
+  test('is valid AsyncAPI 3.0, by the official schema', () => {
+    const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+    const isValid = ajv.compile(official.schemasWithoutId['3.0.0'] as object);
+    expect(isValid(document) ? [] : isValid.errors).toEqual([]);
+    expect(isValid({ ...document, operations: { hear: { action: 'listen' } } })).toBe(false);
+  });
+
+  test('has every frame that a client may send, and no other', () => {
+    expect(namesOf('hear')).toEqual(clientFrameSchema.options.map((one) => `client.${typeOf(one as never)}`));
+  });
+
+  test('has every frame that the server says, and knows which of them are durable', () => {
+    const durable = durableFrameSchema.options.map(typeOf);
+    const transient = transientFrameSchema.options.map(typeOf);
+    expect(namesOf('say')).toEqual([...durable, ...transient].map((type) => `server.${type}`));
+    for (const key of namesOf('say')) {
+      const { name, tags } = document.components.messages[key]!;
+      expect(tags).toEqual([{ name: durable.includes(name as never) ? 'durable' : 'transient' }]);
+    }
+  });
+
+  test('refers only to what is in it', () => {
+    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path);
+    for (const path of refs) {
+      let at: unknown = document;
+      for (const part of path.split('/')) at = (at as Readonly<Record<string, unknown>>)[part];
+      expect(at, path).toBeTypeOf('object');
+    }
+    expect(Object.keys(document.channels.session.messages)).toEqual([...namesOf('hear'), ...namesOf('say')]);
+  });
+
+  test.each([
+    ['client.hello', { type: 'hello', after: 0, patient: { age: 61, notes: ['a', { b: null }] } }, true],
+    ['client.hello', { type: 'hello', after: -1 }, false],
+    ['client.message', { type: 'message', id: 'm', content: 'hi', colour: 'red' }, false],
+    ['server.delta', { type: 'delta', offset: 1, epoch: 1, turn_id: 't', text: 'x' }, true],
+    ['server.delta', { type: 'delta', offset: 0, epoch: 1, turn_id: 't', text: 'x' }, false],
+    ['server.presence', { type: 'presence', offset: 4, epoch: 1, user_id: 'u', event: 'joined' }, true],
+  ])('has a schema of %s that judges %j as %s', (key, frame, verdict) => {
+    expect(validatorOf(key)(frame)).toBe(verdict);
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import type { Access } from '../../../src/audit/audit.ts';
+import { withAudit } from '../../../src/http/core/audit.ts';
+import { answer, type HttpAnswer, json, problem, type Route } from '../../../src/http/core/router.ts';
+import { described } from '../../support/described.ts';
+
+const SESSION = '0b5f3c1e-6c0a-4a53-9d0a-6f5f0c9a1b2d';
+
+async function noted(reply: Route['answer'], path = `/api/session/${SESSION}`) {
+  const lines: Access[] = [];
+  const failures: unknown[] = [];
+  const route: Route = { method: 'GET', path: '/api/session/:id', audit: 'read', answer: reply };
+  const request = {
+    method: 'GET',
+    path,
+    query: new URLSearchParams(),
+    header: () => '',
+    body: '',
+    address: '192.0.2.1',
+    onGone() {},
+    failed: (error: unknown) => failures.push(error),
+  };
+  const given = await answer(withAudit({ note: (access) => lines.push(access) }, [route]), request);
+  return { lines, failures, given };
+}
+
+describe('the audit log of routes', () => {
+  it('knows of each route that tells of sessions or changes one what it does there', () => {
+    const silent = described.filter(({ path, audit }) => path.startsWith('/api/') && audit === undefined);
+    // This one tells it itself: that it came in, and that it asked.
+    expect(silent.map(({ path }) => path)).toEqual(['/api/protocol']);
+    const loud = described.filter(({ path, audit }) => !path.startsWith('/api/') && audit !== undefined);
+    expect(loud).toEqual([]);
+  });
+
+  it('costs nothing where there is none: the routes are what they were', () => {
+    expect(withAudit(null, described)).toBe(described);
+  });
+
+  it('names the route by its pattern, the session by its id, and what was answered by its code', async () => {
+    const { lines, given } = await noted(({ requestId }) => problem('session_not_found', requestId));
+    expect(lines).toEqual([
+      {
+        action: 'read',
+        outcome: 'session_not_found',
+        sessionId: SESSION,
+        userId: null,
+        clientId: null,
+        address: '192.0.2.1',
+        door: { kind: 'http', route: 'GET /api/session/:id', requestId: expect.any(String) },
+      },
+    ]);
+    const door = lines[0]?.door;
+    expect(String(given.body)).toContain(door?.kind === 'http' ? door.requestId : 'no route');
+  });
+
+  it.each<[string, HttpAnswer, string]>([
+    ['that was done', json(200, {}), 'ok'],
+    ['that another instance was told of', json(202, {}), 'passed'],
+  ])('says of a thing %s so', async (_, reply, outcome) => {
+    expect((await noted(() => reply)).lines).toMatchObject([{ outcome }]);
+  });
+
+  it('has a line of a route that failed, whose error goes where it went before', async () => {
+    const broken = new Error('broken');
+    const { lines, failures, given } = await noted(() => Promise.reject(broken));
+    expect(lines).toMatchObject([{ action: 'read', outcome: 'internal', sessionId: SESSION }]);
+    expect(failures).toEqual([broken]);
+    expect(given.status).toBe(500);
+  });
+
+  it('has no line of a request that was not understood, and no word of a path that names no session', async () => {
+    expect((await noted(({ requestId }) => problem('bad_request', requestId))).lines).toEqual([]);
+    const { lines } = await noted(() => json(200, {}), '/api/session/my chest hurts');
+    expect(lines).toMatchObject([{ sessionId: null }]);
+  });
+
+  it('takes from the route what only that knows', async () => {
+    const { lines } = await noted(({ about }) => {
+      about?.({ userId: 'dr-a' });
+      about?.({ action: 'erased_session', subjectUserId: 'dr-b' });
+      return json(200, {});
+    });
+    expect(lines).toMatchObject([{ action: 'erased_session', userId: 'dr-a', subjectUserId: 'dr-b' }]);
+  });
+});

@@ -1,0 +1,260 @@
+/**
+ * Every documented field of an HTTP request makes a difference that can be observed.
+ *
+ * Each request is made twice of a whole instance in memory, with two values of one field. The answer, the stored
+ * session, requests to the model and questions to store and archive are compared: a field that code reads and then
+ * drops fails as one that no code reads.
+ */
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { type HttpPorts, httpRoutes } from '../../../src/http/routes.ts';
+import { unlimited } from '../../../src/limits/limits.ts';
+import { described } from '../../support/described.ts';
+import { documentedFields } from '../../support/documented.ts';
+import { OUTPUT } from '../../support/session-paths.ts';
+import { openStage, type Stage } from '../../support/stage.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+type Place = 'params' | 'query' | 'headers' | 'body';
+
+const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
+const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
+const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
+
+/** What a request has beside the field in question, so that the field can matter. */
+const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
+  askForProtocol: { body: { session_id: SESSION, user_id: 'ana', chief_complaint: 'chest pain' } },
+  share: { params: { id: SESSION }, body: { user_id: 'ben', invited_by: 'ana' } },
+  listShares: { params: { id: SESSION } },
+  revokeShare: { params: { id: SESSION, share: OTHER }, query: { revoked_by: 'ana' } },
+  getSession: { params: { id: SESSION } },
+  deleteSession: { params: { id: SESSION } },
+  downloadTranscript: { params: { id: SESSION } },
+  readArchived: { params: { id: SESSION } },
+  eraseUser: { params: { id: 'ana' } },
+};
+
+const ids = { 'params id': [SESSION, OTHER] } as const;
+const filters = {
+  'query text': ['fever', 'cough'],
+  'query user_id': ['ana', 'ben'],
+  'query diagnosis_id': ['d1', 'd2'],
+  'query from': ['1000', '2000'],
+  'query to': ['1000', '2000'],
+  'query cursor': ['a', 'b'],
+  'query limit': ['5', '6'],
+} as const;
+const format = { 'query format': ['json', 'markdown'] } as const;
+
+/** Two values for each field, between which a client would notice a difference. */
+const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown, unknown]>>>> = {
+  askForProtocol: {
+    'headers idempotency-key': ['one', 'two'],
+    'headers last-event-id': ['0', '4'],
+    'body session_id': [SESSION, OTHER],
+    'body age': [60, 61],
+    'body gender': ['female', 'male'],
+    'body chief_complaint': ['chest pain', 'dizzy'],
+    'body past_medical_history': ['asthma', 'diabetes'],
+    'body vitals': [{ spo2: 97 }, { spo2: 88 }],
+    'body vitals.heart_rate': [88, 110],
+    'body vitals.blood_pressure': ['120/80', '85/50'],
+    'body vitals.respiratory_rate': [12, 24],
+    'body vitals.temperature': [37, 39],
+    'body vitals.spo2': [97, 88],
+    'body vitals.weight': [80, 81],
+    'body vitals.height': [180, 181],
+    'body vitals.gcs': [15, 14],
+    'body vitals.other': ['pale', 'warm'],
+    'body client_id': ['phone', 'laptop'],
+    'body user_id': ['ana', 'ben'],
+    'body diagnosis_id': ['d1', 'd2'],
+    'body policy': ['queue', 'reject'],
+    'body options': [{ max_tokens: 7 }, {}],
+    'body options.max_tokens': [7, 8],
+    'body options.temperature': [0.1, 0.9],
+    'body options.stop': [['END'], ['STOP']],
+  },
+  getSession: ids,
+  deleteSession: { ...ids, 'query erase': ['true', 'false'] },
+  listSessions: {
+    'query state': ['processing', 'idle'],
+    'query user_id': ['ana', 'ben'],
+    'query cursor': ['a', 'b'],
+    'query limit': ['5', '6'],
+  },
+  downloadTranscript: { ...ids, ...format },
+  share: {
+    ...ids,
+    'body user_id': ['ben', 'eva'],
+    'body access': ['read', 'write'],
+    'body expires_in_ms': [60_000, 120_000],
+    'body invited_by': ['ana', 'ben'],
+  },
+  listShares: ids,
+  revokeShare: { ...ids, 'params share': [OTHER, SESSION], 'query revoked_by': ['ana', 'ben'] },
+  searchArchive: filters,
+  exportArchive: filters,
+  readArchived: { ...format },
+  getAnalytics: { 'query from': ['1000', '2000'], 'query to': ['1000', '2000'] },
+};
+
+const operations = described.flatMap(({ describe: one, method, path }) => {
+  if (one === undefined) return [];
+  const fields = PLACES.flatMap((place) => {
+    const schema = one[place];
+    return schema === undefined
+      ? []
+      : documentedFields(schema, 'input').map((field) => `${place} ${field.path}`);
+  });
+  // What a measure consists of is read as it is parsed; the tests of vital signs show that each part counts.
+  return [{ name: one.name, method, path, fields: fields.filter((field) => !/vitals\.\w+\./.test(field)) }];
+});
+
+/** Everything that a client, a model server, or a reader of store and archive could see of it. */
+async function observed(name: string, sent: Partial<Record<Place, Fields>>): Promise<string> {
+  const calls: unknown[] = [];
+  const stage = await openStage({
+    wrap: (store) => ({
+      ...store,
+      list: (query) => {
+        calls.push(['list', query]);
+        // The cursors of the test are none of the store's.
+        const { cursor: _, ...page } = query;
+        return store.list(page);
+      },
+    }),
+  });
+  try {
+    const owner = stage.connect();
+    owner.say({ type: 'hello', session_id: SESSION, user_id: 'ana' });
+    owner.say({ type: 'message', id: 'first', content: 'What is it?' });
+    await stage.settle();
+    const at = stage.clock.now();
+    const invitation = { id: OTHER, userId: 'ben', access: 'read', expiresAt: at + 3_600_000 } as const;
+    await stage.ports.greet.directory.send(SESSION, { type: 'share', at, share: invitation }, null);
+    const operation = operations.find((one) => one.name === name);
+    const route = httpRoutes(portsOf(stage, calls)).find(
+      ({ describe: one, method }) => one?.name === name && method === operation?.method,
+    );
+    if (route === undefined) throw new Error(`no route is named ${name}`);
+    const { headers = {}, query = {}, params = {}, body } = sent;
+    const answering = Promise.resolve(
+      route.answer({
+        method: route.method,
+        path: route.path,
+        query: new URLSearchParams(query as Record<string, string>),
+        params: params as Record<string, string>,
+        header: (header) => String(headers[header] ?? ''),
+        body: body === undefined ? '' : JSON.stringify(body),
+        requestId: 'request',
+        address: '192.0.2.1',
+        onGone: () => {},
+        failed: (error) => calls.push(String(error)),
+      }),
+    );
+    const streamed: string[] = [];
+    const answered = answering.then((answer) => {
+      if (typeof answer.body === 'string') return answer;
+      answer.body({ write: (chunk) => streamed.push(chunk) > 0, end: () => {} });
+      return { status: answer.status };
+    });
+    for (let turns = 0; turns < 2; turns += 1) {
+      await stage.settle();
+      await stage.advance(1_000);
+      stage.generator.running?.end(COMPLETED);
+    }
+    await stage.settle();
+    const { store } = stage.ports.greet;
+    const seen = {
+      answer: await answered,
+      streamed,
+      calls,
+      requests: stage.generator.runs.map(({ request }) => request),
+      records: await Promise.all([SESSION, OTHER].map((id) => store.read(id))),
+      logs: await Promise.all([SESSION, OTHER].map((id) => store.readLog(id, 0, 1_000))),
+    };
+    return withoutChance(JSON.stringify(seen));
+  } finally {
+    await stage.close();
+  }
+}
+
+const COMPLETED = { kind: 'completed', ...OUTPUT, finishReason: 'stop' } as const;
+
+function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
+  const { greet } = ports;
+  const asked =
+    (what: string, answer: unknown) =>
+    (...args: readonly unknown[]) => {
+      calls.push([what, ...args]);
+      return Promise.resolve(answer);
+    };
+  const figures = { ...{ byEndReason: {}, byHour: [], secondTurns: [] }, sessions: 0, abandoned: 0 };
+  return {
+    ...ports,
+    ...greet,
+    clock,
+    archive: {
+      search: asked('search', { hits: [], cursor: null }),
+      read: asked('read', [LIFE]),
+      eraseSession: asked('eraseSession', 0),
+      eraseUser: asked('eraseUser', []),
+    },
+    analytics: asked('analytics', { byState: {}, figures }),
+    registry: new Registry(),
+    unavailable: () => null,
+    limits: unlimited,
+  } as unknown as HttpPorts;
+}
+
+const LIFE = {
+  ...{ sessionId: SESSION, createdAt: 1, endedAt: 2, endReason: 'closed', turnCount: 0 },
+  ...{ clientId: null, userId: null, diagnosisId: null, patient: {}, lines: [], turns: [] },
+};
+
+/** Ids drawn by chance differ between two runs of one request; their order does not. */
+function withoutChance(text: string): string {
+  const names = new Map<string, string>();
+  return text
+    .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
+      if (id === SESSION || id === OTHER) return id;
+      names.set(id, names.get(id) ?? `id-${names.size}`);
+      return names.get(id) ?? id;
+    })
+    .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
+}
+
+function withField(name: string, field: string, value: unknown): Partial<Record<Place, Fields>> {
+  const base = BASES[name] ?? {};
+  const [place, path = ''] = field.split(' ') as [Place, string];
+  const [key = '', inner] = path.split('.');
+  const fields = { ...base[place], [key]: inner === undefined ? value : { [inner]: value } };
+  // Only a stream is resumed.
+  const stream = field === 'headers last-event-id' ? { accept: 'text/event-stream' } : {};
+  return { ...base, [place]: { ...fields, ...stream } };
+}
+
+describe('documented requests', () => {
+  const listed = Object.entries(VALUES).flatMap(([name, fields]) =>
+    Object.keys(fields).map((field) => `${name} ${field}`),
+  );
+
+  it('each documented field of a request has two values here, and nothing else has', () => {
+    const documented = operations.flatMap(({ name, fields }) => fields.map((field) => `${name} ${field}`));
+    expect(listed.toSorted()).toEqual(documented.toSorted());
+  });
+
+  it.each(Object.keys(BASES))('a request of %s made twice is observed the same', async (name) => {
+    const base = BASES[name] ?? {};
+    expect(await observed(name, base)).toBe(await observed(name, base));
+  });
+
+  it.each(listed)('the documented field %s has an effect', async (path) => {
+    const [name = '', place = '', field = ''] = path.split(' ');
+    const [one, other] = VALUES[name]?.[`${place} ${field}`] ?? [null, null];
+    const first = await observed(name, withField(name, `${place} ${field}`, one));
+    expect(first).not.toContain('bad_request');
+    expect(await observed(name, withField(name, `${place} ${field}`, other))).not.toBe(first);
+  });
+});

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fhirBundle } from '../../../src/http/archive/fhir.ts';
+import type { TranscriptEntry } from '../../../src/store/contract.ts';
+import { fhirProblems } from '../../support/fhir.ts';
+
+const NOW = Date.UTC(2026, 10, 21, 1, 2, 3);
+const session = { sessionId: randomUUID(), userId: 'dr-a', diagnosisId: 'ICD-M25.5' };
+const turn: readonly TranscriptEntry[] = [
+  { role: 'user', content: 'chest pain', turnId: 't1', at: NOW, author: 'dr-b' },
+  { role: 'assistant', content: '1. ECG\n2. Troponin', turnId: 't1', at: NOW + 5 },
+];
+
+describe('a conversation as FHIR R4', () => {
+  test('is a bundle of communications: who said what, when, about what, and in answer to what', () => {
+    const bundle = fhirBundle(session, turn, NOW);
+    expect(fhirProblems(bundle)).toEqual([]);
+    const [question, answer] = bundle.entry!.map(({ resource }) => resource);
+    expect(question).toMatchObject({
+      status: 'completed',
+      sender: { display: 'dr-b' },
+      sent: '2026-11-21T01:02:03.000Z',
+      about: [{ type: 'Condition', identifier: { value: 'ICD-M25.5' } }],
+      payload: [{ contentString: 'chest pain' }],
+    });
+    expect(answer).toMatchObject({
+      sender: { type: 'Device', display: 'Rehydra' },
+      inResponseTo: [{ reference: bundle.entry![0]!.fullUrl }],
+      payload: [{ contentString: '1. ECG\n2. Troponin' }],
+    });
+  });
+
+  test('tags and notes an answer of the simulator, and no other, as test data', () => {
+    const [asked, answered] = turn;
+    const bundle = fhirBundle(session, [asked!, { ...answered!, simulated: true }], NOW);
+    expect(fhirProblems(bundle)).toEqual([]);
+    const [question, answer] = bundle.entry!.map(({ resource }) => resource);
+    expect(question).not.toHaveProperty('meta');
+    expect(answer).toMatchObject({
+      meta: { tag: [{ code: 'HTEST' }] },
+      sender: { type: 'Device', display: 'Rehydra simulator' },
+      note: [{ text: 'SIMULATED: this answer means nothing.' }],
+    });
+  });
+
+  test('is valid without a single word said, and without anybody known', () => {
+    const bundle = fhirBundle({ ...session, userId: null, diagnosisId: null }, [], NOW);
+    expect(fhirProblems(bundle)).toEqual([]);
+    expect(bundle).not.toHaveProperty('entry');
+  });
+
+  test('has the same ids at each download, and each of them once', () => {
+    const ids = () => fhirBundle(session, turn, NOW).entry!.map(({ resource }) => resource.id);
+    expect(ids()).toEqual(ids());
+    expect(new Set(ids()).size).toBe(2);
+  });
+
+  test('is valid whatever was said, by whomever, in turns of whatever name', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 40 });
+    const entry = fc.record({
+      role: fc.constantFrom('user' as const, 'assistant' as const),
+      content: text,
+      turnId: text,
+      at: fc.integer({ min: 0, max: NOW }),
+      author: text,
+    });
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 5 }), text, (entries, diagnosisId) => {
+        expect(fhirProblems(fhirBundle({ ...session, diagnosisId }, entries, NOW))).toEqual([]);
+      }),
+    );
+  });
+
+  test('would be refused by this test with an element that FHIR does not know', () => {
+    const bundle = fhirBundle(session, turn, NOW);
+    expect(fhirProblems({ ...bundle, entries: [] })).toHaveLength(1);
+    expect(fhirProblems({ ...bundle, type: 'pile' })).toHaveLength(1);
+    expect(fhirProblems({ ...bundle, entry: [] })).toHaveLength(1);
+  });
+});

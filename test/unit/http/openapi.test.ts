@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { vitalsInput } from '../../../src/conversation/patient/vitals.ts';
+import { errors } from '../../../src/errors.ts';
+import { asyncapiDocument } from '../../../src/http/core/asyncapi.ts';
+import { openapiDocument } from '../../../src/http/core/openapi.ts';
+import { described } from '../../support/described.ts';
+
+interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean }[];
+  readonly responses: Readonly<Record<string, { readonly description: string }>>;
+}
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+}
+
+const document = openapiDocument(described) as unknown as Document;
+const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
+  Object.entries(byMethod).map(([method, operation]) => ({ path, method, operation })),
+);
+
+describe('the OpenAPI document', () => {
+  test('is valid OpenAPI 3.1', async () => {
+    const validator = new Validator();
+    const outcome = await validator.validate(JSON.parse(JSON.stringify(document)) as Record<string, unknown>);
+    expect(outcome).toEqual({ valid: true });
+    expect(validator.version).toBe('3.1');
+  });
+
+  test('and the AsyncAPI document name the version of the package', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string };
+    expect(document).toMatchObject({ info: { version } });
+    expect(asyncapiDocument()).toMatchObject({ info: { version } });
+  });
+
+  test('has every route of the service and no other, but for what a page loads', () => {
+    const named = described.filter((route) => !route.path.startsWith('/dashboard/'));
+    const served = named.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+    const told = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+    expect(told.toSorted()).toEqual(served.toSorted());
+    expect(new Set(served).size).toBe(served.length);
+  });
+
+  test('names each operation once', () => {
+    const names = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('declares every part of a path as a parameter', () => {
+    for (const { path, operation } of operations) {
+      const declared = (operation.parameters ?? [])
+        .filter((one) => one.in === 'path')
+        .map(({ name }) => name);
+      expect(declared, path).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+    }
+  });
+
+  test('refers only to schemas that are in it, and has none that nothing refers to', () => {
+    const text = JSON.stringify(document);
+    const referred = new Set(
+      [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name),
+    );
+    expect([...referred].toSorted()).toEqual(Object.keys(document.components.schemas).toSorted());
+    expect(text).not.toContain('"$schema"');
+    expect(text).not.toContain('$defs');
+  });
+
+  test('tells each error under its own status, in the words of the table', () => {
+    for (const { path, operation } of operations)
+      for (const [status, { description }] of Object.entries(operation.responses))
+        for (const [, code = ''] of description.matchAll(/^`(\w+)`:/gm)) {
+          const row = errors[code as keyof typeof errors];
+          expect(String(row.status), `${path} ${code}`).toBe(status);
+          expect(description).toContain(row.text);
+        }
+  });
+
+  test('lets the ranges and units of the vitals be read', () => {
+    const request = JSON.stringify(document.components.schemas.ProtocolRequest);
+    expect(request).toContain('0 to 350 bpm');
+    expect(request).toContain('{systolic, diastolic}');
+    expect(request).toContain('"additionalProperties":false');
+    expect(request).not.toContain('readOnly');
+  });
+
+  test('gives examples of vitals as texts, each of which the service accepts', () => {
+    const { properties = {} } = z.toJSONSchema(vitalsInput, { io: 'input' });
+    for (const [name, schema] of Object.entries(properties)) {
+      const description = typeof schema === 'object' ? (schema.description ?? '') : '';
+      const examples = [...description.matchAll(/`([^`]+)`/g)].map(([, text]) => text);
+      expect(examples.length > 0).toBe(name !== 'other');
+      for (const text of examples) expect(vitalsInput.safeParse({ [name]: text }).success).toBe(true);
+    }
+  });
+});

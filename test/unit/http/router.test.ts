@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { answer, json, type Route } from '../../../src/http/core/router.ts';
+
+const routes: readonly Route[] = [
+  { method: 'GET', path: '/thing/:id', answer: ({ params }) => json(200, params) },
+  { method: 'DELETE', path: '/thing/:id', answer: () => json(204, null) },
+  { method: 'POST', path: '/things', answer: () => json(201, {}) },
+];
+
+function ask(method: string, path: string) {
+  const nothing = () => {};
+  const rest = { query: new URLSearchParams(), header: () => '', body: '', address: '', onGone: nothing };
+  return answer(routes, { ...rest, method, path, failed: nothing });
+}
+
+test('every GET route answers HEAD as it answers GET', async () => {
+  expect(await ask('HEAD', '/thing/a')).toEqual(await ask('GET', '/thing/a'));
+});
+
+test('a refused method is answered with every method of the path, HEAD beside GET', async () => {
+  expect(await ask('PUT', '/thing/a')).toMatchObject({
+    status: 405,
+    headers: { allow: 'GET, HEAD, DELETE' },
+  });
+});
+
+test('HEAD is refused where there is no GET', async () => {
+  expect(await ask('HEAD', '/things')).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+});

@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest';
+import { STARTS_AT } from '../../support/session-paths.ts';
+import { beginStepped, framesOf, LIMITS, type SteppedSession } from '../../support/stepped-session.ts';
+
+const { idleMs, absoluteMs, warnMs } = LIMITS;
+const warnings = (session: SteppedSession) =>
+  session.frames.filter((frame) => frame.type === 'expiring').map(({ type: _, ...frame }) => frame);
+const ends = (session: SteppedSession) => session.frames.filter(({ type }) => type === 'expired');
+
+describe('the idle deadline', () => {
+  test('is announced once, then ends the session', () => {
+    const session = beginStepped();
+    session.pass(idleMs - warnMs - 1);
+    expect(warnings(session)).toEqual([]);
+    session.pass(1);
+    expect(warnings(session)).toEqual([{ expires_at: STARTS_AT + idleMs, reason: 'idle' }]);
+    session.pass(warnMs - 1);
+    expect(session.isOver).toBe(false);
+    session.pass(1);
+    expect(warnings(session)).toHaveLength(1);
+    expect(ends(session)).toEqual([{ type: 'expired', reason: 'idle' }]);
+  });
+
+  test('holds for a session that nobody is attached to', () => {
+    const session = beginStepped();
+    session.hear({ type: 'detach', instance: 'a' });
+    session.pass(idleMs);
+    expect(warnings(session)).toHaveLength(1);
+    expect(ends(session)).toEqual([{ type: 'expired', reason: 'idle' }]);
+  });
+
+  test('does not move when a client leaves', () => {
+    const session = beginStepped();
+    session.pass(40_000);
+    session.hear({ type: 'detach', instance: 'a' });
+    session.pass(idleMs - 40_000 - 1);
+    expect(session.isOver).toBe(false);
+    session.pass(1);
+    expect(session.isOver).toBe(true);
+  });
+
+  test('is announced once, also where the client left after it had been', () => {
+    const session = beginStepped();
+    session.pass(idleMs - warnMs);
+    session.hear({ type: 'detach', instance: 'a' });
+    session.pass(warnMs - 1);
+    expect(session.value).toEqual({ idle: 'expiring' });
+    expect(warnings(session)).toHaveLength(1);
+    session.pass(1);
+    expect(session.isOver).toBe(true);
+  });
+
+  test.each([
+    ['extend', (session: SteppedSession) => session.hear({ type: 'extend' })],
+    ['a client that comes', (session: SteppedSession) => session.hear({ type: 'attach', instance: 'b' })],
+    [
+      'a turn that ends',
+      (session: SteppedSession) => {
+        session.ask(1);
+        session.complete();
+      },
+    ],
+  ])('moves with %s, and is announced anew', (_, act) => {
+    const session = beginStepped();
+    session.pass(idleMs - 1);
+    act(session);
+    session.pass(idleMs - 1);
+    expect(session.isOver).toBe(false);
+    expect(warnings(session).map(({ expires_at }) => expires_at)).toEqual([
+      STARTS_AT + idleMs,
+      STARTS_AT + 2 * idleMs - 1,
+    ]);
+    session.pass(1);
+    expect(session.isOver).toBe(true);
+  });
+
+  test('moves with extend in a session without clients too', () => {
+    const session = beginStepped();
+    session.hear({ type: 'detach', instance: 'a' });
+    session.pass(idleMs - 1);
+    session.hear({ type: 'extend' });
+    expect(session.value).toEqual({ idle: 'fresh' });
+    session.pass(idleMs - 1);
+    expect(session.isOver).toBe(false);
+  });
+
+  test('does not pass while a turn runs, however long it takes', () => {
+    const session = beginStepped();
+    session.ask(1);
+    session.pass(3 * idleMs);
+    expect(session.value).toEqual({ processing: 'generating' });
+    expect(warnings(session)).toEqual([]);
+    session.complete();
+    session.pass(idleMs - 1);
+    expect(session.isOver).toBe(false);
+  });
+
+  test('is not moved by what was refused', () => {
+    const session = beginStepped();
+    session.pass(50_000);
+    session.hear({ type: 'cancel' });
+    session.pass(50_000);
+    expect(session.isOver).toBe(true);
+  });
+
+  test('is announced no earlier than half the idle time, however early the warning is wanted', () => {
+    const session = beginStepped({ warnMs: 10 * idleMs });
+    session.pass(idleMs / 2 - 1);
+    expect(warnings(session).filter(({ reason }) => reason === 'idle')).toEqual([]);
+    session.pass(1);
+    expect(warnings(session).filter(({ reason }) => reason === 'idle')).toHaveLength(1);
+  });
+});
+
+describe('the absolute deadline', () => {
+  /** Keeps the session from going idle. */
+  function extendUntil(session: SteppedSession, at: number): void {
+    while (session.now < at) {
+      session.hear({ type: 'extend' });
+      session.pass(Math.min(idleMs / 4, at - session.now));
+    }
+  }
+
+  test('is announced once and ends the session, however often it is extended', () => {
+    const session = beginStepped();
+    extendUntil(session, STARTS_AT + absoluteMs - 1);
+    expect(warnings(session)).toEqual([{ expires_at: STARTS_AT + absoluteMs, reason: 'absolute' }]);
+    expect(session.isOver).toBe(false);
+    session.pass(1);
+    expect(ends(session)).toEqual([{ type: 'expired', reason: 'absolute' }]);
+  });
+
+  test('is announced at its time', () => {
+    const session = beginStepped();
+    extendUntil(session, STARTS_AT + absoluteMs - warnMs - 1);
+    expect(warnings(session)).toEqual([]);
+    session.pass(1);
+    expect(warnings(session)).toHaveLength(1);
+  });
+
+  test('ends a running turn, which fails and keeps its text', () => {
+    const session = beginStepped();
+    session.ask(1);
+    session.pass(absoluteMs - 1);
+    expect(warnings(session)).toEqual([{ expires_at: STARTS_AT + absoluteMs, reason: 'absolute' }]);
+    expect(session.pass(1)).toEqual([
+      {
+        type: 'frame',
+        frame: { type: 'turn.failed', turn_id: 't1', message_id: 'm1', code: 'session_expired' },
+      },
+      { type: 'answer', turnId: 't1', at: STARTS_AT + absoluteMs },
+      { type: 'frame', frame: { type: 'state', value: 'expired' } },
+      { type: 'frame', frame: { type: 'expired', reason: 'absolute' } },
+    ]);
+  });
+
+  test('ends a turn that waits for its retry', () => {
+    const session = beginStepped();
+    session.ask(1);
+    session.pass(absoluteMs - 1);
+    session.fail();
+    const frames = framesOf(session.pass(1));
+    expect(frames[0]).toMatchObject({ type: 'turn.failed', code: 'session_expired' });
+    expect(frames.at(-1)).toEqual({ type: 'expired', reason: 'absolute' });
+  });
+
+  test('is announced once, whatever was announced of the idle one', () => {
+    const session = beginStepped({ absoluteMs: idleMs });
+    session.pass(idleMs - 1);
+    expect(warnings(session).map(({ reason }) => reason)).toEqual(['absolute', 'idle']);
+    session.pass(1);
+    expect(ends(session)).toHaveLength(1);
+  });
+
+  test('is the same after any turn, coming and going', () => {
+    const session = beginStepped();
+    const deadline = () => session.resting.timers['xstate.after.absoluteEnd.session'];
+    const before = deadline();
+    session.ask(1);
+    session.fail();
+    session.pass(10_000);
+    session.complete();
+    session.hear({ type: 'detach', instance: 'a' });
+    session.hear({ type: 'attach', instance: 'b' });
+    expect(deadline()).toBe(before);
+    expect(before).toBe(STARTS_AT + absoluteMs);
+  });
+});

@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import {
+  MACHINE_ID,
+  MACHINE_VERSION,
+  type Migrations,
+  type StampedEnvelope,
+  upgrade,
+} from '../../../machines/versions.ts';
+import { type Envelope, openEnvelope, toEnvelope } from '../../../src/session/machine/snapshot.ts';
+import { restore } from '../../../src/session/machine/step.ts';
+import { goldenSessions } from '../../support/golden-sessions.ts';
+
+const stored: Envelope = goldenSessions()['processing.recovering'] as Envelope;
+const openChanged = (changes: object) => openEnvelope(JSON.stringify({ ...stored, ...changes }));
+const inContext = (changes: object) => openChanged({ context: { ...stored.context, ...changes } });
+
+describe('an envelope', () => {
+  test.each(Object.entries(goldenSessions()))('comes back as it was stored: %s', (_, envelope) => {
+    const opened = openEnvelope(JSON.stringify(envelope));
+    expect(opened).toEqual({ kind: 'opened', envelope, migrated: false });
+  });
+
+  test.each(Object.entries(goldenSessions()))('is the same after another round: %s', (_, envelope) => {
+    const { value, context, timers, jobs, turnOffset } = envelope;
+    expect(toEnvelope(restore(value, context, timers, jobs), turnOffset)).toEqual(envelope);
+  });
+
+  test('of a newer version is left alone: another instance can read it', () => {
+    expect(openChanged({ machineVersion: MACHINE_VERSION + 1 })).toEqual({
+      kind: 'newer',
+      version: MACHINE_VERSION + 1,
+    });
+  });
+
+  test('of a newer version is left alone whatever else is in it', () => {
+    const json = JSON.stringify({ machine: MACHINE_ID, machineVersion: MACHINE_VERSION + 7, novel: true });
+    expect(openEnvelope(json)).toEqual({ kind: 'newer', version: MACHINE_VERSION + 7 });
+  });
+
+  test.each([
+    ['another machine', { machine: 'thermostat' }],
+    ['no machine', { machine: undefined }],
+    ['no version', { machineVersion: undefined }],
+    ['version 0', { machineVersion: 0 }],
+    ['half a version', { machineVersion: 0.5 }],
+    ['a version in words', { machineVersion: '1' }],
+    ['a key that nobody wrote', { surprise: 1 }],
+    ['a deadline that is no time', { timers: { 'xstate.after.idleEnd': 'soon' } }],
+    ['a job without a key', { jobs: { generation: { src: 'generation' } } }],
+    ['no context', { context: null }],
+  ])('with %s is refused', (_, changes) => {
+    expect(openChanged(changes)).toMatchObject({ kind: 'unreadable' });
+  });
+
+  test.each([
+    ['a turn without an id', { turn: { ...stored.context.turn, id: undefined } }],
+    ['a message of an unknown policy', { queue: [{ ...stored.context.queue[0], policy: 'hurry' }] }],
+    ['a queue that is none', { queue: 'm1' }],
+    ['a time in words', { createdAt: 'yesterday' }],
+    ['limits with one missing', { limits: { ...stored.context.limits, queueMax: undefined } }],
+    ['a field that nobody wrote', { mood: 'good' }],
+    ['a field missing', { attached: undefined }],
+  ])('whose context has %s is refused', (_, changes) => {
+    expect(inContext(changes)).toMatchObject({ kind: 'unreadable' });
+  });
+
+  test.each(['', '7', '"session"', '[]', '{', '{"machine":"session"'])(
+    'that is no object is refused: %s',
+    (json) => {
+      expect(openEnvelope(json)).toMatchObject({ kind: 'unreadable' });
+    },
+  );
+
+  test('names what is wrong with it, for whoever repairs it', () => {
+    const opened = inContext({ createdAt: 'yesterday' });
+    expect(opened).toMatchObject({ kind: 'unreadable', reason: expect.stringContaining('createdAt') });
+  });
+
+  test('in a state that the machine does not have cannot be restored', () => {
+    const opened = openChanged({ value: { processing: 'pondering' } });
+    if (opened.kind !== 'opened') throw new Error('its form is right, only the machine can tell');
+    const { value, context, timers, jobs } = opened.envelope;
+    expect(() => restore(value, context, timers, jobs)).toThrow(/pondering/);
+  });
+});
+
+describe('migrations', () => {
+  type Marked = StampedEnvelope & { readonly trail: readonly string[] };
+  const mark =
+    (name: string) =>
+    (envelope: StampedEnvelope): Marked => ({
+      ...(envelope as Marked),
+      trail: [...((envelope as Partial<Marked>).trail ?? []), name],
+    });
+  const steps: Migrations = { 1: mark('1→2'), 2: mark('2→3'), 3: mark('3→4') };
+  const ofVersion = (machineVersion: number) => ({ machine: MACHINE_ID, machineVersion });
+
+  test('run in order from the version that is stored to the one that is wanted', () => {
+    expect(upgrade(ofVersion(1), 4, steps)).toEqual({
+      kind: 'migrated',
+      from: 1,
+      envelope: { ...ofVersion(4), trail: ['1→2', '2→3', '3→4'] },
+    });
+    expect(upgrade(ofVersion(3), 4, steps)).toMatchObject({ envelope: { trail: ['3→4'] } });
+  });
+
+  test('are not asked for what is current', () => {
+    expect(upgrade(ofVersion(4), 4, steps)).toEqual({ kind: 'current', envelope: ofVersion(4) });
+  });
+
+  test('stop at a gap instead of jumping it', () => {
+    expect(upgrade(ofVersion(1), 3, { 2: mark('2→3') })).toMatchObject({ kind: 'unknown' });
+  });
+
+  test('never lead back', () => {
+    expect(upgrade(ofVersion(3), 2, steps)).toEqual({ kind: 'newer', version: 3 });
+  });
+
+  test('leave what they were given as it was', () => {
+    const envelope = Object.freeze(ofVersion(1));
+    upgrade(envelope, 4, steps);
+    expect(envelope).toEqual(ofVersion(1));
+  });
+
+  test('make an envelope that is marked, so that its owner stores it before it serves from it', () => {
+    const { mood: _, ...older } = { ...stored, mood: 'good', machineVersion: 1 };
+    const addTurnOffset: Migrations = {
+      1: (envelope) => ({ ...envelope, turnOffset: 5 }) as StampedEnvelope,
+    };
+    const opened = openEnvelope(JSON.stringify({ ...older, turnOffset: undefined }), (stamped) => {
+      const upgraded = upgrade(stamped, 2, addTurnOffset);
+      if (upgraded.kind !== 'migrated') return upgraded;
+      // Today's schema is the schema of version 2 as far as this test goes.
+      return { ...upgraded, envelope: { ...upgraded.envelope, machineVersion: MACHINE_VERSION } };
+    });
+    expect(opened).toMatchObject({ kind: 'opened', migrated: true, envelope: { turnOffset: 5 } });
+  });
+
+  test('that yield what today’s machine cannot read are refused', () => {
+    const ruin: Migrations = { 1: (envelope) => ({ ...envelope, context: {} }) as StampedEnvelope };
+    const opened = openEnvelope(JSON.stringify({ ...stored, machineVersion: 1 }), (stamped) => {
+      const upgraded = upgrade(stamped, 2, ruin);
+      if (upgraded.kind !== 'migrated') return upgraded;
+      return { ...upgraded, envelope: { ...upgraded.envelope, machineVersion: MACHINE_VERSION } };
+    });
+    expect(opened).toMatchObject({ kind: 'unreadable' });
+  });
+});

@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Letter, Mailbox } from '../../../src/session/actor/mailbox.ts';
+
+const letter = (id: number): Letter => ({ kind: 'timer', id: String(id) });
+const idOf = (taken: Letter | undefined): number | undefined =>
+  taken?.kind === 'timer' ? Number(taken.id) : undefined;
+
+describe('a mailbox', () => {
+  it('gives its letters in the order in which they came, however posting and taking are mixed', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            { weight: 3, arbitrary: fc.nat(60) },
+            fc.nat(60).map((n) => -n),
+          ),
+        ),
+        (moves) => {
+          const mailbox = new Mailbox();
+          const model: number[] = [];
+          let next = 0;
+          for (const move of moves) {
+            for (let count = 0; count < move; count += 1) {
+              mailbox.post(letter(next));
+              model.push(next);
+              next += 1;
+            }
+            for (let count = 0; count > move; count -= 1) expect(idOf(mailbox.take())).toBe(model.shift());
+            expect(mailbox.length).toBe(model.length);
+          }
+          expect(mailbox.drain().map(idOf)).toEqual(model);
+          expect(mailbox.length).toBe(0);
+          expect(mailbox.take()).toBeUndefined();
+        },
+      ),
+    );
+  });
+
+  it('keeps the order where thousands wait, and what is posted while they are taken', () => {
+    const mailbox = new Mailbox();
+    for (let id = 0; id < 3_000; id += 1) mailbox.post(letter(id));
+    for (let id = 0; id < 6_000; id += 1) {
+      expect(idOf(mailbox.take())).toBe(id);
+      if (id < 3_000) mailbox.post(letter(3_000 + id));
+    }
+    expect(mailbox.take()).toBeUndefined();
+  });
+});

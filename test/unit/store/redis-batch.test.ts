@@ -1,0 +1,29 @@
+/** Calls to a cluster whose driver keeps one back for ever. */
+import type { Cluster } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { createBatch } from '../../../src/store/redis/batch.ts';
+import { scripts } from '../../../src/store/redis/scripts.ts';
+
+const WITHIN_MS = 20;
+
+function clusterThat(sendCommand: () => Promise<unknown>): Cluster {
+  return { isCluster: true, sendCommand } as unknown as Cluster;
+}
+
+describe('a call to a cluster', () => {
+  it('that is never answered is rejected as one whose outcome nobody knows', async () => {
+    const batch = createBatch(
+      clusterThat(() => new Promise(() => {})),
+      WITHIN_MS,
+    );
+    await expect(batch.call(scripts.read, ['{b}:s'], [])).rejects.toMatchObject({ code: 'STORE_TIMEOUT' });
+  });
+
+  it('that is answered is not disturbed', async () => {
+    const batch = createBatch(
+      clusterThat(() => Promise.resolve(['1'])),
+      WITHIN_MS,
+    );
+    expect(await batch.call(scripts.read, ['{b}:s'], [])).toEqual(['1']);
+  });
+});

@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MAX_FRAME_BYTES } from '../../../src/protocol/client-frames.ts';
+import { type Decoded, decode } from '../../../src/protocol/codec.ts';
+
+const bytes = (data: Uint8Array): ArrayBuffer => data.slice().buffer as ArrayBuffer;
+const decodeText = (text: string): Decoded => decode(bytes(new TextEncoder().encode(text)));
+const decodeJson = (value: unknown): Decoded => decodeText(JSON.stringify(value));
+const bad = { kind: 'refused', code: 'bad_frame' };
+
+describe('a client frame', () => {
+  it.each([
+    { type: 'hello' },
+    {
+      type: 'hello',
+      session_id: '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59',
+      after: 0,
+      epoch: 3,
+      client_id: 'tablet',
+    },
+    { type: 'message', id: 'm', content: 'Good morning' },
+    { type: 'message', id: 'm', patient: { age: 61, vitals: { pulse: 80 } } },
+    { type: 'message', id: 'm', content: 'a', policy: 'merge', options: { max_tokens: 5, stop: ['x'] } },
+    { type: 'cancel' },
+    { type: 'cancel', turn_id: 't' },
+    { type: 'extend' },
+    { type: 'close' },
+    { type: 'ping', nonce: 'n' },
+  ])('comes through as it was sent: %j', (frame) => {
+    expect(decodeJson(frame)).toEqual({ kind: 'frame', frame });
+  });
+
+  it.each([
+    ['an unknown type', { type: 'shout' }],
+    ['no type', { id: 'm', content: 'a' }],
+    ['a key that it does not know', { type: 'extend', until: 5 }],
+    ['an event of the machine', { type: 'detach', at: 1, instance: 'a' }],
+    ['an event of xstate', { type: 'xstate.done.actor.generation', output: {} }],
+    ['a message about nothing', { type: 'message', id: 'm' }],
+    ['an empty message', { type: 'message', id: 'm', content: '' }],
+    ['a session id that is no UUID', { type: 'hello', session_id: '1' }],
+    ['a negative offset', { type: 'hello', after: -1 }],
+    ['a list', [{ type: 'ping' }]],
+    ['null', null],
+  ])('with %s is refused', (_, frame) => {
+    expect(decodeJson(frame)).toMatchObject(bad);
+  });
+
+  it('that is refused is named by its id where it has a usable one', () => {
+    expect(decodeJson({ type: 'message', id: 'm-1', content: 7 })).toEqual({ ...bad, messageId: 'm-1' });
+    for (const id of [7, {}, 'x'.repeat(65)])
+      expect(decodeJson({ type: 'message', id, content: 7 })).toEqual(bad);
+  });
+
+  it('may be as large as the limit, counted in bytes, and not a byte larger', () => {
+    const filled = (size: number) => {
+      const frame = { type: 'message', id: 'm', content: '' };
+      return { ...frame, content: 'é'.repeat((size - JSON.stringify(frame).length) / 2) };
+    };
+    const empty = JSON.stringify({ type: 'message', id: 'm', content: '' }).length;
+    const largest = MAX_FRAME_BYTES - ((MAX_FRAME_BYTES - empty) % 2);
+    expect(decodeJson(filled(largest)).kind).toBe('frame');
+    expect(decode(new ArrayBuffer(MAX_FRAME_BYTES + 1))).toEqual({
+      kind: 'refused',
+      code: 'frame_too_large',
+    });
+  });
+
+  it('that is not UTF-8 is refused', () => {
+    for (const broken of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80]])
+      expect(decode(bytes(Uint8Array.from([0x22, ...broken, 0x22])))).toEqual(bad);
+  });
+
+  it('that nests deeper than any frame needs is refused before it is parsed', () => {
+    const nested = (depth: number) =>
+      `{"type":"message","id":"m","patient":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
+    expect(decodeText(nested(30)).kind).toBe('frame');
+    for (const depth of [31, 1_000, 32_000]) expect(decodeText(nested(depth))).toEqual(bad);
+  });
+
+  it('may say brackets as often as it likes: those in a text are no depth', () => {
+    const content = `${'[{('.repeat(500)} "quoted \\ and \\" escaped`;
+    expect(decodeJson({ type: 'message', id: 'm', content })).toMatchObject({ frame: { content } });
+  });
+
+  it('that names a prototype is refused, or its key is data like any other', () => {
+    const decoded = decodeText(
+      '{"type":"message","id":"m","content":"a","patient":{"__proto__":{"polluted":1}}}',
+    );
+    expect(Reflect.get({}, 'polluted')).toBeUndefined();
+    const patient = decoded.kind === 'frame' && decoded.frame.type === 'message' ? decoded.frame.patient : {};
+    expect(Reflect.get(patient ?? {}, 'polluted')).toBeUndefined();
+    for (const key of ['__proto__', 'constructor', 'prototype', 'toString'])
+      expect(decodeText(`{"type":"ping","${key}":{"polluted":1}}`)).toEqual(bad);
+  });
+
+  it('never throws, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2_000 }), (data) => {
+        expect(decode(bytes(data))).toMatchObject(bad);
+      }),
+      { numRuns: 2_000 },
+    );
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 40 }), (text) => {
+        expect(decodeText(text)).toMatchObject(bad);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});

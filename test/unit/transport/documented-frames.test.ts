@@ -1,0 +1,155 @@
+/**
+ * Every documented field of a client frame makes a difference that can be observed.
+ *
+ * Each scene is played twice on a whole instance in memory, with two values of one field. Sent frames, stored records
+ * and requests to the model are compared: a field that code reads and then drops fails as one that no code reads.
+ */
+import { describe, expect, it } from 'vitest';
+import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
+import { type DocumentedField, documentedFields, framesOf } from '../../support/documented.ts';
+import { OUTPUT } from '../../support/session-paths.ts';
+import { openStage, type Stage, type Visitor } from '../../support/stage.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
+const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
+const RUNNING = Symbol('the id of the running turn');
+
+/** What a frame has beside the field in question, so that the field can matter. */
+const BASES: Readonly<Record<string, Fields>> = {
+  hello: { session_id: SESSION, after: 0 },
+  message: { id: 'asked', content: 'And now?' },
+  cancel: {},
+  extend: {},
+  close: {},
+  ping: {},
+};
+
+/** Two values for each field, between which a client would notice a difference. */
+const VALUES: Readonly<Record<string, readonly [unknown, unknown]>> = {
+  'hello.session_id': [SESSION, OTHER],
+  'hello.after': [0, 2],
+  'hello.epoch': [1, Number.MAX_SAFE_INTEGER],
+  'hello.client_id': ['phone', 'laptop'],
+  'hello.user_id': ['ana', 'ben'],
+  'hello.diagnosis_id': ['d1', 'd2'],
+  'hello.token': ['one', 'two'],
+  'hello.patient': [{ age: 60 }, { age: 61 }],
+  'message.id': ['m-1', 'm-2'],
+  'message.content': ['How long?', 'How far?'],
+  'message.patient': [{ age: 60 }, { age: 61 }],
+  'message.policy': ['queue', 'reject'],
+  'message.options': [{ max_tokens: 7 }, {}],
+  'message.options.max_tokens': [7, 8],
+  'message.options.temperature': [0.1, 0.9],
+  'message.options.stop': [['END'], ['STOP']],
+  'cancel.turn_id': [RUNNING, 'unknown'],
+  'ping.nonce': ['a', 'b'],
+};
+
+const documented = [...framesOf(clientFrameSchema)].map(([type, schema]) => ({
+  type,
+  fields: documentedFields(schema, 'input'),
+}));
+const everyField = documented.flatMap(({ type, fields }) =>
+  fields.map((field): DocumentedField => ({ ...field, path: `${type}.${field.path}` })),
+);
+
+const pathsThat = (holds: (field: DocumentedField) => boolean) =>
+  everyField.filter(holds).map(({ path }) => path);
+
+async function toSession(stage: Stage): Promise<Visitor> {
+  const owner = stage.connect();
+  owner.say({ type: 'hello', session_id: SESSION });
+  owner.say({ type: 'message', id: 'first', content: 'What is it?' });
+  await stage.settle();
+  return owner;
+}
+
+/** Everything that a client, a model server or the store's reader could see of it. */
+async function observed(type: string, fields: Fields | null): Promise<string> {
+  const stage = await openStage();
+  try {
+    const owner = await toSession(stage);
+    await stage.advance(1_000);
+    const visitor = type === 'hello' ? stage.connect() : owner;
+    const running = owner.frames.find((frame) => frame.type === 'turn.started')?.turn_id;
+    if (fields !== null) visitor.say({ type, ...resolved(fields, running) });
+    await stage.settle();
+    stage.generator.running?.say({ text: 'It is nothing.' });
+    await stage.advance(1_000);
+    stage.generator.running?.end({ kind: 'completed', ...OUTPUT, finishReason: 'stop' });
+    await stage.settle();
+    const { store } = stage.ports.greet;
+    const seen = {
+      closed: visitor.closed,
+      frames: [owner, visitor].map(({ frames }) => frames),
+      requests: stage.generator.runs.map(({ request }) => request),
+      records: await Promise.all([SESSION, OTHER].map((id) => store.read(id))),
+      transcripts: await Promise.all([SESSION, OTHER].map((id) => store.readTranscript(id))),
+    };
+    return withoutChance(JSON.stringify(seen));
+  } finally {
+    await stage.close();
+  }
+}
+
+function resolved(fields: Fields, running: string | undefined): Fields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, value === RUNNING ? running : value]),
+  );
+}
+
+/** Ids drawn by chance differ between two plays of one scene; their order does not. */
+function withoutChance(text: string): string {
+  const names = new Map<string, string>();
+  return text
+    .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
+      if (id === SESSION || id === OTHER) return id;
+      names.set(id, names.get(id) ?? `id-${names.size}`);
+      return names.get(id) ?? id;
+    })
+    .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
+}
+
+function withField(type: string, path: string, value: unknown): Fields {
+  const [field = '', inner] = path.slice(type.length + 1).split('.');
+  return { ...BASES[type], [field]: inner === undefined ? value : { [inner]: value } };
+}
+
+describe('documented frames of clients', () => {
+  it('each documented field has two values here, and nothing else has', () => {
+    expect(Object.keys(VALUES).sort()).toEqual(everyField.map(({ path }) => path).sort());
+  });
+
+  it('one scene played twice is observed the same, so that a difference is the field’s', async () => {
+    for (const [type, fields] of Object.entries(BASES))
+      expect(await observed(type, fields)).toBe(await observed(type, fields));
+  });
+
+  it.each(documented.map(({ type }) => type))('a client frame of the type %s has an effect', async (type) => {
+    expect(await observed(type, BASES[type] ?? {})).not.toBe(await observed(type, null));
+  });
+
+  it.each(pathsThat((field) => !field.isReserved))(
+    'the documented field %s of a client frame has an effect',
+    async (path) => {
+      const [type = ''] = path.split('.');
+      const [one, other] = VALUES[path] ?? [null, null];
+      const first = await observed(type, withField(type, path, one));
+      expect(first).not.toContain('bad_frame');
+      expect(await observed(type, withField(type, path, other))).not.toBe(first);
+    },
+  );
+
+  it.each(pathsThat((field) => field.isReserved))(
+    'the field %s of a client frame is documented as reserved and has no effect',
+    async (path) => {
+      const [type = ''] = path.split('.');
+      const [one, other] = VALUES[path] ?? [null, null];
+      const first = await observed(type, withField(type, path, one));
+      expect(await observed(type, withField(type, path, other))).toBe(first);
+    },
+  );
+});

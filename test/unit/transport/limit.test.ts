@@ -1,0 +1,113 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Limit, openLimit } from '../../../src/limits/limit.ts';
+import { openLimits, speakerOf } from '../../../src/limits/limits.ts';
+
+describe('a limit', () => {
+  let refusals: number;
+  let limit: Limit;
+  beforeEach(() => {
+    vi.useFakeTimers();
+    refusals = 0;
+    limit = opened(3);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  function opened(perMinute: number): Limit {
+    const made = openLimit(perMinute, () => {
+      refusals += 1;
+    });
+    if (made === null) throw new Error('it is off');
+    return made;
+  }
+
+  const taken = async (key: string, times: number) => {
+    const waits: number[] = [];
+    for (let time = 0; time < times; time += 1) waits.push(await limit.take(key));
+    return waits;
+  };
+
+  it('gives each key so many points in a minute, and says how long the rest of it is', async () => {
+    expect(await taken('a', 3)).toEqual([0, 0, 0]);
+    vi.advanceTimersByTime(20_000);
+    expect(await taken('a', 2)).toEqual([40_000, 40_000]);
+    expect(await taken('b', 1)).toEqual([0]);
+    expect(refusals).toBe(2);
+  });
+
+  it('gives all of them again when the minute is over, however often was asked in vain', async () => {
+    await taken('a', 50);
+    vi.advanceTimersByTime(59_999);
+    expect(await taken('a', 1)).toEqual([1]);
+    vi.advanceTimersByTime(1);
+    expect(await taken('a', 4)).toEqual([0, 0, 0, 60_000]);
+  });
+
+  it('tells who asks how long to wait without taking a point', async () => {
+    for (let time = 0; time < 10; time += 1) expect(await limit.wait('a')).toBe(0);
+    expect(refusals).toBe(0);
+    await taken('a', 3);
+    expect(await limit.wait('a')).toBe(60_000);
+    expect(refusals).toBe(1);
+    vi.advanceTimersByTime(60_000);
+    expect(await limit.wait('a')).toBe(0);
+  });
+
+  it('counts what has happened already, and refuses nothing by that', async () => {
+    for (let time = 0; time < 3; time += 1) {
+      expect(await limit.wait('a')).toBe(0);
+      limit.spend('a');
+    }
+    expect(refusals).toBe(0);
+    limit.spend('a');
+    expect(await limit.wait('a')).toBe(60_000);
+  });
+
+  it('puts nobody off longer than a minute, even where the wall clock is set back meanwhile', async () => {
+    await taken('a', 3);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    expect(await taken('a', 1)).toEqual([60_000]);
+    expect(await limit.wait('a')).toBe(60_000);
+    vi.advanceTimersByTime(60_000);
+    expect(await taken('a', 1)).toEqual([0]);
+  });
+
+  it('keeps nothing of a key whose minute is over', async () => {
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => limit.take(`key ${n}`)));
+    expect(vi.getTimerCount()).toBe(1_000);
+    vi.advanceTimersByTime(60_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('by address takes the addresses of one IPv6 network for one client', async () => {
+    const rates = {
+      connectionsPerMinute: 1,
+      requestsPerMinute: 1,
+      messagesPerMinute: 1,
+      guessesPerMinute: 1,
+    };
+    const refused: string[] = [];
+    const limits = openLimits(rates, (name) => refused.push(name));
+    for (const name of ['connections', 'requests', 'guesses'] as const) {
+      expect(await limits[name]?.take('2001:db8:1:2::3')).toBe(0);
+      expect(await limits[name]?.take('2001:0db8:0001:0002:ffff:0000:0000:0001')).toBe(60_000);
+      expect(await limits[name]?.take('2001:db8:1:3::3')).toBe(0);
+    }
+    for (const user of ['2001:db8:1:2::3', '2001:db8:1:2::4'])
+      expect(await limits.messages?.take(user)).toBe(0);
+    expect(refused).toEqual(['connections', 'requests', 'guesses']);
+  });
+
+  it('of 0 is none at all, so that nobody waits for its answer', () => {
+    expect(openLimit(0, () => {})).toBeNull();
+  });
+});
+
+it('nobody is counted as another by what they call themselves', () => {
+  const [user, session] = ['6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59', '3e1f0c52-6c1c-4b62-9a5e-0b6d1f0f4a11'];
+  expect(speakerOf(user, session)).not.toBe(speakerOf(session, user));
+  expect(speakerOf(session, session)).not.toBe(speakerOf(null, session));
+  expect(speakerOf(undefined, session)).toBe(speakerOf(null, session));
+  expect(speakerOf(user, session)).toBe(speakerOf(user, 'another session'));
+});
