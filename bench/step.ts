@@ -1,9 +1,9 @@
 /** What does a transition cost before it is stored: reading the frame, stepping the machine, writing the snapshot? */
 import type { SessionEvent } from '../machines/vocabulary.ts';
 import { decode } from '../src/protocol/codec.ts';
-import { compose } from '../src/session/actor/frames.ts';
-import { openEnvelope, toEnvelope } from '../src/session/machine/snapshot.ts';
-import { begin, type Resting, restore, type StepEvent, step } from '../src/session/machine/step.ts';
+import { buildFrames } from '../src/session/actor/frames.ts';
+import { readSnapshot, toSnapshot } from '../src/session/machine/snapshot.ts';
+import { begin, type MachineState, restore, type StepEvent, step } from '../src/session/machine/step.ts';
 import { sampleInput, sampleMessage } from './floor/commit-bytes.ts';
 import { question } from './load/exchanges.ts';
 import type { Extent } from './measure/extent.ts';
@@ -12,7 +12,7 @@ import { figure, type Section, table } from './report/table.ts';
 
 interface Case {
   readonly name: string;
-  readonly from: Resting;
+  readonly from: MachineState;
   readonly event: StepEvent;
   /** What a client sends to cause it; null where no client does. */
   readonly wire: string | null;
@@ -80,17 +80,17 @@ export function steps(extent: Extent): Section {
   const calls = extent.steps;
   const rows = cases().map(({ name, from, event, wire }) => {
     const { next, effects } = step(from, event, '3');
-    const json = JSON.stringify(toEnvelope(next, 1));
+    const json = JSON.stringify(toSnapshot(next, 1));
     const bytes = wire === null ? null : new TextEncoder().encode(wire).buffer;
     const parts = [
       bytes === null ? 0 : timed(calls, () => decode(bytes)),
       timed(calls, () => step(from, event, '3')),
-      timed(calls, () => compose(effects, 1_000, 1, 1_000, null, null)),
-      timed(calls, () => JSON.stringify(toEnvelope(next, 1))),
+      timed(calls, () => buildFrames(effects, 1_000, 1, 1_000, null, null)),
+      timed(calls, () => JSON.stringify(toSnapshot(next, 1))),
     ];
     const whole = parts.reduce((sum, part) => sum + part, 0);
     const opened = timed(calls / 10, () => {
-      const found = openEnvelope(json);
+      const found = readSnapshot(json);
       if (found.kind !== 'opened') throw new Error('a snapshot of our own cannot be read');
       const { value, context, timers, jobs } = found.envelope;
       return restore(value, context, timers, jobs);

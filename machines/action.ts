@@ -6,25 +6,26 @@ import { assign, emit, enqueueActions } from 'xstate';
 import type { FrameBody, SessionContext, SessionEffect, SessionEvent, SessionInput } from './vocabulary.ts';
 
 /** What every action, guard and delay is given. */
-export interface Heard {
+export interface ActionArgs {
   readonly context: SessionContext;
   readonly event: SessionEvent;
 }
 
 type Params = Readonly<Record<string, unknown>> | undefined;
 
-export const remember = <P extends Params = undefined>(
-  change: (heard: Heard, params: P) => Partial<SessionContext>,
+export const assignContext = <P extends Params = undefined>(
+  change: (heard: ActionArgs, params: P) => Partial<SessionContext>,
 ) => assign<SessionContext, SessionEvent, P, SessionEvent, never>(change);
 
-export const ask = <P extends Params = undefined>(effect: (heard: Heard, params: P) => SessionEffect) =>
-  emit<SessionContext, SessionEvent, P, SessionEvent, SessionEffect>(effect);
+export const emitEffect = <P extends Params = undefined>(
+  effect: (heard: ActionArgs, params: P) => SessionEffect,
+) => emit<SessionContext, SessionEvent, P, SessionEvent, SessionEffect>(effect);
 
-export const say = <P extends Params = undefined>(body: (heard: Heard, params: P) => FrameBody) =>
-  ask<P>((heard, params) => ({ type: 'frame', frame: body(heard, params) }));
+export const emitFrame = <P extends Params = undefined>(body: (heard: ActionArgs, params: P) => FrameBody) =>
+  emitEffect<P>((heard, params) => ({ type: 'frame', frame: body(heard, params) }));
 
 /** For what is said once for each of many, or of none. */
-export const sayEach = (bodies: (heard: Heard) => readonly FrameBody[]) =>
+export const emitFrames = (bodies: (heard: ActionArgs) => readonly FrameBody[]) =>
   enqueueActions<
     SessionContext,
     SessionEvent,

@@ -4,7 +4,7 @@
  * The idle deadline moves with whatever is heard of the client (`touch`), the absolute one never moves. Both are
  * computed from the context, so a session that slept through one ends the moment it wakes.
  */
-import { atOf, type Heard, remember, say } from './action.ts';
+import { type ActionArgs, assignContext, atOf, emitFrame } from './action.ts';
 import { errorIn } from './turn.ts';
 import type { SessionContext } from './vocabulary.ts';
 
@@ -20,14 +20,14 @@ const RETRY_BASE_MS = 100;
 const RETRY_MOST_MS = 5_000;
 
 export const deadlines = {
-  idleWarning: ({ context, event }: Heard) =>
+  idleWarning: ({ context, event }: ActionArgs) =>
     until(idleEndsAt(context) - warnMs(context, context.limits.idleMs), event),
-  idleEnd: ({ context, event }: Heard) => until(idleEndsAt(context), event),
-  absoluteWarning: ({ context, event }: Heard) =>
+  idleEnd: ({ context, event }: ActionArgs) => until(idleEndsAt(context), event),
+  absoluteWarning: ({ context, event }: ActionArgs) =>
     until(absoluteEndsAt(context) - warnMs(context, context.limits.absoluteMs), event),
-  absoluteEnd: ({ context, event }: Heard) => until(absoluteEndsAt(context), event),
+  absoluteEnd: ({ context, event }: ActionArgs) => until(absoluteEndsAt(context), event),
   /** Grows with the attempts, and is never shorter than a model server asked for. */
-  retryDelay: ({ context, event }: Heard) =>
+  retryDelay: ({ context, event }: ActionArgs) =>
     Math.max(
       Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MOST_MS),
       errorIn(event).retryAfterMs ?? 0,
@@ -35,14 +35,18 @@ export const deadlines = {
 };
 
 export const deadlineGuards = {
-  alreadyWarned: ({ context }: Heard) => context.warned,
+  alreadyWarned: ({ context }: ActionArgs) => context.warned,
 };
 
 export const deadlineActions = {
-  touch: remember(({ event }) => ({ lastActivityAt: atOf(event), warned: false })),
-  rememberWarning: remember(() => ({ warned: true })),
-  warnIdle: say(({ context }) => ({ type: 'expiring', expires_at: idleEndsAt(context), reason: 'idle' })),
-  warnAbsolute: say(({ context }) => ({
+  touch: assignContext(({ event }) => ({ lastActivityAt: atOf(event), warned: false })),
+  markWarned: assignContext(() => ({ warned: true })),
+  warnIdle: emitFrame(({ context }) => ({
+    type: 'expiring',
+    expires_at: idleEndsAt(context),
+    reason: 'idle',
+  })),
+  warnAbsolute: emitFrame(({ context }) => ({
     type: 'expiring',
     expires_at: absoluteEndsAt(context),
     reason: 'absolute',

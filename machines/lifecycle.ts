@@ -1,30 +1,30 @@
 /** What concerns the session as a whole: the state it says it is in, what it learns, what it refuses, its end. */
 import { assertEvent } from 'xstate';
 import { mayWrite } from './access.ts';
-import { ask, remember, say } from './action.ts';
+import { assignContext, emitEffect, emitFrame } from './action.ts';
 import type { EndReason, RefusalCode, TopState } from './vocabulary.ts';
 
 export const lifecycleActions = {
-  sayState: say<{ readonly value: TopState }>((_, { value }) => ({ type: 'state', value })),
-  learn: remember(({ context, event }) => {
+  emitState: emitFrame<{ readonly value: TopState }>((_, { value }) => ({ type: 'state', value })),
+  learn: assignContext(({ context, event }) => {
     assertEvent(event, ['attach', 'message']);
     const speaker = event.type === 'attach' ? event.userId : event.author;
     // A guest who may only read comes in by `attach` too; the patient is not theirs to change.
     if (event.patient === undefined || !mayWrite(context, speaker, event.at)) return {};
     return { patient: event.patient };
   }),
-  recordSummary: ask(({ event }) => {
+  recordSummary: emitEffect(({ event }) => {
     assertEvent(event, 'summarised');
     return { type: 'summary', through: event.through, content: event.content, at: event.at };
   }),
-  refuse: ask<{ readonly code: RefusalCode }>(({ event }, { code }) => ({
+  refuse: emitEffect<{ readonly code: RefusalCode }>(({ event }, { code }) => ({
     type: 'refused',
     code,
     ...(event.type === 'message' ? { messageId: event.messageId } : {}),
   })),
-  end: remember<{ readonly reason?: EndReason }>(({ event }, { reason }) => ({
+  end: assignContext<{ readonly reason?: EndReason }>(({ event }, { reason }) => ({
     endReason: reason ?? (event.type === 'close' ? event.reason : 'closed'),
     erased: event.type === 'close' && event.erase === true,
   })),
-  sayExpired: say(({ context }) => ({ type: 'expired', reason: context.endReason ?? 'closed' })),
+  emitExpired: emitFrame(({ context }) => ({ type: 'expired', reason: context.endReason ?? 'closed' })),
 };

@@ -4,22 +4,22 @@
  * `attached` is what the chart asks to tell connected from idle: instances with a socket. `present` is who those
  * sockets belong to; only sessions that are shared tell their clients of it.
  */
-import { type Heard, remember, sayEach } from './action.ts';
+import { type ActionArgs, assignContext, emitFrames } from './action.ts';
 import type { Present, SessionContext } from './vocabulary.ts';
 
 const isHere = (context: SessionContext, userId: string | undefined, instance: string): boolean =>
   userId === undefined || context.present.some((one) => one.userId === userId && one.instance === instance);
 
 export const presenceGuards = {
-  isLastToLeave: ({ context, event }: Heard) =>
+  isLastToLeave: ({ context, event }: ActionArgs) =>
     event.type === 'detach' &&
     event.userId === undefined &&
     context.attached.every((instance) => instance === event.instance),
-  someoneAttached: ({ context }: Heard) => context.attached.length > 0,
+  anyAttached: ({ context }: ActionArgs) => context.attached.length > 0,
 };
 
 export const presenceActions = {
-  join: remember(({ context, event }) => {
+  join: assignContext(({ context, event }) => {
     if (event.type !== 'attach') return {};
     return {
       connectedAt: event.at,
@@ -34,7 +34,7 @@ export const presenceActions = {
         : [...context.present, { userId: event.userId ?? '', instance: event.instance }],
     };
   }),
-  leave: remember(({ context, event }) => {
+  leave: assignContext(({ context, event }) => {
     if (event.type !== 'detach') return {};
     const { instance, userId } = event;
     if (userId === undefined)
@@ -44,12 +44,12 @@ export const presenceActions = {
       };
     return { present: context.present.filter((one) => one.instance !== instance || one.userId !== userId) };
   }),
-  sayArrival: sayEach(({ context, event }) => {
+  emitArrival: emitFrames(({ context, event }) => {
     if (event.type !== 'attach' || event.userId === undefined || context.shares.length === 0) return [];
     if (context.present.some((one) => one.userId === event.userId)) return [];
     return [{ type: 'presence', user_id: event.userId, event: 'joined' }];
   }),
-  sayDeparture: sayEach(({ context, event }) => {
+  emitDeparture: emitFrames(({ context, event }) => {
     if (event.type !== 'detach') return [];
     // Whose invitation was the last one is still heard leaving; an owner alone is nobody's business.
     const leaves = (one: Present) =>

@@ -4,7 +4,7 @@
  * A message is taken exactly once: its id is asked to be remembered with the same transition that puts it here.
  */
 import { assertEvent } from 'xstate';
-import { ask, type Heard, remember, say } from './action.ts';
+import { type ActionArgs, assignContext, emitEffect, emitFrame } from './action.ts';
 import { matchOf, takenIdOf } from './message-id.ts';
 import type { OverlapPolicy, QueuedMessage, SessionContext, SessionEvent } from './vocabulary.ts';
 
@@ -46,33 +46,35 @@ const hasPolicy = (event: SessionEvent, policy: OverlapPolicy): boolean =>
   event.type === 'message' && event.policy === policy;
 
 export const queueGuards = {
-  messageWaiting: ({ context }: Heard) => context.queue.length > 0,
-  isTakenAlready: ({ context, event }: Heard) =>
+  messageWaiting: ({ context }: ActionArgs) => context.queue.length > 0,
+  isTakenAlready: ({ context, event }: ActionArgs) =>
     event.type === 'message' &&
     [context.turn, ...context.queue].some(
       (one) => one !== null && matchOf(event.messageId, one.messageIds) !== 'none',
     ),
-  policyRejects: ({ event }: Heard) => hasPolicy(event, 'reject'),
-  policyInterrupts: ({ event }: Heard) => hasPolicy(event, 'interrupt'),
-  policyRollsBack: ({ event }: Heard) => hasPolicy(event, 'rollback'),
-  policyMerges: ({ context, event }: Heard) =>
+  policyRejects: ({ event }: ActionArgs) => hasPolicy(event, 'reject'),
+  policyInterrupts: ({ event }: ActionArgs) => hasPolicy(event, 'interrupt'),
+  policyRollsBack: ({ event }: ActionArgs) => hasPolicy(event, 'rollback'),
+  policyMerges: ({ context, event }: ActionArgs) =>
     hasPolicy(event, 'merge') && context.queue.at(-1)?.policy === 'merge',
-  queueIsFull: ({ context }: Heard) => waiting(context) >= context.limits.queueMax,
+  queueIsFull: ({ context }: ActionArgs) => waiting(context) >= context.limits.queueMax,
 };
 
 export const queueActions = {
-  takeId: ask(({ event }) => ({ type: 'taken', messageId: takenIdOf(messageIn(event).messageId) })),
-  enqueue: remember(({ context, event }) => ({ queue: [...context.queue, queuedFrom(messageIn(event))] })),
-  enqueueFirst: remember(({ context, event }) => ({
+  takeId: emitEffect(({ event }) => ({ type: 'taken', messageId: takenIdOf(messageIn(event).messageId) })),
+  enqueue: assignContext(({ context, event }) => ({
+    queue: [...context.queue, queuedFrom(messageIn(event))],
+  })),
+  enqueueFirst: assignContext(({ context, event }) => ({
     queue: [queuedFrom(messageIn(event)), ...context.queue],
   })),
-  enqueueMerged: remember(({ context, event }) => {
+  enqueueMerged: assignContext(({ context, event }) => {
     const message = messageIn(event);
     const last = context.queue.at(-1);
     const tail = last === undefined ? queuedFrom(message) : mergedWith(last, message);
     return { queue: [...context.queue.slice(0, -1), tail] };
   }),
-  sayQueued: say(({ context, event }) => ({
+  emitQueued: emitFrame(({ context, event }) => ({
     type: 'message.queued',
     message_id: messageIn(event).messageId,
     position: context.queue.length,

@@ -10,7 +10,7 @@
  * This file is the chart alone; setup.ts says where each of its names is explained.
  */
 import { firstContext } from './context.ts';
-import { end, inSession, refuse, sayCancelled, sayFailed, sayState } from './setup.ts';
+import { emitCancelled, emitFailed, emitState, endSession, inSession, refuse } from './setup.ts';
 import { runningTurn } from './turn.ts';
 
 /** The message takes the place of the turn that it ended. */
@@ -28,11 +28,11 @@ const waits = inSession.createStateConfig({
       after: {
         idleWarning: [
           { guard: 'alreadyWarned', target: 'expiring' },
-          { target: 'expiring', actions: ['warnIdle', 'rememberWarning'] },
+          { target: 'expiring', actions: ['warnIdle', 'markWarned'] },
         ],
       },
     },
-    expiring: { after: { idleEnd: { target: '#session.expired', actions: end('idle') } } },
+    expiring: { after: { idleEnd: { target: '#session.expired', actions: endSession('idle') } } },
   },
 });
 
@@ -46,9 +46,9 @@ export const sessionMachine = inSession.createMachine({
       {
         guard: 'turnRunning',
         target: '.expired',
-        actions: [sayFailed('session_expired'), 'recordAnswer', 'endTurn', end('absolute')],
+        actions: [emitFailed('session_expired'), 'recordAnswer', 'endTurn', endSession('absolute')],
       },
-      { target: '.expired', actions: end('absolute') },
+      { target: '.expired', actions: endSession('absolute') },
     ],
   },
   on: {
@@ -56,29 +56,29 @@ export const sessionMachine = inSession.createMachine({
       {
         guard: 'turnRunning',
         target: '.expired',
-        actions: [sayCancelled('client'), 'recordAnswer', 'endTurn', end()],
+        actions: [emitCancelled('client'), 'recordAnswer', 'endTurn', endSession()],
       },
-      { target: '.expired', actions: end() },
+      { target: '.expired', actions: endSession() },
     ],
     cancel: { actions: refuse('unknown_turn') },
     share: [
       { guard: 'sharesAreFull', actions: refuse('too_many_shares') },
-      { actions: ['addShare', 'sayShared'] },
+      { actions: ['addShare', 'emitShared'] },
     ],
-    unshare: { guard: 'knowsShare', actions: ['sayUnshared', 'dropShare'] },
+    unshare: { guard: 'knowsShare', actions: ['emitUnshared', 'dropShare'] },
     summarised: { actions: 'recordSummary' },
   },
   states: {
     connected: {
-      entry: sayState('connected'),
+      entry: emitState('connected'),
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: '.fresh', actions: ['sayArrival', 'learn', 'join', 'touch'] },
+          { target: '.fresh', actions: ['emitArrival', 'learn', 'join', 'touch'] },
         ],
         detach: [
-          { guard: 'isLastToLeave', target: 'idle', actions: ['sayDeparture', 'leave'] },
-          { actions: ['sayDeparture', 'leave'] },
+          { guard: 'isLastToLeave', target: 'idle', actions: ['emitDeparture', 'leave'] },
+          { actions: ['emitDeparture', 'leave'] },
         ],
         extend: { target: '.fresh', actions: 'touch' },
         message: startsTurn,
@@ -87,13 +87,13 @@ export const sessionMachine = inSession.createMachine({
     },
 
     processing: {
-      entry: sayState('processing'),
+      entry: emitState('processing'),
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { actions: ['sayArrival', 'learn', 'join', 'touch'] },
+          { actions: ['emitArrival', 'learn', 'join', 'touch'] },
         ],
-        detach: { actions: ['sayDeparture', 'leave'] },
+        detach: { actions: ['emitDeparture', 'leave'] },
         extend: { actions: 'touch' },
         message: [
           { guard: 'mayNotWrite', actions: refuse('forbidden') },
@@ -102,28 +102,28 @@ export const sessionMachine = inSession.createMachine({
           {
             guard: 'policyInterrupts',
             target: '.next',
-            actions: [sayCancelled('interrupt'), 'recordAnswer', 'endTurn', ...goesFirst],
+            actions: [emitCancelled('interrupt'), 'recordAnswer', 'endTurn', ...goesFirst],
           },
           {
             guard: 'policyRollsBack',
             target: '.next',
-            actions: [sayCancelled('rollback'), 'forgetTurn', 'endTurn', 'uncountTurn', ...goesFirst],
+            actions: [emitCancelled('rollback'), 'forgetTurn', 'endTurn', 'uncountTurn', ...goesFirst],
           },
           { guard: 'queueIsFull', actions: refuse('queue_full') },
-          { guard: 'policyMerges', actions: ['takeId', 'learn', 'enqueueMerged', 'sayQueued', 'touch'] },
-          { actions: ['takeId', 'learn', 'enqueue', 'sayQueued', 'touch'] },
+          { guard: 'policyMerges', actions: ['takeId', 'learn', 'enqueueMerged', 'emitQueued', 'touch'] },
+          { actions: ['takeId', 'learn', 'enqueue', 'emitQueued', 'touch'] },
         ],
         cancel: [
           {
             guard: 'namesRunningTurn',
             target: '.next',
-            actions: [sayCancelled('client'), 'recordAnswer', 'endTurn', 'touch'],
+            actions: [emitCancelled('client'), 'recordAnswer', 'endTurn', 'touch'],
           },
           { actions: refuse('unknown_turn') },
         ],
         recover: [
           { guard: 'canResume', actions: 'countResume' },
-          { target: '.next', actions: [sayFailed('interrupted'), 'recordAnswer', 'endTurn', 'touch'] },
+          { target: '.next', actions: [emitFailed('interrupted'), 'recordAnswer', 'endTurn', 'touch'] },
         ],
       },
       initial: 'next',
@@ -133,9 +133,9 @@ export const sessionMachine = inSession.createMachine({
             {
               guard: 'messageWaiting',
               target: 'generating',
-              actions: ['recordQuestion', 'sayStarted', 'takeNext'],
+              actions: ['recordQuestion', 'emitStarted', 'takeNext'],
             },
-            { guard: 'someoneAttached', target: '#session.connected' },
+            { guard: 'anyAttached', target: '#session.connected' },
             { target: '#session.idle' },
           ],
         },
@@ -149,17 +149,17 @@ export const sessionMachine = inSession.createMachine({
             },
             onDone: {
               target: 'next',
-              actions: ['sayCompleted', 'recordAnswer', 'rememberReplica', 'endTurn', 'touch'],
+              actions: ['emitCompleted', 'recordAnswer', 'assignReplica', 'endTurn', 'touch'],
             },
             onError: [
               {
                 guard: 'mustStartOver',
                 target: 'generating',
                 reenter: true,
-                actions: ['sayStartedOver', 'countRestart'],
+                actions: ['emitStartedOver', 'countRestart'],
               },
               { guard: 'canRetry', target: 'recovering', actions: 'countAttempt' },
-              { target: 'next', actions: [sayFailed(), 'recordAnswer', 'endTurn', 'touch'] },
+              { target: 'next', actions: [emitFailed(), 'recordAnswer', 'endTurn', 'touch'] },
             ],
           },
         },
@@ -168,20 +168,20 @@ export const sessionMachine = inSession.createMachine({
     },
 
     idle: {
-      entry: sayState('idle'),
+      entry: emitState('idle'),
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: 'connected', actions: ['sayArrival', 'learn', 'join', 'touch'] },
+          { target: 'connected', actions: ['emitArrival', 'learn', 'join', 'touch'] },
         ],
-        detach: { actions: ['sayDeparture', 'leave'] },
+        detach: { actions: ['emitDeparture', 'leave'] },
         extend: { target: '.fresh', actions: 'touch' },
         message: startsTurn,
       },
       ...waits,
     },
 
-    expired: { type: 'final', entry: [sayState('expired'), 'sayExpired'] },
+    expired: { type: 'final', entry: [emitState('expired'), 'emitExpired'] },
   },
 });
 

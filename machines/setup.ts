@@ -48,11 +48,11 @@ export const inSession = setup({
 });
 
 /** Actions that say more than their name. */
-export const sayState = (value: TopState) => ({ type: 'sayState', params: { value } }) as const;
+export const emitState = (value: TopState) => ({ type: 'emitState', params: { value } }) as const;
 export const refuse = (code: RefusalCode) => ({ type: 'refuse', params: { code } }) as const;
-export const sayFailed = (code?: string) =>
-  ({ type: 'sayFailed', params: code === undefined ? {} : { code } }) as const;
-export const sayCancelled = (reason: 'client' | 'interrupt' | 'rollback') =>
-  ({ type: 'sayCancelled', params: { reason } }) as const;
-export const end = (reason?: EndReason) =>
+export const emitFailed = (code?: string) =>
+  ({ type: 'emitFailed', params: code === undefined ? {} : { code } }) as const;
+export const emitCancelled = (reason: 'client' | 'interrupt' | 'rollback') =>
+  ({ type: 'emitCancelled', params: { reason } }) as const;
+export const endSession = (reason?: EndReason) =>
   ({ type: 'end', params: reason === undefined ? {} : { reason } }) as const;

@@ -1,37 +1,37 @@
 /** The invitations into a session: given, taken back, and asked at the door. The rule itself is in access.ts. */
 import { assertEvent } from 'xstate';
 import { accessOf, mayWrite, sharesAreFull } from './access.ts';
-import { type Heard, remember, say } from './action.ts';
+import { type ActionArgs, assignContext, emitFrame } from './action.ts';
 
 export const sharingGuards = {
-  mayNotEnter: ({ context, event }: Heard) =>
+  mayNotEnter: ({ context, event }: ActionArgs) =>
     event.type === 'attach' && accessOf(context, event.userId, event.at) === 'none',
-  mayNotWrite: ({ context, event }: Heard) =>
+  mayNotWrite: ({ context, event }: ActionArgs) =>
     event.type === 'message' && !mayWrite(context, event.author, event.at),
-  sharesAreFull: ({ context, event }: Heard) =>
+  sharesAreFull: ({ context, event }: ActionArgs) =>
     event.type === 'share' && sharesAreFull(context, event.share.userId, event.at),
-  knowsShare: ({ context, event }: Heard) =>
+  knowsShare: ({ context, event }: ActionArgs) =>
     event.type === 'unshare' && context.shares.some((one) => one.id === event.shareId),
 };
 
 export const sharingActions = {
-  addShare: remember(({ context, event }) => {
+  addShare: assignContext(({ context, event }) => {
     assertEvent(event, 'share');
     const others = context.shares.filter(
       (one) => one.userId !== event.share.userId && one.expiresAt > event.at,
     );
     return { shares: [...others, event.share] };
   }),
-  dropShare: remember(({ context, event }) => {
+  dropShare: assignContext(({ context, event }) => {
     assertEvent(event, 'unshare');
     return { shares: context.shares.filter((one) => one.id !== event.shareId) };
   }),
-  sayShared: say(({ event }) => {
+  emitShared: emitFrame(({ event }) => {
     assertEvent(event, 'share');
     const { id, userId, access, expiresAt } = event.share;
     return { type: 'shared', share_id: id, user_id: userId, access, expires_at: expiresAt };
   }),
-  sayUnshared: say(({ context, event }) => {
+  emitUnshared: emitFrame(({ context, event }) => {
     assertEvent(event, 'unshare');
     const userId = context.shares.find((one) => one.id === event.shareId)?.userId ?? '';
     return { type: 'unshared', share_id: event.shareId, user_id: userId };

@@ -2,7 +2,7 @@
  * The turn that runs: how it begins from the queue, is tried again or starts over, and ends with exactly one of
  * completed, failed or cancelled. The machine never carries the turn's text; its host has it.
  */
-import { ask, atOf, type Heard, remember, say } from './action.ts';
+import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './action.ts';
 import { firstWaiting, waiting } from './queue.ts';
 import type {
   GenerationError,
@@ -31,23 +31,23 @@ const questionIn = (event: SessionEvent): Question =>
 const restartsAfter = (turn: Turn): number => (turn.restarts ?? 0) + 1;
 
 export const turnGuards = {
-  turnRunning: ({ context }: Heard) => context.turn !== null,
-  namesRunningTurn: ({ context, event }: Heard) =>
+  turnRunning: ({ context }: ActionArgs) => context.turn !== null,
+  namesRunningTurn: ({ context, event }: ActionArgs) =>
     event.type === 'cancel' &&
     context.turn !== null &&
     (event.turnId === undefined || event.turnId === context.turn.id),
-  mustStartOver: ({ event }: Heard) => errorIn(event).startOver !== undefined,
-  canRetry: ({ context, event }: Heard) =>
+  mustStartOver: ({ event }: ActionArgs) => errorIn(event).startOver !== undefined,
+  canRetry: ({ context, event }: ActionArgs) =>
     errorIn(event).retryable && runningTurn(context).attempt < context.limits.attemptsMax,
-  canResume: ({ context }: Heard) => runningTurn(context).resumed < context.limits.resumesMax,
+  canResume: ({ context }: ActionArgs) => runningTurn(context).resumed < context.limits.resumesMax,
 };
 
 export const turnActions = {
-  recordQuestion: ask(({ context, event }) => {
+  recordQuestion: emitEffect(({ context, event }) => {
     const { turnId, content, author } = firstWaiting(context);
     return { type: 'question', turnId, content, author: author ?? null, at: atOf(event) };
   }),
-  sayStarted: say(({ context }) => {
+  emitStarted: emitFrame(({ context }) => {
     const next = firstWaiting(context);
     return {
       type: 'turn.started',
@@ -59,19 +59,19 @@ export const turnActions = {
       ...(next.messageIds.length > 1 ? { message_ids: next.messageIds } : {}),
     };
   }),
-  takeNext: remember(({ context }) => {
+  takeNext: assignContext(({ context }) => {
     const { turnId, messageIds, options } = firstWaiting(context);
     const turn: Turn = { id: turnId, messageIds, options, attempt: 1, resumed: 0, failedReplica: null };
     return { turn, queue: context.queue.slice(1), turnCount: context.turnCount + 1 };
   }),
 
-  countAttempt: remember(({ context, event }) => {
+  countAttempt: assignContext(({ context, event }) => {
     const turn = runningTurn(context);
     const failedReplica = errorIn(event).replica;
     return { turn: { ...turn, attempt: turn.attempt + 1, resumed: turn.resumed + 1, failedReplica } };
   }),
   /** The same frame once more, under the same turn: a client that knows nothing of restarts clears the text as well. */
-  sayStartedOver: say(({ context, event }) => {
+  emitStartedOver: emitFrame(({ context, event }) => {
     const turn = runningTurn(context);
     const { content, author } = questionIn(event);
     return {
@@ -84,16 +84,16 @@ export const turnActions = {
       restarts: restartsAfter(turn),
     };
   }),
-  countRestart: remember(({ context }) => {
+  countRestart: assignContext(({ context }) => {
     const turn = runningTurn(context);
     return { turn: { ...turn, restarts: restartsAfter(turn) } };
   }),
-  countResume: remember(({ context }) => {
+  countResume: assignContext(({ context }) => {
     const turn = runningTurn(context);
     return { turn: { ...turn, resumed: turn.resumed + 1 } };
   }),
 
-  sayCompleted: say(({ context, event }) => {
+  emitCompleted: emitFrame(({ context, event }) => {
     const turn = runningTurn(context);
     const output = outputIn(event);
     return {
@@ -116,23 +116,25 @@ export const turnActions = {
       },
     };
   }),
-  sayFailed: say<{ readonly code?: string }>(({ context, event }, { code }) => ({
+  emitFailed: emitFrame<{ readonly code?: string }>(({ context, event }, { code }) => ({
     type: 'turn.failed',
     ...named(runningTurn(context)),
     code: code ?? errorIn(event).code,
   })),
-  sayCancelled: say<{ readonly reason: 'client' | 'interrupt' | 'rollback' }>(({ context }, { reason }) => ({
-    type: 'turn.cancelled',
-    ...named(runningTurn(context)),
-    reason,
-  })),
-  recordAnswer: ask(({ context, event }) => ({
+  emitCancelled: emitFrame<{ readonly reason: 'client' | 'interrupt' | 'rollback' }>(
+    ({ context }, { reason }) => ({
+      type: 'turn.cancelled',
+      ...named(runningTurn(context)),
+      reason,
+    }),
+  ),
+  recordAnswer: emitEffect(({ context, event }) => ({
     type: 'answer',
     turnId: runningTurn(context).id,
     at: atOf(event),
   })),
-  forgetTurn: ask(({ context }) => ({ type: 'forget', turnId: runningTurn(context).id })),
-  rememberReplica: remember(({ event }) => ({ lastReplica: outputIn(event).replica })),
-  endTurn: remember(() => ({ turn: null })),
-  uncountTurn: remember(({ context }) => ({ turnCount: context.turnCount - 1 })),
+  forgetTurn: emitEffect(({ context }) => ({ type: 'forget', turnId: runningTurn(context).id })),
+  assignReplica: assignContext(({ event }) => ({ lastReplica: outputIn(event).replica })),
+  endTurn: assignContext(() => ({ turn: null })),
+  uncountTurn: assignContext(({ context }) => ({ turnCount: context.turnCount - 1 })),
 };

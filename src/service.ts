@@ -1,5 +1,5 @@
 /**
- * One instance of Rehydra, put together: store, generator, directory, sweeper, hub, server. The only file that knows
+ * One instance of Rehydra, put together: store, generator, sessions, sweeper, hub, server. The only file that knows
  * everything; it decides nothing but the order in which things start and stop.
  */
 import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
@@ -16,20 +16,20 @@ import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { openConversation } from './conversation/open.ts';
-import { type GreetPorts, resetFrame } from './delivery/attach-client.ts';
+import { resetFrame, type SessionServices } from './delivery/attach-client.ts';
 import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
 import { httpRoutes } from './http/routes.ts';
 import { clientAddresses } from './limits/client-address.ts';
 import { openLimits } from './limits/limits.ts';
-import { Members } from './session/cluster/membership.ts';
+import { Membership } from './session/cluster/membership.ts';
 import { Sweeper } from './session/cluster/sweeper.ts';
-import { Directory } from './session/router/session-router.ts';
+import { SessionRouter } from './session/router/session-router.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import { startFailure } from './startup/start-failure.ts';
 import type { Store } from './store/contract.ts';
 import { openDeployedStore } from './store/open.ts';
-import { sealedWords } from './store/sealed/record-cipher.ts';
+import { createRecordCipher } from './store/sealed/record-cipher.ts';
 import { sealedStore } from './store/sealed/store.ts';
 import type { Log } from './telemetry/log.ts';
 import { type Meters, openMeters } from './telemetry/meters.ts';
@@ -91,8 +91,8 @@ export async function startService(config: Config, log: Log): Promise<Service> {
 
   const conversation = openConversation(config, baseUrls);
   const { leaseMs } = config.store;
-  const members = new Members(store, clock, instance, leaseMs);
-  const directory = new Directory({
+  const membership = new Membership(store, clock, instance, leaseMs);
+  const sessions = new SessionRouter({
     instance,
     store,
     generator,
@@ -101,7 +101,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     clock,
     log,
     metrics,
-    members,
+    membership,
     limits: config.session.limits,
     leaseMs,
     hibernateMs: config.session.hibernateMs,
@@ -114,7 +114,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     store,
     clock,
     reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
-    isResident: (sessionId) => directory.actor(sessionId) !== null,
+    isResident: (sessionId) => sessions.actor(sessionId) !== null,
     lookMs: leaseMs / 3,
   });
   const sweeper = new Sweeper({
@@ -123,17 +123,17 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     clock,
     log,
     metrics,
-    members,
+    membership,
     leaseMs,
     pollMs: leaseMs / 3,
-    wake: (sessionId) => directory.wake(sessionId),
+    wake: (sessionId) => sessions.wake(sessionId),
   });
 
   let draining = false;
   const pressure = watchPressure(LAG_LIMIT_MS);
-  const greet: GreetPorts = {
+  const services: SessionServices = {
     instance,
-    directory,
+    sessions,
     hub,
     store,
     clock,
@@ -145,7 +145,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
   const server = await createServer(
     {
-      greet,
+      services,
       clock,
       log,
       metrics,
@@ -161,11 +161,11 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       httpRoutes({
         instance,
         store,
-        directory,
+        sessions,
         archive,
         analytics: createAnalytics(store, archive, clock.monotonicMs),
         clock,
-        greet,
+        services,
         audit,
         registry: metrics.registry,
         upstream,
@@ -175,7 +175,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         retryAfterMs,
         limits,
         draining: () => draining,
-        residents: () => directory.size,
+        localSessions: () => sessions.size,
         connections,
       }),
   );
@@ -186,21 +186,21 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     now: clock.now,
     monotonicMs: clock.monotonicMs,
     async endsAt(sessionId) {
-      const view = await directory.view(sessionId);
+      const view = await sessions.view(sessionId);
       return view === null ? null : Math.min(idleEndsAt(view.context), absoluteEndsAt(view.context));
     },
   });
-  metrics.observe({ residents: () => directory.size, connections: server.connectionCount });
+  metrics.observe({ localSessions: () => sessions.size, connections: server.connectionCount });
 
-  await directory.start(hub);
-  await members.beat();
+  await sessions.start(hub);
+  await membership.beat();
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
   const stopHealthLog = logHealth({ store, archive, log, after: clock.after });
   const stop = async (): Promise<void> => {
     draining = true;
     stopHealthLog();
-    await drain({ server, directory, sweeper, members, hub, clock, log, drainMs: config.drainMs });
+    await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
     stopRetention();
     // One that cannot be closed must not keep the others open: the lock of the store's folder is among them.
@@ -237,5 +237,5 @@ function sealed(store: Store, { sealing }: Config, log: Log, metrics: Metrics): 
     metrics.unopened(why);
     log.error({ sessionId, place, why }, 'what is stored of a session cannot be opened');
   };
-  return sealedStore(store, sealedWords({ ...sealing, onUnopened }));
+  return sealedStore(store, createRecordCipher({ ...sealing, onUnopened }));
 }

@@ -4,10 +4,10 @@
  * in what changes from one message to the next.
  */
 import type { SessionEvent, SessionInput } from '../../machines/vocabulary.ts';
-import { compose } from '../../src/session/actor/frames.ts';
+import { buildFrames } from '../../src/session/actor/frames.ts';
 import { indexOf } from '../../src/session/machine/session-index.ts';
-import { toEnvelope } from '../../src/session/machine/snapshot.ts';
-import { begin, type Resting, step } from '../../src/session/machine/step.ts';
+import { toSnapshot } from '../../src/session/machine/snapshot.ts';
+import { begin, type MachineState, step } from '../../src/session/machine/step.ts';
 import type { Fence, StoredFrame } from '../../src/store/contract.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
 import { exchange, question } from '../load/exchanges.ts';
@@ -65,10 +65,10 @@ export async function commitBytes(
   const turnId = '6f1c1a52-33c5-4d55-9d4e-0d7f5a1c2b3e';
   const event: SessionEvent =
     workload === 'extend' ? { type: 'extend', at: AT + 2 } : sampleMessage('rollback', turnId);
-  let resting: Resting = begin(sampleInput(sessionId), '1').next;
+  let resting: MachineState = begin(sampleInput(sessionId), '1').next;
   if (workload === 'restart') resting = step(resting, sampleMessage('queue', turnId), '2').next;
   const { next, effects } = step(resting, event, String(VERSION));
-  const composed = compose(effects, HEAD, 1, VERSION, null, null);
+  const composed = buildFrames(effects, HEAD, 1, VERSION, null, null);
   assertAnswers(workload, composed.frames);
   const due = Object.values(next.timers);
   if (next.snapshot.context.turn !== null) due.push(AT + LEASE_MS);
@@ -105,7 +105,7 @@ export async function commitBytes(
     writeId,
     expectedVersion: VERSION,
     expectedHead: HEAD,
-    snapshot: JSON.stringify(toEnvelope(next, HEAD)),
+    snapshot: JSON.stringify(toSnapshot(next, HEAD)),
     frames: composed.frames,
     transcript: composed.transcript,
     messageIds: composed.messageIds,

@@ -93,7 +93,7 @@ export const guarantees: readonly Guarantee[] = [
     enforcedBy: [
       ['src/session/actor/load.ts', 'async function readTurnText'],
       ['src/session/turn/turn-runner.ts', 'prefix: text.prefix(),'],
-      ['machines/turn.ts', 'sayStartedOver: say('],
+      ['machines/turn.ts', 'emitStartedOver: emitFrame('],
     ],
     shownBy: [
       ['test/fault/kill-owner.test.ts', 'costs no byte, no offset and no turn'],
@@ -115,7 +115,10 @@ export const guarantees: readonly Guarantee[] = [
     enforcedBy: [
       ['src/store/redis/commands/sweep.lua', 'shown[#shown + 1] = id'],
       ['src/store/redis/commands/lease.lua', "redis.call('PERSIST', key)"],
-      ['src/store/redis/commands/commit.lua', "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])"],
+      [
+        'src/store/redis/commands/commit.lua',
+        "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])",
+      ],
     ],
     shownBy: [
       [

@@ -16,7 +16,7 @@ export interface Life {
   readonly created_at: number;
 }
 
-export interface Ink {
+export interface FieldCipher {
   write(life: Life, place: string, text: string): string;
   /** Rejects with ARCHIVE_SEALED what no key opens. */
   read(life: Life, place: string, stored: string): string;
@@ -31,7 +31,7 @@ export interface Ink {
 const MARK_CHARS = 32;
 const PATTERNS = 'patterns';
 
-export function inkOf({ keys, plain }: SealingKeys): Ink {
+export function fieldCipherOf({ keys, plain }: SealingKeys): FieldCipher {
   const sealer = createSealer(keys, 'archive');
   const markers = keys.map((key) => {
     const blind = blindWith(keyFor(key, 'archive-words'));

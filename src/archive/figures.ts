@@ -2,8 +2,8 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { ArchiveFigures } from './archive.ts';
 import type { Tables } from './database/tables.ts';
-import type { Ink } from './field-cipher.ts';
-import { firstPlace, placeAfter } from './rows/row-number.ts';
+import type { FieldCipher } from './field-cipher.ts';
+import { firstRowNumber, rowNumberAfter } from './rows/row-number.ts';
 
 const PATTERNS_MAX = 20;
 
@@ -12,7 +12,7 @@ export interface Range {
   readonly to?: number;
 }
 
-export async function figures(db: Kysely<Tables>, ink: Ink, range: Range): Promise<ArchiveFigures> {
+export async function figures(db: Kysely<Tables>, ink: FieldCipher, range: Range): Promise<ArchiveFigures> {
   const inRange = began(range);
   const sessions = db.selectFrom('archived_sessions as s').where(inRange);
   const turns = db
@@ -97,6 +97,6 @@ export async function figures(db: Kysely<Tables>, ink: Ink, range: Range): Promi
 function began({ from, to }: Range): RawBuilder<boolean> {
   const first = Math.ceil(from ?? 0);
   const after = Math.ceil(to ?? Number.MAX_SAFE_INTEGER);
-  return sql<boolean>`s.n >= ${firstPlace(from)} AND s.n < ${placeAfter(to)}
+  return sql<boolean>`s.n >= ${firstRowNumber(from)} AND s.n < ${rowNumberAfter(to)}
     AND s.created_at >= ${first} AND s.created_at < ${after}`;
 }

@@ -10,10 +10,10 @@ import type { Engine } from './database/engine.ts';
 import { archiveError, archiveFailure } from './database/failure.ts';
 import { migrate } from './database/migrations.ts';
 import { openPostgres } from './database/postgres.ts';
-import { createScrubber } from './database/purge.ts';
+import { createPurger } from './database/purge.ts';
 import { openSqlite } from './database/sqlite.ts';
 import { forgetErased, withoutErased } from './erased.ts';
-import { inkOf } from './field-cipher.ts';
+import { fieldCipherOf } from './field-cipher.ts';
 import { figures } from './figures.ts';
 import { livesOf } from './rows/reads.ts';
 import { eraseSession, eraseUser, retire, store } from './rows/writes.ts';
@@ -43,13 +43,13 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 
 export function openEngine({ databaseUrl, dataDir, sealing }: ArchiveOptions): Engine {
   const database = databaseUrl === null ? openSqlite(dataDir) : openPostgres(databaseUrl);
-  return { ...database, ink: inkOf(sealing ?? NO_KEYS) };
+  return { ...database, ink: fieldCipherOf(sealing ?? NO_KEYS) };
 }
 
 /** The engine is the archive's from now on, and closed with it. */
 export async function archiveOn(engine: Engine): Promise<Archive> {
   const { db, ink } = engine;
-  const scrubber = createScrubber(engine);
+  const scrubber = createPurger(engine);
   let closed = false;
 
   async function run<T>(work: () => Promise<T>): Promise<T> {

@@ -30,7 +30,7 @@ export interface TurnView {
   readonly outcome: TurnOutcome;
 }
 
-export interface Conversation {
+export interface ClientConversation {
   /** The last offset seen. */
   readonly offset: number;
   /** Null until the server said it. */
@@ -39,15 +39,15 @@ export interface Conversation {
 }
 
 export type Assembled =
-  | { readonly kind: 'advanced'; readonly conversation: Conversation }
+  | { readonly kind: 'advanced'; readonly conversation: ClientConversation }
   | { readonly kind: 'repeated' }
   | { readonly kind: 'gap'; readonly expected: number };
 
-export function emptyConversation(offset = 0): Conversation {
+export function emptyConversation(offset = 0): ClientConversation {
   return { offset, state: null, turns: [] };
 }
 
-export function assemble(conversation: Conversation, frame: DurableFrame): Assembled {
+export function assemble(conversation: ClientConversation, frame: DurableFrame): Assembled {
   const expected = conversation.offset + 1;
   if (frame.offset < expected) return { kind: 'repeated' };
   if (frame.offset > expected) return { kind: 'gap', expected };
@@ -55,7 +55,7 @@ export function assemble(conversation: Conversation, frame: DurableFrame): Assem
 }
 
 /** What a `reset` leaves: the transcript, and nothing of what was known before. */
-export function startOver(frame: ResetFrame): Conversation {
+export function startOver(frame: ResetFrame): ClientConversation {
   const turns = new Map<string, TurnView>();
   for (const { role, content, turn_id, simulated = false } of frame.transcript) {
     const turn = turns.get(turn_id) ?? { ...unseen(turn_id), outcome: { kind: 'past' } as const };
@@ -67,7 +67,7 @@ export function startOver(frame: ResetFrame): Conversation {
   return { offset: frame.offset, state: frame.state, turns: [...turns.values()] };
 }
 
-function taken(conversation: Conversation, frame: DurableFrame): Conversation {
+function taken(conversation: ClientConversation, frame: DurableFrame): ClientConversation {
   switch (frame.type) {
     case 'state':
       return { ...conversation, state: frame.value };
@@ -103,10 +103,10 @@ function taken(conversation: Conversation, frame: DurableFrame): Conversation {
 }
 
 function ended(
-  conversation: Conversation,
+  conversation: ClientConversation,
   frame: { readonly turn_id: string; readonly message_id: string },
   outcome: TurnOutcome,
-): Conversation {
+): ClientConversation {
   return withTurn(conversation, frame.turn_id, (turn) => ({
     ...turn,
     messageId: frame.message_id,
@@ -115,10 +115,10 @@ function ended(
 }
 
 function withTurn(
-  conversation: Conversation,
+  conversation: ClientConversation,
   turnId: string,
   change: (turn: TurnView) => TurnView,
-): Conversation {
+): ClientConversation {
   const { turns } = conversation;
   // The turn that changes is nearly always the last one.
   const index = turns.findLastIndex((turn) => turn.turnId === turnId);

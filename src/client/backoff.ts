@@ -12,7 +12,7 @@ export const MIN_UPTIME_FOR_RESET_MS = 5_000;
 /** A server may ask for patience, but not put a client to sleep for good. */
 const LONGEST_HINT_MS = 60_000;
 
-export interface Ending {
+export interface ConnectionEnd {
   /** How long the connection that ended had been welcomed; null where it never was. */
   readonly uptimeMs: number | null;
   /** What the server asked for in its last error frame. */
@@ -27,7 +27,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  nextDelayMs({ uptimeMs, retryAfterMs }: Ending): number {
+  nextDelayMs({ uptimeMs, retryAfterMs }: ConnectionEnd): number {
     if (uptimeMs !== null && uptimeMs >= MIN_UPTIME_FOR_RESET_MS) this.#failures = 0;
     const windowMs = Math.min(LONGEST_DELAY_MS, BASE_DELAY_MS * 2 ** this.#failures);
     this.#failures += 1;

@@ -3,7 +3,7 @@
  * in a pipe the answers stay clean.
  */
 import type { DurableFrame } from '../protocol/server-frames.ts';
-import type { Session, SessionEvent, Welcome } from './session.ts';
+import type { ClientEvent, Session, Welcome } from './session.ts';
 
 interface Sink {
   readonly isTTY?: boolean;
@@ -46,7 +46,7 @@ export class Screen {
     notes.write(notes.isTTY === true ? `\x1b[2m· ${printable(text)}\x1b[22m\n` : `· ${printable(text)}\n`);
   }
 
-  show(event: SessionEvent, session: Session): void {
+  show(event: ClientEvent, session: Session): void {
     switch (event.type) {
       case 'dialling':
         return;
@@ -72,7 +72,7 @@ export class Screen {
     }
   }
 
-  #over(event: Extract<SessionEvent, { type: 'over' }>): void {
+  #over(event: Extract<ClientEvent, { type: 'over' }>): void {
     switch (event.why) {
       case 'stopped':
         return;

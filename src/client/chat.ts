@@ -4,8 +4,8 @@ import { createInterface, type Interface } from 'node:readline';
 import { WebSocket } from 'ws';
 import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './chat-arguments.ts';
 import { Screen } from './chat-screen.ts';
-import { Awaited } from './pending-message.ts';
-import type { Over, Session, SessionEvent } from './session.ts';
+import { PendingMessage } from './pending-message.ts';
+import type { ClientEvent, Over, Session } from './session.ts';
 import { openSession } from './session-client.ts';
 
 const COMMANDS =
@@ -27,7 +27,7 @@ const screen = new Screen({
   urls,
 });
 const waiting = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
-let awaited: Awaited | null = null;
+let awaited: PendingMessage | null = null;
 let caughtUpAt: number | null = null;
 /** Of a pipe: a line was no message, or got no whole answer. */
 let hasFailed = false;
@@ -53,7 +53,7 @@ talking.catch((error: unknown) => {
   process.exit(1);
 });
 
-function onEvent(event: SessionEvent): void {
+function onEvent(event: ClientEvent): void {
   screen.show(event, session);
   awaited?.hear(event);
   if (event.type === 'welcomed') caughtUpAt ??= event.welcome.offset;
@@ -74,7 +74,7 @@ function exitCodeOf(why: Over): number {
 }
 
 /** The session has nothing under way: whoever sits here may speak. */
-function isRest(event: SessionEvent): boolean {
+function isRest(event: ClientEvent): boolean {
   return event.type === 'frame' && event.frame.type === 'state' && event.frame.value === 'connected';
 }
 
@@ -114,7 +114,7 @@ async function talk(input: Interface): Promise<void> {
   input.prompt();
 }
 
-function take(line: string): Awaited | null {
+function take(line: string): PendingMessage | null {
   const text = line.trim();
   switch (text) {
     case '':
@@ -140,7 +140,7 @@ function take(line: string): Awaited | null {
     return null;
   }
   try {
-    awaited = new Awaited(session.send(text.startsWith('//') ? text.slice(1) : text));
+    awaited = new PendingMessage(session.send(text.startsWith('//') ? text.slice(1) : text));
     return awaited;
   } catch (error) {
     screen.note(error instanceof Error ? error.message : 'not sent');

@@ -1,17 +1,17 @@
 /** What the end of a connection means for the session. */
 
 /** `refused`: the server answers the upgrade with a status that no waiting mends, such as 404 for a wrong path. */
-export type Verdict = 'ended' | 'replaced' | 'fatal' | 'refused' | 'reconnect';
+export type CloseAction = 'ended' | 'replaced' | 'fatal' | 'refused' | 'reconnect';
 
 export const SESSION_PATH = '/v1/session';
 
 /** The session's end: this client asked for it, or has seen the last frame of the log. */
-export type Ending = 'none' | 'asked' | 'seen';
+export type SessionEnd = 'none' | 'asked' | 'seen';
 
-export interface Goodbye {
+export interface CloseReport {
   readonly code: number;
   readonly reason: string;
-  readonly ending: Ending;
+  readonly ending: SessionEnd;
   /** HTTP status of an upgrade that the server refused. */
   readonly refusedWith: number | null;
   /** The session was welcomed before: its address is right, and a proxy in between may answer 404 for a while. */
@@ -21,7 +21,7 @@ export interface Goodbye {
 /** Request timeout, too early, too many requests: the same request is answered later. */
 const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429]);
 
-export function verdictOn({ code, reason, ending, refusedWith, wasWelcomed }: Goodbye): Verdict {
+export function closeActionOf({ code, reason, ending, refusedWith, wasWelcomed }: CloseReport): CloseAction {
   if (ending === 'seen') return 'ended';
   if (refusedWith !== null && !wasWelcomed && isLasting(refusedWith)) return 'refused';
   switch (code) {

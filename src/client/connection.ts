@@ -17,7 +17,7 @@ export const QUIET_MS = 15_000;
 /** The close code for connections that this side gives up. Browsers allow no code below 3000 but 1000. */
 const GIVEN_UP = 4000;
 
-export interface LinkEnd {
+export interface ConnectionEnd {
   readonly code: number;
   readonly reason: string;
   readonly uptimeMs: number | null;
@@ -25,11 +25,11 @@ export interface LinkEnd {
   readonly refusedWith: number | null;
 }
 
-export interface LinkPorts {
+export interface ConnectionPorts {
   readonly clock: Clock;
   readonly hello: string;
   readonly onFrame: (frame: ServerFrame) => void;
-  readonly onEnd: (end: LinkEnd) => void;
+  readonly onEnd: (end: ConnectionEnd) => void;
 }
 
 type Phase =
@@ -37,13 +37,13 @@ type Phase =
   | { readonly kind: 'open'; readonly sinceMs: number; cancelWatch: () => void }
   | { readonly kind: 'ended' };
 
-export class Link {
-  readonly #ports: LinkPorts;
+export class Connection {
+  readonly #ports: ConnectionPorts;
   readonly #socket: SocketLike;
   #phase: Phase;
   #heardMs: number;
 
-  constructor(ports: LinkPorts, socket: SocketLike) {
+  constructor(ports: ConnectionPorts, socket: SocketLike) {
     this.#ports = ports;
     this.#socket = socket;
     this.#heardMs = ports.clock.monotonicMs();

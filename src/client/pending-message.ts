@@ -3,9 +3,9 @@
  * frames that would have told, so that then only the session's state says that nothing is under way any more.
  */
 import { isUndecided } from './outbox.ts';
-import type { Session, SessionEvent } from './session.ts';
+import type { ClientEvent, Session } from './session.ts';
 
-export class Awaited {
+export class PendingMessage {
   readonly id: string;
   #refused = false;
   #cut = false;
@@ -14,7 +14,7 @@ export class Awaited {
     this.id = id;
   }
 
-  hear(event: SessionEvent): void {
+  hear(event: ClientEvent): void {
     if (event.type === 'reset') this.#cut = true;
     if (event.type !== 'error' || event.error.message_id !== this.id) return;
     if (event.error.code !== 'duplicate_message' && !isUndecided(event.error.code)) this.#refused = true;

@@ -10,15 +10,15 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { ClientFrame } from '../protocol/client-frames.ts';
 import type { DurableFrame, ServerFrame, StateValue } from '../protocol/server-frames.ts';
-import { assemble, type Conversation, emptyConversation, startOver } from './assembler.ts';
+import { assemble, type ClientConversation, emptyConversation, startOver } from './assembler.ts';
 import { Backoff } from './backoff.ts';
-import { type Ending, refusalOf, verdictOn } from './close-action.ts';
-import { Link, type LinkEnd } from './connection.ts';
+import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
+import { Connection, type ConnectionEnd } from './connection.ts';
 import { isUndecided, Outbox } from './outbox.ts';
 import type { ErrorFrame, Over, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
 
 type Phase =
-  | { readonly kind: 'linked'; readonly link: Link }
+  | { readonly kind: 'linked'; readonly link: Connection }
   | { readonly kind: 'waiting'; readonly cancel: () => void }
   | { readonly kind: 'over' };
 
@@ -37,12 +37,12 @@ class SessionClient implements Session {
   /** Of the frame at `#after`: a log that has another one there lost what we saw, and the server can say so. */
   #epoch: number | null = null;
   #welcome: Welcome | null = null;
-  #conversation: Conversation;
+  #conversation: ClientConversation;
   #dials = 0;
   /** Of `#dials`, how many there were at the last welcome. */
   #dialsAtWelcome = 0;
   #retryAfterMs: number | null = null;
-  #ending: Ending = 'none';
+  #ending: SessionEnd = 'none';
   /** Of the last connection that ended: the reason to give where no other succeeds in time. */
   #lastEnd = { code: 1006, reason: '' };
   #cancelGivingUp: (() => void) | null = null;
@@ -68,7 +68,7 @@ class SessionClient implements Session {
     return this.#conversation.state;
   }
 
-  get conversation(): Conversation {
+  get conversation(): ClientConversation {
     return this.#conversation;
   }
 
@@ -120,9 +120,9 @@ class SessionClient implements Session {
     this.#options.onEvent({ type: 'dialling', url });
     // The caller may have stopped in that event.
     if (this.#phase.kind === 'over') return;
-    let link: Link;
+    let link: Connection;
     try {
-      link = new Link(
+      link = new Connection(
         {
           clock: this.#clock,
           hello: this.#hello(),
@@ -172,7 +172,7 @@ class SessionClient implements Session {
     return JSON.stringify(hello);
   }
 
-  #receive(link: Link, frame: ServerFrame): void {
+  #receive(link: Connection, frame: ServerFrame): void {
     this.#outbox.settle(frame);
     switch (frame.type) {
       case 'welcome':
@@ -190,7 +190,7 @@ class SessionClient implements Session {
     }
   }
 
-  #onWelcome(link: Link, welcome: Welcome): void {
+  #onWelcome(link: Connection, welcome: Welcome): void {
     this.#keepOn();
     const known = this.#welcome;
     this.#welcome = welcome;
@@ -219,7 +219,7 @@ class SessionClient implements Session {
     this.#options.onEvent({ type: 'welcomed', welcome });
   }
 
-  #onDurable(link: Link, frame: DurableFrame): void {
+  #onDurable(link: Connection, frame: DurableFrame): void {
     const assembled = assemble(this.#conversation, frame);
     if (assembled.kind === 'repeated') return;
     if (assembled.kind === 'gap') {
@@ -231,7 +231,7 @@ class SessionClient implements Session {
     this.#options.onEvent({ type: 'frame', frame });
   }
 
-  #onError(link: Link, error: ErrorFrame): void {
+  #onError(link: Connection, error: ErrorFrame): void {
     // A message that came too often is told when to speak again; that is no reason to come back late.
     if (!link.isOpen || error.code !== 'rate_limited') this.#retryAfterMs = error.retry_after_ms ?? null;
     this.#options.onEvent({ type: 'error', error });
@@ -244,16 +244,16 @@ class SessionClient implements Session {
     if (isUndecided(error.code) || error.code === 'hello_required') link.giveUp(error.code);
   }
 
-  #take(conversation: Conversation, epoch: number | null): void {
+  #take(conversation: ClientConversation, epoch: number | null): void {
     this.#conversation = conversation;
     this.#epoch = epoch;
     this.#after = conversation.offset;
   }
 
-  #onEnd({ code, reason, uptimeMs, refusedWith }: LinkEnd): void {
+  #onEnd({ code, reason, uptimeMs, refusedWith }: ConnectionEnd): void {
     if (this.#phase.kind === 'over') return;
     const wasWelcomed = this.#welcome !== null;
-    const verdict = verdictOn({ code, reason, ending: this.#ending, refusedWith, wasWelcomed });
+    const verdict = closeActionOf({ code, reason, ending: this.#ending, refusedWith, wasWelcomed });
     if (verdict === 'refused' && refusedWith !== null)
       return this.#finish(verdict, code, refusalOf(this.#urlAt(this.#dials - 1), refusedWith));
     if (verdict !== 'reconnect') return this.#finish(verdict, code, reason);

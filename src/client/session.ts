@@ -3,14 +3,14 @@
 import type { Clock } from '../clock.ts';
 import type { MessageFrame, Policy } from '../protocol/client-frames.ts';
 import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
-import type { Conversation, ResetFrame } from './assembler.ts';
-import type { Verdict } from './close-action.ts';
+import type { ClientConversation, ResetFrame } from './assembler.ts';
+import type { CloseAction } from './close-action.ts';
 import type { Connect } from './socket.ts';
 
 export type Welcome = Extract<TransientFrame, { type: 'welcome' }>;
 export type ErrorFrame = Extract<TransientFrame, { type: 'error' }>;
 
-export type SessionEvent =
+export type ClientEvent =
   | { readonly type: 'dialling'; readonly url: string }
   | { readonly type: 'welcomed'; readonly welcome: Welcome }
   /** A durable frame that was new. The conversation has it already. */
@@ -33,13 +33,13 @@ export type SessionEvent =
   | { readonly type: 'over'; readonly why: Over; readonly code: number; readonly reason: string };
 
 /** `unreachable`: there was no welcome for `giveUpAfterMs`. The reason is that of the last attempt. */
-export type Over = Exclude<Verdict, 'reconnect'> | 'stopped' | 'unreachable';
+export type Over = Exclude<CloseAction, 'reconnect'> | 'stopped' | 'unreachable';
 
 export interface SessionOptions {
   /** Each reconnect tries the next one. */
   readonly urls: readonly string[];
   readonly connect: Connect;
-  readonly onEvent: (event: SessionEvent) => void;
+  readonly onEvent: (event: ClientEvent) => void;
   /** Absent: the server names a new one. */
   readonly sessionId?: string;
   /** For a session that exists: the offset seen so far, 0 for all that is kept. Absent: only what comes from now on. */
@@ -64,7 +64,7 @@ export interface Session {
   /** Null until the first welcome where the server names the session. */
   readonly id: string | null;
   readonly state: StateValue | null;
-  readonly conversation: Conversation;
+  readonly conversation: ClientConversation;
   /** Ids of the messages that the server has not decided about. */
   readonly unacknowledged: readonly string[];
   readonly connected: boolean;

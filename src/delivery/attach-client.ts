@@ -12,22 +12,22 @@ import { patientFromChat } from '../conversation/patient/patient.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import { type TransientFrame, transcriptLines } from '../protocol/server-frames.ts';
-import { openEnvelope } from '../session/machine/snapshot.ts';
+import { readSnapshot } from '../session/machine/snapshot.ts';
 import { topState } from '../session/machine/step.ts';
-import type { Directory } from '../session/router/session-router.ts';
+import type { SessionRouter } from '../session/router/session-router.ts';
 import type { SessionView } from '../session/router/session-view.ts';
 import type { Store } from '../store/contract.ts';
-import type { Outlet } from './client-connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 import type { Hub } from './hub.ts';
 import type { ResetPlace, ResetReason, Subscription } from './subscription.ts';
 
-export type Greeting =
+export type ClientAttachment =
   | { readonly kind: 'greeted'; readonly sessionId: string; readonly subscription: Subscription }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
-export interface GreetPorts {
+export interface SessionServices {
   readonly instance: string;
-  readonly directory: Directory;
+  readonly sessions: SessionRouter;
   readonly hub: Hub;
   readonly store: Store;
   readonly clock: Clock;
@@ -36,15 +36,15 @@ export interface GreetPorts {
 }
 
 /** `admitted` is called when the session lets the client in, and before anything of it is said. */
-export async function greet(
-  ports: GreetPorts,
+export async function attachClient(
+  ports: SessionServices,
   hello: HelloFrame,
-  outlet: Outlet,
+  outlet: ClientConnection,
   admitted: (sessionId: string, created: boolean) => void,
-): Promise<Greeting> {
-  const { directory, hub } = ports;
+): Promise<ClientAttachment> {
+  const { sessions, hub } = ports;
   const sessionId = hello.session_id?.toLowerCase() ?? randomUUID();
-  const clientId = outlet.isVisit === true ? null : (hello.client_id ?? null);
+  const clientId = outlet.isForOneTurn === true ? null : (hello.client_id ?? null);
   let subscription: Subscription;
   try {
     subscription = await hub.add(sessionId, outlet, {
@@ -54,7 +54,7 @@ export async function greet(
   } catch {
     return { kind: 'refused', code: 'store_unavailable' };
   }
-  const attached = await directory.attach(sessionId, {
+  const attached = await sessions.attach(sessionId, {
     ...(hello.client_id === undefined ? {} : { clientId: hello.client_id }),
     ...(hello.user_id === undefined ? {} : { userId: hello.user_id }),
     ...(hello.diagnosis_id === undefined ? {} : { diagnosisId: hello.diagnosis_id }),
@@ -63,7 +63,7 @@ export async function greet(
       : { patient: patientFromChat(hello.patient), addsOnly: hello.after !== undefined }),
   });
   if (attached.kind === 'refused') {
-    await depart(ports, subscription);
+    await detachClient(ports, subscription);
     return attached;
   }
   const { view } = attached;
@@ -74,17 +74,17 @@ export async function greet(
   endWithShare(ports, view, subscription);
   if (clientId !== null && outlet.isOpen?.() !== false) {
     hub.replaceBy(subscription, clientId);
-    directory.replaceElsewhere(sessionId, clientId, view);
+    sessions.replaceElsewhere(sessionId, clientId, view);
   }
   if (await place(ports.store, sessionId, hello, view, outlet, subscription))
     return { kind: 'greeted', sessionId, subscription };
-  await depart(ports, subscription);
+  await detachClient(ports, subscription);
   // Welcome was said already: only a new connection can start over.
   return { kind: 'refused', code: 'session_moved' };
 }
 
 /** An invited reader's connection ends when the invitation does, also where it is given anew meanwhile. */
-function endWithShare({ clock }: GreetPorts, view: SessionView, subscription: Subscription): void {
+function endWithShare({ clock }: SessionServices, view: SessionView, subscription: Subscription): void {
   const { userId } = subscription;
   if (userId === null || userId === view.context.userId) return;
   const endAt = (expiresAt: number) =>
@@ -95,12 +95,12 @@ function endWithShare({ clock }: GreetPorts, view: SessionView, subscription: Su
 }
 
 /** Takes a client's place away; its instance leaves the session with the last one. */
-export async function depart(ports: GreetPorts, subscription: Subscription): Promise<void> {
+export async function detachClient(ports: SessionServices, subscription: Subscription): Promise<void> {
   const left = ports.hub.remove(subscription);
   if (left === 'nobody') return;
   const { sessionId, userId } = subscription;
   const user = left === 'user' && userId !== null ? { userId } : {};
-  await ports.directory.send(
+  await ports.sessions.send(
     sessionId,
     { type: 'detach', at: ports.clock.now(), instance: ports.instance, ...user },
     null,
@@ -113,7 +113,7 @@ async function place(
   sessionId: string,
   hello: HelloFrame,
   view: SessionView,
-  outlet: Outlet,
+  outlet: ClientConnection,
   subscription: Subscription,
 ): Promise<boolean> {
   const { after, epoch } = hello;
@@ -141,7 +141,7 @@ async function place(
 }
 
 function welcome(
-  { instance, isSimulated = false }: GreetPorts,
+  { instance, isSimulated = false }: SessionServices,
   sessionId: string,
   view: SessionView,
 ): TransientFrame {
@@ -171,7 +171,7 @@ export async function resetFrame(
   reason: ResetReason,
 ): Promise<ResetPlace | null> {
   const record = await store.read(sessionId);
-  const opened = record === null ? null : openEnvelope(record.snapshot);
+  const opened = record === null ? null : readSnapshot(record.snapshot);
   if (record === null || opened?.kind !== 'opened') return null;
   const { value, context, turnOffset } = opened.envelope;
   const log = await store.readLog(sessionId, record.head, 1);

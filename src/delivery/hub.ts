@@ -13,10 +13,10 @@
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor/actor-host.ts';
-import type { Outlets } from '../session/router/delivery-port.ts';
+import type { DeliveryPort } from '../session/router/delivery-port.ts';
 import { readView } from '../session/router/session-view.ts';
 import type { Store, StoredFrame } from '../store/contract.ts';
-import type { Outlet } from './client-connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 import { type Reader, Subscription, type SubscriptionPorts } from './subscription.ts';
 
 export interface HubOptions {
@@ -32,7 +32,7 @@ interface Attendance {
   readonly subscriptions: Set<Subscription>;
 }
 
-export class Hub implements Outlets {
+export class Hub implements DeliveryPort {
   readonly #options: HubOptions;
   readonly #ports: SubscriptionPorts;
   readonly #sessions = new Map<string, Attendance>();
@@ -73,7 +73,7 @@ export class Hub implements Outlets {
     return this.#sessions.size > 0;
   }
 
-  async add(sessionId: string, outlet: Outlet, reader: Reader): Promise<Subscription> {
+  async add(sessionId: string, outlet: ClientConnection, reader: Reader): Promise<Subscription> {
     const subscription = new Subscription(sessionId, outlet, reader, this.#ports);
     let attendance = this.#sessions.get(sessionId);
     if (attendance === undefined) {
@@ -114,9 +114,9 @@ export class Hub implements Outlets {
     if (frames.some((frame) => frame.data.startsWith('{"type":"expired"'))) this.#finish(sessionId, frames);
   }
 
-  refuse(sessionId: string, connection: string, code: ErrorCode, messageId?: string): void {
-    for (const { outlet } of this.#sessions.get(sessionId)?.subscriptions ?? [])
-      if (outlet.id === connection) outlet.refuse(code, messageId);
+  refuse(sessionId: string, connectionId: string, code: ErrorCode, messageId?: string): void {
+    for (const { connection } of this.#sessions.get(sessionId)?.subscriptions ?? [])
+      if (connection.id === connectionId) connection.refuse(code, messageId);
   }
 
   /** The client arrived elsewhere at `version`; a word that comes late must not end a connection that came after. */

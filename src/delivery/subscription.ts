@@ -14,7 +14,7 @@
 import type { TopState } from '../../machines/vocabulary.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Store, StoredFrame } from '../store/contract.ts';
-import type { Outlet } from './client-connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 
 export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset';
 
@@ -69,7 +69,7 @@ const RETRY_MS = 250;
 
 export class Subscription {
   readonly sessionId: string;
-  readonly outlet: Outlet;
+  readonly connection: ClientConnection;
   readonly clientId: string | null;
   readonly userId: string | null;
   readonly #ports: SubscriptionPorts;
@@ -86,9 +86,9 @@ export class Subscription {
   /** Why the connection ends as soon as the client knows what is in the log. */
   #sentAwayFor: ErrorCode | null = null;
 
-  constructor(sessionId: string, outlet: Outlet, reader: Reader, ports: SubscriptionPorts) {
+  constructor(sessionId: string, outlet: ClientConnection, reader: Reader, ports: SubscriptionPorts) {
     this.sessionId = sessionId;
-    this.outlet = outlet;
+    this.connection = outlet;
     this.clientId = reader.clientId;
     this.userId = reader.userId;
     this.#ports = ports;
@@ -182,10 +182,10 @@ export class Subscription {
     this.pull();
   }
 
-  end(code: Parameters<Outlet['end']>[0]): void {
+  end(code: Parameters<ClientConnection['end']>[0]): void {
     if (this.#phase.kind === 'ended') return;
     this.drop();
-    this.outlet.end(code);
+    this.connection.end(code);
   }
 
   /** The connection is gone by itself. */
@@ -233,7 +233,7 @@ export class Subscription {
 
   #emit(frames: readonly string[], cursor: number): void {
     this.#cursor = cursor;
-    if (!this.outlet.send(frames)) this.end('slow_consumer');
+    if (!this.connection.send(frames)) this.end('slow_consumer');
   }
 
   async #replay(): Promise<void> {

@@ -18,7 +18,7 @@ import type {
   GenerationResult,
   Generator,
 } from './port.ts';
-import type { Verdict } from './replicas/circuit.ts';
+import type { Health } from './replicas/circuit.ts';
 import { checkReplica } from './replicas/replica-check.ts';
 import { createReplicas, type Replica, type ReplicaCheck, type ReplicaReport } from './replicas/replicas.ts';
 import { ReplicaProfile } from './replicas/server-profile.ts';
@@ -143,7 +143,7 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
         ...(request.preferReplica === undefined ? {} : { prefer: request.preferReplica }),
       });
       const watchdog = startWatchdog(options.timeouts, signal);
-      let verdict: Verdict = 'none';
+      let verdict: Health = 'none';
       let code: GenerationFailureCode | null = null;
       let restMs = 0;
       let ended: Ended;
@@ -209,7 +209,7 @@ function failed(why: Failure, replica: Replica): Ended {
 }
 
 /** What an end says about the replica: a refusal of content shows that it is well. */
-const VERDICTS: Readonly<Record<GenerationFailureCode, Verdict>> = {
+const VERDICTS: Readonly<Record<GenerationFailureCode, Health>> = {
   first_token_timeout: 'failure',
   inter_token_timeout: 'failure',
   total_timeout: 'none',
@@ -226,7 +226,7 @@ const VERDICTS: Readonly<Record<GenerationFailureCode, Verdict>> = {
   upstream_unauthorized: 'failure',
 };
 
-function verdictOf(result: GenerationResult): Verdict {
+function verdictOf(result: GenerationResult): Health {
   switch (result.kind) {
     case 'completed':
       return 'success';

@@ -10,14 +10,14 @@ import { sleep } from '../clock.ts';
 import type { Store } from '../store/contract.ts';
 import { isEqual } from './equal.ts';
 import type { Notes } from './notes.ts';
-import { counted, type Ending, type Run, sumOf, walk } from './run.ts';
+import { counted, type Run, type RunEnd, sumOf, walk } from './run.ts';
 import type { Found } from './source.ts';
 
 type Became = 'moved' | 'already' | 'differs' | 'inUse' | 'unreadable';
 
 const ROUNDS_IN_USE = 3;
 
-export async function copy(run: Run, start: Notes): Promise<{ ending: Ending; notes: Notes }> {
+export async function copy(run: Run, start: Notes): Promise<{ ending: RunEnd; notes: Notes }> {
   const { ends, options } = run;
   const { source, notebook } = ends;
   let notes = start;

@@ -8,14 +8,14 @@ import { makeFolder } from '../store/embedded/folder.ts';
 import { folderIn, openStore } from '../store/open.ts';
 import { parseAddress } from '../store/redis/address.ts';
 import { connect, untilReady } from '../store/redis/connection.ts';
-import { sealedWords } from '../store/sealed/record-cipher.ts';
+import { createRecordCipher } from '../store/sealed/record-cipher.ts';
 import { sealedStore } from '../store/sealed/store.ts';
 import { guideSource } from './guide-source.ts';
 import { fileNotebook, type Notebook, parseNotes } from './notes.ts';
 import { type Options, withoutPassword } from './options.ts';
 import { type Source, storeSource } from './source.ts';
 
-export interface Ends {
+export interface Endpoints {
   readonly source: Source;
   /** Null where it can only be read. */
   readonly from: Store | null;
@@ -27,7 +27,7 @@ export interface Ends {
 const TIMEOUT_MS = 30_000;
 const GUIDE = 'guide+';
 
-export async function openEnds(options: Options, config: Config): Promise<Ends> {
+export async function openEndpoints(options: Options, config: Config): Promise<Endpoints> {
   const closing: (() => Promise<void> | void)[] = [];
   const close = async () => {
     for (const one of closing.splice(0).reverse()) await one();
@@ -36,7 +36,7 @@ export async function openEnds(options: Options, config: Config): Promise<Ends> 
     const store = await openStore(url, config.store, { commandTimeoutMs: TIMEOUT_MS });
     closing.push(() => store.close());
     // What cannot be opened is told by the call that rejects, with its session and place.
-    return sealedStore(store, sealedWords({ ...config.sealing, onUnopened: () => {} }));
+    return sealedStore(store, createRecordCipher({ ...config.sealing, onUnopened: () => {} }));
   };
   try {
     const notebook = notebookOf(options, closing);

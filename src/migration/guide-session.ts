@@ -7,10 +7,10 @@
 import { z } from 'zod';
 import type { SessionLimits } from '../../machines/vocabulary.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
-import { compose } from '../session/actor/frames.ts';
+import { buildFrames } from '../session/actor/frames.ts';
 import { indexOf } from '../session/machine/session-index.ts';
-import { openEnvelope, toEnvelope } from '../session/machine/snapshot.ts';
-import { begin, type Resting, step } from '../session/machine/step.ts';
+import { readSnapshot, toSnapshot } from '../session/machine/snapshot.ts';
+import { begin, type MachineState, step } from '../session/machine/step.ts';
 import type { SessionDump, StoredFrame, TranscriptEntry } from '../store/contract.ts';
 import type { Found } from './source.ts';
 
@@ -66,7 +66,7 @@ export function guideSession(sessionId: string, value: string, limits: SessionLi
   const parsed = guideSchema.safeParse(json);
   if (!parsed.success) return unreadable(z.prettifyError(parsed.error).replaceAll('\n', ' '));
   const dump = dumpOf(sessionId, parsed.data, limits);
-  const opened = openEnvelope(dump.record.snapshot);
+  const opened = readSnapshot(dump.record.snapshot);
   return opened.kind === 'opened' ? { kind: 'session', dump } : unreadable(`its envelope is ${opened.kind}`);
 }
 
@@ -89,7 +89,7 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
   const left = step(used.next, { type: 'detach', at: usedAt, instance: INSTANCE }, '3');
   const frames: StoredFrame[] = [];
   for (const [index, { effects }] of [made, used, left].entries()) {
-    frames.push(...compose(effects, frames.length, epoch, index + 1, null, null).frames);
+    frames.push(...buildFrames(effects, frames.length, epoch, index + 1, null, null).frames);
   }
   const { snapshot, timers, jobs } = left.next;
   const context = {
@@ -97,14 +97,14 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
     patient: patientFromChat(guide.patient_info ?? {}),
     turnCount: guide.conversation_count,
   };
-  const resting = { snapshot: { ...snapshot, context }, timers, jobs } as Resting;
+  const resting = { snapshot: { ...snapshot, context }, timers, jobs } as MachineState;
   return {
     sessionId,
     record: {
       version: 3,
       epoch,
       head: frames.length,
-      snapshot: JSON.stringify(toEnvelope(resting, 0)),
+      snapshot: JSON.stringify(toSnapshot(resting, 0)),
       instance: INSTANCE,
       dueAt: Math.min(...Object.values(timers)),
       inboxLength: 0,

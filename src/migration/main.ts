@@ -1,7 +1,7 @@
 /** The program `rehydra migrate`: moves all sessions from one store to another, and back. */
 import { readConfig } from '../config/config.ts';
 import { copy } from './copy.ts';
-import { type Ends, openEnds } from './endpoints.ts';
+import { type Endpoints, openEndpoints } from './endpoints.ts';
 import type { Notes } from './notes.ts';
 import { type Options, parseOptions, USAGE, withoutPassword } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -35,10 +35,10 @@ async function main(args: readonly string[]): Promise<Exit> {
     return EXIT.usage;
   }
   const startedMs = performance.now();
-  let ends: Ends | null = null;
+  let ends: Endpoints | null = null;
   try {
     const config = readConfig(process.env);
-    ends = await openEnds(parsed.options, config);
+    ends = await openEndpoints(parsed.options, config);
     const progress = createProgress(process.stderr);
     const { leaseMs } = config.store;
     const run: Run = { ends, options: parsed.options, progress, leaseMs, stopping: () => stopping, say };
@@ -105,7 +105,7 @@ async function migrate(run: Run): Promise<Outcome> {
   return { exit: exitOf(tally), summary: { action, ending: 'finished', ...tally } };
 }
 
-async function notesOf(options: Options, ends: Ends): Promise<Notes | null> {
+async function notesOf(options: Options, ends: Endpoints): Promise<Notes | null> {
   const notes = await ends.notebook.read();
   if (notes === null || (!options.resume && !options.rollback)) return null;
   const isOurs = notes.from === withoutPassword(options.from) && notes.to === withoutPassword(options.to);

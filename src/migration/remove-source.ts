@@ -1,11 +1,14 @@
 import type { SessionDump, Store } from '../store/contract.ts';
 
-export type TakenOut = 'removed' | 'inUse' | 'changed';
+export type RemovedSource = 'removed' | 'inUse' | 'changed';
 
 const INSTANCE = 'migration';
 
 /** Ends a session in a store if it still is what the dump says; its copy is elsewhere, so nobody is told. */
-export async function takeOut(store: Store, { sessionId, record, index }: SessionDump): Promise<TakenOut> {
+export async function removeSource(
+  store: Store,
+  { sessionId, record, index }: SessionDump,
+): Promise<RemovedSource> {
   const claim = await store.claim(sessionId, INSTANCE);
   if (claim.kind === 'held') return 'inUse';
   const { fence, record: now } = claim;

@@ -10,8 +10,8 @@
 import type { SessionDump, Store } from '../store/contract.ts';
 import { isEqual } from './equal.ts';
 import type { Notes } from './notes.ts';
-import { takeOut } from './remove-source.ts';
-import { counted, type Ending, type Run, walk } from './run.ts';
+import { removeSource } from './remove-source.ts';
+import { counted, type Run, type RunEnd, walk } from './run.ts';
 import { absentSource, type Found, storeSource } from './source.ts';
 
 type Phase = 'back' | 'ended' | 'clear';
@@ -22,7 +22,7 @@ const NAMES: Readonly<Record<Phase, string>> = {
   clear: 'clearing the target',
 };
 
-export async function rollback(run: Run, start: Notes): Promise<{ ending: Ending; notes: Notes }> {
+export async function rollback(run: Run, start: Notes): Promise<{ ending: RunEnd; notes: Notes }> {
   const { ends } = run;
   const { from, to, notebook } = ends;
   let notes = start;
@@ -64,14 +64,14 @@ async function became(phase: Phase, run: Run, found: Found, notes: Notes): Promi
   if (phase === 'ended') {
     if (from === null || dump.record.epoch >= notes.startedAt || notes.inUse.includes(dump.sessionId))
       return 'kept';
-    return (await to.read(dump.sessionId)) === null && (await takeOut(from, dump)) === 'removed'
+    return (await to.read(dump.sessionId)) === null && (await removeSource(from, dump)) === 'removed'
       ? 'ended'
       : 'kept';
   }
   const there = await source.one(dump.sessionId);
   if (there === null) return 'notMoved';
   if (there.kind === 'unreadable' || !isEqual(there.dump, dump)) return 'differs';
-  return takeOut(to, dump);
+  return removeSource(to, dump);
 }
 
 async function broughtBack(from: Store, dump: SessionDump, startedAt: number): Promise<string> {

@@ -1,12 +1,12 @@
 /** What one run works with, and the walk over all sessions that its phases share. */
-import type { Ends } from './endpoints.ts';
+import type { Endpoints } from './endpoints.ts';
 import type { Notes } from './notes.ts';
 import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
 import type { Found, Source } from './source.ts';
 
 export interface Run {
-  readonly ends: Ends;
+  readonly ends: Endpoints;
   readonly options: Options;
   readonly progress: Progress;
   /** How long a session may look held by an owner that died. */
@@ -16,7 +16,7 @@ export interface Run {
   readonly say: (line: string) => void;
 }
 
-export type Ending = 'finished' | 'interrupted';
+export type RunEnd = 'finished' | 'interrupted';
 export type Tally = Readonly<Record<string, number>>;
 
 export function counted(tally: Tally, names: readonly string[]): Tally {
@@ -36,7 +36,7 @@ export interface Walk {
   readonly after: (names: readonly string[], batch: readonly Found[], cursor: string | null) => Promise<void>;
 }
 
-export async function walk(run: Run, { name, source, cursor, done, each, after }: Walk): Promise<Ending> {
+export async function walk(run: Run, { name, source, cursor, done, each, after }: Walk): Promise<RunEnd> {
   const { progress, options } = run;
   progress.begin(name, Math.max(await source.total(), done), done);
   for (let next = cursor; ; ) {

@@ -1,12 +1,12 @@
 /** Compares every session of the source with the target's, byte by byte. */
 import { isEqual } from './equal.ts';
-import { counted, type Ending, type Run, type Tally, walk } from './run.ts';
+import { counted, type Run, type RunEnd, type Tally, walk } from './run.ts';
 import type { Found } from './source.ts';
 
 /** Differences that are named one by one; the others are counted. */
 const NAMED = 20;
 
-export async function validate(run: Run): Promise<{ ending: Ending; tally: Tally }> {
+export async function validate(run: Run): Promise<{ ending: RunEnd; tally: Tally }> {
   const { source, to } = run.ends;
   let tally: Tally = { equal: 0, different: 0, missing: 0, unreadable: 0 };
   let named = 0;

@@ -98,7 +98,7 @@ export interface Commit {
   /** The session is over: all its keys go; watchers are given `frames`. */
   readonly end: boolean;
   /** Where it ends: watchers are also given what the log had last (`recap.ts`). They may not have read it, and cannot. */
-  readonly recap?: boolean;
+  readonly tail?: boolean;
 }
 
 export interface Append {
@@ -254,12 +254,12 @@ export interface Store {
   onSignal(instance: string, listener: (message: string) => void): Promise<void>;
   /** Say that `instance` lives, and learn who else does. */
   heartbeat(instance: string, ttlMs: number): Promise<readonly string[]>;
-  farewell(instance: string): Promise<void>;
+  deregister(instance: string): Promise<void>;
   /**
    * Once resolved, no byte of what was deleted before the call is left in the store's files, as far as it has a hand
    * in them. It writes them anew, so it costs as much as there is stored.
    */
-  scrub(): Promise<void>;
+  purge(): Promise<void>;
   health(): Promise<StoreHealth>;
   close(): Promise<void>;
 }

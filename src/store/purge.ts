@@ -1,5 +1,5 @@
 /** Scrubs that are asked for while one runs share the next: each begins after what it is to get rid of was deleted. */
-export function sharedScrub(scrub: () => Promise<void>): () => Promise<void> {
+export function sharedPurge(scrub: () => Promise<void>): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | null = null;
 

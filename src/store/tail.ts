@@ -4,14 +4,14 @@
  */
 import type { StoredFrame } from './contract.ts';
 
-export const RECAP_FRAMES = 64;
+export const TAIL_FRAMES = 64;
 const RECAP_BYTES = 65_536;
 
 /** The newest of `frames` that are few and short enough, in order. */
-export function recapOf(frames: readonly StoredFrame[]): readonly StoredFrame[] {
+export function tailOf(frames: readonly StoredFrame[]): readonly StoredFrame[] {
   const told: StoredFrame[] = [];
   let bytes = 0;
-  for (const { offset, data } of frames.slice(-RECAP_FRAMES).toReversed()) {
+  for (const { offset, data } of frames.slice(-TAIL_FRAMES).toReversed()) {
     bytes += Buffer.byteLength(data);
     if (bytes > RECAP_BYTES) break;
     told.push({ offset, data });

@@ -18,7 +18,7 @@ export interface Metrics {
   limited(limit: LimitName): void;
   swept(sessions: number): void;
   unopened(why: string): void;
-  observe(gauges: { readonly residents: () => number; readonly connections: () => number }): void;
+  observe(gauges: { readonly localSessions: () => number; readonly connections: () => number }): void;
 }
 
 export function openMetrics(instance: string): Metrics {
@@ -68,7 +68,7 @@ export function openMetrics(instance: string): Metrics {
     limited: (limit) => limited.inc({ limit }),
     swept: (sessions) => swept.inc(sessions),
     unopened: (why) => unopened.inc({ why }),
-    observe({ residents, connections }) {
+    observe({ localSessions, connections }) {
       const gauge = (name: string, help: string, read: () => number) =>
         new Gauge({
           name: `rehydra_${name}`,
@@ -78,7 +78,7 @@ export function openMetrics(instance: string): Metrics {
             this.set(read());
           },
         });
-      gauge('resident_sessions', 'Sessions whose actor is awake here.', residents);
+      gauge('resident_sessions', 'Sessions whose actor is awake here.', localSessions);
       gauge('connections', 'Open connections.', connections);
     },
   };

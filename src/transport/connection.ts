@@ -11,8 +11,8 @@ import type { OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
 import type { Access, Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
-import { depart, type GreetPorts, greet } from '../delivery/attach-client.ts';
-import type { Outlet } from '../delivery/client-connection.ts';
+import { attachClient, detachClient, type SessionServices } from '../delivery/attach-client.ts';
+import type { ClientConnection } from '../delivery/client-connection.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
 import { type Limits, speakerOf } from '../limits/limits.ts';
@@ -39,7 +39,7 @@ export interface Wire {
 }
 
 export interface ConnectionPorts {
-  readonly greet: GreetPorts;
+  readonly services: SessionServices;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -71,7 +71,7 @@ const WAITING_MAX = 64;
 export class Connection {
   readonly #ports: ConnectionPorts;
   readonly #wire: Wire;
-  readonly #outlet: Outlet;
+  readonly #outlet: ClientConnection;
   #phase: Phase;
   #badInARow = 0;
   /** Who is here and in which session, as of the last hello. */
@@ -152,7 +152,7 @@ export class Connection {
     this.#phase = { kind: 'closed' };
     if (phase.kind === 'greeting') phase.cancelDeadline();
     if (phase.kind === 'open')
-      depart(this.#ports.greet, phase.subscription).catch((error: unknown) =>
+      detachClient(this.#ports.services, phase.subscription).catch((error: unknown) =>
         this.#ports.log.warn({ err: error }, 'departure was not recorded'),
       );
   }
@@ -196,7 +196,7 @@ export class Connection {
     }
     let isAdmitted = false;
     let isGuess = false;
-    const greeting = await greet(this.#ports.greet, hello, this.#outlet, (sessionId, created) => {
+    const greeting = await attachClient(this.#ports.services, hello, this.#outlet, (sessionId, created) => {
       isAdmitted = true;
       isGuess = created;
       this.#visitor = { ...this.#visitor, sessionId };
@@ -222,7 +222,7 @@ export class Connection {
       return this.refuse(greeting.code);
     }
     if (phase.kind !== 'opening') {
-      await depart(this.#ports.greet, greeting.subscription);
+      await detachClient(this.#ports.services, greeting.subscription);
       return;
     }
     this.#phase = { kind: 'open', sessionId: greeting.sessionId, subscription: greeting.subscription };
@@ -297,9 +297,9 @@ export class Connection {
   }
 
   #send(sessionId: string, event: SessionEvent, messageId?: string): void {
-    const { directory, instance } = this.#ports.greet;
+    const { sessions, instance } = this.#ports.services;
     const action = event.type === 'message' ? 'message' : event.type === 'close' ? 'closed' : null;
-    directory
+    sessions
       .send(sessionId, event, { instance, connection: this.#outlet.id })
       .then((outcome) => {
         if (action !== null) this.#note(action, wordOf(outcome));

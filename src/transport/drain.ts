@@ -9,17 +9,17 @@
 
 import type { Clock } from '../clock.ts';
 import type { Hub } from '../delivery/hub.ts';
-import type { Members } from '../session/cluster/membership.ts';
+import type { Membership } from '../session/cluster/membership.ts';
 import type { Sweeper } from '../session/cluster/sweeper.ts';
-import type { Directory } from '../session/router/session-router.ts';
+import type { SessionRouter } from '../session/router/session-router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Server } from './server.ts';
 
 export interface DrainPorts {
   readonly server: Server;
-  readonly directory: Directory;
+  readonly sessions: SessionRouter;
   readonly sweeper: Sweeper;
-  readonly members: Members;
+  readonly membership: Membership;
   readonly hub: Hub;
   readonly clock: Clock;
   readonly log: Log;
@@ -34,15 +34,15 @@ const ANSWER_WITHIN_MS = 1_000;
 const ANSWER_LOOK_MS = 5;
 
 export async function drain(ports: DrainPorts): Promise<void> {
-  const { server, directory, sweeper, members, hub, clock, log, drainMs } = ports;
+  const { server, sessions, sweeper, membership, hub, clock, log, drainMs } = ports;
   const startedMs = clock.monotonicMs();
   const pause = (ms: number) => new Promise<void>((resume) => clock.after(ms, resume));
   await sweeper.stop();
   server.sendAway('draining');
-  const isAwaited = () => directory.busy > 0 || hub.isAttended;
+  const isAwaited = () => sessions.busy > 0 || hub.isAttended;
   while (isAwaited() && clock.monotonicMs() - startedMs < drainMs * FINISHING_SHARE) {
     // Clients that talk on elsewhere would otherwise begin turn after turn here, and none of these would finish.
-    directory.leaveQuiet();
+    sessions.leaveQuiet();
     await pause(LOOK_EVERY_MS);
   }
   for (let waitedMs = 0; waitedMs < ANSWER_WITHIN_MS; waitedMs += ANSWER_LOOK_MS) {
@@ -51,11 +51,11 @@ export async function drain(ports: DrainPorts): Promise<void> {
     if (server.unanswered() === 0) break;
     await pause(ANSWER_LOOK_MS);
   }
-  const handedOver = await directory.leave();
+  const handedOver = await sessions.leave();
   log.info({ handedOver, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'sessions let go');
   server.stopListening();
-  await members.leave();
+  await membership.leave();
   hub.stop();
-  directory.stop();
+  sessions.stop();
   server.close();
 }

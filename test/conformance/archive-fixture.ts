@@ -9,7 +9,7 @@ import type {
   SearchQuery,
 } from '../../src/archive/archive.ts';
 import type { Engine } from '../../src/archive/database/engine.ts';
-import { placeOf } from '../../src/archive/rows/row-number.ts';
+import { rowNumberOf } from '../../src/archive/rows/row-number.ts';
 import { sessionRow } from '../../src/archive/rows/rows.ts';
 import { pageOf } from '../../src/archive/search/search.ts';
 
@@ -89,7 +89,10 @@ const ROWS_PER_INSERT = 500;
 
 /** Sessions in bulk, by the rows that `store` would write. */
 export async function fill({ db, kind, ink }: Engine, sessions: readonly ArchivedSession[]): Promise<void> {
-  const rows = sessions.map((session) => ({ ...sessionRow(session, ink), n: placeOf(session.createdAt, 0) }));
+  const rows = sessions.map((session) => ({
+    ...sessionRow(session, ink),
+    n: rowNumberOf(session.createdAt, 0),
+  }));
   for (let start = 0; start < rows.length; start += ROWS_PER_INSERT) {
     await db
       .insertInto('archived_sessions')

@@ -50,7 +50,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       await b.watch(sessionId);
       await a.append(fence, appendOf({ expectedHead: 4, frames: frames(4, 1) }));
       const ending = { expectedVersion: 1, expectedHead: 5, frames: frames(5, 2) };
-      await a.commit(fence, commitOf({ ...ending, notify: true, end: true, recap: true }));
+      await a.commit(fence, commitOf({ ...ending, notify: true, end: true, tail: true }));
       await until(() => heard.length === 1);
       const [hint] = heard;
       const told = hint?.kind === 'ended' ? hint.frames.map(({ offset, data }) => ({ offset, data })) : [];
@@ -65,7 +65,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       const heard = listen(b, sessionId);
       await b.watch(sessionId);
       const ending = { expectedVersion: 1, expectedHead: 4, frames: [] };
-      await a.commit(fence, commitOf({ ...ending, notify: true, end: true, recap: true }));
+      await a.commit(fence, commitOf({ ...ending, notify: true, end: true, tail: true }));
       await until(() => heard.length === 1);
       const [hint] = heard;
       const fitting = fixture().stretches === true ? [4] : [3, 4];
@@ -119,7 +119,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(ours(await a.heartbeat(nameA, 10_000))).toEqual([nameA]);
       await c.heartbeat(nameC, 10_000);
       expect(ours(await b.heartbeat(nameB, 200))).toEqual([nameA, nameB, nameC]);
-      await c.farewell(nameC);
+      await c.deregister(nameC);
       expect(ours(await a.heartbeat(nameA, 10_000))).toEqual([nameA, nameB]);
       await elapse(250);
       expect(ours(await a.heartbeat(nameA, 10_000))).toEqual([nameA]);

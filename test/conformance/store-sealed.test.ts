@@ -1,7 +1,7 @@
 /** A sealed store keeps the contract of the one below, and what it cannot open is never taken for nothing. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hint, Store } from '../../src/store/contract.ts';
-import { sealedWords, type WordsOptions } from '../../src/store/sealed/record-cipher.ts';
+import { createRecordCipher, type RecordCipherOptions } from '../../src/store/sealed/record-cipher.ts';
 import { sealedStore } from '../../src/store/sealed/store.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
@@ -18,8 +18,8 @@ afterAll(() => server?.stop());
 
 const [first, second] = [keyLine('first'), keyLine('second')];
 
-function sealedWith(store: Store, lines: string, changes: Partial<WordsOptions> = {}): Store {
-  return sealedStore(store, sealedWords({ ...sealingWith(lines), onUnopened() {}, ...changes }));
+function sealedWith(store: Store, lines: string, changes: Partial<RecordCipherOptions> = {}): Store {
+  return sealedStore(store, createRecordCipher({ ...sealingWith(lines), onUnopened() {}, ...changes }));
 }
 
 async function sealedFixture(below: Promise<StoreFixture>): Promise<StoreFixture> {
@@ -131,7 +131,7 @@ describe.each([
   it('is not read without any key either', async () => {
     const [store] = below.stores;
     const sessionId = await told(sealedWith(store, first));
-    const keyless = sealedStore(store, sealedWords({ keys: [], plain: 'read', onUnopened() {} }));
+    const keyless = sealedStore(store, createRecordCipher({ keys: [], plain: 'read', onUnopened() {} }));
     await expect(keyless.read(sessionId)).rejects.toMatchObject({ code: 'STORE_SEALED' });
     await expect(keyless.readLog(sessionId, 0, 10)).rejects.toMatchObject({ code: 'STORE_SEALED' });
     const plain = await told(keyless);

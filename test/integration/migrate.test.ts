@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openEnvelope } from '../../src/session/machine/snapshot.ts';
+import { readSnapshot } from '../../src/session/machine/snapshot.ts';
 import type { SessionDump, Store } from '../../src/store/contract.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
@@ -231,7 +231,7 @@ describe('the guide’s sessions', () => {
     expect(ran.said.join('\n')).toMatch(/strange cannot be read: .*not a time/);
 
     const dump = await embedded((store) => present(store, id));
-    const opened = openEnvelope(dump.record.snapshot);
+    const opened = readSnapshot(dump.record.snapshot);
     if (opened.kind !== 'opened') throw new Error(opened.kind);
     expect(opened.envelope).toMatchObject({
       value: { idle: 'fresh' },

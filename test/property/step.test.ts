@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { initialTransition, type SnapshotFrom, transition } from 'xstate';
 import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
 import type { SessionEffect } from '../../machines/vocabulary.ts';
-import { openEnvelope, toEnvelope } from '../../src/session/machine/snapshot.ts';
+import { readSnapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { begin, restore, type Step, step } from '../../src/session/machine/step.ts';
 import { INPUT, live, lives } from '../support/session-lives.ts';
 
@@ -85,7 +85,7 @@ describe('the stepper', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { event, before, stepped, key } of live(moments)) {
-          const opened = openEnvelope(JSON.stringify(toEnvelope(before, 7)));
+          const opened = readSnapshot(JSON.stringify(toSnapshot(before, 7)));
           if (opened.kind !== 'opened') throw new Error(JSON.stringify(opened));
           const { value, context, timers, jobs } = opened.envelope;
           expect(dataOf(step(restore(value, context, timers, jobs), event, key))).toEqual(dataOf(stepped));
@@ -99,9 +99,9 @@ describe('the stepper', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { event, before, stepped, key } of live(moments)) {
-          const given = JSON.stringify([toEnvelope(before, 0), event]);
+          const given = JSON.stringify([toSnapshot(before, 0), event]);
           expect(dataOf(step(before, event, key))).toEqual(dataOf(stepped));
-          expect(JSON.stringify([toEnvelope(before, 0), event])).toBe(given);
+          expect(JSON.stringify([toSnapshot(before, 0), event])).toBe(given);
         }
       }),
       RUNS,
@@ -113,7 +113,7 @@ describe('the stepper', () => {
       fc.property(lives, (moments) => {
         for (const { before, stepped } of live(moments)) {
           if (stepped.changed) continue;
-          expect(toEnvelope(stepped.next, 0)).toEqual(toEnvelope(before, 0));
+          expect(toSnapshot(stepped.next, 0)).toEqual(toSnapshot(before, 0));
           expect(stepped.effects.filter(({ type }) => type !== 'refused')).toEqual([]);
         }
       }),

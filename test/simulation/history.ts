@@ -8,7 +8,7 @@
  */
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import { topState } from '../../src/session/machine/step.ts';
-import { readEntry } from '../../src/session/router/inbox.ts';
+import { readInboxEntry } from '../../src/session/router/inbox.ts';
 import type { Append, Commit, Fence, StoredFrame } from '../../src/store/contract.ts';
 import type { StoreWitness } from './store-witness.ts';
 import type { Violations } from './violations.ts';
@@ -321,7 +321,7 @@ function file(map: Map<string, FrameNode[]>, key: string, node: FrameNode): void
 function forgotten(life: Life, inbox: readonly string[]): readonly string[] {
   const missing = life.inbox.filter((entry) => !inbox.includes(entry));
   return missing.flatMap((entry) => {
-    const event = readEntry(entry)?.event;
+    const event = readInboxEntry(entry)?.event;
     return event?.type === 'message' && !life.messageIds.includes(event.messageId) ? [event.messageId] : [];
   });
 }

@@ -6,13 +6,13 @@
  */
 
 import { Registry } from 'prom-client';
-import { type GreetPorts, resetFrame } from '../../src/delivery/attach-client.ts';
+import { resetFrame, type SessionServices } from '../../src/delivery/attach-client.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import type { Generator } from '../../src/generation/port.ts';
 import { unlimited } from '../../src/limits/limits.ts';
-import { Members } from '../../src/session/cluster/membership.ts';
+import { Membership } from '../../src/session/cluster/membership.ts';
 import { Sweeper } from '../../src/session/cluster/sweeper.ts';
-import { Directory } from '../../src/session/router/session-router.ts';
+import { SessionRouter } from '../../src/session/router/session-router.ts';
 import type { Store, StoredFrame } from '../../src/store/contract.ts';
 import type { Log } from '../../src/telemetry/log.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
@@ -77,9 +77,9 @@ export class SimNode {
   readonly sockets = new Set<SimSocket>();
   readonly connection: ConnectionPorts;
   readonly #ports: NodePorts;
-  readonly #directory: Directory;
+  readonly #sessions: SessionRouter;
   readonly #hub: Hub;
-  readonly #members: Members;
+  readonly #membership: Membership;
   readonly #sweeper: Sweeper;
   #phase: 'booting' | 'listening' | 'draining' = 'booting';
 
@@ -103,8 +103,8 @@ export class SimNode {
     this.#ports = ports;
     this.slot = ports.slot;
     this.process = process;
-    this.#members = new Members(store, clock, instance, LEASE_MS);
-    this.#directory = new Directory({
+    this.#membership = new Membership(store, clock, instance, LEASE_MS);
+    this.#sessions = new SessionRouter({
       instance,
       store,
       generator: ports.generator,
@@ -113,7 +113,7 @@ export class SimNode {
       clock,
       log,
       metrics,
-      members: this.#members,
+      membership: this.#membership,
       limits: {
         idleMs: IDLE_MS,
         absoluteMs: ABSOLUTE_MS,
@@ -133,7 +133,7 @@ export class SimNode {
       store,
       clock,
       reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
-      isResident: (sessionId) => this.#directory.actor(sessionId) !== null,
+      isResident: (sessionId) => this.#sessions.actor(sessionId) !== null,
       lookMs: LEASE_MS / 3,
     });
     this.#sweeper = new Sweeper({
@@ -142,21 +142,21 @@ export class SimNode {
       clock,
       log,
       metrics,
-      members: this.#members,
+      membership: this.#membership,
       leaseMs: LEASE_MS,
       // Less often than in service.ts: looking at 256 empty buckets would be most of what the simulation does.
       pollMs: LEASE_MS,
-      wake: (sessionId) => this.#directory.wake(sessionId),
+      wake: (sessionId) => this.#sessions.wake(sessionId),
     });
-    const greet: GreetPorts = {
+    const services: SessionServices = {
       instance,
-      directory: this.#directory,
+      sessions: this.#sessions,
       hub: this.#hub,
       store,
       clock,
     };
     this.connection = {
-      greet,
+      services,
       clock,
       log,
       metrics,
@@ -176,17 +176,17 @@ export class SimNode {
 
   /** Is a session's actor here? */
   hosts(sessionId: string): boolean {
-    return this.process.alive && this.#directory.actor(sessionId) !== null;
+    return this.process.alive && this.#sessions.actor(sessionId) !== null;
   }
 
   async #boot(): Promise<void> {
     try {
-      await this.#directory.start(this.#hub);
+      await this.#sessions.start(this.#hub);
     } catch {
       // As src/run.ts: an instance that cannot start ends, and is started again.
       return this.#ports.exit(this);
     }
-    await this.#members.beat();
+    await this.#membership.beat();
     this.#sweeper.start();
     this.#phase = 'listening';
     this.#ports.note(() => `${this.process.name} listens`);
@@ -208,9 +208,9 @@ export class SimNode {
     };
     const ports = {
       server,
-      directory: this.#directory,
+      sessions: this.#sessions,
       sweeper: this.#sweeper,
-      members: this.#members,
+      membership: this.#membership,
       hub: this.#hub,
       clock,
       log: this.connection.log,

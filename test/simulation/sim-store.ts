@@ -30,7 +30,7 @@ import {
   type Swept,
   UNCOMMITTED_LEASES,
 } from '../../src/store/contract.ts';
-import { recapOf } from '../../src/store/tail.ts';
+import { tailOf } from '../../src/store/tail.ts';
 import { countByState, dumpOf, listPage, logPage } from './store-reads.ts';
 import {
   type Claimed,
@@ -141,7 +141,7 @@ export class SimStore {
         due: without(this.#state.due, sessionId),
       });
       this.#witness.committed(fence, write);
-      const before = write.recap === true ? recapOf(row.log) : [];
+      const before = write.tail === true ? tailOf(row.log) : [];
       if (write.notify) this.#publish({ kind: 'ended', sessionId, frames: [...before, ...write.frames] });
       return { kind: 'committed', inboxLength: 0 };
     }
@@ -291,14 +291,14 @@ export class SimStore {
 
   heartbeat(instance: string, ttlMs: number): readonly string[] {
     const now = this.#now();
-    const living = [...this.#state.members].filter(([, until]) => until > now);
-    const members = new Map(living).set(instance, now + ttlMs);
-    this.#state = { ...this.#state, members };
-    return [...members.keys()].sort();
+    const living = [...this.#state.membership].filter(([, until]) => until > now);
+    const membership = new Map(living).set(instance, now + ttlMs);
+    this.#state = { ...this.#state, membership };
+    return [...membership.keys()].sort();
   }
 
   farewell(instance: string): void {
-    this.#state = { ...this.#state, members: without(this.#state.members, instance) };
+    this.#state = { ...this.#state, membership: without(this.#state.membership, instance) };
   }
 
   readInbox(sessionId: string): readonly string[] {
@@ -361,7 +361,7 @@ export class SimStore {
     const then = this.#past[this.#past.length - lost];
     if (lost === 0 || then === undefined) return 0;
     this.#past.length -= lost;
-    this.#state = { ...then.state, members: this.#state.members };
+    this.#state = { ...then.state, membership: this.#state.membership };
     then.restore();
     return lost;
   }

@@ -131,8 +131,8 @@ export function storeHandle({ server, line, options, token, now }: HandlePorts):
     signal: (instance, message) => line.call('signal', null, () => line.relay(instance, message)),
     onSignal: (instance, listener) => line.onSignal(instance, listener),
     heartbeat: (instance, ttlMs) => line.call('heartbeat', null, () => server.heartbeat(instance, ttlMs)),
-    farewell: (instance) => line.call('farewell', null, () => server.farewell(instance)),
-    async scrub() {},
+    deregister: (instance) => line.call('farewell', null, () => server.farewell(instance)),
+    async purge() {},
     async health() {
       return { ok: true, kind: 'redis', durability: 'none', detail: `lease ${options.leaseMs} ms` };
     },

@@ -47,14 +47,14 @@ export interface StoreState {
   readonly locks: ReadonlyMap<string, Lock>;
   /** Deadline index: when a sweeper looks at the session next. */
   readonly due: ReadonlyMap<string, number>;
-  readonly members: ReadonlyMap<string, number>;
+  readonly membership: ReadonlyMap<string, number>;
 }
 
 export const EMPTY_STATE: StoreState = {
   rows: new Map(),
   locks: new Map(),
   due: new Map(),
-  members: new Map(),
+  membership: new Map(),
 };
 
 export function without<T>(map: ReadonlyMap<string, T>, sessionId: string): ReadonlyMap<string, T> {

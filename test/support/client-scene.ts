@@ -1,5 +1,5 @@
 /** The client's session with the test at the other end of its sockets, on a clock that the test moves. */
-import type { Session, SessionEvent, SessionOptions } from '../../src/client/session.ts';
+import type { ClientEvent, Session, SessionOptions } from '../../src/client/session.ts';
 import { openSession } from '../../src/client/session-client.ts';
 import type { SocketFailure, SocketLike } from '../../src/client/socket.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -62,18 +62,18 @@ export interface Scene {
   readonly session: Session;
   readonly clock: VirtualClock;
   readonly sockets: readonly FakeSocket[];
-  readonly events: readonly SessionEvent[];
+  readonly events: readonly ClientEvent[];
   /** The newest socket. */
   readonly socket: () => FakeSocket;
   /** Brings the newest socket to welcome. */
   readonly greet: (welcome?: Record<string, unknown>) => FakeSocket;
-  readonly last: <T extends SessionEvent['type']>(type: T) => Extract<SessionEvent, { type: T }> | undefined;
+  readonly last: <T extends ClientEvent['type']>(type: T) => Extract<ClientEvent, { type: T }> | undefined;
 }
 
 export function scene(options: Partial<SessionOptions> = {}): Scene {
   const clock = new VirtualClock(0);
   const sockets: FakeSocket[] = [];
-  const events: SessionEvent[] = [];
+  const events: ClientEvent[] = [];
   const session = openSession({
     urls: ['ws://one/v1/session'],
     connect: (url) => {

@@ -1,5 +1,5 @@
 /** One session at rest in each state that a session can rest in, made by real steps. */
-import { type Envelope, toEnvelope } from '../../src/session/machine/snapshot.ts';
+import { type Snapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { beginStepped, LIMITS, type SteppedSession } from './stepped-session.ts';
 
 const beforeTheEnd = LIMITS.idleMs - LIMITS.warnMs / 2;
@@ -35,12 +35,12 @@ const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
   },
 };
 
-export function goldenSessions(): Readonly<Record<string, Envelope>> {
+export function goldenSessions(): Readonly<Record<string, Snapshot>> {
   return Object.fromEntries(
     Object.entries(lives).map(([state, live]) => {
       const session = beginStepped();
       live(session);
-      return [state, toEnvelope(session.resting, session.context.turn === null ? 0 : 3)];
+      return [state, toSnapshot(session.resting, session.context.turn === null ? 0 : 3)];
     }),
   );
 }

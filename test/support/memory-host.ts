@@ -12,7 +12,7 @@ import type { Generator } from '../../src/generation/port.ts';
 import type { ActorHost, StopReason } from '../../src/session/actor/actor-host.ts';
 import type { SessionActor } from '../../src/session/actor/session-actor.ts';
 import type { Outcome } from '../../src/session/machine/outcome.ts';
-import { readEntry } from '../../src/session/router/inbox.ts';
+import { readInboxEntry } from '../../src/session/router/inbox.ts';
 import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../src/store/contract.ts';
 import { wholeConversation } from './whole-conversation.ts';
 
@@ -92,7 +92,7 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
       flushLength: 1_024,
       deliver: (_, frames) => options.deliver(frames),
       openInboxEntry: (_, entry) => {
-        const read = readEntry(entry);
+        const read = readInboxEntry(entry);
         if (read === null) throw new Error(`not an inbox entry: ${entry}`);
         return { event: read.event, settle: (outcome) => void passed.push(outcome) };
       },

@@ -6,11 +6,11 @@
  */
 import { expect } from 'vitest';
 import type { SessionEvent, SessionInput } from '../../machines/vocabulary.ts';
-import { openSession } from '../../src/session/actor/load.ts';
+import { loadSession } from '../../src/session/actor/load.ts';
 import type { SessionActor } from '../../src/session/actor/session-actor.ts';
 import { UserQuota } from '../../src/session/actor/user-quota.ts';
 import type { Outcome } from '../../src/session/machine/outcome.ts';
-import { writeEntry } from '../../src/session/router/inbox.ts';
+import { writeInboxEntry } from '../../src/session/router/inbox.ts';
 import type { Store, StoredFrame } from '../../src/store/contract.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { type Death, type MemoryHost, openMemoryHost } from './memory-host.ts';
@@ -64,7 +64,7 @@ export async function beginSession(input: SessionInput): Promise<MortalSession> 
   const quota = new UserQuota(store, 0);
   begun += 1;
   const sessionId = `${input.sessionId}-${begun}`;
-  const opened = await openSession(hosts[0].host, sessionId, { ...input, sessionId }, quota);
+  const opened = await loadSession(hosts[0].host, sessionId, { ...input, sessionId }, quota);
   if (opened.kind !== 'resident') throw new Error(`the session was not made: ${opened.kind}`);
   const narrator = new Narrator(generator);
   return new MortalSession({ clock, store, generator, narrator, hosts, delivered, lost }, opened.actor);
@@ -117,7 +117,7 @@ export class MortalSession {
 
   /** The way of an event that came to an instance which does not own the session. */
   async push(event: SessionEvent): Promise<void> {
-    await this.store.push(this.id, writeEntry({ event, origin: null }));
+    await this.store.push(this.id, writeInboxEntry({ event, origin: null }));
     this.#actor.drainInbox();
     await this.settle();
   }
@@ -142,7 +142,7 @@ export class MortalSession {
   /** The next owner, before the model says anything to it. */
   async takeOver(): Promise<boolean> {
     this.#parts.lost.count += 1;
-    const opened = await openSession(this.#host.host, this.id, null, new UserQuota(this.store, 0));
+    const opened = await loadSession(this.#host.host, this.id, null, new UserQuota(this.store, 0));
     if (opened.kind === 'absent') return false;
     if (opened.kind !== 'resident') throw new Error(`the session was not brought back: ${opened.kind}`);
     expect(opened.actor.epoch).toBeGreaterThan(this.#actor.epoch);

@@ -6,8 +6,8 @@
  *  R2  `frames` is what the user was shown, in order, since the last reset.
  */
 import { WebSocket } from 'ws';
-import type { Conversation, TurnView } from '../../src/client/assembler.ts';
-import type { Session, SessionEvent } from '../../src/client/session.ts';
+import type { ClientConversation, TurnView } from '../../src/client/assembler.ts';
+import type { ClientEvent, Session } from '../../src/client/session.ts';
 import { openSession } from '../../src/client/session-client.ts';
 import type { SocketLike } from '../../src/client/socket.ts';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
@@ -83,7 +83,7 @@ export class ReconnectingClient {
     return this.session.id;
   }
 
-  get conversation(): Conversation {
+  get conversation(): ClientConversation {
     return this.session.conversation;
   }
 
@@ -154,7 +154,7 @@ export class ReconnectingClient {
     return inspected(socket, (what) => this.violations.push(`${this.#name} at ${url}: ${what}`));
   }
 
-  #hear(event: SessionEvent): void {
+  #hear(event: ClientEvent): void {
     switch (event.type) {
       case 'welcomed':
         this.attempts.push(this.#dials);

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import type { OverlapPolicy, SessionInput } from '../../machines/vocabulary.ts';
-import { begin, type Resting, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
+import { begin, type MachineState, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
 import { OUTPUT, STARTS_AT } from './session-paths.ts';
 import { LIMITS } from './stepped-session.ts';
 
@@ -70,7 +70,12 @@ export const lives: fc.Arbitrary<readonly Moment[]> = fc.array(
 );
 
 /** What the choice means to a session that rests like this; null where it means nothing. */
-function chosen({ choice: made }: Moment, resting: Resting, now: number, place: number): StepEvent | null {
+function chosen(
+  { choice: made }: Moment,
+  resting: MachineState,
+  now: number,
+  place: number,
+): StepEvent | null {
   const at = now;
   switch (made.kind) {
     case 'attach':
@@ -131,7 +136,7 @@ export const INPUT: SessionInput = {
 };
 export interface Lived {
   readonly event: StepEvent;
-  readonly before: Resting;
+  readonly before: MachineState;
   readonly stepped: Step;
   readonly key: string;
 }

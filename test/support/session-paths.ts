@@ -13,7 +13,13 @@ import type {
   SessionInput,
   SessionLimits,
 } from '../../machines/vocabulary.ts';
-import { begin, type Resting, type StepEvent, step, type Timers } from '../../src/session/machine/step.ts';
+import {
+  begin,
+  type MachineState,
+  type StepEvent,
+  step,
+  type Timers,
+} from '../../src/session/machine/step.ts';
 
 /** What happens next, without ids and times: these are given when it happens. */
 export type Move =
@@ -192,7 +198,7 @@ function timed(wanted: readonly Move[]): Path {
  * A deadline that is over when its state is entered comes by itself, in the while that passes after each move.
  */
 function played(wanted: readonly Move[], limits: SessionLimits): readonly Move[] | null {
-  let resting: Resting = begin(inputOf(limits), '1').next;
+  let resting: MachineState = begin(inputOf(limits), '1').next;
   let now = STARTS_AT;
   let steps = 1;
   let passed: string | null = null;

@@ -2,7 +2,7 @@
  * epochs, resumptions, and how much of the running turn's text is stored by now. */
 import { expect } from 'vitest';
 import type { SessionContext } from '../../machines/vocabulary.ts';
-import { type Envelope, openEnvelope } from '../../src/session/machine/snapshot.ts';
+import { readSnapshot, type Snapshot } from '../../src/session/machine/snapshot.ts';
 import type { Timers } from '../../src/session/machine/step.ts';
 import type { SessionRecord, Store, StoredFrame, TranscriptEntry } from '../../src/store/contract.ts';
 import { textOf } from './narrator.ts';
@@ -21,13 +21,13 @@ export interface Sight {
 
 type Frame = Readonly<Record<string, unknown>> & { readonly type: string; readonly offset: number };
 
-export async function storedEnvelope(store: Store, sessionId: string): Promise<Envelope | null> {
+export async function storedEnvelope(store: Store, sessionId: string): Promise<Snapshot | null> {
   const record = await store.read(sessionId);
   return record === null ? null : envelopeIn(record);
 }
 
-function envelopeIn({ snapshot }: SessionRecord): Envelope {
-  const opened = openEnvelope(snapshot);
+function envelopeIn({ snapshot }: SessionRecord): Snapshot {
+  const opened = readSnapshot(snapshot);
   if (opened.kind !== 'opened') throw new Error(`what is stored cannot be read: ${JSON.stringify(opened)}`);
   return opened.envelope;
 }

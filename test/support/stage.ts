@@ -1,5 +1,5 @@
 /**
- * Everything between a socket and a store, in this process and without either: real connections, hub, directory and
+ * Everything between a socket and a store, in this process and without either: real connections, hub, sessions and
  * actors on a virtual clock, a scripted generator, and an embedded store that can be told to misbehave.
  */
 import { setImmediate } from 'node:timers/promises';
@@ -8,8 +8,8 @@ import { resetFrame } from '../../src/delivery/attach-client.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import { type Limits, unlimited } from '../../src/limits/limits.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import { Members } from '../../src/session/cluster/membership.ts';
-import { Directory } from '../../src/session/router/session-router.ts';
+import { Membership } from '../../src/session/cluster/membership.ts';
+import { SessionRouter } from '../../src/session/router/session-router.ts';
 import type { Store } from '../../src/store/contract.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { openMetrics } from '../../src/telemetry/metrics.ts';
@@ -86,8 +86,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   });
   const store = options.wrap?.(counted) ?? counted;
 
-  const members = new Members(store, clock, INSTANCE, LEASE_MS);
-  const directory: Directory = new Directory({
+  const membership = new Membership(store, clock, INSTANCE, LEASE_MS);
+  const sessions: SessionRouter = new SessionRouter({
     instance: INSTANCE,
     store,
     generator,
@@ -96,7 +96,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     clock,
     log,
     metrics,
-    members,
+    membership,
     limits: {
       idleMs: HOUR_MS,
       absoluteMs: 4 * HOUR_MS,
@@ -116,11 +116,11 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     store,
     clock,
     reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
-    isResident: (sessionId) => directory.actor(sessionId) !== null,
+    isResident: (sessionId) => sessions.actor(sessionId) !== null,
     lookMs: LEASE_MS / 3,
   });
   const ports: ConnectionPorts = {
-    greet: { instance: INSTANCE, directory, hub, store, clock },
+    services: { instance: INSTANCE, sessions, hub, store, clock },
     clock,
     log,
     metrics,
@@ -137,8 +137,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       quiet = pending === 0 ? quiet + 1 : 0;
     }
   };
-  await directory.start(hub);
-  await members.beat();
+  await sessions.start(hub);
+  await membership.beat();
 
   return {
     clock,

@@ -8,7 +8,7 @@ import type {
   SessionEvent,
   SessionLimits,
 } from '../../machines/vocabulary.ts';
-import { begin, type Resting, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
+import { begin, type MachineState, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
 import { OUTPUT, STARTS_AT } from './session-paths.ts';
 
 /** An event as a test says it: the session knows when. */
@@ -27,7 +27,7 @@ export const LIMITS: SessionLimits = {
 };
 
 export class SteppedSession {
-  #resting: Resting;
+  #resting: MachineState;
   #now: number;
   #steps = 1;
   readonly #effects: SessionEffect[];
@@ -38,7 +38,7 @@ export class SteppedSession {
     this.#now = at;
   }
 
-  get resting(): Resting {
+  get resting(): MachineState {
     return this.#resting;
   }
 

@@ -541,7 +541,11 @@ export const guide: readonly Section[] = [
       },
       {
         asks: 'C. Redis locks for several servers, with timeouts',
-        where: ['src/store/redis/lock.ts', 'src/store/redis/commands/claim.lua', 'src/session/actor/lease.ts'],
+        where: [
+          'src/store/redis/lock.ts',
+          'src/store/redis/commands/claim.lua',
+          'src/session/actor/lease.ts',
+        ],
         shownBy: [
           ['test/conformance/store-fencing.ts', 'lets one of many simultaneous claims through'],
           ['test/integration/fence.test.ts', 'in the middle of a turn is refused'],

@@ -37,7 +37,11 @@ export const spec: readonly Section[] = [
       },
       {
         asks: 'Session expiration: inactive for more than 1 hour → expires and is removed',
-        where: ['machines/session.ts', 'src/session/cluster/sweeper.ts', 'src/store/redis/commands/sweep.lua'],
+        where: [
+          'machines/session.ts',
+          'src/session/cluster/sweeper.ts',
+          'src/store/redis/commands/sweep.lua',
+        ],
         shownBy: [
           ['test/integration/lifecycle.test.ts', 'leaves nothing in Redis when it ends with nobody there'],
           ['test/fault/expiry.test.ts', 'ten thousand sessions that are due at one moment'],

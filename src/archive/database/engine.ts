@@ -1,6 +1,6 @@
 /** What differs between the two databases, and nothing else: all other files of the archive serve both. */
 import type { AliasedRawBuilder, Kysely, RawBuilder, Transaction } from 'kysely';
-import type { Ink } from '../field-cipher.ts';
+import type { FieldCipher } from '../field-cipher.ts';
 import type { Tables } from './tables.ts';
 
 /** Words in SQL that one schema needs two spellings for. */
@@ -39,5 +39,5 @@ export interface OpenDatabase {
 }
 
 export interface Engine extends OpenDatabase {
-  readonly ink: Ink;
+  readonly ink: FieldCipher;
 }

@@ -9,7 +9,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Engine } from './engine.ts';
 import type { Tables } from './tables.ts';
 
-export interface Scrubber {
+export interface Purger {
   /** Does what is noted. Resolves once everything that was noted before the call is scrubbed. */
   scrub(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export async function noteErasure(tx: Transaction<Tables>): Promise<void> {
   await tx.insertInto('archive_erasures').values({ id: randomUUID() }).execute();
 }
 
-export function createScrubber(engine: Engine): Scrubber {
+export function createPurger(engine: Engine): Purger {
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | null = null;
 

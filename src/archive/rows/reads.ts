@@ -2,12 +2,12 @@
 import type { Kysely } from 'kysely';
 import type { ArchivedSession } from '../archive.ts';
 import type { Tables } from '../database/tables.ts';
-import type { Ink } from '../field-cipher.ts';
+import type { FieldCipher } from '../field-cipher.ts';
 import { headOf, lineOf, storable, turnOf } from './rows.ts';
 
 export async function livesOf(
   db: Kysely<Tables>,
-  ink: Ink,
+  ink: FieldCipher,
   sessionId: string,
 ): Promise<readonly ArchivedSession[]> {
   const rows = await db
@@ -26,7 +26,7 @@ export async function livesOf(
 /** The sessions with these numbers, in this order. */
 export async function sessionsAt(
   db: Kysely<Tables>,
-  ink: Ink,
+  ink: FieldCipher,
   numbers: readonly number[],
 ): Promise<readonly ArchivedSession[]> {
   const sessions: ArchivedSession[] = [];

@@ -10,7 +10,7 @@ const SLOTS_PER_MS = 1_024;
 const SPILL_MS = 1_024;
 
 /** Where to try next: the first choice is the first slot, then ever wider guesses. */
-export function placeOf(createdAt: number, attempt: number): number {
+export function rowNumberOf(createdAt: number, attempt: number): number {
   const first = createdAt * SLOTS_PER_MS;
   if (attempt === 0) return first;
   const width = SLOTS_PER_MS * Math.min(SPILL_MS, 2 ** Math.floor(attempt / 4));
@@ -18,12 +18,12 @@ export function placeOf(createdAt: number, attempt: number): number {
 }
 
 /** No session that began at `from` or later has a smaller number. */
-export function firstPlace(from: number | undefined): number {
+export function firstRowNumber(from: number | undefined): number {
   return from === undefined ? 0 : Math.max(0, Math.ceil(from)) * SLOTS_PER_MS;
 }
 
 /** Every session that began before `to` has a smaller number. */
-export function placeAfter(to: number | undefined): number {
+export function rowNumberAfter(to: number | undefined): number {
   const after = to === undefined ? Number.MAX_SAFE_INTEGER : (Math.ceil(to) + SPILL_MS) * SLOTS_PER_MS;
   return Math.min(after, Number.MAX_SAFE_INTEGER);
 }

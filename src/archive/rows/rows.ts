@@ -1,7 +1,7 @@
 /** A session as rows, and back. What is counted and searched later is worked out here, once. */
 import type { ArchivedHead, ArchivedLine, ArchivedSession, ArchivedTurn } from '../archive.ts';
 import type { LineRow, SessionRow, TurnRow } from '../database/tables.ts';
-import type { Ink, Life } from '../field-cipher.ts';
+import type { FieldCipher, Life } from '../field-cipher.ts';
 import { indexedWords, wordsOf } from '../search/search-words.ts';
 
 const PATTERN_WORDS = 3;
@@ -17,7 +17,7 @@ export const HEAD_COLUMNS = [
   'turn_count',
 ] as const;
 
-export function sessionRow(session: ArchivedSession, ink: Ink): Omit<SessionRow, 'n'> {
+export function sessionRow(session: ArchivedSession, ink: FieldCipher): Omit<SessionRow, 'n'> {
   const answers = contentsOf(session, 'assistant').map(sameText);
   const secondQuestion = contentsOf(session, 'user')[1];
   const pattern = wordsOf(secondQuestion ?? '').slice(0, PATTERN_WORDS);
@@ -40,7 +40,7 @@ export function sessionRow(session: ArchivedSession, ink: Ink): Omit<SessionRow,
   };
 }
 
-export function lineRows(n: number, session: ArchivedSession, ink: Ink): readonly LineRow[] {
+export function lineRows(n: number, session: ArchivedSession, ink: FieldCipher): readonly LineRow[] {
   const life = lifeOf(session);
   return session.lines.map((line, place) => ({
     n,
@@ -81,7 +81,7 @@ export function headOf(row: Pick<SessionRow, (typeof HEAD_COLUMNS)[number]>): Ar
   };
 }
 
-export function lineOf(row: LineRow, life: Life, ink: Ink): ArchivedLine {
+export function lineOf(row: LineRow, life: Life, ink: FieldCipher): ArchivedLine {
   const { role, author, at } = row;
   const content = ink.read(life, linePlace(row.place), row.content);
   const simulated = row.simulated === 1 ? { simulated: true } : {};

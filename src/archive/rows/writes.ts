@@ -11,9 +11,9 @@ import type { ArchivedSession } from '../archive.ts';
 import { noteErasure } from '../database/purge.ts';
 import type { Tables } from '../database/tables.ts';
 import { noteErased } from '../erased.ts';
-import type { Ink } from '../field-cipher.ts';
+import type { FieldCipher } from '../field-cipher.ts';
 import { sessionsAt } from './reads.ts';
-import { placeOf } from './row-number.ts';
+import { rowNumberOf } from './row-number.ts';
 import { lineRows, sessionRow, storable, turnRows } from './rows.ts';
 
 const ROWS_PER_INSERT = 200;
@@ -22,7 +22,7 @@ const PLACE_ATTEMPTS_MAX = 200;
 
 type Tx = Transaction<Tables>;
 
-export async function store(tx: Tx, ink: Ink, session: ArchivedSession): Promise<void> {
+export async function store(tx: Tx, ink: FieldCipher, session: ArchivedSession): Promise<void> {
   const n = await upsert(tx, ink, session);
   for (const rows of batches(lineRows(n, session, ink))) {
     await tx.insertInto('archived_lines').values(rows).execute();
@@ -33,12 +33,12 @@ export async function store(tx: Tx, ink: Ink, session: ArchivedSession): Promise
 }
 
 /** The number of the session's row, whose lines and turns of before are gone. */
-async function upsert(tx: Tx, ink: Ink, session: ArchivedSession): Promise<number> {
+async function upsert(tx: Tx, ink: FieldCipher, session: ArchivedSession): Promise<number> {
   const row = sessionRow(session, ink);
   for (let attempt = 0; attempt < PLACE_ATTEMPTS_MAX; attempt += 1) {
     const added = await tx
       .insertInto('archived_sessions')
-      .values({ ...row, n: placeOf(session.createdAt, attempt) })
+      .values({ ...row, n: rowNumberOf(session.createdAt, attempt) })
       .onConflict((conflict) => conflict.doNothing())
       .returning('n')
       .executeTakeFirst();
@@ -73,7 +73,12 @@ export async function eraseSession(tx: Tx, sessionId: string, until: number): Pr
  * Deletes the user's sessions, and what the user wrote into those of others: there the lines stay, without their
  * words and their author, because the conversation is somebody else's.
  */
-export async function eraseUser(tx: Tx, ink: Ink, userId: string, until: number): Promise<readonly string[]> {
+export async function eraseUser(
+  tx: Tx,
+  ink: FieldCipher,
+  userId: string,
+  until: number,
+): Promise<readonly string[]> {
   await noteErased(tx, 'user', userId, until);
   const user = storable(userId);
   const gone = await tx

@@ -10,7 +10,7 @@ import type { SearchPage, SearchQuery } from '../archive.ts';
 import type { Engine } from '../database/engine.ts';
 import { archiveError } from '../database/failure.ts';
 import type { Life } from '../field-cipher.ts';
-import { firstPlace, placeAfter } from '../rows/row-number.ts';
+import { firstRowNumber, rowNumberAfter } from '../rows/row-number.ts';
 import { HEAD_COLUMNS, headOf, linePlace, storable } from '../rows/rows.ts';
 import { scopeWords, wordsOf } from './search-words.ts';
 import { snippetOf } from './snippet.ts';
@@ -50,8 +50,8 @@ export function pageOf({ db, spelling, ink }: Engine, query: SearchQuery) {
     .selectFrom('archived_sessions as s')
     .$if(joined !== null, (rows) => (joined === null ? rows : rows.innerJoin(joined, 'found.n', 's.n')))
     .select(['s.n', ...HEAD_COLUMNS.map((column) => `s.${column}` as const)])
-    .where(place, '<', whole(Math.min(placeAfter(query.to), afterCursor(query.cursor))))
-    .where(place, '>=', whole(firstPlace(query.from)))
+    .where(place, '<', whole(Math.min(rowNumberAfter(query.to), afterCursor(query.cursor))))
+    .where(place, '>=', whole(firstRowNumber(query.from)))
     .orderBy(place, 'desc')
     .limit(pageSize(query) + 1);
   if (query.from !== undefined) page = page.where('s.created_at', '>=', Math.ceil(query.from));

@@ -18,7 +18,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamCall } from '../upstream/upstream-call.ts';
 import { readChunk, type UpstreamChunk } from '../upstream/upstream-chunk.ts';
 import type { Watchdog } from '../upstream/watchdog.ts';
-import { createTokenTrail } from './token-ids.ts';
+import { createTokenIds } from './token-ids.ts';
 
 export type AttemptOutcome =
   | {
@@ -50,7 +50,7 @@ export async function attempt(
   onChunk: (chunk: GenerationChunk) => void,
 ): Promise<AttemptOutcome> {
   const startedMs = performance.now();
-  const trail = createTokenTrail(call.idsAreWhole);
+  const trail = createTokenIds(call.idsAreWhole);
   const progress: Progress = {
     finishReason: null,
     usage: null,

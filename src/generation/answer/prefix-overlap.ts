@@ -3,14 +3,14 @@
  * the white space at its end a second time; and whether a template does cannot be asked. So we trim ourselves,
  * expect the white space to come again, and swallow as much of it as does.
  */
-export interface Seam {
+export interface PrefixOverlap {
   /** The partial message as it is sent. */
   readonly sent: string;
   /** The part of a delta that is new. */
   pass(text: string): string;
 }
 
-export function createSeam(stored: string): Seam {
+export function createPrefixOverlap(stored: string): PrefixOverlap {
   const sent = stored.trimEnd();
   let expected = stored.slice(sent.length);
 

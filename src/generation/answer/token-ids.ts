@@ -12,20 +12,20 @@
  */
 import type { UpstreamChunk } from '../upstream/upstream-chunk.ts';
 
-export interface TrailIds {
+export interface KnownTokenIds {
   readonly tokenIds?: readonly number[];
   readonly promptTokenIds?: readonly number[];
 }
 
-export interface TokenTrail {
+export interface TokenIds {
   /** What goes on with this chunk's text. */
-  follow(chunk: UpstreamChunk): TrailIds;
+  follow(chunk: UpstreamChunk): KnownTokenIds;
 }
 
-const NOTHING: TrailIds = {};
+const NOTHING: KnownTokenIds = {};
 
 /** `trusted` false: the turn's stored part has no ids, so none of its later ones are of use. */
-export function createTokenTrail(trusted: boolean): TokenTrail {
+export function createTokenIds(trusted: boolean): TokenIds {
   let whole = trusted;
   let waiting: number[] = [];
   let promptTokenIds: readonly number[] | null = null;

@@ -10,7 +10,7 @@ export type Circuit =
   | { readonly kind: 'open'; readonly untilMs: number; readonly openings: number }
   | { readonly kind: 'half-open'; readonly openings: number };
 
-export type Verdict = 'success' | 'failure' | 'none';
+export type Health = 'success' | 'failure' | 'none';
 
 const FAILURES_TO_OPEN = 3;
 const FIRST_OPEN_MS = 1_000;
@@ -35,7 +35,7 @@ export function entered(circuit: Circuit, nowMs: number): Circuit {
   return { kind: 'half-open', openings: circuit.openings };
 }
 
-export function judged(circuit: Circuit, verdict: Verdict, nowMs: number): Circuit {
+export function judged(circuit: Circuit, verdict: Health, nowMs: number): Circuit {
   if (verdict === 'success') return CLOSED;
   if (verdict === 'none') {
     if (circuit.kind !== 'half-open') return circuit;

@@ -10,7 +10,7 @@
 
 import { startTimer, type Timer } from '../../clock.ts';
 import type { GenerationFailureCode } from '../port.ts';
-import { type Circuit, CLOSED, entered, judged, type Verdict } from './circuit.ts';
+import { type Circuit, CLOSED, entered, type Health, judged } from './circuit.ts';
 import type { CheckResult } from './replica-check.ts';
 import { type ChoiceHints, chooseReplica, type ReplicaView, waitMs } from './replica-choice.ts';
 import { type HealthChange, type HealthReport, openHealth, type ReplicaHealth } from './replica-health.ts';
@@ -26,7 +26,7 @@ export interface Replica {
 export interface Replicas {
   take(hints: ChoiceHints): Replica;
   /** `code` is null where the request did not fail. `restMs`: how long the replica asks to be left alone. */
-  give(replica: Replica, verdict: Verdict, code?: GenerationFailureCode | null, restMs?: number): void;
+  give(replica: Replica, verdict: Health, code?: GenerationFailureCode | null, restMs?: number): void;
   /** How long until a healthy replica may be asked again; 0 where one may be now. */
   waitMs(): number;
   views(): readonly ReplicaView[];

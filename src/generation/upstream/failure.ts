@@ -56,7 +56,7 @@ export function unknownFinish(): Failure {
   return { code: 'upstream_error', message: 'The model ended for an unknown reason.', retryable: false };
 }
 
-export type Phase = 'before-stream' | 'in-stream';
+export type RequestPhase = 'before-stream' | 'in-stream';
 
 const BODY_FAILURES: Readonly<Record<BodyProblem, GenerationFailureCode>> = {
   malformed: 'upstream_error',
@@ -64,7 +64,7 @@ const BODY_FAILURES: Readonly<Record<BodyProblem, GenerationFailureCode>> = {
   'not-an-answer': 'upstream_incompatible',
 };
 
-export function classify(error: unknown, phase: Phase): Failure {
+export function classify(error: unknown, phase: RequestPhase): Failure {
   if (error instanceof APIConnectionError) return failure('upstream_unavailable');
   if (error instanceof APIError && error.status !== undefined) return classifyRefusal(refusalOf(error));
   if (error instanceof BodyError) return failure(BODY_FAILURES[error.problem]);

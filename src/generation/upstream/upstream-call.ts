@@ -8,7 +8,7 @@
  *   anything else stored                        → no call: the answer starts over (docs/adr/0014)
  */
 import type { ExtraBody } from '../../config/extra-body.ts';
-import { createSeam, type Seam } from '../answer/prefix-overlap.ts';
+import { createPrefixOverlap, type PrefixOverlap } from '../answer/prefix-overlap.ts';
 import type { GenerationPrefix, GenerationRequest } from '../port.ts';
 import type { ServerProfile } from '../replicas/server-profile.ts';
 import type { UpstreamApi } from './upstream-chunk.ts';
@@ -20,7 +20,7 @@ export interface UpstreamCall {
   readonly sessionId: string;
   /** By what the stored part of the answer is continued; null where nothing is stored. */
   readonly continues: 'ids' | 'text' | null;
-  readonly seam: Seam;
+  readonly seam: PrefixOverlap;
   /** Whether the ids of the reply, after those stored, cover the whole turn. */
   readonly idsAreWhole: boolean;
   /** Tokens of the stored part: the server counts them as prompt, the turn counts them as answer. */
@@ -50,7 +50,7 @@ export function planCall(request: GenerationRequest, context: CallContext): Plan
 
   if (prefix === null) {
     const body = { ...common, messages, ...limit(maxTokens) };
-    const seam = createSeam('');
+    const seam = createPrefixOverlap('');
     return {
       kind: 'call',
       api: 'chat',
@@ -71,11 +71,11 @@ export function planCall(request: GenerationRequest, context: CallContext): Plan
   if (ids !== null && left <= 0) return { kind: 'nothing-left', prefixTokens };
   if (ids !== null) {
     const body = { ...common, prompt: ids, ...limit(left) };
-    const seam = createSeam('');
+    const seam = createPrefixOverlap('');
     return { kind: 'call', api: 'text', body, sessionId, continues: 'ids', seam, idsAreWhole, prefixTokens };
   }
   if (!profile.continuesText) return { kind: 'restart' };
-  const seam = createSeam(prefix.text);
+  const seam = createPrefixOverlap(prefix.text);
   const body = {
     ...common,
     messages: [...messages, { role: 'assistant', content: seam.sent }],

@@ -16,7 +16,7 @@ export interface OperationsPorts {
   readonly upstream: string;
   readonly replicas: () => readonly ReplicaReport[];
   readonly draining: () => boolean;
-  readonly residents: () => number;
+  readonly localSessions: () => number;
   readonly connections: () => number;
 }
 
@@ -91,7 +91,7 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
           upstream: ports.upstream,
           replicas: ports.replicas().map(replicaHealth),
           draining: ports.draining(),
-          resident_sessions: ports.residents(),
+          resident_sessions: ports.localSessions(),
           connections: ports.connections(),
         }),
     },

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
 import { type ErrorCode, isErrorCode } from '../../errors.ts';
-import type { Directory } from '../../session/router/session-router.ts';
+import type { SessionRouter } from '../../session/router/session-router.ts';
 import type { Store } from '../../store/contract.ts';
 import { jsonAnswer } from '../core/description.ts';
 import { parseQuery } from '../core/parse.ts';
@@ -15,7 +15,7 @@ import { type HttpAnswer, json, problem, type Route } from '../core/router.ts';
 import { sessionIdIn } from './find-session.ts';
 
 export interface ErasePorts {
-  readonly directory: Directory;
+  readonly sessions: SessionRouter;
   readonly store: Store;
   readonly archive: Archive;
   readonly clock: Clock;
@@ -109,7 +109,7 @@ async function eraseSession(
   const until = ports.clock.now() + CLOCKS_APART_MS;
   const live = await end(ports, sessionId);
   const erasing = ports.archive.eraseSession(sessionId, until);
-  const [archivedLives] = await Promise.all([erasing, ports.store.scrub()]);
+  const [archivedLives] = await Promise.all([erasing, ports.store.purge()]);
   return { session_id: sessionId, erased: true, live, archived_lives: archivedLives };
 }
 
@@ -125,19 +125,19 @@ async function eraseUser(ports: ErasePorts, userId: string): Promise<z.infer<typ
     }
   }
   const erasing = ports.archive.eraseUser(userId, ports.clock.now() + CLOCKS_APART_MS);
-  const [archived] = await Promise.all([erasing, ports.store.scrub()]);
+  const [archived] = await Promise.all([erasing, ports.store.purge()]);
   return { erased: true, live_sessions: ended, archived_sessions: archived.length };
 }
 
 /** Ends the session without a trace, wherever it lives; false where there was none. Rejects where it may still live. */
-async function end({ directory, store, clock }: ErasePorts, sessionId: string): Promise<boolean> {
+async function end({ sessions, store, clock }: ErasePorts, sessionId: string): Promise<boolean> {
   const event = { type: 'close', at: clock.now(), reason: 'admin', erase: true } as const;
-  const outcome = await directory.send(sessionId, event, null);
+  const outcome = await sessions.send(sessionId, event, null);
   if (outcome.kind === 'refused') {
     // Parts of it may be left, where the store has lost the rest.
-    if (outcome.code === 'session_not_found') return (await directory.discard(sessionId)) === 'discarded';
+    if (outcome.code === 'session_not_found') return (await sessions.discard(sessionId)) === 'discarded';
     if (!CANNOT_END.has(outcome.code)) throw refusal(outcome.code);
-    const isGone = async () => (await directory.discard(sessionId)) !== 'held';
+    const isGone = async () => (await sessions.discard(sessionId)) !== 'held';
     if (!(await becomesTrue(clock, isGone))) throw refusal(outcome.code);
     return true;
   }

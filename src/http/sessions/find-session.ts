@@ -1,18 +1,18 @@
 /** The session that a path names, or the answer that says why nothing can be told of it. */
-import type { Directory } from '../../session/router/session-router.ts';
+import type { SessionRouter } from '../../session/router/session-router.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 import { type HttpAnswer, type HttpRequest, problem } from '../core/router.ts';
 
-export type Looked =
+export type FindResult =
   | { readonly kind: 'found'; readonly sessionId: string; readonly view: SessionView }
   | { readonly kind: 'refused'; readonly answer: HttpAnswer };
 
-export async function lookUp(
-  directory: Directory,
+export async function findSession(
+  sessions: SessionRouter,
   { params, requestId }: Pick<HttpRequest, 'params' | 'requestId'>,
-): Promise<Looked> {
+): Promise<FindResult> {
   const sessionId = sessionIdIn(params);
-  const view = await directory.view(sessionId).catch(() => undefined);
+  const view = await sessions.view(sessionId).catch(() => undefined);
   if (view === undefined) return { kind: 'refused', answer: problem('store_unavailable', requestId) };
   if (view === null) return { kind: 'refused', answer: problem('session_not_found', requestId) };
   return { kind: 'found', sessionId, view };

@@ -1,7 +1,7 @@
 /** `GET /api/sessions`: the living sessions, page by page; a page costs the same however many there are. */
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
-import type { Directory } from '../../session/router/session-router.ts';
+import type { SessionRouter } from '../../session/router/session-router.ts';
 import type { Store } from '../../store/contract.ts';
 import { jsonAnswer } from '../core/description.ts';
 import { parseQuery } from '../core/parse.ts';
@@ -9,7 +9,7 @@ import { json, problem, type Route } from '../core/router.ts';
 import { describeSession, sessionSchema } from './session-description.ts';
 
 export interface SessionsPorts {
-  readonly directory: Directory;
+  readonly sessions: SessionRouter;
   readonly store: Store;
   readonly clock: Clock;
 }
@@ -29,7 +29,7 @@ export const sessionPageSchema = z
   })
   .meta({ id: 'SessionPage' });
 
-export function sessionsRoute({ directory, store, clock }: SessionsPorts): Route {
+export function sessionsRoute({ sessions, store, clock }: SessionsPorts): Route {
   return {
     method: 'GET',
     path: '/api/sessions',
@@ -53,15 +53,15 @@ export function sessionsRoute({ directory, store, clock }: SessionsPorts): Route
           ...(cursor === undefined ? {} : { cursor }),
           limit,
         });
-        const views = await Promise.all(page.sessionIds.map((id) => directory.view(id)));
+        const views = await Promise.all(page.sessionIds.map((id) => sessions.view(id)));
         const now = clock.now();
-        const sessions = page.sessionIds.flatMap((id, index) => {
+        const described = page.sessionIds.flatMap((id, index) => {
           const view = views[index];
           // It ended between the list and the look.
           return view === null || view === undefined ? [] : [describeSession(id, view, now)];
         });
-        about?.({ sessionIds: sessions.map(({ session_id }) => session_id) });
-        return json(200, { count: sessions.length, sessions, cursor: page.cursor });
+        about?.({ sessionIds: described.map(({ session_id }) => session_id) });
+        return json(200, { count: described.length, sessions: described, cursor: page.cursor });
       } catch (error) {
         const code = (error as { readonly code?: string }).code;
         if (code === 'STORE_CURSOR') return problem('bad_request', requestId, 'cursor: is not one of ours');

@@ -1,15 +1,15 @@
 /** One session by its id, from any instance. */
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
-import type { Directory } from '../../session/router/session-router.ts';
+import type { SessionRouter } from '../../session/router/session-router.ts';
 import { jsonAnswer } from '../core/description.ts';
 import { json, problem, type Route } from '../core/router.ts';
-import { lookUp, sessionIdIn } from './find-session.ts';
-import { carryOut } from './send-and-wait.ts';
+import { findSession, sessionIdIn } from './find-session.ts';
+import { sendAndWait } from './send-and-wait.ts';
 import { describeSession, sessionParamsSchema, sessionSchema } from './session-description.ts';
 
 export interface SessionPorts {
-  readonly directory: Directory;
+  readonly sessions: SessionRouter;
   readonly clock: Clock;
 }
 
@@ -20,7 +20,7 @@ export const deletionSchema = z
 const UNREADABLE =
   'What is stored of the session cannot be read, so it cannot be archived. With erase=true it is deleted unread.';
 
-export function sessionRoutes({ directory, clock }: SessionPorts): readonly Route[] {
+export function sessionRoutes({ sessions, clock }: SessionPorts): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -34,7 +34,7 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
         errors: ['session_not_found', 'store_unavailable'],
       },
       async answer(request) {
-        const looked = await lookUp(directory, request);
+        const looked = await findSession(sessions, request);
         if (looked.kind === 'refused') return looked.answer;
         const { sessionId, view } = looked;
         return json(200, describeSession(sessionId, view, clock.now()));
@@ -67,7 +67,7 @@ export function sessionRoutes({ directory, clock }: SessionPorts): readonly Rout
       async answer({ params, requestId }) {
         const sessionId = sessionIdIn(params);
         const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
-        const end = await carryOut({ directory, clock }, sessionId, event, (view) => view === null);
+        const end = await sendAndWait({ sessions, clock }, sessionId, event, (view) => view === null);
         if (end.kind === 'refused')
           return problem(end.code, requestId, end.code === 'internal' ? UNREADABLE : undefined);
         const deleted = end.kind === 'done';

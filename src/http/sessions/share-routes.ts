@@ -5,8 +5,8 @@ import type { SessionView } from '../../session/router/session-view.ts';
 import { jsonAnswer } from '../core/description.ts';
 import { parseBody, parseQuery } from '../core/parse.ts';
 import { type HttpRequest, json, problem, type Route } from '../core/router.ts';
-import { type Looked, lookUp } from './find-session.ts';
-import { type CarryOutPorts, carryOut } from './send-and-wait.ts';
+import { type FindResult, findSession } from './find-session.ts';
+import { type SendAndWaitPorts, sendAndWait } from './send-and-wait.ts';
 import { sessionParamsSchema } from './session-description.ts';
 import {
   describeShares,
@@ -18,7 +18,7 @@ import {
   sharesSchema,
 } from './share.ts';
 
-export type SharesPorts = CarryOutPorts;
+export type SharesPorts = SendAndWaitPorts;
 
 /** What an owner may be answered who invites or revokes. */
 const REFUSED_TO_OWNERS = [
@@ -31,12 +31,12 @@ const REFUSED_TO_OWNERS = [
 ] as const;
 
 export function sharesRoutes(ports: SharesPorts): readonly Route[] {
-  const { directory, clock } = ports;
+  const { sessions, clock } = ports;
   /** Only the owner invites and revokes: a session that is nobody's is open to all who know it anyway. */
-  const lookAs = async (request: HttpRequest, userId: string | undefined): Promise<Looked> => {
-    const looked = await lookUp(directory, request);
+  const lookAs = async (request: HttpRequest, userId: string | undefined): Promise<FindResult> => {
+    const looked = await findSession(sessions, request);
     if (looked.kind === 'refused') return looked;
-    const forbid = (why: string): Looked => ({
+    const forbid = (why: string): FindResult => ({
       kind: 'refused',
       answer: problem('forbidden', request.requestId, why),
     });
@@ -75,7 +75,7 @@ export function sharesRoutes(ports: SharesPorts): readonly Route[] {
         if (sharesAreFull(context, user_id, at)) return problem('too_many_shares', requestId);
         const share = { id: randomUUID(), userId: user_id, access, expiresAt: at + expires_in_ms };
         const { sessionId } = context;
-        const invited = await carryOut(ports, sessionId, { type: 'share', at, share }, (view) =>
+        const invited = await sendAndWait(ports, sessionId, { type: 'share', at, share }, (view) =>
           has(view, share.id),
         );
         if (invited.kind === 'refused') return problem(invited.code, requestId);
@@ -95,7 +95,7 @@ export function sharesRoutes(ports: SharesPorts): readonly Route[] {
         errors: ['session_not_found', 'store_unavailable'],
       },
       async answer(request) {
-        const looked = await lookUp(directory, request);
+        const looked = await findSession(sessions, request);
         return looked.kind === 'refused'
           ? looked.answer
           : json(200, describeShares(looked.view.context, clock.now()));
@@ -129,7 +129,7 @@ export function sharesRoutes(ports: SharesPorts): readonly Route[] {
         if (share === undefined) return problem('not_found', requestId);
         request.about?.({ subjectUserId: share.userId });
         const event = { type: 'unshare', at: clock.now(), shareId } as const;
-        const outcome = await carryOut(ports, sessionId, event, (view) => !has(view, shareId));
+        const outcome = await sendAndWait(ports, sessionId, event, (view) => !has(view, shareId));
         if (outcome.kind === 'refused') return problem(outcome.code, requestId);
         const revoked = outcome.kind === 'done';
         return json(revoked ? 200 : 202, { share_id: shareId, revoked });

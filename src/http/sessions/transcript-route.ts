@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { transcriptLineSchema, transcriptLines } from '../../protocol/server-frames.ts';
-import type { Directory } from '../../session/router/session-router.ts';
+import type { SessionRouter } from '../../session/router/session-router.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 import type { Store, TranscriptEntry } from '../../store/contract.ts';
 import { fhirBundle } from '../archive/fhir.ts';
@@ -13,7 +13,7 @@ import { markdownOf } from './markdown.ts';
 import { sessionParamsSchema } from './session-description.ts';
 
 export interface TranscriptPorts {
-  readonly directory: Directory;
+  readonly sessions: SessionRouter;
   readonly store: Store;
   readonly clock: Clock;
 }
@@ -29,7 +29,7 @@ export const transcriptSchema = z
   })
   .meta({ id: 'Transcript' });
 
-export function transcriptRoute({ directory, store, clock }: TranscriptPorts): Route {
+export function transcriptRoute({ sessions, store, clock }: TranscriptPorts): Route {
   return {
     method: 'GET',
     path: '/api/session/:id/transcript',
@@ -61,7 +61,7 @@ export function transcriptRoute({ directory, store, clock }: TranscriptPorts): R
       let view: SessionView | null;
       let entries: readonly TranscriptEntry[];
       try {
-        view = await directory.view(sessionId);
+        view = await sessions.view(sessionId);
         entries = (await store.readTranscript(sessionId)).filter((entry) => entry.role !== 'summary');
       } catch {
         return problem('store_unavailable', requestId);

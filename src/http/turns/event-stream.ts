@@ -9,7 +9,7 @@
 import { type ErrorCode, errorBody, errors } from '../../errors.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
 import { type HttpAnswer, problem, type StreamSink } from '../core/router.ts';
-import { joinTurn, type ProtocolPorts, type Visit } from './join-turn.ts';
+import { joinTurn, type ProtocolPorts, type TurnRequest } from './join-turn.ts';
 import type { Listener, TurnResult } from './turn-collector.ts';
 
 const HEADERS = {
@@ -25,7 +25,7 @@ const SIGN_OF_LIFE_MS = 5_000;
 export async function streamTurn(
   ports: ProtocolPorts,
   requestId: string,
-  visit: Visit,
+  visit: TurnRequest,
   lastSeen: number | null,
 ): Promise<HttpAnswer> {
   const events = new Events(lastSeen);
@@ -37,7 +37,7 @@ export async function streamTurn(
     headers: HEADERS,
     body: (sink) => {
       events.flow(sink);
-      const { clock } = ports.greet;
+      const { clock } = ports.services;
       let stopSigns = () => {};
       const sign = () => {
         sink.write(': \n\n');
@@ -45,7 +45,7 @@ export async function streamTurn(
       };
       stopSigns = clock.after(SIGN_OF_LIFE_MS, sign);
       ended
-        .then((last) => events.sayEnd(last, visit.message.kind === 'listen', ports.retryAfterMs))
+        .then((last) => events.sendEnd(last, visit.message.kind === 'listen', ports.retryAfterMs))
         .catch(visit.failed)
         .finally(() => {
           stopSigns();
@@ -97,7 +97,7 @@ class Events {
     this.#kept = [];
   }
 
-  sayEnd(result: TurnResult, listened: boolean, retryAfterMs: () => number): void {
+  sendEnd(result: TurnResult, listened: boolean, retryAfterMs: () => number): void {
     if (result.kind !== 'refused') return;
     // Who only listened is told nothing wrong where there was nothing to listen to any more.
     if (listened && result.code === 'duplicate_message') return;

@@ -4,7 +4,7 @@ import { type Match, matchOf } from '../../../machines/message-id.ts';
 import type { OverlapPolicy, SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Audit, AuditAction, AuditOutcome } from '../../audit/audit.ts';
 import { pictureOf } from '../../conversation/patient/patient.ts';
-import { depart, type GreetPorts, greet } from '../../delivery/attach-client.ts';
+import { attachClient, detachClient, type SessionServices } from '../../delivery/attach-client.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { HelloFrame } from '../../protocol/client-frames.ts';
@@ -13,7 +13,7 @@ import type { ProtocolRequest, ProtocolWish } from './protocol-request.ts';
 import { type Listener, TurnCollector, type TurnResult } from './turn-collector.ts';
 
 export interface ProtocolPorts {
-  readonly greet: GreetPorts;
+  readonly services: SessionServices;
   readonly audit: Audit | null;
   readonly defaultPolicy: OverlapPolicy;
   /** Why nothing can be taken now, or null. */
@@ -24,7 +24,7 @@ export interface ProtocolPorts {
 }
 
 /** One client's part in a turn. */
-export interface Visit extends ProtocolWish {
+export interface TurnRequest extends ProtocolWish {
   /** Runs once the client is gone; its turn goes on. */
   readonly onGone: (task: () => void) => void;
   readonly failed: (error: unknown) => void;
@@ -37,7 +37,7 @@ export interface Visit extends ProtocolWish {
 /** `listen` makes what hears the frames; it is asked again where the message turns out to have been taken before. */
 export async function joinTurn(
   ports: ProtocolPorts,
-  visit: Visit,
+  visit: TurnRequest,
   listen: () => Listener,
 ): Promise<TurnResult> {
   const { message, sessionId, body } = visit;
@@ -48,9 +48,9 @@ export async function joinTurn(
     return gone;
   }
   const first = await attend(ports, visit, message.id, null, listen(), async (collector) => {
-    const { directory, instance } = ports.greet;
+    const { sessions, instance } = ports.services;
     const event = messageEvent(ports, body, message.id);
-    const outcome = await directory.send(sessionId, event, { instance, connection: collector.id });
+    const outcome = await sessions.send(sessionId, event, { instance, connection: collector.id });
     visit.note('message', wordOf(outcome));
     if (outcome.kind === 'refused') return outcome;
     const result = await collector.result;
@@ -64,8 +64,8 @@ export async function joinTurn(
 }
 
 /** A session is not begun by who has nothing to say in it. */
-async function whyNothingToHear({ greet: { directory } }: ProtocolPorts, sessionId: string) {
-  const view = await directory.view(sessionId).catch(() => undefined);
+async function whyNothingToHear({ services: { sessions } }: ProtocolPorts, sessionId: string) {
+  const view = await sessions.view(sessionId).catch(() => undefined);
   if (view === undefined) return { kind: 'refused', code: 'store_unavailable' } as const;
   return view === null ? ({ kind: 'refused', code: 'session_not_found' } as const) : null;
 }
@@ -73,7 +73,7 @@ async function whyNothingToHear({ greet: { directory } }: ProtocolPorts, session
 /** Only listens, from `after` on. */
 function hear(
   ports: ProtocolPorts,
-  visit: Visit,
+  visit: TurnRequest,
   messageId: string | null,
   after: number,
   listener: Listener,
@@ -86,7 +86,7 @@ function hear(
 
 async function attend(
   ports: ProtocolPorts,
-  visit: Visit,
+  visit: TurnRequest,
   messageId: string | null,
   after: number | null,
   listener: Listener,
@@ -98,7 +98,7 @@ async function attend(
   });
   visit.onGone(() => collector.end('slow_consumer'));
   let isAdmitted = false;
-  const greeting = await greet(ports.greet, hello(visit, after), collector, (_, created) => {
+  const greeting = await attachClient(ports.services, hello(visit, after), collector, (_, created) => {
     isAdmitted = true;
     visit.note(created ? 'created' : 'resumed', 'ok');
     if (created) visit.onUnknown();
@@ -112,17 +112,17 @@ async function attend(
     return await task(collector);
   } finally {
     // The answer is there: that its reader's leaving could not be recorded must not take it away.
-    await depart(ports.greet, greeting.subscription).catch(visit.failed);
+    await detachClient(ports.services, greeting.subscription).catch(visit.failed);
   }
 }
 
 async function concludeIfOver(
-  { greet: { directory } }: ProtocolPorts,
+  { services: { sessions } }: ProtocolPorts,
   sessionId: string,
   messageId: string | null,
   collector: TurnCollector,
 ): Promise<void> {
-  const view = await directory.view(sessionId).catch(() => undefined);
+  const view = await sessions.view(sessionId).catch(() => undefined);
   if (view === undefined) collector.end('store_unavailable');
   else if (view === null) collector.end('session_expired');
   else {
@@ -142,7 +142,7 @@ function matchUnderWay({ turn, queue }: SessionContext, messageId: string | null
   );
 }
 
-function hello({ body, sessionId }: Visit, after: number | null): HelloFrame {
+function hello({ body, sessionId }: TurnRequest, after: number | null): HelloFrame {
   const { client_id, user_id, diagnosis_id } = body;
   return {
     type: 'hello',
@@ -159,7 +159,7 @@ function messageEvent(ports: ProtocolPorts, body: ProtocolRequest, messageId: st
   const { max_tokens, temperature, stop } = body.options ?? {};
   return {
     type: 'message',
-    at: ports.greet.clock.now(),
+    at: ports.services.clock.now(),
     messageId,
     turnId: randomUUID(),
     content: '',

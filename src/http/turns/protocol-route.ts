@@ -11,7 +11,7 @@ import { speakerOf } from '../../limits/limits.ts';
 import { watched } from '../core/limits.ts';
 import { type HttpAnswer, json, problem, type Route } from '../core/router.ts';
 import { streamTurn } from './event-stream.ts';
-import { joinTurn, type ProtocolPorts, type Visit } from './join-turn.ts';
+import { joinTurn, type ProtocolPorts, type TurnRequest } from './join-turn.ts';
 import { protocolAnswerSchema } from './protocol-answer.ts';
 import { parseProtocolRequest, protocolHeadersSchema, protocolRequestSchema } from './protocol-request.ts';
 import type { TurnResult } from './turn-collector.ts';
@@ -74,7 +74,7 @@ export function protocolRoute(ports: ProtocolPorts): Route {
       const parsed = parseProtocolRequest(request);
       if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
       const { body, sessionId, message } = parsed.visit;
-      const note: Visit['note'] = (action, outcome) =>
+      const note: TurnRequest['note'] = (action, outcome) =>
         ports.audit?.note({
           action,
           outcome,
@@ -91,7 +91,7 @@ export function protocolRoute(ports: ProtocolPorts): Route {
         return problem('rate_limited', requestId, undefined, waitMs);
       }
       const takePart = async (onUnknown: () => void): Promise<HttpAnswer> => {
-        const visit: Visit = {
+        const visit: TurnRequest = {
           ...parsed.visit,
           onGone: request.onGone,
           failed: (error) => request.failed(error, requestId),
@@ -131,12 +131,12 @@ async function answerFor(
     case 'completed': {
       const { metadata, usage, finish_reason, turn_id, offset } = result.frame;
       const text = result.text ?? (await writtenAnswer(ports, sessionId, turn_id));
-      const view = await ports.greet.directory.view(sessionId).catch(() => null);
+      const view = await ports.services.sessions.view(sessionId).catch(() => null);
       return json(200, {
         protocol: text,
         patient_summary: view === null ? null : summaryOf(readPatient(view.context.patient)),
         metadata: { ...metadata, usage, finish_reason, turn_id, offset },
-        timestamp: new Date(metadata.completed_at ?? ports.greet.clock.now()).toISOString(),
+        timestamp: new Date(metadata.completed_at ?? ports.services.clock.now()).toISOString(),
         session_id: sessionId,
       });
     }
@@ -144,7 +144,11 @@ async function answerFor(
 }
 
 /** Where the log was trimmed while it was read. */
-async function writtenAnswer({ greet }: ProtocolPorts, sessionId: string, turnId: string): Promise<string> {
-  const said = await greet.store.readTranscript(sessionId);
+async function writtenAnswer(
+  { services }: ProtocolPorts,
+  sessionId: string,
+  turnId: string,
+): Promise<string> {
+  const said = await services.store.readTranscript(sessionId);
   return said.find((entry) => entry.turnId === turnId && entry.role === 'assistant')?.content ?? '';
 }

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { matchOf } from '../../../machines/message-id.ts';
-import type { Outlet } from '../../delivery/client-connection.ts';
+import type { ClientConnection } from '../../delivery/client-connection.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { DurableFrame, ServerFrame } from '../../protocol/server-frames.ts';
 
@@ -27,10 +27,10 @@ export interface Listener {
   readonly onTaken: () => void;
 }
 
-export class TurnCollector implements Outlet {
+export class TurnCollector implements ClientConnection {
   readonly id = randomUUID();
   /** Requests of one client may be many at once, and are no reason to close its socket. */
-  readonly isVisit = true;
+  readonly isForOneTurn = true;
   readonly result: Promise<TurnResult>;
   readonly #messageId: string | null;
   readonly #listener: Listener;

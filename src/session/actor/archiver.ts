@@ -16,7 +16,7 @@ import type { Store, StoredFrame, TranscriptRecord } from '../../store/contract.
 
 const LOG_PAGE = 1_000;
 
-export interface Ending {
+export interface EndedSession {
   readonly sessionId: string;
   readonly context: SessionContext;
   /** Everything said, with what the ending itself adds. */
@@ -26,7 +26,7 @@ export interface Ending {
   readonly endedAt: number;
 }
 
-export interface ArchivingPorts {
+export interface ArchiverPorts {
   readonly archive: Archive;
   readonly store: Store;
   readonly clock: Clock;
@@ -35,12 +35,12 @@ export interface ArchivingPorts {
 }
 
 /** One session's way into the archive. */
-export class Archiving {
-  readonly #ports: ArchivingPorts;
+export class Archiver {
+  readonly #ports: ArchiverPorts;
   #isUnderWay = false;
   #stored: string | null = null;
 
-  constructor(ports: ArchivingPorts) {
+  constructor(ports: ArchiverPorts) {
     this.#ports = ports;
   }
 
@@ -53,7 +53,7 @@ export class Archiving {
   async conclude(
     version: string,
     { turnCount, erased }: SessionContext,
-    ending: () => Promise<Ending>,
+    ending: () => Promise<EndedSession>,
   ): Promise<boolean> {
     if (turnCount === 0) return true;
     // What is to be erased must not be written afterwards by an attempt of before.
@@ -63,7 +63,7 @@ export class Archiving {
   }
 
   /** `version` names what is archived. Rejects when the archive or the store does, or does not answer in time. */
-  async store(version: string, ending: Ending): Promise<void> {
+  async store(version: string, ending: EndedSession): Promise<void> {
     if (this.#isUnderWay) throw new Error('the archive has not answered the attempt before');
     // Answered when nobody waited any more.
     if (this.#stored === version) return;
@@ -76,7 +76,7 @@ export class Archiving {
     });
   }
 
-  async #attempt(version: string, ending: Ending): Promise<void> {
+  async #attempt(version: string, ending: EndedSession): Promise<void> {
     const { archive, store, isLeaseSure } = this.#ports;
     try {
       const session = await archivedSession(store, ending);
@@ -89,7 +89,7 @@ export class Archiving {
   }
 }
 
-async function archivedSession(store: Store, ending: Ending): Promise<ArchivedSession> {
+async function archivedSession(store: Store, ending: EndedSession): Promise<ArchivedSession> {
   const { sessionId, context, endedAt } = ending;
   const { clientId, userId, diagnosisId, createdAt, patient, turnCount, endReason } = context;
   const startedAt = new Map<string, number>();
@@ -118,7 +118,7 @@ async function archivedSession(store: Store, ending: Ending): Promise<ArchivedSe
 
 async function turnsOf(
   store: Store,
-  { sessionId, frames, context }: Ending,
+  { sessionId, frames, context }: EndedSession,
   startedAt: ReadonlyMap<string, number>,
 ): Promise<readonly ArchivedTurn[]> {
   const turns: ArchivedTurn[] = [];

@@ -9,10 +9,10 @@
  */
 
 import { refused, untaken } from '../machine/outcome.ts';
-import { type Letter, MAILBOX_MAX, Mailbox } from './mailbox.ts';
+import { type Command, MAILBOX_MAX, Mailbox } from './mailbox.ts';
 
-export interface ClerkPorts {
-  readonly handle: (letter: Letter) => Promise<void>;
+export interface EventLoopPorts {
+  readonly handle: (letter: Command) => Promise<void>;
   /** What there is to do while no letter waits; null where nothing is. */
   readonly meanwhile: () => Promise<void> | null;
   /** Nothing is left to do for now. */
@@ -21,13 +21,13 @@ export interface ClerkPorts {
   readonly crashed: (error: unknown) => void;
 }
 
-export class Clerk {
-  readonly #ports: ClerkPorts;
+export class EventLoop {
+  readonly #ports: EventLoopPorts;
   readonly #mailbox = new Mailbox();
   #isWorking = false;
   #stopped = false;
 
-  constructor(ports: ClerkPorts) {
+  constructor(ports: EventLoopPorts) {
     this.#ports = ports;
   }
 
@@ -49,14 +49,14 @@ export class Clerk {
     return this.#mailbox.length >= MAILBOX_MAX;
   }
 
-  post(letter: Letter): void {
+  post(letter: Command): void {
     if (this.#stopped) return giveBack(letter);
     this.#mailbox.post(letter);
     this.wake();
   }
 
   /** Only while a letter is handled: they are taken next. */
-  postFirst(letters: readonly Letter[]): void {
+  postFirst(letters: readonly Command[]): void {
     this.#mailbox.postFirst(letters);
   }
 
@@ -72,7 +72,7 @@ export class Clerk {
 
   async #work(): Promise<void> {
     this.#isWorking = true;
-    let letter: Letter | undefined;
+    let letter: Command | undefined;
     try {
       while (!this.#stopped) {
         letter = this.#mailbox.take();
@@ -91,7 +91,7 @@ export class Clerk {
   }
 }
 
-function giveBack(letter: Letter): void {
+function giveBack(letter: Command): void {
   if (letter.kind === 'event') letter.settle(untaken);
   else if (letter.kind === 'release') letter.settle(true);
   else if (letter.kind === 'renew') letter.settle();

@@ -5,7 +5,7 @@ import type { DurableFrame } from '../../protocol/server-frames.ts';
 import type { StoredFrame, TranscriptRecord } from '../../store/contract.ts';
 import type { PendingText, TurnText } from '../turn/turn-text.ts';
 
-export interface Composed {
+export interface BuiltFrames {
   readonly frames: readonly StoredFrame[];
   readonly transcript: readonly TranscriptRecord[];
   readonly messageIds: readonly string[];
@@ -26,14 +26,14 @@ export function deltaFrame(offset: number, epoch: number, turnId: string, piece:
   return { offset, data: JSON.stringify(frame), ...(piece.aux === undefined ? {} : { aux: piece.aux }) };
 }
 
-export function compose(
+export function buildFrames(
   effects: readonly SessionEffect[],
   head: number,
   epoch: number,
   version: number,
   turn: TurnText | null,
   piece: PendingText | null,
-): Composed {
+): BuiltFrames {
   const frames: StoredFrame[] = [];
   const transcript: TranscriptRecord[] = [];
   const messageIds: string[] = [];

@@ -10,21 +10,21 @@ import type { Clock } from '../../clock.ts';
 import type { Fence } from '../../store/contract.ts';
 import { writeUntilKnown } from './write.ts';
 
-export interface TenurePorts {
+export interface LeasePorts {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly stopped: () => boolean;
   readonly failed: (error: unknown) => void;
 }
 
-export class Tenure {
+export class Lease {
   readonly fence: Fence;
-  readonly #ports: TenurePorts;
+  readonly #ports: LeasePorts;
   #sinceMs: number;
   #writes = 0;
 
   /** `sinceMs`: by the monotonic clock, when the claim was sent. */
-  constructor(fence: Fence, sinceMs: number, ports: TenurePorts) {
+  constructor(fence: Fence, sinceMs: number, ports: LeasePorts) {
     this.fence = fence;
     this.#sinceMs = sinceMs;
     this.#ports = ports;

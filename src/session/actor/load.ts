@@ -7,15 +7,15 @@ import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Fence, SessionRecord, Store } from '../../store/contract.ts';
 import { indexOf } from '../machine/session-index.ts';
-import { type Envelope, openEnvelope, toEnvelope } from '../machine/snapshot.ts';
-import { begin, type Resting, restore } from '../machine/step.ts';
+import { readSnapshot, type Snapshot, toSnapshot } from '../machine/snapshot.ts';
+import { begin, type MachineState, restore } from '../machine/step.ts';
 import { TurnText } from '../turn/turn-text.ts';
 import type { ActorHost } from './actor-host.ts';
-import { compose } from './frames.ts';
+import { buildFrames } from './frames.ts';
 import { type ActorStart, SessionActor } from './session-actor.ts';
 import type { UserQuota } from './user-quota.ts';
 
-export type OpenedSession =
+export type LoadedSession =
   | { readonly kind: 'resident'; readonly actor: SessionActor; readonly created: boolean }
   | { readonly kind: 'held'; readonly instance: string | null; readonly leaseLeftMs: number }
   | { readonly kind: 'absent' }
@@ -26,12 +26,12 @@ const LOG_PAGE = 1_000;
 type Claimed = Pick<ActorStart, 'fence' | 'claimedMs'>;
 
 /** `create` is what a new session begins with; null where only an existing one will do. Rejects when the store does. */
-export async function openSession(
+export async function loadSession(
   host: ActorHost,
   sessionId: string,
   create: SessionInput | null,
   quota: UserQuota,
-): Promise<OpenedSession> {
+): Promise<LoadedSession> {
   const claimedMs = host.clock.monotonicMs();
   const claim = await host.store.claim(sessionId, host.instance);
   if (claim.kind === 'held') return claim;
@@ -44,15 +44,15 @@ export async function openSession(
   return create === null ? { kind: 'absent' } : { kind: 'refused', code: 'too_many_sessions' };
 }
 
-async function make(host: ActorHost, claimed: Claimed, input: SessionInput): Promise<OpenedSession> {
+async function make(host: ActorHost, claimed: Claimed, input: SessionInput): Promise<LoadedSession> {
   const { fence } = claimed;
   const { next, effects } = begin(input, '1');
-  const composed = compose(effects, 0, fence.epoch, 1, null, null);
+  const composed = buildFrames(effects, 0, fence.epoch, 1, null, null);
   const outcome = await host.store.commit(fence, {
     writeId: `${fence.token}.begin`,
     expectedVersion: 0,
     expectedHead: 0,
-    snapshot: JSON.stringify(toEnvelope(next, 0)),
+    snapshot: JSON.stringify(toSnapshot(next, 0)),
     frames: composed.frames,
     transcript: [],
     messageIds: [],
@@ -76,9 +76,9 @@ async function make(host: ActorHost, claimed: Claimed, input: SessionInput): Pro
   return { kind: 'resident', actor, created: true };
 }
 
-async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecord): Promise<OpenedSession> {
+async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecord): Promise<LoadedSession> {
   const { fence } = claimed;
-  const read = readSnapshot(record.snapshot);
+  const read = restoreFrom(record.snapshot);
   if (read.kind === 'unreadable') return refuse(host, fence, read);
   const { envelope, resting, migrated } = read;
   const turn = await readTurnText(host.store, fence.sessionId, envelope);
@@ -103,7 +103,7 @@ async function bringBack(host: ActorHost, claimed: Claimed, record: SessionRecor
 }
 
 /** Nothing is written over what cannot be read, and it is not held: whoever repairs it, or is newer, can have it. */
-async function refuse(host: ActorHost, fence: Fence, { code, why }: Unreadable): Promise<OpenedSession> {
+async function refuse(host: ActorHost, fence: Fence, { code, why }: Unreadable): Promise<LoadedSession> {
   await host.store.release(fence, false);
   host.unreadable(fence.sessionId, why);
   return { kind: 'refused', code };
@@ -118,14 +118,14 @@ interface Unreadable {
 type Read =
   | {
       readonly kind: 'read';
-      readonly envelope: Envelope;
-      readonly resting: Resting;
+      readonly envelope: Snapshot;
+      readonly resting: MachineState;
       readonly migrated: boolean;
     }
   | Unreadable;
 
-function readSnapshot(snapshot: string): Read {
-  const opened = openEnvelope(snapshot);
+function restoreFrom(snapshot: string): Read {
+  const opened = readSnapshot(snapshot);
   if (opened.kind === 'newer')
     return { kind: 'unreadable', code: 'version_unsupported', why: `version ${opened.version}` };
   if (opened.kind === 'unreadable') return { kind: 'unreadable', code: 'internal', why: opened.reason };
@@ -139,7 +139,7 @@ function readSnapshot(snapshot: string): Read {
 }
 
 /** The migrated form is stored under the fence before anybody is served from it. */
-async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, envelope: Envelope) {
+async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, envelope: Snapshot) {
   const outcome = await store.commit(fence, {
     writeId: `${fence.token}.migrate`,
     expectedVersion: record.version,
@@ -161,7 +161,7 @@ async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, 
 async function readTurnText(
   store: Store,
   sessionId: string,
-  envelope: Envelope,
+  envelope: Snapshot,
 ): Promise<{ readonly kind: 'read'; readonly text: TurnText | null } | Unreadable> {
   const { turn } = envelope.context;
   if (turn === null) return { kind: 'read', text: null };

@@ -7,7 +7,7 @@ import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Outcome } from '../machine/outcome.ts';
 import type { RunResult } from '../turn/generation.ts';
 
-export type Letter =
+export type Command =
   | {
       readonly kind: 'event';
       readonly event: SessionEvent;
@@ -23,24 +23,24 @@ export type Letter =
 export const MAILBOX_MAX = 256;
 
 export class Mailbox {
-  #letters: Letter[] = [];
+  #letters: Command[] = [];
   #first = 0;
 
   get length(): number {
     return this.#letters.length - this.#first;
   }
 
-  post(letter: Letter): void {
+  post(letter: Command): void {
     this.#letters.push(letter);
   }
 
   /** Before whatever waits: input from the inbox came before it. */
-  postFirst(letters: readonly Letter[]): void {
+  postFirst(letters: readonly Command[]): void {
     this.#letters = [...letters, ...this.#letters.slice(this.#first)];
     this.#first = 0;
   }
 
-  take(): Letter | undefined {
+  take(): Command | undefined {
     if (this.#first === this.#letters.length) return undefined;
     const letter = this.#letters[this.#first];
     this.#first += 1;
@@ -52,7 +52,7 @@ export class Mailbox {
     return letter;
   }
 
-  drain(): readonly Letter[] {
+  drain(): readonly Command[] {
     const rest = this.#letters.slice(this.#first);
     this.#letters = [];
     this.#first = 0;

@@ -18,21 +18,21 @@ import { prepare } from '../../conversation/patient/prepare.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame, TranscriptEntry } from '../../store/contract.ts';
 import { done, type Outcome, refused, untaken } from '../machine/outcome.ts';
-import { type Resting, type Step, type StepEvent, step } from '../machine/step.ts';
+import { type MachineState, type Step, type StepEvent, step } from '../machine/step.ts';
 import { eventOf, type RunResult } from '../turn/generation.ts';
 import { Transcript } from '../turn/transcript.ts';
 import { TurnRunner, type TurnRunnerPorts } from '../turn/turn-runner.ts';
 import type { TurnText } from '../turn/turn-text.ts';
 import type { ActorHost, StopReason } from './actor-host.ts';
-import { Archiving } from './archiver.ts';
-import { Clerk } from './event-loop.ts';
-import { type Composed, compose, deltaFrame } from './frames.ts';
-import type { Letter } from './mailbox.ts';
-import { type Held, Holding } from './session-writer.ts';
-import { Alarm, firstOf } from './timers.ts';
+import { Archiver } from './archiver.ts';
+import { EventLoop } from './event-loop.ts';
+import { type BuiltFrames, buildFrames, deltaFrame } from './frames.ts';
+import type { Command } from './mailbox.ts';
+import { type ClaimedSession, SessionWriter } from './session-writer.ts';
+import { DeadlineTimer, firstOf } from './timers.ts';
 
 /** What the loader found or made: an actor starts from stored data only. */
-export interface ActorStart extends Held {
+export interface ActorStart extends ClaimedSession {
   readonly turnText: TurnText | null;
   /** Known to be empty for a session just made; null where it must be read first. */
   readonly transcript: readonly TranscriptEntry[] | null;
@@ -45,12 +45,12 @@ const ARCHIVE_RETRY_MS = 1_000;
 export class SessionActor {
   readonly sessionId: string;
   readonly #host: ActorHost;
-  readonly #holding: Holding;
-  readonly #clerk: Clerk;
+  readonly #holding: SessionWriter;
+  readonly #clerk: EventLoop;
   readonly #transcript: Transcript;
   readonly #runner: TurnRunner;
-  readonly #alarm: Alarm;
-  readonly #archiving: Archiving | null;
+  readonly #alarm: DeadlineTimer;
+  readonly #archiving: Archiver | null;
   #lastActiveMs: number;
 
   constructor(host: ActorHost, start: ActorStart) {
@@ -58,7 +58,7 @@ export class SessionActor {
     this.#host = host;
     this.sessionId = start.fence.sessionId;
     this.#lastActiveMs = clock.monotonicMs();
-    this.#holding = new Holding(start, {
+    this.#holding = new SessionWriter(start, {
       host,
       stopped: () => this.stopped,
       failed: (error) => host.storeFailed(this, error),
@@ -66,7 +66,7 @@ export class SessionActor {
     this.#transcript = new Transcript(store, this.sessionId, start.transcript);
     const isLeaseSure = () => this.#holding.tenure.isSure;
     this.#archiving =
-      archive === null ? null : new Archiving({ archive, store, clock, withinMs: leaseMs, isLeaseSure });
+      archive === null ? null : new Archiver({ archive, store, clock, withinMs: leaseMs, isLeaseSure });
     const turns: TurnRunnerPorts = {
       sessionId: this.sessionId,
       transcript: this.#transcript,
@@ -78,7 +78,7 @@ export class SessionActor {
       onSummary: (through, content) => this.post({ type: 'summarised', at: clock.now(), through, content }),
     };
     this.#runner = new TurnRunner(host, turns, start.turnText);
-    this.#clerk = new Clerk({
+    this.#clerk = new EventLoop({
       handle: (letter) => this.#handle(letter),
       meanwhile: () => (this.#runner.isFlushDue ? this.#flush() : null),
       idle: () => this.#runner.schedule(),
@@ -87,13 +87,13 @@ export class SessionActor {
         this.stop('crashed');
       },
     });
-    this.#alarm = new Alarm(clock, (id) => this.#clerk.post({ kind: 'timer', id }));
+    this.#alarm = new DeadlineTimer(clock, (id) => this.#clerk.post({ kind: 'timer', id }));
     this.#alarm.set(start.resting.timers);
     if (start.resting.jobs.generation !== undefined) this.post({ type: 'recover', at: clock.now() });
     if (start.inboxLength > 0) this.drainInbox();
   }
 
-  get snapshot(): Resting['snapshot'] {
+  get snapshot(): MachineState['snapshot'] {
     return this.#holding.resting.snapshot;
   }
 
@@ -161,7 +161,7 @@ export class SessionActor {
     this.#host.stopped(this, reason);
   }
 
-  async #handle(letter: Letter): Promise<void> {
+  async #handle(letter: Command): Promise<void> {
     switch (letter.kind) {
       case 'event':
         await this.#passDeadlines(letter.event.at);
@@ -235,7 +235,7 @@ export class SessionActor {
   async #commit(stepped: Step, inboxTaken: number): Promise<Outcome> {
     const { text } = this.#runner;
     const piece = this.#runner.take();
-    const composed = compose(stepped.effects, this.head, this.epoch, this.version + 1, text, piece);
+    const composed = buildFrames(stepped.effects, this.head, this.epoch, this.version + 1, text, piece);
     const { status, context } = stepped.next.snapshot;
     const ends = status === 'done';
     if (ends && !(await this.#archive(context, composed))) {
@@ -261,7 +261,7 @@ export class SessionActor {
   }
 
   /** False where what was said could not be archived: the session then does not end yet, and its deadline is tried again. */
-  async #archive(context: SessionContext, ending: Composed): Promise<boolean> {
+  async #archive(context: SessionContext, ending: BuiltFrames): Promise<boolean> {
     if (this.#archiving === null) return true;
     try {
       return await this.#archiving.conclude(`${this.version} ${context.endReason}`, context, async () => ({
@@ -281,7 +281,7 @@ export class SessionActor {
   }
 
   /** The effects of an acknowledged commit (A2). */
-  #apply({ frames, transcript }: Composed, ended: boolean): void {
+  #apply({ frames, transcript }: BuiltFrames, ended: boolean): void {
     this.#lastActiveMs = this.#host.clock.monotonicMs();
     this.#transcript.keep(transcript);
     if (frames.length > 0) this.#host.deliver(this.sessionId, frames);
@@ -318,7 +318,7 @@ export class SessionActor {
 
   async #drain(): Promise<void> {
     const entries = await this.#holding.takeUpInput();
-    this.#clerk.postFirst(entries.map((entry): Letter => ({ kind: 'event', fromInbox: true, ...entry })));
+    this.#clerk.postFirst(entries.map((entry): Command => ({ kind: 'event', fromInbox: true, ...entry })));
   }
 
   async #renew(): Promise<void> {

@@ -17,25 +17,25 @@ import type {
   StoredFrame,
 } from '../../store/contract.ts';
 import { indexOf } from '../machine/session-index.ts';
-import { toEnvelope } from '../machine/snapshot.ts';
-import type { Resting, Step } from '../machine/step.ts';
+import { toSnapshot } from '../machine/snapshot.ts';
+import type { MachineState, Step } from '../machine/step.ts';
 import type { ActorHost, InboxEntry } from './actor-host.ts';
-import type { Composed } from './frames.ts';
-import { Tenure } from './lease.ts';
+import type { BuiltFrames } from './frames.ts';
+import { Lease } from './lease.ts';
 
 /** A claim, and what it found or what was made under it. */
-export interface Held {
+export interface ClaimedSession {
   readonly fence: Fence;
   /** By the monotonic clock: when the claim was sent. */
   readonly claimedMs: number;
-  readonly resting: Resting;
+  readonly resting: MachineState;
   readonly version: number;
   readonly head: number;
   /** Offset of the running turn's last `turn.started`. */
   readonly turnOffset: number;
 }
 
-export interface HoldingPorts {
+export interface SessionWriterPorts {
   readonly host: ActorHost;
   readonly stopped: () => boolean;
   readonly failed: (error: unknown) => void;
@@ -43,10 +43,10 @@ export interface HoldingPorts {
 
 type Lost = { readonly kind: 'lost' };
 
-export class Holding {
-  readonly tenure: Tenure;
-  readonly #ports: HoldingPorts;
-  #resting: Resting;
+export class SessionWriter {
+  readonly tenure: Lease;
+  readonly #ports: SessionWriterPorts;
+  #resting: MachineState;
   #version: number;
   #head: number;
   #turnOffset: number;
@@ -54,17 +54,20 @@ export class Holding {
   #takenUp = 0;
   #hasMoreInput = false;
 
-  constructor({ fence, claimedMs, resting, version, head, turnOffset }: Held, ports: HoldingPorts) {
+  constructor(
+    { fence, claimedMs, resting, version, head, turnOffset }: ClaimedSession,
+    ports: SessionWriterPorts,
+  ) {
     const { clock, leaseMs } = ports.host;
     this.#ports = ports;
-    this.tenure = new Tenure(fence, claimedMs, { ...ports, clock, leaseMs });
+    this.tenure = new Lease(fence, claimedMs, { ...ports, clock, leaseMs });
     this.#resting = resting;
     this.#version = version;
     this.#head = head;
     this.#turnOffset = turnOffset;
   }
 
-  get resting(): Resting {
+  get resting(): MachineState {
     return this.#resting;
   }
 
@@ -81,7 +84,7 @@ export class Holding {
     return this.#hasMoreInput;
   }
 
-  async commit(stepped: Step, composed: Composed, inboxTaken: number): Promise<CommitOutcome | Lost> {
+  async commit(stepped: Step, composed: BuiltFrames, inboxTaken: number): Promise<CommitOutcome | Lost> {
     const { next } = stepped;
     const { snapshot } = next;
     const { frames, transcript, messageIds } = composed;
@@ -92,7 +95,7 @@ export class Holding {
       writeId: this.tenure.nextWriteId(),
       expectedVersion: this.#version,
       expectedHead: this.#head,
-      snapshot: JSON.stringify(toEnvelope(next, turnOffset)),
+      snapshot: JSON.stringify(toSnapshot(next, turnOffset)),
       frames,
       transcript,
       messageIds,
@@ -101,7 +104,7 @@ export class Holding {
       index: indexOf(snapshot.value, snapshot.context),
       notify: end || isWatched,
       end,
-      recap: isWatched,
+      tail: isWatched,
       ...keepTurn(next, turnOffset),
     };
     const { store } = this.#ports.host;
@@ -165,12 +168,12 @@ export class Holding {
   }
 
   /** Other instances have sockets of the session. */
-  #isWatched({ snapshot }: Resting): boolean {
+  #isWatched({ snapshot }: MachineState): boolean {
     return snapshot.context.attached.some((instance) => instance !== this.#ports.host.instance);
   }
 
   /** When the session needs somebody next: a deadline, or, while a turn runs, the end of the owner's lease. */
-  #dueAt({ timers, snapshot }: Resting): number | null {
+  #dueAt({ timers, snapshot }: MachineState): number | null {
     const { clock, leaseMs } = this.#ports.host;
     const due = Object.values(timers);
     if (snapshot.context.turn !== null) due.push(clock.now() + leaseMs);
@@ -179,6 +182,6 @@ export class Holding {
 }
 
 /** O3 */
-function keepTurn({ snapshot }: Resting, turnOffset: number): Pick<Append, 'keepFrom'> {
+function keepTurn({ snapshot }: MachineState, turnOffset: number): Pick<Append, 'keepFrom'> {
   return snapshot.context.turn === null ? {} : { keepFrom: turnOffset };
 }

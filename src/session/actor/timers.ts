@@ -15,7 +15,7 @@ export function firstOf(timers: Timers): Deadline | null {
   return first;
 }
 
-export class Alarm {
+export class DeadlineTimer {
   readonly #clock: Clock;
   readonly #ring: (timerId: string) => void;
   #cancel: (() => void) | null = null;

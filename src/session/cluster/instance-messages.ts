@@ -2,12 +2,12 @@
 
 import type { Clock } from '../../clock.ts';
 import type { Store } from '../../store/contract.ts';
-import { parseSignal, type Signal } from './signals.ts';
+import { type InstanceMessage, parseInstanceMessage } from './signals.ts';
 
 /** A live owner answers at once; a dead one never does, and waiting longer than this helps nobody. */
 const RELEASE_WAIT_MS = 400;
 
-export class Correspondence {
+export class InstanceMessages {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #instance: string;
@@ -20,9 +20,9 @@ export class Correspondence {
   }
 
   /** Answers to questions of ours are taken here; all else goes to `listener`. */
-  start(listener: (signal: Signal) => void): Promise<void> {
+  start(listener: (signal: InstanceMessage) => void): Promise<void> {
     return this.#store.onSignal(this.#instance, (message) => {
-      const signal = parseSignal(message);
+      const signal = parseInstanceMessage(message);
       if (signal === null) return;
       if (signal.kind !== 'released' && signal.kind !== 'kept') return listener(signal);
       const waiting = this.#awaitingRelease.get(signal.sessionId);
@@ -30,12 +30,12 @@ export class Correspondence {
     });
   }
 
-  send(instance: string, signal: Signal): Promise<void> {
+  send(instance: string, signal: InstanceMessage): Promise<void> {
     return this.#store.signal(instance, JSON.stringify(signal));
   }
 
   /** Best effort: whoever is not reached finds out from the store. */
-  tell(instance: string, signal: Signal): void {
+  tell(instance: string, signal: InstanceMessage): void {
     this.send(instance, signal).catch(() => {});
   }
 

@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Store } from '../../store/contract.ts';
 
-export class Members {
+export class Membership {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #instance: string;
@@ -23,7 +23,7 @@ export class Members {
   }
 
   /** In one order on every instance. Empty until the store has answered once. */
-  get alive(): readonly string[] {
+  get living(): readonly string[] {
     return this.#alive;
   }
 
@@ -47,7 +47,7 @@ export class Members {
   async leave(): Promise<void> {
     this.#stopped = true;
     this.#stop?.();
-    await this.#store.farewell(this.#instance).catch(() => {});
+    await this.#store.deregister(this.#instance).catch(() => {});
   }
 
   async #look(): Promise<void> {

@@ -20,9 +20,9 @@ const signalSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('replaced'), sessionId: z.string(), clientId: z.string(), version: z.number() }),
 ]);
 
-export type Signal = z.infer<typeof signalSchema>;
+export type InstanceMessage = z.infer<typeof signalSchema>;
 
-export function parseSignal(message: string): Signal | null {
+export function parseInstanceMessage(message: string): InstanceMessage | null {
   try {
     return signalSchema.parse(JSON.parse(message));
   } catch {

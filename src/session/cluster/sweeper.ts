@@ -15,7 +15,7 @@ import type { Clock } from '../../clock.ts';
 import { BUCKETS, type Store } from '../../store/contract.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import type { Members } from './membership.ts';
+import type { Membership } from './membership.ts';
 
 export interface SweeperOptions {
   readonly instance: string;
@@ -23,7 +23,7 @@ export interface SweeperOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly members: Members;
+  readonly membership: Membership;
   readonly leaseMs: number;
   /** A bucket is looked at this often even where nothing is known to be due. */
   readonly pollMs: number;
@@ -59,7 +59,7 @@ export class Sweeper {
   #lastRoundAt = 0;
   #failedAt = 0;
   #stopped = false;
-  #members = '';
+  #membership = '';
   #buckets: readonly number[] = [];
 
   constructor(options: SweeperOptions) {
@@ -135,11 +135,11 @@ export class Sweeper {
 
   /** Ranking every bucket is work: it is done again only when somebody came or went. */
   #mine(): readonly number[] {
-    const { alive } = this.#options.members;
-    const members = alive.join();
-    if (members !== this.#members || this.#buckets.length === 0) {
-      this.#members = members;
-      this.#buckets = bucketsOf(this.#options.instance, alive);
+    const { living } = this.#options.membership;
+    const membership = living.join();
+    if (membership !== this.#membership || this.#buckets.length === 0) {
+      this.#membership = membership;
+      this.#buckets = bucketsOf(this.#options.instance, living);
     }
     return this.#buckets;
   }

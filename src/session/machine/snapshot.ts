@@ -5,9 +5,9 @@
 import { z } from 'zod';
 import { MACHINE_ID, MACHINE_VERSION, type Upgrade, upgrade } from '../../../machines/versions.ts';
 import type { SessionContext } from '../../../machines/vocabulary.ts';
-import type { Jobs, Resting, Timers } from './step.ts';
+import type { Jobs, MachineState, Timers } from './step.ts';
 
-export interface Envelope {
+export interface Snapshot {
   readonly machine: string;
   readonly machineVersion: number;
   readonly value: unknown;
@@ -90,7 +90,7 @@ const envelopeSchema = z.strictObject({
   turnOffset: z.number(),
 });
 
-export function toEnvelope(resting: Resting, turnOffset: number): Envelope {
+export function toSnapshot(resting: MachineState, turnOffset: number): Snapshot {
   return {
     machine: MACHINE_ID,
     machineVersion: MACHINE_VERSION,
@@ -102,13 +102,13 @@ export function toEnvelope(resting: Resting, turnOffset: number): Envelope {
   };
 }
 
-export type Opened =
-  | { readonly kind: 'opened'; readonly envelope: Envelope; readonly migrated: boolean }
+export type ReadSnapshot =
+  | { readonly kind: 'opened'; readonly envelope: Snapshot; readonly migrated: boolean }
   | { readonly kind: 'newer'; readonly version: number }
   | { readonly kind: 'unreadable'; readonly reason: string };
 
 /** Reads a stored snapshot, migrating an older one in memory; the owner stores the migrated form under its fence. */
-export function openEnvelope(json: string, up: (stamped: Envelope) => Upgrade = upgrade): Opened {
+export function readSnapshot(json: string, up: (stamped: Snapshot) => Upgrade = upgrade): ReadSnapshot {
   let raw: unknown;
   try {
     raw = JSON.parse(json);
@@ -116,10 +116,10 @@ export function openEnvelope(json: string, up: (stamped: Envelope) => Upgrade = 
     return { kind: 'unreadable', reason: 'not JSON' };
   }
   if (typeof raw !== 'object' || raw === null) return { kind: 'unreadable', reason: 'not an object' };
-  const upgraded = up(raw as Envelope);
+  const upgraded = up(raw as Snapshot);
   if (upgraded.kind === 'newer') return { kind: 'newer', version: upgraded.version };
   if (upgraded.kind === 'unknown') return { kind: 'unreadable', reason: upgraded.reason };
   const parsed = envelopeSchema.safeParse(upgraded.envelope);
   if (!parsed.success) return { kind: 'unreadable', reason: z.prettifyError(parsed.error) };
-  return { kind: 'opened', envelope: parsed.data as Envelope, migrated: upgraded.kind === 'migrated' };
+  return { kind: 'opened', envelope: parsed.data as Snapshot, migrated: upgraded.kind === 'migrated' };
 }

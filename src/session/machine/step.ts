@@ -34,14 +34,14 @@ export type Timers = Readonly<Record<string, number>>;
 /** Running jobs by invoke id. The key tells this run from every other run of the same invoke. */
 export type Jobs = Readonly<Record<string, { readonly src: string; readonly key: string }>>;
 
-export interface Resting {
+export interface MachineState {
   readonly snapshot: SnapshotFrom<SessionMachine>;
   readonly timers: Timers;
   readonly jobs: Jobs;
 }
 
 export interface Step {
-  readonly next: Resting;
+  readonly next: MachineState;
   readonly effects: readonly SessionEffect[];
   /** False where nothing needs to be stored: no state, context, timer or job changed and nothing durable was asked. */
   readonly changed: boolean;
@@ -80,7 +80,7 @@ export function begin(input: SessionInput, key: string): Step {
 }
 
 /** `key` must be unique among the steps of a session; the version that will store the step is. */
-export function step(resting: Resting, event: StepEvent, key: string): Step {
+export function step(resting: MachineState, event: StepEvent, key: string): Step {
   // xstate steps a finished machine as if it lived; nothing may follow `expired`.
   if (resting.snapshot.status !== 'active') return { next: resting, effects: [], changed: false };
   sink.length = 0;
@@ -96,7 +96,7 @@ export function step(resting: Resting, event: StepEvent, key: string): Step {
 }
 
 /** Brings stored data back; throws where the machine has no such state. */
-export function restore(value: unknown, context: SessionContext, timers: Timers, jobs: Jobs): Resting {
+export function restore(value: unknown, context: SessionContext, timers: Timers, jobs: Jobs): MachineState {
   const children = Object.fromEntries(
     Object.entries(jobs).map(([id, job]) => [
       id,
@@ -115,12 +115,17 @@ export function topState(value: unknown): TopState {
 }
 
 /** A timer that fired is gone even where its state is not left: it would fire again after every restore. */
-function spent(resting: Resting, timer: string): Resting {
+function spent(resting: MachineState, timer: string): MachineState {
   const { [timer]: _, ...timers } = resting.timers;
   return { ...resting, timers };
 }
 
-function reify(prev: Resting | null, snapshot: SnapshotFrom<SessionMachine>, at: number, key: string): Step {
+function reify(
+  prev: MachineState | null,
+  snapshot: SnapshotFrom<SessionMachine>,
+  at: number,
+  key: string,
+): Step {
   const timers: Record<string, number> = { ...prev?.timers };
   const jobs: Record<string, { src: string; key: string }> = { ...prev?.jobs };
   const effects: SessionEffect[] = [];

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame } from '../../store/contract.ts';
 import type { StopReason } from '../actor/actor-host.ts';
 
-export interface Outlets {
+export interface DeliveryPort {
   deliver(sessionId: string, frames: readonly StoredFrame[]): void;
   /** True while this instance has a socket of the session. */
   hasSockets(sessionId: string): boolean;

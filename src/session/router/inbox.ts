@@ -66,19 +66,19 @@ export interface Origin {
   readonly connection: string;
 }
 
-export interface PassedEvent {
+export interface InboxEvent {
   readonly event: SessionEvent;
   readonly origin: Origin | null;
 }
 
-export function writeEntry(passed: PassedEvent): string {
+export function writeInboxEntry(passed: InboxEvent): string {
   return JSON.stringify(passed);
 }
 
 /** Null where the entry is not one of ours; it is then taken out of the inbox without effect. */
-export function readEntry(entry: string): PassedEvent | null {
+export function readInboxEntry(entry: string): InboxEvent | null {
   try {
-    return entrySchema.parse(JSON.parse(entry)) as PassedEvent;
+    return entrySchema.parse(JSON.parse(entry)) as InboxEvent;
   } catch {
     return null;
   }

@@ -6,15 +6,15 @@
  */
 import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { ActorHost } from '../actor/actor-host.ts';
-import { type OpenedSession, openSession } from '../actor/load.ts';
+import { type LoadedSession, loadSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 import type { UserQuota } from '../actor/user-quota.ts';
 
 type Place =
-  | { readonly kind: 'opening'; readonly opened: Promise<OpenedSession> }
+  | { readonly kind: 'opening'; readonly opened: Promise<LoadedSession> }
   | { readonly kind: 'resident'; readonly actor: SessionActor };
 
-export interface ResidentsOptions {
+export interface LocalSessionsOptions {
   readonly host: ActorHost;
   readonly sessionsMax: number;
   readonly quota: UserQuota;
@@ -23,11 +23,11 @@ export interface ResidentsOptions {
   readonly failed: (error: unknown) => void;
 }
 
-export class Residents {
-  readonly #options: ResidentsOptions;
+export class LocalSessions {
+  readonly #options: LocalSessionsOptions;
   readonly #places = new Map<string, Place>();
 
-  constructor(options: ResidentsOptions) {
+  constructor(options: LocalSessionsOptions) {
     this.#options = options;
   }
 
@@ -49,7 +49,7 @@ export class Residents {
     return [...this.#places.values()].flatMap((place) => (place.kind === 'resident' ? [place.actor] : []));
   }
 
-  async open(sessionId: string, create: SessionInput | null): Promise<OpenedSession> {
+  async open(sessionId: string, create: SessionInput | null): Promise<LoadedSession> {
     const place = this.#places.get(sessionId);
     if (place?.kind === 'resident') return { kind: 'resident', actor: place.actor, created: false };
     if (place?.kind === 'opening') {
@@ -73,7 +73,7 @@ export class Residents {
   }
 
   /** Renews what is busy, puts to sleep what is quiet. */
-  tend(): void {
+  maintain(): void {
     const { host, hibernateMs } = this.#options;
     const nowMs = host.clock.monotonicMs();
     for (const actor of this.all()) {
@@ -82,10 +82,10 @@ export class Residents {
     }
   }
 
-  async #openNew(sessionId: string, create: SessionInput | null): Promise<OpenedSession> {
-    let opened: OpenedSession;
+  async #openNew(sessionId: string, create: SessionInput | null): Promise<LoadedSession> {
+    let opened: LoadedSession;
     try {
-      opened = await openSession(this.#options.host, sessionId, create, this.#options.quota);
+      opened = await loadSession(this.#options.host, sessionId, create, this.#options.quota);
     } catch (error) {
       this.#options.failed(error);
       opened = { kind: 'refused', code: 'store_unavailable' };

@@ -5,20 +5,20 @@ import type { Clock } from '../../clock.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { InboxEntry } from '../actor/actor-host.ts';
-import type { Signal } from '../cluster/signals.ts';
+import type { InstanceMessage } from '../cluster/signals.ts';
 import type { Outcome } from '../machine/outcome.ts';
-import { readEntry } from './inbox.ts';
+import { readInboxEntry } from './inbox.ts';
 
-export interface PassedInputPorts {
+export interface InboxPorts {
   readonly instance: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly refuseHere: (sessionId: string, connection: string, code: ErrorCode, messageId?: string) => void;
-  readonly tell: (instance: string, signal: Signal) => void;
+  readonly tell: (instance: string, signal: InstanceMessage) => void;
 }
 
-export function openPassedInput(ports: PassedInputPorts, sessionId: string, entry: string): InboxEntry {
-  const passed = readEntry(entry);
+export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: string): InboxEntry {
+  const passed = readInboxEntry(entry);
   if (passed === null) {
     ports.log.warn({ sessionId }, 'an inbox entry could not be read');
     // Harmless in every state, and the write that takes it empties the inbox.

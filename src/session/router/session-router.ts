@@ -5,7 +5,7 @@
  *  D2  A client that comes here is served here at once where the owner has nothing under way; else it follows the
  *      session's log from here and its input goes through the inbox.
  *
- * Read next: residents.ts (who lives here), correspondence.ts (what instances say to each other), absence.ts (when one
+ * Read next: localSessions.ts (who lives here), messages.ts (what instances say to each other), repair.ts (when one
  * was away).
  */
 import { accessOf } from '../../../machines/access.ts';
@@ -21,19 +21,19 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { ActorHost, StopReason } from '../actor/actor-host.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 import { UserQuota } from '../actor/user-quota.ts';
-import { Correspondence } from '../cluster/instance-messages.ts';
-import type { Members } from '../cluster/membership.ts';
-import type { Signal } from '../cluster/signals.ts';
+import { InstanceMessages } from '../cluster/instance-messages.ts';
+import type { Membership } from '../cluster/membership.ts';
+import type { InstanceMessage } from '../cluster/signals.ts';
 import { type Outcome, refused } from '../machine/outcome.ts';
-import { type AbsencePorts, forgetTheDead, rejoin } from './attachment-repair.ts';
-import type { Outlets } from './delivery-port.ts';
-import { type Origin, writeEntry } from './inbox.ts';
-import { Residents } from './local-sessions.ts';
-import { openPassedInput, type PassedInputPorts } from './passed-input.ts';
+import { type AttachmentRepairPorts, detachDeadInstances, reattach } from './attachment-repair.ts';
+import type { DeliveryPort } from './delivery-port.ts';
+import { type Origin, writeInboxEntry } from './inbox.ts';
+import { LocalSessions } from './local-sessions.ts';
+import { type InboxPorts, openInboxEntry } from './passed-input.ts';
 import { readView, type SessionView, viewOf } from './session-view.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
-export interface DirectoryOptions {
+export interface SessionRouterOptions {
   readonly instance: string;
   readonly store: Store;
   readonly generator: Generator;
@@ -42,7 +42,7 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly members: Members;
+  readonly membership: Membership;
   readonly limits: SessionLimits;
   readonly leaseMs: number;
   /** An actor with nothing under way for this long is put to sleep. */
@@ -54,7 +54,7 @@ export interface DirectoryOptions {
   readonly sessionsPerUserMax: number;
 }
 
-export interface Visitor {
+export interface AttachRequest {
   readonly clientId?: string;
   readonly userId?: string;
   readonly diagnosisId?: string;
@@ -72,27 +72,27 @@ const TRIES = 8;
 /** Between a lock being taken and its holder's name being known lies one round trip. */
 const CLAIM_PAUSE_MS = 20;
 
-export class Directory {
-  readonly #options: DirectoryOptions;
-  readonly #residents: Residents;
-  readonly #correspondence: Correspondence;
-  #outlets: Outlets | null = null;
-  #absence: AbsencePorts | null = null;
+export class SessionRouter {
+  readonly #options: SessionRouterOptions;
+  readonly #localSessions: LocalSessions;
+  readonly #messages: InstanceMessages;
+  #delivery: DeliveryPort | null = null;
+  #repair: AttachmentRepairPorts | null = null;
   #inFlight = 0;
   #stopTick: (() => void) | null = null;
 
-  constructor(options: DirectoryOptions) {
+  constructor(options: SessionRouterOptions) {
     this.#options = options;
     const { metrics } = options;
-    const input: PassedInputPorts = {
+    const input: InboxPorts = {
       ...options,
-      refuseHere: (...refused) => this.#outlets?.refuse(...refused),
-      tell: (instance, signal) => this.#correspondence.tell(instance, signal),
+      refuseHere: (...refused) => this.#delivery?.refuse(...refused),
+      tell: (instance, signal) => this.#messages.tell(instance, signal),
     };
     const host: ActorHost = {
       ...options,
-      deliver: (sessionId, frames) => this.#outlets?.deliver(sessionId, frames),
-      openInboxEntry: (sessionId, entry) => openPassedInput(input, sessionId, entry),
+      deliver: (sessionId, frames) => this.#delivery?.deliver(sessionId, frames),
+      openInboxEntry: (sessionId, entry) => openInboxEntry(input, sessionId, entry),
       stopped: (actor, reason) => this.#stopped(actor, reason),
       committed: (_, frames) => metrics.committed(frames),
       appended: (_, frames) => metrics.appended(frames),
@@ -102,15 +102,15 @@ export class Directory {
       },
       unreadable: unreadableLog(options.log),
     };
-    this.#correspondence = new Correspondence(options.store, options.clock, options.instance);
-    this.#residents = new Residents({
+    this.#messages = new InstanceMessages(options.store, options.clock, options.instance);
+    this.#localSessions = new LocalSessions({
       host,
       sessionsMax: options.sessionsMax,
       quota: new UserQuota(options.store, options.sessionsPerUserMax),
       hibernateMs: options.hibernateMs,
       opened: (actor, created) => {
         metrics.opened(created);
-        if (!created && this.#absence !== null) void forgetTheDead(actor, this.#absence);
+        if (!created && this.#repair !== null) void detachDeadInstances(actor, this.#repair);
       },
       failed: (error) => {
         metrics.storeFailed();
@@ -119,43 +119,43 @@ export class Directory {
     });
   }
 
-  async start(outlets: Outlets): Promise<void> {
-    this.#outlets = outlets;
-    const { clock, leaseMs, members } = this.#options;
-    const absence: AbsencePorts = {
+  async start(delivery: DeliveryPort): Promise<void> {
+    this.#delivery = delivery;
+    const { clock, leaseMs, membership } = this.#options;
+    const repair: AttachmentRepairPorts = {
       ...this.#options,
-      outlets,
+      delivery,
       isResident: (sessionId) => this.actor(sessionId) !== null,
       view: (sessionId) => this.view(sessionId),
       send: (sessionId, event) => this.send(sessionId, event, null),
     };
-    this.#absence = absence;
-    members.onReturn(() => void rejoin(absence));
-    await this.#correspondence.start((signal) => {
-      this.#onSignal(signal, outlets).catch((error: unknown) => this.#log(error, 'signal failed'));
+    this.#repair = repair;
+    membership.onReturn(() => void reattach(repair));
+    await this.#messages.start((signal) => {
+      this.#onSignal(signal, delivery).catch((error: unknown) => this.#log(error, 'signal failed'));
     });
     const tick = () => {
-      this.#residents.tend();
+      this.#localSessions.maintain();
       this.#stopTick = clock.after(leaseMs / 6, tick);
     };
     tick();
   }
 
   get size(): number {
-    return this.#residents.size;
+    return this.#localSessions.size;
   }
 
   actor(sessionId: string): SessionActor | null {
-    return this.#residents.get(sessionId);
+    return this.#localSessions.get(sessionId);
   }
 
   /** Opens or resumes a session for a client of this instance. */
-  async attach(sessionId: string, visitor: Visitor): Promise<AttachOutcome> {
+  async attach(sessionId: string, visitor: AttachRequest): Promise<AttachOutcome> {
     const { instance, clock } = this.#options;
     const event: SessionEvent = { type: 'attach', at: clock.now(), instance, ...visitor };
     let asked = false;
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const opened = await this.#residents.open(sessionId, this.#inputFor(sessionId, visitor));
+      const opened = await this.#localSessions.open(sessionId, this.#inputFor(sessionId, visitor));
       if (opened.kind === 'refused') return opened;
       if (opened.kind === 'absent') continue;
       if (opened.kind === 'held') {
@@ -165,7 +165,7 @@ export class Directory {
         }
         if (!asked && opened.instance !== instance) {
           asked = true;
-          if (await this.#correspondence.askRelease(sessionId, opened.instance)) continue;
+          if (await this.#messages.askRelease(sessionId, opened.instance)) continue;
         }
         const followed = await this.#follow(sessionId, event);
         if (followed !== null) return followed;
@@ -193,7 +193,7 @@ export class Directory {
 
   async #sendTo(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const opened = await this.#residents.open(sessionId, null);
+      const opened = await this.#localSessions.open(sessionId, null);
       switch (opened.kind) {
         case 'refused':
           return opened;
@@ -219,35 +219,36 @@ export class Directory {
 
   /** Makes a session live here if it can be: its timers, its inbox and its turn then go on by themselves. */
   async wake(sessionId: string): Promise<void> {
-    await this.#residents.open(sessionId, null);
+    await this.#localSessions.open(sessionId, null);
   }
 
   /** Sessions with a turn under way, and inputs on their way. */
   get busy(): number {
     return (
-      this.#inFlight + this.#residents.all().filter((actor) => actor.snapshot.context.turn !== null).length
+      this.#inFlight +
+      this.#localSessions.all().filter((actor) => actor.snapshot.context.turn !== null).length
     );
   }
 
   /** Lets go of what is quiet: what its clients say next is for an instance that stays. */
   leaveQuiet(): void {
-    for (const actor of this.#residents.all()) if (actor.quiet) void actor.release();
+    for (const actor of this.#localSessions.all()) if (actor.quiet) void actor.release();
   }
 
   /** Gives every session up; a running turn goes to another instance with what is stored of it. Resolves with how many did. */
   async leave(): Promise<number> {
-    const { members, instance } = this.#options;
-    const others = members.alive.filter((member) => member !== instance);
-    const running = this.#residents.all().filter((actor) => actor.snapshot.context.turn !== null);
+    const { membership, instance } = this.#options;
+    const others = membership.living.filter((member) => member !== instance);
+    const running = this.#localSessions.all().filter((actor) => actor.snapshot.context.turn !== null);
     const handOver = async (actor: SessionActor, index: number): Promise<void> => {
       await actor.release(true);
       // At once: until its heir knows, nobody goes on with the turn.
       const heir = others[index % others.length];
       const { sessionId } = actor;
-      if (heir !== undefined) this.#correspondence.tell(heir, { kind: 'inbox', sessionId });
+      if (heir !== undefined) this.#messages.tell(heir, { kind: 'inbox', sessionId });
     };
     await Promise.all(running.map(handOver));
-    await Promise.all(this.#residents.all().map((actor) => actor.release(true)));
+    await Promise.all(this.#localSessions.all().map((actor) => actor.release(true)));
     return running.length;
   }
 
@@ -255,7 +256,7 @@ export class Directory {
     this.#stopTick?.();
   }
 
-  #inputFor(sessionId: string, visitor: Visitor): SessionInput {
+  #inputFor(sessionId: string, visitor: AttachRequest): SessionInput {
     return {
       at: this.#options.clock.now(),
       sessionId,
@@ -271,11 +272,11 @@ export class Directory {
   async #pass(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     const { store, instance } = this.#options;
     try {
-      const pushed = await store.push(sessionId, writeEntry({ event, origin }));
+      const pushed = await store.push(sessionId, writeInboxEntry({ event, origin }));
       if (pushed.kind === 'absent') return refused('session_not_found');
       if (pushed.kind === 'full') return refused('overloaded');
-      if (pushed.owner === null || pushed.owner === instance) await this.#residents.open(sessionId, null);
-      else await this.#correspondence.send(pushed.owner, { kind: 'inbox', sessionId });
+      if (pushed.owner === null || pushed.owner === instance) await this.#localSessions.open(sessionId, null);
+      else await this.#messages.send(pushed.owner, { kind: 'inbox', sessionId });
       return { kind: 'passed' };
     } catch (error) {
       this.#log(error, 'input could not be passed on');
@@ -311,25 +312,25 @@ export class Directory {
     return new Promise((resume) => this.#options.clock.after(ms, resume));
   }
 
-  async #onSignal(signal: Signal, outlets: Outlets): Promise<void> {
+  async #onSignal(signal: InstanceMessage, delivery: DeliveryPort): Promise<void> {
     const { sessionId } = signal;
     switch (signal.kind) {
       case 'release': {
         const actor = this.actor(sessionId);
-        const released = actor === null ? !this.#residents.has(sessionId) : await actor.release();
-        return this.#correspondence.send(signal.from, { kind: released ? 'released' : 'kept', sessionId });
+        const released = actor === null ? !this.#localSessions.has(sessionId) : await actor.release();
+        return this.#messages.send(signal.from, { kind: released ? 'released' : 'kept', sessionId });
       }
       case 'inbox': {
         // While it is being opened here, what was pushed is not in what the claim has read.
-        const opened = await this.#residents.open(sessionId, null);
+        const opened = await this.#localSessions.open(sessionId, null);
         return opened.kind === 'resident' ? opened.actor.drainInbox() : undefined;
       }
       case 'refused': {
         const code = isErrorCode(signal.code) ? signal.code : 'internal';
-        return outlets.refuse(sessionId, signal.connection, code, signal.messageId);
+        return delivery.refuse(sessionId, signal.connection, code, signal.messageId);
       }
       case 'replaced':
-        return outlets.replace(sessionId, signal.clientId, signal.version);
+        return delivery.replace(sessionId, signal.clientId, signal.version);
       case 'released':
       case 'kept':
         return;
@@ -340,15 +341,15 @@ export class Directory {
   replaceElsewhere(sessionId: string, clientId: string, { context, version }: SessionView): void {
     for (const instance of context.attached)
       if (instance !== this.#options.instance)
-        this.#correspondence.tell(instance, { kind: 'replaced', sessionId, clientId, version });
+        this.#messages.tell(instance, { kind: 'replaced', sessionId, clientId, version });
   }
 
   #stopped(actor: SessionActor, reason: StopReason): void {
-    this.#residents.remove(actor);
+    this.#localSessions.remove(actor);
     this.#options.metrics.stopped(reason);
     if (reason !== 'ended' && reason !== 'released')
       this.#options.log.warn({ sessionId: actor.sessionId, reason }, 'session actor stopped');
-    this.#outlets?.left(actor.sessionId, reason);
+    this.#delivery?.left(actor.sessionId, reason);
   }
 
   #log(error: unknown, message: string): void {

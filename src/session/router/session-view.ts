@@ -2,7 +2,7 @@
 import type { SessionContext, TopState } from '../../../machines/vocabulary.ts';
 import type { Store } from '../../store/contract.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
-import { openEnvelope } from '../machine/snapshot.ts';
+import { readSnapshot } from '../machine/snapshot.ts';
 import { topState } from '../machine/step.ts';
 
 export interface SessionView {
@@ -30,7 +30,7 @@ export function viewOf(actor: SessionActor, created: boolean): SessionView {
 /** Null where there is no such session, or none that this version can read. Rejects when the store does. */
 export async function readView(store: Store, sessionId: string): Promise<SessionView | null> {
   const record = await store.read(sessionId);
-  const opened = record === null ? null : openEnvelope(record.snapshot);
+  const opened = record === null ? null : readSnapshot(record.snapshot);
   if (record === null || opened?.kind !== 'opened') return null;
   const { value, context } = opened.envelope;
   return {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../clock.ts';
 
-export class FlushPacer {
+export class FlushTimer {
   readonly #clock: Clock;
   readonly #everyMs: number;
   readonly #length: number;

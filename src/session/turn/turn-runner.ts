@@ -10,8 +10,8 @@ import type { Question, SessionContext, Turn } from '../../../machines/vocabular
 import type { ConversationView } from '../../conversation/port.ts';
 import type { GenerationChunk } from '../../generation/port.ts';
 import type { ActorHost } from '../actor/actor-host.ts';
-import type { Resting } from '../machine/step.ts';
-import { FlushPacer } from './flush-timer.ts';
+import type { MachineState } from '../machine/step.ts';
+import { FlushTimer } from './flush-timer.ts';
 import { type GenerationRun, type RunResult, startGeneration } from './generation.ts';
 import { SummaryRun } from './summary.ts';
 import type { Transcript } from './transcript.ts';
@@ -33,7 +33,7 @@ export interface TurnRunnerPorts {
 export class TurnRunner {
   readonly #host: ActorHost;
   readonly #ports: TurnRunnerPorts;
-  readonly #pacer: FlushPacer;
+  readonly #pacer: FlushTimer;
   readonly #summary: SummaryRun;
   #text: TurnText | null;
   #run: GenerationRun | null = null;
@@ -43,7 +43,7 @@ export class TurnRunner {
     this.#host = host;
     this.#ports = ports;
     this.#text = text;
-    this.#pacer = new FlushPacer(host.clock, host.flushMs, host.flushLength, ports.wake);
+    this.#pacer = new FlushTimer(host.clock, host.flushMs, host.flushLength, ports.wake);
     this.#summary = new SummaryRun(host.generator, ports.sessionId, ports.onSummary);
   }
 
@@ -67,7 +67,7 @@ export class TurnRunner {
     this.#pacer.schedule(this.#pendingLength);
   }
 
-  reconcile(resting: Resting): void {
+  reconcile(resting: MachineState): void {
     const wanted = resting.jobs.generation?.key;
     if (this.#run?.key === wanted) return;
     this.stopGeneration();

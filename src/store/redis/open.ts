@@ -4,7 +4,7 @@
  */
 
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
-import { sharedScrub } from '../purge.ts';
+import { sharedPurge } from '../purge.ts';
 import { transcriptOf } from '../transcript.ts';
 import { parseAddress } from './address.ts';
 import { createBatch } from './batch.ts';
@@ -16,7 +16,7 @@ import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.
 import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession } from './moving.ts';
-import { scrub } from './purge.ts';
+import { purge } from './purge.ts';
 import { logPage, record, swept, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { createSubscriber } from './subscriber.ts';
@@ -84,7 +84,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const batch = createBatch(commits, timeoutMs);
   const writes = createWrites(batch, createLocks(batch, options.leaseMs), options);
   const subscriber = createSubscriber(listening);
-  const scrubFiles = sharedScrub(() => scrub(commits, log));
+  const scrubFiles = sharedPurge(() => purge(commits, log));
 
   return {
     kind: 'redis',
@@ -128,10 +128,10 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     async heartbeat(instance, ttlMs) {
       return texts(await batch.call(scripts.heartbeat, [INSTANCES_KEY], [instance, ttlMs]));
     },
-    async farewell(instance) {
-      await batch.call(scripts.farewell, [INSTANCES_KEY], [instance]);
+    async deregister(instance) {
+      await batch.call(scripts.deregister, [INSTANCES_KEY], [instance]);
     },
-    async scrub() {
+    async purge() {
       try {
         await scrubFiles();
       } catch (error) {

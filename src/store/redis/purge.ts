@@ -31,7 +31,7 @@ const WORDS = {
   },
 } as const;
 
-export async function scrub(client: Client, log: Log): Promise<void> {
+export async function purge(client: Client, log: Log): Promise<void> {
   await Promise.all(masters(client).map((node) => scrubNode(node, log)));
 }
 

@@ -19,7 +19,7 @@ import {
   UNCOMMITTED_LEASES,
 } from '../contract.ts';
 import { assertContinues, logMaxAfter } from '../log.ts';
-import { RECAP_FRAMES } from '../tail.ts';
+import { TAIL_FRAMES } from '../tail.ts';
 import type { Argument, Batch } from './batch.ts';
 import { type SessionKeys, sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
@@ -84,7 +84,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.inboxTaken,
         logMaxAfter(write, frameLogMax),
         write.notify ? hintOf(sessionId, write) : '',
-        write.end ? (write.recap === true ? RECAP_FRAMES : 0) : '',
+        write.end ? (write.tail === true ? TAIL_FRAMES : 0) : '',
         sessionId,
         write.messageIds.length,
         write.transcript.length,

@@ -10,7 +10,7 @@
  */
 
 import type { ClaimOutcome, Commit, Fence, Store } from '../contract.ts';
-import type { Place, Whereabouts } from './store-location.ts';
+import type { LocatedSession, StoreLocation } from './store-location.ts';
 
 type Claims = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release'>;
 
@@ -23,10 +23,10 @@ interface Inner {
 export function rolloutClaims(
   old: Store,
   newer: Store,
-  seen: Whereabouts,
+  seen: StoreLocation,
   isMadeInNew: (sessionId: string) => boolean,
 ): Claims {
-  function claimedAt(place: Place, outcome: ClaimOutcome, guard: Fence | null = null): ClaimOutcome {
+  function claimedAt(place: LocatedSession, outcome: ClaimOutcome, guard: Fence | null = null): ClaimOutcome {
     if (outcome.kind === 'held') return outcome;
     const { fence, record } = outcome;
     if (record !== null) seen.remember(fence.sessionId, place);

@@ -7,7 +7,7 @@ import type { Store } from '../contract.ts';
 import { readCursor, strangeCursor, writeCursor } from '../cursor.ts';
 import { health, heartbeat, onBoth, sweep } from './both.ts';
 import { rolloutClaims } from './claims.ts';
-import { createWhereabouts } from './store-location.ts';
+import { createStoreLocation } from './store-location.ts';
 
 export interface RolloutOptions {
   readonly old: Store;
@@ -24,7 +24,7 @@ export function isInShare(sessionId: string, percent: number): boolean {
 export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Store {
   const both = [old, newer] as const;
   const storeAt = (place: 'old' | 'new') => (place === 'old' ? old : newer);
-  const seen = createWhereabouts(old, newer);
+  const seen = createStoreLocation(old, newer);
   const { ask } = seen;
 
   return {
@@ -127,11 +127,11 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
       await onBoth(both, (store) => store.onSignal(instance, listener));
     },
     heartbeat: (instance, ttlMs) => heartbeat(both, instance, ttlMs),
-    async farewell(instance) {
-      await onBoth(both, (store) => store.farewell(instance));
+    async deregister(instance) {
+      await onBoth(both, (store) => store.deregister(instance));
     },
-    async scrub() {
-      await onBoth(both, (store) => store.scrub());
+    async purge() {
+      await onBoth(both, (store) => store.purge());
     },
     health: () => health(both, percent),
     async close() {

@@ -4,13 +4,13 @@
  */
 import type { Store } from '../contract.ts';
 
-export type Place = 'old' | 'new';
+export type LocatedSession = 'old' | 'new';
 
 const REMEMBERED_MAX = 100_000;
 
-export interface Whereabouts {
-  at(sessionId: string): Place | undefined;
-  remember(sessionId: string, place: Place): void;
+export interface StoreLocation {
+  at(sessionId: string): LocatedSession | undefined;
+  remember(sessionId: string, place: LocatedSession): void;
   forget(sessionId: string): void;
   /** Asks where the session was seen last, then the other store. */
   ask<T>(
@@ -20,11 +20,11 @@ export interface Whereabouts {
   ): Promise<T>;
 }
 
-export function createWhereabouts(old: Store, newer: Store): Whereabouts {
-  const storeAt = (place: Place) => (place === 'old' ? old : newer);
-  const seen = new Map<string, Place>();
+export function createStoreLocation(old: Store, newer: Store): StoreLocation {
+  const storeAt = (place: LocatedSession) => (place === 'old' ? old : newer);
+  const seen = new Map<string, LocatedSession>();
 
-  function remember(sessionId: string, place: Place): void {
+  function remember(sessionId: string, place: LocatedSession): void {
     seen.delete(sessionId);
     seen.set(sessionId, place);
     const [oldest] = seen.size > REMEMBERED_MAX ? seen.keys() : [];

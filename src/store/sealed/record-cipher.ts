@@ -13,7 +13,7 @@ import type {
 } from '../contract.ts';
 import { places } from './places.ts';
 
-export interface Words {
+export interface RecordCipher {
   sealSnapshot(sessionId: string, version: number, snapshot: string): string;
   sealFrames(sessionId: string, frames: readonly StoredFrame[]): readonly StoredFrame[];
   sealTranscript<Entry extends TranscriptRecord>(
@@ -35,7 +35,7 @@ export interface Words {
   openDump(dump: SessionDump): SessionDump;
 }
 
-export interface WordsOptions extends SealingKeys {
+export interface RecordCipherOptions extends SealingKeys {
   /** Told of every text that could not be opened; never of what is in it. */
   readonly onUnopened: (sessionId: string, place: string, why: string) => void;
 }
@@ -45,7 +45,7 @@ interface Texts {
   readonly second: string | null;
 }
 
-export function sealedWords({ keys, plain, onUnopened }: WordsOptions): Words {
+export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOptions): RecordCipher {
   const sealer = createSealer(keys, 'store');
 
   function opened(sessionId: string, place: string, stored: string): Texts | null {
@@ -63,11 +63,11 @@ export function sealedWords({ keys, plain, onUnopened }: WordsOptions): Words {
     throw Object.assign(new Error(`sealed store: ${words}`), { code: 'STORE_SEALED' });
   }
 
-  const openRecord: Words['openRecord'] = (sessionId, record) => ({
+  const openRecord: RecordCipher['openRecord'] = (sessionId, record) => ({
     ...record,
     snapshot: mustOpen(sessionId, places.snapshot(record.version), record.snapshot).text,
   });
-  const openFrames: Words['openFrames'] = (sessionId, frames) => {
+  const openFrames: RecordCipher['openFrames'] = (sessionId, frames) => {
     if (plain === 'read' && !frames.some(({ data }) => isSealed(data))) return frames;
     return frames.map((frame) => {
       const { text, second } = mustOpen(sessionId, places.frame(frame.offset), frame.data);
@@ -75,13 +75,13 @@ export function sealedWords({ keys, plain, onUnopened }: WordsOptions): Words {
       return { offset: frame.offset, data: text, ...(aux === undefined ? {} : { aux }) };
     });
   };
-  const openTranscript: Words['openTranscript'] = (sessionId, entries) =>
+  const openTranscript: RecordCipher['openTranscript'] = (sessionId, entries) =>
     entries.map((entry) => {
       if (!isSaid(entry)) return entry;
       const { text, second } = mustOpen(sessionId, places.said(entry.turnId, entry.role), entry.content);
       return { ...entry, content: text, ...(second === null ? {} : { author: second }) };
     });
-  const inputOrSealed: Words['inputOrSealed'] = (sessionId, stored) =>
+  const inputOrSealed: RecordCipher['inputOrSealed'] = (sessionId, stored) =>
     opened(sessionId, places.inbox, stored)?.text ?? unreadable(stored);
 
   return {
@@ -104,7 +104,7 @@ export function sealedWords({ keys, plain, onUnopened }: WordsOptions): Words {
   };
 }
 
-type Sealing = Pick<Words, 'sealSnapshot' | 'sealFrames' | 'sealTranscript' | 'sealInput'>;
+type Sealing = Pick<RecordCipher, 'sealSnapshot' | 'sealFrames' | 'sealTranscript' | 'sealInput'>;
 
 function sealingWith(sealer: Sealer): Sealing {
   return {

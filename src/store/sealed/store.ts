@@ -8,9 +8,9 @@
  *  L2  A hint is only a hint: one that cannot be opened says that the session moved on, and the log tells the rest.
  */
 import type { Hint, Store } from '../contract.ts';
-import type { Words } from './record-cipher.ts';
+import type { RecordCipher } from './record-cipher.ts';
 
-export function sealedStore(store: Store, words: Words): Store {
+export function sealedStore(store: Store, words: RecordCipher): Store {
   function openedHint(hint: Hint): Hint {
     if (hint.kind === 'moved') return hint;
     const { sessionId } = hint;

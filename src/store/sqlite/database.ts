@@ -14,12 +14,12 @@ import Database from 'libsql';
 import { sleep } from '../../clock.ts';
 import { type FileHealth, watchFile } from '../embedded/file-health.ts';
 import { folderFailure, makeFolder } from '../embedded/folder.ts';
-import { sharedScrub } from '../purge.ts';
+import { sharedPurge } from '../purge.ts';
 import { isBusy, storeFailure } from './failure.ts';
 import { type Group, groupCommit } from './group.ts';
 import { createHints, type Hints } from './hints.ts';
 import { migrate } from './migrations.ts';
-import { scrubFile } from './purge.ts';
+import { purgeFile } from './purge.ts';
 import { prepare, type Sql } from './sql.ts';
 
 export interface Shared {
@@ -83,8 +83,8 @@ export function openDatabase(dataDir: string): Shared {
       group,
       hints: createHints(),
       health,
-      scrub: sharedScrub(async () => {
-        if (!inMemory) await group.alone(() => scrubFile(name));
+      scrub: sharedPurge(async () => {
+        if (!inMemory) await group.alone(() => purgeFile(name));
       }),
       release(): void {
         entry.handles -= 1;

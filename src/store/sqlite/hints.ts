@@ -5,32 +5,32 @@
  */
 import type { Hint } from '../contract.ts';
 
-export interface Ear {
+export interface Subscriber {
   readonly watched: Set<string>;
   readonly hintListeners: ((hint: Hint) => void)[];
   readonly signalListeners: Map<string, ((message: string) => void)[]>;
 }
 
 export interface Hints {
-  attach(): Ear;
-  detach(ear: Ear): void;
+  attach(): Subscriber;
+  detach(ear: Subscriber): void;
   emit(hint: Hint): void;
   signal(instance: string, message: string): void;
   beat(instance: string, until: number, now: number): readonly string[];
-  farewell(instance: string): void;
+  deregister(instance: string): void;
 }
 
 export function createHints(): Hints {
-  const ears = new Set<Ear>();
+  const ears = new Set<Subscriber>();
   const alive = new Map<string, number>();
 
   return {
-    attach(): Ear {
-      const ear: Ear = { watched: new Set(), hintListeners: [], signalListeners: new Map() };
+    attach(): Subscriber {
+      const ear: Subscriber = { watched: new Set(), hintListeners: [], signalListeners: new Map() };
       ears.add(ear);
       return ear;
     },
-    detach(ear: Ear): void {
+    detach(ear: Subscriber): void {
       ears.delete(ear);
     },
     emit(hint: Hint): void {
@@ -50,7 +50,7 @@ export function createHints(): Hints {
       for (const [name, deadline] of alive) if (deadline <= now) alive.delete(name);
       return [...alive.keys()].sort();
     },
-    farewell(instance: string): void {
+    deregister(instance: string): void {
       alive.delete(instance);
     },
   };

@@ -2,11 +2,11 @@
 import { bucketOf } from '../bucket.ts';
 import type { ImportMode, ImportOutcome, SessionDump, TranscriptRecord } from '../contract.ts';
 import { frameOf, recordOf } from './reads.ts';
-import { type Desk, find, isHeld } from './writes.ts';
+import { type Context, find, isHeld } from './writes.ts';
 
 const EVERY_FRAME = -1;
 
-export function exportSession(desk: Desk, sessionId: string): SessionDump | null {
+export function exportSession(desk: Context, sessionId: string): SessionDump | null {
   const { sql } = desk;
   const row = find(desk, sessionId);
   if (row === undefined || row.version === 0) return null;
@@ -26,7 +26,7 @@ export function exportSession(desk: Desk, sessionId: string): SessionDump | null
   };
 }
 
-export function importSession(desk: Desk, dump: SessionDump, mode: ImportMode): ImportOutcome {
+export function importSession(desk: Context, dump: SessionDump, mode: ImportMode): ImportOutcome {
   const { sql, options } = desk;
   const { sessionId, record, index } = dump;
   const now = desk.now();

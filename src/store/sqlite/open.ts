@@ -12,7 +12,7 @@ import { countByState, page, startOf } from './listing.ts';
 import { exportSession, importSession } from './moving.ts';
 import { logPage, recordOf } from './reads.ts';
 import { sweep } from './sweep.ts';
-import { append, claim, commit, type Desk, discard, find, push, release, renew } from './writes.ts';
+import { append, type Context, claim, commit, discard, find, push, release, renew } from './writes.ts';
 
 export interface SqliteStoreOptions extends StoreOptions {
   /** A folder; or `:memory:`, a new database per open; or `:memory:name`, shared by all who say that name. */
@@ -25,7 +25,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const shared = await openDatabaseSoon(options.dataDir);
   const { group, hints, sql } = shared;
   const now = options.now ?? Date.now;
-  const desk: Desk = { sql, hints, options, now };
+  const desk: Context = { sql, hints, options, now };
   const ear = hints.attach();
   let closed = false;
   const run: typeof group.run = (work) => (closed ? Promise.reject(storeClosed()) : group.run(work));
@@ -94,10 +94,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     async heartbeat(instance, ttlMs) {
       return hints.beat(instance, now() + ttlMs, now());
     },
-    async farewell(instance) {
-      hints.farewell(instance);
+    async deregister(instance) {
+      hints.deregister(instance);
     },
-    async scrub() {
+    async purge() {
       if (closed) throw storeClosed();
       await shared.scrub();
     },

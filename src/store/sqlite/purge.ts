@@ -20,7 +20,7 @@ const SCRUB = `
   if (busy !== 0) throw new Error('somebody is reading the file');
 `;
 
-export async function scrubFile(file: string): Promise<void> {
+export async function purgeFile(file: string): Promise<void> {
   const driver = createRequire(import.meta.url).resolve('libsql');
   const workerData = { driver, file, lockWaitMs: LOCK_WAIT_MS };
   // Without the flags of this process: a loader of ours, or --input-type=module, is not for these lines.

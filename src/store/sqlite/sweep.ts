@@ -1,10 +1,16 @@
 /** The deadline index: which sessions of a bucket are due and have no owner. */
 import type { Swept } from '../contract.ts';
-import { type Desk, isHeld } from './writes.ts';
+import { type Context, isHeld } from './writes.ts';
 
 const ABANDONED_PER_SWEEP = 100;
 
-export function sweep(desk: Desk, bucket: number, now: number, limit: number, visibilityMs: number): Swept {
+export function sweep(
+  desk: Context,
+  bucket: number,
+  now: number,
+  limit: number,
+  visibilityMs: number,
+): Swept {
   const { sql } = desk;
   const clock = desk.now();
   for (const { n } of sql.abandoned(bucket, clock, ABANDONED_PER_SWEEP)) sql.forget(n);

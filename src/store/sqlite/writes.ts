@@ -25,13 +25,13 @@ import {
   UNCOMMITTED_LEASES,
 } from '../contract.ts';
 import { logMaxAfter } from '../log.ts';
-import { RECAP_FRAMES, recapOf } from '../tail.ts';
+import { TAIL_FRAMES, tailOf } from '../tail.ts';
 import type { AfterCommit } from './group.ts';
 import type { Hints } from './hints.ts';
 import { frameOf, recordOf } from './reads.ts';
 import type { SessionRow, Sql } from './sql.ts';
 
-export interface Desk {
+export interface Context {
   readonly sql: Sql;
   readonly hints: Hints;
   readonly options: StoreOptions;
@@ -39,7 +39,7 @@ export interface Desk {
 }
 
 /** The session's row, unless it is an abandoned claim. */
-export function find(desk: Desk, sessionId: string): SessionRow | undefined {
+export function find(desk: Context, sessionId: string): SessionRow | undefined {
   const row = desk.sql.session(sessionId);
   return row === undefined || isAbandoned(row, desk.now()) ? undefined : row;
 }
@@ -49,7 +49,7 @@ function isAbandoned({ version, expiresAt }: SessionRow, now: number): boolean {
   return version === 0 && expiresAt <= now;
 }
 
-export function claim(desk: Desk, sessionId: string, instance: string): ClaimOutcome {
+export function claim(desk: Context, sessionId: string, instance: string): ClaimOutcome {
   const { sql, options } = desk;
   const now = desk.now();
   const token = randomUUID();
@@ -73,7 +73,7 @@ export function claim(desk: Desk, sessionId: string, instance: string): ClaimOut
   return { kind: 'claimed', fence, record: null };
 }
 
-export function commit(desk: Desk, fence: Fence, write: Commit, afterCommit: AfterCommit): CommitOutcome {
+export function commit(desk: Context, fence: Fence, write: Commit, afterCommit: AfterCommit): CommitOutcome {
   const { sql, hints, options } = desk;
   const { sessionId } = fence;
   const row = find(desk, sessionId);
@@ -85,8 +85,8 @@ export function commit(desk: Desk, fence: Fence, write: Commit, afterCommit: Aft
   if (messageId !== undefined) return { kind: 'duplicate', messageId };
 
   if (write.end) {
-    const before = write.recap === true ? sql.framesAfter(row.n, row.head - RECAP_FRAMES, RECAP_FRAMES) : [];
-    const frames = [...recapOf(before.map(frameOf)), ...write.frames];
+    const before = write.tail === true ? sql.framesAfter(row.n, row.head - TAIL_FRAMES, TAIL_FRAMES) : [];
+    const frames = [...tailOf(before.map(frameOf)), ...write.frames];
     sql.forget(row.n);
     if (write.notify) afterCommit(() => hints.emit({ kind: 'ended', sessionId, frames }));
     return { kind: 'committed', inboxLength: 0 };
@@ -118,7 +118,7 @@ export function commit(desk: Desk, fence: Fence, write: Commit, afterCommit: Aft
   return { kind: 'committed', inboxLength };
 }
 
-export function append(desk: Desk, fence: Fence, write: Append, afterCommit: AfterCommit): AppendOutcome {
+export function append(desk: Context, fence: Fence, write: Append, afterCommit: AfterCommit): AppendOutcome {
   const { sql, hints, options } = desk;
   const { sessionId } = fence;
   const row = find(desk, sessionId);
@@ -134,7 +134,7 @@ export function append(desk: Desk, fence: Fence, write: Append, afterCommit: Aft
   return { kind: 'committed', inboxLength };
 }
 
-export function renew(desk: Desk, fence: Fence): RenewOutcome {
+export function renew(desk: Context, fence: Fence): RenewOutcome {
   const row = find(desk, fence.sessionId);
   if (row === undefined || !owns(row, fence)) return { kind: 'fenced' };
   const { leaseMs } = desk.options;
@@ -144,7 +144,12 @@ export function renew(desk: Desk, fence: Fence): RenewOutcome {
   return { kind: 'renewed', inboxLength: row.inboxLength };
 }
 
-export function release(desk: Desk, fence: Fence, notify: boolean, afterCommit: AfterCommit): ReleaseOutcome {
+export function release(
+  desk: Context,
+  fence: Fence,
+  notify: boolean,
+  afterCommit: AfterCommit,
+): ReleaseOutcome {
   const { sql, hints } = desk;
   const { sessionId } = fence;
   const row = find(desk, sessionId);
@@ -158,7 +163,7 @@ export function release(desk: Desk, fence: Fence, notify: boolean, afterCommit: 
   return { kind: 'released' };
 }
 
-export function discard(desk: Desk, sessionId: string, afterCommit: AfterCommit): DiscardOutcome {
+export function discard(desk: Context, sessionId: string, afterCommit: AfterCommit): DiscardOutcome {
   const { sql, hints, options } = desk;
   const row = find(desk, sessionId);
   if (row === undefined) return 'absent';
@@ -168,7 +173,7 @@ export function discard(desk: Desk, sessionId: string, afterCommit: AfterCommit)
   return 'discarded';
 }
 
-export function push(desk: Desk, sessionId: string, entry: string): PushOutcome {
+export function push(desk: Context, sessionId: string, entry: string): PushOutcome {
   const { sql, options } = desk;
   const row = find(desk, sessionId);
   if (row === undefined || row.version === 0) return { kind: 'absent' };
@@ -195,7 +200,7 @@ function releasedToken(fence: Fence): string {
   return `-${fence.token}`;
 }
 
-function addFrames(desk: Desk, row: SessionRow, write: Append | Commit): number {
+function addFrames(desk: Context, row: SessionRow, write: Append | Commit): number {
   const { frames } = write;
   for (const frame of frames) desk.sql.addFrame(row.n, frame.offset, frame.data, frame.aux ?? null);
   const head = row.head + frames.length;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { firstPlace, placeAfter, placeOf } from '../../../src/archive/rows/row-number.ts';
+import { firstRowNumber, rowNumberAfter, rowNumberOf } from '../../../src/archive/rows/row-number.ts';
 import { indexedWords, scopeWords, wordsOf } from '../../../src/archive/search/search-words.ts';
 import { snippetOf } from '../../../src/archive/search/snippet.ts';
 
@@ -51,15 +51,15 @@ describe('the number of a session', () => {
   const at = Date.UTC(2026, 0, 1);
 
   it('is larger the later the session began, and a safe integer beyond the year 2200', () => {
-    expect(placeOf(at + 1, 0)).toBeGreaterThan(placeOf(at, 0));
-    expect(Number.isSafeInteger(placeOf(Date.UTC(2200, 0, 1), 199))).toBe(true);
+    expect(rowNumberOf(at + 1, 0)).toBeGreaterThan(rowNumberOf(at, 0));
+    expect(Number.isSafeInteger(rowNumberOf(Date.UTC(2200, 0, 1), 199))).toBe(true);
   });
 
   it('lies within the range of dates that its beginning lies in, however crowded the ms was', () => {
     for (let attempt = 0; attempt < 200; attempt += 1) {
-      const place = placeOf(at, attempt);
-      expect(place).toBeGreaterThanOrEqual(firstPlace(at));
-      expect(place).toBeLessThan(placeAfter(at + 1));
+      const place = rowNumberOf(at, attempt);
+      expect(place).toBeGreaterThanOrEqual(firstRowNumber(at));
+      expect(place).toBeLessThan(rowNumberAfter(at + 1));
     }
   });
 });

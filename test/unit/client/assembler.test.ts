@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assemble, type Conversation, emptyConversation, startOver } from '../../../src/client/assembler.ts';
+import {
+  assemble,
+  type ClientConversation,
+  emptyConversation,
+  startOver,
+} from '../../../src/client/assembler.ts';
 import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
 
 type Body = DurableFrame extends infer F
@@ -34,7 +39,10 @@ const failed = (turn: string): Body => ({
   error: { code: 'upstream_error', message: '', retryable: true },
 });
 
-function all(frames: readonly DurableFrame[], from: Conversation = emptyConversation()): Conversation {
+function all(
+  frames: readonly DurableFrame[],
+  from: ClientConversation = emptyConversation(),
+): ClientConversation {
   let conversation = from;
   for (const frame of frames) {
     const assembled = assemble(conversation, frame);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type Conversation, emptyConversation, type TurnView } from '../../../src/client/assembler.ts';
-import { Awaited } from '../../../src/client/pending-message.ts';
-import type { Session, SessionEvent } from '../../../src/client/session.ts';
+import { type ClientConversation, emptyConversation, type TurnView } from '../../../src/client/assembler.ts';
+import { PendingMessage } from '../../../src/client/pending-message.ts';
+import type { ClientEvent, Session } from '../../../src/client/session.ts';
 
-function session(conversation: Partial<Conversation>, unacknowledged: readonly string[] = []): Session {
+function session(conversation: Partial<ClientConversation>, unacknowledged: readonly string[] = []): Session {
   return { conversation: { ...emptyConversation(), ...conversation }, unacknowledged } as Session;
 }
 
@@ -17,14 +17,14 @@ const turn = (outcome: TurnView['outcome']): TurnView => ({
   outcome,
 });
 
-const error = (code: string): SessionEvent => ({
+const error = (code: string): ClientEvent => ({
   type: 'error',
   error: { type: 'error', code, message: '', retryable: true, message_id: 'm' },
 });
 
 describe('waiting for the end of a message', () => {
   it('ends with its turn, however that ended', () => {
-    const awaited = new Awaited('m');
+    const awaited = new PendingMessage('m');
     expect(awaited.isDone(session({ turns: [] }, ['m']))).toBe(false);
     expect(awaited.isDone(session({ turns: [turn({ kind: 'running' })] }))).toBe(false);
     expect(awaited.isDone(session({ turns: [turn({ kind: 'completed', finishReason: 'stop' })] }))).toBe(
@@ -34,11 +34,11 @@ describe('waiting for the end of a message', () => {
   });
 
   it('goes on while the message waits in the queue', () => {
-    expect(new Awaited('m').isDone(session({ state: 'processing' }))).toBe(false);
+    expect(new PendingMessage('m').isDone(session({ state: 'processing' }))).toBe(false);
   });
 
   it('ends with a refusal, but not with an error that leaves the message in doubt or taken', () => {
-    const awaited = new Awaited('m');
+    const awaited = new PendingMessage('m');
     for (const code of ['store_unavailable', 'duplicate_message']) awaited.hear(error(code));
     expect(awaited.isDone(session({}, ['m']))).toBe(false);
     awaited.hear(error('queue_full'));
@@ -46,7 +46,7 @@ describe('waiting for the end of a message', () => {
   });
 
   it('ends after a reset that took its frames away, once nothing is under way', () => {
-    const awaited = new Awaited('m');
+    const awaited = new PendingMessage('m');
     awaited.hear({ type: 'reset', reason: 'trimmed' });
     expect(awaited.isDone(session({ state: 'processing' }))).toBe(false);
     expect(awaited.isDone(session({ state: 'connected' }))).toBe(true);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createSeam } from '../../../src/generation/answer/prefix-overlap.ts';
-import { createTokenTrail } from '../../../src/generation/answer/token-ids.ts';
+import { createPrefixOverlap } from '../../../src/generation/answer/prefix-overlap.ts';
+import { createTokenIds } from '../../../src/generation/answer/token-ids.ts';
 import type { GenerationPrefix, GenerationRequest } from '../../../src/generation/port.ts';
 import type { ServerProfile } from '../../../src/generation/replicas/server-profile.ts';
 import { planCall } from '../../../src/generation/upstream/upstream-call.ts';
@@ -148,7 +148,7 @@ describe('the seam', () => {
     fc.assert(
       fc.property(fc.string(), space, fc.string(), fc.nat(5), (head, gap, tail, size) => {
         const stored = head + gap;
-        const seam = createSeam(stored);
+        const seam = createPrefixOverlap(stored);
         const resaid = stored.slice(seam.sent.length) + tail;
         let text = '';
         for (let at = 0; at < resaid.length; at += size + 1)
@@ -159,7 +159,7 @@ describe('the seam', () => {
   });
 
   test('lets a model that goes on differently say what it says', () => {
-    const seam = createSeam('One. ');
+    const seam = createPrefixOverlap('One. ');
     expect(seam.pass('\n\nTwo')).toBe('\n\nTwo');
     expect(seam.pass(' three')).toBe(' three');
   });
@@ -183,7 +183,7 @@ describe('the trail of ids', () => {
   });
 
   test('ids without text wait for the text that they are part of', () => {
-    const trail = createTokenTrail(true);
+    const trail = createTokenIds(true);
     expect(trail.follow(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
     expect(trail.follow(chunk('', [10]))).toEqual({});
     expect(trail.follow(chunk('', [11]))).toEqual({});
@@ -192,7 +192,7 @@ describe('the trail of ids', () => {
   });
 
   test('a text without ids ends it for good', () => {
-    const trail = createTokenTrail(true);
+    const trail = createTokenIds(true);
     trail.follow(chunk('a', [1]));
     expect(trail.follow(chunk('b', null))).toEqual({});
     expect(trail.follow(chunk('c', [3]))).toEqual({});
@@ -200,7 +200,7 @@ describe('the trail of ids', () => {
 
   test('the trail of ids ends where the server counts more tokens than it has given ids', () => {
     const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 3, completion_tokens } });
-    const trail = createTokenTrail(true);
+    const trail = createTokenIds(true);
     expect(trail.follow(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
     expect(trail.follow(chunk('', [2], usage(2)))).toEqual({});
     expect(trail.follow(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
@@ -209,27 +209,27 @@ describe('the trail of ids', () => {
   });
 
   test('thoughts are part of it, with whatever ends them', () => {
-    const trail = createTokenTrail(true);
+    const trail = createTokenIds(true);
     expect(trail.follow(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
     expect(trail.follow(chunk('', [99]))).toEqual({});
     expect(trail.follow(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
   });
 
   test('thoughts without ids end it for good', () => {
-    const trail = createTokenTrail(true);
+    const trail = createTokenIds(true);
     expect(trail.follow(chunk('', null, { reasoning: 'hm' }))).toEqual({});
     expect(trail.follow(chunk('b', [2]))).toEqual({});
   });
 
   test('the end token is not given, even when it shares a chunk with text', () => {
-    expect(createTokenTrail(true).follow(chunk('b', [2, 257], { finishReason: 'stop' }))).toEqual({});
-    expect(createTokenTrail(true).follow(chunk('b', [2], { finishReason: 'length' }))).toEqual({
+    expect(createTokenIds(true).follow(chunk('b', [2, 257], { finishReason: 'stop' }))).toEqual({});
+    expect(createTokenIds(true).follow(chunk('b', [2], { finishReason: 'length' }))).toEqual({
       tokenIds: [2],
     });
   });
 
   test('after a part that was stored without ids there is none', () => {
-    expect(createTokenTrail(false).follow(chunk('a', [1], { promptTokenIds: [5] }))).toEqual({});
+    expect(createTokenIds(false).follow(chunk('a', [1], { promptTokenIds: [5] }))).toEqual({});
   });
 });
 

@@ -132,7 +132,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
     await stage.settle();
     const at = stage.clock.now();
     const invitation = { id: OTHER, userId: 'ben', access: 'read', expiresAt: at + 3_600_000 } as const;
-    await stage.ports.greet.directory.send(SESSION, { type: 'share', at, share: invitation }, null);
+    await stage.ports.services.sessions.send(SESSION, { type: 'share', at, share: invitation }, null);
     const operation = operations.find((one) => one.name === name);
     const route = httpRoutes(portsOf(stage, calls)).find(
       ({ describe: one, method }) => one?.name === name && method === operation?.method,
@@ -165,7 +165,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
       stage.generator.running?.end(COMPLETED);
     }
     await stage.settle();
-    const { store } = stage.ports.greet;
+    const { store } = stage.ports.services;
     const seen = {
       answer: await answered,
       streamed,
@@ -183,7 +183,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
 const COMPLETED = { kind: 'completed', ...OUTPUT, finishReason: 'stop' } as const;
 
 function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
-  const { greet } = ports;
+  const { services } = ports;
   const asked =
     (what: string, answer: unknown) =>
     (...args: readonly unknown[]) => {
@@ -193,7 +193,7 @@ function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
   const figures = { ...{ byEndReason: {}, byHour: [], secondTurns: [] }, sessions: 0, abandoned: 0 };
   return {
     ...ports,
-    ...greet,
+    ...services,
     clock,
     archive: {
       search: asked('search', { hits: [], cursor: null }),

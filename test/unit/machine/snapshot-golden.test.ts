@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MACHINE_VERSION } from '../../../machines/versions.ts';
-import { openEnvelope } from '../../../src/session/machine/snapshot.ts';
+import { readSnapshot } from '../../../src/session/machine/snapshot.ts';
 import { restore } from '../../../src/session/machine/step.ts';
 import { goldenSessions } from '../../support/golden-sessions.ts';
 import { SteppedSession } from '../../support/stepped-session.ts';
@@ -36,7 +36,7 @@ test('there is a golden of every version in every state', () => {
 
 describe.each(files)('%s', (file) => {
   test('is restored', () => {
-    const opened = openEnvelope(read(file));
+    const opened = readSnapshot(read(file));
     expect(opened).toMatchObject({ kind: 'opened', migrated: !file.includes(`-v${MACHINE_VERSION}-`) });
     const { value } = restored(file);
     expect(file).toContain(
@@ -70,7 +70,7 @@ describe('what today’s machine stores', () => {
 });
 
 function restored(file: string): SteppedSession {
-  const opened = openEnvelope(read(file));
+  const opened = readSnapshot(read(file));
   if (opened.kind !== 'opened') throw new Error(`${file}: ${JSON.stringify(opened)}`);
   const { value, context, timers, jobs } = opened.envelope;
   return new SteppedSession(

@@ -6,23 +6,23 @@ import {
   type StampedEnvelope,
   upgrade,
 } from '../../../machines/versions.ts';
-import { type Envelope, openEnvelope, toEnvelope } from '../../../src/session/machine/snapshot.ts';
+import { readSnapshot, type Snapshot, toSnapshot } from '../../../src/session/machine/snapshot.ts';
 import { restore } from '../../../src/session/machine/step.ts';
 import { goldenSessions } from '../../support/golden-sessions.ts';
 
-const stored: Envelope = goldenSessions()['processing.recovering'] as Envelope;
-const openChanged = (changes: object) => openEnvelope(JSON.stringify({ ...stored, ...changes }));
+const stored: Snapshot = goldenSessions()['processing.recovering'] as Snapshot;
+const openChanged = (changes: object) => readSnapshot(JSON.stringify({ ...stored, ...changes }));
 const inContext = (changes: object) => openChanged({ context: { ...stored.context, ...changes } });
 
 describe('an envelope', () => {
   test.each(Object.entries(goldenSessions()))('comes back as it was stored: %s', (_, envelope) => {
-    const opened = openEnvelope(JSON.stringify(envelope));
+    const opened = readSnapshot(JSON.stringify(envelope));
     expect(opened).toEqual({ kind: 'opened', envelope, migrated: false });
   });
 
   test.each(Object.entries(goldenSessions()))('is the same after another round: %s', (_, envelope) => {
     const { value, context, timers, jobs, turnOffset } = envelope;
-    expect(toEnvelope(restore(value, context, timers, jobs), turnOffset)).toEqual(envelope);
+    expect(toSnapshot(restore(value, context, timers, jobs), turnOffset)).toEqual(envelope);
   });
 
   test('of a newer version is left alone: another instance can read it', () => {
@@ -34,7 +34,7 @@ describe('an envelope', () => {
 
   test('of a newer version is left alone whatever else is in it', () => {
     const json = JSON.stringify({ machine: MACHINE_ID, machineVersion: MACHINE_VERSION + 7, novel: true });
-    expect(openEnvelope(json)).toEqual({ kind: 'newer', version: MACHINE_VERSION + 7 });
+    expect(readSnapshot(json)).toEqual({ kind: 'newer', version: MACHINE_VERSION + 7 });
   });
 
   test.each([
@@ -67,7 +67,7 @@ describe('an envelope', () => {
   test.each(['', '7', '"session"', '[]', '{', '{"machine":"session"'])(
     'that is no object is refused: %s',
     (json) => {
-      expect(openEnvelope(json)).toMatchObject({ kind: 'unreadable' });
+      expect(readSnapshot(json)).toMatchObject({ kind: 'unreadable' });
     },
   );
 
@@ -127,7 +127,7 @@ describe('migrations', () => {
     const addTurnOffset: Migrations = {
       1: (envelope) => ({ ...envelope, turnOffset: 5 }) as StampedEnvelope,
     };
-    const opened = openEnvelope(JSON.stringify({ ...older, turnOffset: undefined }), (stamped) => {
+    const opened = readSnapshot(JSON.stringify({ ...older, turnOffset: undefined }), (stamped) => {
       const upgraded = upgrade(stamped, 2, addTurnOffset);
       if (upgraded.kind !== 'migrated') return upgraded;
       // Today's schema is the schema of version 2 as far as this test goes.
@@ -138,7 +138,7 @@ describe('migrations', () => {
 
   test('that yield what today’s machine cannot read are refused', () => {
     const ruin: Migrations = { 1: (envelope) => ({ ...envelope, context: {} }) as StampedEnvelope };
-    const opened = openEnvelope(JSON.stringify({ ...stored, machineVersion: 1 }), (stamped) => {
+    const opened = readSnapshot(JSON.stringify({ ...stored, machineVersion: 1 }), (stamped) => {
       const upgraded = upgrade(stamped, 2, ruin);
       if (upgraded.kind !== 'migrated') return upgraded;
       return { ...upgraded, envelope: { ...upgraded.envelope, machineVersion: MACHINE_VERSION } };

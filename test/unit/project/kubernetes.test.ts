@@ -178,7 +178,7 @@ describe('the Kubernetes manifests', () => {
   it('scale on a metric that the service has, below the number at which it refuses sessions', () => {
     const { spec } = only<HorizontalPodAutoscaler>('HorizontalPodAutoscaler');
     const metrics = openMetrics('x');
-    metrics.observe({ residents: () => 0, connections: () => 0 });
+    metrics.observe({ localSessions: () => 0, connections: () => 0 });
     const known = metrics.registry.getMetricsAsArray().map(({ name }) => name);
     const pods = spec!.metrics!.flatMap((each) => each.pods ?? []);
     expect(pods).toHaveLength(1);

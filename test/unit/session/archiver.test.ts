@@ -3,14 +3,14 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SessionContext } from '../../../machines/vocabulary.ts';
 import type { Archive, ArchivedSession } from '../../../src/archive/archive.ts';
-import { Archiving, type Ending } from '../../../src/session/actor/archiver.ts';
+import { Archiver, type EndedSession } from '../../../src/session/actor/archiver.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const START = 1_800_000_000_000;
 const WITHIN_MS = 3_000;
 
-const ending: Ending = {
+const ending: EndedSession = {
   sessionId: 's',
   context: { createdAt: START, turnCount: 1, patient: {}, endReason: 'idle' } as SessionContext,
   transcript: [],
@@ -26,7 +26,7 @@ function archivingInto() {
     new Promise((resolve, reject) => {
       asked.push({ session, answer: resolve, fail: reject });
     });
-  const archiving = new Archiving({
+  const archiving = new Archiver({
     archive: { store } as Pick<Archive, 'store'> as Archive,
     store: { readLog: async () => null } as Partial<Store> as Store,
     clock,

@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeUntilKnown } from '../../../src/session/actor/write.ts';
-import { Members } from '../../../src/session/cluster/membership.ts';
+import { Membership } from '../../../src/session/cluster/membership.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../../support/stage.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
@@ -104,13 +104,18 @@ describe.each([
   ])('an instance knows that it %s', async (_awayFor, awayMs, returns) => {
     const clock = new VirtualClock(HOUR_MS);
     let answer = (): Promise<readonly string[]> => Promise.resolve(['me']);
-    const members = new Members({ heartbeat: () => answer() } as unknown as Store, clock, 'me', LEASE_MS);
+    const membership = new Membership(
+      { heartbeat: () => answer() } as unknown as Store,
+      clock,
+      'me',
+      LEASE_MS,
+    );
     let returned = 0;
-    members.onReturn(() => {
+    membership.onReturn(() => {
       returned += 1;
     });
     const settle = async (): Promise<void> => void (await setImmediate());
-    await members.beat();
+    await membership.beat();
     answer = () => Promise.reject(new Error('cut off'));
     clock.set(byMs);
     await clock.advanceTo(clock.now() + awayMs - 1, settle);

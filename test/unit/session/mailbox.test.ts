@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Letter, Mailbox } from '../../../src/session/actor/mailbox.ts';
+import { type Command, Mailbox } from '../../../src/session/actor/mailbox.ts';
 
-const letter = (id: number): Letter => ({ kind: 'timer', id: String(id) });
-const idOf = (taken: Letter | undefined): number | undefined =>
+const letter = (id: number): Command => ({ kind: 'timer', id: String(id) });
+const idOf = (taken: Command | undefined): number | undefined =>
   taken?.kind === 'timer' ? Number(taken.id) : undefined;
 
 describe('a mailbox', () => {

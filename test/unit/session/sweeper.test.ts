@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { Members } from '../../../src/session/cluster/membership.ts';
+import { Membership } from '../../../src/session/cluster/membership.ts';
 import { Sweeper } from '../../../src/session/cluster/sweeper.ts';
 import { BUCKETS, type Store, type Swept } from '../../../src/store/contract.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
@@ -29,7 +29,7 @@ function sweeperOn(answer: (bucket: number, now: number) => Swept) {
     clock,
     log: pino({ level: 'silent' }),
     metrics: openMetrics('me'),
-    members: new Members(store, clock, 'me', LEASE_MS),
+    membership: new Membership(store, clock, 'me', LEASE_MS),
     leaseMs: LEASE_MS,
     pollMs: POLL_MS,
     wake: async (sessionId) => void woken.push(sessionId),

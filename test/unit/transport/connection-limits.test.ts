@@ -51,7 +51,7 @@ describe('a connection with limits', () => {
     ]);
     expect(visitor.closed).toBeNull();
     expect(messages.keys).toEqual(Array(3).fill(`session ${SESSION}`));
-    const view = await stage.ports.greet.directory.view(SESSION);
+    const view = await stage.ports.services.sessions.view(SESSION);
     expect(view?.context.turn?.messageIds).toEqual(['a']);
     expect(view?.context.queue.map(({ messageIds }) => messageIds)).toEqual([['b']]);
   });
@@ -106,7 +106,7 @@ describe('a connection with limits', () => {
   it('counts every hello but the first, which was counted with the connection', async () => {
     const connections = limitOf(1);
     await limited({ connections });
-    stage.ports.greet.hub.add = () => Promise.reject(new Error('away'));
+    stage.ports.services.hub.add = () => Promise.reject(new Error('away'));
     const visitor = await greeted();
     expect(connections.keys).toEqual([]);
     visitor.say({ type: 'hello' });

@@ -58,7 +58,7 @@ describe('a connection', () => {
     connection.receive(bytes({ type: 'hello' }));
     await stage.settle();
     expect(sent).toMatchObject([{ type: 'error', code: 'store_unavailable', retryable: true }]);
-    expect([...stage.ports.greet.hub.sessions]).toEqual([]);
+    expect([...stage.ports.services.hub.sessions]).toEqual([]);
     away = false;
     connection.receive(bytes({ type: 'hello' }));
     await stage.settle();
@@ -96,8 +96,8 @@ describe('a connection', () => {
     connection.receive(bytes({ type: 'hello', session_id: '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59' }));
     connection.closed();
     await stage.settle();
-    expect([...stage.ports.greet.hub.sessions]).toEqual([]);
-    const view = await stage.ports.greet.directory.view('6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59');
+    expect([...stage.ports.services.hub.sessions]).toEqual([]);
+    const view = await stage.ports.services.sessions.view('6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59');
     expect(view).toMatchObject({ state: 'idle', context: { attached: [] } });
   });
 

@@ -81,7 +81,7 @@ async function observed(type: string, fields: Fields | null): Promise<string> {
     await stage.advance(1_000);
     stage.generator.running?.end({ kind: 'completed', ...OUTPUT, finishReason: 'stop' });
     await stage.settle();
-    const { store } = stage.ports.greet;
+    const { store } = stage.ports.services;
     const seen = {
       closed: visitor.closed,
       frames: [owner, visitor].map(({ frames }) => frames),

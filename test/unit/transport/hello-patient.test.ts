@@ -18,12 +18,12 @@ describe('the patient of a hello', () => {
     expect(client.frames).toContainEqual(expect.objectContaining({ type: 'welcome' }));
   }
 
-  const patient = async () => (await stage.ports.greet.directory.view(SESSION))?.context.patient;
+  const patient = async () => (await stage.ports.services.sessions.view(SESSION))?.context.patient;
 
   async function share(userId: string, access: 'read' | 'write'): Promise<void> {
     const at = stage.clock.now();
     const invitation = { id: userId, userId, access, expiresAt: at + HOUR_MS };
-    await stage.ports.greet.directory.send(SESSION, { type: 'share', at, share: invitation }, null);
+    await stage.ports.services.sessions.send(SESSION, { type: 'share', at, share: invitation }, null);
   }
 
   it('is known to a session that the hello creates', async () => {

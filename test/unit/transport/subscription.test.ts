@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Outlet } from '../../../src/delivery/client-connection.ts';
+import type { ClientConnection } from '../../../src/delivery/client-connection.ts';
 import { Subscription } from '../../../src/delivery/subscription.ts';
 import type { LogPage, Store, StoredFrame } from '../../../src/store/contract.ts';
 
@@ -27,7 +27,7 @@ class Scene {
   readonly subscription: Subscription;
 
   constructor() {
-    const outlet: Outlet = {
+    const outlet: ClientConnection = {
       id: 'outlet',
       send: (frames) => {
         if (frames.length > this.room) return false;
