@@ -1,46 +1,54 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import type { Row } from './coverage/section.ts';
-import { type Seed, seeds } from './coverage-table.ts';
-import { table } from './table.ts';
+// Checks docs/COVERAGE.md, which is written by hand: a requirement must not point to a file or a test that is gone.
+import { existsSync, readFileSync } from 'node:fs';
 
-/** A requirement cannot point to what is gone. */
-function place(path: string): string {
-  if (!existsSync(path)) throw new Error(`docs/COVERAGE.md: ${path} does not exist`);
-  return `[${path}](../${path}${statSync(path).isDirectory() ? '/' : ''})`;
+const page = 'docs/COVERAGE.md';
+const head = '| asked | where it is | shown by |';
+const counts = /(\d+) requirements: tests show (\d+),\s+the other (\d+)/;
+const link = /^\[[^\]]+\]\(\.\.\/([^)]+)\)(?:: (.+))?$/;
+const note = /^\*.+\*$/;
+
+/** What is wrong with the page, one line each. */
+export function coverageFaults(): readonly string[] {
+  const text = readFileSync(page, 'utf8');
+  const faults: string[] = [];
+  let rows = 0;
+  let shown = 0;
+  for (const [index, line] of text.split('\n').entries()) {
+    if (!line.startsWith('| ') || line === head || line.startsWith('| ---')) continue;
+    rows += 1;
+    const found = rowFaults(line);
+    if (found.tests > 0) shown += 1;
+    faults.push(...found.faults.map((fault) => `${page}:${index + 1} ${fault}`));
+  }
+  const said = counts.exec(text)?.slice(1).map(Number);
+  const counted = [rows, shown, rows - shown];
+  if (said?.join() !== counted.join())
+    faults.push(`${page}: the introduction must count ${counted.join(', ')}, not ${said?.join(', ')}`);
+  return faults;
 }
 
-function test([path, name]: readonly [string, string]): string {
-  if (!existsSync(path)) throw new Error(`docs/COVERAGE.md: ${path} does not exist`);
+function rowFaults(line: string): { readonly tests: number; readonly faults: readonly string[] } {
+  const cells = line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '').split('<br>'));
+  const [, where, shownBy] = cells;
+  if (where === undefined || shownBy === undefined || cells.length !== 3)
+    return { tests: 0, faults: ['a row has three cells'] };
+  const tests = shownBy.filter((entry) => !note.test(entry));
+  const faults = [...where.map(fileFault), ...tests.map(testFault)].filter((fault) => fault !== null);
+  return { tests: tests.length, faults };
+}
+
+function fileFault(entry: string): string | null {
+  const [, path, name] = link.exec(entry) ?? [];
+  if (path === undefined || name !== undefined) return `not a link to a file: "${entry}"`;
+  return existsSync(path) ? null : `${path} does not exist`;
+}
+
+/** A name may be part of the test's title, and a title a template: the words are searched as they are quoted. */
+function testFault(entry: string): string | null {
+  const [, path, name] = link.exec(entry) ?? [];
+  if (path === undefined || name === undefined) return `neither a test nor a note in italics: "${entry}"`;
+  if (!existsSync(path)) return `${path} does not exist`;
   const lines = readFileSync(path, 'utf8').split('\n');
-  if (!lines.some((line) => line.includes(name) && !/^\s*(\/\/|\*)/.test(line)))
-    throw new Error(`docs/COVERAGE.md: ${path} has no test named: ${name}`);
-  return `[${path.replace('test/', '')}](../${path}): ${name}`;
-}
-
-function cells({ asks, where, shownBy, note }: Row): readonly string[] {
-  if (shownBy.length === 0 && note === undefined)
-    throw new Error(`docs/COVERAGE.md: nothing shows "${asks}", and no note says why`);
-  const shown = [...shownBy.map(test), ...(note === undefined ? [] : [`*${note}*`])];
-  return [asks, where.map(place).join('<br>'), shown.join('<br>')];
-}
-
-function chapter({ title, sections }: Seed): string {
-  const parts = sections.map(
-    (one) => `### ${one.title}\n\n${table(['asked', 'where it is', 'shown by'], one.rows.map(cells))}`,
-  );
-  return `## ${title}\n\n${parts.join('\n\n')}`;
-}
-
-export function coverageDocument(): string {
-  const rows = seeds.flatMap(({ sections }) => sections.flatMap((section) => section.rows));
-  const unshown = rows.filter(({ shownBy }) => shownBy.length === 0);
-  return `# What was asked, and where it is
-
-Every requirement and scenario of the three seed documents. This page is generated from
-[scripts/docs/coverage-table.ts](../scripts/docs/coverage-table.ts) (\`npm run docs\`), which fails when a file or a test
-named here is gone. ${rows.length} rows; ${rows.length - unshown.length} are shown by tests, the other ${unshown.length} say why not, in italics. The guide is
-written for Python and FastAPI: what counts is what it wants, not its class names.
-
-${seeds.map(chapter).join('\n\n')}
-`;
+  const titled = lines.some((line) => line.includes(name) && !/^\s*(\/\/|\*)/.test(line));
+  return titled ? null : `${path} has no test named: ${name}`;
 }
