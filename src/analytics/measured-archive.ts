@@ -1,5 +1,6 @@
 /** An archive that is timed from outside, and whose failures are counted by what was asked of it. */
 import type { Archive } from '../archive/archive.ts';
+import { codeOf } from '../errors.ts';
 import type { ArchiveCall, Meters } from '../telemetry/meters.ts';
 
 /** Asked for wrongly: nothing of ours failed. */
@@ -7,7 +8,7 @@ const CLIENTS_FAULT = 'ARCHIVE_BAD_CURSOR';
 
 export function measuredArchive(archive: Archive, meters: Meters): Archive {
   const failedIn = (call: ArchiveCall) => (error: unknown) => {
-    if ((error as { readonly code?: string }).code !== CLIENTS_FAULT) meters.archiveCallFailed(call);
+    if (codeOf(error) !== CLIENTS_FAULT) meters.archiveCallFailed(call);
     throw error;
   };
   return {

@@ -1,6 +1,7 @@
 /** The words that come before every conversation: a file, so that the operator's clinicians can own them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { codeOf } from '../errors.ts';
 import { startFailure } from '../startup/start-failure.ts';
 
 const BUNDLED = fileURLToPath(new URL('./system-prompt.md', import.meta.url));
@@ -20,8 +21,8 @@ function read(path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (error) {
-    const code = (error as { readonly code?: unknown }).code;
-    throw unusable(path, code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : String(code));
+    const code = codeOf(error);
+    throw unusable(path, code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : code);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { z } from 'zod';
+import { codeOf } from '../errors.ts';
 
 const notesSchema = z.strictObject({
   /** Of the stores, without passwords: notes of another move are not ours to follow. */
@@ -37,7 +38,7 @@ export function fileNotebook(path: string): Notebook {
       try {
         return parseNotes(readFileSync(path, 'utf8'));
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+        if (codeOf(error) === 'ENOENT') return null;
         throw new Error(`${path} holds no notes of a migration`, { cause: error });
       }
     },

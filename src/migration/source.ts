@@ -1,4 +1,6 @@
 /** Where sessions come from: page by page, in an order that stays, each as a dump. */
+
+import { codeOf } from '../errors.ts';
 import type { SessionDump, Store } from '../store/contract.ts';
 
 export type Found =
@@ -40,7 +42,7 @@ export function storeSource(store: Store): Source {
       const dump = await store.export(sessionId);
       return dump === null ? null : { kind: 'session', dump };
     } catch (cause) {
-      if (!(cause instanceof Error && 'code' in cause && cause.code === 'STORE_SEALED')) throw cause;
+      if (!(cause instanceof Error) || codeOf(cause) !== 'STORE_SEALED') throw cause;
       return { kind: 'unreadable', sessionId, reason: cause.message };
     }
   };

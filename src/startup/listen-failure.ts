@@ -1,5 +1,6 @@
 /** Why a server cannot listen, and what its operator can change. */
 import { createServer } from 'node:net';
+import { codeOf } from '../errors.ts';
 import { startFailure } from './start-failure.ts';
 
 export interface Listening {
@@ -25,7 +26,7 @@ export async function whyNotListening(listening: Listening): Promise<Error | nul
 }
 
 export function listenFailure(cause: unknown, { host, port, hostName, portName }: Listening): Error {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const code = codeOf(cause);
   const where = `${hostName}=${host} ${portName}=${port}`;
   return startFailure(`cannot listen on ${where}: ${reasonFor(code, port, hostName, portName)}`, cause);
 }

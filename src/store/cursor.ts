@@ -1,3 +1,5 @@
+import { CodedError } from '../errors.ts';
+
 /** Where a page of a listing ends, as a client may carry it: opaque, and safe in a URL. */
 export type CursorPart = string | number;
 
@@ -21,5 +23,5 @@ export function readCursor(cursor: string, types: readonly ('string' | 'number')
 }
 
 export function strangeCursor(): Error {
-  return Object.assign(new Error('this cursor was not given out by a listing'), { code: 'STORE_CURSOR' });
+  return new CodedError('STORE_CURSOR', 'this cursor was not given out by a listing');
 }

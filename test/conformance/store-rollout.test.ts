@@ -1,5 +1,6 @@
 /** Two stores behind one keep the same contract, whatever share of the new sessions goes to the new one. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CodedError } from '../../src/errors.ts';
 import { bucketOf } from '../../src/store/bucket.ts';
 import type { Store, StoreOptions } from '../../src/store/contract.ts';
 import { isInShare, rolloutStore } from '../../src/store/rollout/rollout.ts';
@@ -179,7 +180,7 @@ describe('a roll-out', () => {
 
   it('goes on with the store that answers while the other is away', async () => {
     const down = new Proxy({} as Store, {
-      get: () => () => Promise.reject(Object.assign(new Error('away'), { code: 'STORE_UNAVAILABLE' })),
+      get: () => () => Promise.reject(new CodedError('STORE_UNAVAILABLE', 'away')),
     });
     const [, newer] = fixture.pair;
     const store = rolloutStore({ old: down, new: newer.stores[0], percent: 100 });

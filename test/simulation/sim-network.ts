@@ -8,6 +8,8 @@
  *  N4  After its connection for words stood again an instance is hinted of every session that it watches, as the Redis
  *      store does: what was said meanwhile is lost.
  */
+
+import { CodedError } from '../../src/errors.ts';
 import type { Hint } from '../../src/store/contract.ts';
 import type { Fault } from './fault-plan.ts';
 import { type Random, randomStream } from './random.ts';
@@ -231,7 +233,7 @@ export class SimNetwork {
 }
 
 function broken(why: string): Error {
-  return Object.assign(new Error(`simulated store: ${why}`), { code: 'STORE_UNAVAILABLE' });
+  return new CodedError('STORE_UNAVAILABLE', `simulated store: ${why}`);
 }
 
 /** Not the whole of it: connections have random names, and a trace must be the same each time. */

@@ -1,3 +1,5 @@
+import { CodedError, codeOf } from '../../errors.ts';
+
 /** What went wrong below us, in the archive's words. The driver's error stays behind as `cause`. */
 export type ArchiveErrorCode =
   | 'ARCHIVE_UNAVAILABLE'
@@ -10,11 +12,11 @@ export type ArchiveErrorCode =
 const OWN = /^ARCHIVE_/;
 
 export function archiveError(code: ArchiveErrorCode, words: string, cause?: unknown): Error {
-  return Object.assign(new Error(`archive: ${words}`, cause === undefined ? {} : { cause }), { code });
+  return new CodedError(code, `archive: ${words}`, cause === undefined ? {} : { cause });
 }
 
 export function archiveFailure(cause: unknown): Error {
-  if (cause instanceof Error && 'code' in cause && OWN.test(String(cause.code))) return cause;
+  if (cause instanceof Error && OWN.test(codeOf(cause))) return cause;
   return archiveError('ARCHIVE_UNAVAILABLE', cause instanceof Error ? cause.message : String(cause), cause);
 }
 

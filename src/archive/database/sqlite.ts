@@ -20,6 +20,7 @@ import { Worker } from 'node:worker_threads';
 import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
 import Database from 'libsql';
 import { sleep } from '../../clock.ts';
+import { codeOf } from '../../errors.ts';
 import { watchFile } from '../../store/embedded/file-health.ts';
 import { folderFailure, makeFolder } from '../../store/embedded/folder.ts';
 import type { OpenDatabase, Spelling } from './engine.ts';
@@ -171,7 +172,7 @@ async function begin(raw: Database.Database): Promise<void> {
 }
 
 function isBusy(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_BUSY');
+  return codeOf(cause).startsWith('SQLITE_BUSY');
 }
 
 /** kysely's own dialect for better-sqlite3, whose interface libsql has, but for two things. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Archive, ArchivedHead, ArchivedSession, SearchQuery } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
+import { codeOf } from '../../errors.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
 import { type Answer, jsonAnswer } from '../core/description.ts';
 import { parseQuery } from '../core/parse.ts';
@@ -131,7 +132,7 @@ export async function archiveAnswer(requestId: string, ask: () => Promise<HttpAn
   try {
     return await ask();
   } catch (error) {
-    const code = String((error as { readonly code?: unknown }).code);
+    const code = codeOf(error);
     if (code === 'ARCHIVE_BAD_CURSOR') return problem('bad_request', requestId, 'cursor: is not one of ours');
     if (code.startsWith('ARCHIVE_')) return problem('archive_unavailable', requestId);
     if (code.startsWith('STORE_')) return problem('store_unavailable', requestId);

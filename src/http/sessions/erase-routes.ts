@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
-import { type ErrorCode, isErrorCode } from '../../errors.ts';
+import { CodedError, codeOf, type ErrorCode, isErrorCode } from '../../errors.ts';
 import type { SessionRouter } from '../../session/router/session-router.ts';
 import type { Store } from '../../store/contract.ts';
 import { jsonAnswer } from '../core/description.ts';
@@ -164,7 +164,7 @@ async function isAbsent(store: Store, sessionId: string): Promise<boolean> {
     return (await store.read(sessionId)) === null;
   } catch (error) {
     // It is there, and its key is lost.
-    if ((error as { readonly code?: unknown }).code === 'STORE_SEALED') return false;
+    if (codeOf(error) === 'STORE_SEALED') return false;
     throw error;
   }
 }
@@ -173,7 +173,7 @@ async function erasure(requestId: string, erase: () => Promise<unknown>): Promis
   try {
     return json(200, await erase());
   } catch (error) {
-    const code = String((error as { readonly code?: unknown }).code);
+    const code = codeOf(error);
     if (isErrorCode(code)) return problem(code, requestId);
     // Not handed to the log: its words, or those of a driver below it, may name whom they are about.
     const words = code.endsWith('_NOT_SCRUBBED') ? 'deleted, but bytes remain in the files' : 'not finished';
@@ -183,7 +183,7 @@ async function erasure(requestId: string, erase: () => Promise<unknown>): Promis
 }
 
 function refusal(code: ErrorCode): Error {
-  return Object.assign(new Error(code), { code });
+  return new CodedError(code, code);
 }
 
 function decoded(segment: string): string | null {

@@ -1,6 +1,7 @@
 /** `GET /api/sessions`: the living sessions, page by page; a page costs the same however many there are. */
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
+import { codeOf } from '../../errors.ts';
 import type { SessionRouter } from '../../session/router/session-router.ts';
 import type { Store } from '../../store/contract.ts';
 import { jsonAnswer } from '../core/description.ts';
@@ -63,8 +64,8 @@ export function sessionsRoute({ sessions, store, clock }: SessionsPorts): Route 
         about?.({ sessionIds: described.map(({ session_id }) => session_id) });
         return json(200, { count: described.length, sessions: described, cursor: page.cursor });
       } catch (error) {
-        const code = (error as { readonly code?: string }).code;
-        if (code === 'STORE_CURSOR') return problem('bad_request', requestId, 'cursor: is not one of ours');
+        if (codeOf(error) === 'STORE_CURSOR')
+          return problem('bad_request', requestId, 'cursor: is not one of ours');
         return problem('store_unavailable', requestId);
       }
     },

@@ -10,6 +10,7 @@
 import { type Stats, statSync } from 'node:fs';
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { codeOf } from '../../errors.ts';
 
 export interface FileHealth {
   /** A transaction failed; anything but a refusal of the disk or the lock is ignored. */
@@ -74,8 +75,4 @@ async function freeBytes(folder: string): Promise<number | null> {
   if (found === null || found.blocks === 0) return null;
   const isRoot = process.getuid?.() === 0;
   return (isRoot ? found.bfree : found.bavail) * found.bsize;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

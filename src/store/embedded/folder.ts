@@ -6,6 +6,7 @@
  */
 import { mkdirSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
+import { CodedError, codeOf } from '../../errors.ts';
 
 const OWNER_ONLY = 0o700;
 
@@ -22,7 +23,7 @@ export function makeFolder(folder: string): void {
 export function folderFailure(folder: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const words = `DATA_DIR ${folder} cannot be used: ${reason}`;
-  return Object.assign(new Error(words, { cause }), { code: 'STORE_UNAVAILABLE' });
+  return new CodedError('STORE_UNAVAILABLE', words, { cause });
 }
 
 function make(folder: string): void {
@@ -48,7 +49,7 @@ function statOf(folder: string): Stats | null {
   try {
     return statSync(folder);
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+    const code = codeOf(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw cause;
   }

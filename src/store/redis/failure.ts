@@ -1,3 +1,5 @@
+import { CodedError, codeOf } from '../../errors.ts';
+
 /**
  * What went wrong below us, in the store's words. A rejected promise means that nothing is known (P7); the code
  * tells an operator where to look, and the driver's error stays behind as `cause`.
@@ -26,7 +28,7 @@ const KNOWN: readonly (readonly [RegExp, StoreErrorCode])[] = [
   [/^(ERR|WRONGTYPE)\b/, 'STORE_REPLY'],
 ];
 
-function codeOf(reason: string): StoreErrorCode {
+function storeCodeOf(reason: string): StoreErrorCode {
   return KNOWN.find(([pattern]) => pattern.test(reason))?.[1] ?? 'STORE_UNAVAILABLE';
 }
 
@@ -36,7 +38,7 @@ export function isForbidden(error: unknown): boolean {
 }
 
 export function isDenied(error: Error): boolean {
-  return codeOf(error.message) === 'STORE_DENIED';
+  return storeCodeOf(error.message) === 'STORE_DENIED';
 }
 
 export function storeFailure(cause: unknown): Error {
@@ -44,14 +46,13 @@ export function storeFailure(cause: unknown): Error {
   // ioredis hangs the command with all its arguments on the error: a log line would carry what users wrote.
   if (cause instanceof Error) Reflect.deleteProperty(cause, 'command');
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const code = codeOf(reason);
-  return Object.assign(new Error(`redis store: ${reason}`, { cause }), { code });
+  return new CodedError(storeCodeOf(reason), `redis store: ${reason}`, { cause });
 }
 
 export function storeError(code: StoreErrorCode, reason: string): Error {
-  return Object.assign(new Error(`redis store: ${reason}`), { code });
+  return new CodedError(code, `redis store: ${reason}`);
 }
 
 function isStoreFailure(cause: unknown): cause is Error {
-  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('STORE_');
+  return cause instanceof Error && codeOf(cause).startsWith('STORE_');
 }

@@ -2,6 +2,8 @@
  * What of a session's records carries words of a conversation, sealed on the way in and opened on the way out.
  * Everything else (ids, offsets, versions, states, deadlines) stays as it is: the store works with it.
  */
+
+import { CodedError } from '../../errors.ts';
 import type { SealingKeys } from '../../sealing/keys.ts';
 import { createSealer, isSealed, type Sealer } from '../../sealing/sealer.ts';
 import type {
@@ -60,7 +62,7 @@ export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOpti
     const found = opened(sessionId, place, stored);
     if (found !== null) return found;
     const words = `${place} of session ${sessionId} cannot be opened with the keys of this instance`;
-    throw Object.assign(new Error(`sealed store: ${words}`), { code: 'STORE_SEALED' });
+    throw new CodedError('STORE_SEALED', `sealed store: ${words}`);
   }
 
   const openRecord: RecordCipher['openRecord'] = (sessionId, record) => ({

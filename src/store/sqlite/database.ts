@@ -12,6 +12,7 @@
 import path from 'node:path';
 import Database from 'libsql';
 import { sleep } from '../../clock.ts';
+import { CodedError } from '../../errors.ts';
 import { type FileHealth, watchFile } from '../embedded/file-health.ts';
 import { folderFailure, makeFolder } from '../embedded/folder.ts';
 import { sharedPurge } from '../purge.ts';
@@ -153,5 +154,5 @@ function refusalOf(folder: string, cause: unknown): Error {
   if (!isBusy(cause)) return folderFailure(folder, cause);
   const words = `${folder} is in use by another process; the embedded store serves one process, Redis serves many`;
   // Without the cause: a busy one stands for a database that is worth waiting for, and a taken folder is not.
-  return Object.assign(new Error(words), { code: 'STORE_UNAVAILABLE' });
+  return new CodedError('STORE_UNAVAILABLE', words);
 }

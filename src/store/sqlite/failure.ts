@@ -1,7 +1,9 @@
+import { CodedError, codeOf } from '../../errors.ts';
+
 /** What went wrong below us, in the store's words. The driver's error stays behind as `cause`. */
 export type StoreErrorCode = 'STORE_UNAVAILABLE' | 'STORE_FULL' | 'STORE_READONLY' | 'STORE_CLOSED';
 
-function codeOf(cause: unknown): StoreErrorCode {
+function storeCodeOf(cause: unknown): StoreErrorCode {
   if (has(cause, 'SQLITE_FULL')) return 'STORE_FULL';
   if (isReadOnly(cause)) return 'STORE_READONLY';
   return 'STORE_UNAVAILABLE';
@@ -17,16 +19,14 @@ export function isReadOnly(cause: unknown): boolean {
 }
 
 function has(cause: unknown, code: string): boolean {
-  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith(code);
+  return codeOf(cause).startsWith(code);
 }
 
 export function storeFailure(cause: unknown): Error {
-  const code = codeOf(cause);
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return Object.assign(new Error(`sqlite store: ${reason}`, { cause }), { code });
+  return new CodedError(storeCodeOf(cause), `sqlite store: ${reason}`, { cause });
 }
 
 export function storeClosed(): Error {
-  const code: StoreErrorCode = 'STORE_CLOSED';
-  return Object.assign(new Error('sqlite store: closed'), { code });
+  return new CodedError<StoreErrorCode>('STORE_CLOSED', 'sqlite store: closed');
 }

@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
+import { CodedError } from '../../errors.ts';
 
 const LOCK_WAIT_MS = 5_000;
 
@@ -28,7 +29,7 @@ export async function purgeFile(file: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     worker.once('error', (cause) => {
       const words = 'sqlite store: deleted, but its bytes remain: the file could not be rewritten';
-      reject(Object.assign(new Error(words, { cause }), { code: 'STORE_NOT_SCRUBBED' }));
+      reject(new CodedError('STORE_NOT_SCRUBBED', words, { cause }));
     });
     worker.once('exit', () => resolve());
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CodedError } from '../../../src/errors.ts';
 import { authority, shellWord } from '../../../src/startup/address.ts';
 import { listenFailure } from '../../../src/startup/listen-failure.ts';
 import { reasonOf, startFailure } from '../../../src/startup/start-failure.ts';
@@ -37,7 +38,7 @@ describe('a server that cannot listen', () => {
     ['EAFNOSUPPORT', 'does not support that kind of address'],
     ['EMFILE', 'EMFILE'],
   ])('because of %s says so', (code, words) => {
-    const failure = listenFailure(Object.assign(new Error('listen'), { code }), listening);
+    const failure = listenFailure(new CodedError(code, 'listen'), listening);
     expect(reasonOf(failure)).toContain('cannot listen on HOST=10.0.0.1 PORT=80: ');
     expect(reasonOf(failure)).toContain(words);
   });
@@ -49,7 +50,7 @@ describe('the reason for which a start fails', () => {
   });
 
   it('is known for a store, an archive and the system, and unknown for a bug', () => {
-    const coded = (code: string) => Object.assign(new Error('told'), { code });
+    const coded = (code: string) => new CodedError(code, 'told');
     for (const code of ['STORE_UNAVAILABLE', 'ARCHIVE_UNAVAILABLE', 'EACCES', 'ENOTDIR'])
       expect(reasonOf(coded(code))).toBe('told');
     for (const bug of [new TypeError('told'), coded('ERR_INVALID_ARG_TYPE'), 'told', null])
