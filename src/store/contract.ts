@@ -1,21 +1,21 @@
 /**
- * What a store promises, in the words of sessions. No driver's type crosses this line.
+ * Defines what every store promises about sessions. No driver's type crosses this line.
  *
- *  P1  One writer. `claim` gives at most one live fence per session; every write names its fence, and a write whose
- *      fence was overtaken is answered `fenced` and changes nothing. A lease that ran out but was taken by nobody
- *      still writes.
- *  P2  `commit` and `append` are all or nothing, and idempotent by their `writeId`: sending the same one again
- *      after a lost reply answers like the first time. At most one write of a session is in flight.
- *  P3  Versions of a session are 1, 2, 3 … without gap; offsets of its frames likewise.
- *  P4  A message id is taken at most once in the life of a session.
- *  P5  An inbox entry leaves the inbox in the same write that applies it.
- *  P6  A write that ends the session removes every trace of it.
- *  P7  An outcome is a value. A rejected promise means that nothing is known: ask again with the same `writeId`.
- *  P8  Epochs of a session only grow: a claim gives the larger of the stored one plus one and the store's clock in ms,
- *      so that a store which lost acknowledged writes never gives out an epoch of the lost timeline again.
- *  P9  A committed session stays until a write ends it, however long no instance runs. Time removes only a claim that
- *      never committed.
+ *  STORE-1  One writer: `claim` gives at most one live fence per session, and every write names its fence. A write with an
+ *           overtaken fence returns `fenced` and changes nothing. An expired lease still writes until the next claim.
+ *  STORE-2  `commit` and `append` are atomic, and idempotent by their `writeId`: a resend after a lost reply returns the
+ *           first outcome. At most one write of a session is in flight.
+ *  STORE-3  Versions of a session are 1, 2, 3 … without a gap; so are the offsets of its frames.
+ *  STORE-4  A session takes each message id at most once in its life.
+ *  STORE-5  An inbox entry leaves the inbox in the write that applies it.
+ *  STORE-6  A write that ends the session removes every trace of it.
+ *  STORE-7  An outcome is a value. A rejected promise leaves the outcome unknown: retry with the same `writeId`.
+ *  STORE-8  Epochs of a session only grow. A claim takes the larger of the stored epoch plus one and the store's clock in
+ *           ms, so a store that lost acknowledged writes never repeats an epoch of the lost timeline.
+ *  STORE-9  A committed session stays until a write ends it, however long no instance runs. Time removes only a claim that
+ *           never committed.
  */
+import { crc32 } from 'node:zlib';
 
 /** One durable frame as it is sent, byte for byte. `data` is JSON and carries its own `offset`. */
 export interface StoredFrame {
@@ -25,7 +25,7 @@ export interface StoredFrame {
   readonly aux?: string;
 }
 
-/** The right to write: one claim of one session. */
+/** The right to write to one session, from one claim. */
 export interface Fence {
   readonly sessionId: string;
   readonly instance: string;
@@ -33,7 +33,7 @@ export interface Fence {
   readonly epoch: number;
 }
 
-/** What a claim or a read finds of a session. */
+/** A session as a claim or a read returns it. */
 export interface SessionRecord {
   readonly version: number;
   readonly epoch: number;
@@ -43,32 +43,32 @@ export interface SessionRecord {
   readonly snapshot: string;
   /** Instance of the last claim. */
   readonly instance: string;
-  /** Absolute ms since the epoch at which the session next needs somebody, or null. */
+  /** The session's next deadline in ms since the epoch, or null. */
   readonly dueAt: number | null;
   readonly inboxLength: number;
 }
 
 export type ClaimOutcome =
   | { readonly kind: 'claimed'; readonly fence: Fence; readonly record: SessionRecord | null }
-  /** Another live claim holds it; `instance` is null where the holder has not said its name yet. */
+  /** Another live claim holds the session; `instance` is null until that claim is complete. */
   | { readonly kind: 'held'; readonly instance: string | null; readonly leaseLeftMs: number };
 
 export interface TranscriptEntry {
-  /** A summary stands for the turns up to and with its `turnId`; nobody said it. */
+  /** A summary replaces the turns up to and including its `turnId`. */
   readonly role: 'user' | 'assistant' | 'summary';
   readonly content: string;
   readonly turnId: string;
   readonly at: number;
-  /** Who wrote it, where that is known. */
+  /** User id of the author, where known. */
   readonly author?: string;
-  /** A simulator answered. */
+  /** True if a simulator answered. */
   readonly simulated?: boolean;
 }
 
-/** The transcript is an append-only list; forgetting a turn is an entry too. */
+/** The transcript is append-only: forgetting a turn is an entry too. */
 export type TranscriptRecord = TranscriptEntry | { readonly forget: string };
 
-/** What sessions can be listed and counted by. It is stored with the commit that says it. */
+/** The fields by which sessions are listed and counted; each commit stores them. */
 export interface SessionIndex {
   /** One word, without a space. */
   readonly state: string;
@@ -78,26 +78,26 @@ export interface SessionIndex {
 
 export interface Commit {
   readonly writeId: string;
-  /** The version this commit builds on; 0 creates the session. The new version is one more. */
+  /** The version on which this commit builds; 0 creates the session. The new version is one more. */
   readonly expectedVersion: number;
-  /** Head of the log that the frames continue. */
+  /** Head of the log before the frames of this commit. */
   readonly expectedHead: number;
   readonly snapshot: string;
   readonly frames: readonly StoredFrame[];
   readonly transcript: readonly TranscriptRecord[];
-  /** Message ids that this commit takes; if one is taken already, nothing is written. */
+  /** Message ids that this commit takes; if one is already taken, the store writes nothing. */
   readonly messageIds: readonly string[];
-  /** How many entries of the inbox this write consumes, from its front. */
+  /** Number of entries that this write takes from the front of the inbox. */
   readonly inboxTaken: number;
   readonly dueAt: number | null;
   readonly index: SessionIndex;
-  /** Wake instances that watch this session (some have sockets of it and are not its owner). */
+  /** Hint instances that watch this session: some have sockets on it without owning it. */
   readonly notify: boolean;
-  /** As of `Append`. */
+  /** See `Append`. */
   readonly keepFrom?: number;
-  /** The session is over: all its keys go; watchers are given `frames`. */
+  /** Ends the session: the store deletes all its keys and hints `frames` to watchers. */
   readonly end: boolean;
-  /** Where it ends: watchers are also given what the log had last (`recap.ts`). They may not have read it, and cannot. */
+  /** With `end`: the hint also carries the tail of the log (`tailOf`), which watchers can no longer read. */
   readonly tail?: boolean;
 }
 
@@ -107,14 +107,14 @@ export interface Append {
   readonly frames: readonly StoredFrame[];
   readonly inboxTaken: number;
   readonly notify: boolean;
-  /** The frame of this offset and all after it stay, however long the log has become. */
+  /** The frame at this offset and all later ones stay, however long the log is. */
   readonly keepFrom?: number;
 }
 
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly inboxLength: number }
   | { readonly kind: 'fenced' }
-  /** Version or head is not what the caller believes: its memory is stale. */
+  /** The stored version or head differs: the caller's state is stale. */
   | { readonly kind: 'conflict' }
   | { readonly kind: 'duplicate'; readonly messageId: string };
 
@@ -122,7 +122,7 @@ export type AppendOutcome = Exclude<CommitOutcome, { readonly kind: 'duplicate' 
 
 export type ReleaseOutcome =
   | { readonly kind: 'released' }
-  /** Somebody put input into the inbox meanwhile: take it first. */
+  /** The inbox has input: the owner must take it first. */
   | { readonly kind: 'pending' }
   | { readonly kind: 'fenced' };
 
@@ -131,53 +131,53 @@ export type RenewOutcome =
   | { readonly kind: 'fenced' };
 
 export type PushOutcome =
-  /** `owner` holds the session now, or null: nobody does, so claim it. */
+  /** `owner` is the instance that holds the session; null if none does, so the caller may claim it. */
   | { readonly kind: 'pushed'; readonly owner: string | null }
   | { readonly kind: 'absent' }
   | { readonly kind: 'full' };
 
 export interface LogPage {
   readonly frames: readonly StoredFrame[];
-  /** Offset of the oldest frame kept; head + 1 where none is. */
+  /** Offset of the oldest frame kept; head + 1 if none is. */
   readonly first: number;
   readonly head: number;
 }
 
 export interface Swept {
   readonly due: readonly string[];
-  /** When this bucket next needs a look, by what is known now: not after `now` where more is due already; null: never. */
+  /** When the bucket needs its next sweep: not after `now` if more is already due; null if no session has a deadline. */
   readonly nextAt: number | null;
-  /** Sessions that the deadline index knows and the store has lost. The sweep removed what was left of them. */
+  /** Sessions in the deadline index whose data is gone. The sweep removed their remains. */
   readonly lost: readonly string[];
 }
 
 export interface ListQuery {
   readonly state?: string;
   readonly userId?: string;
-  /** As the page before gave it. One that no store wrote is refused with the code STORE_CURSOR. */
+  /** From the previous page. The store refuses a cursor that it never wrote with the code STORE_CURSOR. */
   readonly cursor?: string;
   readonly limit: number;
 }
 
 export interface SessionPage {
   readonly sessionIds: readonly string[];
-  /** Where the next page begins; null where none follows. */
+  /** Start of the next page; null after the last. */
   readonly cursor: string | null;
 }
 
-/** All that a store knows of one session, for another store. */
+/** Everything that a store holds of one session, for another store. */
 export interface SessionDump {
   readonly sessionId: string;
   readonly record: SessionRecord;
   readonly index: SessionIndex;
-  /** Every frame that is kept: the last of them is at the head. */
+  /** Every frame kept; the last one is at the head. */
   readonly frames: readonly StoredFrame[];
-  /** As it was written, with what was forgotten and that it was. */
+  /** As written, including forgotten entries and the records that forget them. */
   readonly transcript: readonly TranscriptRecord[];
   readonly inbox: readonly string[];
   /** Sorted, so that equal sessions have equal dumps. */
   readonly messageIds: readonly string[];
-  /** A live claim stands on it: what was read may be old already. */
+  /** A live claim holds the session, so the dump may be outdated. */
   readonly held: boolean;
 }
 
@@ -185,79 +185,79 @@ export type ImportMode = 'absent-only' | 'replace';
 
 export type ImportOutcome =
   | { readonly kind: 'imported' }
-  /** There is one of this id, and it may not be replaced. */
+  /** The id exists and may not be replaced. */
   | { readonly kind: 'exists' }
-  /** A live claim stands on this id: nothing was changed. */
+  /** A live claim holds this id: nothing changed. */
   | { readonly kind: 'held' };
 
 /**
- * A hint that a session moved on; only a hint, it may be lost. `ended` carries the last frames of a session that is gone:
- * those of its ending, and before them, without a gap, as many as its commit asked for.
+ * Tells a watcher that a session changed. A hint may be lost. `ended` carries the last frames: the tail of the log, if the
+ * commit asked for it, then without a gap the frames of the ending.
  */
 export type Hint =
   | { readonly kind: 'moved'; readonly sessionId: string }
   | { readonly kind: 'ended'; readonly sessionId: string; readonly frames: readonly StoredFrame[] };
 
-/** `held`: a live claim stands on the session, and nothing was changed. */
+/** `held`: a live claim holds the session, and nothing changed. */
 export type DiscardOutcome = 'discarded' | 'absent' | 'held';
 
 export interface StoreHealth {
-  /** It can be written to; a store that can only be read serves no session. */
+  /** The store takes writes; a read-only store serves no session. */
   readonly ok: boolean;
   readonly kind: 'redis' | 'sqlite';
-  /** Words for operators: 'aof always', 'aof everysec', 'rdb', 'none', 'file', 'memory'. */
+  /** For operators: 'aof always', 'aof everysec', 'rdb', 'none', 'file' or 'memory'. */
   readonly durability: string;
   readonly detail?: string;
 }
 
 export interface Store {
   readonly kind: 'redis' | 'sqlite';
-  /** Take the session for `instance` for a lease; the stored session comes back in the same answer. */
+  /** Claims the session for `instance` for one lease and returns the stored session. */
   claim(sessionId: string, instance: string): Promise<ClaimOutcome>;
   commit(fence: Fence, commit: Commit): Promise<CommitOutcome>;
   append(fence: Fence, append: Append): Promise<AppendOutcome>;
   renew(fence: Fence): Promise<RenewOutcome>;
-  /** Give the session up; refused as `pending` while its inbox holds something. `notify` wakes watchers. */
+  /** Gives the session up; returns `pending` while its inbox has entries. `notify` hints watchers. */
   release(fence: Fence, notify: boolean): Promise<ReleaseOutcome>;
   read(sessionId: string): Promise<SessionRecord | null>;
-  /** Frames with offsets `after + 1` … in order, at most `limit`; null where there is no such session. */
+  /** At most `limit` frames from offset `after + 1` on; null if the session does not exist. */
   readLog(sessionId: string, after: number, limit: number): Promise<LogPage | null>;
   readTranscript(sessionId: string): Promise<readonly TranscriptEntry[]>;
   /**
-   * Sessions in an order of the store's own that never changes, so that whatever is committed meanwhile, one that was
-   * there all the time is on exactly one page. The cost of a page does not depend on how many sessions there are.
+   * Lists sessions in a fixed order of the store: during any commits, a session that exists throughout is on exactly one
+   * page. The cost of a page does not depend on the number of sessions.
    */
   list(query: ListQuery): Promise<SessionPage>;
-  /** How many sessions there are, by their state; as cheap with a million as with one. */
+  /** Number of sessions by state, at a cost that does not grow with them. */
   countByState(): Promise<Readonly<Record<string, number>>>;
-  /** How many sessions there are of a user; where there are `upTo` or more it may say any number from that on. */
+  /** Number of a user's sessions; any number from `upTo` on means `upTo` or more. */
   countOfUser(userId: string, upTo: number): Promise<number>;
-  /** The session as it is stored at one moment; null where there is none. */
+  /** The session as stored at one moment; null if it does not exist. */
   export(sessionId: string): Promise<SessionDump | null>;
-  /** Makes the session what the dump says, all or nothing: byte for byte, held by nobody, its claims all fenced. */
+  /** Stores the dump byte for byte and atomically. The session has no owner then, and earlier claims are fenced. */
   import(dump: SessionDump, mode: ImportMode): Promise<ImportOutcome>;
   /**
-   * Deletes the session without reading a word of it: for one whose stored state is damaged or sealed with a lost key, so
-   * that no owner can end it. Fences and watchers learn of it as of any end.
+   * Deletes the session without reading it: for stored state that is damaged or sealed with a lost key, so that no owner
+   * can end it. Fences and watchers learn of it as of any other end.
    */
   discard(sessionId: string): Promise<DiscardOutcome>;
   push(sessionId: string, entry: string): Promise<PushOutcome>;
   readInbox(sessionId: string): Promise<readonly string[]>;
-  /** Homeless sessions of a bucket that are due at `now`; each is shown to one sweeper per `visibilityMs`. */
+  /** Sessions of a bucket that are due at `now` and have no owner; one sweeper per `visibilityMs` gets each. */
   sweep(bucket: number, now: number, limit: number, visibilityMs: number): Promise<Swept>;
-  /** Watch a session's hints on this connection; resolves once the subscription stands. */
+  /** Subscribes to a session's hints; resolves once the subscription is active. */
   watch(sessionId: string): Promise<void>;
   unwatch(sessionId: string): void;
   onHint(listener: (hint: Hint) => void): void;
-  /** Best-effort word to one instance. */
+  /** Sends a message to one instance; it may be lost. */
   signal(instance: string, message: string): Promise<void>;
   onSignal(instance: string, listener: (message: string) => void): Promise<void>;
-  /** Say that `instance` lives, and learn who else does. */
+  /** Registers `instance` for `ttlMs` and returns all live instances. */
   heartbeat(instance: string, ttlMs: number): Promise<readonly string[]>;
   deregister(instance: string): Promise<void>;
   /**
-   * Once resolved, no byte of what was deleted before the call is left in the store's files, as far as it has a hand
-   * in them. It writes them anew, so it costs as much as there is stored.
+   * Rewrites the store's files. Once it resolves, no byte that was deleted before the call is left in the files that the
+   * store controls. The cost grows with the stored data.
    */
   purge(): Promise<void>;
   health(): Promise<StoreHealth>;
@@ -266,12 +266,17 @@ export interface Store {
 
 export interface StoreOptions {
   readonly leaseMs: number;
-  /** More frames are kept only where a write says so (`keepFrom`). */
+  /** The log keeps more frames only if a write asks for it (`keepFrom`). */
   readonly frameLogMax: number;
   readonly inboxMax: number;
 }
 
 export const BUCKETS = 256;
 
-/** A claim that never commits is forgotten after this many leases; sooner, and a slow first commit is fenced. */
+/** The store forgets an uncommitted claim after this many leases. Fewer would fence a slow first commit. */
 export const UNCOMMITTED_LEASES = 4;
+
+/** The bucket of a session. It is part of every stored key, so it must never change. */
+export function bucketOf(sessionId: string): number {
+  return crc32(sessionId) % BUCKETS;
+}

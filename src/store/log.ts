@@ -1,19 +1,52 @@
-import type { Append, StoredFrame } from './contract.ts';
+/** Checks, trims and reads a session's log and transcript; every store uses these rules. */
+import type { Append, StoredFrame, TranscriptEntry, TranscriptRecord } from './contract.ts';
 
-/** A gap in the log could never be repaired, so a caller that would write one is stopped before anything is sent. */
+/** Frames that the hint of an end repeats from the log. A watcher that keeps up is one or two frames behind. */
+export const TAIL_FRAMES = 64;
+const TAIL_BYTES = 65_536;
+
+/** No later write can repair a gap in the log, so this throws before the store sends anything. */
 export function assertContinues(head: number, frames: readonly StoredFrame[]): void {
   for (const [index, frame] of frames.entries()) {
-    if (frame.offset !== head + index + 1) {
+    if (frame.offset !== head + index + 1)
       throw new Error(`frame ${frame.offset} does not continue a log whose head is ${head} (place ${index})`);
-    }
   }
 }
 
-/** How many frames stay in the log after the write. */
+/** The number of frames that the log keeps after the write. */
 export function logMaxAfter(
   { expectedHead, frames, keepFrom }: Pick<Append, 'expectedHead' | 'frames' | 'keepFrom'>,
   frameLogMax: number,
 ): number {
   if (keepFrom === undefined) return frameLogMax;
   return Math.max(frameLogMax, expectedHead + frames.length - keepFrom + 1);
+}
+
+/** The newest of `frames` within the limits of a hint, in order. `commit.lua` has the same rule. */
+export function tailOf(frames: readonly StoredFrame[]): readonly StoredFrame[] {
+  const tail: StoredFrame[] = [];
+  let bytes = 0;
+  for (const { offset, data } of frames.slice(-TAIL_FRAMES).toReversed()) {
+    bytes += Buffer.byteLength(data);
+    if (bytes > TAIL_BYTES) break;
+    tail.push({ offset, data });
+  }
+  return tail.toReversed();
+}
+
+/** The transcript without its forgotten turns. */
+export function transcriptOf(entries: readonly string[]): readonly TranscriptEntry[] {
+  const kept: TranscriptEntry[] = [];
+  for (const entry of entries) {
+    const record = JSON.parse(entry) as TranscriptRecord;
+    if (!('forget' in record)) {
+      kept.push(record);
+      continue;
+    }
+    // From the back: a session nearly always forgets its last turn.
+    for (let index = kept.length - 1; index >= 0; index -= 1) {
+      if (kept[index]?.turnId === record.forget) kept.splice(index, 1);
+    }
+  }
+  return kept;
 }

@@ -1,4 +1,4 @@
-/** P1 to P3: one writer, all or nothing, each write once. */
+/** STORE-1 to STORE-3: one writer, all or nothing, each write once. */
 import { describe, expect, it } from 'vitest';
 import {
   appendOf,

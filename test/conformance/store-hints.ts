@@ -1,7 +1,6 @@
 /** Hints, signals, heartbeats: best effort between instances that live. */
 import { describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { Hint } from '../../src/store/contract.ts';
+import { bucketOf, type Hint } from '../../src/store/contract.ts';
 import { appendOf, commitOf, created, frames, freshId, type StoreFixture, until } from './store-fixture.ts';
 
 export function describeHints(fixture: () => StoreFixture): void {

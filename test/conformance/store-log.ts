@@ -1,4 +1,4 @@
-/** P3 to P6: the frame log, message ids, the inbox, the transcript, and what an end leaves. */
+/** STORE-3 to STORE-6: the frame log, message ids, the inbox, the transcript, and what an end leaves. */
 import { describe, expect, it } from 'vitest';
 import { type Hint, UNCOMMITTED_LEASES } from '../../src/store/contract.ts';
 import {

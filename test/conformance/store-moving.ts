@@ -1,7 +1,6 @@
 /** Sessions out of a store and into one, whole. */
 import { describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { SessionDump } from '../../src/store/contract.ts';
+import { bucketOf, type SessionDump } from '../../src/store/contract.ts';
 import {
   appendOf,
   claimed,

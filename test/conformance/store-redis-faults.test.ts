@@ -2,8 +2,7 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { Hint, Store } from '../../src/store/contract.ts';
+import { bucketOf, type Hint, type Store } from '../../src/store/contract.ts';
 import { createBatch } from '../../src/store/redis/batch.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';

@@ -1,7 +1,6 @@
 /** The conformance suite's fixture on real Redis servers: one, or the masters of a cluster. */
 import { Redis } from 'ioredis';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { StoreOptions } from '../../src/store/contract.ts';
+import { bucketOf, type StoreOptions } from '../../src/store/contract.ts';
 import { bucketKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import type { StoreFixture } from './store-fixture.ts';

@@ -1,7 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { Store } from '../../src/store/contract.ts';
+import { bucketOf, type Store } from '../../src/store/contract.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';

@@ -1,8 +1,7 @@
 /** Two stores behind one keep the same contract, whatever share of the new sessions goes to the new one. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CodedError } from '../../src/errors.ts';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { Store, StoreOptions } from '../../src/store/contract.ts';
+import { bucketOf, type Store, type StoreOptions } from '../../src/store/contract.ts';
 import { isInShare, rolloutStore } from '../../src/store/rollout/rollout.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import {

@@ -1,7 +1,6 @@
 /** The deadline index: what is due and homeless is found, by one. */
 import { describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/store/bucket.ts';
-import { BUCKETS, type Store } from '../../src/store/contract.ts';
+import { BUCKETS, bucketOf, type Store } from '../../src/store/contract.ts';
 import {
   claimed,
   commitOf,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/store/bucket.ts';
+import { bucketOf } from '../../src/store/contract.ts';
 import { bucketKeys, sessionKeys } from '../../src/store/redis/keys.ts';
 import { openAndLeave } from '../support/chaos-crowd.ts';
 import { seeded, tell, until } from '../support/chaos-figures.ts';

@@ -1,7 +1,6 @@
 /** The simulation is worth what its store is worth: it must keep the same contract as the real ones. */
 import { randomUUID } from 'node:crypto';
-import { bucketOf } from '../../src/store/bucket.ts';
-import type { Hint, Store, StoreOptions } from '../../src/store/contract.ts';
+import { bucketOf, type Hint, type Store, type StoreOptions } from '../../src/store/contract.ts';
 import type { StoreFixture } from '../conformance/store-fixture.ts';
 import { describeStore } from '../conformance/store-suite.ts';
 import { SimStore } from './sim-store.ts';

@@ -8,10 +8,10 @@
  *
  * Read next: store-handle.ts (the contract on top), sim-network.ts (what may happen to a call on its way here).
  */
-import { bucketOf } from '../../src/store/bucket.ts';
 import {
   type Append,
   type AppendOutcome,
+  bucketOf,
   type Commit,
   type CommitOutcome,
   type DiscardOutcome,
@@ -30,7 +30,7 @@ import {
   type Swept,
   UNCOMMITTED_LEASES,
 } from '../../src/store/contract.ts';
-import { tailOf } from '../../src/store/tail.ts';
+import { tailOf } from '../../src/store/log.ts';
 import { countByState, dumpOf, listPage, logPage } from './store-reads.ts';
 import {
   type Claimed,

@@ -2,7 +2,7 @@
  * The names of everything that is stored. All keys of a session carry the hash tag of its bucket, so that one
  * script may touch them all on a Redis Cluster as well; its deadline index, its listing and its channel are the bucket's.
  */
-import { bucketOf } from '../bucket.ts';
+import { bucketOf } from '../contract.ts';
 
 export interface SessionKeys {
   readonly session: string;

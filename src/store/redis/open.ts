@@ -4,8 +4,8 @@
  */
 
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
+import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
-import { transcriptOf } from '../transcript.ts';
 import { parseAddress } from './address.ts';
 import { createBatch } from './batch.ts';
 import { type Facts, inspect, judge } from './boot.ts';

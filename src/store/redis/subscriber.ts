@@ -7,8 +7,8 @@
  *      whatever was published meanwhile is gone.
  *  I4  Listeners run outside the driver's reader, which one that throws would tear down.
  */
-import { bucketOf } from '../bucket.ts';
-import type { Hint, StoredFrame } from '../contract.ts';
+
+import { bucketOf, type Hint, type StoredFrame } from '../contract.ts';
 import type { Client } from './connection.ts';
 import { storeError, storeFailure } from './failure.ts';
 import { bucketKeys, instanceChannel } from './keys.ts';

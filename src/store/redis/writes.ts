@@ -18,8 +18,7 @@ import {
   type StoreOptions,
   UNCOMMITTED_LEASES,
 } from '../contract.ts';
-import { assertContinues, logMaxAfter } from '../log.ts';
-import { TAIL_FRAMES } from '../tail.ts';
+import { assertContinues, logMaxAfter, TAIL_FRAMES } from '../log.ts';
 import type { Argument, Batch } from './batch.ts';
 import { type SessionKeys, sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';

@@ -1,6 +1,12 @@
 /** A session out of this store and into it, whole, as plain functions to be run inside a transaction. */
-import { bucketOf } from '../bucket.ts';
-import type { ImportMode, ImportOutcome, SessionDump, TranscriptRecord } from '../contract.ts';
+
+import {
+  bucketOf,
+  type ImportMode,
+  type ImportOutcome,
+  type SessionDump,
+  type TranscriptRecord,
+} from '../contract.ts';
 import { frameOf, recordOf } from './reads.ts';
 import { type Context, find, isHeld } from './writes.ts';
 

@@ -4,8 +4,7 @@
  */
 
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
-import { assertContinues } from '../log.ts';
-import { transcriptOf } from '../transcript.ts';
+import { assertContinues, transcriptOf } from '../log.ts';
 import { openDatabaseSoon } from './database.ts';
 import { storeClosed, storeFailure } from './failure.ts';
 import { countByState, page, startOf } from './listing.ts';

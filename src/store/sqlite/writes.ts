@@ -9,10 +9,10 @@
  *  W5  `wake_at` is never later than `due_at`, and where an inbox waits never later than the end of the lease.
  */
 import { randomUUID } from 'node:crypto';
-import { bucketOf } from '../bucket.ts';
 import {
   type Append,
   type AppendOutcome,
+  bucketOf,
   type ClaimOutcome,
   type Commit,
   type CommitOutcome,
@@ -24,8 +24,7 @@ import {
   type StoreOptions,
   UNCOMMITTED_LEASES,
 } from '../contract.ts';
-import { logMaxAfter } from '../log.ts';
-import { TAIL_FRAMES, tailOf } from '../tail.ts';
+import { logMaxAfter, TAIL_FRAMES, tailOf } from '../log.ts';
 import type { AfterCommit } from './group.ts';
 import type { Hints } from './hints.ts';
 import { frameOf, recordOf } from './reads.ts';
