@@ -5,7 +5,7 @@
  */
 
 import { readPatient } from './patient/patient.ts';
-import type { Conversation, ConversationRequest } from './port.ts';
+import type { PromptBuilder, PromptRequest } from './port.ts';
 import { loadSystemPrompt } from './system-prompt.ts';
 import { createModelLimits, type ModelLimit } from './tokens/model-limit.ts';
 import { createTokenizer } from './tokens/token-count.ts';
@@ -15,7 +15,7 @@ import { parseStrategy, type Strategy } from './window/strategy.ts';
 import { readTurns } from './window/turns.ts';
 import { chooseWindow } from './window/window.ts';
 
-export interface ConversationOptions {
+export interface PromptBuilderOptions {
   /** Each ends in /v1, as for the generator. */
   readonly baseUrls: readonly string[];
   readonly apiKey?: string;
@@ -40,14 +40,14 @@ const SHRINK_FACTOR = 0.75;
 const SURE_SHARE = 0.5;
 
 /** Throws if the strategy or the system prompt cannot be used. */
-export function createConversation(options: ConversationOptions): Conversation {
+export function createPromptBuilder(options: PromptBuilderOptions): PromptBuilder {
   const strategy = parseStrategy(options.strategy);
   const prompt = options.systemPrompt === 'none' ? null : loadSystemPrompt(options.systemPromptPath);
   const limits = createModelLimits(options);
   const tokenizer = createTokenizer(createTokenizeClient(options));
 
   return {
-    async compose(request) {
+    async buildPrompt(request) {
       if (request.shrink > 0) limits.forget(request.contextLimit); // the server refused what its limit allowed
       const limit = await limits.current();
       const budgetTokens = budgetOf(limit, strategy, request, options);
@@ -87,8 +87,8 @@ export function createConversation(options: ConversationOptions): Conversation {
 function budgetOf(
   { maxModelLen }: ModelLimit,
   strategy: Strategy,
-  { turn, shrink, contextLimit = null }: ConversationRequest,
-  { historyMaxTokens, defaultMaxTokens }: ConversationOptions,
+  { turn, shrink, contextLimit = null }: PromptRequest,
+  { historyMaxTokens, defaultMaxTokens }: PromptBuilderOptions,
 ): number {
   const known = contextLimit === null ? maxModelLen : Math.min(contextLimit, maxModelLen ?? contextLimit);
   const modelLen = known ?? (historyMaxTokens === undefined ? UNKNOWN_MODEL_LEN : null);

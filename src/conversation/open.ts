@@ -3,13 +3,13 @@
  * operator wrote it.
  */
 import type { Config } from '../config/config.ts';
-import { createConversation } from './conversation.ts';
-import type { Conversation } from './port.ts';
+import { createPromptBuilder } from './conversation.ts';
+import type { PromptBuilder } from './port.ts';
 
 export function openConversation(
   { conversation, generation }: Pick<Config, 'conversation' | 'generation'>,
   baseUrls: readonly string[],
-): Conversation {
+): PromptBuilder {
   const { model, apiKey, maxTokens } = generation;
   const { strategy, historyMaxTokens, systemPromptPath } = conversation;
   const options = {
@@ -21,12 +21,12 @@ export function openConversation(
     ...(systemPromptPath === null ? {} : { systemPromptPath }),
     defaultMaxTokens: maxTokens,
   };
-  const prompted = createConversation(options);
-  const plain = createConversation({ ...options, systemPrompt: 'none' });
+  const prompted = createPromptBuilder(options);
+  const plain = createPromptBuilder({ ...options, systemPrompt: 'none' });
   return {
-    compose: (request) =>
+    buildPrompt: (request) =>
       systemPromptPath !== null || Object.keys(request.session.patient).length > 0
-        ? prompted.compose(request)
-        : plain.compose(request),
+        ? prompted.buildPrompt(request)
+        : plain.buildPrompt(request),
   };
 }

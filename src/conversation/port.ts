@@ -13,7 +13,7 @@ export interface Summary {
   readonly content: string;
 }
 
-export interface ConversationRequest {
+export interface PromptRequest {
   readonly session: SessionContext;
   readonly transcript: readonly TranscriptEntry[];
   readonly summary: Summary | null;
@@ -35,7 +35,7 @@ export interface WindowReport {
   readonly turns_summarised: readonly string[];
 }
 
-export interface ConversationView {
+export interface BuiltPrompt {
   readonly messages: readonly Message[];
   readonly window: WindowReport;
   /**
@@ -45,6 +45,6 @@ export interface ConversationView {
   readonly toSummarise: { readonly through: string; readonly messages: readonly Message[] } | null;
 }
 
-export interface Conversation {
-  compose(request: ConversationRequest): Promise<ConversationView>;
+export interface PromptBuilder {
+  buildPrompt(request: PromptRequest): Promise<BuiltPrompt>;
 }

@@ -3,14 +3,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
-import { createConversation } from '../../src/conversation/conversation.ts';
+import { createPromptBuilder } from '../../src/conversation/conversation.ts';
 import {
   mergePatient,
   type PatientPicture,
   patientSchema,
   pictureOf,
 } from '../../src/conversation/patient/patient.ts';
-import type { Conversation, ConversationView, Summary } from '../../src/conversation/port.ts';
+import type { BuiltPrompt, PromptBuilder, Summary } from '../../src/conversation/port.ts';
 import { boundSummary, SUMMARY_MAX_TOKENS } from '../../src/conversation/summary.ts';
 import type { GenerationResult, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
@@ -82,7 +82,7 @@ async function generate(
 }
 
 interface Held {
-  readonly last: ConversationView;
+  readonly last: BuiltPrompt;
   readonly tooLong: number;
   readonly givenUp: number;
   readonly summaries: number;
@@ -90,13 +90,13 @@ interface Held {
 }
 
 /** What a session does: compose, generate, store; shrink and try once more when the model says it is too long. */
-async function hold(conversation: Conversation): Promise<Held> {
+async function hold(conversation: PromptBuilder): Promise<Held> {
   const transcript: TranscriptEntry[] = [];
   let patient: PatientPicture = pictureOf(
     patientSchema.parse({ age: '45', gender: 'male', past_medical_history: 'hypertension' }),
   );
   let summary: Summary | null = null;
-  let last: ConversationView | null = null;
+  let last: BuiltPrompt | null = null;
   let [tooLong, givenUp, summaries] = [0, 0, 0];
   let promptTokens = { said: 0, used: 0 };
   for (let index = 0; index < TURNS; index += 1) {
@@ -114,7 +114,7 @@ async function hold(conversation: Conversation): Promise<Held> {
     };
     const session = { sessionId: 's', patient } as unknown as SessionContext;
     for (let shrink = 0; shrink < 2; shrink += 1) {
-      last = await conversation.compose({ session, transcript, summary, turn, shrink });
+      last = await conversation.buildPrompt({ session, transcript, summary, turn, shrink });
       const { result, text } = await generate(turnId, last.messages, MAX_TOKENS);
       if (result.kind === 'completed') {
         transcript.push({ role: 'assistant', turnId, content: text, at: index });
@@ -161,7 +161,7 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
   const strategies = ['window:10', 'budget', 'summary', 'adaptive', 'window:20+budget', 'adaptive+summary'];
 
   test.each(strategies)('%s never gets a context-length error', { timeout: 300_000 }, async (strategy) => {
-    const conversation = createConversation({
+    const conversation = createPromptBuilder({
       baseUrls: [simulator.url],
       strategy,
       defaultMaxTokens: MAX_TOKENS,
@@ -186,7 +186,7 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
     timeout: 300_000,
   }, async () => {
     const { port } = gateway.address() as AddressInfo;
-    const conversation = createConversation({
+    const conversation = createPromptBuilder({
       baseUrls: [`http://127.0.0.1:${port}/v1`],
       strategy: 'budget',
       defaultMaxTokens: MAX_TOKENS,
@@ -200,18 +200,18 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
 
 describe('what a conversation is given', () => {
   const compose = async (
-    options: Partial<Parameters<typeof createConversation>[0]>,
+    options: Partial<Parameters<typeof createPromptBuilder>[0]>,
     patient?: unknown,
     shrink = 0,
     contextLimit: number | null = null,
   ) => {
-    const conversation = createConversation({
+    const conversation = createPromptBuilder({
       baseUrls: [simulator.url],
       strategy: 'budget',
       defaultMaxTokens: MAX_TOKENS,
       ...options,
     });
-    return await conversation.compose({
+    return await conversation.buildPrompt({
       session: { patient } as unknown as SessionContext,
       transcript: [{ role: 'user', turnId: 't', content: 'hello', at: 0 }],
       summary: null,

@@ -1,9 +1,9 @@
 /** The conversation as it is, without a window: for tests of everything else. */
-import type { Conversation } from '../../src/conversation/port.ts';
+import type { PromptBuilder } from '../../src/conversation/port.ts';
 import { messagesOf, readTurns } from '../../src/conversation/window/turns.ts';
 
-export const wholeConversation: Conversation = {
-  compose({ transcript, turn }) {
+export const wholeConversation: PromptBuilder = {
+  buildPrompt({ transcript, turn }) {
     const told = readTurns(transcript, turn.id);
     return Promise.resolve({
       messages: messagesOf(null, told.past, told.question),

@@ -9,8 +9,8 @@
  *      Estimates are not kept.
  */
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Message } from '../../generation/port.ts';
-import { createLru } from '../lru.ts';
 import { estimateCounter, estimateMessage, estimatePrompt, type TokenCounter } from './token-counter.ts';
 import type { TokenizeClient } from './tokenize-client.ts';
 
@@ -27,7 +27,7 @@ const PROBE: Message = { role: 'user', content: 'x' };
 const PROBE_TURN: readonly Message[] = [PROBE, { role: 'assistant', content: 'x' }, PROBE];
 
 export function createTokenizer(client: TokenizeClient): Tokenizer {
-  const kept = createLru<number>(ENTRIES_MAX);
+  const kept = new LRUCache<string, number>({ max: ENTRIES_MAX });
 
   return {
     open(model) {

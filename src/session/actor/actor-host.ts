@@ -2,7 +2,7 @@
 import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
-import type { Conversation } from '../../conversation/port.ts';
+import type { PromptBuilder } from '../../conversation/port.ts';
 import type { Generator } from '../../generation/port.ts';
 import type { Store, StoredFrame } from '../../store/contract.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -30,7 +30,7 @@ export interface ActorHost {
   readonly instance: string;
   readonly store: Store;
   readonly generator: Generator;
-  readonly conversation: Conversation;
+  readonly conversation: PromptBuilder;
   /** Where conversations go before their keys do; null where nothing is kept. */
   readonly archive: Archive | null;
   readonly clock: Clock;

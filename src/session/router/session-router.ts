@@ -12,7 +12,7 @@ import { accessOf } from '../../../machines/access.ts';
 import type { SessionEvent, SessionInput, SessionLimits } from '../../../machines/vocabulary.ts';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
-import type { Conversation } from '../../conversation/port.ts';
+import type { PromptBuilder } from '../../conversation/port.ts';
 import { type ErrorCode, isErrorCode } from '../../errors.ts';
 import type { Generator } from '../../generation/port.ts';
 import type { DiscardOutcome, Store } from '../../store/contract.ts';
@@ -37,7 +37,7 @@ export interface SessionRouterOptions {
   readonly instance: string;
   readonly store: Store;
   readonly generator: Generator;
-  readonly conversation: Conversation;
+  readonly conversation: PromptBuilder;
   readonly archive: Archive | null;
   readonly clock: Clock;
   readonly log: Log;

@@ -8,7 +8,7 @@
  *  R5  A run that had nothing to continue never starts over: a turn that did so would never end.
  */
 import type { GenerationError, GenerationOutput, Question, Turn } from '../../../machines/vocabulary.ts';
-import type { ConversationView, WindowReport } from '../../conversation/port.ts';
+import type { BuiltPrompt, WindowReport } from '../../conversation/port.ts';
 import type {
   GenerationChunk,
   GenerationPrefix,
@@ -26,7 +26,7 @@ export interface RunRequest {
    * The conversation up to and with the turn's question; `shrink` counts refusals for its length, and the last one may
    * have told the model's window.
    */
-  readonly compose: (shrink: number, contextLimit: number | null) => Promise<ConversationView>;
+  readonly buildPrompt: (shrink: number, contextLimit: number | null) => Promise<BuiltPrompt>;
   /** The turn's question, for clients that are to clear its answer. */
   readonly question: () => Promise<Question>;
   readonly confirmLease: () => Promise<void>;
@@ -36,7 +36,7 @@ export type RunResult =
   | {
       readonly kind: 'completed';
       readonly output: GenerationOutput;
-      readonly toSummarise: ConversationView['toSummarise'];
+      readonly toSummarise: BuiltPrompt['toSummarise'];
     }
   | { readonly kind: 'failed'; readonly error: GenerationError };
 
@@ -82,9 +82,9 @@ async function drive(
 ): Promise<RunResult> {
   let contextLimit: number | null = null;
   for (let shrink = 0; ; shrink++) {
-    let view: ConversationView;
+    let view: BuiltPrompt;
     try {
-      view = await request.compose(shrink, contextLimit);
+      view = await request.buildPrompt(shrink, contextLimit);
     } catch {
       return failed('store_unavailable', true, null);
     }
@@ -109,7 +109,7 @@ async function drive(
 
 function ask(
   { sessionId, turn, lastReplica, prefix }: RunRequest,
-  view: ConversationView,
+  view: BuiltPrompt,
   generator: Generator,
   signal: AbortSignal,
   onChunk: (chunk: GenerationChunk) => void,

@@ -3,7 +3,7 @@
  * at a time. Losing it loses nothing: the next turn finds the same turns uncovered and asks again.
  */
 
-import type { ConversationView } from '../../conversation/port.ts';
+import type { BuiltPrompt } from '../../conversation/port.ts';
 import { boundSummary, SUMMARY_MAX_TOKENS } from '../../conversation/summary.ts';
 import type { Generator } from '../../generation/port.ts';
 
@@ -23,7 +23,7 @@ export class SummaryRun {
     this.#onSummary = onSummary;
   }
 
-  start(wanted: ConversationView['toSummarise']): void {
+  start(wanted: BuiltPrompt['toSummarise']): void {
     if (wanted === null || this.#abort !== null) return;
     const abort = new AbortController();
     this.#abort = abort;

@@ -7,7 +7,7 @@
  *  U4  The model is asked only while the lease is sure: a turn waits until it is confirmed, a summary is left out.
  */
 import type { Question, SessionContext, Turn } from '../../../machines/vocabulary.ts';
-import type { ConversationView } from '../../conversation/port.ts';
+import type { BuiltPrompt } from '../../conversation/port.ts';
 import type { GenerationChunk } from '../../generation/port.ts';
 import type { ActorHost } from '../actor/actor-host.ts';
 import type { MachineState } from '../machine/step.ts';
@@ -86,7 +86,7 @@ export class TurnRunner {
         turn,
         lastReplica,
         prefix: text.prefix(),
-        compose: (shrink, contextLimit) => this.#compose(turn, shrink, contextLimit),
+        buildPrompt: (shrink, contextLimit) => this.#buildPrompt(turn, shrink, contextLimit),
         question: () => this.#question(turn),
         confirmLease: this.#ports.confirmLease,
       },
@@ -96,7 +96,7 @@ export class TurnRunner {
     );
   }
 
-  summarise(wanted: ConversationView['toSummarise']): void {
+  summarise(wanted: BuiltPrompt['toSummarise']): void {
     if (this.#ports.isLeaseSure()) this.#summary.start(wanted);
   }
 
@@ -126,10 +126,10 @@ export class TurnRunner {
     return { content: asked?.content ?? '', author: asked?.author ?? null };
   }
 
-  async #compose(turn: Turn, shrink: number, contextLimit: number | null): Promise<ConversationView> {
+  async #buildPrompt(turn: Turn, shrink: number, contextLimit: number | null): Promise<BuiltPrompt> {
     const said = await this.#ports.transcript.read();
     const summary = said.findLast((entry) => entry.role === 'summary');
-    return this.#host.conversation.compose({
+    return this.#host.conversation.buildPrompt({
       session: this.#ports.context(),
       transcript: said.filter((entry) => entry.role !== 'summary'),
       summary: summary === undefined ? null : { through: summary.turnId, content: summary.content },

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createConversation } from '../../../src/conversation/conversation.ts';
+import { createPromptBuilder } from '../../../src/conversation/conversation.ts';
 import { loadSystemPrompt } from '../../../src/conversation/system-prompt.ts';
 import { cutMiddle } from '../../../src/conversation/window/cut.ts';
 import { findingsScore, PINNED_FROM } from '../../../src/conversation/window/findings.ts';
@@ -36,9 +36,9 @@ describe('a strategy as an operator writes it', () => {
 
   test('a wrong strategy or a missing prompt stops the start', () => {
     const options = { baseUrls: [], defaultMaxTokens: 100 };
-    expect(() => createConversation({ ...options, strategy: 'magic' })).toThrow(/strategy/);
+    expect(() => createPromptBuilder({ ...options, strategy: 'magic' })).toThrow(/strategy/);
     expect(() =>
-      createConversation({ ...options, strategy: 'budget', systemPromptPath: '/nowhere' }),
+      createPromptBuilder({ ...options, strategy: 'budget', systemPromptPath: '/nowhere' }),
     ).toThrow('The system prompt /nowhere cannot be used: ENOENT.');
   });
 });
