@@ -1,4 +1,4 @@
-/** The simulator as a program: `npm run simulator`. It takes signals before it loads the rest. */
+/** `npm run simulator`: handles signals before it loads the rest. */
 import { endOnSignals } from '../startup/early-signals.ts';
 
 endOnSignals();

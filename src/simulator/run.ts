@@ -1,4 +1,4 @@
-/** Runs the simulator until a signal ends it. Its settings come from SIMULATOR_* and nothing else. */
+/** Runs the simulator until a signal ends it. Only the SIMULATOR_* variables set it up. */
 import { helpText } from '../config/help.ts';
 import { readVariables } from '../config/read.ts';
 import { simulatorSchema } from '../config/simulator.ts';
@@ -27,7 +27,7 @@ async function start(): Promise<Simulator> {
       tokensPerSecond: values.SIMULATOR_TOKENS_PER_SECOND,
       firstTokenMs: values.SIMULATOR_FIRST_TOKEN_MS,
       maxModelLen: values.SIMULATOR_MAX_MODEL_LEN,
-      ...(values.SIMULATOR_API_KEY === undefined ? {} : { apiKey: values.SIMULATOR_API_KEY }),
+      apiKey: values.SIMULATOR_API_KEY ?? null,
     });
   } catch (error) {
     const reason = reasonOf(error);

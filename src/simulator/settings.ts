@@ -1,106 +1,89 @@
-/** Everything about a simulator that can be chosen when it starts. */
-
-import { type ForeignContextError, isForeignContextError } from './protocol/context-errors.ts';
-import type { StrictServer } from './protocol/strict-servers.ts';
-
-/** vLLM's own three, or those of another server. */
-export type ContextErrorWording = 'old' | 'mid' | 'new' | ForeignContextError;
-
-export function isContextErrorWording(word: string): word is ContextErrorWording {
-  return word === 'old' || word === 'mid' || word === 'new' || isForeignContextError(word);
-}
-
-export interface SimulatorOptions {
-  /** 127.0.0.1 unless others must reach it, as in a container. */
-  readonly host?: string;
-  /** 0 takes a free one. */
-  readonly port?: number;
-  readonly model?: string;
-  readonly apiKey?: string;
-  readonly maxModelLen?: number;
-  /** 0 is as fast as it can. */
-  readonly tokensPerSecond?: number;
-  /** Length of an answer in tokens; its opening sentence is never cut for it (the fault `tokens` does cut). */
-  readonly tokens?: number;
-  readonly firstTokenMs?: number;
-  /** Tokens per chunk after the first one. */
-  readonly streamInterval?: number;
-  /** More requests than this wait in silence, their headers already sent. */
-  readonly maxConcurrent?: number;
-  /** More waiting requests than this are refused with 503 (vLLM's --max-num-queued-reqs). */
-  readonly maxQueued?: number;
-  /** Whether `return_token_ids` is understood. */
-  readonly tokenIds?: boolean;
-  /** Usage tells cached_tokens (vLLM's --enable-prompt-tokens-details). */
-  readonly promptTokensDetails?: boolean;
-  /** X-Request-Id comes back as a header (vLLM's --enable-request-id-headers). */
-  readonly requestIdHeaders?: boolean;
-  readonly contextErrors?: ContextErrorWording;
-  /** Errors have no `error` member around them, as before August 2025. */
-  readonly flatErrors?: boolean;
-  /** The metric names before the gpu_ prefix was dropped. */
-  readonly oldMetricNames?: boolean;
-  /** A fixed vllm:kv_cache_usage_perc instead of the one worked out from the running requests. */
-  readonly kvCacheUsage?: number;
-  /** The template trims the white space at the end of a partial assistant message. */
-  readonly trimContinuation?: boolean;
-  /** A partial assistant message cut inside a word goes on with a new word. */
-  readonly retokenise?: boolean;
-  /** What becomes of a partial assistant message. */
-  readonly continuation?: Continuation;
-  /** Refuses the fields that this server refuses, in its words. */
-  readonly refuses?: StrictServer;
-  /** `owned_by` of the model: another name stands for a server that a client does not know. */
-  readonly owner?: string;
-  /** Names of LoRA adapters of the model. Their cards have no limit of their own. */
-  readonly loras?: readonly string[];
-  /** The Rust front end of vLLM: cards without a limit or nulls, errors with names for numbers. */
-  readonly rustFrontEnd?: boolean;
-  /** An idle connection is closed after this (VLLM_HTTP_TIMEOUT_KEEP_ALIVE). */
-  readonly keepAliveMs?: number;
-}
+/** Settings lists what a caller can choose when a simulator starts, with the defaults. */
 
 /**
- * `honour`: it is continued · `ignore`: the answer begins again · `refuse`: a template that changes it makes the request
- * fail · `reason`: the whole continuation comes as reasoning, as from a parser that misses the end of the thoughts.
+ * The server whose fields and words the simulator copies when it refuses a field that vLLM takes. `openai-reasoning` is
+ * OpenAI's thinking models, which refuse more fields. `wordless` is a gateway that gives no reason; `wordless-ids`
+ * refuses token ids alone.
+ */
+export type StrictServer =
+  | 'sglang'
+  | 'openai'
+  | 'openai-reasoning'
+  | 'dynamo'
+  | 'transformers'
+  | 'wordless'
+  | 'wordless-ids';
+
+/** The wording of "the conversation is too long": `old`, `mid`, `new` and `output` are vLLM's own. */
+export type ContextErrorWording =
+  | 'old'
+  | 'mid'
+  | 'new'
+  | 'output'
+  | 'sglang'
+  | 'llama.cpp'
+  | 'tgi'
+  | 'openai';
+
+/**
+ * What the server does with a partial assistant message. `honour` continues it, `ignore` begins the answer again, and
+ * `refuse` fails as a template that changes the message does. `reason` sends the continuation as reasoning, like a
+ * parser that misses the end of the thoughts.
  */
 export type Continuation = 'honour' | 'ignore' | 'refuse' | 'reason';
 
-export type Settings = Readonly<Required<Omit<SimulatorOptions, 'apiKey' | 'kvCacheUsage' | 'refuses'>>> & {
-  readonly apiKey: string | null;
-  readonly kvCacheUsage: number | null;
-  readonly refuses: StrictServer | null;
+const DEFAULTS = {
+  /** Change it only where other machines must reach the simulator, as in a container. */
+  host: '127.0.0.1',
+  /** 0 takes a free port. */
+  port: 0,
+  model: 'rehydra/simulator',
+  /** Bearer token that /v1 asks for; null or empty asks for none. */
+  apiKey: null as string | null,
+  maxModelLen: 32_768,
+  /** 0 is as fast as possible. */
+  tokensPerSecond: 50,
+  /** Least tokens of an answer, which ends with its sentence; the fault `tokens` cuts inside a sentence. */
+  tokens: 64,
+  firstTokenMs: 0,
+  /** Tokens per chunk after the first one. */
+  streamInterval: 1,
+  /** Requests beyond this limit wait; their headers are sent. */
+  maxConcurrent: Number.POSITIVE_INFINITY,
+  /** The simulator refuses waiting requests beyond this limit with 503 (vLLM's --max-num-queued-reqs). */
+  maxQueued: Number.POSITIVE_INFINITY,
+  /** False ignores `return_token_ids`. */
+  tokenIds: true,
+  /** Usage has cached_tokens (vLLM's --enable-prompt-tokens-details). */
+  promptTokensDetails: false,
+  /** Responses carry X-Request-Id (vLLM's --enable-request-id-headers). */
+  requestIdHeaders: false,
+  contextErrors: 'new' as ContextErrorWording,
+  /** Errors lack the surrounding `error` member, as before August 2025. */
+  flatErrors: false,
+  /** /metrics uses the names from before vLLM dropped the gpu_ prefix. */
+  oldMetricNames: false,
+  /** A fixed vllm:kv_cache_usage_perc; null derives it from the running requests. */
+  kvCacheUsage: null as number | null,
+  /** The template trims white space at the end of a partial assistant message. */
+  trimContinuation: false,
+  /** A partial assistant message that ends inside a word continues with a new word. */
+  retokenise: false,
+  continuation: 'honour' as Continuation,
+  refuses: null as StrictServer | null,
+  /** `owned_by` of the model; another name imitates a server that a client does not know. */
+  owner: 'rehydra-simulator',
+  /** LoRA adapters of the model; their cards have no limit of their own. */
+  loras: [] as readonly string[],
+  /** vLLM's Rust front end: model cards without a limit or nulls, error codes that are names. */
+  rustFrontEnd: false,
+  /** The simulator closes an idle connection after this (VLLM_HTTP_TIMEOUT_KEEP_ALIVE). */
+  keepAliveMs: 5_000,
 };
 
-const SIMULATOR_OWNER = 'rehydra-simulator';
+export type Settings = Readonly<typeof DEFAULTS>;
+export type SimulatorOptions = Partial<Settings>;
 
 export function resolveSettings(options: SimulatorOptions): Settings {
-  return {
-    host: options.host ?? '127.0.0.1',
-    port: options.port ?? 0,
-    model: options.model ?? 'rehydra/simulator',
-    apiKey: options.apiKey === undefined || options.apiKey === '' ? null : options.apiKey,
-    maxModelLen: options.maxModelLen ?? 32_768,
-    tokensPerSecond: options.tokensPerSecond ?? 50,
-    tokens: options.tokens ?? 64,
-    firstTokenMs: options.firstTokenMs ?? 0,
-    streamInterval: options.streamInterval ?? 1,
-    maxConcurrent: options.maxConcurrent ?? Number.POSITIVE_INFINITY,
-    maxQueued: options.maxQueued ?? Number.POSITIVE_INFINITY,
-    tokenIds: options.tokenIds ?? true,
-    promptTokensDetails: options.promptTokensDetails ?? false,
-    requestIdHeaders: options.requestIdHeaders ?? false,
-    contextErrors: options.contextErrors ?? 'new',
-    flatErrors: options.flatErrors ?? false,
-    oldMetricNames: options.oldMetricNames ?? false,
-    kvCacheUsage: options.kvCacheUsage ?? null,
-    trimContinuation: options.trimContinuation ?? false,
-    retokenise: options.retokenise ?? false,
-    continuation: options.continuation ?? 'honour',
-    refuses: options.refuses ?? null,
-    owner: options.owner ?? SIMULATOR_OWNER,
-    loras: options.loras ?? [],
-    rustFrontEnd: options.rustFrontEnd ?? false,
-    keepAliveMs: options.keepAliveMs ?? 5_000,
-  };
+  return { ...DEFAULTS, ...options, apiKey: options.apiKey || null };
 }

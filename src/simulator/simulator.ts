@@ -1,21 +1,20 @@
 /**
- * The vLLM simulator: an HTTP server on loopback that answers like vLLM's OpenAI-compatible one.
+ * The simulator is an HTTP server that answers like vLLM's OpenAI-compatible one.
  *
- * A request walks down: guard → route → body → job (job.ts) → answer (answering.ts) → run (generation-run.ts).
- * The one deliberate difference to vLLM: /v1/models says `owned_by: "rehydra-simulator"`, so that a client
- * can tell a patient's answer from a made-up one.
+ * A request passes key → route → body → job (job.ts) → answer (answering.ts) → tokens (generation.ts).
+ * One difference to vLLM is deliberate: /v1/models says `owned_by: "rehydra-simulator"`, so that a client can mark the
+ * answers as simulated.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { authority } from '../startup/address.ts';
 import { listenFailure } from '../startup/listen-failure.ts';
-import { createEngine } from './engine/engine.ts';
-import { type JobKind, readJob } from './engine/job.ts';
-import { renderMetrics } from './engine/metrics.ts';
-import { createPrefixCache } from './engine/prefix-cache.ts';
-import { createStatistics, type SimulatorStats } from './engine/statistics.ts';
-import { answerJob, type Hall } from './protocol/answering.ts';
-import { createFaultBook } from './protocol/faults.ts';
+import { Engine, PrefixCache } from './engine/engine.ts';
+import { FaultBook } from './engine/faults.ts';
+import { type SimulatorStats, Statistics } from './engine/statistics.ts';
+import { type AnswerContext, answerJob } from './protocol/answering.ts';
+import { type JobKind, readJob } from './protocol/job.ts';
+import { detokenize, isObject, type JsonObject, type Tokenized, tokenize } from './protocol/prompt.ts';
 import {
   flattened,
   invalidJson,
@@ -26,9 +25,7 @@ import {
   wrongContentType,
 } from './protocol/refusals.ts';
 import { sendJson, sendRefusal, sendText } from './protocol/responses.ts';
-import { detokenize, type Tokenized, tokenize } from './protocol/tokenize.ts';
 import { resolveSettings, type Settings, type SimulatorOptions } from './settings.ts';
-import { isObject, type JsonObject } from './text/prompt.ts';
 
 export type { SimulatorStats } from './engine/statistics.ts';
 export type { SimulatorOptions } from './settings.ts';
@@ -38,7 +35,7 @@ export interface Simulator {
   readonly url: string;
   readonly port: number;
   stats(): SimulatorStats;
-  /** false: /health answers 503 as a dead engine does; requests are still served. */
+  /** With false /health answers 503 as a dead engine does; the simulator still serves requests. */
   setHealthy(healthy: boolean): void;
   close(): Promise<void>;
 }
@@ -48,10 +45,10 @@ const VERSION = '0.32.0+rehydra.simulator';
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = resolveSettings(options);
-  const statistics = createStatistics();
-  const engine = createEngine(settings.maxConcurrent, settings.maxQueued);
-  const faultBook = createFaultBook();
-  const hall: Hall = { settings, engine, statistics, prefixCache: createPrefixCache() };
+  const statistics = new Statistics();
+  const engine = new Engine(settings.maxConcurrent, settings.maxQueued);
+  const faultBook = new FaultBook();
+  const context: AnswerContext = { settings, engine, statistics, prefixCache: new PrefixCache() };
   const startedS = Math.floor(Date.now() / 1000);
   let healthy = true;
 
@@ -68,18 +65,18 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     const header = Array.isArray(faultHeader) ? faultHeader.join(';') : faultHeader;
     const job = readJob(api, body.value, header, settings, faultBook);
     if (job.kind === 'refusal') return refuse(res, job);
-    await answerJob(hall, job, req, res);
+    await answerJob(context, job, req, res);
   }
 
-  async function tellTokens(
-    how: (body: JsonObject) => Tokenized,
+  async function sendTokens(
+    read: (body: JsonObject) => Tokenized,
     req: IncomingMessage,
     res: ServerResponse,
   ): Promise<void> {
     const body = await readBody(req);
-    const told = body.kind === 'refusal' ? body : how(body.value);
-    if (told.kind === 'refusal') refuse(res, told);
-    else sendJson(res, 200, told.body);
+    const tokenized = body.kind === 'refusal' ? body : read(body.value);
+    if (tokenized.kind === 'refusal') refuse(res, tokenized);
+    else sendJson(res, 200, tokenized.body);
   }
 
   async function route(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -94,9 +91,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       case 'POST /v1/completions':
         return await generate('text', req, res);
       case 'POST /tokenize':
-        return await tellTokens((body) => tokenize(body, settings), req, res);
+        return await sendTokens((body) => tokenize(body, settings), req, res);
       case 'POST /detokenize':
-        return await tellTokens(detokenize, req, res);
+        return await sendTokens(detokenize, req, res);
       case 'GET /v1/models':
         return sendJson(res, 200, modelList(settings, startedS));
       case 'GET /health':
@@ -106,7 +103,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       case 'GET /load':
         return sendJson(res, 200, { server_load: engine.running + engine.waiting });
       case 'GET /metrics':
-        return sendText(res, 200, renderMetrics(settings, engine, statistics), 'text/plain; version=0.0.4');
+        return sendText(res, 200, statistics.metrics(engine, settings), 'text/plain; version=0.0.4');
       default:
         return refuse(res, notFound());
     }
@@ -114,7 +111,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   const server = createServer((req, res) => {
     route(req, res).catch((error: unknown) => {
-      // A client that resets while its body is read is no bug; anything else must not pass unseen.
+      // A client may reset while it sends its body; the operator must see any other error.
       if (!req.destroyed)
         process.stderr.write(`simulator: ${error instanceof Error ? error.stack : error}\n`);
       res.destroy();
@@ -126,7 +123,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   return {
     url: `http://${authority(settings.host, port)}/v1`,
     port,
-    stats: () => statistics.report(engine.running, engine.waiting),
+    stats: () => statistics.report(engine),
     setHealthy(value) {
       healthy = value;
     },

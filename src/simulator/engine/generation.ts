@@ -1,18 +1,27 @@
 /**
- * One run of the engine: the tokens of a job in their time, with the faults that were asked for.
+ * A generation yields the tokens of one request, each in its time, with the faults that the request asked for.
  *
- * The stages in order: thinking (fault `reasoning`) → tokens, chunked by the interval → finish.
- * Between any two tokens the run may be cut, paused, stalled or cancelled.
- * R1  A cancelled run yields nothing more.
- * R2  Every id is yielded once, with the step in which it was generated; its text may come later.
+ * The stages in order: thoughts → tokens, chunked by the interval → finish. Between any two tokens a fault may cut,
+ * pause or stall the generation, and the client may leave.
+ * RUN-1  A cancelled generation yields nothing more.
+ * RUN-2  Every id is yielded once, with the step that generated it; its text may come later.
  */
-import { type FaultName, faultNumber } from '../protocol/faults.ts';
 import type { Settings } from '../settings.ts';
 import { createStreamDecoder, decode } from '../text/tokenizer.ts';
 import { END } from '../text/vocabulary.ts';
-import type { Job } from './job.ts';
-import type { Pause } from './pause.ts';
-import { createStopFilter } from './stop-strings.ts';
+import { type FaultName, type FaultPlan, faultNumber } from './faults.ts';
+import { Pace, type Pause } from './pause.ts';
+
+export interface GenerationInput {
+  readonly promptIds: readonly number[];
+  /** Tokens of reasoning still to come before the text. */
+  readonly thoughts: readonly number[];
+  /** The text tokens still to come; the end token is not among them. */
+  readonly rest: readonly number[];
+  readonly maxTokens: number;
+  readonly stop: readonly string[];
+  readonly faults: FaultPlan;
+}
 
 export interface Delta {
   readonly ids: readonly number[];
@@ -35,62 +44,60 @@ const CUTS: readonly (readonly [FaultName, CutKind])[] = [
   ['bad-json', 'bad-json'],
 ];
 
-/** With no pace, this many tokens go out before sockets get a turn: enough to notice a client that leaves. */
-const TOKENS_PER_BREATH = 8;
 const HOLLOW_EVERY_MS = 10;
 
-export async function* runGeneration(job: Job, settings: Settings, pause: Pause): AsyncGenerator<Step> {
-  const { faults, rest } = job;
-  const pace = createPace(faultNumber(faults, 'tps') ?? settings.tokensPerSecond, pause);
-  const interval = faultNumber(faults, 'interval') ?? settings.streamInterval;
-  const decoder = createStreamDecoder(job.promptIds);
-  const stops = createStopFilter(job.stop);
-  const room = Math.max(0, job.maxTokens - job.thoughts.length);
+export async function* generate(
+  input: GenerationInput,
+  settings: Settings,
+  pause: Pause,
+): AsyncGenerator<Step> {
+  const { faults, rest, thoughts } = input;
+  const number = (name: FaultName): number | null => faultNumber(faults, name);
+  const interval = number('interval') ?? settings.streamInterval;
+  const decoder = createStreamDecoder(input.promptIds);
+  const stops = new StopFilter(input.stop);
+  const room = Math.max(0, input.maxTokens - thoughts.length);
   const count = Math.min(rest.length, room);
   const endsItself = rest.length < room;
   let ids: number[] = [];
   let text = '';
+  const finish = (reason: string, stopReason: string | null = null): Step => ({
+    kind: 'finish',
+    reason,
+    stopReason,
+    ids,
+    text,
+  });
 
-  await pause.sleep(faults.has('stall-first') ? Number.POSITIVE_INFINITY : firstTokenMs(job, settings));
+  const firstTokenMs = number('first-token-ms') ?? settings.firstTokenMs;
+  await pause.sleep(faults.has('stall-first') ? Number.POSITIVE_INFINITY : firstTokenMs);
   if (pause.cancelled) return;
-  pace.start();
-  yield* think(job);
+  const pace = new Pace(number('tps') ?? settings.tokensPerSecond, pause);
+  for (const id of thoughts) yield { kind: 'reasoning', ids: [id], text: decode([id]) };
 
   for (let index = 0; index <= count; index += 1) {
-    if (faultNumber(faults, 'abort-after') === index) {
-      yield { kind: 'finish', reason: 'abort', stopReason: null, ids, text };
-      return;
-    }
-    const cut = CUTS.find(([name]) => faultNumber(faults, name) === index);
-    if (cut !== undefined) {
-      if (ids.length > 0) yield { kind: 'tokens', ids, text };
-      yield { kind: 'cut', how: cut[1] };
-      return;
-    }
-    if (faultNumber(faults, 'stall-after') === index) {
-      if (ids.length > 0) yield { kind: 'tokens', ids, text };
-      await pause.sleep(Number.POSITIVE_INFINITY);
-    }
-    if (faultNumber(faults, 'hollow-after') === index) {
-      if (ids.length > 0) yield { kind: 'tokens', ids, text };
+    if (number('abort-after') === index) return yield finish('abort');
+    const cut = CUTS.find(([name]) => number(name) === index)?.[1];
+    const stalls = number('stall-after') === index;
+    const hollow = number('hollow-after') === index;
+    if (ids.length > 0 && (cut !== undefined || stalls || hollow)) yield { kind: 'tokens', ids, text };
+    if (cut !== undefined) return yield { kind: 'cut', how: cut };
+    if (stalls) await pause.sleep(Number.POSITIVE_INFINITY);
+    if (hollow) {
       for (; !pause.cancelled; await pause.sleep(HOLLOW_EVERY_MS)) yield { kind: 'empty' };
       return;
     }
-    if (faultNumber(faults, 'pause-after') === index)
-      await pause.sleep(faultNumber(faults, 'pause-ms') ?? 200);
+    if (number('pause-after') === index) await pause.sleep(number('pause-ms') ?? 200);
     await pace.next();
-    if (pause.cancelled) return; // R1
+    if (pause.cancelled) return; // RUN-1
     if (index === count) break;
 
     const id = rest[index] ?? END;
-    const piece = stops.push(decoder.push(id));
-    ids.push(id); // R2
-    text += piece.text;
-    if (piece.stoppedBy !== null) {
-      yield { kind: 'finish', reason: planned(job, 'stop'), stopReason: piece.stoppedBy, ids, text };
-      return;
-    }
-    if (index === count - 1 && !endsItself) break; // the last token rides on the finish
+    const { text: ready, stoppedBy } = stops.push(decoder.push(id));
+    ids.push(id); // RUN-2
+    text += ready;
+    if (stoppedBy !== null) return yield finish(faults.get('finish') ?? 'stop', stoppedBy);
+    if (index === count - 1 && !endsItself) break; // The last token goes out with the finish.
     if (index === 0 || ids.length >= interval) {
       if (faults.has('empty-deltas')) yield { kind: 'empty' };
       yield { kind: 'tokens', ids, text };
@@ -99,45 +106,36 @@ export async function* runGeneration(job: Job, settings: Settings, pause: Pause)
     }
   }
   text += stops.push(decoder.flush()).text + stops.flush();
-  const reason = planned(job, endsItself ? 'stop' : 'length');
-  yield { kind: 'finish', reason, stopReason: null, ids: endsItself ? [...ids, END] : ids, text };
+  if (endsItself) ids.push(END);
+  yield finish(faults.get('finish') ?? (endsItself ? 'stop' : 'length'));
 }
 
-function planned(job: Job, reason: string): string {
-  return job.faults.get('finish') ?? reason;
-}
+/**
+ * Holds text back as vLLM does: by the longest stop string less one character, because it may be the beginning of one.
+ * With stop strings the ids of a chunk therefore run ahead of its text.
+ */
+class StopFilter {
+  readonly #stops: readonly string[];
+  readonly #holdBack: number;
+  #held = '';
 
-function firstTokenMs(job: Job, settings: Settings): number {
-  return faultNumber(job.faults, 'first-token-ms') ?? settings.firstTokenMs;
-}
+  constructor(stops: readonly string[]) {
+    this.#stops = stops;
+    this.#holdBack = Math.max(1, ...stops.map((stop) => stop.length)) - 1;
+  }
 
-function* think({ thoughts }: Job): Generator<Step> {
-  for (const id of thoughts) yield { kind: 'reasoning', ids: [id], text: decode([id]) };
-}
+  push(text: string): { readonly text: string; readonly stoppedBy: string | null } {
+    this.#held += text;
+    for (const stop of this.#stops) {
+      const at = this.#held.indexOf(stop);
+      if (at >= 0) return { text: this.#held.slice(0, at), stoppedBy: stop };
+    }
+    const ready = this.#held.slice(0, Math.max(0, this.#held.length - this.#holdBack));
+    this.#held = this.#held.slice(ready.length);
+    return { text: ready, stoppedBy: null };
+  }
 
-interface Pace {
-  start(): void;
-  next(): Promise<void>;
-}
-
-/** Tokens are due at fixed times, so that a late timer is made up for and the rate is kept. */
-function createPace(tokensPerSecond: number, pause: Pause): Pace {
-  const intervalMs = tokensPerSecond > 0 ? 1000 / tokensPerSecond : 0;
-  let dueMs = 0;
-  let tokens = 0;
-  return {
-    start() {
-      dueMs = performance.now();
-    },
-    async next() {
-      tokens += 1;
-      if (intervalMs === 0) {
-        if (tokens % TOKENS_PER_BREATH === 0) await pause.breathe();
-        return;
-      }
-      if (tokens > 1) dueMs += intervalMs;
-      const waitMs = dueMs - performance.now();
-      if (waitMs > 0) await pause.sleep(waitMs);
-    },
-  };
+  flush(): string {
+    return this.#held;
+  }
 }

@@ -1,38 +1,50 @@
-/** Waiting that a leaving client ends at once: no job may hold its slot until the next token is due. */
-import { startTimer } from '../../clock.ts';
+/**
+ * Pause makes a generation wait, and ends the wait when the client leaves: a request must not hold its slot until the
+ * next token is due.
+ */
+import { sleep } from '../../clock.ts';
 
 export interface Pause {
   readonly cancelled: boolean;
-  /** Resolves after `ms` (Infinity never does) or on cancel; ask `cancelled` afterwards. */
+  /** Resolves after `ms` (Infinity never does) or on cancel; check `cancelled` afterwards. */
   sleep(ms: number): Promise<void>;
-  /** Lets sockets and other jobs have a turn. */
-  breathe(): Promise<void>;
   cancel(): void;
 }
 
 export function createPause(): Pause {
-  let cancelled = false;
-  let wake: (() => void) | null = null;
-
+  const cancelling = new AbortController();
+  const { signal } = cancelling;
   return {
     get cancelled() {
-      return cancelled;
+      return signal.aborted;
     },
-    sleep(ms) {
-      if (cancelled || ms <= 0) return Promise.resolve();
-      return new Promise((resolve) => {
-        const timer = Number.isFinite(ms) ? startTimer(ms, () => wake?.()) : null;
-        wake = () => {
-          timer?.cancel();
-          wake = null;
-          resolve();
-        };
-      });
-    },
-    breathe: () => new Promise((resolve) => setImmediate(resolve)),
-    cancel() {
-      cancelled = true;
-      wake?.();
-    },
+    sleep: (ms) => (ms <= 0 ? Promise.resolve() : sleep(ms, signal).catch(() => {})),
+    cancel: () => cancelling.abort(),
   };
+}
+
+/** With no pace, so many tokens leave before sockets get a turn: the engine must notice a client that leaves. */
+const TOKENS_PER_TURN = 8;
+
+/** Each token is due at a fixed time, so that a late timer does not lower the rate. */
+export class Pace {
+  readonly #pause: Pause;
+  readonly #intervalMs: number;
+  #dueMs = performance.now();
+  #tokens = 0;
+
+  constructor(tokensPerSecond: number, pause: Pause) {
+    this.#pause = pause;
+    this.#intervalMs = tokensPerSecond > 0 ? 1_000 / tokensPerSecond : 0;
+  }
+
+  async next(): Promise<void> {
+    this.#tokens += 1;
+    if (this.#intervalMs === 0) {
+      if (this.#tokens % TOKENS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      return;
+    }
+    if (this.#tokens > 1) this.#dueMs += this.#intervalMs;
+    await this.#pause.sleep(this.#dueMs - performance.now());
+  }
 }

@@ -1,12 +1,18 @@
-/** The JSON of answers, key by key as vLLM writes it: explicit nulls stay, unset fields are absent. */
+/** Builds the JSON of answers, key by key as vLLM writes it: explicit nulls stay, unset fields are absent. */
 import type { Delta } from '../engine/generation.ts';
-import type { Job } from '../engine/job.ts';
+import type { Job } from './job.ts';
 
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** null: the server does not tell. */
+  /** Null: the server does not report it. */
   readonly cachedTokens: number | null;
+}
+
+/** How an answer ended; the fault `empty-finish` sends an empty reason. */
+export interface Finish {
+  readonly reason: string;
+  readonly stopReason: string | null;
 }
 
 export interface Shapes {
@@ -14,11 +20,11 @@ export interface Shapes {
   opening(): unknown;
   delta(delta: Delta, isFirst: boolean): unknown;
   reasoning(delta: Delta): unknown;
-  /** The two empty forms seen in the field. */
+  /** Servers send two kinds of empty chunk. */
   empty(): readonly unknown[];
-  finish(delta: Delta, reason: string, stopReason: string | null, isFirst: boolean): unknown;
+  finish(delta: Delta, finish: Finish, isFirst: boolean): unknown;
   usage(): unknown;
-  whole(text: string, ids: readonly number[], reason: string, stopReason: string | null): unknown;
+  whole(answer: Delta, finish: Finish): unknown;
 }
 
 export interface ShapeInput {
@@ -26,16 +32,16 @@ export interface ShapeInput {
   readonly id: string;
   readonly model: string;
   readonly createdS: number;
-  /** Read at the time of writing: it grows with every token. */
+  /** Called for each chunk: the usage grows with every token. */
   readonly usage: () => Usage;
 }
 
-function usageJson(usage: Usage): unknown {
+function usageJson({ promptTokens, completionTokens, cachedTokens }: Usage): unknown {
   return {
-    prompt_tokens: usage.promptTokens,
-    total_tokens: usage.promptTokens + usage.completionTokens,
-    completion_tokens: usage.completionTokens,
-    ...(usage.cachedTokens === null ? {} : { prompt_tokens_details: { cached_tokens: usage.cachedTokens } }),
+    prompt_tokens: promptTokens,
+    total_tokens: promptTokens + completionTokens,
+    completion_tokens: completionTokens,
+    ...(cachedTokens === null ? {} : { prompt_tokens_details: { cached_tokens: cachedTokens } }),
   };
 }
 
@@ -45,18 +51,22 @@ export function createShapes(input: ShapeInput): Shapes {
 
 function chatShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
   const promptIds = job.wantsIds ? job.promptIds : null;
+  const continuous = (now: Usage) => (job.usage === 'every-chunk' ? { usage: usageJson(now) } : {});
+  const base = (object: string) => ({ id, object, created: createdS, model });
   const chunk = (choice: object, more: object = {}): object => ({
-    id,
-    object: 'chat.completion.chunk',
-    created: createdS,
-    model,
+    ...base('chat.completion.chunk'),
     choices: [{ index: 0, ...choice }],
     ...more,
-    ...(job.usage === 'every-chunk' ? { usage: usageJson(usage()) } : {}),
+    ...continuous(usage()),
   });
   const ids = (delta: Delta) => ({ token_ids: job.wantsIds ? delta.ids : null });
   const open = { logprobs: null, finish_reason: null };
-  const words = (text: string): object => {
+  const ending = ({ reason, stopReason }: Finish) => ({
+    logprobs: null,
+    finish_reason: reason,
+    stop_reason: stopReason,
+  });
+  const content = (text: string): object => {
     switch (job.faults.get('text-in')) {
       case 'refusal':
         return { delta: { content: null, refusal: text } };
@@ -68,82 +78,67 @@ function chatShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
         return { delta: { content: text } };
     }
   };
-  const thought = job.faults.get('reasoning') === 'old' ? 'reasoning_content' : 'reasoning';
+  const reasoning = job.faults.get('reasoning') === 'old' ? 'reasoning_content' : 'reasoning';
 
   return {
     opening: () => ({
       ...chunk({ delta: { role: 'assistant', content: '' }, ...open }, { prompt_token_ids: promptIds }),
-      ...(job.usage === 'every-chunk' ? { usage: usageJson({ ...usage(), completionTokens: 0 }) } : {}),
+      ...continuous({ ...usage(), completionTokens: 0 }),
     }),
-    delta: (delta) => chunk({ ...words(delta.text), ...open, ...ids(delta) }),
-    reasoning: (delta) => chunk({ delta: { [thought]: delta.text }, ...open, ...ids(delta) }),
+    delta: (delta) => chunk({ ...content(delta.text), ...open, ...ids(delta) }),
+    reasoning: (delta) => chunk({ delta: { [reasoning]: delta.text }, ...open, ...ids(delta) }),
     empty: () => [chunk({ delta: {}, ...open }), chunk({ delta: { content: '' }, ...open })],
-    finish: (delta, reason, stopReason) =>
-      chunk({
-        ...words(delta.text),
-        logprobs: null,
-        finish_reason: reason,
-        stop_reason: stopReason,
-        ...ids(delta),
-      }),
+    finish: (delta, finish) => chunk({ ...content(delta.text), ...ending(finish), ...ids(delta) }),
     usage: () => ({ ...chunk({}), choices: [], usage: usageJson(usage()) }),
-    whole: (text, tokenIds, reason, stopReason) => ({
-      id,
-      object: 'chat.completion',
-      created: createdS,
-      model,
-      choices: [
-        {
-          index: 0,
-          message: { role: 'assistant', content: text, refusal: null, tool_calls: [], reasoning: null },
-          logprobs: null,
-          finish_reason: reason,
-          stop_reason: stopReason,
-          token_ids: job.wantsIds ? tokenIds : null,
-        },
-      ],
-      usage: usageJson(usage()),
-      prompt_logprobs: null,
-      prompt_token_ids: promptIds,
-      kv_transfer_params: null,
-    }),
+    whole: (answer, finish) => {
+      const message = {
+        role: 'assistant',
+        content: answer.text,
+        refusal: null,
+        tool_calls: [],
+        reasoning: null,
+      };
+      return {
+        ...base('chat.completion'),
+        choices: [{ index: 0, message, ...ending(finish), ...ids(answer) }],
+        usage: usageJson(usage()),
+        prompt_logprobs: null,
+        prompt_token_ids: promptIds,
+        kv_transfer_params: null,
+      };
+    },
   };
 }
 
 function textShapes({ job, id, model, createdS, usage }: ShapeInput): Shapes {
-  const promptIds = job.wantsIds ? job.promptIds : null;
-  const frame = (choices: readonly object[], more: object = {}): object => ({
-    id,
-    object: 'text_completion',
-    created: createdS,
-    model,
-    choices,
-    ...more,
-  });
-  const choice = (delta: Delta, isFirst: boolean, reason: string | null, stopReason: string | null) => ({
+  const choice = (delta: Delta, isFirst: boolean, finish: Finish | null) => ({
     index: 0,
     text: delta.text,
     logprobs: null,
-    finish_reason: reason,
-    stop_reason: stopReason,
-    prompt_token_ids: isFirst ? promptIds : null,
+    finish_reason: finish?.reason ?? null,
+    stop_reason: finish?.stopReason ?? null,
+    prompt_token_ids: isFirst && job.wantsIds ? job.promptIds : null,
     token_ids: job.wantsIds ? delta.ids : null,
   });
-  const continuous = () => (job.usage === 'every-chunk' ? { usage: usageJson(usage()) } : {});
-  const nothing: Delta = { ids: [], text: '' };
+  const base = { id, object: 'text_completion', created: createdS, model };
+  const chunk = (delta: Delta, isFirst = false, finish: Finish | null = null) => ({
+    ...base,
+    choices: [choice(delta, isFirst, finish)],
+    ...(job.usage === 'every-chunk' ? { usage: usageJson(usage()) } : {}),
+  });
 
   return {
     opening: () => null,
-    delta: (delta, isFirst) => frame([choice(delta, isFirst, null, null)], continuous()),
-    reasoning: (delta) => frame([choice(delta, false, null, null)], continuous()),
-    empty: () => [frame([choice(nothing, false, null, null)], continuous())],
-    finish: (delta, reason, stopReason, isFirst) =>
-      frame([choice(delta, isFirst, reason, stopReason)], continuous()),
-    usage: () => frame([], { usage: usageJson(usage()) }),
-    whole: (text, tokenIds, reason, stopReason) =>
-      frame([choice({ text, ids: tokenIds }, true, reason, stopReason)], {
-        usage: usageJson(usage()),
-        kv_transfer_params: null,
-      }),
+    delta: (delta, isFirst) => chunk(delta, isFirst),
+    reasoning: (delta) => chunk(delta),
+    empty: () => [chunk({ ids: [], text: '' })],
+    finish: (delta, finish, isFirst) => chunk(delta, isFirst, finish),
+    usage: () => ({ ...base, choices: [], usage: usageJson(usage()) }),
+    whole: (answer, finish) => ({
+      ...base,
+      choices: [choice(answer, true, finish)],
+      usage: usageJson(usage()),
+      kv_transfer_params: null,
+    }),
   };
 }

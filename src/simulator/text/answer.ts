@@ -1,23 +1,21 @@
 /**
- * The answer: a pure function of the conversation.
+ * The answer is a pure function of the conversation.
  *
- * A1  Equal conversations give equal answers, in every process and at every time.
- * A2  A longer answer starts with the shorter one: only the length depends on the settings.
- * A3  Going on from any part of the answer gives exactly the rest, whether that part comes as ids or as text
- *     (unless a setting asks for the faults that real chat templates have).
+ * ANSWER-1  Equal conversations give equal answers, in every process and at every time.
+ * ANSWER-2  A longer answer starts with the shorter one: only the length depends on the settings.
+ * ANSWER-3  A continuation from any part of the answer is exactly the rest, whether that part comes as ids or as text
+ *           (unless a setting asks for the faults of real chat templates).
  */
-
-import { stripFaults } from '../protocol/faults.ts';
 import type { ChatMessage } from './chat-template.ts';
-import { FINDINGS, JOINTS, PHRASES } from './phrases.ts';
 import { decode, decodeBytes, encode } from './tokenizer.ts';
 import { bytesOf } from './vocabulary.ts';
+import { FINDINGS, JOINTS, PHRASES } from './words.ts';
 
 const ECHOED_WORDS = 8;
 const REMEMBERED_WORDS = 5;
 const REMEMBERED_MESSAGES = 6;
 
-/** `tokens` is a floor when it comes from the settings (no sentence is cut), exact when a fault asks. */
+/** The settings give the least `tokens` (no sentence is cut); a fault gives the exact number. */
 export interface AnswerLength {
   readonly tokens: number;
   readonly exact: boolean;
@@ -33,16 +31,11 @@ export function answer(messages: readonly ChatMessage[], key: string, length: An
   return length.exact ? ids.slice(0, length.tokens) : ids;
 }
 
-/** The part that shows a reader that the model has seen this message and the ones before it. */
+/** Shows a reader that the model has seen this message and the ones before it. */
 function opening(messages: readonly ChatMessage[]): string {
-  const said = messages
-    .filter((message) => message.role === 'user')
-    .map((message) => stripFaults(message.content));
+  const said = messages.filter(({ role }) => role === 'user').map(({ content }) => content);
   const last = said.at(-1) ?? '';
-  const earlier = said
-    .slice(0, -1)
-    .slice(-REMEMBERED_MESSAGES)
-    .map((text) => firstWords(text, REMEMBERED_WORDS));
+  const earlier = said.slice(-REMEMBERED_MESSAGES - 1, -1).map((text) => firstWords(text, REMEMBERED_WORDS));
   const everything = said.join('\n').toLowerCase();
   const findings = FINDINGS.filter((finding) => everything.includes(finding));
   return [
@@ -53,12 +46,8 @@ function opening(messages: readonly ChatMessage[]): string {
 }
 
 function firstWords(text: string, count: number): string {
-  return text
-    .trim()
-    .split(/\s+/)
-    .slice(0, count)
-    .join(' ')
-    .replace(/[.,;:!?]+$/, '');
+  const words = text.trim().split(/\s+/).slice(0, count);
+  return words.join(' ').replace(/[.,;:!?]+$/, '');
 }
 
 export interface TextContinuation {
@@ -66,15 +55,15 @@ export interface TextContinuation {
   readonly retokenise: boolean;
 }
 
-/** What is left after `answered` ids: by count, so ids that end inside a character go on inside it. */
+/** The rest after `answered` ids: by count, so that ids which end inside a character continue inside it. */
 export function restAfterIds(ids: readonly number[], answered: readonly number[]): number[] {
   return ids.slice(answered.length);
 }
 
 /**
- * What is left after a text. Real servers spoil this in two ways, each behind its setting: the template trims
- * the partial message, so the model says the white space again; or the partial is tokenised anew, the model
- * sees a finished word where it was cut, and goes on with a new one.
+ * The rest of the answer after a text. Real servers spoil it in two ways, each behind its setting. A template that trims
+ * the partial message makes the model repeat the white space. A server that tokenises it again shows the model a
+ * finished word at the cut, and the model continues with a new word.
  */
 export function restAfterText(ids: readonly number[], partial: string, how: TextContinuation): number[] {
   const seen = how.trimContinuation ? partial.trimEnd() : partial;
@@ -98,7 +87,7 @@ function bytesAfter(ids: readonly number[], byteCount: number): number[] {
   return [];
 }
 
-/** xorshift32 seeded by the key: numbers that look random and are the same everywhere. */
+/** xorshift32, seeded by the key: every process draws the same numbers. */
 function createDraw(key: string): () => number {
   let state = Number.parseInt(key.slice(0, 8), 16) | 1;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * The chat template: `<role> content <end>` per message, then an open `<assistant>` for the answer.
- * It can be read backwards, so that /v1/completions finds the conversation again in nothing but ids.
+ * The chat template renders `<role> content <end>` per message, then an open `<assistant>` for the answer.
+ * /v1/completions reads it backwards: it finds the messages in a prompt of ids.
  */
 import { createHash } from 'node:crypto';
 import { decode, encode } from './tokenizer.ts';
@@ -11,11 +11,11 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-export interface Conversation {
+export interface ParsedPrompt {
   readonly messages: readonly ChatMessage[];
-  /** What of the answer is in the prompt already. */
+  /** The part of the answer that the prompt already has. */
   readonly answered: readonly number[];
-  /** Hash of the conversation without the answer: equal for a request and for every continuation of it. */
+  /** Hash of the messages without the answer: equal for a request and for every continuation of it. */
   readonly key: string;
 }
 
@@ -43,30 +43,33 @@ export function render(messages: readonly ChatMessage[], addGenerationPrompt: bo
   return ids;
 }
 
-/** The template with the last message left open: the model goes on inside it. */
+/** Leaves the last message open: the model continues inside it. */
 export function renderOpen(messages: readonly ChatMessage[]): number[] {
   return render(messages, false).slice(0, -1);
 }
 
 /** Ids without a role marker are one user message: a plain completion prompt. */
-export function readConversation(promptIds: readonly number[]): Conversation {
+export function parsePrompt(promptIds: readonly number[]): ParsedPrompt {
   const messages: ChatMessage[] = [];
   let role: TemplateRole | null = null;
   let content: number[] = [];
+  const takeMessage = (): void => {
+    if (content.length > 0 || role !== null)
+      messages.push({ role: role ?? 'user', content: decode(content) });
+  };
   for (const id of promptIds) {
     const marker = roleOf(id);
     if (marker === null && id !== END) {
       content.push(id);
       continue;
     }
-    if (content.length > 0 || role !== null)
-      messages.push({ role: role ?? 'user', content: decode(content) });
+    takeMessage();
     role = marker;
     content = [];
   }
-  if (role === 'assistant') return { messages, answered: content, key: conversationKey(messages) };
-  if (content.length > 0 || role !== null) messages.push({ role: role ?? 'user', content: decode(content) });
-  return { messages, answered: [], key: conversationKey(messages) };
+  const answered = role === 'assistant' ? content : [];
+  if (role !== 'assistant') takeMessage();
+  return { messages, answered, key: conversationKey(messages) };
 }
 
 function conversationKey(messages: readonly ChatMessage[]): string {

@@ -1,6 +1,6 @@
 /**
- * Text to ids and back. `decode(encode(text))` is `text` for every well-formed string; a lone surrogate
- * becomes U+FFFD, as it would on any wire.
+ * The tokenizer turns text into ids and back. `decode(encode(text))` is `text` for every well-formed string; a lone
+ * surrogate becomes U+FFFD, as on any wire.
  */
 import { bytesOf, longestPiece } from './vocabulary.ts';
 
@@ -32,16 +32,16 @@ export function decode(ids: readonly number[]): string {
 
 export interface StreamDecoder {
   push(id: number): string;
-  /** What is left when the stream ends inside a character: one U+FFFD, as vLLM's detokeniser gives. */
+  /** One U+FFFD where the stream ends inside a character, as from vLLM's detokeniser; otherwise nothing. */
   flush(): string;
 }
 
-/** Four bytes make the longest character, so this many ids hold any unfinished one. */
+/** The longest character has four bytes, so this many ids hold any unfinished one. */
 const PRIMING_IDS = 8;
 
 /**
- * Decodes id by id and holds back the bytes of an unfinished character. It is primed with the end of the
- * prompt: without that, continuing from ids that end inside an emoji would give two U+FFFD instead of it.
+ * Decodes id by id and holds back the bytes of an unfinished character. The end of the prompt primes it: otherwise a
+ * continuation of ids that end inside an emoji would give two U+FFFD.
  */
 export function createStreamDecoder(promptIds: readonly number[]): StreamDecoder {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

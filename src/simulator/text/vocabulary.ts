@@ -1,9 +1,9 @@
 /**
- * The vocabulary: a fixed, reversible map between ids and bytes that is the same in every process.
+ * The vocabulary is a fixed, reversible map between ids and bytes, the same in every process.
  *
- * V1  ids 0–255 are the 256 bytes, so that every text has an encoding and no piece is made up on the fly.
- * V2  ids 256–271 are control tokens. They have no text: a user who types a role marker cannot forge one.
- * V3  ids from 272 on are the pieces of words.ts in their order.
+ * VOCAB-1  Ids 0–255 are the 256 bytes, so that every text has an encoding.
+ * VOCAB-2  Ids 256–271 are control tokens. They have no text: a user who types a role marker cannot forge one.
+ * VOCAB-3  Ids from 272 on are the pieces of words.ts in their order.
  */
 import { FRAGMENTS, GLUE, WORDS } from './words.ts';
 

@@ -1,68 +1,17 @@
 /**
- * The raw material of the vocabulary. Token ids are positions in these lists, so the order is part of the
- * simulator's wire format: append, never insert, or ids stored by one process mean other words in the next.
+ * The words of the simulator: the pieces of its vocabulary, and the sentences of its answers.
+ *
+ * Token ids are positions in GLUE, FRAGMENTS and WORDS, so their order is part of the simulator's wire format: append,
+ * never insert. Otherwise ids that one process stored mean other words in the next process.
  */
 
-/** Whole pieces: punctuation with its white space, symbols of more than one byte, list bullets. */
-export const GLUE: readonly string[] = [
-  '. ',
-  ', ',
-  ': ',
-  '; ',
-  '? ',
-  '! ',
-  '\n\n',
-  '.\n',
-  '\n- ',
-  '\n',
-  ' (',
-  ') ',
-  ' – ',
-  ' — ',
-  '°C',
-  ' µg',
-  ' ≥ ',
-  ' ≤ ',
-  '🩺',
-  ' ✓',
-  '…',
-  'é',
-  'ü',
-  'ö',
-  'ä',
-  ' 1',
-  ' 2',
-  ' 3',
-  ' 4',
-  ' 5',
-  '10',
-  '12',
-  '20',
-  '24',
-  '38',
-  '50',
-  '80',
-  '100',
-  '120',
-  '000',
-  ' mg',
-  ' ml',
-  '/80',
-  '%',
-  ' %',
-  "'s",
-  "n't",
-  '  ',
-  '    ',
-  '**',
-  '1.',
-  '2.',
-  '3.',
-  '. You',
-  '. I',
-];
+/** Punctuation with its white space, symbols of more than one byte, list bullets. */
+export const GLUE: readonly string[] = (
+  '. |, |: |; |? |! |\n\n|.\n|\n- |\n| (|) | – | — |°C| µg| ≥ | ≤ |🩺| ✓|…|é|ü|ö|ä| 1| 2| 3| 4| 5|' +
+  "10|12|20|24|38|50|80|100|120|000| mg| ml|/80|%| %|'s|n't|  |    |**|1.|2.|3.|. You|. I"
+).split('|');
 
-/** Syllables: they make an unknown word cost a few tokens, not one per byte, and put cuts inside words. */
+/** Syllables make an unknown word cost a few tokens, not one per byte, and put cuts inside words. */
 export const FRAGMENTS: readonly string[] = `
   th er on an re he in ed nd ha at en es of or nt ea ti to it st io le is ou ar as de rt ve al ro ic ta ch ph ll us
   ri om il la el ma si ce co me li ne ra ur ec ho tr et no lo pa ac di un na pe so su ca be ge ir ss ow ab po mi em
@@ -106,3 +55,36 @@ export const WORDS: readonly string[] = `
 `
   .trim()
   .split(/\s+/);
+
+/** Sentences that sound like a consultation and contain the characters that break joins. */
+export const PHRASES: readonly string[] = [
+  'Please rest and keep your fluid intake up.',
+  'Watch your temperature: above 38.5 °C call the clinic 🩺.',
+  'If the pain is radiating to the left arm or jaw, go to emergency care immediately.',
+  'A normal blood pressure is about 120/80 mmHg.',
+  'Take 500 mg with food, not more than 3 times daily.',
+  'I would check oxygen saturation (SpO₂ ≥ 94 %) and heart rate first.',
+  'Tachycardia, hypotension or confusion would be warning signs.',
+  'Do not stop your medication without talking to your doctor.',
+  'The symptoms may be mild in the morning and worse at night.',
+  'Ask the patient about allergies – aspirin, penicillin, latex.',
+  'An electrocardiogram and troponin tests would be the next step.',
+  'Sudden weakness of the face or arm is a stroke until shown otherwise ⚠️.',
+  'Measure the glucose level before and after each meal.',
+  'Shortness of breath at rest … is never to be ignored.',
+  'The family said „es geht ihm besser“, which is good news.',
+  'Note the onset, the severity and what gives relief.',
+  'Levothyroxine is given in µg, never in mg.',
+  'A naïve reading of one result is risky; repeat the test.',
+  'We will review the results together in 24 hours 👩🏽‍⚕️.',
+  'Pneumonia should be considered with fever, cough and chills.',
+];
+
+/** Separators between two phrases. */
+export const JOINTS: readonly string[] = [' ', ' ', ' ', '\n\n', '\n- ', '  ', '\n'];
+
+/** The answer names each of these findings that a user message contains. */
+export const FINDINGS: readonly string[] = (
+  'chest pain|shortness of breath|diabetes|hypertension|fever|headache|cough|nausea|dizziness|' +
+  'asthma|allergy|pregnant|stroke|fatigue|rash|sweating|vomiting|abdominal pain'
+).split('|');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { contextLimitOf, isContextLengthError } from '../../../src/generation/upstream/context-length.ts';
 import { refusalInStream, refusalOfResponse } from '../../../src/generation/upstream/refusal.ts';
-import { contextTooLong, maxTokensTooLarge } from '../../../src/simulator/protocol/refusals.ts';
+import { contextTooLong, maxTokensTooLarge } from '../../../src/simulator/protocol/context-errors.ts';
 
 const overrun = { maxModelLen: 8192, promptTokens: 8000, outputTokens: 500 };
 const read = (body: unknown, status = 400) =>

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { answer, restAfterIds, restAfterText } from '../../../src/simulator/text/answer.ts';
-import { type ChatMessage, readConversation, render } from '../../../src/simulator/text/chat-template.ts';
+import { type ChatMessage, parsePrompt, render } from '../../../src/simulator/text/chat-template.ts';
 import { decode } from '../../../src/simulator/text/tokenizer.ts';
 
 const FIRST: ChatMessage[] = [
@@ -11,7 +11,7 @@ const FIRST: ChatMessage[] = [
 const FAITHFUL = { trimContinuation: false, retokenise: false };
 
 function answerTo(messages: readonly ChatMessage[], tokens = 64, exact = false): number[] {
-  return answer(messages, readConversation(render(messages, true)).key, { tokens, exact });
+  return answer(messages, parsePrompt(render(messages, true)).key, { tokens, exact });
 }
 
 describe('the answer', () => {
@@ -65,9 +65,9 @@ describe('the answer', () => {
   test('another process gives the same answer', () => {
     const script = `
       import { answer } from './src/simulator/text/answer.ts';
-      import { readConversation, render } from './src/simulator/text/chat-template.ts';
+      import { parsePrompt, render } from './src/simulator/text/chat-template.ts';
       const messages = JSON.parse(process.argv[1]);
-      const { key } = readConversation(render(messages, true));
+      const { key } = parsePrompt(render(messages, true));
       process.stdout.write(JSON.stringify(answer(messages, key, { tokens: 120, exact: false })));
     `;
     const root = join(import.meta.dirname, '../../..');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readConversation, render, renderOpen } from '../../../src/simulator/text/chat-template.ts';
+import { parsePrompt, render, renderOpen } from '../../../src/simulator/text/chat-template.ts';
 import { createStreamDecoder, decode, encode } from '../../../src/simulator/text/tokenizer.ts';
 import { END, roleId, VOCABULARY_SIZE } from '../../../src/simulator/text/vocabulary.ts';
 
@@ -78,10 +78,10 @@ describe('the chat template', () => {
   test('can be read backwards', () => {
     fc.assert(
       fc.property(fc.array(message, { minLength: 1, maxLength: 6 }), wellFormed, (messages, partial) => {
-        const asked = readConversation(render(messages, true));
+        const asked = parsePrompt(render(messages, true));
         expect(asked.messages).toEqual(messages);
         expect(asked.answered).toEqual([]);
-        const open = readConversation(renderOpen([...messages, { role: 'assistant', content: partial }]));
+        const open = parsePrompt(renderOpen([...messages, { role: 'assistant', content: partial }]));
         expect(open.messages).toEqual(messages);
         expect(decode(open.answered)).toBe(partial);
         expect(open.key).toBe(asked.key);
@@ -90,9 +90,7 @@ describe('the chat template', () => {
   });
 
   test('takes ids without a role marker as one user message', () => {
-    expect(readConversation(encode('plain prompt')).messages).toEqual([
-      { role: 'user', content: 'plain prompt' },
-    ]);
+    expect(parsePrompt(encode('plain prompt')).messages).toEqual([{ role: 'user', content: 'plain prompt' }]);
   });
 
   test('marks roles with ids that no text has', () => {
