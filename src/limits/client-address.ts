@@ -1,13 +1,16 @@
 /**
- * Whose address a request has: the socket's own, unless its peer is trusted; then what that one says of whom it serves,
- * and so on. The list is read from its end: what a client wrote into it stands before what the proxies added, and is
- * never reached.
+ * ClientAddresses finds the address that a request comes from, behind the proxies that the operator trusts.
+ *
+ *  ADDRESS-1  A header is read from its end: each trusted proxy appends the address that it serves. What a client wrote
+ *             into the header itself comes before that, and is never reached.
+ *  ADDRESS-2  An IPv4 address that is mapped into IPv6 counts as IPv4: one client has one address.
  */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import type { Config, TrustProxy } from '../config/config.ts';
 
 export interface ClientAddresses {
-  /** Which header is read; null where none is believed. */
+  /** The header that is read; null where no proxy is trusted. */
   readonly header: string | null;
   /** `lines` are those of the header, in their order. */
   of(peer: string, lines: readonly string[]): string;
@@ -15,15 +18,15 @@ export interface ClientAddresses {
 
 export function clientAddresses({ trust, header }: Config['proxy']): ClientAddresses {
   const isTrusted = trustedBy(trust);
-  const believesNobody = trust.kind === 'hops' && trust.hops === 0;
+  const trustsNone = trust.kind === 'hops' && trust.hops === 0;
   return {
-    header: believesNobody ? null : header,
+    header: trustsNone ? null : header,
     of(peer, lines) {
-      const said = lines.join(',').split(',');
+      const entries = lines.join(',').split(',');
       let address = addressIn(peer) ?? peer;
       for (let hop = 0; isTrusted(address, hop); hop += 1) {
-        const entry = said.at(-1 - hop);
-        const next = entry === undefined ? null : addressIn(header === 'forwarded' ? servedIn(entry) : entry);
+        const entry = entries.at(-1 - hop); // ADDRESS-1
+        const next = entry === undefined ? null : addressIn(header === 'forwarded' ? forIn(entry) : entry);
         if (next === null) break;
         address = next;
       }
@@ -32,9 +35,11 @@ export function clientAddresses({ trust, header }: Config['proxy']): ClientAddre
   };
 }
 
-/** What counts as one client: of IPv6 the network of 64 bits, because whoever has one of its addresses has them all. */
+/** The key that limits count by. A client with one address of an IPv6 /64 network can use all of them. */
 export function networkOf(address: string): string {
-  return isIPv6(address) ? `${groupsOf(address).slice(0, 4).join(':')}::/64` : address;
+  if (!isIPv6(address)) return address;
+  const groups = ipaddr.IPv6.parse(address).parts.slice(0, 4);
+  return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
 }
 
 function trustedBy(trust: TrustProxy): (address: string, hop: number) => boolean {
@@ -47,28 +52,15 @@ function trustedBy(trust: TrustProxy): (address: string, hop: number) => boolean
 const familyOf = (address: string) => (isIPv6(address) ? 'ipv6' : 'ipv4');
 
 /** `for=` of one element of a Forwarded header (RFC 7239). */
-function servedIn(element: string): string {
+function forIn(element: string): string {
   return /(?:^|;)\s*for="?([^";]*)/i.exec(element)?.[1] ?? '';
 }
 
-/** The address without brackets, port and zone; an IPv4 address in the clothes of IPv6 as what it is. */
+/** The address without brackets, port and zone. Node decides what is an address: ipaddr.js also takes `10.1` and `0xa`. */
 function addressIn(text: string): string | null {
   const [, bracketed, dotted] = /^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/.exec(text.trim()) ?? [];
   const [address = ''] = (bracketed ?? dotted ?? text.trim()).split('%');
-  if (!isIPv6(address)) return isIP(address) === 4 ? address : null;
-  const groups = groupsOf(address);
-  const [high = 0, low = 0] = groups.slice(6).map((group) => Number.parseInt(group, 16));
-  const isMapped = groups.slice(0, 6).join() === '0,0,0,0,0,ffff';
-  return isMapped ? [high >> 8, high & 255, low >> 8, low & 255].join('.') : address;
-}
-
-/** The eight groups of an IPv6 address, without leading zeros. */
-function groupsOf(address: string): readonly string[] {
-  const hex = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...bytes: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
-    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  });
-  const [left = [], right] = hex.split('::').map((side) => (side === '' ? [] : side.split(':')));
-  const gap = right === undefined ? [] : Array<string>(8 - left.length - right.length).fill('0');
-  return [...left, ...gap, ...(right ?? [])].map((group) => Number.parseInt(group, 16).toString(16));
+  if (!isIPv6(address)) return isIPv4(address) ? address : null;
+  const parsed = ipaddr.IPv6.parse(address);
+  return parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : address; // ADDRESS-2
 }
