@@ -1,10 +1,11 @@
 /**
- * What is said of all conversations: of those that ended what the archive counts, of those that live how many are in
- * which state. More of a living session would have to be read session by session.
+ * Analytics reports on all conversations: how many living ones are in which state, and the archive's figures of those that
+ * ended. More of a living session would have to be read session by session.
  *
- * The figures of one range are counted once for all who ask within a few seconds: they read a whole range of the
- * archive, and the embedded one holds the event loop meanwhile.
+ * Callers that ask for the same range within a few seconds share one count: it reads a whole range of the archive, and
+ * the embedded archive blocks the event loop meanwhile.
  */
+import { LRUCache } from 'lru-cache';
 import type { Archive, ArchiveFigures } from '../archive/archive.ts';
 import type { Store } from '../store/contract.ts';
 
@@ -24,21 +25,23 @@ export type Analytics = (range: Range) => Promise<Report>;
 const FRESH_MS = 3_000;
 const RANGES_MAX = 16;
 
-/** `nowMs`: by a clock that nobody sets. */
+/** `nowMs` is monotonic: a wall clock that is set back would keep old figures. */
 export function createAnalytics(store: Store, archive: Archive, nowMs: () => number): Analytics {
-  const recent = new Map<string, { readonly atMs: number; readonly figures: Promise<ArchiveFigures> }>();
+  const recent = new LRUCache<string, Promise<ArchiveFigures>>({
+    max: RANGES_MAX,
+    ttl: FRESH_MS,
+    ttlResolution: 0,
+    perf: { now: nowMs },
+  });
 
   function figures(range: Range): Promise<ArchiveFigures> {
     const key = JSON.stringify([range.from ?? null, range.to ?? null]);
     const known = recent.get(key);
-    if (known !== undefined && nowMs() - known.atMs < FRESH_MS) return known.figures;
-    const counted = { atMs: nowMs(), figures: archive.figures(range) };
-    recent.delete(key);
+    if (known !== undefined) return known;
+    const counted = archive.figures(range);
     recent.set(key, counted);
-    counted.figures.catch(() => recent.get(key) === counted && recent.delete(key));
-    const [oldest] = recent.size > RANGES_MAX ? recent.keys() : [];
-    if (oldest !== undefined) recent.delete(oldest);
-    return counted.figures;
+    counted.catch(() => recent.peek(key) === counted && recent.delete(key));
+    return counted;
   }
 
   return async (range) => {

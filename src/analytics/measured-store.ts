@@ -1,15 +1,17 @@
 /**
- * A store that is timed from outside: whoever uses it notices nothing, and no store has to know how it is measured.
- * Lag of the sweeper: what a sweep shows is claimed a moment later, and the claim tells when it was due.
+ * MeasuredStore times the calls of a store and counts its refusals, so that no store measures itself.
+ *
+ * An instance claims a session a moment after its sweep finds it due; the claimed record says since when.
  */
+import { LRUCache } from 'lru-cache';
 import type { Store } from '../store/contract.ts';
 import type { Meters, StoreCall } from '../telemetry/meters.ts';
 
-/** Shown by a sweep and not claimed yet; more are forgotten, and only their lag is. */
-const SHOWN_MAX = 10_000;
+/** Sessions that a sweep found and that are not claimed yet; beyond it the lag of the oldest is not measured. */
+const DUE_MAX = 10_000;
 
 export function measuredStore(store: Store, meters: Meters, now: () => number = Date.now): Store {
-  const shown = new Set<string>();
+  const due = new LRUCache<string, true>({ max: DUE_MAX });
 
   const failedIn = (call: StoreCall) => (error: unknown) => {
     meters.storeCallFailed(call);
@@ -21,7 +23,7 @@ export function measuredStore(store: Store, meters: Meters, now: () => number = 
     async claim(sessionId, instance) {
       const outcome = await store.claim(sessionId, instance).catch(failedIn('claim'));
       meters.claimed(outcome.kind);
-      if (!shown.delete(sessionId) || outcome.kind === 'held') return outcome;
+      if (!due.delete(sessionId) || outcome.kind === 'held') return outcome;
       const dueAt = outcome.record?.dueAt ?? null;
       if (dueAt !== null) meters.tookUpLate(Math.max(0, now() - dueAt) / 1_000);
       return outcome;
@@ -46,8 +48,7 @@ export function measuredStore(store: Store, meters: Meters, now: () => number = 
     async sweep(bucket, at, limit, visibilityMs) {
       meters.swept();
       const swept = await store.sweep(bucket, at, limit, visibilityMs).catch(failedIn('sweep'));
-      if (swept.due.length > 0 && shown.size < SHOWN_MAX)
-        for (const sessionId of swept.due) shown.add(sessionId);
+      for (const sessionId of swept.due) due.set(sessionId, true);
       return swept;
     },
   };

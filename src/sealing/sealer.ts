@@ -11,9 +11,9 @@
  *  E4  There is one spelling of a sealed text: any changed character is noticed, also one that base64 would forgive.
  */
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { type DataKey, keyFor } from './keys.ts';
 import { freshNonce, NONCE_BYTES } from './nonce.ts';
-import { recent } from './recent.ts';
 
 /** `not-sealed`: it should have been. `damaged`: changed, or moved from another place, or another key of that id. */
 export type Unopened = 'key-unknown' | 'damaged' | 'not-sealed';
@@ -35,7 +35,7 @@ const HEAD_BYTES = NONCE_BYTES + TAG_BYTES;
 const LENGTH_BYTES = 4;
 const TILDE = 126;
 const HEADER = /^~([12])~([\w-]{1,16})~/;
-const SCOPES_RECENT = 8_192;
+const SCOPE_KEYS_MAX = 16_384;
 /** What is longer is given a buffer of its own. */
 const SCRATCH_BYTES = 64 * 1_024;
 
@@ -49,10 +49,9 @@ export function createSealer(keys: readonly DataKey[], purpose: string): Sealer 
   const readers = new Map(
     keys.map((key) => {
       const root = keyFor(key, purpose);
-      return [
-        key.id,
-        recent(SCOPES_RECENT, (scope) => createSecretKey(createHmac('sha256', root).update(scope).digest())),
-      ];
+      const memoMethod = (scope: string) =>
+        createSecretKey(createHmac('sha256', root).update(scope).digest());
+      return [key.id, new LRUCache<string, KeyObject>({ max: SCOPE_KEYS_MAX, memoMethod })];
     }),
   );
   const [writer] = readers;
@@ -60,8 +59,8 @@ export function createSealer(keys: readonly DataKey[], purpose: string): Sealer 
 
   function writeWith(scope: string): { readonly id: string; readonly key: KeyObject } {
     if (writer === undefined) throw new Error('there is no key to seal with');
-    const [id, keyOf] = writer;
-    return { id, key: keyOf(scope) };
+    const [id, scopeKeys] = writer;
+    return { id, key: scopeKeys.memo(scope) };
   }
 
   function sealed(id: string, key: KeyObject, nonce: Buffer, place: string, texts: readonly string[]) {
@@ -103,13 +102,13 @@ export function createSealer(keys: readonly DataKey[], purpose: string): Sealer 
       if (!isSealed(stored)) return { kind: 'unopened', why: 'not-sealed' };
       const [header = '', form = '', id = ''] = HEADER.exec(stored) ?? [];
       if (header === '') return { kind: 'unopened', why: 'damaged' };
-      const keyOf = readers.get(id);
-      if (keyOf === undefined) return { kind: 'unopened', why: 'key-unknown' };
+      const scopeKeys = readers.get(id);
+      if (scopeKeys === undefined) return { kind: 'unopened', why: 'key-unknown' };
       const line = stored.slice(header.length);
       const bytes = Buffer.from(line, 'base64');
       if (bytes.length < HEAD_BYTES || bytes.toString('base64') !== line)
         return { kind: 'unopened', why: 'damaged' };
-      const plain = decrypted(keyOf(scope), form + place, bytes);
+      const plain = decrypted(scopeKeys.memo(scope), form + place, bytes);
       if (plain === null) return { kind: 'unopened', why: 'damaged' };
       if (form === '1') return { kind: 'opened', text: plain.toString('utf8'), second: null };
       const end = LENGTH_BYTES + plain.readUInt32BE();

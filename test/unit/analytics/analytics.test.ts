@@ -5,7 +5,7 @@ import { openArchive } from '../../../src/archive/open.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 
 async function place() {
-  let now = 0;
+  let now = 1_000;
   let counted = 0;
   let fails = false;
   const store = await openSqliteStore({

@@ -41,7 +41,17 @@ describe('the address of a client', () => {
   });
 
   it('is the last that is known where an entry is none', () => {
-    for (const entry of ['', 'unknown', '_hidden', '1.2.3', 'a'.repeat(5_000), '::1::', '999.1.1.1', '10.1', '0x7f.1'])
+    for (const entry of [
+      '',
+      'unknown',
+      '_hidden',
+      '1.2.3',
+      'a'.repeat(5_000),
+      '::1::',
+      '999.1.1.1',
+      '10.1',
+      '0x7f.1',
+    ])
       expect(believing('2').of(PROXY, [`6.6.6.6, ${entry}`])).toBe(PROXY);
     expect(believing('1').of(PROXY, [])).toBe(PROXY);
   });
