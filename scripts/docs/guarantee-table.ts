@@ -14,8 +14,8 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'One writer. At any moment at most one instance can change a session; a paused or cut-off old owner is refused, not merged.',
     enforcedBy: [
-      ['src/store/redis/commands/fence.lua', 'local function stands('],
-      ['src/store/redis/commands/commit.lua', 'if not stands('],
+      ['src/store/redis/commands/fence.lua', 'local function owns('],
+      ['src/store/redis/commands/commit.lua', 'if not owns('],
       ['src/store/sqlite/writes.ts', "if (!owns(row, fence)) return { kind: 'fenced' };"],
     ],
     shownBy: [
@@ -135,7 +135,7 @@ export const guarantees: readonly Guarantee[] = [
       "Losing Redis, or an embedded file that is locked or full, refuses work with a retryable error; it never acknowledges what isn't stored, and it recovers without a restart.",
     enforcedBy: [
       ['src/store/sqlite/group.ts', 'The first transaction after the lock is served again'],
-      ['src/store/redis/batch.ts', 'While there is no connection, calls are rejected at once'],
+      ['src/store/redis/batch.ts', 'Without a connection the batch rejects calls immediately'],
       ['src/session/actor/session-actor.ts', "return kind === 'lost' ? 'store_unavailable'"],
     ],
     shownBy: [

@@ -1,19 +1,22 @@
-/** Scrubs that are asked for while one runs share the next: each begins after what it is to get rid of was deleted. */
-export function sharedPurge(scrub: () => Promise<void>): () => Promise<void> {
+/**
+ * Lets simultaneous callers share a purge. A call during a purge waits for the next one, because the running purge may
+ * already have passed the bytes that the caller deleted.
+ */
+export function sharedPurge(purge: () => Promise<void>): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | null = null;
 
-  async function turn(): Promise<void> {
+  async function afterLast(): Promise<void> {
     await last.catch(() => {});
     next = null;
-    await scrub();
+    await purge();
   }
 
   return () => {
-    if (next !== null) return next;
-    const mine = turn();
-    next = mine;
-    last = mine;
-    return mine;
+    if (next === null) {
+      next = afterLast();
+      last = next;
+    }
+    return next;
   };
 }

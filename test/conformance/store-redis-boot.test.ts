@@ -1,10 +1,9 @@
 /** What a Redis must be before sessions are kept in it; and the small parts of the store that have no server. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAddress } from '../../src/store/redis/address.ts';
 import { judge } from '../../src/store/redis/boot.ts';
-import { retryDelayMs } from '../../src/store/redis/connection.ts';
-import { storeFailure } from '../../src/store/redis/failure.ts';
+import { parseAddress, retryDelayMs } from '../../src/store/redis/connection.ts';
+import { redisFailure } from '../../src/store/redis/failure.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
 import { created, OPTIONS } from './store-fixture.ts';
@@ -146,7 +145,7 @@ describe('the parts', () => {
       'Command timed out',
       'ERR user_script:1: attempt to index a nil value',
       'connect ECONNREFUSED 127.0.0.1:1',
-    ].map((message) => storeFailure(new Error(message)) as Error & { code: string });
+    ].map((message) => redisFailure(new Error(message)) as Error & { code: string });
     expect(codes.map(({ code }) => code)).toEqual([
       'STORE_OOM',
       'STORE_READONLY',
@@ -158,6 +157,6 @@ describe('the parts', () => {
       'STORE_REPLY',
       'STORE_UNAVAILABLE',
     ]);
-    expect(storeFailure(codes[0])).toBe(codes[0]);
+    expect(redisFailure(codes[0])).toBe(codes[0]);
   });
 });

@@ -1,27 +1,26 @@
 /**
- * The one place from which commands leave: everything that is called in one event-loop turn goes in one write.
+ * Sends every command; all calls of one event-loop turn go to the server in one write.
  *
- *  I1  Calls leave in the order in which they were made.
- *  I2  A call is sent once. If its connection dies the outcome is unknown and the call is rejected; only the
- *      caller, who knows its write id, may send it again.
- *  I3  While there is no connection, calls are rejected at once: no queue grows during an outage.
- *  I4  A call is answered or rejected within a bounded time, whatever becomes of it below: who waits for ever for one
- *      page of a log sends its client nothing any more.
+ *  BATCH-1  Calls leave in the order in which their callers made them.
+ *  BATCH-2  The batch sends a call once. If its connection dies, the batch rejects the call as unknown; only the caller
+ *           knows the write id and may send it again.
+ *  BATCH-3  Without a connection the batch rejects calls immediately: no queue grows during an outage.
+ *  BATCH-4  Every call settles within a bounded time. A log page that never came would silence a client forever.
  *
- * ioredis' own pipeline, and its auto-pipelining, which is built on it, keep two promises and a position per call:
- * measured at equal work they take 1.9 times the CPU of this and give half the calls per second. A Redis Cluster has
- * a connection per node: there each call is written for itself.
+ * ioredis' pipeline and auto-pipelining keep two promises and a position per call: at equal work they take 1.9 times the
+ * CPU of this file and give half the calls per second. A Redis Cluster has a connection per node, so each call there is
+ * a write of its own.
  */
 import { setImmediate } from 'node:timers';
 import { type Cluster, Command, type Redis } from 'ioredis';
 import { startTimer } from '../../clock.ts';
-import { storeError, storeFailure } from './failure.ts';
+import { redisError, redisFailure } from './failure.ts';
 import type { Script } from './scripts.ts';
 
 export type Argument = string | number;
 
 export interface Batch {
-  /** Runs a script by its hash; where the server has lost it, that one call is repeated with the text. */
+  /** Runs a script by its hash; if the server does not know it, repeats that call with the text. */
   call(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>;
   send(command: 'evalsha' | 'eval' | 'spublish', args: readonly Argument[]): Promise<unknown>;
   close(): void;
@@ -29,7 +28,7 @@ export interface Batch {
 
 type Send = Batch['send'];
 
-/** Where the slot was, and where it went. */
+/** The former node of the slot, and the new one. */
 const TRIES_IN_CLUSTER = 2;
 
 export function createBatch(client: Redis | Cluster, commandTimeoutMs: number): Batch {
@@ -39,11 +38,11 @@ export function createBatch(client: Redis | Cluster, commandTimeoutMs: number): 
   let closed = false;
 
   const send: Send = async (command, args) => {
-    if (closed) throw storeError('STORE_CLOSED', 'closed');
+    if (closed) throw redisError('STORE_CLOSED', 'closed');
     try {
       return await transmit(command, args);
     } catch (cause) {
-      throw storeFailure(cause);
+      throw redisFailure(cause);
     }
   };
 
@@ -80,10 +79,10 @@ function sendTogether(redis: Redis): Send {
       destination: { redis: { stream: redis.stream } },
       write: (data: string | Buffer) => chunks.push(data),
     };
-    // While there is no connection, sendCommand rejects the command and hands nothing to the collector.
+    // Without a connection, sendCommand rejects the command and writes nothing.
     for (const command of commands) {
       const traced = redis.sendCommand(command, collector);
-      // Where somebody traces ioredis the answer is a second promise, and nobody else waits for that one.
+      // With a tracer on ioredis this is a second promise that no caller awaits: its rejection must not end the process.
       if (traced !== command.promise) Promise.resolve(traced).catch(() => {});
     }
     if (chunks.length === 0) return;
@@ -99,16 +98,15 @@ function sendTogether(redis: Redis): Send {
 }
 
 /**
- * Each call on its own: ioredis sends it to the node of its slot, follows it where the slot went, and learns from that.
- * Not its auto-pipelining: told ASK while a slot moves, that loses count of its own answers, throws into nowhere and
- * leaves all calls of the pipeline without an answer. And while a slot moves, calls are put aside where the driver's
- * own timeout does not reach all of them: so each has a last moment here (I4).
+ * Sends each call on its own; ioredis finds the node of its slot and follows redirections. Its auto-pipelining miscounts
+ * replies on ASK, while a slot moves, and leaves every call of the pipeline unsettled. The driver's timeout misses some
+ * calls that wait for a moving slot, so each call has a timer here (BATCH-4).
  */
 function sendToCluster(cluster: Cluster, commandTimeoutMs: number): Send {
   return (name, args) =>
     new Promise((resolve, reject) => {
       const givenUp = startTimer(TRIES_IN_CLUSTER * commandTimeoutMs, () =>
-        reject(storeError('STORE_TIMEOUT', 'the cluster gave no answer')),
+        reject(redisError('STORE_TIMEOUT', 'the cluster gave no answer')),
       );
       const command = new Command(name, [...args], { replyEncoding: 'utf8' });
       Promise.resolve(cluster.sendCommand(command)).finally(givenUp.cancel).then(resolve, reject);

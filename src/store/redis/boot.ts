@@ -1,20 +1,20 @@
 /**
- * What a Redis must be before we keep sessions in it, and what operators should know of it.
- * A managed Redis may forbid CONFIG: then we warn and go on, because INFO alone can't tell.
+ * Checks that a Redis can keep sessions, and warns operators of risks. A managed Redis may forbid CONFIG: the store then
+ * warns and goes on, because INFO does not show the settings.
  */
 import type { Redis } from 'ioredis';
 import type { Client, Log } from './connection.ts';
-import { isForbidden, storeError } from './failure.ts';
+import { isForbidden, redisError } from './failure.ts';
 
 export interface Facts {
   readonly version: string;
   readonly runId: string;
   readonly replicationId: string;
-  /** Words for operators: 'aof always', 'aof everysec', 'aof no', 'rdb', 'none', or 'unknown'. */
+  /** For operators: 'aof always', 'aof everysec', 'aof no', 'rdb', 'none' or 'unknown'. */
   readonly durability: string;
-  /** null where CONFIG is forbidden. */
+  /** Null if CONFIG is forbidden. */
   readonly evictionPolicy: string | null;
-  /** A node of a cluster, even if it is the only one: a script may then touch one slot only. */
+  /** The node belongs to a cluster, even as its only node: a script may then use one slot only. */
   readonly isSlotted: boolean;
 }
 
@@ -29,11 +29,7 @@ export function masters(client: Client): readonly Redis[] {
 }
 
 async function factsOf(node: Redis): Promise<Facts> {
-  const info = new Map<string, string>();
-  for (const line of (await node.info()).split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
-  }
+  const info = await infoOf(node);
   const config = await configOf(node);
   return {
     version: info.get('redis_version') ?? '0',
@@ -45,6 +41,12 @@ async function factsOf(node: Redis): Promise<Facts> {
   };
 }
 
+/** The fields of INFO, of one section or of all. */
+export async function infoOf(node: Redis, ...section: string[]): Promise<ReadonlyMap<string, string>> {
+  const lines = (await node.info(...section)).split('\r\n').map((line) => line.split(/:(.*)/s));
+  return new Map(lines.map(([name = '', value = '']) => [name, value]));
+}
+
 async function configOf(node: Redis): Promise<ReadonlyMap<string, string> | null> {
   try {
     const config = new Map<string, string>();
@@ -54,7 +56,7 @@ async function configOf(node: Redis): Promise<ReadonlyMap<string, string> | null
     }
     return config;
   } catch (error) {
-    // Only "you may not" and "there is no such command" mean that CONFIG is forbidden; a lost connection must not.
+    // A lost connection must not pass for a forbidden CONFIG.
     if (isForbidden(error)) return null;
     throw error;
   }
@@ -66,19 +68,19 @@ function durabilityOf(appendsToFile: boolean, config: ReadonlyMap<string, string
   return config.get('save') === '' ? 'none' : 'rdb';
 }
 
-/** Refuses a Redis that would lose sessions silently; warns of what it can't rule out. */
+/** Refuses a Redis that would lose sessions silently; warns of risks that it cannot rule out. */
 export function judge(facts: Facts, label: string, allowEviction: boolean, log: Log): void {
   const major = Number(facts.version.split('.')[0]);
   if (!(major >= OLDEST_MAJOR)) {
     const words = `${label} is Redis ${facts.version}; Rehydra needs ${OLDEST_MAJOR}.0 or newer (sharded pub/sub)`;
-    throw storeError('STORE_DENIED', words);
+    throw redisError('STORE_DENIED', words);
   }
   const policy = facts.evictionPolicy;
   if (policy === null) {
     log('warn', 'CONFIG is forbidden: make sure that maxmemory-policy is noeviction', { redis: label });
   } else if (policy.startsWith('allkeys-') && !allowEviction) {
     const words = `${label} has maxmemory-policy ${policy}, which deletes live sessions when memory is short`;
-    throw storeError('STORE_DENIED', `${words}: set it to noeviction, or allow eviction explicitly`);
+    throw redisError('STORE_DENIED', `${words}: set it to noeviction, or allow eviction explicitly`);
   } else if (policy.startsWith('allkeys-')) {
     log('warn', 'this maxmemory-policy deletes live sessions when memory is short', { redis: label, policy });
   } else if (policy !== 'noeviction') {

@@ -1,22 +1,6 @@
-import { CodedError, codeOf } from '../../errors.ts';
-
-/**
- * What went wrong below us, in the store's words. A rejected promise means that nothing is known (P7); the code
- * tells an operator where to look, and the driver's error stays behind as `cause`.
- */
-export type StoreErrorCode =
-  | 'STORE_UNAVAILABLE'
-  | 'STORE_TIMEOUT'
-  | 'STORE_OOM'
-  | 'STORE_READONLY'
-  | 'STORE_LOADING'
-  | 'STORE_CLUSTERDOWN'
-  | 'STORE_DENIED'
-  /** Redis refused what we sent: a script of ours has a bug, or a key is not what it must be. */
-  | 'STORE_REPLY'
-  /** Deleted, and nobody can read it any more; its bytes may still be in files. */
-  | 'STORE_NOT_SCRUBBED'
-  | 'STORE_CLOSED';
+/** Maps what Redis and its driver report to the store's error codes. */
+import { codeOf } from '../../errors.ts';
+import { type StoreErrorCode, storeError } from '../failure.ts';
 
 const KNOWN: readonly (readonly [RegExp, StoreErrorCode])[] = [
   [/^OOM /, 'STORE_OOM'],
@@ -32,7 +16,7 @@ function storeCodeOf(reason: string): StoreErrorCode {
   return KNOWN.find(([pattern]) => pattern.test(reason))?.[1] ?? 'STORE_UNAVAILABLE';
 }
 
-/** Redis may not do this for us, whoever asks: a managed one hides some commands, an ACL others. */
+/** The command is off limits: a managed Redis hides some commands, an ACL forbids others. */
 export function isForbidden(error: unknown): boolean {
   return error instanceof Error && /^(NOPERM|ERR unknown command)/i.test(error.message);
 }
@@ -41,18 +25,14 @@ export function isDenied(error: Error): boolean {
   return storeCodeOf(error.message) === 'STORE_DENIED';
 }
 
-export function storeFailure(cause: unknown): Error {
-  if (isStoreFailure(cause)) return cause;
-  // ioredis hangs the command with all its arguments on the error: a log line would carry what users wrote.
+export function redisFailure(cause: unknown): Error {
+  if (cause instanceof Error && codeOf(cause).startsWith('STORE_')) return cause;
+  // ioredis attaches the command with its arguments: a log line would then show what users wrote.
   if (cause instanceof Error) Reflect.deleteProperty(cause, 'command');
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CodedError(storeCodeOf(reason), `redis store: ${reason}`, { cause });
+  return storeError(storeCodeOf(reason), `redis store: ${reason}`, cause);
 }
 
-export function storeError(code: StoreErrorCode, reason: string): Error {
-  return new CodedError(code, `redis store: ${reason}`);
-}
-
-function isStoreFailure(cause: unknown): cause is Error {
-  return cause instanceof Error && codeOf(cause).startsWith('STORE_');
+export function redisError(code: StoreErrorCode, reason: string): Error {
+  return storeError(code, `redis store: ${reason}`);
 }

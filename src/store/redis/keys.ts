@@ -1,32 +1,10 @@
 /**
- * The names of everything that is stored. All keys of a session carry the hash tag of its bucket, so that one
- * script may touch them all on a Redis Cluster as well; its deadline index, its listing and its channel are the bucket's.
+ * Names every stored key. All keys of a session carry the hash tag of its bucket, so one script may use them on a Redis
+ * Cluster too. The deadline index, the listing and the channel belong to the bucket.
  */
 import { bucketOf } from '../contract.ts';
 
-export interface SessionKeys {
-  readonly session: string;
-  readonly lock: string;
-  readonly log: string;
-  readonly transcript: string;
-  readonly inbox: string;
-  /** The log of a session that is being imported. */
-  readonly stage: string;
-  readonly due: string;
-  readonly listing: string;
-  readonly channel: string;
-}
-
-export interface BucketKeys {
-  readonly due: string;
-  readonly listing: string;
-  readonly channel: string;
-  readonly sessionPrefix: string;
-  readonly lockPrefix: string;
-  readonly inboxPrefix: string;
-  readonly logPrefix: string;
-  readonly transcriptPrefix: string;
-}
+export type SessionKeys = ReturnType<typeof sessionKeys>;
 
 export const INSTANCES_KEY = 'rehydra:instances';
 
@@ -34,7 +12,7 @@ export function instanceChannel(instance: string): string {
   return `rehydra:i:${instance}`;
 }
 
-export function bucketKeys(bucket: number): BucketKeys {
+export function bucketKeys(bucket: number) {
   const tag = `rehydra:{b${String(bucket).padStart(3, '0')}}:`;
   return {
     due: `${tag}due`,
@@ -45,20 +23,22 @@ export function bucketKeys(bucket: number): BucketKeys {
     inboxPrefix: `${tag}in:`,
     logPrefix: `${tag}log:`,
     transcriptPrefix: `${tag}t:`,
+    stagePrefix: `${tag}stage:`,
   };
 }
 
-export function sessionKeys(sessionId: string): SessionKeys {
-  const tag = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:`;
+export function sessionKeys(sessionId: string) {
+  const { due, listing, channel, ...prefixes } = bucketKeys(bucketOf(sessionId));
   return {
-    session: `${tag}s:${sessionId}`,
-    lock: `${tag}lock:${sessionId}`,
-    log: `${tag}log:${sessionId}`,
-    transcript: `${tag}t:${sessionId}`,
-    inbox: `${tag}in:${sessionId}`,
-    stage: `${tag}stage:${sessionId}`,
-    due: `${tag}due`,
-    listing: `${tag}ls`,
-    channel: `${tag}ch`,
+    session: `${prefixes.sessionPrefix}${sessionId}`,
+    lock: `${prefixes.lockPrefix}${sessionId}`,
+    log: `${prefixes.logPrefix}${sessionId}`,
+    transcript: `${prefixes.transcriptPrefix}${sessionId}`,
+    inbox: `${prefixes.inboxPrefix}${sessionId}`,
+    /** The log of a session during its import. */
+    stage: `${prefixes.stagePrefix}${sessionId}`,
+    due,
+    listing,
+    channel,
   };
 }

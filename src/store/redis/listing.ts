@@ -1,11 +1,10 @@
 /**
- * Lists and counts sessions over the buckets, in their order. A page asks a few buckets first and more only
- * where those had too little, each time in one write: a bucket is asked at most once, so a page costs at most one
- * script call per bucket, and mostly a handful, however many sessions there are.
+ * Lists and counts sessions, bucket by bucket. A page reads a few buckets in one write, then more until it is full. It
+ * reads each bucket at most once, so its cost does not grow with the number of sessions.
  */
 
 import { BUCKETS, type ListQuery, type SessionIndex, type SessionPage } from '../contract.ts';
-import { type CursorPart, readCursor, strangeCursor, writeCursor } from '../cursor.ts';
+import { type CursorPart, readCursor, unknownCursor, writeCursor } from '../cursor.ts';
 import type { Batch } from './batch.ts';
 import { bucketKeys } from './keys.ts';
 import { integer, list, text, texts } from './replies.ts';
@@ -18,7 +17,7 @@ const LISTINGS: readonly string[] = Array.from(
   (_, bucket) => bucketKeys(bucket).listing,
 );
 
-/** The listing's entry of a session. */
+/** The session's entry in the listing of its bucket. */
 export function listedAs({ state, userId, createdAt }: SessionIndex): string {
   const created = String(Math.trunc(createdAt)).padStart(CREATED_DIGITS, '0');
   return userId === null ? `${created} ${state}` : `${created} ${state} ${userId}`;
@@ -29,10 +28,10 @@ export async function listSessions(batch: Batch, query: ListQuery): Promise<Sess
   const [start, after] = startOf(query);
   const sessionIds: string[] = [];
   for (let bucket = start, wave = FIRST_WAVE; bucket < BUCKETS; ) {
-    const asked = Array.from({ length: Math.min(wave, BUCKETS - bucket) }, (_, n) => bucket + n);
+    const buckets = Array.from({ length: Math.min(wave, BUCKETS - bucket) }, (_, n) => bucket + n);
     const wanted = limit - sessionIds.length;
     const pages = await Promise.all(
-      asked.map((one) => pageOf(batch, one, query, one === start ? after : '', wanted)),
+      buckets.map((one) => pageOf(batch, one, query, one === start ? after : '', wanted)),
     );
     for (const [index, members] of pages.entries()) {
       for (const member of members) {
@@ -40,13 +39,13 @@ export async function listSessions(batch: Batch, query: ListQuery): Promise<Sess
         if (sessionIds.length === limit) return { sessionIds, cursor: writeCursor([bucket + index, member]) };
       }
     }
-    bucket += asked.length;
+    bucket += buckets.length;
     wave = nextWave(wave, sessionIds.length, bucket - start, limit - sessionIds.length);
   }
   return { sessionIds, cursor: null };
 }
 
-/** As many buckets as will be enough by what the former had; at least twice as many, so that there are few waves. */
+/** Enough buckets by the density so far, and at least twice as many as before, so that few waves suffice. */
 function nextWave(wave: number, found: number, asked: number, wanted: number): number {
   return found === 0 ? BUCKETS : Math.max(2 * wave, Math.ceil((asked / found) * wanted));
 }
@@ -54,8 +53,8 @@ function nextWave(wave: number, found: number, asked: number, wanted: number): n
 function startOf({ cursor }: ListQuery): readonly [number, string] {
   const [bucket, member]: readonly CursorPart[] =
     cursor === undefined ? [0, ''] : readCursor(cursor, ['number', 'string']);
-  // A client may send what it likes; a bucket far below zero would be asked for the whole way up.
-  if (!Number.isInteger(bucket) || Number(bucket) < 0) throw strangeCursor();
+  // A forged cursor far below zero would cost a call for every bucket up to zero.
+  if (!Number.isInteger(bucket) || Number(bucket) < 0) throw unknownCursor();
   return [Number(bucket), String(member)];
 }
 
@@ -84,7 +83,7 @@ export async function countByState(batch: Batch): Promise<Readonly<Record<string
   return counts;
 }
 
-/** One script call; where the buckets are spread over a cluster's slots, one for each, in one write per node. */
+/** One script call; on a cluster one call per bucket, because a script may use one slot only. */
 export async function countOfUser(
   batch: Batch,
   isSlotted: boolean,

@@ -1,20 +1,20 @@
 /**
- * The session's lock, by redlock. It keeps instances from working on a session at the same time; it does not keep
- * a late write out: that is the fence's part, inside the scripts (docs/adr/0003).
+ * Acquires the session's lock with redlock. The lock keeps instances from working on one session at the same time; the
+ * fence inside the scripts keeps late writes out (docs/adr/0003).
  *
- * Only `acquire` is redlock's. Extending and giving up belong to the commit and release scripts, because they must
- * happen together with the write. retryCount is 0: who finds a session held is told by whom and decides itself, and
- * the lock that redlock returns after waiting has a wrong expiry (its issues 168, 169 and 299).
+ * Commit and release extend and drop the lock in their scripts, together with the write. retryCount is 0: the caller
+ * learns the holder and decides, and a lock that redlock returns after a wait has a wrong expiry (its issues 168, 169
+ * and 299).
  *
- * Known and accepted: when the reply to an acquire is lost, nobody knows the lock's value. redlock tries to take
- * it back; if that fails too the session is held by nobody until the lease is over.
+ * Known and accepted: if the reply to an acquire is lost, redlock tries to unlock again. If that fails too, the session
+ * stays locked without an owner until the lease ends.
  */
 import Redlock, { ExecutionError, ResourceLockedError } from 'redlock';
 import type { Batch } from './batch.ts';
-import { storeFailure } from './failure.ts';
+import { redisFailure } from './failure.ts';
 
 export interface Locks {
-  /** The lock's value, or null where another holds it; rejects where nothing is known. */
+  /** The lock's value, or null if another claim holds it; rejects if the outcome is unknown. */
   acquire(key: string): Promise<string | null>;
 }
 
@@ -28,7 +28,7 @@ export function createLocks(batch: Batch, leaseMs: number): Locks {
   const redlock = new Redlock(
     [client],
     { retryCount: 0 },
-    // A full Redis must still let a sweeper take the lock of a session that it will delete.
+    // On a full Redis a sweeper must still lock the session that it will delete.
     { acquireScript: (script) => `#!lua flags=allow-oom\n${script}` },
   );
 
@@ -37,16 +37,16 @@ export function createLocks(batch: Batch, leaseMs: number): Locks {
       try {
         return (await redlock.acquire([key], leaseMs)).value;
       } catch (error) {
-        if (!(error instanceof ExecutionError)) throw storeFailure(error);
+        if (!(error instanceof ExecutionError)) throw redisFailure(error);
         const refusal = await refusalOf(error);
         if (refusal instanceof ResourceLockedError) return null;
-        throw storeFailure(refusal ?? error);
+        throw redisFailure(refusal ?? error);
       }
     },
   };
 }
 
-/** redlock knows a missing script by the words of the driver's error, which the batch has wrapped. */
+/** redlock recognises a missing script by the driver's message, which the batch has wrapped. */
 function asDriverError(error: unknown): never {
   throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }

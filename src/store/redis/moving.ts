@@ -1,6 +1,6 @@
 /**
- * A session out of this store and into it, whole. One script call each; a long log goes in parts, which wait beside
- * the session under a lock until the last call puts everything in place at once.
+ * Exports and imports whole sessions. A long log arrives in parts, which wait beside the session under a lock until the
+ * last call puts everything in place atomically.
  */
 import { randomUUID } from 'node:crypto';
 import type {
@@ -14,14 +14,14 @@ import type {
 } from '../contract.ts';
 import { assertContinues } from '../log.ts';
 import type { Argument, Batch } from './batch.ts';
-import { storeError } from './failure.ts';
+import { redisError } from './failure.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import { frame, list, logPage, record, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 
 const FRAMES_PER_CALL = 1_000;
-/** How often a log that is trimmed while it is read may be read again. */
+/** Attempts at a log that commits trim during the export. */
 const TRIES = 5;
 
 export async function exportSession(batch: Batch, sessionId: string): Promise<SessionDump | null> {
@@ -30,26 +30,26 @@ export async function exportSession(batch: Batch, sessionId: string): Promise<Se
     const keys = [session, lock, log, transcript, inbox, listing];
     const reply = await batch.call(scripts.export, keys, [sessionId, FRAMES_PER_CALL]);
     if (reply === null) return null;
-    const [row, entry, held, ids, spoken, waiting, entries] = list(reply);
+    const [row, entry, held, ids, transcriptEntries, inboxEntries, frameEntries] = list(reply);
     const found = record(row);
     if (found === null) return null;
-    const frames = await restOfLog(batch, sessionId, found.head, list(entries).map(frame));
+    const frames = await restOfLog(batch, sessionId, found.head, list(frameEntries).map(frame));
     if (frames === null) continue;
     return {
       sessionId,
       record: found,
       index: indexOf(entry),
       frames,
-      transcript: texts(spoken).map((text) => JSON.parse(text) as TranscriptRecord),
-      inbox: texts(waiting),
+      transcript: texts(transcriptEntries).map((text) => JSON.parse(text) as TranscriptRecord),
+      inbox: texts(inboxEntries),
       messageIds: texts(ids).toSorted(),
       held: held === '1',
     };
   }
-  throw storeError('STORE_UNAVAILABLE', 'the session changes faster than it can be read');
+  throw redisError('STORE_UNAVAILABLE', 'the session changes faster than an export can read it');
 }
 
-/** Null where the log was trimmed, or the session ended, faster than it was read. */
+/** Null if a commit trimmed the log, or the session ended, during the read. */
 async function restOfLog(
   batch: Batch,
   sessionId: string,
@@ -68,7 +68,7 @@ async function restOfLog(
   return frames;
 }
 
-/** How a session is listed; one that was stored before there were listings is listed with its next commit. */
+/** The index from a listing's entry. A session from before listings has none until its next commit. */
 function indexOf(entry: unknown): SessionIndex {
   const found = typeof entry === 'string' ? /^(\d+) ([^ ]*)( ?)(.*)$/s.exec(entry) : null;
   if (found === null) return { state: 'unknown', userId: null, createdAt: 0 };
@@ -95,7 +95,7 @@ export async function importSession(
     const staged = await batch.call(scripts.stage, [keys.session, keys.lock, keys.stage], args);
     if (staged !== 'staged') return outcomeOf(staged);
   }
-  // Input must be found even if nobody reads it.
+  // A sweeper must find waiting input.
   const wakeAt = inbox.length > 0 ? Math.min(dueAt ?? Date.now(), Date.now()) : dueAt;
   const args: Argument[] = [
     sessionId,
@@ -129,5 +129,5 @@ function bytesOf(frames: readonly StoredFrame[]): readonly string[] {
 
 function outcomeOf(reply: unknown): ImportOutcome {
   if (reply === 'imported' || reply === 'exists' || reply === 'held') return { kind: reply };
-  throw storeError('STORE_TIMEOUT', 'the import took longer than its lock: what was sent is gone');
+  throw redisError('STORE_TIMEOUT', 'the import took longer than its lock, so its parts are gone');
 }

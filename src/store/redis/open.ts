@@ -1,17 +1,14 @@
 /**
- * The Redis store. The road of a write: `writes.ts` (arguments) → `batch.ts` (one write per event-loop turn) →
- * `*.lua` (the rules) → `replies.ts`. Hints come back on a connection of their own: `subscriber.ts`.
+ * Opens the Redis store. A write passes `writes.ts` (arguments), `batch.ts` (one write per event-loop turn), `*.lua` (the
+ * rules) and `replies.ts`. Hints come back on a connection of their own: `subscriber.ts`.
  */
-
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
-import { parseAddress } from './address.ts';
 import { createBatch } from './batch.ts';
 import { type Facts, inspect, judge } from './boot.ts';
-import { connect, type Log, untilReady } from './connection.ts';
-import { logConnections } from './connection-log.ts';
-import { storeFailure } from './failure.ts';
+import { connect, type Log, logConnections, parseAddress, untilReady } from './connection.ts';
+import { redisFailure } from './failure.ts';
 import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
 import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
@@ -25,7 +22,7 @@ import { createWrites } from './writes.ts';
 export interface RedisStoreOptions extends StoreOptions {
   /** `redis://`, `rediss://`, `redis+cluster://host:port,host:port` or `rediss+cluster://…`. */
   readonly url: string;
-  /** Start on a Redis that may evict live sessions. */
+  /** Allows a Redis that may evict live sessions. */
   readonly allowEviction?: boolean;
   readonly commandTimeoutMs?: number;
   readonly log?: Log;
@@ -40,51 +37,38 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const timeoutMs = options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS;
   const commits = connect(address, 'commit', timeoutMs);
   const listening = connect(address, 'hints', timeoutMs);
+  const clients = [commits, listening];
   let facts: readonly Facts[] = [];
 
-  logConnections([commits, listening], address.label, log);
+  logConnections(clients, address.label, log);
   try {
-    await Promise.all(
-      [commits, listening].map((client) => untilReady(client, address.label, BOOT_TIMEOUT_MS)),
-    );
+    await Promise.all(clients.map((client) => untilReady(client, address.label, BOOT_TIMEOUT_MS)));
     facts = await inspect(commits);
     for (const node of facts) judge(node, address.label, options.allowEviction === true, log);
   } catch (error) {
-    commits.disconnect();
-    listening.disconnect();
-    throw storeFailure(error);
+    for (const client of clients) client.disconnect();
+    throw redisFailure(error);
   }
 
   commits.on('ready', () => {
-    const before = facts
-      .map((node) => node.runId)
-      .sort()
-      .join();
+    const before = runIdsOf(facts);
     inspect(commits).then(
       (found) => {
         facts = found;
-        if (
-          before ===
-          found
-            .map((node) => node.runId)
-            .sort()
-            .join()
-        )
-          return;
-        log('warn', 'another Redis process answers: writes that only the former had are lost', {
-          redis: address.label,
-          durability: durability(),
-        });
+        if (runIdsOf(facts) === before) return;
+        const words = 'another Redis process answers: writes that only the former one had are lost';
+        log('warn', words, { redis: address.label, durability: durability() });
       },
       () => {},
     );
   });
 
   const durability = () => [...new Set(facts.map((node) => node.durability))].join(', ');
+  const isSlotted = () => facts.some((node) => node.isSlotted);
   const batch = createBatch(commits, timeoutMs);
   const writes = createWrites(batch, createLocks(batch, options.leaseMs), options);
   const subscriber = createSubscriber(listening);
-  const scrubFiles = sharedPurge(() => purge(commits, log));
+  const purgeFiles = sharedPurge(() => purge(commits, log));
 
   return {
     kind: 'redis',
@@ -103,13 +87,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     },
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),
-    countOfUser: (userId, upTo) =>
-      countOfUser(
-        batch,
-        facts.some((node) => node.isSlotted),
-        userId,
-        upTo,
-      ),
+    countOfUser: (userId, upTo) => countOfUser(batch, isSlotted(), userId, upTo),
     export: (sessionId) => exportSession(batch, sessionId),
     import: (dump, mode) => importSession(batch, options, dump, mode),
     async readInbox(sessionId) {
@@ -133,9 +111,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     },
     async purge() {
       try {
-        await scrubFiles();
+        await purgeFiles();
       } catch (error) {
-        throw storeFailure(error);
+        throw redisFailure(error);
       }
     },
     async health(): Promise<StoreHealth> {
@@ -144,17 +122,23 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       const known = { kind: 'redis', durability: durability() } as const;
       try {
         await batch.call(scripts.probe, [INSTANCES_KEY], []);
-        // Without hints no client can be greeted: a watch is the first thing that a hello needs.
+        // A hello starts with a watch, so without hints no client can attach.
         if (listening.status !== 'ready') return { ...known, ok: false, detail: 'no connection for hints' };
         return { ...known, ok: true, detail: `redis ${versions} at ${address.label}, run ${runIds}` };
       } catch (error) {
-        return { ...known, ok: false, detail: storeFailure(error).message };
+        return { ...known, ok: false, detail: redisFailure(error).message };
       }
     },
     async close() {
       batch.close();
-      commits.disconnect();
-      listening.disconnect();
+      for (const client of clients) client.disconnect();
     },
   };
+}
+
+function runIdsOf(facts: readonly Facts[]): string {
+  return facts
+    .map((node) => node.runId)
+    .sort()
+    .join();
 }

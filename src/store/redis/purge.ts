@@ -1,24 +1,24 @@
 /**
- * What was deleted is still in the files that Redis wrote before: the append-only file tells how it came and went, a
- * snapshot was taken while it was there. Both are written anew.
+ * Makes Redis rewrite its append-only file and its snapshot, which still hold deleted records.
  *
- *  S1  A rewrite that was under way may have read what was deleted since, so it is waited for, and ours comes after.
- *  S2  It has happened only when Redis says that the rewrite ended well, on every master.
+ *  REDIS-PURGE-1  A rewrite under way may have read records that are deleted by now: the purge waits for it to end, then
+ *                 starts its own.
+ *  REDIS-PURGE-2  The purge succeeds only if every master reports success.
  *
- * Out of reach from here: the files of replicas, backups, and a managed Redis that forbids these commands.
+ * A purge cannot reach the files of replicas, backups, and a managed Redis that forbids these commands.
  */
 import type { Redis } from 'ioredis';
 import { sleep } from '../../clock.ts';
-import { masters } from './boot.ts';
+import { infoOf, masters } from './boot.ts';
 import type { Client, Log } from './connection.ts';
-import { isForbidden, storeError } from './failure.ts';
+import { isForbidden, redisError } from './failure.ts';
 
 const WITHIN_MS = 300_000;
 const LOOK_EVERY_MS = 50;
 
 type Rewrite = 'aof' | 'rdb';
 
-const WORDS = {
+const INFO_FIELDS = {
   aof: {
     running: 'aof_rewrite_in_progress',
     scheduled: 'aof_rewrite_scheduled',
@@ -32,17 +32,17 @@ const WORDS = {
 } as const;
 
 export async function purge(client: Client, log: Log): Promise<void> {
-  await Promise.all(masters(client).map((node) => scrubNode(node, log)));
+  await Promise.all(masters(client).map((node) => purgeNode(node, log)));
 }
 
-async function scrubNode(node: Redis, log: Log): Promise<void> {
+async function purgeNode(node: Redis, log: Log): Promise<void> {
   try {
-    if ((await persistence(node)).get('aof_enabled') === '1') await rewrite(node, 'aof');
+    if ((await infoOf(node, 'persistence')).get('aof_enabled') === '1') await rewrite(node, 'aof');
     if (await takesSnapshots(node)) await rewrite(node, 'rdb');
   } catch (error) {
     if (!isForbidden(error)) throw error;
     const words =
-      'this Redis forbids rewriting its files: what was erased stays in them until it does so by itself';
+      'this Redis forbids rewriting its files: erased records stay in them until Redis rewrites them on its own';
     log('warn', words, { error: (error as Error).message });
   }
 }
@@ -52,11 +52,11 @@ async function rewrite(node: Redis, kind: Rewrite): Promise<void> {
   await quiet(node, deadlineMs);
   while (!(await begin(node, kind))) await quiet(node, deadlineMs);
   const info = await quiet(node, deadlineMs);
-  const ended = info.get(WORDS[kind].ended);
-  if (ended !== 'ok') throw storeError('STORE_NOT_SCRUBBED', `writing the ${kind} anew ended with ${ended}`);
+  const ended = info.get(INFO_FIELDS[kind].ended);
+  if (ended !== 'ok') throw redisError('STORE_NOT_SCRUBBED', `rewriting the ${kind} ended with ${ended}`);
 }
 
-/** False where another rewrite began between our look and our word. */
+/** False if another rewrite began in between. */
 async function begin(node: Redis, kind: Rewrite): Promise<boolean> {
   try {
     await (kind === 'aof' ? node.bgrewriteaof() : node.bgsave());
@@ -67,16 +67,16 @@ async function begin(node: Redis, kind: Rewrite): Promise<boolean> {
   }
 }
 
-/** Resolves, with what Redis says of its files, once nothing is being written. */
+/** Resolves with INFO once Redis rewrites no file. */
 async function quiet(node: Redis, deadlineMs: number): Promise<ReadonlyMap<string, string>> {
   for (;;) {
-    const info = await persistence(node);
-    const isBusy = Object.values(WORDS).some(
+    const info = await infoOf(node, 'persistence');
+    const isBusy = Object.values(INFO_FIELDS).some(
       ({ running, scheduled }) => info.get(running) === '1' || info.get(scheduled) === '1',
     );
     if (!isBusy) return info;
     if (performance.now() > deadlineMs)
-      throw storeError('STORE_NOT_SCRUBBED', `its files were not written anew within ${WITHIN_MS} ms`);
+      throw redisError('STORE_NOT_SCRUBBED', `Redis did not rewrite its files within ${WITHIN_MS} ms`);
     await sleep(LOOK_EVERY_MS);
   }
 }
@@ -84,9 +84,4 @@ async function quiet(node: Redis, deadlineMs: number): Promise<ReadonlyMap<strin
 async function takesSnapshots(node: Redis): Promise<boolean> {
   const [, save = ''] = (await node.config('GET', 'save')) as string[];
   return save !== '';
-}
-
-async function persistence(node: Redis): Promise<ReadonlyMap<string, string>> {
-  const lines = (await node.info('persistence')).split('\r\n').map((line) => line.split(':'));
-  return new Map(lines.map(([name = '', value = '']) => [name, value]));
 }

@@ -1,9 +1,9 @@
-/** The scripts' replies, read strictly: what a script does not promise is a bug and is said, not guessed at. */
+/** Parses the scripts' replies. A reply that breaks its format is a bug and throws STORE_REPLY. */
 import type { LogPage, SessionRecord, StoredFrame, Swept } from '../contract.ts';
-import { storeError } from './failure.ts';
+import { redisError } from './failure.ts';
 
 function unexpected(reply: unknown): Error {
-  return storeError('STORE_REPLY', `unexpected reply ${JSON.stringify(reply)?.slice(0, 200)}`);
+  return redisError('STORE_REPLY', `unexpected reply ${JSON.stringify(reply)?.slice(0, 200)}`);
 }
 
 export function integer(reply: unknown): number {
@@ -30,22 +30,7 @@ function dueAt(reply: unknown): number | null {
   return reply === '' || reply === null ? null : Number(text(reply));
 }
 
-/** {epoch, version, head, due, snapshot, inbox length}, as `claim.lua` gives it. */
-export function claimedRecord(reply: readonly unknown[], instance: string): SessionRecord | null {
-  const [epoch, version, head, due, snapshot, inboxLength] = reply;
-  if (reply.length === 1) return null;
-  return {
-    version: integer(version),
-    epoch: integer(epoch),
-    head: integer(head),
-    snapshot: text(snapshot),
-    instance,
-    dueAt: dueAt(due),
-    inboxLength: integer(inboxLength),
-  };
-}
-
-/** {version, epoch, head, due, snapshot, instance, inbox length}, as `read.lua` gives it. */
+/** {version, epoch, head, due, snapshot, instance, inbox length}, from `read.lua`. */
 export function record(reply: unknown): SessionRecord | null {
   if (reply === null) return null;
   const [version, epoch, head, due, snapshot, instance, inboxLength] = list(reply);
@@ -60,7 +45,7 @@ export function record(reply: unknown): SessionRecord | null {
   };
 }
 
-/** {head, frames kept, entries}, as `log.lua` gives it. */
+/** {head, frames kept, entries}, from `log.lua`. */
 export function logPage(reply: unknown): LogPage | null {
   if (reply === null) return null;
   const [head, kept, entries] = list(reply);
@@ -71,7 +56,7 @@ export function logPage(reply: unknown): LogPage | null {
   };
 }
 
-/** {session ids, earliest score, ids of lost sessions}, as `sweep.lua` gives it. */
+/** {session ids, earliest score, ids of lost sessions}, from `sweep.lua`. */
 export function swept(reply: unknown): Swept {
   const [due, nextAt, lost] = list(reply);
   return { due: texts(due), nextAt: dueAt(nextAt), lost: texts(lost) };

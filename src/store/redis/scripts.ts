@@ -1,4 +1,4 @@
-/** The Lua scripts, read once at start from the files in commands/. */
+/** Loads the Lua scripts from the files in commands/. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 

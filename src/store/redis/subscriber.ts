@@ -1,28 +1,23 @@
 /**
- * The listening connection: hints of watched sessions, words to this instance.
+ * Listens for hints of watched sessions and for messages to this instance.
  *
- *  I1  A bucket's channel is subscribed while at least one of its sessions is watched.
- *  I2  `watch` resolves once the server has confirmed; without a connection it rejects and leaves no trace.
- *  I3  After a lost connection everything is subscribed again and every watched session is hinted once, because
- *      whatever was published meanwhile is gone.
- *  I4  Listeners run outside the driver's reader, which one that throws would tear down.
+ *  LISTEN-1  A bucket's channel is subscribed while at least one of its sessions is watched.
+ *  LISTEN-2  `watch` resolves once the server has confirmed; without a connection it rejects and changes nothing.
+ *  LISTEN-3  After a reconnect the subscriber subscribes to every channel again and hints every watched session once,
+ *            because messages of the outage are lost.
+ *  LISTEN-4  Listeners run outside the driver's reader: an exception in one would break the connection.
  */
 
-import { bucketOf, type Hint, type StoredFrame } from '../contract.ts';
+import { bucketOf, type Hint, type Store, type StoredFrame } from '../contract.ts';
 import type { Client } from './connection.ts';
-import { storeError, storeFailure } from './failure.ts';
+import { redisError, redisFailure } from './failure.ts';
 import { bucketKeys, instanceChannel } from './keys.ts';
 
-export interface Subscriber {
-  watch(sessionId: string): Promise<void>;
-  unwatch(sessionId: string): void;
-  onHint(listener: (hint: Hint) => void): void;
-  onSignal(instance: string, listener: (message: string) => void): Promise<void>;
-}
+export type Subscriber = Pick<Store, 'watch' | 'unwatch' | 'onHint' | 'onSignal'>;
 
 interface Channel {
   readonly sessions: Set<string>;
-  standing: Promise<unknown>;
+  subscribed: Promise<unknown>;
 }
 
 export function movedMessage(sessionId: string): string {
@@ -33,7 +28,7 @@ export function endedMessage(sessionId: string, frames: readonly StoredFrame[]):
   return `e${sessionId}\n${JSON.stringify(frames)}`;
 }
 
-/** Null for what is no hint of ours: a word on a channel must not be the end of all who listen. */
+/** Null for a foreign message, which must not end the subscriber. */
 function hintOf(message: string): Hint | null {
   if (message.startsWith('m')) return { kind: 'moved', sessionId: message.slice(1) };
   const end = message.indexOf('\n');
@@ -61,7 +56,7 @@ export function createSubscriber(client: Client): Subscriber {
 
   const channelOf = (sessionId: string) => bucketKeys(bucketOf(sessionId)).channel;
 
-  function tell(hint: Hint): void {
+  function emit(hint: Hint): void {
     for (const listener of hintListeners) queueMicrotask(() => listener(hint));
   }
 
@@ -73,15 +68,15 @@ export function createSubscriber(client: Client): Subscriber {
     return channels.delete(name);
   }
 
-  async function subscribeAgain(): Promise<void> {
+  async function resubscribe(): Promise<void> {
     const again = [...channels].map(([name, channel]) => {
-      channel.standing = client.ssubscribe(name);
-      return channel.standing;
+      channel.subscribed = client.ssubscribe(name);
+      return channel.subscribed;
     });
     await Promise.all([...again, ...[...signalListeners.keys()].map((name) => client.ssubscribe(name))]);
     connected = true;
     for (const { sessions } of channels.values()) {
-      for (const sessionId of sessions) tell({ kind: 'moved', sessionId });
+      for (const sessionId of sessions) emit({ kind: 'moved', sessionId });
     }
   }
 
@@ -90,33 +85,33 @@ export function createSubscriber(client: Client): Subscriber {
     const channel = channels.get(name);
     if (channel === undefined) return;
     const hint = hintOf(message);
-    if (hint !== null && channel.sessions.has(hint.sessionId)) tell(hint);
+    if (hint !== null && channel.sessions.has(hint.sessionId)) emit(hint);
   });
   client.on('close', () => {
     connected = false;
   });
   client.on('ready', () => {
-    // A connection that dies meanwhile rejects this, and its successor's `ready` starts over.
-    subscribeAgain().catch(() => {});
+    // If the connection dies first, the `ready` of the next one starts over.
+    resubscribe().catch(() => {});
   });
 
   return {
     async watch(sessionId) {
-      if (!connected) throw storeError('STORE_UNAVAILABLE', 'no connection to listen on');
+      if (!connected) throw redisError('STORE_UNAVAILABLE', 'no connection to listen on');
       const name = channelOf(sessionId);
-      const channel = channels.get(name) ?? { sessions: new Set(), standing: client.ssubscribe(name) };
+      const channel = channels.get(name) ?? { sessions: new Set(), subscribed: client.ssubscribe(name) };
       channels.set(name, channel);
       channel.sessions.add(sessionId);
       try {
-        await channel.standing;
+        await channel.subscribed;
       } catch (cause) {
         forget(name, sessionId);
-        throw storeFailure(cause);
+        throw redisFailure(cause);
       }
     },
     unwatch(sessionId) {
       const name = channelOf(sessionId);
-      // Without a connection there is nothing to take back: only what is in `channels` is subscribed again.
+      // Without a connection there is nothing to unsubscribe, and the next one subscribes only to `channels`.
       if (forget(name, sessionId) && connected) client.sunsubscribe(name).catch(() => {});
     },
     onHint: (listener) => void hintListeners.push(listener),
@@ -127,7 +122,7 @@ export function createSubscriber(client: Client): Subscriber {
       try {
         if (listeners.length === 0) await client.ssubscribe(name);
       } catch (cause) {
-        throw storeFailure(cause);
+        throw redisFailure(cause);
       }
     },
   };

@@ -1,19 +1,13 @@
 /**
- * Everything that changes a session, one script call each (a claim takes two round trips: the lock, then the
- * session). The rules are in the scripts; here is only what goes in and what the answers mean.
+ * Changes sessions, one script call per write; a claim takes two round trips, the lock and then the session. The rules are
+ * in the scripts: this file builds their arguments and reads their replies.
  */
-
 import {
-  type Append,
   type AppendOutcome,
   type ClaimOutcome,
   type Commit,
-  type CommitOutcome,
   type DiscardOutcome,
-  type Fence,
-  type PushOutcome,
-  type ReleaseOutcome,
-  type RenewOutcome,
+  type Store,
   type StoredFrame,
   type StoreOptions,
   UNCOMMITTED_LEASES,
@@ -23,7 +17,7 @@ import type { Argument, Batch } from './batch.ts';
 import { type SessionKeys, sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import type { Locks } from './lock.ts';
-import { claimedRecord, integer, list, text } from './replies.ts';
+import { integer, list, record, text } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { endedMessage, movedMessage } from './subscriber.ts';
 
@@ -31,15 +25,7 @@ const FENCED = -1;
 const CONFLICT = -2;
 const PENDING = -2;
 
-export interface Writes {
-  claim(sessionId: string, instance: string): Promise<ClaimOutcome>;
-  commit(fence: Fence, write: Commit): Promise<CommitOutcome>;
-  append(fence: Fence, write: Append): Promise<AppendOutcome>;
-  renew(fence: Fence): Promise<RenewOutcome>;
-  release(fence: Fence, notify: boolean): Promise<ReleaseOutcome>;
-  discard(sessionId: string): Promise<DiscardOutcome>;
-  push(sessionId: string, entry: string): Promise<PushOutcome>;
-}
+type Writes = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release' | 'discard' | 'push'>;
 
 export function createWrites(batch: Batch, locks: Locks, options: StoreOptions): Writes {
   const { leaseMs, frameLogMax, inboxMax } = options;
@@ -55,17 +41,16 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
       const keys = sessionKeys(sessionId);
       const token = await locks.acquire(keys.lock);
       if (token === null) return held(keys);
-      const reply = list(
-        await batch.call(
-          scripts.claim,
-          [keys.session, keys.lock, keys.inbox],
-          [token, instance, leaseMs, uncommittedMs],
-        ),
-      );
-      // So long between the two round trips that the lock ran out and another has it.
-      if (reply.length === 0) return held(keys);
-      const fence = { sessionId, instance, token, epoch: integer(reply[0]) };
-      return { kind: 'claimed', fence, record: claimedRecord(reply, instance) };
+      const { session, lock, inbox } = keys;
+      const args = [token, instance, leaseMs, uncommittedMs];
+      const [epoch, row = null] = list(await batch.call(scripts.claim, [session, lock, inbox], args));
+      // The lock expired between the two round trips, and another claim took it.
+      if (epoch === undefined) return held(keys);
+      return {
+        kind: 'claimed',
+        fence: { sessionId, instance, token, epoch: integer(epoch) },
+        record: record(row),
+      };
     },
 
     async commit(fence, write) {
@@ -93,11 +78,8 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
       for (const entry of write.transcript) args.push(JSON.stringify(entry));
       pushFrames(args, write.expectedHead, write.frames);
       const { session, lock, log, transcript, inbox, due, channel, listing } = keys;
-      const reply = await batch.call(
-        scripts.commit,
-        [session, lock, log, transcript, inbox, due, channel, listing],
-        args,
-      );
+      const places = [session, lock, log, transcript, inbox, due, channel, listing];
+      const reply = await batch.call(scripts.commit, places, args);
       if (typeof reply === 'string') return { kind: 'duplicate', messageId: reply };
       return written(integer(reply));
     },
@@ -115,9 +97,8 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.notify ? movedMessage(fence.sessionId) : '',
       ];
       pushFrames(args, write.expectedHead, write.frames);
-      return written(
-        integer(await batch.call(scripts.append, [session, lock, log, transcript, inbox, channel], args)),
-      );
+      const keys = [session, lock, log, transcript, inbox, channel];
+      return written(integer(await batch.call(scripts.append, keys, args)));
     },
 
     async renew(fence) {
@@ -163,7 +144,7 @@ function written(reply: number): AppendOutcome {
   return { kind: 'committed', inboxLength: reply };
 }
 
-/** The scripts number frames by the head. */
+/** The scripts number the frames from the head on. */
 function pushFrames(args: Argument[], head: number, frames: readonly StoredFrame[]): void {
   assertContinues(head, frames);
   for (const frame of frames) args.push(frame.data, frame.aux ?? '');

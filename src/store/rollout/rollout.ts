@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Store } from '../contract.ts';
-import { readCursor, strangeCursor, writeCursor } from '../cursor.ts';
+import { readCursor, unknownCursor, writeCursor } from '../cursor.ts';
 import { health, heartbeat, onBoth, sweep } from './both.ts';
 import { rolloutClaims } from './claims.ts';
 import { createStoreLocation } from './store-location.ts';
@@ -81,7 +81,7 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
     async list(query) {
       const [from, rest] =
         query.cursor === undefined ? ['old', ''] : readCursor(query.cursor, ['string', 'string']);
-      if (from !== 'old' && from !== 'new') throw strangeCursor();
+      if (from !== 'old' && from !== 'new') throw unknownCursor();
       const { cursor: _, ...filter } = query;
       const sessionIds: string[] = [];
       let cursor = String(rest);

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
-import { logConnections } from '../../../src/store/redis/connection-log.ts';
+import { logConnections } from '../../../src/store/redis/connection.ts';
 
 function watched() {
   const commits = new EventEmitter();

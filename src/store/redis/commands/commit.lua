@@ -1,33 +1,33 @@
--- One transition of a session: all of it or nothing.
+-- Stores one transition of a session atomically.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing
 -- ARGV  1 token  2 epoch  3 write id  4 expected version  5 expected head  6 snapshot  7 due at ('' none)
 --       8 lease ms  9 inbox taken  10 frame log max  11 hint ('' none)
---       12 '' goes on | ends: how many of the log's last frames the hint is to have before its own
---       13 session id  14 message ids  15 transcript entries  16 how it is listed
+--       12 '' goes on | ends: number of frames of the log's tail to put before those of the hint
+--       13 session id  14 message ids  15 transcript entries  16 entry in the listing
 --       then the ids, the entries, and per frame data, aux
--- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that was taken already
--- No shebang on purpose: a full Redis refuses the first HSET or XADD, before anything is written, but lets an
--- ending delete. So no write may come before them that a full Redis would allow.
+-- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that is already taken
+-- No shebang on purpose: a full Redis then refuses the first HSET or XADD but lets an ending delete. So no write that a
+-- full Redis allows may come before them.
 -- @include fence
 -- @include frames
 -- @include lease
 -- @include listing
 
-local RECAP_BYTES = 65536
+local TAIL_BYTES = 65536
 
--- The hint of an end is `e<session id>\n[frames]`: what the log has last goes before them, as recap.ts says.
-local function recapped(hint)
-  local told = {}
+-- The hint of an end is `e<session id>\n[frames]`: inserts the log's tail before its frames, with the limits of log.ts.
+local function withTail(hint)
+  local tail = {}
   local bytes = 0
   for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', ARGV[12])) do
     local data = entry[2][2]
     bytes = bytes + #data
-    if bytes > RECAP_BYTES then break end
-    table.insert(told, 1, '{"offset":' .. string.match(entry[1], '^%d+') .. ',"data":' .. cjson.encode(data) .. '}')
+    if bytes > TAIL_BYTES then break end
+    table.insert(tail, 1, '{"offset":' .. string.match(entry[1], '^%d+') .. ',"data":' .. cjson.encode(data) .. '}')
   end
   local before, frames = string.match(hint, '^(e[^\n]*\n%[)(.*)$')
-  if #told == 0 or not before then return hint end
-  return before .. table.concat(told, ',') .. (frames == ']' and '' or ',') .. frames
+  if #tail == 0 or not before then return hint end
+  return before .. table.concat(tail, ',') .. (frames == ']' and '' or ',') .. frames
 end
 
 local ids = tonumber(ARGV[14])
@@ -37,12 +37,12 @@ local row = redis.call('HMGET', KEYS[1], unpack(fields))
 local held = redis.call('GET', KEYS[2])
 local ends = ARGV[12] ~= ''
 
--- Nothing is left of an ended session, so the repetition of an ending whose reply was lost finds nothing.
+-- An ended session leaves nothing behind, so a repeated ending finds nothing.
 if not row[2] and ends and (not held or held == ARGV[1]) then
   redis.call('DEL', KEYS[2])
   return 0
 end
-if not stands(held, row[1], row[2], ARGV[1], ARGV[2]) then return -1 end
+if not owns(row, held) then return -1 end
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if (row[4] or '0') ~= ARGV[4] or (row[5] or '0') ~= ARGV[5] then return -2 end
 for i = 1, ids do
@@ -51,7 +51,7 @@ end
 
 if ends then
   local hint = ARGV[11]
-  if hint ~= '' and ARGV[12] ~= '0' then hint = recapped(hint) end
+  if hint ~= '' and ARGV[12] ~= '0' then hint = withTail(hint) end
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
   redis.call('ZREM', KEYS[6], ARGV[13])
   relist(KEYS[8], ARGV[13], redis.call('HGET', KEYS[8], ARGV[13]), nil)
@@ -59,7 +59,7 @@ if ends then
   return 0
 end
 
--- Remains of an earlier session of this id (evicted or deleted by hand) must not join the new one's log.
+-- Remains of an earlier session (evicted, or deleted by an operator) must not join the log of its successor.
 if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5]) > 0 then
   redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
 end
@@ -67,8 +67,8 @@ end
 local at = 16 + ids
 local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[15]) + 1, ARGV[10])
 
--- `idx` is the session's score in the deadline index: never later than its due time. A due time that moved
--- later leaves it, and a sweeper that meets it too early moves it on: most commits touch no sorted set.
+-- `idx` is the session's score in the deadline index: never later than its due time. A later due time leaves the score
+-- as it is, and a sweeper that finds it too early moves it: most commits touch no sorted set.
 local idx = row[6]
 local due = ARGV[7]
 if due ~= '' and (not idx or tonumber(due) < tonumber(idx)) then
@@ -84,6 +84,6 @@ for i = 1, ids do redis.call('HSET', KEYS[1], fields[6 + i], '1') end
 for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
 if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
 
-local waiting = prolong(ARGV[1], ARGV[8])
+local waiting = extendLease(ARGV[1], ARGV[8])
 if ARGV[11] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[11]) end
 return waiting

@@ -1,6 +1,7 @@
 #!lua flags=no-writes
+-- Counts a bucket's sessions by state.
 -- KEYS  1 listing
--- returns  state, sessions of this bucket in it, …
+-- returns  state, number of sessions, …
 local counts = {}
 for _, state in ipairs(redis.call('SMEMBERS', KEYS[1] .. ':states')) do
   counts[#counts + 1] = state

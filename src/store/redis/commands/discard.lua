@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Deletes a session without reading it, unless a live claim stands on it.
+-- Deletes a session without reading it, unless a live claim holds it.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing  9 stage
--- ARGV  1 session id  2 hint of an end
+-- ARGV  1 session id  2 hint of the end
 -- returns  'discarded' | 'absent' | 'held'
--- No command here depends on the type of a session's keys: a damaged key must not keep the rest.
+-- No command here depends on the type of a session's keys, so one damaged key cannot keep the others.
 -- @include listing
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'held' end
 local gone = redis.call('DEL', KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[9])

@@ -1,9 +1,9 @@
 #!lua flags=no-writes
--- All of a session but the frames that are not on the first page of its log.
+-- Exports a session with the first page of its log.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 listing
--- ARGV  1 session id  2 frames on a page
--- returns  nil where there is no session
---          | {the row of read.lua, how it is listed or nil, '1' if held, message ids, transcript, inbox, frames}
+-- ARGV  1 session id  2 frames per page
+-- returns  nil if the session does not exist
+--          | {the row of read.lua, its entry in the listing or nil, '1' if held, message ids, transcript, inbox, frames}
 local row = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'head', 'due', 'snap', 'instance')
 if not row[1] then return false end
 row[7] = redis.call('LLEN', KEYS[5])

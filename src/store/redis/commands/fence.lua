@@ -1,8 +1,10 @@
--- Included at the top of every script that writes for an owner.
--- A fence stands when the session still carries its token and epoch (no later claim), and the lock is either
--- its own or nobody's: a lease that ran out but was taken by nobody still writes. The token is compared as well
--- as the epoch because nothing is left of an ended session: its successor may be claimed in the same millisecond.
-local function stands(held, storedToken, storedEpoch, token, epoch)
-  if held and held ~= token then return false end
-  return storedToken == token and storedEpoch == epoch
+-- Included by every script that writes for an owner. Their KEYS and ARGV begin alike:
+-- KEYS  1 session  2 lock
+-- ARGV  1 token  2 epoch
+-- Whether the fence holds: the session still has its token and epoch (`row` begins with them), and the lock (`held`) is
+-- its own or free. An expired lease still writes until another claim takes the lock. The epoch alone does not do: an
+-- ended session leaves nothing behind, so its successor may get the same millisecond as its epoch.
+local function owns(row, held)
+  if held and held ~= ARGV[1] then return false end
+  return row[1] == ARGV[1] and row[2] == ARGV[2]
 end

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
--- Who holds a session whose lock could not be had.
+-- Tells which instance holds a locked session.
 -- KEYS  1 session  2 lock
--- returns  {instance or '' where the holder has not said its name yet, ms left of its lease}
+-- returns  {instance, or '' until its claim is complete; ms left of its lease}
 local row = redis.call('HMGET', KEYS[1], 'token', 'instance')
 local held = redis.call('GET', KEYS[2])
 local left = math.max(redis.call('PTTL', KEYS[2]), 0)

@@ -1,12 +1,12 @@
 #!lua
--- Makes a session what a dump says. A full Redis refuses it whole: the shebang sees to that.
+-- Replaces a session by a dump. The shebang makes a full Redis refuse the whole script.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 listing  8 stage
 -- ARGV  1 session id  2 token of the stage's lock ('' none)  3 '1' replaces
 --       4 version  5 epoch  6 head  7 snapshot  8 instance  9 due at ('' none)  10 deadline index ('' none)
---       11 how it is listed  12 frames staged  13 message ids  14 transcript entries  15 inbox entries
+--       11 entry in the listing  12 frames staged  13 message ids  14 transcript entries  15 inbox entries
 --       then the ids, the entries, and per frame data, aux
 -- returns  'imported' | 'exists' | 'held' | 'lost' the staged log is gone
--- No token is stored, so every fence of the time before is refused.
+-- The session has no token then, so every earlier fence is refused.
 -- @include frames
 -- @include listing
 local held = redis.call('GET', KEYS[2])
@@ -34,7 +34,7 @@ for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[5], ARGV[i])
 at = at + tonumber(ARGV[15])
 if staged > 0 then
   redis.call('RENAME', KEYS[8], KEYS[3])
-  -- The stage had a time limit, the log has none.
+  -- The stage has a time limit, the log has none.
   redis.call('PERSIST', KEYS[3])
 end
 addFrames(KEYS[3], tonumber(ARGV[6]) - (#ARGV - at) / 2, at + 1)

@@ -1,4 +1,5 @@
 #!lua flags=no-writes
--- All entries of a session's transcript or inbox.
--- KEYS  1 list
+-- Reads a session's transcript or inbox.
+-- KEYS  1 transcript or inbox
+-- returns  its entries, in order
 return redis.call('LRANGE', KEYS[1], 0, -1)

@@ -1,8 +1,8 @@
--- Included by every script that lists a session, anew or no more.
--- A bucket's listing is a hash: session id → "createdAt state" or "createdAt state user". Beside it, at score 0, are
--- sorted sets of "createdAt id": of all, of each state, of each user; and the set of states that were. With its last
--- session a bucket's listing is gone: nothing of an ended session stays behind.
--- The hash outlives the session's own keys: when those are evicted or deleted by hand, it tells where to unlist them.
+-- Included by every script that changes a listing.
+-- A bucket's listing is a hash: session id → "createdAt state" or "createdAt state user". Beside it are sorted sets of
+-- "createdAt id", at score 0, for all sessions, each state and each user; and a set of states. The listing goes with the
+-- bucket's last session, so an ended session leaves no trace.
+-- The hash outlives the session's keys: it shows where to unlist a session that was evicted or deleted by an operator.
 local function placesOf(listing, id, entry)
   if not entry then return {}, nil end
   local created, state, named, user = string.match(entry, '^(%d+) ([^ ]*)( ?)(.*)$')
@@ -12,7 +12,7 @@ local function placesOf(listing, id, entry)
   return places, created .. ' ' .. id, state
 end
 
--- Moves a session from where `old` lists it to where `new` does; either may be nil. Touches only what changes.
+-- Moves a session from the places of entry `old` to those of `new`; either may be nil. Touches only what changes.
 local function relist(listing, id, old, new)
   local was, formerMember = placesOf(listing, id, old or nil)
   local is, member, state = placesOf(listing, id, new)

@@ -1,7 +1,8 @@
 #!lua flags=no-writes
+-- Reads a page of a session's log.
 -- KEYS  1 session  2 log
--- ARGV  1 id of the first frame wanted  2 limit
--- returns  nil where there is no session | {head, frames kept, entries}
+-- ARGV  1 id of the first frame  2 limit
+-- returns  nil if the session does not exist | {head, number of frames kept, entries}
 local row = redis.call('HMGET', KEYS[1], 'version', 'head')
 if not row[1] then return false end
 local entries = {}

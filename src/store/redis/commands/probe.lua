@@ -1,5 +1,6 @@
 #!lua
--- Whether Redis takes writes, without one: by this shebang it refuses the script where it would refuse a commit,
--- being full, a replica, or unable to persist. A PING is answered all the while.
--- KEYS  1 any: which node of a cluster is asked
+-- Tests whether Redis takes writes. The shebang makes Redis refuse this script where it would refuse a commit: full, a
+-- replica, or unable to persist. PING succeeds in all three cases.
+-- KEYS  1 any key: it selects the node of a cluster
+-- returns  1
 return 1

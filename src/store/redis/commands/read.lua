@@ -1,6 +1,7 @@
 #!lua flags=no-writes
+-- Reads a session without its log and transcript.
 -- KEYS  1 session  2 inbox
--- returns  nil where there is no session | {version, epoch, head, due, snapshot, instance, inbox length}
+-- returns  nil if the session does not exist | {version, epoch, head, due, snapshot, instance, inbox length}
 local row = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'head', 'due', 'snap', 'instance')
 if not row[1] then return false end
 row[7] = redis.call('LLEN', KEYS[2])

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- The owner gives the session up; refused while its inbox holds something.
+-- Gives the session up; refuses while its inbox has entries.
 -- KEYS  1 session  2 lock  3 inbox  4 channel
 -- ARGV  1 token  2 epoch  3 hint ('' none)
 -- returns  0 released | -1 fenced | -2 pending
--- A given-up claim must not write again, so the token goes; it stays marked with a dash, because its holder may
--- have to ask twice whether it was given up.
+-- A released claim must not write again, so its token goes. A dash marks it, because an owner whose reply was lost
+-- repeats the release.
 -- @include fence
 local row = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'version')
 local held = redis.call('GET', KEYS[2])
@@ -13,7 +13,7 @@ if not row[2] and (not held or held == ARGV[1]) then
   redis.call('DEL', KEYS[2])
   return 0
 end
-if not stands(held, row[1], row[2], ARGV[1], ARGV[2]) then return -1 end
+if not owns(row, held) then return -1 end
 if redis.call('LLEN', KEYS[3]) > 0 then return -2 end
 redis.call('DEL', KEYS[2])
 if row[3] then

@@ -1,9 +1,9 @@
 #!lua
--- A part of a long log that is being imported. It waits beside the session, under a lock, until `import` takes it.
+-- Stores a part of a long log beside the session, under a lock, until `import` takes it.
 -- KEYS  1 session  2 lock  3 stage
 -- ARGV  1 token  2 '1' replaces  3 lease ms  4 frames staged before  5 offset of the first frame
 --       then per frame data, aux
--- returns  'staged' | 'exists' | 'held' | 'lost' the parts before are gone
+-- returns  'staged' | 'exists' | 'held' | 'lost' the earlier parts are gone
 -- @include frames
 local held = redis.call('GET', KEYS[2])
 if ARGV[2] ~= '1' and redis.call('HEXISTS', KEYS[1], 'version') == 1 then return 'exists' end

@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Which sessions of a bucket are due and have no owner. Each that is shown is hidden for a while.
+-- Finds the sessions of a bucket that are due and have no owner, and hides each for a while from other sweepers.
 -- KEYS  1 due  2 listing  3 channel
 -- ARGV  1 now  2 limit  3 visibility ms  4 session key prefix  5 lock key prefix  6 inbox key prefix
 --       7 log key prefix  8 transcript key prefix
--- returns  {session ids, the earliest score that is left in the bucket or '', ids of sessions that were lost}
--- A session is lost when the index knows it and its hash is gone: Redis evicted it, or an operator deleted it. No
--- instance can read the rest of it, so the script deletes the rest and names the session, for the log.
--- The keys of the sessions are made here from their prefixes: same hash tag, hence same slot. While that slot moves to
--- another master, keys that are not here would look as if they were gone, and their sessions would leave the index for
--- ever. The channel is named for that: no key of its name exists, and with one missing Redis says TRYAGAIN instead.
--- allow-oom: in a full Redis sweeping is what makes room.
+-- returns  {session ids, the earliest remaining score or '', ids of lost sessions}
+-- A session is lost if the index knows it and its hash is gone: Redis evicted it, or an operator deleted it. No instance
+-- can read the rest, so the script deletes the rest and returns the id for the log.
+-- The script builds the sessions' keys from prefixes with the same hash tag, hence in the same slot. While that slot moves
+-- to another master, keys that moved already would look deleted, and their sessions would leave the index forever. So
+-- KEYS names the channel: no such key exists, and a missing key makes Redis answer TRYAGAIN during the move.
+-- allow-oom: on a full Redis a sweep makes room.
 -- @include listing
 local LOOKED_AT_MAX = 1000
 local now = tonumber(ARGV[1])
@@ -45,13 +45,13 @@ while #shown < limit and looked < LOOKED_AT_MAX do
     else
       local leaseLeft = redis.call('PTTL', ARGV[5] .. id)
       if leaseLeft >= 0 then
-        -- Its owner is at it. If the owner dies, nobody else has the deadline: look again after the lease.
+        -- It has an owner. If that owner dies, only this index knows the deadline: look again after the lease.
         moveTo(id, now + math.max(leaseLeft, 1))
       else
         local again = now + math.max(tonumber(ARGV[3]), 1)
         moveTo(id, again)
         redis.call('HSET', ARGV[4] .. id, 'hidden', string.format('%.0f', again))
-        -- An earlier version gave these keys a time limit; a session that waits for its archive must outlive it.
+        -- An earlier version gave these keys a time limit; a session that waits for the archive must outlive it.
         for prefix = 4, 8 do
           if prefix ~= 5 then redis.call('PERSIST', ARGV[prefix] .. id) end
         end

@@ -1,10 +1,11 @@
 #!lua flags=no-writes
--- KEYS  listings, each of a bucket
+-- Counts the sessions of a user in these buckets, and stops once there are enough.
+-- KEYS  listings, one per bucket
 -- ARGV  1 user  2 how many are enough
--- returns  how many sessions of the user these buckets have; no more are counted once there are enough
+-- returns  number of sessions
 local places = {}
 for i, listing in ipairs(KEYS) do places[i] = listing .. ':u:' .. ARGV[1] end
--- Most who begin a session have no other: one command instead of one for each bucket.
+-- Most users that begin a session have no other: one command then replaces one per bucket.
 if redis.call('EXISTS', unpack(places)) == 0 then return 0 end
 local upTo = tonumber(ARGV[2])
 local sessions = 0

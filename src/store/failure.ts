@@ -1,0 +1,25 @@
+/** Names the errors of every store; the code shows an operator where to look. */
+import { CodedError } from '../errors.ts';
+
+export type StoreErrorCode =
+  | 'STORE_UNAVAILABLE'
+  | 'STORE_TIMEOUT'
+  | 'STORE_OOM'
+  | 'STORE_FULL'
+  | 'STORE_READONLY'
+  | 'STORE_LOADING'
+  | 'STORE_CLUSTERDOWN'
+  | 'STORE_DENIED'
+  /** Redis refused our command or script, or a reply breaks its format: a bug. */
+  | 'STORE_REPLY'
+  /** A listing did not write this cursor. */
+  | 'STORE_CURSOR'
+  /** No key of this instance opens the stored text. */
+  | 'STORE_SEALED'
+  /** The records are deleted and unreadable, but their bytes may still be in files. */
+  | 'STORE_NOT_SCRUBBED'
+  | 'STORE_CLOSED';
+
+export function storeError(code: StoreErrorCode, message: string, cause?: unknown): CodedError {
+  return new CodedError(code, message, cause === undefined ? {} : { cause });
+}
