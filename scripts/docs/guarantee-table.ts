@@ -96,10 +96,13 @@ export const guarantees: readonly Guarantee[] = [
       ['machines/turn.ts', 'emitStartedOver: emitFrame('],
     ],
     shownBy: [
-      ['test/fault/kill-owner.test.ts', 'costs no byte, no offset and no turn'],
       [
-        'test/fault/nobody-connected.test.ts',
-        'a turn whose owner dies with nobody connected is finished by another instance',
+        'test/fault/kill-owner.test.ts',
+        'an owner that is killed in mid-answer loses no byte, no offset and no turn',
+      ],
+      [
+        'test/fault/unattended-turn.test.ts',
+        'a turn whose owner dies with no client connected is finished by another instance, and a later client reads it complete',
       ],
       ['test/property/actor-paths.test.ts', 'before any transition was stored'],
       [
@@ -140,8 +143,11 @@ export const guarantees: readonly Guarantee[] = [
     ],
     shownBy: [
       ['test/integration/output-gate.test.ts', 'takes the message when it is back without a restart'],
-      ['test/fault/redis-outage.test.ts', 'loses nothing that a client was told'],
-      ['test/fault/redis-loading.test.ts', 'refuses for as long as it takes, and loses nothing'],
+      ['test/fault/redis-outage.test.ts', 'a Redis outage loses no acknowledged message and no frame'],
+      [
+        'test/fault/redis-loading.test.ts',
+        'while Redis loads its data, instances refuse work and no acknowledged write is lost',
+      ],
       ['test/conformance/store-sqlite-faults.test.ts', 'the store serves again once the lock is gone'],
       [
         'test/conformance/store-sqlite-faults.test.ts',
@@ -161,7 +167,7 @@ export const guarantees: readonly Guarantee[] = [
     shownBy: [
       [
         'test/fault/stale-replica.test.ts',
-        'after the promotion of a stale replica nobody is left with a silent gap',
+        'after the promotion of a stale replica every client that saw a lost frame receives a reset, and none has a silent gap',
       ],
       ['test/integration/lost-writes.test.ts', 'is told to start over before it is sent away'],
     ],

@@ -1,6 +1,6 @@
 /**
- * A session that breaks, breaks alone: what is stored of it, or said about it, makes code throw that serves many
- * others as well. It is refused with a word, what it has stays as it is, and repaired it goes on.
+ * One broken session must not harm the others: its stored data, or junk on a channel, makes shared code throw.
+ * The instance refuses the session and leaves its data as it was; once repaired, the session works again.
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -39,7 +39,7 @@ afterAll(async () => {
 const sleeps = (sessionId: string): Promise<void> =>
   until(async () => (await direct.exists(sessionKeys(sessionId).lock)) === 0, 'the session to sleep');
 
-/** All that is kept of a session and is not about who holds it. */
+/** Everything stored of a session except its owner. */
 async function kept(sessionId: string): Promise<unknown> {
   const { session, log, transcript, inbox } = sessionKeys(sessionId);
   return [
@@ -53,7 +53,7 @@ async function kept(sessionId: string): Promise<unknown> {
 const loggedOf = (instance: Instance, sessionId: string, words: string): number =>
   instance.logs.filter((line) => line.includes(sessionId) && line.includes(words)).length;
 
-/** Somebody whose answer streams on the same instance while the other breaks; it must be whole. */
+/** A client on the same instance whose answer streams while the other session breaks; the answer must be complete. */
 interface Neighbour {
   readonly client: TestClient;
   expectWhole(): Promise<void>;
@@ -79,8 +79,8 @@ async function neighbourOn(instance: Instance): Promise<Neighbour> {
   };
 }
 
-describe('a session whose transition throws', () => {
-  it('refuses the message and stays as it was, again and again, while its neighbours are answered', async () => {
+describe('broken transition', () => {
+  it('a session whose transition throws refuses every message and stays unchanged, and other sessions are answered', async () => {
     const instance = fleet.at(0);
     const broken = await TestClient.greet(instance.url, { after: 0 });
     const { sessionId } = broken;
@@ -89,7 +89,7 @@ describe('a session whose transition throws', () => {
     await sleeps(sessionId);
     const { session } = sessionKeys(sessionId);
     const whole = (await direct.hget(session, 'snap')) ?? '';
-    // Every field is one that a session may have; that a turn is being answered which is not there, no field can say.
+    // Each field is valid, so the session loads; the machine throws because no turn belongs to the state.
     const jobs = { generation: { src: 'generation', key: '1' } };
     const poison = JSON.stringify({ ...JSON.parse(whole), value: { processing: 'generating' }, jobs });
     await direct.hset(session, 'snap', poison);
@@ -118,8 +118,8 @@ describe('a session whose transition throws', () => {
   });
 });
 
-describe('words on the channels of instances that mean nothing', () => {
-  it('are passed over: nobody ends by them, and sessions go on', async () => {
+describe('junk on channels', () => {
+  it('an instance ignores junk on its own channel and on session channels, and its sessions continue', async () => {
     const instance = fleet.at(0);
     const neighbour = await neighbourOn(instance);
     const { sessionId } = neighbour.client;
@@ -138,9 +138,9 @@ describe('words on the channels of instances that mean nothing', () => {
       '{"kind":"release"}',
       `{"kind":"refused","sessionId":"${sessionId}","connection":"","code":"nonsense"}`,
     ];
-    for (const words of junk) {
-      await direct.call('SPUBLISH', sessionKeys(sessionId).channel, words);
-      await direct.call('SPUBLISH', `rehydra:i:${instance.instanceId}`, words);
+    for (const payload of junk) {
+      await direct.call('SPUBLISH', sessionKeys(sessionId).channel, payload);
+      await direct.call('SPUBLISH', `rehydra:i:${instance.instanceId}`, payload);
     }
     await neighbour.expectWhole();
     expect((await fetch(`${instance.http}/healthz`)).status).toBe(200);
@@ -148,8 +148,8 @@ describe('words on the channels of instances that mean nothing', () => {
   });
 });
 
-describe('a session whose running turn cannot be read', () => {
-  it('is refused by whoever takes it over, with a word, while other turns of the dead are finished', async () => {
+describe('unreadable running turn', () => {
+  it('a session whose running turn is unreadable is refused by its next owner, which finishes the other turns of the dead instance', async () => {
     const [owner, heir] = [fleet.at(0), fleet.at(1)];
     const content = '[[fault:tokens=120]] It began yesterday.';
     const broken = await TestClient.greet(owner.url, { after: 0 });
@@ -158,11 +158,11 @@ describe('a session whose running turn cannot be read', () => {
     const neighbour = await TestClient.greet(owner.url, { after: 0 });
     neighbour.message('beside', content);
     await Promise.all([broken, neighbour].map((client) => client.waitForType('delta')));
-    // Nobody takes them over before the log is torn.
+    // The heir must not claim the sessions before the log is torn.
     heir.kill('SIGSTOP');
     await fleet.kill(0);
     const { session, log } = sessionKeys(sessionId);
-    // Each claim has an epoch of its own, so the epoch counts the attempts.
+    // Each claim increments the epoch, so the epoch counts the attempts.
     const attempts = async (): Promise<number> => Number(await direct.hget(session, 'epoch'));
     const entries = await direct.xrange(log, '-', '+');
     const write = async (torn: boolean): Promise<void> => {

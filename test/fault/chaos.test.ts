@@ -1,6 +1,6 @@
 /**
- * Everything at once, for a while: instances are killed, paused and drained, Redis is paused, lines are cut and go
- * silent, on a schedule drawn from a seed, while many clients talk. CHAOS_SEED repeats a run, CHAOS_MS makes it longer.
+ * Many clients talk while instances are killed, paused and drained, Redis is paused, and lines are cut or go silent.
+ * The schedule is drawn from a seed. CHAOS_SEED repeats a run, CHAOS_MS makes it longer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -29,8 +29,8 @@ const lines = started(
 );
 
 /**
- * The plan keeps troubles of a kind apart by time. Where the machine is too slow for that, the next one waits for the
- * end of the last: two hands on one instance would leave processes behind of which nobody knows.
+ * The plan keeps troubles of one kind apart by time. On a slow machine the next one waits for the end of the last:
+ * two troubles on one instance at a time would leak processes.
  */
 const turnstiles = new Map<string, Promise<void>>();
 function inTurn(kind: string, task: () => Promise<void>): Promise<void> {
@@ -69,7 +69,7 @@ async function cause(trouble: Trouble): Promise<void> {
       lines[trouble.line]!.cut();
       return;
     case 'half-open':
-      // Held back and then lost: neither side is told before the end.
+      // The proxy holds the bytes back and then drops them: neither side notices before the cut.
       lines[trouble.line]!.pause();
       await sleep(trouble.forMs);
       lines[trouble.line]!.cut();
@@ -78,7 +78,7 @@ async function cause(trouble: Trouble): Promise<void> {
   }
 }
 
-it('whatever dies, stalls or is cut: in the end every client shows the text that the simulator has for its talk', async () => {
+it('after kills, drains, pauses and cut lines every client shows exactly the text that the simulator generates for its conversation', async () => {
   const seed = chaosSeed();
   const random = seeded(seed);
   const planned = plan(random, INSTANCES, CHAOS_MS);

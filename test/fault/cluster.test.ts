@@ -1,4 +1,4 @@
-/** What several instances promise together, on a Redis Cluster of three masters. */
+/** Two instances keep the same promises on a Redis Cluster of three masters. */
 import { randomUUID } from 'node:crypto';
 import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -64,8 +64,8 @@ async function expectWhole(clients: readonly ReconnectingClient[]): Promise<void
   }
 }
 
-describe('on a Redis Cluster', () => {
-  it('a client that moves in mid-answer gets the rest elsewhere, and its message starts one turn on both', async () => {
+describe('Redis Cluster', () => {
+  it('on a Redis Cluster a client that moves in mid-answer gets the rest from the other instance, and its message starts one turn', async () => {
     await start();
     const ids = Array.from({ length: SESSIONS }, () => randomUUID());
     const clients = ids.map((sessionId) => new ReconnectingClient({ urls: fleet.urls, sessionId }));
@@ -75,7 +75,7 @@ describe('on a Redis Cluster', () => {
       (client.turnOf(said[index]!)?.text ?? '').length > 20;
     await Promise.all(clients.map((client, index) => client.until(() => begun(client, index), 'some text')));
     for (const client of clients) client.drop();
-    // The same message, said by a second device on the other instance: it is known there.
+    // A second device sends the same message to the other instance, which must recognise it.
     const others = ids.map(
       (sessionId) => new ReconnectingClient({ urls: [fleet.urls[1]!], sessionId, after: 0 }),
     );
@@ -92,7 +92,7 @@ describe('on a Redis Cluster', () => {
     for (const client of [...clients, ...others]) client.stop();
   });
 
-  it('the death of an owner in mid-answer costs no byte and no offset', async () => {
+  it('on a Redis Cluster the death of an owner in mid-answer loses no byte and no offset', async () => {
     await start();
     const clients = Array.from({ length: SESSIONS }, () => new ReconnectingClient({ urls: fleet.urls }));
     await Promise.all(clients.map((client) => client.welcomed()));
@@ -110,7 +110,7 @@ describe('on a Redis Cluster', () => {
     for (const client of clients) client.stop();
   });
 
-  it('a slot that moves to another master under load loses nothing, and watchers still hear', async () => {
+  it('on a Redis Cluster a slot that moves to another master under load loses no frame, and watchers still receive every frame', async () => {
     await start();
     const [home, ...more] = idsOfOneBucket(SESSIONS + 1);
     const random = seeded(6);
@@ -136,7 +136,7 @@ describe('on a Redis Cluster', () => {
     await Promise.all(watchers.map((watcher) => watcher.welcomed()));
     const { slot, keys } = await moveSlotOf(cluster, bucketKeys(bucketOf(home!)).due, 150);
     tell(`slot ${slot} moved with ${keys} keys while ${more.length} of its sessions talked`);
-    // What is said after the move must reach those who only watch as well.
+    // Messages after the move must reach the watchers too.
     await new Promise((resume) => setTimeout(resume, 3_000));
     going = false;
     const talkers = await Promise.all(talks.map(({ finished }) => finished));
@@ -148,14 +148,14 @@ describe('on a Redis Cluster', () => {
     expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
     await expectWhole([...talkers.map(({ client }) => client), ...watchers]);
 
-    // All is quiet and asleep; the next word must still be heard on the other side.
+    // Every session is hibernated; the next message must still reach the watchers on the other instance.
     await new Promise((resume) => setTimeout(resume, 1_500));
     const last = talkers.map(({ client }) => client.say('One last question.', { maxTokens: 5 }));
     for (const [index, watcher] of watchers.entries()) await watcher.answered(last[index]!);
     for (const client of [...talkers.map((talker) => talker.client), ...watchers]) client.stop();
   });
 
-  it('deadlines are kept that pass while a slot moves, the index of deadlines ahead of the sessions', async () => {
+  it('on a Redis Cluster sessions expire on time while their slot moves, even when the index of deadlines moves first', async () => {
     await start({ SESSION_IDLE_MS: '6000' });
     const ids = idsOfOneBucket(SESSIONS);
     await openAndLeave(fleet.urls, ids);
@@ -166,7 +166,7 @@ describe('on a Redis Cluster', () => {
     expect(await ended()).toBe(SESSIONS);
   });
 
-  it('sessions expire once each with nobody connected', async () => {
+  it('on a Redis Cluster each session expires exactly once with no client connected', async () => {
     await start({ SESSION_IDLE_MS: '15000' });
     const ids = Array.from({ length: EXPIRING }, () => randomUUID());
     await openAndLeave(fleet.urls, ids);

@@ -1,4 +1,4 @@
-/** What goes wrong in one place stays there; what nobody foresaw ends the process in order. */
+/** A fault in one session stays in that session; an unexpected error ends the process in order. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
@@ -15,7 +15,7 @@ let direct: Redis;
 let simulator: SimulatorProcess;
 let fleet: Fleet;
 
-/** Loaded before the program: a signal then does what a bug would do. */
+/** Loads a script before the program, so that a signal acts like a bug. */
 function preload(body: string): string {
   const script = `process.on('SIGUSR2', () => { ${body} });`;
   return `--import=data:text/javascript,${encodeURIComponent(script)}`;
@@ -26,8 +26,8 @@ beforeAll(async () => {
   direct = new Redis(redis.port, '127.0.0.1');
   simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '20' });
   const bugs = [
-    preload("setImmediate(() => { throw new Error('nobody foresaw this'); });"),
-    preload("void Promise.reject(new Error('nobody waits for this'));"),
+    preload("setImmediate(() => { throw new Error('unexpected error'); });"),
+    preload("void Promise.reject(new Error('unexpected rejection'));"),
   ];
   fleet = await startFleet(3, (index) => ({
     REDIS_URL: redis.url,
@@ -43,39 +43,42 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-describe('an error that nobody handles', () => {
+describe('unhandled errors', () => {
   it.each([
     { index: 0, name: 'thrown in a callback', word: 'uncaughtException' },
     { index: 1, name: 'in a rejected promise', word: 'unhandledRejection' },
-  ])('$name hands the running turns over and ends the process with a code', async ({ index, word }) => {
-    const clients = Array.from(
-      { length: 5 },
-      () => new ReconnectingClient({ urls: [fleet.urls[index]!, fleet.urls[2]!] }),
-    );
-    await Promise.all(clients.map((client) => client.welcomed()));
-    // Long enough that none of them is over before it is handed over.
-    const long = '[[fault:tokens=240]]';
-    const said = clients.map((client, turn) => client.say(`${long} Patient ${turn} of instance ${index}.`));
-    await Promise.all(
-      clients.map((client, turn) =>
-        client.until(() => (client.turnOf(said[turn]!)?.text ?? '') !== '', 'the first token'),
-      ),
-    );
-    fleet.at(index).kill('SIGUSR2');
-    expect(await fleet.at(index).exited).toEqual({ code: 1, signal: null });
-    const { logs } = fleet.at(index);
-    expect(logs.filter((line) => line.includes(word))).toHaveLength(1);
-    expect(logs.some((line) => line.includes('"drained"'))).toBe(true);
-    expect(logs.filter((line) => line.includes('"sessions let go"')).join()).toContain('"handedOver":5');
+  ])(
+    'an unhandled error $name hands the running turns over and ends the process with code 1',
+    async ({ index, word }) => {
+      const clients = Array.from(
+        { length: 5 },
+        () => new ReconnectingClient({ urls: [fleet.urls[index]!, fleet.urls[2]!] }),
+      );
+      await Promise.all(clients.map((client) => client.welcomed()));
+      // Long enough that no answer ends before the handover.
+      const long = '[[fault:tokens=240]]';
+      const said = clients.map((client, turn) => client.say(`${long} Patient ${turn} of instance ${index}.`));
+      await Promise.all(
+        clients.map((client, turn) =>
+          client.until(() => (client.turnOf(said[turn]!)?.text ?? '') !== '', 'the first token'),
+        ),
+      );
+      fleet.at(index).kill('SIGUSR2');
+      expect(await fleet.at(index).exited).toEqual({ code: 1, signal: null });
+      const { logs } = fleet.at(index);
+      expect(logs.filter((line) => line.includes(word))).toHaveLength(1);
+      expect(logs.some((line) => line.includes('"drained"'))).toBe(true);
+      expect(logs.filter((line) => line.includes('"sessions let go"')).join()).toContain('"handedOver":5');
 
-    const turns = await Promise.all(clients.map((client, turn) => client.answered(said[turn]!)));
-    const conversations = turns.map((turn, patient) => [exchange(said[patient]!.content, turn)]);
-    expect(await differences(simulator.url, conversations)).toEqual([]);
-    expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
-    // Sent away with a word, not cut off.
-    expect(clients.map(({ closes }) => closes[0])).toEqual(clients.map(() => 1012));
-    for (const client of clients) client.stop();
-  });
+      const turns = await Promise.all(clients.map((client, turn) => client.answered(said[turn]!)));
+      const conversations = turns.map((turn, patient) => [exchange(said[patient]!.content, turn)]);
+      expect(await differences(simulator.url, conversations)).toEqual([]);
+      expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+      // The instance sends a close frame; it does not cut the sockets.
+      expect(clients.map(({ closes }) => closes[0])).toEqual(clients.map(() => 1012));
+      for (const client of clients) client.stop();
+    },
+  );
 });
 
 const poisons: readonly string[] = [
@@ -91,8 +94,8 @@ const poisons: readonly string[] = [
   '\u0000\ufffd',
 ];
 
-describe('poison in the inbox of a session', () => {
-  it('changes nothing there and nothing elsewhere, and what was put behind it is heard', async () => {
+describe('poisoned inbox', () => {
+  it('poison in the inbox of a session changes no session, and the message behind it is answered', async () => {
     const url = fleet.urls[2]!;
     const poisoned = await TestClient.greet(url);
     const neighbour = await TestClient.greet(url);
@@ -128,7 +131,7 @@ describe('poison in the inbox of a session', () => {
     for (const client of [poisoned, neighbour]) client.drop();
   });
 
-  it('does not keep a sleeping session from waking', async () => {
+  it('poison in the inbox of a hibernated session does not keep the session from waking', async () => {
     const client = await TestClient.greet(fleet.urls[2]!);
     const keys = sessionKeys(client.sessionId);
     await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep');
@@ -140,8 +143,8 @@ describe('poison in the inbox of a session', () => {
   });
 });
 
-describe('a session whose stored state cannot be read', () => {
-  it('is refused, and nobody else notices', async () => {
+describe('unreadable state', () => {
+  it('a session whose stored state is unreadable is refused, and other sessions are answered', async () => {
     const url = fleet.urls[2]!;
     const broken = await TestClient.greet(url);
     const neighbour = await TestClient.greet(url);
@@ -157,7 +160,7 @@ describe('a session whose stored state cannot be read', () => {
     neighbour.message('beside', 'I sit beside.');
     expect((await neighbour.completed('beside')).type).toBe('turn.completed');
 
-    // Nothing was written over it: repaired, it goes on.
+    // The instance did not overwrite the state: once repaired, the session continues.
     await direct.hset(keys.session, 'snap', whole);
     broken.message('again', 'And now?');
     expect((await broken.completed('again')).type).toBe('turn.completed');

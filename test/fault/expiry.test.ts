@@ -1,6 +1,6 @@
 /**
- * Deadlines with nobody there: ten thousand sessions fall due at one moment. Making them takes a while, so the
- * instances are held still, or are dead, until the last one is due; then all three see all of them at once.
+ * Ten thousand sessions without a client fall due at one moment. Making them takes a while, so the instances are
+ * paused, or dead, until the last session is due; then all three instances see all due sessions together.
  */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
@@ -52,7 +52,7 @@ interface Due {
   readonly last: number;
 }
 
-/** Makes sessions and leaves them; resolves with when they are due. */
+/** Makes sessions, disconnects, and resolves with the times at which they are due. */
 async function makeSessions(count: number): Promise<Due> {
   const startedMs = Date.now();
   const ids = Array.from({ length: count }, () => randomUUID());
@@ -77,8 +77,8 @@ async function makeSessions(count: number): Promise<Due> {
 }
 
 /**
- * Sessions of which not one was due yet when the instances were held; resolves with when the last one is due. A machine
- * that takes longer to make them than they live begins anew, with sessions that live longer.
+ * Makes sessions, holds the instances before the first session is due, and resolves with the time of the last. A
+ * machine that is too slow for that starts over with sessions that live longer.
  */
 async function heldSessions(count: number, idleMs: number, hold: () => Promise<void>): Promise<number> {
   await start(idleMs);
@@ -90,7 +90,7 @@ async function heldSessions(count: number, idleMs: number, hold: () => Promise<v
   return heldSessions(count, 2 * idleMs, hold);
 }
 
-/** From this moment on all of them are due and three instances are there. */
+/** Call it when every session is due and all three instances run. */
 async function expectOneEndEach(count: number, from: string): Promise<void> {
   const startedMs = Date.now();
   await until(async () => (await keys('rehydra:{b*')).length === 0, 'every key of every session to be gone', {
@@ -99,7 +99,7 @@ async function expectOneEndEach(count: number, from: string): Promise<void> {
   tell(`worst lag, from ${from} to the last key gone: ${Date.now() - startedMs} ms`);
   expect(await ended()).toBe(count);
   expect(await keys('rehydra:*')).toEqual(['rehydra:instances']);
-  // Nobody may find one of them a second time.
+  // No instance may find a session a second time.
   await new Promise((resume) => setTimeout(resume, 1_500));
   expect(await ended()).toBe(count);
   const shares = await Promise.all(
@@ -122,7 +122,7 @@ it('ten thousand sessions that are due at one moment with no client connected ex
   await expectOneEndEach(10_000, 'the moment at which all were due');
 });
 
-it('a deadline that passes while every instance is dead is kept once by those that come after', async () => {
+it('a session whose deadline passes while every instance is dead expires exactly once after the restart', async () => {
   const lastDueAt = await heldSessions(3_000, 20_000, async () => {
     for (const index of INSTANCES) await fleet.kill(index);
   });

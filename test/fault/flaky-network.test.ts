@@ -1,4 +1,4 @@
-/** Two hundred clients on a bad line: two seconds of nothing in every five, for a minute, while answers stream. */
+/** Two hundred clients stream answers over lines that are down for two seconds of every five, for a minute. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
 const CLIENTS = 200;
-/** Each carries its share of the clients, and they do not fail in step. */
+/** Each line carries a share of the clients; the lines fail at different moments. */
 const LINES = 10;
 const MINUTE_MS = 60_000;
 const EVERY_MS = 5_000;
@@ -56,7 +56,7 @@ it('two hundred clients with a line that fails for 2 s of every 5 get every fram
   const talkers = await Promise.all(talks.map(({ finished }) => finished));
 
   const direct = new Redis(redis.port, '127.0.0.1');
-  // A line may have failed once more after its client's last answer: what that put into the log is still to come.
+  // A line may fail once more after its client's last answer; the frames of that reconnect are still to arrive.
   for (const { client } of talkers) {
     const head = async (): Promise<number> =>
       Number(await direct.hget(sessionKeys(client.sessionId).session, 'head'));
@@ -67,7 +67,7 @@ it('two hundred clients with a line that fails for 2 s of every 5 get every fram
   let shown = 0;
   const wrong = await inParallel(talkers, 16, async ({ client, said }) => {
     const log = await storedFrames(direct, client.sessionId);
-    // A session that the server named begins with a frame that is said in the welcome.
+    // Where the server chose the session's id, the welcome already covers the first frame.
     const first = client.frames[0]?.offset ?? 1;
     logged += log.length - (first - 1);
     shown += client.frames.length;

@@ -1,6 +1,6 @@
 /**
- * The owner of running turns is killed with SIGKILL, at a random token of each. The sessions of a round run at the
- * same time and began at different moments, so that one death meets each of them at its own seeded token.
+ * SIGKILL ends the owner of running turns, at a random token of each turn. The turns of a round start at different
+ * moments, so that one kill hits each turn at its own seeded token.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.ts';
 const SEED = 20_611;
 const LEASE_MS = 3_000;
 const SESSIONS = 50;
-/** Far more than are told before the kill: what lies between is the time that a busy machine may take for it. */
+/** Far more tokens than the clients see before the kill: a busy machine may kill late. */
 const TOKENS = 240;
 const TOKENS_PER_SECOND = 30;
 const LAST_CUT = 100;
@@ -40,7 +40,7 @@ const rounds: readonly Round[] = [
 
 let redis: RedisServer;
 const waitsMs: number[] = [];
-/** How much of each answer had been told when its owner died, in UTF-16 units. */
+/** How much of each answer the client had when the owner died, in UTF-16 units. */
 const cuts: number[] = [];
 let resumed = 0;
 
@@ -60,25 +60,28 @@ afterAll(async () => {
   tell(`p99 ≤ LEASE_MS + 1 s (${limit} ms): ${p99 <= limit ? 'held' : 'NOT held'}`);
 });
 
-describe('an owner that is killed', () => {
-  it.each(rounds)('costs no byte, no offset and no turn: $name', async (round) => {
-    const simulator = await startSimulator({
-      tokens: TOKENS,
-      tokensPerSecond: TOKENS_PER_SECOND,
-      ...round.simulator,
-    });
-    const fleet = await startFleet(2, () => ({
-      REDIS_URL: redis.url,
-      VLLM_BASE_URL: simulator.url,
-      LEASE_MS: `${LEASE_MS}`,
-    }));
-    try {
-      await killMidTurn(round, fleet, simulator);
-    } finally {
-      await fleet.stop();
-      await simulator.close();
-    }
-  });
+describe('killed owner', () => {
+  it.each(rounds)(
+    'an owner that is killed in mid-answer loses no byte, no offset and no turn ($name)',
+    async (round) => {
+      const simulator = await startSimulator({
+        tokens: TOKENS,
+        tokensPerSecond: TOKENS_PER_SECOND,
+        ...round.simulator,
+      });
+      const fleet = await startFleet(2, () => ({
+        REDIS_URL: redis.url,
+        VLLM_BASE_URL: simulator.url,
+        LEASE_MS: `${LEASE_MS}`,
+      }));
+      try {
+        await killMidTurn(round, fleet, simulator);
+      } finally {
+        await fleet.stop();
+        await simulator.close();
+      }
+    },
+  );
 });
 
 async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Promise<void> {
@@ -90,7 +93,7 @@ async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Pr
     ({ id }) => new ReconnectingClient({ urls: fleet.urls, sessionId: id, random }),
   );
   await Promise.all(talkers.map((talker) => talker.welcomed()));
-  // An exchange before, so that the answer that is cut continues a conversation.
+  // An earlier exchange, so that the answer that is cut continues a conversation.
   const first = talkers.map((talker, index) => talker.say(`My pain is number ${index}.`, { maxTokens: 8 }));
   await Promise.all(talkers.map((talker, index) => talker.answered(first[index]!)));
   const watchers: (ReconnectingClient | null)[] = sessions.map(() => null);
@@ -101,7 +104,7 @@ async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Pr
       await new Promise((resume) => setTimeout(resume, ((LAST_CUT - cutAt) * 1000) / TOKENS_PER_SECOND));
       const said = talker.say(`It began ${index} days ago, and my chest feels tight.`);
       if (!round.watches(index)) return said;
-      // Whoever comes to a quiet session takes it along: a watcher who shall only watch comes while the turn runs.
+      // A client that attaches to a quiet session moves it to its own instance, so watchers attach during the turn.
       await talker.until(() => (talker.turnOf(said)?.text ?? '') !== '', 'the first token');
       watchers[index] = new ReconnectingClient({
         urls: [fleet.urls[1]!],
@@ -115,10 +118,14 @@ async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Pr
   await Promise.all(watchers.map((watcher) => watcher?.welcomed()));
   const told = (talker: ReconnectingClient, index: number): string =>
     talker.turnOf(second[index]!)?.text ?? '';
-  await until(() => talkers.every((talker, index) => told(talker, index) !== ''), 'all to be told', {
-    everyMs: 5,
-  });
-  // The one that began first is now where it was meant to be cut, and the others are where they were meant to be.
+  await until(
+    () => talkers.every((talker, index) => told(talker, index) !== ''),
+    'every client to have text',
+    {
+      everyMs: 5,
+    },
+  );
+  // The turn that began first reaches its cut now, and so do the others.
   const whole = await simulatorsAnswer(simulator.url, [{ role: 'user', content: second[0]!.content }]);
   const cutAt = (whole.length * LAST_CUT) / TOKENS;
   const longest = (): number => Math.max(...talkers.map((talker, index) => told(talker, index).length));
@@ -137,9 +144,9 @@ async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Pr
     if (next !== undefined) waitsMs.push(next.atMs - killedAtMs);
   }
 
-  const everybody = [...talkers, ...watchers.filter((watcher) => watcher !== null)];
-  expect(everybody.flatMap(({ violations }) => violations)).toEqual([]);
-  expect(everybody.flatMap(({ resets }) => resets)).toEqual([]);
+  const everyClient = [...talkers, ...watchers.filter((watcher) => watcher !== null)];
+  expect(everyClient.flatMap(({ violations }) => violations)).toEqual([]);
+  expect(everyClient.flatMap(({ resets }) => resets)).toEqual([]);
   const conversations = talkers.map((talker, index): readonly Exchange[] => [
     exchange(first[index]!.content, talker.turnOf(first[index]!)!, 8),
     exchange(second[index]!.content, turns[index]!),
@@ -154,5 +161,5 @@ async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Pr
     if (ended[0]?.type === 'turn.completed') expect(ended[0].metadata.resumed).toBeGreaterThanOrEqual(1);
     resumed += 1;
   }
-  for (const client of everybody) client.stop();
+  for (const client of everyClient) client.stop();
 }

@@ -1,7 +1,7 @@
 /**
- * A Redis that has its data still to load takes connections and refuses what is asked of it. Who connects anew is told
- * by INFO that it is loading; a connection that stayed open is answered -LOADING. Here every key costs it a delay, so
- * that it loads for as long as the test wants: the delay is taken away when all was seen.
+ * A Redis that still loads its data accepts connections and refuses commands. A new connection learns from INFO that
+ * Redis loads; an open connection gets -LOADING. Here every key costs Redis a delay, so that it loads for as long as
+ * the test wants: the test removes the delay when it has seen enough.
  */
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
@@ -19,11 +19,11 @@ import { type RedisServer, startRedis } from '../support/redis-server.ts';
 const INSTANCES = [0, 1];
 const TALKERS = 20;
 const SITTERS = 6;
-/** A data set that takes minutes to load, and nothing at all once the delay is gone. */
+/** A data set that takes minutes to load, and no time once the delay is gone. */
 const KEYS = 20_000;
 const KEY_BYTES = 1_024;
 const SLOW_LOAD = ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024'];
-/** A replica that takes no writes would say so, -READONLY, before it says that it loads. */
+/** A read-only replica would answer -READONLY instead of -LOADING. */
 const WRITABLE = ['--replica-read-only', 'no'];
 const ATTEMPTS = 5;
 
@@ -70,7 +70,7 @@ async function says(server: RedisServer, line: string): Promise<boolean> {
 const loadOn = (): Promise<unknown> =>
   withClient(redis.port, (client) => client.config('SET', 'key-load-delay', 0));
 
-/** False where one was cut off before it began, because that took too long: who connects anew is told by INFO alone. */
+/** False where Redis cut an instance off before it loaded: the new connection then sees INFO alone, never -LOADING. */
 async function isRefusedEverywhere(): Promise<boolean> {
   const isRefused = (index: number) => fleet.at(index).logs.some((line) => line.includes('"STORE_LOADING"'));
   const all = until(() => INSTANCES.every(isRefused), 'refusals', { withinMs: 15_000 });
@@ -82,7 +82,7 @@ async function isRefusedEverywhere(): Promise<boolean> {
 
 interface Way {
   readonly name: string;
-  /** Resolves once it loads and every instance has been told so. */
+  /** Resolves once Redis loads and every instance knows it. */
   begin(): Promise<void>;
   end(): Promise<void>;
 }
@@ -91,10 +91,10 @@ const ways: readonly Way[] = [
   {
     name: 'after its restart',
     async begin() {
-      const told = lines.map((line) => line.listenFor('\nloading:1\r\n'));
+      const announced = lines.map((line) => line.listenFor('\nloading:1\r\n'));
       await redis.kill('SIGKILL');
       await redis.restart('there');
-      await until(() => told.every((times) => times() > 0), 'everybody to be told that it loads');
+      await until(() => announced.every((times) => times() > 0), 'every instance to learn that Redis loads');
     },
     async end() {
       await loadOn();
@@ -121,16 +121,16 @@ const ways: readonly Way[] = [
   },
 ];
 
-/** The copy knows all that was acknowledged, and gives it back as a whole; connections stay open meanwhile. */
+/** The copy has every acknowledged write and gives it back as one whole copy; connections stay open meanwhile. */
 async function copyBack(target: RedisServer): Promise<void> {
   await withClient(target.port, (client) => client.replicaof('127.0.0.1', redis.port));
   await until(() => says(target, 'master_link_status:up'), 'the copy');
   for (const line of lines) line.pause();
-  await until(async () => (await offsetOf(redis)) === (await offsetOf(target)), 'the last words', {
+  await until(async () => (await offsetOf(redis)) === (await offsetOf(target)), 'the last writes', {
     everyMs: 5,
   });
   await withClient(target.port, (client) => client.replicaof('NO', 'ONE'));
-  // More than its backlog holds: what comes after the last words alone would not be enough.
+  // More than the backlog holds, so that Redis must take a whole copy instead of the last writes.
   await fill(target, 500);
   await withClient(redis.port, (client) => client.replicaof('127.0.0.1', target.port));
   await until(() => says(redis, 'loading:1'), 'the copy to be loaded', { everyMs: 5 });
@@ -142,91 +142,95 @@ async function offsetOf(server: RedisServer): Promise<number> {
   return Number(/\nmaster_repl_offset:(\d+)/.exec(info)?.[1]);
 }
 
-it.each(ways)('a Redis that loads $name refuses for as long as it takes, and loses nothing', async (way) => {
-  const random = seeded(8);
-  let going = true;
-  const talks: readonly Talk[] = Array.from({ length: TALKERS }, (_, index) =>
-    talk({
-      urls: [fleet.urls[index % 2]!, fleet.urls[(index + 1) % 2]!],
-      random,
-      pauseMs: 300,
-      goesOn: ({ turns }) => going || turns.length === 0,
-    }),
-  );
-  // These never reconnect.
-  const sitters = await Promise.all(
-    Array.from({ length: SITTERS }, (_, index) => TestClient.greet(fleet.urls[index % 2]!, { after: 0 })),
-  );
-  await until(() => talks.every(({ talker }) => talker.client.frames.length > 20), 'all to talk');
-  for (const [index, sitter] of sitters.entries()) sitter.message(`before-${index}`, `I sit here, ${index}.`);
-  await Promise.all(sitters.map((sitter) => sitter.waitForType('delta')));
-
-  await way.begin();
-  for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
-  for (const [index, sitter] of sitters.entries())
-    expect(await sitter.refused(`during-${index}`)).toMatchObject({
-      code: 'store_unavailable',
-      retryable: true,
-    });
-  // What comes after a refusal on the same line came after the last acknowledgement.
-  const known = sitters.map((sitter) => sitter.durable.length);
-  for (const index of INSTANCES) {
-    await until(
-      async () => (await fetch(`${fleet.at(index).http}/readyz`)).status === 503,
-      'an instance to say that it is not ready',
+it.each(ways)(
+  'while Redis loads its data, instances refuse work and no acknowledged write is lost: $name',
+  async (way) => {
+    const random = seeded(8);
+    let going = true;
+    const talks: readonly Talk[] = Array.from({ length: TALKERS }, (_, index) =>
+      talk({
+        urls: [fleet.urls[index % 2]!, fleet.urls[(index + 1) % 2]!],
+        random,
+        pauseMs: 300,
+        goesOn: ({ turns }) => going || turns.length === 0,
+      }),
     );
-    expect((await fetch(`${fleet.at(index).http}/healthz`)).status).toBe(200);
-  }
-  for (const index of INSTANCES) {
-    const stranger = await TestClient.open(fleet.urls[index]!);
-    stranger.send({ type: 'hello' });
-    const refusal = await stranger.waitForType('error');
-    expect(refusal).toMatchObject({ code: 'store_unavailable', retryable: true });
-    expect(stranger.isOpen).toBe(true);
-    stranger.drop();
-  }
-  await new Promise((resume) => setTimeout(resume, 5_000));
-  expect(sitters.map((sitter) => sitter.durable.length)).toEqual(known);
-  expect(sitters.filter(({ isOpen }) => !isOpen)).toEqual([]);
-  expect(await says(redis, 'loading:1')).toBe(true);
+    // These never reconnect.
+    const sitters = await Promise.all(
+      Array.from({ length: SITTERS }, (_, index) => TestClient.greet(fleet.urls[index % 2]!, { after: 0 })),
+    );
+    await until(() => talks.every(({ talker }) => talker.client.frames.length > 20), 'all to talk');
+    for (const [index, sitter] of sitters.entries())
+      sitter.message(`before-${index}`, `I sit here, ${index}.`);
+    await Promise.all(sitters.map((sitter) => sitter.waitForType('delta')));
 
-  const seenAtTheEnd = talks.map(({ talker }) => talker.client.frames.length);
-  await way.end();
-  const endedMs = Date.now();
-  await until(
-    () => talks.every(({ talker }, index) => talker.client.frames.length > seenAtTheEnd[index]! + 5),
-    'everybody to be answered again',
-  );
-  tell(`${way.name}: everybody was answered again ${Date.now() - endedMs} ms after it had loaded`);
-  for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
-  going = false;
-  const talkers = await Promise.all(talks.map(({ finished }) => finished));
+    await way.begin();
+    for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
+    for (const [index, sitter] of sitters.entries())
+      expect(await sitter.refused(`during-${index}`)).toMatchObject({
+        code: 'store_unavailable',
+        retryable: true,
+      });
+    // A frame after the refusal on the same socket would be a frame after the last acknowledgement.
+    const known = sitters.map((sitter) => sitter.durable.length);
+    for (const index of INSTANCES) {
+      await until(
+        async () => (await fetch(`${fleet.at(index).http}/readyz`)).status === 503,
+        'an instance to say that it is not ready',
+      );
+      expect((await fetch(`${fleet.at(index).http}/healthz`)).status).toBe(200);
+    }
+    for (const index of INSTANCES) {
+      const stranger = await TestClient.open(fleet.urls[index]!);
+      stranger.send({ type: 'hello' });
+      const refusal = await stranger.waitForType('error');
+      expect(refusal).toMatchObject({ code: 'store_unavailable', retryable: true });
+      expect(stranger.isOpen).toBe(true);
+      stranger.drop();
+    }
+    await new Promise((resume) => setTimeout(resume, 5_000));
+    expect(sitters.map((sitter) => sitter.durable.length)).toEqual(known);
+    expect(sitters.filter(({ isOpen }) => !isOpen)).toEqual([]);
+    expect(await says(redis, 'loading:1')).toBe(true);
 
-  const direct = new Redis(redis.port, '127.0.0.1');
-  for (const [index, sitter] of sitters.entries()) {
-    expect((await sitter.completed(`before-${index}`)).type).toBe('turn.completed');
-    expect((await sitter.completed(`during-${index}`)).type).toBe('turn.completed');
-    const log = await storedFrames(direct, sitter.sessionId);
-    expect(differenceFromLog(sitter.durable, log, { toTheEnd: false })).toBeNull();
-  }
-  const wrong = await inParallel(talkers, 16, async ({ client, said }) => {
-    const log = await storedFrames(direct, client.sessionId);
-    const difference = differenceFromLog(client.frames, log, { toTheEnd: false });
-    return [...wronglyTurned(said, log), ...(difference === null ? [] : [difference])];
-  });
-  direct.disconnect();
-  expect(wrong.flat()).toEqual([]);
-  const clients = talkers.map(({ client }) => client);
-  const errors = clients
-    .flatMap(({ errors: told }) => told)
-    .filter(({ code }) => code !== 'duplicate_message');
-  expect(errors.filter(({ retryable }) => !retryable)).toEqual([]);
-  expect(lostTurns(talkers)).toEqual([]);
-  expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
-  expect(clients.flatMap(({ resets }) => resets.map(({ reason }) => reason))).toEqual([]);
-  expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
-  // The same processes all along.
-  expect(fleet.history).toHaveLength(INSTANCES.length);
-  for (const sitter of sitters) sitter.drop();
-  for (const client of clients) client.stop();
-});
+    const seenAtTheEnd = talks.map(({ talker }) => talker.client.frames.length);
+    await way.end();
+    const endedMs = Date.now();
+    await until(
+      () => talks.every(({ talker }, index) => talker.client.frames.length > seenAtTheEnd[index]! + 5),
+      'every client to be answered again',
+    );
+    tell(`${way.name}: every client was answered again ${Date.now() - endedMs} ms after it had loaded`);
+    for (const [index, sitter] of sitters.entries()) sitter.message(`during-${index}`, 'Is anybody there?');
+    going = false;
+    const talkers = await Promise.all(talks.map(({ finished }) => finished));
+
+    const direct = new Redis(redis.port, '127.0.0.1');
+    for (const [index, sitter] of sitters.entries()) {
+      expect((await sitter.completed(`before-${index}`)).type).toBe('turn.completed');
+      expect((await sitter.completed(`during-${index}`)).type).toBe('turn.completed');
+      const log = await storedFrames(direct, sitter.sessionId);
+      expect(differenceFromLog(sitter.durable, log, { toTheEnd: false })).toBeNull();
+    }
+    const wrong = await inParallel(talkers, 16, async ({ client, said }) => {
+      const log = await storedFrames(direct, client.sessionId);
+      const difference = differenceFromLog(client.frames, log, { toTheEnd: false });
+      return [...wronglyTurned(said, log), ...(difference === null ? [] : [difference])];
+    });
+    direct.disconnect();
+    expect(wrong.flat()).toEqual([]);
+    const clients = talkers.map(({ client }) => client);
+    const errors = clients
+      .flatMap(({ errors: told }) => told)
+      .filter(({ code }) => code !== 'duplicate_message');
+    expect(errors.filter(({ retryable }) => !retryable)).toEqual([]);
+    expect(lostTurns(talkers)).toEqual([]);
+    expect(clients.flatMap(({ violations }) => violations)).toEqual([]);
+    expect(clients.flatMap(({ resets }) => resets.map(({ reason }) => reason))).toEqual([]);
+    expect(await wrongTexts(simulator.url, talkers)).toEqual([]);
+    // No instance was restarted.
+    expect(fleet.history).toHaveLength(INSTANCES.length);
+    for (const sitter of sitters) sitter.drop();
+    for (const client of clients) client.stop();
+  },
+);

@@ -1,6 +1,6 @@
 /**
- * The store goes away under load and comes back. What a client was told must be there afterwards, what it was not
- * told may be repeated but not lost, and no instance is restarted.
+ * The store goes away under load and comes back. Every acknowledged message must survive, a client may repeat an
+ * unacknowledged one without loss, and no instance is restarted.
  */
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
@@ -72,15 +72,15 @@ const troubles: readonly Trouble[] = [
   },
   {
     name: 'a replica for a while (-READONLY)',
-    // Of a master that is not there: what it has it keeps.
+    // Its master does not exist, so the replica keeps its own data.
     make: () => admin('REPLICAOF', '127.0.0.1', '1'),
     end: () => admin('REPLICAOF', 'NO', 'ONE'),
     lastsMs: 4_000,
   },
 ];
 
-describe('a Redis that was', () => {
-  it.each(troubles)('$name loses nothing that a client was told', async (trouble) => {
+describe('Redis outage', () => {
+  it.each(troubles)('a Redis outage loses no acknowledged message and no frame: $name', async (trouble) => {
     await liveThrough(trouble);
   });
 });
@@ -96,13 +96,13 @@ async function liveThrough(trouble: Trouble): Promise<void> {
       goesOn: ({ turns }) => going || turns.length === 0,
     }),
   );
-  // These never reconnect, and say nothing while it lasts but one message that must be refused.
+  // These clients never reconnect. During the outage each sends one message, which must be refused.
   const sitters = await Promise.all(
     Array.from({ length: SITTERS }, (_, index) => TestClient.greet(fleet.urls[index % 2]!)),
   );
   for (const [index, sitter] of sitters.entries()) sitter.message(`before-${index}`, `I sit here, ${index}.`);
   await Promise.all(sitters.map((sitter) => sitter.waitForType('delta')));
-  await until(() => talks.every(({ talker }) => talker.client.frames.length > 20), 'everybody to talk');
+  await until(() => talks.every(({ talker }) => talker.client.frames.length > 20), 'every client to talk');
 
   const before = [rss(0), rss(1)];
   await trouble.make();
@@ -118,11 +118,11 @@ async function liveThrough(trouble: Trouble): Promise<void> {
 
   await until(
     () => talks.every(({ talker }, index) => talker.client.frames.length > seenAtTheEnd[index]! + 5),
-    'everybody to be answered again',
+    'every client to be answered again',
   );
-  tell(`${trouble.name}: everybody was answered again ${Date.now() - endedMs} ms after its end`);
+  tell(`${trouble.name}: every client was answered again ${Date.now() - endedMs} ms after its end`);
   tell(`memory grew by ${grown.map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`).join(' and ')}`);
-  // What is said from now on is heard as if nothing had been.
+  // From now on every message must be answered as before the outage.
   await new Promise((resume) => setTimeout(resume, 3_000));
   going = false;
   const talkers = await Promise.all(talks.map(({ finished }) => finished));
@@ -162,7 +162,7 @@ async function liveThrough(trouble: Trouble): Promise<void> {
   const failures = await Promise.all(
     [0, 1].map((index) => metric(fleet.at(index).http, 'rehydra_store_errors_total')),
   );
-  tell(`${turns} turns, ${errors.length} retryable errors told, ${failures.join(' + ')} store errors met`);
+  tell(`${turns} turns, ${errors.length} retryable errors seen, ${failures.join(' + ')} store errors met`);
   const told = new Set(
     fleet.history.flatMap(({ logs }) => logs.flatMap((line) => STORE_CODE.exec(line) ?? [])),
   );
@@ -171,7 +171,7 @@ async function liveThrough(trouble: Trouble): Promise<void> {
   for (const client of clients) client.stop();
 }
 
-/** Memory of an instance that is its own, as the kernel counts it. */
+/** Private memory of an instance, as the kernel counts it. */
 function rss(index: number): number {
   const status = readFileSync(`/proc/${fleet.at(index).pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1_024;

@@ -1,4 +1,4 @@
-/** A new version is rolled out, instance by instance, while five hundred clients talk. */
+/** The fleet restarts instance by instance while five hundred clients talk. */
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
@@ -13,7 +13,7 @@ import { started } from '../support/started.ts';
 
 const CLIENTS = 500;
 const DRAIN_MS = 8_000;
-/** After its drain time an instance has this long to close what it holds, on however busy a machine. */
+/** After its drain time an instance has this long to close its connections, even on a busy machine. */
 const GRACE_MS = 60_000;
 const [redis, simulator] = started(startRedis, () =>
   startSimulatorProcess({ SIMULATOR_TOKENS: '30', SIMULATOR_TOKENS_PER_SECOND: '8' }),
@@ -25,8 +25,8 @@ const environment = () => ({
   DRAIN_MS: `${DRAIN_MS}`,
 });
 
-describe('a rolling restart', () => {
-  it('of three instances under five hundred talking clients loses no turn and doubles none', async () => {
+describe('rolling restart', () => {
+  it('a rolling restart of three instances under five hundred talking clients loses no turn and repeats none', async () => {
     const fleet = await startFleet(3, environment);
     const direct = new Redis(redis.port, '127.0.0.1');
     try {
@@ -37,7 +37,7 @@ describe('a rolling restart', () => {
     }
   });
 
-  it('can be hurried: a second SIGTERM ends a drain that waits for a running turn', async () => {
+  it('a second SIGTERM ends a drain that waits for a running turn', async () => {
     const slow = await startSimulatorProcess({ SIMULATOR_TOKENS: '400', SIMULATOR_TOKENS_PER_SECOND: '10' });
     const instance = await startInstance({
       ...environment(),
@@ -50,7 +50,7 @@ describe('a rolling restart', () => {
       const said = client.say('This takes long.');
       await client.until(() => (client.turnOf(said)?.text ?? '') !== '', 'the first token');
       instance.kill('SIGTERM');
-      await until(() => client.closes.length > 0, 'the client to be sent away');
+      await until(() => client.closes.length > 0, 'the instance to close the client’s socket');
       await new Promise((resume) => setTimeout(resume, 1_200));
       expect(instance.logs.some((line) => line.includes('"drained"'))).toBe(false);
       instance.kill('SIGTERM');

@@ -1,7 +1,7 @@
 /**
- * A failover that loses acknowledged writes: the replica has not heard of the last seconds when it takes over. That
- * loss is Redis' own and not promised against (N1); what is promised is that it is said. Whoever saw a frame that is
- * gone is told to start over, and what each client shows in the end is what lies in the log.
+ * A failover loses acknowledged writes: the replica lacks the last seconds when it takes over. Rehydra does not
+ * prevent that loss (N1), but it must report it: a client that saw a lost frame receives a reset. In the end each
+ * client shows what the log holds.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -50,7 +50,7 @@ async function offsetOf(server: RedisServer): Promise<number> {
   return Number(/\nmaster_repl_offset:(\d+)/.exec(info)?.[1]);
 }
 
-/** Answered, or forgotten by the store together with its answer. */
+/** Resolves once the message is answered, or the store has lost it together with its answer. */
 function settled(client: ReconnectingClient, said: Said): Promise<void> {
   const known = client.resets.length;
   return client.until(
@@ -66,7 +66,7 @@ function settled(client: ReconnectingClient, said: Said): Promise<void> {
   );
 }
 
-it('after the promotion of a stale replica nobody is left with a silent gap: who saw what is gone is told', async () => {
+it('after the promotion of a stale replica every client that saw a lost frame receives a reset, and none has a silent gap', async () => {
   const random = seeded(50);
   const clients = Array.from(
     { length: CLIENTS },
@@ -83,9 +83,9 @@ it('after the promotion of a stale replica nobody is left with a silent gap: who
   );
   await until(async () => (await offsetOf(primary)) === (await offsetOf(replica)), 'the replica to know all');
 
-  // From here on the replica hears nothing. A third of the clients say nothing, a third are answered and done when
-  // the primary dies, and a third are in mid-answer; some of each came back in between, so that their sessions have
-  // owners of which the replica knows nothing.
+  // From here on the replica receives nothing. When the primary dies, a third of the clients are quiet, a third have
+  // their answer, and a third are in mid-answer. Some of each reconnected, so that the replica does not know the
+  // owners of their sessions.
   replication.refuse(true);
   replication.cut();
   const lastKnown = clients.map(({ offset }) => offset);
@@ -107,7 +107,7 @@ it('after the promotion of a stale replica nobody is left with a silent gap: who
   await Promise.all(
     clients.map((client, index) => (long[index] == null ? null : settled(client, long[index]))),
   );
-  // The conversation goes on, so that every log grows past the place where it was cut off.
+  // The conversation continues, so that every log grows past the point of the loss.
   for (let round = 0; round < 3; round += 1) {
     const after = clients.map((client, index) => client.say(`After, ${index}, ${round}.`, { maxTokens: 30 }));
     await Promise.all(clients.map((client, index) => settled(client, after[index]!)));
@@ -119,23 +119,25 @@ it('after the promotion of a stale replica nobody is left with a silent gap: who
   for (const client of clients) {
     let log = await storedFrames(asReplica, client.sessionId);
     let difference = differenceFromLog(client.frames, log);
-    // The last frames may still be on their way; a gap stays one however long it is looked at.
+    // The last frames may still be in flight; a real gap never closes.
     for (const endsAt = Date.now() + 30_000; difference !== null && Date.now() < endsAt; await sleep(50)) {
       log = await storedFrames(asReplica, client.sessionId);
       difference = differenceFromLog(client.frames, log);
     }
     if (difference !== null) gaps.push(`${client.sessionId}: ${difference}`);
     const kept = new Set(log);
-    const sawWhatIsGone = [...client.resets.flatMap(({ before }) => before), ...client.frames].some(
+    const sawLostFrames = [...client.resets.flatMap(({ before }) => before), ...client.frames].some(
       (frame) => !kept.has(JSON.stringify(frame)),
     );
-    if (sawWhatIsGone) affected += 1;
-    if (sawWhatIsGone && client.resets.length === 0) gaps.push(`${client.sessionId}: was not told`);
+    if (sawLostFrames) affected += 1;
+    if (sawLostFrames && client.resets.length === 0) gaps.push(`${client.sessionId}: received no reset`);
   }
   asReplica.disconnect();
   const reasons = clients.flatMap(({ resets }) => resets.map(({ reason }) => reason));
   tell(`${sawMore.length} of ${CLIENTS} clients had seen frames that the replica had not`);
-  tell(`${affected} saw what is gone, resets told: ${reasons.length} (${[...new Set(reasons)].join(', ')})`);
+  tell(
+    `${affected} saw lost frames, resets received: ${reasons.length} (${[...new Set(reasons)].join(', ')})`,
+  );
   expect(gaps).toEqual([]);
   expect(affected).toBeGreaterThanOrEqual(CLIENTS / 2);
   expect(clients.flatMap(({ violations }) => violations)).toEqual([]);

@@ -1,4 +1,4 @@
-/** The model server dies, stalls or talks nonsense in mid-answer: the answer is finished all the same, or the end is said. */
+/** A model server dies, stalls or sends nonsense in mid-answer: the turn still completes, or it ends as failed. */
 import { describe, expect, it } from 'vitest';
 import { tell } from '../support/chaos-figures.ts';
 import { differences, exchange, simulatorsAnswer } from '../support/chaos-oracle.ts';
@@ -8,7 +8,7 @@ import { started } from '../support/started.ts';
 
 const CLIENTS = 20;
 const pace = { SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '40' };
-/** Longer than a busy machine takes for a token: a turn that was taken for stalled would be resumed once more. */
+/** Longer than a busy machine takes for a token: a false stall would resume the turn once more. */
 const patience = { GENERATION_INTER_TOKEN_MS: '4000', GENERATION_FIRST_TOKEN_MS: '8000' };
 const [simulator] = started(() => startSimulatorProcess(pace));
 const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url, ...patience }));
@@ -24,7 +24,7 @@ async function ask(url: string, content: string): Promise<Asked> {
   return { client, said: client.say(content) };
 }
 
-/** How often the turn went on from its stored text, by the one frame that completed it. */
+/** How often the turn resumed from its stored text, as its one `turn.completed` frame says. */
 function resumed({ client, said }: Asked): number {
   const ended = client.frames.filter(
     (frame) => frame.type === 'turn.completed' && frame.message_id === said.id,
@@ -33,7 +33,7 @@ function resumed({ client, said }: Asked): number {
   return ended[0]?.type === 'turn.completed' ? ended[0].metadata.resumed : -1;
 }
 
-/** Asked of a simulator that has spent the fault, which is part of the conversation. */
+/** Compares with a simulator that has already spent the fault, because the fault is part of the conversation. */
 async function expectExact(simulatorUrl: string, all: readonly Asked[]): Promise<void> {
   const conversations = all.map(({ client, said }) => [exchange(said.content, client.turnOf(said)!)]);
   expect(await differences(simulatorUrl, conversations)).toEqual([]);
@@ -54,8 +54,8 @@ const faults = [
   '429,retry-after=1',
 ] as const;
 
-describe('a model server', () => {
-  it.each(faults)('that fails once (%s) costs its answer nothing', async (fault) => {
+describe('model server', () => {
+  it.each(faults)('a model server that fails once (%s) costs the answer no byte', async (fault) => {
     const asked = await ask(instance.url, `My knee is swollen. [[fault:${fault},times=1]]`);
     const turn = await asked.client.answered(asked.said);
     expect(turn.outcome).toEqual({ kind: 'completed', finishReason: 'stop' });
@@ -64,7 +64,7 @@ describe('a model server', () => {
     asked.client.stop();
   });
 
-  it('that always fails ends the turn after a bounded number of attempts, and what was said stays', async () => {
+  it('a model server that always fails ends the turn after a bounded number of attempts, and the partial answer stays', async () => {
     const { client, said } = await ask(instance.url, 'I fell from a ladder. [[fault:abort-after=5]]');
     const turn = await client.answered(said);
     expect(turn.outcome).toEqual({ kind: 'failed', code: 'upstream_aborted', retryable: true });
@@ -74,7 +74,7 @@ describe('a model server', () => {
     const attempts = client.frames.filter(({ type }) => type === 'turn.started');
     expect(attempts).toHaveLength(1);
 
-    // What was said is part of the conversation: the simulator's next answer depends on every word of it.
+    // The partial answer belongs to the conversation: the simulator's next answer depends on every word of it.
     const next = client.say('And now my back hurts.');
     const after = await client.answered(next);
     const conversation = [
@@ -87,8 +87,8 @@ describe('a model server', () => {
     client.stop();
   });
 
-  it('that is killed in mid-answer leaves the rest to the other replica, to the byte', async () => {
-    // Long enough that none of the answers is over when the last of them has begun.
+  it('a model server that is killed in mid-answer leaves the rest to the other replica, exact to the byte', async () => {
+    // Long enough that no answer ends before the last one has begun.
     const long = { ...pace, SIMULATOR_TOKENS: '320' };
     const replicas = [await startSimulatorProcess(long), await startSimulatorProcess(long)] as const;
     const both = await startInstance({

@@ -1,4 +1,4 @@
-/** Every client has gone and then the owner dies in mid-turn: what was asked is answered all the same. */
+/** Every client disconnects and then the owner dies in mid-turn: another instance still finishes the answer. */
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ afterAll(async () => {
 const ended = async (sessionId: string): Promise<boolean> =>
   (await storedFrames(direct, sessionId)).some((frame) => frame.startsWith('{"type":"turn.completed"'));
 
-it('a turn whose owner dies with nobody connected is finished by another instance, and read whole by who comes later', async () => {
+it('a turn whose owner dies with no client connected is finished by another instance, and a later client reads it complete', async () => {
   const ids = Array.from({ length: SESSIONS }, () => randomUUID());
   const talkers = ids.map((sessionId) => new ReconnectingClient({ urls: [fleet.urls[0]!], sessionId }));
   await Promise.all(talkers.map((talker) => talker.welcomed()));
@@ -56,7 +56,7 @@ it('a turn whose owner dies with nobody connected is finished by another instanc
   await fleet.kill(0);
   expect(before.every((isOver) => !isOver)).toBe(true);
 
-  // Nobody asks for these sessions: that they go on is the other instance's own doing.
+  // No client asks for these sessions: the other instance continues them on its own.
   await until(async () => (await Promise.all(ids.map(ended))).every(Boolean), 'every turn to end');
   expect(await metric(fleet.at(1).http, 'rehydra_connections')).toBe(0);
 
@@ -73,5 +73,5 @@ it('a turn whose owner dies with nobody connected is finished by another instanc
     expect(differenceFromLog(reader.frames, log, { toTheEnd: false })).toBeNull();
     reader.stop();
   }
-  tell(`${SESSIONS} turns were finished with nobody connected`);
+  tell(`${SESSIONS} turns were finished with no client connected`);
 });
