@@ -1,5 +1,5 @@
 import { errors } from '../../src/errors.ts';
-import { table } from './table.ts';
+import { table } from './markdown.ts';
 
 export function errorsDocument(): string {
   const rows = Object.entries(errors).map(([code, row]) => [
@@ -11,9 +11,9 @@ export function errorsDocument(): string {
   ]);
   return `# Errors
 
-Every error that a client can meet, from [src/errors.ts](../src/errors.ts). A code keeps its name and is never used for
-anything else. *Close* is the WebSocket close code where the error ends the connection, *retryable* says whether the
-same request can succeed later. This page is generated: \`npm run docs\`.
+Every error that a client can get, from [src/errors.ts](../src/errors.ts). A code keeps its name and its meaning. *Close* is
+the WebSocket close code if the error ends the connection; *retryable* says whether the same request can succeed later.
+This page is generated: \`npm run docs\`.
 
 ${table(['code', 'close', 'HTTP', 'retryable', 'text'], rows)}
 `;

@@ -1,4 +1,6 @@
-/** The promises, the lines that keep them, the tests that show them. Lines are found by what they say. */
+/** The promises, the lines of code that keep them, and the tests that show them. */
+
+/** A file, and words of the line in it. */
 type Place = readonly [path: string, text: string];
 
 export interface Guarantee {
@@ -12,7 +14,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G1',
     promise:
-      'One writer. At any moment at most one instance can change a session; a paused or cut-off old owner is refused, not merged.',
+      'One writer. At any moment at most one instance can change a session. The store refuses an owner that was paused or cut off and has lost the session; nothing is merged.',
     enforcedBy: [
       ['src/store/redis/commands/fence.lua', 'local function owns('],
       ['src/store/redis/commands/commit.lua', 'if not owns('],
@@ -29,7 +31,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G2',
     promise:
-      'Output gate. No frame, no call of the model, no timer is visible before the transition that asked for it is acknowledged by the store.',
+      'Output gate. A frame, a call of the model or a timer takes effect only after the store has acknowledged the transition that asked for it.',
     enforcedBy: [['src/session/actor/session-actor.ts', 'The effects of an acknowledged commit (A2)']],
     shownBy: [
       ['test/integration/output-gate.test.ts', 'lets nothing out while Redis is frozen'],
@@ -38,7 +40,7 @@ export const guarantees: readonly Guarantee[] = [
   },
   {
     id: 'G3',
-    promise: 'Input gate. One event at a time per session, in the order in which they came.',
+    promise: 'Input gate. A session takes one event at a time, in the order of arrival.',
     enforcedBy: [['src/session/actor/event-loop.ts', 'while (!this.#stopped)']],
     shownBy: [
       ['test/property/actor-races.test.ts', 'one story is told, whatever comes while the store is asked'],
@@ -46,7 +48,7 @@ export const guarantees: readonly Guarantee[] = [
   },
   {
     id: 'G4',
-    promise: 'A commit is idempotent: a lost reply, a resend, a retry applies it once.',
+    promise: 'Idempotent commits. A lost reply, a resend or a retry applies a commit once.',
     enforcedBy: [
       ['src/store/redis/commands/commit.lua', 'if row[3] == ARGV[3] then'],
       ['src/session/actor/write.ts', 'Sends a write until its outcome is known'],
@@ -59,7 +61,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G5',
     promise:
-      "Every durable frame has an offset 1, 2, 3 … per session; a client that resumes after n gets exactly n + 1 … in order. What can't be had is said (`reset`), never skipped.",
+      'Complete log. The durable frames of a session have the offsets 1, 2, 3 …; a client that resumes after n gets exactly n + 1 … in order. If frames are missing, the client gets `reset`, never a silent gap.',
     enforcedBy: [
       ['src/store/redis/commands/frames.lua', 'head = head + 1'],
       ['src/delivery/subscription.ts', 'if (frame.offset !== cursor + 1) return false;'],
@@ -77,7 +79,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G6',
     promise:
-      "A client's message id starts a turn at most once, however often it is sent, on whichever instance.",
+      'Messages once. A message id starts at most one turn, however often the client sends it and on whichever instance.',
     enforcedBy: [['src/store/redis/commands/commit.lua', 'if row[6 + i] then return ARGV[16 + i] end']],
     shownBy: [
       [
@@ -89,7 +91,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G7',
     promise:
-      'An instance may die at any token. Another one carries on from the last stored token; the text that the client assembles has no gap and no repeat. Where a model server cannot carry on, the answer starts over, and a frame tells the client to clear its text first.',
+      'Continued answers. An instance may die at any token. Another instance continues from the last stored token, and the text that the client assembles has no gap and no repeat. If the model server cannot continue, the answer starts over, and a frame tells the client to clear its text first.',
     enforcedBy: [
       ['src/session/actor/load.ts', 'async function readTurnText'],
       ['src/session/turn/turn-runner.ts', 'prefix: text.prefix(),'],
@@ -114,7 +116,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G8',
     promise:
-      'A session expires exactly once, on one instance, even with no client connected, and however long no instance ran; its channels, keys and locks go with it.',
+      'One end. A session expires exactly once, on one instance, with or without a connected client, and however long no instance ran. Its channels, keys and locks go with it.',
     enforcedBy: [
       ['src/store/redis/commands/sweep.lua', 'shown[#shown + 1] = id'],
       ['src/store/redis/commands/lease.lua', "redis.call('PERSIST', key)"],
@@ -135,7 +137,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G9',
     promise:
-      "Losing Redis, or an embedded file that is locked or full, refuses work with a retryable error; it never acknowledges what isn't stored, and it recovers without a restart.",
+      'Honest outages. While Redis is down, or the embedded file is locked or full, an instance refuses work with a retryable error. It never acknowledges what it did not store, and it recovers without a restart.',
     enforcedBy: [
       ['src/store/sqlite/group.ts', 'The first transaction after the lock is served again'],
       ['src/store/redis/batch.ts', 'Without a connection the batch rejects calls immediately'],
@@ -156,9 +158,9 @@ export const guarantees: readonly Guarantee[] = [
     ],
   },
   {
-    id: 'N1',
+    id: 'G10',
     promise:
-      'What Redis itself acknowledged and then lost is not promised; but the loss is detected and signalled as `reset`.',
+      'Detected loss. Redis can lose writes that it acknowledged. Rehydra does not prevent that, but it detects the loss and sends `reset`.',
     enforcedBy: [
       ['src/delivery/subscription.ts', "this.#startOver('rolled_back')"],
       ['src/delivery/hub.ts', "this.#sendAway(attendance, 'session_moved')"],

@@ -1,45 +1,49 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { guarantees } from './guarantee-table.ts';
-import { table } from './table.ts';
+import { table } from './markdown.ts';
 
-/** Finds the line that a guarantee rests on; the document cannot point to code that is gone. */
-function link(path: string, text: string): string {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  const index = lines.findIndex((line) => line.includes(text));
-  if (index < 0) throw new Error(`${path} has no line with: ${text}`);
-  return `[${path}](../${path}#L${index + 1})`;
+/** A link to the line of the file that holds the words; fails when the line is gone. */
+function lineLink(path: string, words: string): string {
+  return `[${path}](../${path}#L${lineOf(path, words)})`;
 }
 
 function testLink(path: string, name: string): string {
-  if (!existsSync(path)) throw new Error(`${path} does not exist`);
-  if (!readFileSync(path, 'utf8').includes(name)) throw new Error(`${path} has no test named: ${name}`);
+  lineOf(path, name);
   return `[${name}](../${path})`;
+}
+
+function lineOf(path: string, words: string): number {
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+  const index = lines.findIndex((line) => line.includes(words));
+  if (index < 0) throw new Error(`docs/GUARANTEES.md: ${path} has no line with: ${words}`);
+  return index + 1;
 }
 
 export function guaranteesDocument(): string {
   const rows = guarantees.map((one) => [
     one.id,
     one.promise,
-    one.enforcedBy.map(([path, text]) => link(path, text)).join('<br>'),
+    one.enforcedBy.map(([path, text]) => lineLink(path, text)).join('<br>'),
     one.shownBy.map(([path, name]) => testLink(path, name)).join('<br>'),
   ]);
   return `# What Rehydra promises
 
-Each promise has the line of code that enforces it and the test that shows it. This page is generated from
+Each promise names the line of code that enforces it and the test that shows it. This page is generated from
 [scripts/docs/guarantee-table.ts](../scripts/docs/guarantee-table.ts) (\`npm run docs\`), which fails when a line or a
-test named here is gone.
+test is gone.
 
 ${table(['', 'promise', 'enforced by', 'shown by'], rows)}
 
 ## Not promised
 
-- **What Redis acknowledged and then lost.** With \`appendfsync everysec\` a crash of Redis can lose about a second, a
-  failover loses what was not replicated. Rehydra detects the loss and says \`reset\` (N1); it cannot undo it. Use
-  \`appendfsync always\`, or \`min-replicas-to-write\`, where a second is too much; \`/healthz\` says the mode.
-- **A second call to the model.** After a crash the model may be asked again for the rest of an answer; its text is
-  stored once, under one turn. An owner that was frozen past its lease asks the store before it asks the model; what it
-  had asked before it was frozen goes on until it learns that it was fenced.
-- **Frames seen twice by one client.** A client that resumes with an older offset than it has seen gets frames again;
-  their offsets tell it so.
+- **Writes that Redis acknowledged and then lost.** With \`appendfsync everysec\` a crash of Redis can lose about a
+  second, and a failover loses what was not replicated. Rehydra detects the loss and sends \`reset\` (G10); it cannot
+  undo it. Where a second is too much, use \`appendfsync always\` or \`min-replicas-to-write\`; \`/healthz\` shows the
+  mode.
+- **A single call of the model.** After a crash an instance may ask the model again for the rest of an answer; the store
+  keeps its text once, under one turn. An owner that was frozen past its lease asks the store before it asks the model.
+  A call from before the freeze goes on until the owner learns that it lost the session.
+- **Frames that a client sees once.** A client that resumes with an older offset than it has seen gets frames again, and
+  knows them by their offsets.
 `;
 }

@@ -1,22 +1,6 @@
 import { openapiDocument } from '../../src/http/core/openapi.ts';
 import { type HttpPorts, httpRoutes } from '../../src/http/routes.ts';
-import { table } from './table.ts';
-
-interface Schema {
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly format?: string;
-  readonly default?: unknown;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
-  readonly oneOf?: readonly Schema[];
-  readonly allOf?: readonly Schema[];
-}
+import { anchor, kindOf, type Schema, table } from './markdown.ts';
 
 interface Parameter {
   readonly name: string;
@@ -43,23 +27,23 @@ interface Document {
 }
 
 export function httpDocument(): string {
-  // Ports are only used when a route answers.
+  // A route uses its ports only when it answers.
   const document = openapiDocument(httpRoutes({} as HttpPorts)) as unknown as Document;
   const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
     Object.entries(byMethod).map(([method, one]) => ({ title: `${method.toUpperCase()} ${path}`, one })),
   );
   return `# HTTP
 
-On the same port as the WebSocket ([PROTOCOL.md](PROTOCOL.md)), over the same sessions. This page is made of the OpenAPI
-document that the service serves at \`GET /openapi.json\`, which is made of the routes and their schemas in
-[src/http](../src/http): \`npm run docs\`.
+HTTP shares port and sessions with the WebSocket ([PROTOCOL.md](PROTOCOL.md)). This page is generated (\`npm run docs\`)
+from the OpenAPI document that the service serves at \`GET /openapi.json\`; the routes and their schemas are in
+[src/http](../src/http).
 
 Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "request_id"}}\`, with the status of
-[ERRORS.md](ERRORS.md); 429 and 503 say in \`Retry-After\` how many seconds to wait, where waiting helps. Any route may answer \`internal\`.
-Every \`GET\` route answers \`HEAD\` with the same status and headers.
+[ERRORS.md](ERRORS.md). If waiting helps, a 429 or 503 says in \`Retry-After\` how many seconds. Any route may answer
+\`internal\`. Every \`GET\` route answers \`HEAD\` with the same status and headers.
 
 ${table(
-  ['route', 'what'],
+  ['route', 'purpose'],
   operations.map(({ title, one }) => [`[\`${title}\`](#${anchor(title)})`, one.summary]),
 )}
 
@@ -72,12 +56,6 @@ ${Object.entries(document.components.schemas)
   .join('\n\n')}
 `;
 }
-
-const anchor = (title: string): string =>
-  title
-    .toLowerCase()
-    .replace(/[^\w -]/g, '')
-    .replaceAll(' ', '-');
 
 function section(
   title: string,
@@ -126,7 +104,7 @@ function fieldsOf(schema: Schema): string {
   ].join('\n\n');
 }
 
-/** An object within a schema, where each of its fields says what it means. */
+/** The fields of an object within a schema, if each has a description. */
 function partsOf(name: string, parts: Readonly<Record<string, Schema>>): readonly string[] {
   const rows = Object.entries(parts).map(([part, schema]) => [
     `\`${part}\``,
@@ -135,26 +113,4 @@ function partsOf(name: string, parts: Readonly<Record<string, Schema>>): readonl
   ]);
   const described = rows.length > 0 && rows.every(([, , meaning]) => meaning !== '');
   return described ? [`\`${name}\`:`, table(['field', 'kind', 'meaning'], rows)] : [];
-}
-
-function kindOf(schema: Schema): string {
-  const { $ref, type, items, properties } = schema;
-  if ($ref !== undefined) {
-    const name = $ref.split('/').at(-1) ?? '';
-    return `[${name}](#${anchor(name)})`;
-  }
-  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
-  if (schema.enum !== undefined)
-    return schema.enum.length > 12
-      ? 'one of many'
-      : schema.enum.map((value) => `\`${String(value)}\``).join(' or ');
-  const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf;
-  if (choices !== undefined) return [...new Set(choices.map(kindOf))].join(' or ');
-  if (type === 'array') return `list of ${items === undefined ? 'anything' : kindOf(items)}`;
-  if (type === 'object' && properties !== undefined)
-    return `{${Object.entries(properties)
-      .map(([name]) => `${name}${schema.required?.includes(name) === true ? '' : '?'}`)
-      .join(', ')}}`;
-  const kind = schema.format ?? String(type ?? 'anything');
-  return schema.default === undefined ? kind : `${kind}, \`${String(schema.default)}\` if absent`;
 }

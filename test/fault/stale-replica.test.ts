@@ -1,6 +1,6 @@
 /**
  * A failover loses acknowledged writes: the replica lacks the last seconds when it takes over. Rehydra does not
- * prevent that loss (N1), but it must report it: a client that saw a lost frame receives a reset. In the end each
+ * prevent that loss (G10), but it must report it: a client that saw a lost frame receives a reset. In the end each
  * client shows what the log holds.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
