@@ -1,6 +1,6 @@
 /**
- * The dashboard in a real Chromium: it draws, it comes back by itself, it loads nothing from elsewhere, and what users
- * wrote stays text. CHROMIUM names the browser where it is not found by itself.
+ * The dashboard in a real Chromium: it draws, it recovers from an outage, it loads nothing from other hosts, and it
+ * shows users' text as text. CHROMIUM names the browser where the test cannot find one.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ describe('the dashboard', () => {
     if (ends) await fetch(`${instance.http}/api/session/${sessionId}`, { method: 'DELETE' });
   }
 
-  /** What a page said, asked for and complained of. */
+  /** The console output, requests and errors of a page. */
   async function open(scheme: 'light' | 'dark' = 'light') {
     const context = await browser.newContext({ colorScheme: scheme });
     const page = await context.newPage();
@@ -94,25 +94,28 @@ describe('the dashboard', () => {
       40_000,
     );
 
-  it.each(['light', 'dark'] as const)('draws figures and charts, in a %s room', async (scheme) => {
-    const { page, complaints, close } = await open(scheme);
-    expect(await page.locator('#sessions').textContent()).toBe('2');
-    expect(await page.locator('#turns-per-session').textContent()).toBe('2.0');
-    expect(await page.locator('#abandonment').textContent()).toBe('0 %');
-    for (const id of ['by-hour', 'by-reason']) expect(await painted(page, id)).toBeGreaterThan(500);
-    const colours = await page.locator('body').evaluate((body) => {
-      const style = (
-        globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }
-      ).getComputedStyle(body);
-      return [style.backgroundColor, style.color].map((one) => Number(one?.match(/\d+/)?.[0]));
-    });
-    const [background = 0, text = 0] = colours;
-    expect(background > text).toBe(scheme === 'light');
-    expect(complaints).toEqual([]);
-    await close();
-  });
+  it.each(['light', 'dark'] as const)(
+    'the dashboard draws figures and charts in the %s colour scheme',
+    async (scheme) => {
+      const { page, complaints, close } = await open(scheme);
+      expect(await page.locator('#sessions').textContent()).toBe('2');
+      expect(await page.locator('#turns-per-session').textContent()).toBe('2.0');
+      expect(await page.locator('#abandonment').textContent()).toBe('0 %');
+      for (const id of ['by-hour', 'by-reason']) expect(await painted(page, id)).toBeGreaterThan(500);
+      const colours = await page.locator('body').evaluate((body) => {
+        const style = (
+          globalThis as unknown as { getComputedStyle(of: unknown): Record<string, string> }
+        ).getComputedStyle(body);
+        return [style.backgroundColor, style.color].map((one) => Number(one?.match(/\d+/)?.[0]));
+      });
+      const [background = 0, text = 0] = colours;
+      expect(background > text).toBe(scheme === 'light');
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  );
 
-  it('loads everything from here, under a policy that allows nothing else', async () => {
+  it('the dashboard loads everything from its own origin, and its content security policy allows no other', async () => {
     const { asked, headers, close } = await open();
     expect(asked.length).toBeGreaterThan(3);
     expect(asked.filter((url) => !url.startsWith(`${instance.http}/`))).toEqual([]);
@@ -121,7 +124,7 @@ describe('the dashboard', () => {
     await close();
   });
 
-  it('shows what users wrote as text: markup in a second question makes no element and runs nothing', async () => {
+  it('the dashboard shows users’ text as text: markup in a question creates no element and runs no script', async () => {
     const { page, close } = await open();
     await page.route('**/api/analytics*', async (route) => {
       const response = await route.fetch();
@@ -136,7 +139,7 @@ describe('the dashboard', () => {
     await close();
   });
 
-  it('comes up to date by itself, and says when it is not', async () => {
+  it('the dashboard refreshes on its own, and says when its figures are out of date', async () => {
     const { page, close } = await open();
     const before = Number(await page.locator('#sessions').textContent());
     await converse(['back pain']);
@@ -146,7 +149,7 @@ describe('the dashboard', () => {
     await page.route('**/api/analytics*', (route) => route.abort());
     await page.selectOption('#range', '1');
     await page.getByText('not up to date').waitFor();
-    // The last figures stay.
+    // The last figures remain on the page.
     expect(await page.locator('#sessions').textContent()).toBe(String(before + 1));
     await close();
   }, 90_000);

@@ -1,4 +1,4 @@
-/** What a stranger can do before hello: be refused, cheaply, and be gone when the time is over (S4). */
+/** Before hello an instance refuses every frame without a call to the store, and closes the socket at the deadline. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HELLO_DEADLINE_MS } from '../../src/protocol/client-frames.ts';
 import { TestClient } from '../support/client.ts';
@@ -24,7 +24,7 @@ describe('before hello', () => {
     await stage.close();
   });
 
-  it('every other frame is refused and no store is asked; ping is answered', async () => {
+  it('before hello every frame but ping is refused without a call to the store', async () => {
     const visitor = stage.connect();
     const before = stage.calls.length;
     for (const frame of EARLY) visitor.say(frame);
@@ -40,7 +40,7 @@ describe('before hello', () => {
     expect(visitor.closed).toBeNull();
   });
 
-  it('the deadline is not moved by traffic: it closes with 4008', async () => {
+  it('traffic before hello does not move the hello deadline, at which the socket closes with 4008', async () => {
     const visitor = stage.connect();
     for (let passedMs = 500; passedMs < HELLO_DEADLINE_MS; passedMs += 500) {
       await stage.advance(500);
@@ -57,7 +57,7 @@ describe('before hello', () => {
     expect(visitor.frames).toHaveLength(frames);
   });
 
-  it('the deadline is over once hello was said', async () => {
+  it('a client that said hello has no hello deadline any more', async () => {
     const visitor = stage.connect();
     visitor.say({ type: 'hello' });
     await stage.advance(2 * HELLO_DEADLINE_MS);
@@ -65,7 +65,7 @@ describe('before hello', () => {
     expect(visitor.closed).toBeNull();
   });
 
-  it('hello can be said once: the second is refused and changes nothing', async () => {
+  it('a second hello is refused and changes nothing', async () => {
     const visitor = stage.connect();
     visitor.say({ type: 'hello' });
     await stage.settle();
@@ -77,7 +77,7 @@ describe('before hello', () => {
     expect(visitor.closed).toBeNull();
   });
 
-  it('what is sent before welcome waits for it, in order and within a bound', async () => {
+  it('frames that a client sends before its welcome wait for it, in order and within a bound', async () => {
     const patient = stage.connect();
     patient.say({ type: 'hello', after: 0 });
     patient.say({ type: 'message', id: 'm', content: 'Good morning' });
@@ -92,7 +92,7 @@ describe('before hello', () => {
     expect(hasty.closed).toMatchObject({ code: 1013 });
   });
 
-  it('a frame that names a prototype changes no object but itself', async () => {
+  it('a frame that names a prototype pollutes no other object', async () => {
     const visitor = stage.connect();
     visitor.say({ type: 'hello', after: 0 });
     for (const key of ['__proto__', 'constructor', 'prototype'])
@@ -110,12 +110,12 @@ describe('before hello', () => {
   });
 });
 
-describe('before hello, on a real socket', () => {
+describe('before hello on a real socket', () => {
   const [redis] = started(startRedis);
   const [instance] = started(() => startInstance({ REDIS_URL: redis.url, LEASE_MS: '120000' }));
   const [seen] = started(() => witness(redis.url));
 
-  it('a thousand frames cost Redis nothing', async () => {
+  it('a thousand frames before hello cost Redis no command', async () => {
     const client = await TestClient.open(instance.url);
     await seen.caughtUp();
     const isSweep = (words: readonly string[]) => words.some((word) => word.endsWith(':due'));
@@ -125,7 +125,7 @@ describe('before hello, on a real socket', () => {
     client.send({ type: 'ping' });
     await client.waitForType('pong');
     await seen.caughtUp();
-    // Each look makes a connection of its own, which introduces itself.
+    // Each check opens a connection of its own, which sends these commands.
     const named = asked()
       .slice(before)
       .filter(([command]) => !/^(info|client|hello|select)$/i.test(command ?? ''));
@@ -138,7 +138,7 @@ describe('before hello, on a real socket', () => {
     [['rehydra.v1'], 'rehydra.v1'],
     [['other', 'rehydra.v1'], 'rehydra.v1'],
     [[], ''],
-  ])('of the sub-protocols %j it takes "%s"', async (offered, taken) => {
+  ])('of the offered sub-protocols %j the server selects "%s"', async (offered, taken) => {
     const client = await TestClient.open(instance.url, offered);
     expect(client.protocol).toBe(taken);
     await client.close();

@@ -1,6 +1,6 @@
 /**
- * Junk from outside, against a real process. Four junk frames and a ping at a time: the pong proves that all four were
- * answered before it, and keeps the connection below the limit of bad frames in a row.
+ * Clients send junk to a real process, four frames and a ping at a time. The pong proves that the server answered all
+ * four, and keeps the connection below the limit of bad frames in a row.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -37,7 +37,7 @@ describe('junk', () => {
     return client;
   }
 
-  /** Sends it, and resolves with what was answered before the pong. */
+  /** Sends the frames, and resolves with the answers that came before the pong. */
   async function answersTo(client: TestClient, frames: readonly Junk[]) {
     const from = client.frames.length;
     const nonce = randomUUID();
@@ -47,7 +47,7 @@ describe('junk', () => {
     return client.frames.slice(from, -1);
   }
 
-  it('in ten thousand frames gets its typed error each, reaches no session, and leaves the process as it was', {
+  it('each of ten thousand junk frames gets its typed error, reaches no session, and leaves the process unchanged', {
     timeout: 120_000,
   }, async () => {
     const clients = await Promise.all([chat(), chat(), chat()]);
@@ -88,7 +88,7 @@ describe('junk', () => {
     await (await chat()).close();
   });
 
-  it('five times in a row closes the connection with 1008; a good frame in between starts the count anew', async () => {
+  it('five junk frames in a row close the connection with 1008; a good frame in between resets the count', async () => {
     const client = await TestClient.greet(instance.url);
     expect(await answersTo(client, ['{', '[', '"', 'x'])).toHaveLength(4);
     for (let count = 0; count < 5; count += 1) client.sendRaw('{');
@@ -97,7 +97,7 @@ describe('junk', () => {
     expect(codes).toEqual([...Array(9).fill('bad_frame'), 'too_many_bad_frames']);
   });
 
-  it('that is as large as is allowed is read, and one byte more is too large', async () => {
+  it('a frame of the maximum size is read, and one of a byte more is too large', async () => {
     const client = await TestClient.greet(instance.url);
     const frame = { type: 'ping', nonce: 'n', junk: '' };
     const filled = (bytes: number) =>
@@ -109,7 +109,7 @@ describe('junk', () => {
     expect(await client.closed).toMatchObject({ code: 1009 });
   });
 
-  it('with a text that is not UTF-8, or far too large, makes the WebSocket library itself cut the connection', async () => {
+  it('a text frame that is not UTF-8, or far too large, makes the WebSocket library cut the connection', async () => {
     // RFC 6455 wants a failed connection here; uWebSockets.js sends no close frame, so the client sees 1006.
     for (const data of [Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), Buffer.alloc(1024 * 1024, 0x78)]) {
       const socket = new WebSocket(instance.url);
@@ -122,7 +122,7 @@ describe('junk', () => {
     await (await chat()).close();
   });
 
-  it('that is half a character in a text is answered like any other; in an id it is refused, or two ids would become one', async () => {
+  it('half a character is accepted in a message text but refused in an id, where two ids would become one', async () => {
     const client = await TestClient.greet(instance.url);
     client.sendRaw('{"type":"message","id":"half-\\ud83e","content":"whole"}');
     expect(await client.waitForType('error')).toMatchObject({ code: 'bad_frame' });

@@ -1,4 +1,4 @@
-/** Who comes too often is sent away before it costs anything, is told when to come back, and is nobody else. */
+/** An instance refuses a client over its rate early and cheaply, says when to retry, and refuses no other client. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -36,7 +36,7 @@ const post = (body: Headers, headers: Headers = {}) =>
 const limited = (limit: string) => metric(instance.http, 'rehydra_rate_limited_total', { limit });
 
 describe('too many requests', () => {
-  it('of one address are answered with 429 and when to come back, on every route, and begin nothing', async () => {
+  it('requests over the rate of an address get 429 with a Retry-After on every route, and start nothing', async () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '3' });
     for (let time = 0; time < 3; time += 1) expect(await statusOf('/api/sessions')).toBe(200);
     for (const path of ['/api/sessions', '/openapi.json', '/dashboard', '/nowhere']) {
@@ -51,14 +51,14 @@ describe('too many requests', () => {
     expect(await limited('requests')).toBe(5);
   });
 
-  it('are told so before their body has come', async () => {
+  it('a request over the rate is refused before its body arrives', async () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '1' });
     await statusOf('/api/sessions');
     const socket = connect(instance.port, '127.0.0.1');
     socket.write('POST /api/protocol HTTP/1.1\r\nhost: a\r\ncontent-length: 500000\r\n\r\n{"chief');
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 429/);
-    // What is still to come of it is of no interest, but ends; the connection serves on.
+    // The server discards the rest of the body; the connection stays usable.
     socket.write('x'.repeat(500_000 - 7));
     socket.write('GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n');
     const [next] = (await once(socket, 'data')) as [Buffer];
@@ -66,7 +66,7 @@ describe('too many requests', () => {
     socket.destroy();
   });
 
-  it('do not take the instance from its balancer or its metrics away', async () => {
+  it('the request rate does not apply to /healthz, /readyz and /metrics', async () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '1' });
     for (let time = 0; time < 10; time += 1)
       for (const path of ['/healthz', '/readyz', '/metrics']) expect(await statusOf(path)).toBe(200);
@@ -74,7 +74,7 @@ describe('too many requests', () => {
     expect(await statusOf('/api/sessions')).toBe(429);
   });
 
-  it('are counted by what trusted proxies say of whom they serve, whatever those wrote there themselves', async () => {
+  it('behind a trusted proxy requests count by the address that the proxy adds, not by one that the client invents', async () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '2', TRUST_PROXY: '1' });
     for (const status of [200, 200, 429])
       expect(await statusOf('/api/sessions', from('192.0.2.1'))).toBe(status);
@@ -83,7 +83,7 @@ describe('too many requests', () => {
       expect(await statusOf('/api/sessions', from(`${invented}, 192.0.2.1`))).toBe(429);
   });
 
-  it('are counted over all lines of the header, of which a client sends the first and its proxy the last', async () => {
+  it('the last of several X-Forwarded-For lines counts, because the proxy adds it after the lines of the client', async () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '1', TRUST_PROXY: '1' });
     const ask = async (invented: string) => {
       const socket = connect(instance.port, '127.0.0.1');
@@ -96,7 +96,7 @@ describe('too many requests', () => {
     expect([await ask('198.51.100.1'), await ask('198.51.100.2')]).toEqual(['200', '429']);
   });
 
-  it('cannot hide behind a header where no proxy is trusted; the operator is told once that one may be there', async () => {
+  it('without a trusted proxy an invented X-Forwarded-For evades no limit, and one log line hints at TRUST_PROXY', async () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '2' });
     const statuses: number[] = [];
     for (const invented of ['198.51.100.1', '198.51.100.2', '198.51.100.3'])
@@ -122,7 +122,7 @@ describe('too many connections', () => {
     return status;
   };
 
-  it('of one address are refused before there is a socket; other addresses come in, and who is in stays', async () => {
+  it('connections over the rate of an address are refused before the upgrade; other addresses and open connections are served', async () => {
     await start({ RATE_CONNECTIONS_PER_MINUTE: '3', TRUST_PROXY: '127.0.0.0/8' });
     const client = await TestClient.open(instance.url, ['rehydra.v1'], from('192.0.2.1'));
     expect(client.protocol).toBe('rehydra.v1');
@@ -137,7 +137,7 @@ describe('too many connections', () => {
     expect(await metric(instance.http, 'rehydra_connects_total')).toBe(4);
   });
 
-  it('at once are refused as well, and one that is given up while it is counted harms nobody', async () => {
+  it('simultaneous connections over the rate are refused, and an aborted one harms no other client', async () => {
     await start({ RATE_CONNECTIONS_PER_MINUTE: '5' });
     for (let time = 0; time < 20; time += 1) {
       const socket = connect(instance.port, '127.0.0.1');
@@ -156,7 +156,7 @@ describe('too many connections', () => {
 });
 
 describe('too many messages', () => {
-  it('of one user are refused over all sessions, by socket and by HTTP; what was said goes on', async () => {
+  it('messages over the rate of a user are refused in every session, by socket and by HTTP, and the socket stays open', async () => {
     await start({ RATE_MESSAGES_PER_MINUTE: '3' });
     const userId = randomUUID();
     const client = await TestClient.open(instance.url);
@@ -182,7 +182,7 @@ describe('too many messages', () => {
     expect(await limited('messages')).toBe(2);
   });
 
-  it('of one session where nobody is named are refused; listening on is no message', async () => {
+  it('messages over the rate of a session without a user are refused; resuming a stream counts as no message', async () => {
     await start({ RATE_MESSAGES_PER_MINUTE: '2' });
     const session_id = randomUUID();
     for (const status of [200, 200, 429]) expect((await post({ session_id })).status).toBe(status);
@@ -211,7 +211,7 @@ describe('guessing session ids', () => {
         expect((await post({ session_id: randomUUID() }, headers)).status).toBe(404);
       },
     ],
-    ['by asking for one', async () => void (await statusOf(`/api/session/${randomUUID()}`, from(EVE)))],
+    ['by reading one', async () => void (await statusOf(`/api/session/${randomUUID()}`, from(EVE)))],
     [
       'by a transcript',
       async () => void (await statusOf(`/api/session/${randomUUID()}/transcript`, from(EVE))),
@@ -225,7 +225,7 @@ describe('guessing session ids', () => {
     ],
     ['in the archive', async () => void (await statusOf(`/api/archive/${randomUUID()}`, from(EVE)))],
   ])(
-    '%s ends after so many that were wrong, for every way of naming one and also for ids that exist',
+    'after too many wrong session ids every id is refused, on every route and for existing ids too: %s',
     async (_, guess) => {
       await start({ RATE_GUESSES_PER_MINUTE: '4', TRUST_PROXY: '1' });
       const welcome = await hello({ user_id: 'ada' }, ADA);
@@ -238,7 +238,7 @@ describe('guessing session ids', () => {
           expect(await statusOf(path, from(EVE))).toBe(429);
         expect((await post({ session_id: id }, from(EVE))).status).toBe(429);
       }
-      // Whoever names none is no guesser, and nobody else is taken for this one.
+      // A client that names no id is no guesser, and other addresses are not refused.
       expect(await hello({}, EVE)).toMatchObject({ type: 'welcome' });
       expect((await post({}, from(EVE))).status).toBe(200);
       expect(await hello({ session_id, user_id: 'ada' }, ADA)).toMatchObject({ resumed: true });
@@ -247,7 +247,7 @@ describe('guessing session ids', () => {
     },
   );
 
-  it('leaves a line in the audit log, where there is one, with the address that the proxy says', async () => {
+  it('a refused guess of a session id leaves a line in the audit log with the address that the proxy names', async () => {
     await start({ RATE_GUESSES_PER_MINUTE: '1', TRUST_PROXY: '1', AUDIT_LOG: 'stdout' });
     await statusOf(`/api/session/${randomUUID()}`, from(EVE));
     const session_id = randomUUID();
@@ -264,7 +264,7 @@ describe('guessing session ids', () => {
     expect(lines.map(({ action }) => action)).toEqual(['resumed', 'read', 'resumed']);
   });
 
-  it('includes ids that meet nothing but cannot be made either, because their user has too many', async () => {
+  it('an unknown id counts as a guess when its session is refused because the user has too many', async () => {
     await start({ RATE_GUESSES_PER_MINUTE: '3', SESSIONS_PER_USER_MAX: '1', TRUST_PROXY: '1' });
     const turn = () => post({ session_id: randomUUID(), user_id: 'eve' }, from(EVE));
     await hello({ user_id: 'eve' }, EVE);
@@ -276,7 +276,7 @@ describe('guessing session ids', () => {
     expect(await (await turn()).json()).toMatchObject({ error: { code: 'rate_limited' } });
   });
 
-  it('includes what is another’s: who is forbidden too often learns no more', async () => {
+  it('ids of other users’ sessions count as guesses: a client that is forbidden too often gets rate_limited instead', async () => {
     await start({ RATE_GUESSES_PER_MINUTE: '3', TRUST_PROXY: '1' });
     const welcome = await hello({ user_id: 'ada' }, ADA);
     if (welcome.type !== 'welcome') throw new Error('ada was not welcomed');
@@ -289,7 +289,7 @@ describe('guessing session ids', () => {
     expect(await hello({ session_id, user_id: 'ada' }, ADA)).toMatchObject({ resumed: true });
   });
 
-  it('is not what a client does that comes back to its own session again and again', async () => {
+  it('a client that resumes its own session again and again does not count as guessing', async () => {
     await start({ RATE_GUESSES_PER_MINUTE: '1', TRUST_PROXY: '1' });
     const session_id = randomUUID();
     for (let time = 0; time < 5; time += 1) {
@@ -301,7 +301,7 @@ describe('guessing session ids', () => {
   });
 });
 
-it('nothing of that is limited by default but guesses, and those far beyond what a crowd behind one address does', async () => {
+it('by default only guesses are limited, far above what a crowd behind one address does', async () => {
   await start({});
   const client = await TestClient.greet(instance.url);
   for (let time = 0; time < 1_000; time += 1) client.send({ type: 'extend' });

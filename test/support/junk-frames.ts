@@ -1,8 +1,8 @@
-/** Arbitraries of frames that no client of ours sends. Each is wrong by construction, none by our own codec's word. */
+/** Arbitraries of frames that no Rehydra client sends. Each is wrong by construction, not because our codec says so. */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 
-/** As it goes on the wire: text, or bytes in a binary frame. */
+/** A frame as it is sent: text, or bytes in a binary frame. */
 export type Junk = string | Buffer;
 
 type Frame = Readonly<Record<string, unknown>>;
@@ -16,7 +16,7 @@ const valid: readonly Frame[] = [
   { type: 'ping' },
 ];
 
-/** Events of the machine and of xstate itself, which a client must never be able to raise. */
+/** Events of the machine and of XState, which a client must never be able to raise. */
 const FORGED = [
   'attach',
   'detach',
@@ -112,7 +112,7 @@ const deep = fc
     return inPatient ? `{"type":"message","id":"m","patient":{"a":${nested}}}` : nested;
   });
 
-/** Cut anywhere, a frame is no JSON any more. */
+/** A frame that is cut anywhere is not JSON. */
 const truncated = fc
   .tuple(fc.constantFrom(...valid), fc.nat())
   .map(([frame, cut]) => JSON.stringify(frame).slice(0, cut % (JSON.stringify(frame).length - 1)));
@@ -138,11 +138,11 @@ const scalars = fc.constantFrom(
 
 const binary = fc.oneof(
   fc.uint8Array({ maxLength: 512 }).map((bytes) => Buffer.from(bytes)),
-  // Our frames are text: the same words in a binary frame are junk.
+  // Frames are text: the same bytes in a binary frame are junk.
   fc.constantFrom(...valid).map((frame) => Buffer.from(JSON.stringify(frame))),
 );
 
-/** Every one of them is a `bad_frame`, on any connection and in any state. */
+/** Each of these is a `bad_frame`, on any connection and in any state. */
 export const junk: fc.Arbitrary<Junk> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 300 }),
   fc.jsonValue({ maxDepth: 6 }).map((value) => JSON.stringify(value)),
@@ -159,7 +159,7 @@ export const junk: fc.Arbitrary<Junk> = fc.oneof(
   binary,
 );
 
-/** Larger than we take and smaller than where the WebSocket library gives up; valid in all else. */
+/** Larger than the server accepts, smaller than the WebSocket library's limit, and valid otherwise. */
 export const oversize: fc.Arbitrary<Junk> = fc
   .tuple(fc.integer({ min: 64 * 1024 + 1, max: 250 * 1024 }), fc.boolean())
   .map(([bytes, isBinary]) => {
