@@ -1,11 +1,11 @@
 /**
- * Whether an embedded file takes writes.
+ * Tells whether an embedded file takes writes.
  *
- *  FILE-1  A write that the disk refused makes the file unhealthy until a write of the size of a message succeeds: a small
- *          one may still fit where the next answer does not.
- *  FILE-2  While nothing fails, asking writes nothing: an idle server leaves its disk alone.
- *  FILE-3  A file that was deleted or replaced is unhealthy, although SQLite goes on writing into the one that it opened:
- *          a restart would find nothing of that.
+ *  FILE-1  After a refused write the file is unhealthy until a write of a message's size succeeds: a smaller one may fit
+ *          where the next answer does not.
+ *  FILE-2  Without a failed write, a health check writes nothing: an idle server leaves its disk alone.
+ *  FILE-3  A deleted or replaced file is unhealthy. SQLite goes on writing into the file that it opened, and a restart
+ *          would not find those writes.
  */
 import { type Stats, statSync } from 'node:fs';
 import { access, constants, stat, statfs } from 'node:fs/promises';
@@ -13,20 +13,20 @@ import path from 'node:path';
 import { codeOf } from '../../errors.ts';
 
 export interface FileHealth {
-  /** A transaction failed; anything but a refusal of the disk or the lock is ignored. */
+  /** Reports a failed transaction; only a refusal of the disk or the lock counts. */
   failed(cause: unknown): void;
-  /** Null where the file takes writes, else the reason in words for an operator. */
+  /** Null if the file takes writes, else the reason for an operator. */
   trouble(): Promise<string | null>;
 }
 
 export interface FileHealthPorts {
-  /** Null for a database in memory. */
+  /** Null for an in-memory database. */
   readonly file: string | null;
-  /** Writes as much as a message needs, commits, and leaves nothing behind. Rejects where the file takes no writes. */
+  /** Writes and removes as much as a message needs, or rejects. */
   readonly probe: () => Promise<unknown>;
 }
 
-/** Less free space than this holds no answer, nor the log beside the file. */
+/** Less free space than this fits neither an answer nor the write-ahead log. */
 const FREE_BYTES_LEAST = 262_144;
 const REFUSALS = /^SQLITE_(FULL|READONLY|IOERR|CANTOPEN|BUSY|LOCKED|CORRUPT|NOTADB)/;
 
@@ -61,7 +61,7 @@ async function troubleOnDisk(file: string, opened: Stats): Promise<string | null
   const free = await freeBytes(folder);
   if (free !== null && free < FREE_BYTES_LEAST)
     return `the disk of ${folder} is full: ${free} bytes are free`;
-  // Not EACCES: what was opened before stays writable.
+  // Not EACCES: the open file stays writable.
   const isReadOnly = await access(file, constants.W_OK).then(
     () => false,
     (error: unknown) => codeOf(error) === 'EROFS',
@@ -69,10 +69,15 @@ async function troubleOnDisk(file: string, opened: Stats): Promise<string | null
   return isReadOnly ? `${folder} is on a read-only file system` : null;
 }
 
-/** Null where the file system does not say. */
+/** Null if the file system does not report it. */
 async function freeBytes(folder: string): Promise<number | null> {
   const found = await statfs(folder).catch(() => null);
   if (found === null || found.blocks === 0) return null;
   const isRoot = process.getuid?.() === 0;
   return (isRoot ? found.bfree : found.bavail) * found.bsize;
+}
+
+/** Another process locks the file. */
+export function isBusy(cause: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(cause));
 }

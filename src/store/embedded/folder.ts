@@ -1,16 +1,15 @@
 /**
- * Makes the folder of the embedded files.
- *
- * Not with `recursive: true`: under a folder that takes no entries (`/proc`), Node's own walk never ends, and the process
- * takes no signal meanwhile.
+ * Makes the folder of the embedded files. `recursive: true` would never end under a folder that takes no entries (`/proc`),
+ * and the process would ignore signals meanwhile.
  */
 import { mkdirSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
-import { CodedError, codeOf } from '../../errors.ts';
+import { codeOf } from '../../errors.ts';
+import { storeError } from '../failure.ts';
 
 const OWNER_ONLY = 0o700;
 
-/** Throws one line that an operator understands, where the folder cannot be had. */
+/** Throws one line for an operator if the folder cannot be used. */
 export function makeFolder(folder: string): void {
   try {
     make(path.resolve(folder));
@@ -19,11 +18,11 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** The same words for every embedded file, whichever of them cannot be opened first. */
+/** One text for every embedded file, whichever fails first. */
 export function folderFailure(folder: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const words = `DATA_DIR ${folder} cannot be used: ${reason}`;
-  return new CodedError('STORE_UNAVAILABLE', words, { cause });
+  return storeError('STORE_UNAVAILABLE', words, cause);
 }
 
 function make(folder: string): void {
@@ -33,7 +32,7 @@ function make(folder: string): void {
   try {
     mkdirSync(folder, { mode: OWNER_ONLY });
   } catch (cause) {
-    // Another process made it meanwhile.
+    // Another process may have made it.
     if (!isFolder(folder)) throw cause;
   }
 }
@@ -44,7 +43,7 @@ function isFolder(folder: string): boolean {
   return found !== null;
 }
 
-/** Null also below a file: the walk goes up and names that file. */
+/** Null also below a file: `make` then goes up and names that file. */
 function statOf(folder: string): Stats | null {
   try {
     return statSync(folder);

@@ -1,14 +1,13 @@
 /**
- * Claims and writes over the two stores of a roll-out.
+ * Claims and writes sessions over the two stores of a rollout.
  *
- *  O1  A session is in one of the two, never in both. Who makes one in the new store holds its claim in the old one,
- *      the guard, until the first commit stands, and looks then whether the guard still held: if not, somebody else may
- *      have made the session in the old store meanwhile, so what was written is withdrawn and answered `fenced`.
- *  O2  So instances may run with different shares (a restart one by one), but not with and without the new store:
- *      start all of them with a share of 0 first.
- *  O3  A fence says in its token which store it is of, and by which guard it was made: nothing else has to be known.
+ *  ROLLOUT-1  A session is in one of the two stores, never in both. An instance that creates one in the new store holds its
+ *             claim in the old store, the guard, until after the first commit. If the guard was lost by then, another
+ *             instance may have created the session in the old store: the commit is withdrawn and returns `fenced`.
+ *  ROLLOUT-2  So instances may run with different shares during a rolling restart, but not with and without the new store:
+ *             start all of them with a share of 0 first.
+ *  ROLLOUT-3  The token of a fence names its store and its guard, so no other state is necessary.
  */
-
 import type { ClaimOutcome, Commit, Fence, Store } from '../contract.ts';
 import type { LocatedSession, StoreLocation } from './store-location.ts';
 
@@ -23,13 +22,13 @@ interface Inner {
 export function rolloutClaims(
   old: Store,
   newer: Store,
-  seen: StoreLocation,
+  location: StoreLocation,
   isMadeInNew: (sessionId: string) => boolean,
 ): Claims {
   function claimedAt(place: LocatedSession, outcome: ClaimOutcome, guard: Fence | null = null): ClaimOutcome {
     if (outcome.kind === 'held') return outcome;
     const { fence, record } = outcome;
-    if (record !== null) seen.remember(fence.sessionId, place);
+    if (record !== null) location.remember(fence.sessionId, place);
     const by = guard === null ? [] : [guard.token, guard.epoch];
     return { ...outcome, fence: { ...fence, token: [place, ...by, fence.token].join('~') } };
   }
@@ -43,12 +42,12 @@ export function rolloutClaims(
     return { store: place === 'new' ? newer : old, fence: { ...outer, token }, guard };
   }
 
-  /** A claim that is not needed lapses by itself where it cannot be given up. */
+  /** Releases a claim that is not needed; if that fails, its lease ends it. */
   async function letGo(store: Store, fence: Fence): Promise<void> {
     await store.release(fence, false).catch(() => {});
   }
 
-  async function claimUnseen(sessionId: string, instance: string): Promise<ClaimOutcome> {
+  async function claimUnlocated(sessionId: string, instance: string): Promise<ClaimOutcome> {
     const guard = await old.claim(sessionId, instance);
     if (guard.kind === 'held' || guard.record !== null) return claimedAt('old', guard);
     try {
@@ -69,7 +68,7 @@ export function rolloutClaims(
     }
   }
 
-  /** Undoes a first commit in the new store: nobody was told of it. */
+  /** Undoes a first commit in the new store, before its caller learns of it. */
   async function withdraw(fence: Fence, write: Commit): Promise<void> {
     await newer.commit(fence, {
       ...write,
@@ -87,20 +86,20 @@ export function rolloutClaims(
 
   return {
     async claim(sessionId, instance) {
-      if (seen.at(sessionId) === 'new') {
+      if (location.at(sessionId) === 'new') {
         const claim = await newer.claim(sessionId, instance);
         if (claim.kind === 'held' || claim.record !== null) return claimedAt('new', claim);
-        // It ended meanwhile, and nobody may make it anew without the claim in the old store.
+        // It ended. A successor needs the guard in the old store.
         await letGo(newer, claim.fence);
-        seen.forget(sessionId);
+        location.forget(sessionId);
       }
-      return claimUnseen(sessionId, instance);
+      return claimUnlocated(sessionId, instance);
     },
     async commit(outer, write) {
       const { store, fence, guard } = innerOf(outer);
       const outcome = await store.commit(fence, write);
       if (guard === null || write.expectedVersion > 0 || outcome.kind !== 'committed') return outcome;
-      // What is `fenced` here was claimed by somebody else; a guard that merely ran out is still given up.
+      // An expired guard still releases; `fenced` means that another instance claimed the session.
       const { kind } = await old.release(guard, false);
       if (kind === 'released') return outcome;
       if (!write.end) await withdraw(fence, write);
@@ -112,7 +111,7 @@ export function rolloutClaims(
     },
     async renew(outer) {
       const { store, fence, guard } = innerOf(outer);
-      if (guard !== null && seen.at(fence.sessionId) !== 'new') await old.renew(guard);
+      if (guard !== null && location.at(fence.sessionId) !== 'new') await old.renew(guard);
       return store.renew(fence);
     },
     async release(outer, notify) {

@@ -1,71 +1,41 @@
 /**
- * Two stores as one, for moving from the old to the new without stopping: a share of the *new* sessions is made in the
- * new store, every session stays where it was made. Read next: `claims.ts`, which keeps a session out of both.
+ * Makes one store of two, for a move from the old to the new one without downtime. A share of the new sessions starts in
+ * the new store, and every session stays in its store. Read next: `claims.ts`, which keeps a session out of both.
  */
 import { crc32 } from 'node:zlib';
 import type { Store } from '../contract.ts';
 import { readCursor, unknownCursor, writeCursor } from '../cursor.ts';
-import { health, heartbeat, onBoth, sweep } from './both.ts';
 import { rolloutClaims } from './claims.ts';
-import { createStoreLocation } from './store-location.ts';
+import { health, heartbeat, onBoth, sweep } from './fan-out.ts';
+import { createStoreLocation, type LocatedSession } from './store-location.ts';
 
 export interface RolloutOptions {
   readonly old: Store;
   readonly new: Store;
-  /** How many of a hundred new sessions are made in the new store. */
+  /** Percentage of new sessions that start in the new store. */
   readonly percent: number;
 }
 
-/** Whether the session, if it is made now, is made in the new store: the same on every instance. */
+/** Whether a new session starts in the new store; every instance decides alike. */
 export function isInShare(sessionId: string, percent: number): boolean {
   return crc32(`rollout/${sessionId}`) % 10_000 < percent * 100;
 }
 
 export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Store {
   const both = [old, newer] as const;
-  const storeAt = (place: 'old' | 'new') => (place === 'old' ? old : newer);
-  const seen = createStoreLocation(old, newer);
-  const { ask } = seen;
+  const storeAt = (place: LocatedSession) => (place === 'old' ? old : newer);
+  const location = createStoreLocation(old, newer);
+  const { find } = location;
 
   return {
     kind: old.kind,
-    ...rolloutClaims(old, newer, seen, (sessionId) => isInShare(sessionId, percent)),
-    read: (sessionId) =>
-      ask(
-        sessionId,
-        (store) => store.read(sessionId),
-        (record) => record !== null,
-      ),
-    readLog: (sessionId, after, limit) =>
-      ask(
-        sessionId,
-        (store) => store.readLog(sessionId, after, limit),
-        (page) => page !== null,
-      ),
-    readTranscript: (sessionId) =>
-      ask(
-        sessionId,
-        (store) => store.readTranscript(sessionId),
-        (entries) => entries.length > 0,
-      ),
-    readInbox: (sessionId) =>
-      ask(
-        sessionId,
-        (store) => store.readInbox(sessionId),
-        (entries) => entries.length > 0,
-      ),
-    push: (sessionId, entry) =>
-      ask(
-        sessionId,
-        (store) => store.push(sessionId, entry),
-        ({ kind }) => kind !== 'absent',
-      ),
-    export: (sessionId) =>
-      ask(
-        sessionId,
-        (store) => store.export(sessionId),
-        (dump) => dump !== null,
-      ),
+    ...rolloutClaims(old, newer, location, (sessionId) => isInShare(sessionId, percent)),
+    read: (sessionId) => find(sessionId, (store) => store.read(sessionId)),
+    readLog: (sessionId, after, limit) => find(sessionId, (store) => store.readLog(sessionId, after, limit)),
+    readTranscript: (sessionId) => find(sessionId, (store) => store.readTranscript(sessionId)),
+    readInbox: (sessionId) => find(sessionId, (store) => store.readInbox(sessionId)),
+    push: (sessionId, entry) => find(sessionId, (store) => store.push(sessionId, entry)),
+    export: (sessionId) => find(sessionId, (store) => store.export(sessionId)),
     async import(dump, mode) {
       const { sessionId } = dump;
       for (const place of ['old', 'new'] as const) {
@@ -75,7 +45,7 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
     },
     async discard(sessionId) {
       const outcomes = await onBoth(both, (store) => store.discard(sessionId));
-      seen.forget(sessionId);
+      location.forget(sessionId);
       return outcomes.find((outcome) => outcome !== 'absent') ?? 'absent';
     },
     async list(query) {
@@ -121,7 +91,7 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
     onHint(listener) {
       for (const store of both) store.onHint(listener);
     },
-    // Heard on both, said on one: who is told twice to let a session go would answer twice.
+    // Received from both stores but sent to one: an instance would release a session twice for two messages.
     signal: (instance, message) => old.signal(instance, message).catch(() => newer.signal(instance, message)),
     async onSignal(instance, listener) {
       await onBoth(both, (store) => store.onSignal(instance, listener));

@@ -1,7 +1,4 @@
-/**
- * In which of the two stores of a roll-out a session was seen last. Only a hint: what is not found there is looked for
- * in the other.
- */
+/** Remembers in which store of a rollout a session was last. It is only a hint: `find` also looks into the other store. */
 import type { Store } from '../contract.ts';
 
 export type LocatedSession = 'old' | 'new';
@@ -12,12 +9,8 @@ export interface StoreLocation {
   at(sessionId: string): LocatedSession | undefined;
   remember(sessionId: string, place: LocatedSession): void;
   forget(sessionId: string): void;
-  /** Asks where the session was seen last, then the other store. */
-  ask<T>(
-    sessionId: string,
-    question: (store: Store) => Promise<T>,
-    isThere: (answer: T) => boolean,
-  ): Promise<T>;
+  /** The answer of the store that has the session; the likely one first. */
+  find<T extends object | null>(sessionId: string, read: (store: Store) => Promise<T>): Promise<T>;
 }
 
 export function createStoreLocation(old: Store, newer: Store): StoreLocation {
@@ -35,18 +28,24 @@ export function createStoreLocation(old: Store, newer: Store): StoreLocation {
     at: (sessionId) => seen.get(sessionId),
     remember,
     forget: (sessionId) => void seen.delete(sessionId),
-    async ask(sessionId, question, isThere) {
+    async find(sessionId, read) {
       const likely = seen.get(sessionId) ?? 'old';
       const other = likely === 'old' ? 'new' : 'old';
-      let answer = await question(storeAt(likely));
-      if (isThere(answer)) {
+      let answer = await read(storeAt(likely));
+      if (isFound(answer)) {
         remember(sessionId, likely);
         return answer;
       }
-      answer = await question(storeAt(other));
-      if (isThere(answer)) remember(sessionId, other);
+      answer = await read(storeAt(other));
+      if (isFound(answer)) remember(sessionId, other);
       else seen.delete(sessionId);
       return answer;
     },
   };
+}
+
+function isFound(answer: object | null): boolean {
+  if (answer === null) return false;
+  if (Array.isArray(answer)) return answer.length > 0;
+  return !('kind' in answer && answer.kind === 'absent');
 }

@@ -1,9 +1,8 @@
 /**
- * What of a session's records carries words of a conversation, sealed on the way in and opened on the way out.
- * Everything else (ids, offsets, versions, states, deadlines) stays as it is: the store works with it.
+ * Seals and opens the fields of a session's records that carry a conversation. The others (ids, offsets, versions, states,
+ * deadlines) stay plain, because the store works with them.
  */
 
-import { CodedError } from '../../errors.ts';
 import type { SealingKeys } from '../../sealing/keys.ts';
 import { createSealer, isSealed, type Sealer } from '../../sealing/sealer.ts';
 import type {
@@ -13,7 +12,7 @@ import type {
   TranscriptEntry,
   TranscriptRecord,
 } from '../contract.ts';
-import { places } from './places.ts';
+import { storeError } from '../failure.ts';
 
 export interface RecordCipher {
   sealSnapshot(sessionId: string, version: number, snapshot: string): string;
@@ -23,11 +22,11 @@ export interface RecordCipher {
     entries: readonly Entry[],
   ): readonly Entry[];
   sealInput(sessionId: string, input: string): string;
-  /** The sealed text itself where it cannot be opened: no reader takes it for a snapshot. */
+  /** Keeps the sealed text if no key opens it: no reader takes it for a snapshot. */
   snapshotOrSealed(sessionId: string, record: SessionRecord): SessionRecord;
-  /** The sealed text itself where it cannot be opened: the owner refuses it as input, and goes on to the next. */
+  /** Keeps the sealed text if no key opens it: the owner refuses it as input and takes the next. */
   inputOrSealed(sessionId: string, stored: string): string;
-  /** All that follow reject with the code STORE_SEALED where one of the texts cannot be opened. */
+  /** This method and those below throw STORE_SEALED if no key opens one of the texts. */
   openRecord(sessionId: string, record: SessionRecord): SessionRecord;
   openFrames(sessionId: string, frames: readonly StoredFrame[]): readonly StoredFrame[];
   openTranscript<Entry extends TranscriptRecord>(
@@ -38,11 +37,19 @@ export interface RecordCipher {
 }
 
 export interface RecordCipherOptions extends SealingKeys {
-  /** Told of every text that could not be opened; never of what is in it. */
+  /** Gets every text that no key opens, without its content. */
   readonly onUnopened: (sessionId: string, place: string, why: string) => void;
 }
 
-interface Texts {
+/** The place of a sealed text within its session. A text opens in no other place, so records cannot be swapped. */
+const places = {
+  snapshot: (version: number) => `snapshot/${version}`,
+  frame: (offset: number) => `frame/${offset}`,
+  said: (turnId: string, role: string) => `said/${role}/${turnId}`,
+  inbox: 'inbox',
+} as const;
+
+interface OpenedText {
   readonly text: string;
   readonly second: string | null;
 }
@@ -50,7 +57,7 @@ interface Texts {
 export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOptions): RecordCipher {
   const sealer = createSealer(keys, 'store');
 
-  function opened(sessionId: string, place: string, stored: string): Texts | null {
+  function opened(sessionId: string, place: string, stored: string): OpenedText | null {
     if (plain === 'read' && !isSealed(stored)) return { text: stored, second: null };
     const found = sealer.open(sessionId, place, stored);
     if (found.kind === 'opened') return found;
@@ -58,11 +65,11 @@ export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOpti
     return null;
   }
 
-  function mustOpen(sessionId: string, place: string, stored: string): Texts {
+  function mustOpen(sessionId: string, place: string, stored: string): OpenedText {
     const found = opened(sessionId, place, stored);
     if (found !== null) return found;
     const words = `${place} of session ${sessionId} cannot be opened with the keys of this instance`;
-    throw new CodedError('STORE_SEALED', `sealed store: ${words}`);
+    throw storeError('STORE_SEALED', `sealed store: ${words}`);
   }
 
   const openRecord: RecordCipher['openRecord'] = (sessionId, record) => ({
@@ -79,20 +86,18 @@ export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOpti
   };
   const openTranscript: RecordCipher['openTranscript'] = (sessionId, entries) =>
     entries.map((entry) => {
-      if (!isSaid(entry)) return entry;
+      if (!isEntry(entry)) return entry;
       const { text, second } = mustOpen(sessionId, places.said(entry.turnId, entry.role), entry.content);
       return { ...entry, content: text, ...(second === null ? {} : { author: second }) };
     });
-  const inputOrSealed: RecordCipher['inputOrSealed'] = (sessionId, stored) =>
-    opened(sessionId, places.inbox, stored)?.text ?? unreadable(stored);
 
   return {
-    ...(keys.length === 0 ? CLEAR : sealingWith(sealer)),
+    ...(keys.length === 0 ? PLAIN : sealingWith(sealer)),
     snapshotOrSealed: (sessionId, record) => {
       const found = opened(sessionId, places.snapshot(record.version), record.snapshot);
       return { ...record, snapshot: found?.text ?? unreadable(record.snapshot) };
     },
-    inputOrSealed,
+    inputOrSealed: (sessionId, stored) => opened(sessionId, places.inbox, stored)?.text ?? unreadable(stored),
     openRecord,
     openFrames,
     openTranscript,
@@ -119,7 +124,7 @@ function sealingWith(sealer: Sealer): Sealing {
       })),
     sealTranscript: (sessionId, entries) =>
       entries.map((entry) => {
-        if (!isSaid(entry)) return entry;
+        if (!isEntry(entry)) return entry;
         const { author, ...rest } = entry;
         const content = sealer.seal(sessionId, places.said(entry.turnId, entry.role), entry.content, author);
         return { ...rest, content } as typeof entry;
@@ -128,19 +133,18 @@ function sealingWith(sealer: Sealer): Sealing {
   };
 }
 
-/** Without a key there is nothing to seal with. */
-const CLEAR: Sealing = {
+const PLAIN: Sealing = {
   sealSnapshot: (_sessionId, _version, snapshot) => snapshot,
   sealFrames: (_sessionId, frames) => frames,
   sealTranscript: (_sessionId, entries) => entries,
   sealInput: (_sessionId, input) => input,
 };
 
-/** A plain value that is refused is valid JSON, and would be taken for what it says. */
+/** Marks a refused plain value: it is valid JSON, so a reader would accept it. */
 function unreadable(stored: string): string {
   return isSealed(stored) ? stored : `~${stored}`;
 }
 
-function isSaid(entry: TranscriptRecord): entry is TranscriptEntry {
+function isEntry(entry: TranscriptRecord): entry is TranscriptEntry {
   return 'content' in entry;
 }

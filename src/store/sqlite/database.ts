@@ -1,26 +1,26 @@
 /**
- * One database per path and process, shared by every handle that is opened on it.
+ * Opens one database per path and process; every handle on the path shares it.
  *
- *  I1  One connection per file: hints and group commit only work between handles that share it. The folder is
- *      locked, so a second process is told so at once instead of silently missing every hint.
- *  I2  `:memory:` is a new database per open; `:memory:name` is shared by all who say the same name.
- *  I3  The last handle to close closes the file.
+ *  DATABASE-1  A file has one connection, because hints and group commit work only within it. A lock on the folder makes a
+ *              second process fail at its start, instead of missing every hint.
+ *  DATABASE-2  `:memory:` is a new database per open; all opens of `:memory:name` share one.
+ *  DATABASE-3  The last handle to close closes the file.
  *
- * WAL with synchronous=NORMAL: a process may be killed at any moment and loses nothing it acknowledged; a power
- * cut may lose the last moments, but never tears a transaction.
+ * WAL with synchronous=NORMAL: a killed process loses nothing that it acknowledged. A power cut may lose the last moments
+ * but never tears a transaction.
  */
 import path from 'node:path';
 import Database from 'libsql';
 import { sleep } from '../../clock.ts';
-import { CodedError } from '../../errors.ts';
-import { type FileHealth, watchFile } from '../embedded/file-health.ts';
+import { type FileHealth, isBusy, watchFile } from '../embedded/file-health.ts';
 import { folderFailure, makeFolder } from '../embedded/folder.ts';
+import { rewriteFile } from '../embedded/rewrite-file.ts';
+import { storeError } from '../failure.ts';
 import { sharedPurge } from '../purge.ts';
-import { isBusy, storeFailure } from './failure.ts';
+import { sqliteFailure } from './failure.ts';
 import { type Group, groupCommit } from './group.ts';
 import { createHints, type Hints } from './hints.ts';
 import { migrate } from './migrations.ts';
-import { purgeFile } from './purge.ts';
 import { prepare, type Sql } from './sql.ts';
 
 export interface Shared {
@@ -31,13 +31,13 @@ export interface Shared {
   readonly group: Group;
   readonly hints: Hints;
   readonly health: FileHealth;
-  scrub(): Promise<void>;
+  purge(): Promise<void>;
   release(): void;
 }
 
-/** Another process may be about to let go of the folder: a server that restarts meets its predecessor. */
+/** A restarted server may meet its predecessor, which is about to unlock the folder. */
 const FOLDER_WAIT_MS = 2_000;
-/** Another process may lock the file when we open it; each try blocks this process no longer than one wait. */
+/** Another process may lock the file at the start; each attempt blocks this process for one wait at most. */
 const OPEN_WITHIN_MS = 10_000;
 const OPEN_WAIT_MS = 20;
 const OPEN_RETRY_MS = 50;
@@ -45,7 +45,7 @@ const PROBE = 'x'.repeat(65_536);
 
 const open = new Map<string, { readonly shared: Shared; handles: number }>();
 
-/** As `openDatabase`, but waits where another process locks the file, for a while. */
+/** Opens the database; waits for a while if another process locks the file. */
 export async function openDatabaseSoon(dataDir: string): Promise<Shared> {
   const deadlineMs = performance.now() + OPEN_WITHIN_MS;
   for (;;) {
@@ -84,7 +84,7 @@ export function openDatabase(dataDir: string): Shared {
       group,
       hints: createHints(),
       health,
-      scrub: sharedPurge(async () => {
+      purge: sharedPurge(async () => {
         if (!inMemory) await group.alone(() => purgeFile(name));
       }),
       release(): void {
@@ -102,7 +102,7 @@ export function openDatabase(dataDir: string): Shared {
   return entry.shared;
 }
 
-/** What is in the log is safe where it is: a file that is full or locked must not keep the process from ending. */
+/** The log is safe as it is: a full or locked file must not keep the process from ending. */
 function emptyLog(db: Database.Database): void {
   try {
     db.pragma('wal_checkpoint(TRUNCATE)');
@@ -115,23 +115,22 @@ function connect(file: string, unlock: () => void): Database.Database {
     db = new Database(file, { timeout: OPEN_WAIT_MS });
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
-    // What is deleted is overwritten; pages that were split keep copies even so, which a scrub gets rid of.
+    // Overwrites deleted bytes; only a purge removes their copies in pages that were split.
     db.pragma('secure_delete = ON');
     migrate(db, file);
-    // From here on the group waits for locks, without blocking the event loop.
+    // From here on the group waits for locks without blocking the event loop.
     db.pragma('busy_timeout = 0');
     return db;
   } catch (cause) {
     db?.close();
     unlock();
-    throw storeFailure(cause);
+    throw sqliteFailure(cause);
   }
 }
 
 /**
- * Holds the folder for this process until the returned function is called, or the process dies: the kernel lets go.
- * The lock is a transaction on a file of its own, because libsql keeps the lock of a database that it closed until
- * its statements are collected, and a store that was closed must open again at once.
+ * Locks the folder until the caller unlocks it or the process dies. The lock is a transaction on a file of its own: libsql
+ * keeps a closed database locked until the garbage collector frees its statements, but a store must reopen immediately.
  */
 function lockFolder(folder: string): () => void {
   makeFolder(folder);
@@ -153,6 +152,15 @@ function lockFolder(folder: string): () => void {
 function refusalOf(folder: string, cause: unknown): Error {
   if (!isBusy(cause)) return folderFailure(folder, cause);
   const words = `${folder} is in use by another process; the embedded store serves one process, Redis serves many`;
-  // Without the cause: a busy one stands for a database that is worth waiting for, and a taken folder is not.
-  return new CodedError('STORE_UNAVAILABLE', words);
+  // Without the cause: `openDatabaseSoon` would take it for a locked file and wait.
+  return storeError('STORE_UNAVAILABLE', words);
+}
+
+async function purgeFile(file: string): Promise<void> {
+  try {
+    await rewriteFile(file);
+  } catch (cause) {
+    const words = 'sqlite store: deleted, but its bytes remain: the file could not be rewritten';
+    throw storeError('STORE_NOT_SCRUBBED', words, cause);
+  }
 }

@@ -1,32 +1,21 @@
-import { CodedError, codeOf } from '../../errors.ts';
-
-/** What went wrong below us, in the store's words. The driver's error stays behind as `cause`. */
-export type StoreErrorCode = 'STORE_UNAVAILABLE' | 'STORE_FULL' | 'STORE_READONLY' | 'STORE_CLOSED';
-
-function storeCodeOf(cause: unknown): StoreErrorCode {
-  if (has(cause, 'SQLITE_FULL')) return 'STORE_FULL';
-  if (isReadOnly(cause)) return 'STORE_READONLY';
-  return 'STORE_UNAVAILABLE';
-}
-
-/** Another process holds a lock on the file. */
-export function isBusy(cause: unknown): boolean {
-  return has(cause, 'SQLITE_BUSY') || has(cause, 'SQLITE_LOCKED');
-}
+/** Maps what SQLite reports to the store's error codes. */
+import { codeOf } from '../../errors.ts';
+import { type StoreErrorCode, storeError } from '../failure.ts';
 
 export function isReadOnly(cause: unknown): boolean {
-  return has(cause, 'SQLITE_READONLY');
+  return codeOf(cause).startsWith('SQLITE_READONLY');
 }
 
-function has(cause: unknown, code: string): boolean {
-  return codeOf(cause).startsWith(code);
-}
-
-export function storeFailure(cause: unknown): Error {
+export function sqliteFailure(cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CodedError(storeCodeOf(cause), `sqlite store: ${reason}`, { cause });
+  return storeError(storeCodeOf(cause), `sqlite store: ${reason}`, cause);
+}
+
+function storeCodeOf(cause: unknown): StoreErrorCode {
+  if (codeOf(cause).startsWith('SQLITE_FULL')) return 'STORE_FULL';
+  return isReadOnly(cause) ? 'STORE_READONLY' : 'STORE_UNAVAILABLE';
 }
 
 export function storeClosed(): Error {
-  return new CodedError<StoreErrorCode>('STORE_CLOSED', 'sqlite store: closed');
+  return storeError('STORE_CLOSED', 'sqlite store: closed');
 }

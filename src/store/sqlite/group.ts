@@ -1,34 +1,35 @@
 /**
- * Group commit: every operation of one event-loop turn runs in one transaction.
+ * Runs every operation of one event-loop turn in one transaction (group commit).
  *
- *  I1  Nobody learns an outcome, and no effect runs, before the transaction that holds it is committed.
- *  I2  Operations run in the order in which they were asked for.
- *  I3  One operation that fails does not fail its neighbours: the group is rolled back and each runs by itself.
- *  GROUP-1  While another process locks the file, operations wait and the event loop goes on; after `BUSY_WITHIN_MS` they
- *           are rejected. The first transaction after the lock is served again.
- *  GROUP-2  The write lock is taken by BEGIN alone. A prepared statement that finds the file locked stays "in progress" in
- *           libsql, and every later COMMIT of the connection fails because of it.
+ *  GROUP-1  While another process locks the file, operations wait and the event loop goes on; after `BUSY_WITHIN_MS` the
+ *           group rejects them. The first transaction after the lock is served again.
+ *  GROUP-2  Only BEGIN takes the write lock. A prepared statement that finds the file locked stays "in progress" in libsql
+ *           and makes every later COMMIT of the connection fail.
+ *  GROUP-3  No outcome and no effect leaves before the COMMIT of its transaction.
+ *  GROUP-4  Operations run in the order of their calls.
+ *  GROUP-5  A failed operation does not fail its neighbours: the group rolls back, and each operation gets a transaction.
  */
 import { setImmediate } from 'node:timers';
 import type Database from 'libsql';
 import { startTimer, type Timer } from '../../clock.ts';
-import { isBusy, isReadOnly, storeClosed, storeFailure } from './failure.ts';
+import { isBusy } from '../embedded/file-health.ts';
+import { isReadOnly, sqliteFailure, storeClosed } from './failure.ts';
 
-/** Registers what shall happen once the transaction stands; forgotten if it does not. */
+/** Registers an effect that runs only after a successful COMMIT. */
 export type AfterCommit = (effect: () => void) => void;
 
 export interface Group {
   run<T>(work: (afterCommit: AfterCommit) => T): Promise<T>;
-  /** Everything asked for meanwhile waits: `work` has the file to itself, and the event loop goes on. */
+  /** Runs `work` without any transaction; operations wait, and the event loop goes on. */
   alone(work: () => Promise<void>): Promise<void>;
-  /** Runs what is waiting and refuses everything after it. */
+  /** Runs the waiting operations and refuses later ones. */
   close(): void;
 }
 
 interface Job {
   readonly attempt: (afterCommit: AfterCommit) => () => void;
   readonly reject: (error: Error) => void;
-  readonly askedMs: number;
+  readonly calledMs: number;
 }
 
 const BUSY_WITHIN_MS = 2_000;
@@ -41,13 +42,13 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
   let isLent = false;
 
   function begin(): void {
-    // What an earlier rollback could not end must not take this transaction with it.
+    // An earlier rollback may have failed; BEGIN would then fail too.
     if (db.inTransaction) db.exec('ROLLBACK');
     try {
       db.exec('BEGIN IMMEDIATE');
     } catch (cause) {
       if (!isReadOnly(cause)) throw cause;
-      // What only reads is served all the same.
+      // Reads still work.
       db.exec('BEGIN');
     }
   }
@@ -60,7 +61,7 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
       for (const job of jobs) settle.push(job.attempt((effect) => effects.push(effect)));
       db.exec('COMMIT');
     } catch (cause) {
-      // After some failures (disk full) SQLite has rolled back by itself, and a second ROLLBACK is an error.
+      // After some failures (disk full) SQLite has already rolled back, and a second ROLLBACK is an error.
       if (db.inTransaction) db.exec('ROLLBACK');
       throw cause;
     }
@@ -68,13 +69,12 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
     for (const effect of effects) effect();
   }
 
-  /** Later jobs have not waited long enough to be given up. */
   function waitForLock(jobs: readonly Job[], cause: unknown): void {
     const nowMs = performance.now();
-    const isLate = ({ askedMs }: Job) => nowMs - askedMs >= BUSY_WITHIN_MS;
+    const isLate = ({ calledMs }: Job) => nowMs - calledMs >= BUSY_WITHIN_MS;
     const late = jobs.filter(isLate);
     if (late.length > 0) failed(cause);
-    for (const job of late) job.reject(storeFailure(cause));
+    for (const job of late) job.reject(sqliteFailure(cause));
     waiting = [...jobs.filter((job) => !isLate(job)), ...waiting];
     if (waiting.length === 0 || closed) return;
     retry = startTimer(BUSY_RETRY_MS, () => {
@@ -94,7 +94,7 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
       if (isBusy(cause)) return waitForLock(jobs, cause);
       failed(cause);
       if (jobs.length === 1) {
-        jobs[0]?.reject(storeFailure(cause));
+        jobs[0]?.reject(sqliteFailure(cause));
         return;
       }
     }
@@ -104,7 +104,7 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
       } catch (cause) {
         if (isBusy(cause)) return waitForLock(jobs.slice(index), cause);
         failed(cause);
-        job.reject(storeFailure(cause));
+        job.reject(sqliteFailure(cause));
       }
     }
   }
@@ -121,7 +121,7 @@ export function groupCommit(db: Database.Database, failed: (cause: unknown) => v
           const outcome = work(afterCommit);
           return () => resolve(outcome);
         };
-        if (waiting.push({ attempt, reject, askedMs: performance.now() }) === 1) setImmediate(next);
+        if (waiting.push({ attempt, reject, calledMs: performance.now() }) === 1) setImmediate(next);
       });
     },
     async alone(work) {

@@ -1,57 +1,61 @@
 /**
- * Hints, signals and heartbeats of one process: what pub/sub is for Redis, for all handles opened on one database.
- * Nothing here is stored. Listeners are called in a turn of their own, so that one that throws cannot break the
- * transaction that woke it.
+ * Delivers hints and messages between all handles of one database and keeps their heartbeats, as pub/sub does for Redis.
+ * It stores nothing. Listeners run in a microtask, so an exception in one cannot break the transaction before it.
  */
-import type { Hint } from '../contract.ts';
+import type { Hint, Store } from '../contract.ts';
 
-export interface Subscriber {
-  readonly watched: Set<string>;
-  readonly hintListeners: ((hint: Hint) => void)[];
-  readonly signalListeners: Map<string, ((message: string) => void)[]>;
+export interface Subscriber extends Pick<Store, 'watch' | 'unwatch' | 'onHint' | 'onSignal'> {
+  detach(): void;
 }
 
 export interface Hints {
   attach(): Subscriber;
-  detach(ear: Subscriber): void;
   emit(hint: Hint): void;
   signal(instance: string, message: string): void;
   beat(instance: string, until: number, now: number): readonly string[];
   deregister(instance: string): void;
 }
 
+interface Listeners {
+  readonly watched: Set<string>;
+  readonly hints: ((hint: Hint) => void)[];
+  readonly signals: { readonly instance: string; readonly listener: (message: string) => void }[];
+}
+
 export function createHints(): Hints {
-  const ears = new Set<Subscriber>();
-  const alive = new Map<string, number>();
+  const all = new Set<Listeners>();
+  const live = new Map<string, number>();
 
   return {
     attach(): Subscriber {
-      const ear: Subscriber = { watched: new Set(), hintListeners: [], signalListeners: new Map() };
-      ears.add(ear);
-      return ear;
+      const own: Listeners = { watched: new Set(), hints: [], signals: [] };
+      all.add(own);
+      return {
+        watch: async (sessionId) => void own.watched.add(sessionId),
+        unwatch: (sessionId) => void own.watched.delete(sessionId),
+        onHint: (listener) => void own.hints.push(listener),
+        onSignal: async (instance, listener) => void own.signals.push({ instance, listener }),
+        detach: () => void all.delete(own),
+      };
     },
-    detach(ear: Subscriber): void {
-      ears.delete(ear);
-    },
-    emit(hint: Hint): void {
-      for (const ear of ears) {
-        if (!ear.watched.has(hint.sessionId)) continue;
-        for (const listener of ear.hintListeners) queueMicrotask(() => listener(hint));
+    emit(hint) {
+      for (const { watched, hints } of all) {
+        if (!watched.has(hint.sessionId)) continue;
+        for (const listener of hints) queueMicrotask(() => listener(hint));
       }
     },
-    signal(instance: string, message: string): void {
-      for (const ear of ears) {
-        for (const listener of ear.signalListeners.get(instance) ?? [])
-          queueMicrotask(() => listener(message));
+    signal(instance, message) {
+      for (const each of [...all].flatMap(({ signals }) => signals)) {
+        if (each.instance === instance) queueMicrotask(() => each.listener(message));
       }
     },
-    beat(instance: string, until: number, now: number): readonly string[] {
-      alive.set(instance, until);
-      for (const [name, deadline] of alive) if (deadline <= now) alive.delete(name);
-      return [...alive.keys()].sort();
+    beat(instance, until, now) {
+      live.set(instance, until);
+      for (const [name, deadline] of live) if (deadline <= now) live.delete(name);
+      return [...live.keys()].sort();
     },
-    deregister(instance: string): void {
-      alive.delete(instance);
+    deregister(instance) {
+      live.delete(instance);
     },
   };
 }

@@ -1,17 +1,17 @@
 /**
- * The tables of the embedded store, and the ladder that an older file climbs.
+ * Creates the tables of the embedded store and migrates older files.
  *
- *  - `sessions.wake_at` is the deadline index: the time at which a sweeper looks at the session next. It is never
- *    later than `due_at`, except while a sweeper that was shown the session has its turn (`hidden_until`).
+ *  - `sessions.wake_at` is the deadline index: the time of the session's next sweep. It is never later than `due_at`,
+ *    except while one sweeper has the session to itself (`hidden_until`).
  *  - `sessions.snapshot` is null between the first claim and the first commit: such a row is no session yet.
- *  - `expires_at` limits a claim that has not committed yet: past it, the row is read as absent and swept away. A
- *    committed session has no limit; what an earlier version wrote there is ignored.
- *  - `sessions.state`, `user_id` and `created_at` are what a session is listed by; `states` counts them, by triggers,
- *    because counting a hundred thousand rows would hold up everything else that this process does.
+ *  - `expires_at` limits an uncommitted claim: after it, the row counts as absent and a sweep deletes it. A committed
+ *    session has no limit; the store ignores the value of an earlier version.
+ *  - `sessions.state`, `user_id` and `created_at` are the index of a session. Triggers count sessions in `states`, because
+ *    counting a hundred thousand rows would block the process.
  */
 import type Database from 'libsql';
 
-const LADDER: readonly string[] = [
+const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE sessions (
     n INTEGER PRIMARY KEY,
@@ -74,9 +74,9 @@ const LADDER: readonly string[] = [
   `,
 ];
 
-const SCHEMA_VERSION = LADDER.length;
+const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** Everything that hangs on a session besides its own row; `sql.ts` deletes from them all when it ends. */
+/** The tables besides `sessions` with rows of a session; the end of a session deletes from them all. */
 export const CHILD_TABLES = ['frames', 'messages', 'transcript', 'inbox'] as const;
 
 export function migrate(db: Database.Database, name: string): void {
@@ -84,13 +84,11 @@ export function migrate(db: Database.Database, name: string): void {
     readonly version: number;
   };
   if (version > SCHEMA_VERSION) {
-    throw new Error(
-      `${name} was written by a newer Rehydra (schema ${version}, this one knows ${SCHEMA_VERSION})`,
-    );
+    throw new Error(`${name} is from a newer Rehydra (schema ${version}, this one knows ${SCHEMA_VERSION})`);
   }
-  for (const [index, rung] of LADDER.entries()) {
+  for (const [index, migration] of MIGRATIONS.entries()) {
     if (index < version) continue;
-    // A process that dies halfway must find the old schema whole: a rung and its number go in one transaction.
-    db.exec(`BEGIN IMMEDIATE; ${rung} PRAGMA user_version = ${index + 1}; COMMIT;`);
+    // One transaction for a migration and its number: a process that dies halfway leaves the old schema whole.
+    db.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${index + 1}; COMMIT;`);
   }
 }

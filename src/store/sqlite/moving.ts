@@ -1,4 +1,4 @@
-/** A session out of this store and into it, whole, as plain functions to be run inside a transaction. */
+/** Exports and imports whole sessions; each function runs inside a transaction. */
 
 import {
   bucketOf,
@@ -8,14 +8,14 @@ import {
   type TranscriptRecord,
 } from '../contract.ts';
 import { frameOf, recordOf } from './reads.ts';
-import { type Context, find, isHeld } from './writes.ts';
+import { type Context, find, findCommitted, isHeld } from './writes.ts';
 
 const EVERY_FRAME = -1;
 
-export function exportSession(desk: Context, sessionId: string): SessionDump | null {
-  const { sql } = desk;
-  const row = find(desk, sessionId);
-  if (row === undefined || row.version === 0) return null;
+export function exportSession(context: Context, sessionId: string): SessionDump | null {
+  const { sql } = context;
+  const row = findCommitted(context, sessionId);
+  if (row === undefined) return null;
   const { state, userId, createdAt } = row;
   return {
     sessionId,
@@ -28,21 +28,21 @@ export function exportSession(desk: Context, sessionId: string): SessionDump | n
       .messages(row.n)
       .map(({ id }) => id)
       .sort(),
-    held: isHeld(row, desk.now(), desk.options),
+    held: isHeld(row, context.now(), context.options),
   };
 }
 
-export function importSession(desk: Context, dump: SessionDump, mode: ImportMode): ImportOutcome {
-  const { sql, options } = desk;
+export function importSession(context: Context, dump: SessionDump, mode: ImportMode): ImportOutcome {
+  const { sql, options } = context;
   const { sessionId, record, index } = dump;
-  const now = desk.now();
-  const found = find(desk, sessionId);
+  const now = context.now();
+  const found = find(context, sessionId);
   if (found !== undefined && found.version > 0 && mode === 'absent-only') return { kind: 'exists' };
   if (found !== undefined && isHeld(found, now, options)) return { kind: 'held' };
   const former = sql.session(sessionId);
   if (former !== undefined) sql.forget(former.n);
 
-  // No token, so every fence of the time before is refused.
+  // Without a token every earlier fence is refused.
   sql.create(sessionId, bucketOf(sessionId), record.epoch, null, record.instance, 0, now);
   const n = sql.session(sessionId)?.n;
   for (const { offset, data, aux } of dump.frames) sql.addFrame(n, offset, data, aux ?? null);
@@ -50,7 +50,7 @@ export function importSession(desk: Context, dump: SessionDump, mode: ImportMode
   for (const entry of dump.transcript) sql.addTranscript(n, JSON.stringify(entry));
   for (const entry of dump.inbox) sql.addInbox(n, entry);
   const { version, head, snapshot, dueAt } = record;
-  // Input must be found even if nobody reads it.
+  // A sweeper must find waiting input.
   const wakeAt = dump.inbox.length > 0 ? Math.min(dueAt ?? now, now) : dueAt;
   sql.commit(version, null, head, snapshot, dueAt, wakeAt, dump.inbox.length, 0, n);
   sql.relist(index.state, index.userId, index.createdAt, n);

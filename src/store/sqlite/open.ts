@@ -1,22 +1,31 @@
 /**
- * The embedded store: durable, one process, no server to install. Read next: `writes.ts` for the rules, `group.ts`
- * for how the operations of one event-loop turn become one transaction.
+ * Opens the embedded store: durable, one process, no server to install. Read next: `writes.ts` for the rules, `group.ts`
+ * for the transactions.
  */
-
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { assertContinues, transcriptOf } from '../log.ts';
 import { openDatabaseSoon } from './database.ts';
-import { storeClosed, storeFailure } from './failure.ts';
-import { countByState, page, startOf } from './listing.ts';
+import { sqliteFailure, storeClosed } from './failure.ts';
 import { exportSession, importSession } from './moving.ts';
-import { logPage, recordOf } from './reads.ts';
+import { countByState, logPage, page, recordOf, startOf } from './reads.ts';
 import { sweep } from './sweep.ts';
-import { append, type Context, claim, commit, discard, find, push, release, renew } from './writes.ts';
+import {
+  append,
+  type Context,
+  claim,
+  commit,
+  discard,
+  find,
+  findCommitted,
+  push,
+  release,
+  renew,
+} from './writes.ts';
 
 export interface SqliteStoreOptions extends StoreOptions {
-  /** A folder; or `:memory:`, a new database per open; or `:memory:name`, shared by all who say that name. */
+  /** A folder; or `:memory:`, a new database per open; or `:memory:name`, which all its opens share. */
   readonly dataDir: string;
-  /** The clock of leases and expiry; tests and the simulation bring their own. */
+  /** The clock of leases and expiry, for tests and the simulation. */
   readonly now?: () => number;
 }
 
@@ -24,37 +33,37 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   const shared = await openDatabaseSoon(options.dataDir);
   const { group, hints, sql } = shared;
   const now = options.now ?? Date.now;
-  const desk: Context = { sql, hints, options, now };
-  const ear = hints.attach();
+  const context: Context = { sql, hints, options, now };
+  const { detach, ...subscriber } = hints.attach();
   let closed = false;
   const run: typeof group.run = (work) => (closed ? Promise.reject(storeClosed()) : group.run(work));
 
   return {
     kind: 'sqlite',
-    claim: (sessionId, instance) => run(() => claim(desk, sessionId, instance)),
+    claim: (sessionId, instance) => run(() => claim(context, sessionId, instance)),
     async commit(fence, write) {
       assertContinues(write.expectedHead, write.frames);
-      return run((afterCommit) => commit(desk, fence, write, afterCommit));
+      return run((afterCommit) => commit(context, fence, write, afterCommit));
     },
     async append(fence, write) {
       assertContinues(write.expectedHead, write.frames);
-      return run((afterCommit) => append(desk, fence, write, afterCommit));
+      return run((afterCommit) => append(context, fence, write, afterCommit));
     },
-    renew: (fence) => run(() => renew(desk, fence)),
-    release: (fence, notify) => run((afterCommit) => release(desk, fence, notify, afterCommit)),
+    renew: (fence) => run(() => renew(context, fence)),
+    release: (fence, notify) => run((afterCommit) => release(context, fence, notify, afterCommit)),
     read: (sessionId) =>
       run(() => {
-        const row = find(desk, sessionId);
-        return row === undefined || row.version === 0 ? null : recordOf(sql, row);
+        const row = findCommitted(context, sessionId);
+        return row === undefined ? null : recordOf(sql, row);
       }),
     readLog: (sessionId, after, limit) =>
       run(() => {
-        const row = find(desk, sessionId);
-        return row === undefined || row.version === 0 ? null : logPage(sql, row, after, limit);
+        const row = findCommitted(context, sessionId);
+        return row === undefined ? null : logPage(sql, row, after, limit);
       }),
     readTranscript: (sessionId) =>
       run(() => {
-        const row = find(desk, sessionId);
+        const row = find(context, sessionId);
         return row === undefined ? [] : transcriptOf(sql.transcript(row.n).map(({ entry }) => entry));
       }),
     async list(query) {
@@ -63,32 +72,27 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     },
     countByState: () => run(() => countByState(sql)),
     countOfUser: (userId, upTo) => run(() => sql.countOfUser(userId, upTo)?.sessions ?? 0),
-    export: (sessionId) => run(() => exportSession(desk, sessionId)),
+    export: (sessionId) => run(() => exportSession(context, sessionId)),
     async import(dump, mode) {
       const { record, frames } = dump;
       assertContinues(record.head - frames.length, frames);
-      return run(() => importSession(desk, dump, mode));
+      return run(() => importSession(context, dump, mode));
     },
-    discard: (sessionId) => run((afterCommit) => discard(desk, sessionId, afterCommit)),
-    push: (sessionId, entry) => run(() => push(desk, sessionId, entry)),
+    discard: (sessionId) => run((afterCommit) => discard(context, sessionId, afterCommit)),
+    push: (sessionId, entry) => run(() => push(context, sessionId, entry)),
     readInbox: (sessionId) =>
       run(() => {
-        const row = find(desk, sessionId);
+        const row = find(context, sessionId);
         return row === undefined ? [] : sql.inbox(row.n).map(({ entry }) => entry);
       }),
-    sweep: (bucket, at, limit, visibilityMs) => run(() => sweep(desk, bucket, at, limit, visibilityMs)),
+    sweep: (bucket, at, limit, visibilityMs) => run(() => sweep(context, bucket, at, limit, visibilityMs)),
+    ...subscriber,
     async watch(sessionId) {
       if (closed) throw storeClosed();
-      ear.watched.add(sessionId);
+      await subscriber.watch(sessionId);
     },
-    unwatch: (sessionId) => void ear.watched.delete(sessionId),
-    onHint: (listener) => void ear.hintListeners.push(listener),
     async signal(instance, message) {
       hints.signal(instance, message);
-    },
-    async onSignal(instance, listener) {
-      const listeners = ear.signalListeners.get(instance) ?? [];
-      ear.signalListeners.set(instance, [...listeners, listener]);
     },
     async heartbeat(instance, ttlMs) {
       return hints.beat(instance, now() + ttlMs, now());
@@ -98,7 +102,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     },
     async purge() {
       if (closed) throw storeClosed();
-      await shared.scrub();
+      await shared.purge();
     },
     async health(): Promise<StoreHealth> {
       const durability = shared.inMemory ? 'memory' : 'file';
@@ -109,13 +113,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         const detail = shared.inMemory ? 'gone with this process' : `${shared.name}, WAL, synchronous=NORMAL`;
         return { ok: true, kind: 'sqlite', durability, detail };
       } catch (cause) {
-        return { ok: false, kind: 'sqlite', durability, detail: storeFailure(cause).message };
+        return { ok: false, kind: 'sqlite', durability, detail: sqliteFailure(cause).message };
       }
     },
     async close() {
       if (closed) return;
       closed = true;
-      hints.detach(ear);
+      detach();
       shared.release();
     },
   };

@@ -1,5 +1,6 @@
-/** What is read of a session, as plain functions to be run inside a transaction. */
-import type { LogPage, SessionRecord, StoredFrame } from '../contract.ts';
+/** Reads sessions and lists them; each function runs inside a transaction. */
+import type { ListQuery, LogPage, SessionPage, SessionRecord, StoredFrame } from '../contract.ts';
+import { readCursor, writeCursor } from '../cursor.ts';
 import type { FrameRow, SessionRow, Sql } from './sql.ts';
 
 export function recordOf(sql: Sql, row: SessionRow): SessionRecord {
@@ -21,4 +22,36 @@ export function logPage(sql: Sql, row: SessionRow, after: number, limit: number)
 
 export function frameOf({ offset, data, aux }: FrameRow): StoredFrame {
   return aux === null ? { offset, data } : { offset, data, aux };
+}
+
+/** The sort key before a page: sessions are in the order of their creation, then of their ids. */
+type Start = readonly [createdAt: number, id: string];
+
+export function startOf({ cursor }: ListQuery): Start {
+  if (cursor === undefined) return [Number.MIN_SAFE_INTEGER, ''];
+  const [createdAt, id] = readCursor(cursor, ['number', 'string']);
+  return [Number(createdAt), String(id)];
+}
+
+export function page(sql: Sql, query: ListQuery, after: Start): SessionPage {
+  const { state, userId, limit } = query;
+  const rest = [...after, limit];
+  const rows =
+    userId === undefined
+      ? state === undefined
+        ? sql.listed.all(...rest)
+        : sql.listed.ofState(state, ...rest)
+      : state === undefined
+        ? sql.listed.ofUser(userId, ...rest)
+        : sql.listed.ofUserInState(userId, state, ...rest);
+  const last = rows.at(-1);
+  const isFull = last !== undefined && rows.length === limit;
+  return {
+    sessionIds: rows.map(({ id }) => id),
+    cursor: isFull ? writeCursor([last.createdAt, last.id]) : null,
+  };
+}
+
+export function countByState(sql: Sql): Readonly<Record<string, number>> {
+  return Object.fromEntries(sql.counts().map(({ state, sessions }) => [state, sessions]));
 }

@@ -1,8 +1,8 @@
-/** Every statement of the embedded store, prepared once. The only file with SQL in it besides `schema.ts`. */
+/** Prepares every statement of the embedded store; only `migrations.ts` has SQL besides. */
 import type Database from 'libsql';
 import { CHILD_TABLES } from './migrations.ts';
 
-/** A session's row without its snapshot, which most operations have no need to copy. */
+/** A session's row without its snapshot, which most operations do not need. */
 export interface SessionRow {
   readonly n: number;
   readonly id: string;
@@ -41,12 +41,12 @@ const ROW = `n, id, epoch, token, instance, lease_until AS leaseUntil, version, 
 const page = (condition: string) => `SELECT id, created_at AS createdAt FROM sessions
   WHERE ${condition} AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?`;
 
-/** A page of a listing. Each is a walk along one index from where the page before ended. */
+/** A page of a listing; each query walks one index from the end of the page before. */
 export const PAGES = {
   all: page('state IS NOT NULL'),
   ofState: page('state = ?'),
   ofUser: page('user_id = ?'),
-  // A user has few sessions, a state has many: the plus keeps the planner from walking along the latter.
+  // A user has few sessions, a state has many: the plus keeps the planner off the index by state.
   ofUserInState: page('user_id = ? AND +state = ?'),
 } as const;
 
@@ -134,14 +134,13 @@ export function prepare(db: Database.Database) {
     ),
     countOfUser: one<{ readonly sessions: number }>(COUNT_OF_USER),
 
-    /** Writes as much as a message needs and deletes it again. */
+    /** Writes as much as a message needs, then deletes it. */
     probe(text: string): void {
       db.exec('DELETE FROM inbox WHERE session = -1');
       probeInbox(text);
       db.exec('DELETE FROM inbox WHERE session = -1');
     },
 
-    /** Deletes every trace of a session. */
     forget(n: number): void {
       for (const forgetIn of forgetChildren) forgetIn(n);
       forgetSession(n);

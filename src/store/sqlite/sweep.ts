@@ -1,18 +1,18 @@
-/** The deadline index: which sessions of a bucket are due and have no owner. */
+/** Finds the sessions of a bucket that are due and have no owner. */
 import type { Swept } from '../contract.ts';
 import { type Context, isHeld } from './writes.ts';
 
 const ABANDONED_PER_SWEEP = 100;
 
 export function sweep(
-  desk: Context,
+  context: Context,
   bucket: number,
   now: number,
   limit: number,
   visibilityMs: number,
 ): Swept {
-  const { sql } = desk;
-  const clock = desk.now();
+  const { sql } = context;
+  const clock = context.now();
   for (const { n } of sql.abandoned(bucket, clock, ABANDONED_PER_SWEEP)) sql.forget(n);
 
   const shown: string[] = [];
@@ -23,8 +23,8 @@ export function sweep(
       const isDue = row.inboxLength > 0 || (row.dueAt !== null && row.dueAt <= now);
       if (!isDue) {
         sql.wakeAt(row.dueAt, 0, row.n);
-      } else if (isHeld(row, clock, desk.options)) {
-        // Its owner is at it. If the owner dies, nobody else has the deadline: look again when the lease is over.
+      } else if (isHeld(row, clock, context.options)) {
+        // It has an owner. If that owner dies, only this index knows the deadline: look again after the lease.
         sql.wakeAt(now + Math.max(1, row.leaseUntil - clock), 0, row.n);
       } else {
         const again = now + Math.max(1, visibilityMs);
@@ -33,6 +33,6 @@ export function sweep(
       }
     }
   }
-  // A row is its own entry in the index: neither can be lost without the other.
+  // `lost` is empty: the row of a session is also its entry in the index.
   return { due: shown, nextAt: sql.nextWake(bucket)?.nextAt ?? null, lost: [] };
 }

@@ -1,12 +1,13 @@
 /**
- * Everything that changes a session, as plain functions to be run inside a transaction.
+ * Changes sessions; each function runs inside a transaction.
  *
- *  W1  A fence is its token and its epoch, compared with the row in the transaction that writes. The lease's end is
- *      only asked when somebody else claims: a lease that ran out but was taken by nobody still writes.
- *  W2  Order of refusal: fence, repeated write id, version, head, message ids. Nothing is written before the last.
- *  W3  `end` leaves no row, so a repeated one finds nothing and is answered `committed`: what it asked for is so.
- *  W4  Epochs grow with the clock as well as with claims: a file brought back from a copy gives out none again.
- *  W5  `wake_at` is never later than `due_at`, and where an inbox waits never later than the end of the lease.
+ *  SQLITE-1  The transaction that writes compares the fence's token and epoch with the row. Only another claim looks at the
+ *            lease, so an expired lease still writes until then.
+ *  SQLITE-2  A write checks fence, repeated write id, version, head and message ids, in this order, before it changes
+ *            anything.
+ *  SQLITE-3  `end` leaves no row, so a repeated `end` finds nothing and returns `committed`.
+ *  SQLITE-4  Epochs grow with claims and with the clock: a file restored from a copy repeats none.
+ *  SQLITE-5  `wake_at` is never later than `due_at`, nor than the end of the lease while the inbox has entries.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -37,20 +38,25 @@ export interface Context {
   readonly now: () => number;
 }
 
-/** The session's row, unless it is an abandoned claim. */
-export function find(desk: Context, sessionId: string): SessionRow | undefined {
-  const row = desk.sql.session(sessionId);
-  return row === undefined || isAbandoned(row, desk.now()) ? undefined : row;
+/** The session's row, unless its only claim never committed and expired. */
+export function find(context: Context, sessionId: string): SessionRow | undefined {
+  const row = context.sql.session(sessionId);
+  return row === undefined || isAbandoned(row, context.now()) ? undefined : row;
 }
 
-/** A claim that never committed, and whose time is up. A committed session has no time limit. */
+/** The session's row, unless it never committed. */
+export function findCommitted(context: Context, sessionId: string): SessionRow | undefined {
+  const row = find(context, sessionId);
+  return row === undefined || row.version === 0 ? undefined : row;
+}
+
 function isAbandoned({ version, expiresAt }: SessionRow, now: number): boolean {
   return version === 0 && expiresAt <= now;
 }
 
-export function claim(desk: Context, sessionId: string, instance: string): ClaimOutcome {
-  const { sql, options } = desk;
-  const now = desk.now();
+export function claim(context: Context, sessionId: string, instance: string): ClaimOutcome {
+  const { sql, options } = context;
+  const now = context.now();
   const token = randomUUID();
   const leaseUntil = now + options.leaseMs;
   const found = sql.session(sessionId);
@@ -72,10 +78,15 @@ export function claim(desk: Context, sessionId: string, instance: string): Claim
   return { kind: 'claimed', fence, record: null };
 }
 
-export function commit(desk: Context, fence: Fence, write: Commit, afterCommit: AfterCommit): CommitOutcome {
-  const { sql, hints, options } = desk;
+export function commit(
+  context: Context,
+  fence: Fence,
+  write: Commit,
+  afterCommit: AfterCommit,
+): CommitOutcome {
+  const { sql, hints, options } = context;
   const { sessionId } = fence;
-  const row = find(desk, sessionId);
+  const row = find(context, sessionId);
   if (row === undefined) return write.end ? { kind: 'committed', inboxLength: 0 } : { kind: 'fenced' };
   if (!owns(row, fence)) return { kind: 'fenced' };
   if (row.writeId === write.writeId) return { kind: 'committed', inboxLength: row.inboxLength };
@@ -90,9 +101,9 @@ export function commit(desk: Context, fence: Fence, write: Commit, afterCommit: 
     if (write.notify) afterCommit(() => hints.emit({ kind: 'ended', sessionId, frames }));
     return { kind: 'committed', inboxLength: 0 };
   }
-  const now = desk.now();
+  const now = context.now();
   const leaseUntil = now + options.leaseMs;
-  const head = addFrames(desk, row, write);
+  const head = addFrames(context, row, write);
   for (const id of write.messageIds) sql.addMessage(row.n, id);
   for (const entry of write.transcript) sql.addTranscript(row.n, JSON.stringify(entry));
   const inboxLength = takeInbox(sql, row, write.inboxTaken);
@@ -109,7 +120,7 @@ export function commit(desk: Context, fence: Fence, write: Commit, afterCommit: 
     row.n,
   );
   const { state, userId, createdAt } = write.index;
-  // Writing the same again would rewrite three indexes with every commit.
+  // An unconditional update would rewrite three indexes with every commit.
   if (row.state !== state || row.userId !== userId || row.createdAt !== createdAt) {
     sql.relist(state, userId, createdAt, row.n);
   }
@@ -117,42 +128,47 @@ export function commit(desk: Context, fence: Fence, write: Commit, afterCommit: 
   return { kind: 'committed', inboxLength };
 }
 
-export function append(desk: Context, fence: Fence, write: Append, afterCommit: AfterCommit): AppendOutcome {
-  const { sql, hints, options } = desk;
+export function append(
+  context: Context,
+  fence: Fence,
+  write: Append,
+  afterCommit: AfterCommit,
+): AppendOutcome {
+  const { sql, hints, options } = context;
   const { sessionId } = fence;
-  const row = find(desk, sessionId);
+  const row = find(context, sessionId);
   if (row === undefined || !owns(row, fence)) return { kind: 'fenced' };
   if (row.writeId === write.writeId) return { kind: 'committed', inboxLength: row.inboxLength };
   if (row.version === 0 || row.head !== write.expectedHead) return { kind: 'conflict' };
 
-  const now = desk.now();
-  const head = addFrames(desk, row, write);
+  const now = context.now();
+  const head = addFrames(context, row, write);
   const inboxLength = takeInbox(sql, row, write.inboxTaken);
   sql.append(write.writeId, head, inboxLength, now + options.leaseMs, row.n);
   if (write.notify) afterCommit(() => hints.emit({ kind: 'moved', sessionId }));
   return { kind: 'committed', inboxLength };
 }
 
-export function renew(desk: Context, fence: Fence): RenewOutcome {
-  const row = find(desk, fence.sessionId);
+export function renew(context: Context, fence: Fence): RenewOutcome {
+  const row = find(context, fence.sessionId);
   if (row === undefined || !owns(row, fence)) return { kind: 'fenced' };
-  const { leaseMs } = desk.options;
-  const now = desk.now();
-  if (row.version > 0) desk.sql.renew(now + leaseMs, row.n);
-  else desk.sql.renewUncommitted(now + leaseMs, now + UNCOMMITTED_LEASES * leaseMs, row.n);
+  const { leaseMs } = context.options;
+  const now = context.now();
+  if (row.version > 0) context.sql.renew(now + leaseMs, row.n);
+  else context.sql.renewUncommitted(now + leaseMs, now + UNCOMMITTED_LEASES * leaseMs, row.n);
   return { kind: 'renewed', inboxLength: row.inboxLength };
 }
 
 export function release(
-  desk: Context,
+  context: Context,
   fence: Fence,
   notify: boolean,
   afterCommit: AfterCommit,
 ): ReleaseOutcome {
-  const { sql, hints } = desk;
+  const { sql, hints } = context;
   const { sessionId } = fence;
-  const row = find(desk, sessionId);
-  // Nothing is left to give up: it ended, or this very release was answered before and the answer was lost.
+  const row = find(context, sessionId);
+  // The session ended, or this release repeats one whose reply was lost.
   if (row === undefined || row.token === releasedToken(fence)) return { kind: 'released' };
   if (!owns(row, fence)) return { kind: 'fenced' };
   if (row.inboxLength > 0) return { kind: 'pending' };
@@ -162,22 +178,22 @@ export function release(
   return { kind: 'released' };
 }
 
-export function discard(desk: Context, sessionId: string, afterCommit: AfterCommit): DiscardOutcome {
-  const { sql, hints, options } = desk;
-  const row = find(desk, sessionId);
+export function discard(context: Context, sessionId: string, afterCommit: AfterCommit): DiscardOutcome {
+  const { sql, hints, options } = context;
+  const row = find(context, sessionId);
   if (row === undefined) return 'absent';
-  if (isHeld(row, desk.now(), options)) return 'held';
+  if (isHeld(row, context.now(), options)) return 'held';
   sql.forget(row.n);
   afterCommit(() => hints.emit({ kind: 'ended', sessionId, frames: [] }));
   return 'discarded';
 }
 
-export function push(desk: Context, sessionId: string, entry: string): PushOutcome {
-  const { sql, options } = desk;
-  const row = find(desk, sessionId);
-  if (row === undefined || row.version === 0) return { kind: 'absent' };
+export function push(context: Context, sessionId: string, entry: string): PushOutcome {
+  const { sql, options } = context;
+  const row = findCommitted(context, sessionId);
+  if (row === undefined) return { kind: 'absent' };
   if (row.inboxLength >= options.inboxMax) return { kind: 'full' };
-  const now = desk.now();
+  const now = context.now();
   const held = isHeld(row, now, options);
   const wanted = Math.max(held ? row.leaseUntil : now, row.hiddenUntil);
   sql.addInbox(row.n, entry);
@@ -185,7 +201,7 @@ export function push(desk: Context, sessionId: string, entry: string): PushOutco
   return { kind: 'pushed', owner: held ? row.instance : null };
 }
 
-/** A lease that would last longer than any does was given before the clock was set back: nobody may wait that long. */
+/** A lease longer than any lease dates from before the clock was set back, so it does not count. */
 export function isHeld({ leaseUntil }: SessionRow, now: number, { leaseMs }: StoreOptions): boolean {
   return leaseUntil > now && leaseUntil <= now + leaseMs;
 }
@@ -194,16 +210,17 @@ function owns(row: SessionRow, fence: Fence): boolean {
   return row.token === fence.token && row.epoch === fence.epoch;
 }
 
-/** A given-up claim must not write again, yet its holder may ask twice whether it was given up. */
+/** A released claim must not write again, yet an owner whose reply was lost repeats the release. */
 function releasedToken(fence: Fence): string {
   return `-${fence.token}`;
 }
 
-function addFrames(desk: Context, row: SessionRow, write: Append | Commit): number {
+function addFrames(context: Context, row: SessionRow, write: Append | Commit): number {
   const { frames } = write;
-  for (const frame of frames) desk.sql.addFrame(row.n, frame.offset, frame.data, frame.aux ?? null);
+  for (const frame of frames) context.sql.addFrame(row.n, frame.offset, frame.data, frame.aux ?? null);
   const head = row.head + frames.length;
-  if (frames.length > 0) desk.sql.trimFrames(row.n, head - logMaxAfter(write, desk.options.frameLogMax));
+  if (frames.length > 0)
+    context.sql.trimFrames(row.n, head - logMaxAfter(write, context.options.frameLogMax));
   return head;
 }
 

@@ -1,4 +1,4 @@
-/** What is asked of both stores of a roll-out at once. One that is away must not take the other with it. */
+/** Calls both stores of a rollout. If one fails, heartbeats and sweeps go on with the other. */
 import type { Store, StoreHealth, Swept } from '../contract.ts';
 
 export type Both = readonly [old: Store, newer: Store];
@@ -7,7 +7,7 @@ export async function onBoth<T>(both: Both, call: (store: Store) => Promise<T>):
   return Promise.all(both.map(call));
 }
 
-/** What was answered; rejects where nobody answered. */
+/** The answers; rejects if both stores fail. */
 async function answersOf<T>(both: Both, call: (store: Store) => Promise<T>): Promise<readonly T[]> {
   const settled = await Promise.allSettled(both.map(call));
   const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -16,7 +16,7 @@ async function answersOf<T>(both: Both, call: (store: Store) => Promise<T>): Pro
   return answers;
 }
 
-/** An instance lives if either store says so. */
+/** An instance is live if either store knows it. */
 export async function heartbeat(both: Both, instance: string, ttlMs: number): Promise<readonly string[]> {
   const alive = await answersOf(both, (store) => store.heartbeat(instance, ttlMs));
   return [...new Set(alive.flat())].sort();
@@ -31,7 +31,7 @@ export async function sweep(
 ): Promise<Swept> {
   const answers: Swept[] = [];
   let failure: unknown;
-  // One after the other: what a store shows is hidden for a while, so no more may be shown than is taken.
+  // In turn, because a store hides what it returns: both together must not exceed the limit.
   let left = limit;
   for (const store of both) {
     try {
@@ -53,12 +53,12 @@ export async function sweep(
 
 export async function health(both: Both, percent: number): Promise<StoreHealth> {
   const [old, newer] = await Promise.all([both[0].health(), both[1].health()]);
-  const words = ({ kind, detail }: StoreHealth) => `${kind} (${detail ?? ''})`;
+  const nameOf = ({ kind, detail }: StoreHealth) => `${kind} (${detail ?? ''})`;
   return {
     ok: old.ok && newer.ok,
     kind: old.kind,
     durability:
       old.durability === newer.durability ? old.durability : `${old.durability}; ${newer.durability}`,
-    detail: `${percent} % of new sessions in ${words(newer)}, the others in ${words(old)}`,
+    detail: `${percent} % of new sessions in ${nameOf(newer)}, the others in ${nameOf(old)}`,
   };
 }
