@@ -1,8 +1,9 @@
 /** The process: reads the environment, starts one instance, and lets it go on a signal. */
 
 import { startTimer } from './clock.ts';
-import { type Config, environmentSchema, readConfig } from './config/config.ts';
+import { type Config, readConfig } from './config/config.ts';
 import { helpText } from './config/help.ts';
+import { environmentSchema } from './config/settings.ts';
 import { type Service, startService } from './service.ts';
 import { authority, shellWord } from './startup/address.ts';
 import { answerCall } from './startup/arguments.ts';

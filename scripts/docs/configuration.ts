@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import { environmentSchema } from '../../src/config/config.ts';
 import { variablesOf } from '../../src/config/help.ts';
-import { simulatorSchema } from '../../src/config/simulator.ts';
+import { environmentSchema, simulatorSchema } from '../../src/config/settings.ts';
 import { table } from './markdown.ts';
 
 export function configurationDocument(): string {

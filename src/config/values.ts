@@ -1,10 +1,55 @@
-/** The kinds of value that a variable can have. */
+/** The kinds of value that a variable can have. A message completes the sentence "NAME=value …". */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isBlocked } from './blocked-ports.ts';
+import { parseKeys } from '../sealing/keys.ts';
 
-/** A longer duration is a mistake: it has a digit too many. */
+export type ExtraBody = Readonly<Record<string, unknown>>;
+
+/** The proxies whose header may name a client's address. */
+export type TrustProxy =
+  | { readonly kind: 'hops'; readonly hops: number }
+  | { readonly kind: 'networks'; readonly networks: readonly Network[] };
+
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+}
+
+type Parsed<Value> =
+  | { readonly kind: 'parsed'; readonly value: Value }
+  | { readonly kind: 'wrong'; readonly why: string };
+
+/** A longer duration has a digit too many. */
 const LONGEST_MS = 10 * 365 * 86_400_000;
 const LONGEST_DAYS = 100 * 365;
+
+/** Each request sets these: a fixed value would answer another question, or break a continuation. */
+const REQUEST_FIELDS: readonly string[] = [
+  'model',
+  'messages',
+  'prompt',
+  'stream',
+  'stream_options',
+  'n',
+  'stop',
+  'temperature',
+  'max_tokens',
+  'max_completion_tokens',
+  'session_id',
+  'return_token_ids',
+  'continue_final_message',
+  'add_generation_prompt',
+  'echo',
+];
+
+/** `fetch` refuses to connect to these ports: https://fetch.spec.whatwg.org/#port-blocking */
+const BLOCKED_PORTS: ReadonlySet<number> = new Set([
+  1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104,
+  109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515,
+  526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
+  3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+]);
 
 export const milliseconds = (fallback: number, least = 0) =>
   z.coerce.number().int().min(least).max(LONGEST_MS).default(fallback);
@@ -20,44 +65,86 @@ export const flag = z
   .default('false')
   .transform((value) => value === '1' || value === 'true');
 
-/** A text of which `problem` says what is wrong with it, or null. */
-export const checked = (problem: (text: string) => string | null) =>
-  z.string().superRefine((text, context) => {
-    const message = problem(text);
-    if (message !== null) context.addIssue({ code: 'custom', message });
+export const redisUrl = z
+  .string()
+  .refine(isRedisUrl, { error: 'is not a Redis URL, such as redis://127.0.0.1:6379' });
+
+export const postgresUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), {
+    error: 'is not a PostgreSQL URL, such as postgres://user:password@127.0.0.1:5432/database',
   });
 
-export const redisUrl = checked((text) =>
-  isRedisUrl(text) ? null : 'is not the URL of a Redis, such as redis://127.0.0.1:6379',
-);
-
-export const postgresUrl = checked((text) =>
-  /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
-    ? null
-    : 'is not the URL of a PostgreSQL, such as postgres://user:password@127.0.0.1:5432/database',
-);
-
-/** `REDIS_URL`, or the folder of an embedded store. */
-export const storeUrl = checked((text) =>
-  /^sqlite:./.test(text) || isRedisUrl(text)
-    ? null
-    : 'is neither the URL of a Redis, such as redis://127.0.0.1:6379, nor sqlite:DIR',
-);
-
-export const modelUrls = checked((text) => {
-  const problems = text.split(',').map((one) => modelUrlProblem(one.trim()));
-  return problems.find((problem) => problem !== null) ?? null;
+export const storeUrl = z.string().refine((text) => /^sqlite:./.test(text) || isRedisUrl(text), {
+  error: 'is neither a Redis URL, such as redis://127.0.0.1:6379, nor sqlite:DIR',
 });
 
+export const modelUrls = parsed((text): Parsed<readonly string[]> => {
+  const urls = text.split(',').flatMap((url) => url.trim() || []);
+  const why = urls.map(modelUrlProblem).find((problem) => problem !== null);
+  return why == null ? { kind: 'parsed', value: urls } : { kind: 'wrong', why };
+});
+
+export const extraBody = parsed((text): Parsed<ExtraBody> => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: 'wrong', why: 'is not JSON' };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { kind: 'wrong', why: 'is not a JSON object' };
+  const taken = REQUEST_FIELDS.filter((field) => Object.hasOwn(value, field));
+  if (taken.length > 0) return { kind: 'wrong', why: `may not set ${taken.join(', ')}` };
+  return { kind: 'parsed', value: value as ExtraBody };
+});
+
+export const trustProxy = parsed((text): Parsed<TrustProxy> => {
+  if (/^\d{1,2}$/.test(text)) return { kind: 'parsed', value: { kind: 'hops', hops: Number(text) } };
+  const networks = text.split(',').map((part) => networkIn(part.trim()));
+  if (networks.includes(null))
+    return { kind: 'wrong', why: 'is neither a number of proxies nor a list of addresses and networks' };
+  return { kind: 'parsed', value: { kind: 'networks', networks: networks.filter((one) => one !== null) } };
+});
+
+export const dataKeys = parsed(parseKeys);
+
+export const dataKeysFile = parsed((path) => {
+  try {
+    return parseKeys(readFileSync(path, 'utf8'));
+  } catch {
+    return { kind: 'wrong', why: 'names a file that cannot be read' };
+  }
+});
+
+function parsed<Value>(parse: (text: string) => Parsed<Value>) {
+  return z.string().transform((text, context) => {
+    const result = parse(text);
+    if (result.kind === 'parsed') return result.value;
+    context.addIssue({ code: 'custom', message: result.why });
+    return z.NEVER;
+  });
+}
+
+function networkIn(text: string): Network | null {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  const length = prefix === undefined ? bits : Number(prefix);
+  const isOne = isIP(address) !== 0 && rest.length === 0 && /^\d{0,3}$/.test(prefix ?? '') && prefix !== '';
+  return isOne && length <= bits ? { address, prefix: length } : null;
+}
+
 function modelUrlProblem(text: string): string | null {
-  if (text === '') return null;
   if (!/^https?:\/\//.test(text) || !URL.canParse(text))
     return 'is not the URL of a model server, such as http://127.0.0.1:8000/v1';
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') return 'holds credentials; VLLM_API_KEY is for the key';
-  if (isBlocked(url))
-    return `names port ${url.port}, to which HTTP clients refuse to connect; 8000 is one that works`;
-  return url.search === '' && url.hash === '' ? null : 'has something behind its path, which ends in /v1';
+  if (isBlocked(url)) return `names port ${url.port}, to which HTTP clients refuse to connect; 8000 works`;
+  return url.search === '' && url.hash === '' ? null : 'continues after its path, which ends in /v1';
+}
+
+export function isBlocked({ port }: URL): boolean {
+  return port !== '' && BLOCKED_PORTS.has(Number(port));
 }
 
 function isRedisUrl(text: string): boolean {

@@ -1,6 +1,6 @@
 /** What the vLLM client is told at start. Every duration is a limit of ours; vLLM itself promises none. */
 
-import type { ExtraBody } from '../config/extra-body.ts';
+import type { ExtraBody } from '../config/values.ts';
 import type { ReplicaEvent } from './replicas/replicas.ts';
 
 export interface GenerationTimeouts {

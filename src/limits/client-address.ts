@@ -7,7 +7,8 @@
  */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { Config, TrustProxy } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { TrustProxy } from '../config/values.ts';
 
 export interface ClientAddresses {
   /** The header that is read; null where no proxy is trusted. */

@@ -20,7 +20,7 @@ export interface SealingKeys {
 }
 
 export type ParsedKeys =
-  | { readonly kind: 'keys'; readonly keys: readonly DataKey[] }
+  | { readonly kind: 'parsed'; readonly value: readonly DataKey[] }
   | { readonly kind: 'wrong'; readonly why: string };
 
 const KEY_BYTES = 32;
@@ -40,7 +40,7 @@ export function parseKeys(text: string): ParsedKeys {
       return { kind: 'wrong', why: `key ${index + 1} has the id of one before it` };
     keys.push({ id, secret: createSecretKey(encoded, 'base64') });
   }
-  return { kind: 'keys', keys };
+  return { kind: 'parsed', value: keys };
 }
 
 /** A key for one purpose: what is known of it says nothing of the key that it came from, nor of its siblings. */

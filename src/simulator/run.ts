@@ -1,7 +1,7 @@
 /** Runs the simulator until a signal ends it. Only the SIMULATOR_* variables set it up. */
 import { helpText } from '../config/help.ts';
-import { readVariables } from '../config/read.ts';
-import { simulatorSchema } from '../config/simulator.ts';
+import { simulatorSchema } from '../config/settings.ts';
+import { readVariables } from '../config/variables.ts';
 import { answerCall } from '../startup/arguments.ts';
 import { reasonOf } from '../startup/start-failure.ts';
 import { type Simulator, startSimulator } from './simulator.ts';

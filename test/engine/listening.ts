@@ -1,5 +1,5 @@
 /** A generator of the product, aimed at the server under test with the patience that a CPU needs. */
-import type { ExtraBody } from '../../src/config/extra-body.ts';
+import type { ExtraBody } from '../../src/config/values.ts';
 import type { GenerationPrefix, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type Heard, hear, PATIENT } from '../conformance/vllm-listening.ts';

@@ -10,5 +10,5 @@ export function keyLine(id: string): string {
 export function sealingWith(lines: string, plain: SealingKeys['plain'] = 'read'): SealingKeys {
   const parsed = parseKeys(lines);
   if (parsed.kind === 'wrong') throw new Error(parsed.why);
-  return { keys: parsed.keys, plain };
+  return { keys: parsed.value, plain };
 }

@@ -7,7 +7,7 @@
  *   everything stored already                   → no call
  *   anything else stored                        → no call: the answer starts over (docs/adr/0014)
  */
-import type { ExtraBody } from '../../config/extra-body.ts';
+import type { ExtraBody } from '../../config/values.ts';
 import { createPrefixOverlap, type PrefixOverlap } from '../answer/prefix-overlap.ts';
 import type { GenerationPrefix, GenerationRequest } from '../port.ts';
 import type { ServerProfile } from '../replicas/server-profile.ts';

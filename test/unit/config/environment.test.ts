@@ -3,11 +3,11 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isBlocked } from '../../../src/config/blocked-ports.ts';
-import { environmentSchema, readConfig } from '../../../src/config/config.ts';
+import { readConfig } from '../../../src/config/config.ts';
 import { helpText } from '../../../src/config/help.ts';
-import { readVariables } from '../../../src/config/read.ts';
-import { simulatorSchema } from '../../../src/config/simulator.ts';
+import { environmentSchema, simulatorSchema } from '../../../src/config/settings.ts';
+import { isBlocked } from '../../../src/config/values.ts';
+import { readVariables } from '../../../src/config/variables.ts';
 import { callOf } from '../../../src/startup/arguments.ts';
 import { environments } from '../../support/environments.ts';
 import { keyLine } from '../../support/keys.ts';
@@ -44,11 +44,11 @@ describe('a value that cannot be used', () => {
       'LOG_LEVEL=INFO is none of trace, debug, info, warn, error, fatal, silent; info is',
     ],
     ['REDIS_ALLOW_EVICTION', 'yes', 'REDIS_ALLOW_EVICTION=yes is none of 0, 1, true, false'],
-    ['REDIS_URL', 'localhost:6379', 'REDIS_URL=localhost:6379 is not the URL of a Redis'],
-    ['DATABASE_URL', 'mysql://db/x', 'DATABASE_URL=mysql://db/x is not the URL of a PostgreSQL'],
+    ['REDIS_URL', 'localhost:6379', 'REDIS_URL=localhost:6379 is not a Redis URL'],
+    ['DATABASE_URL', 'mysql://db/x', 'DATABASE_URL=mysql://db/x is not a PostgreSQL URL'],
     ['STORE_ROLLOUT_URL', 'sqlite:', 'STORE_ROLLOUT_URL=sqlite: is neither'],
     ['VLLM_BASE_URL', 'gpu:8000/v1', 'VLLM_BASE_URL=gpu:8000/v1 is not the URL of a model server'],
-    ['VLLM_BASE_URL', 'http://a/v1?x=1', 'VLLM_BASE_URL=http://a/v1?… has something behind its path'],
+    ['VLLM_BASE_URL', 'http://a/v1?x=1', 'VLLM_BASE_URL=http://a/v1?… continues after its path'],
     [
       'VLLM_BASE_URL',
       'http://a:6000/v1',

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { environmentSchema } from '../../../src/config/config.ts';
+import { environmentSchema } from '../../../src/config/settings.ts';
 
 interface Service {
   readonly image?: string;

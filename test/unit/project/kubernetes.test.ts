@@ -10,7 +10,8 @@ import type { NetworkPolicy } from 'kubernetes-types/networking/v1.js';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { environmentSchema, readConfig } from '../../../src/config/config.ts';
+import { readConfig } from '../../../src/config/config.ts';
+import { environmentSchema } from '../../../src/config/settings.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
 import { described } from '../../support/described.ts';
 

@@ -1,0 +1,84 @@
+/**
+ * Checks settings against each other. `contradictions` refuse a start, `warnings` do not. A default contradicts nothing:
+ * an operator who sets one of two values has not chosen the other.
+ */
+import { knownNames, type Settings } from './settings.ts';
+import { unknownNames } from './unknown-names.ts';
+import { type Environment, shown } from './variables.ts';
+
+type Duration = Extract<keyof Settings, `${string}_MS`>;
+
+/** A `lower` that is set above its `upper` is never reached. */
+const ordered: readonly { readonly lower: Duration; readonly upper: Duration; readonly effect: string }[] = [
+  {
+    lower: 'SESSION_IDLE_MS',
+    upper: 'SESSION_ABSOLUTE_MS',
+    effect: 'every session would end before it is idle',
+  },
+  {
+    lower: 'SESSION_WARN_MS',
+    upper: 'SESSION_IDLE_MS',
+    effect: 'every session would warn before it is idle',
+  },
+  {
+    lower: 'GENERATION_FIRST_TOKEN_MS',
+    upper: 'GENERATION_TOTAL_MS',
+    effect: 'the model would never have that long to begin',
+  },
+  {
+    lower: 'GENERATION_INTER_TOKEN_MS',
+    upper: 'GENERATION_TOTAL_MS',
+    effect: 'the model would never have that long between two tokens',
+  },
+];
+
+export function contradictions(values: Settings, given: ReadonlySet<string>): readonly string[] {
+  const reversed = ordered.flatMap(({ lower, upper, effect }) => {
+    const isReversed = given.has(lower) && values[lower] > values[upper];
+    return isReversed ? [`${lower}=${values[lower]} is above ${upper}=${values[upper]}: ${effect}`] : [];
+  });
+  return [...reversed, ...rolloutProblems(values), ...keyProblems(values)];
+}
+
+function rolloutProblems(values: Settings): readonly string[] {
+  const { STORE_ROLLOUT: percent, STORE_ROLLOUT_URL: target } = values;
+  if (target === undefined)
+    return percent > 0 ? [`STORE_ROLLOUT=${percent} needs STORE_ROLLOUT_URL, the store to move to`] : [];
+  const source = values.REDIS_URL ?? `sqlite:${values.DATA_DIR}`;
+  return source === target ? ['STORE_ROLLOUT_URL names the store that is already in use'] : [];
+}
+
+function keyProblems(values: Settings): readonly string[] {
+  const { DATA_KEYS: keys, DATA_KEYS_FILE: file, DATA_PLAIN: plain } = values;
+  if (keys !== undefined && file !== undefined)
+    return ['DATA_KEYS and DATA_KEYS_FILE are both set; set one of them'];
+  if (keys === undefined && file === undefined && plain === 'refuse')
+    return ['DATA_PLAIN=refuse needs DATA_KEYS or DATA_KEYS_FILE: without keys everything is stored plain'];
+  return [];
+}
+
+/** Probable mistakes that still let the service start, one line each. */
+export function warnings(
+  values: Settings,
+  given: ReadonlySet<string>,
+  environment: Environment,
+): readonly string[] {
+  const misspelt = unknownNames(environment, knownNames).map(
+    ({ name, meant }) => `${name} is not a variable of this program and is ignored; ${meant} is one`,
+  );
+  const withoutVersion = (values.VLLM_BASE_URL ?? [])
+    .filter((url) => !/\/v\d+\/?$/.test(new URL(url).pathname))
+    .map(
+      (url) => `${shown('VLLM_BASE_URL', url)} does not end in /v1, as the base URL of a model server does`,
+    );
+  const idle = (needed: 'VLLM_BASE_URL' | 'TRUST_PROXY', names: readonly string[]) =>
+    names
+      .filter((name) => values[needed] === undefined && given.has(name))
+      .map((name) => `${name} has no effect while ${needed} is not set`);
+  return [
+    ...misspelt,
+    ...withoutVersion,
+    ...idle('VLLM_BASE_URL', ['VLLM_MODEL', 'VLLM_API_KEY', 'VLLM_EXTRA_BODY']),
+    ...idle('TRUST_PROXY', ['TRUST_PROXY_HEADER']),
+  ];
+}

@@ -1,0 +1,188 @@
+/** The settings: every environment variable with its default and its meaning. `--help` and docs/CONFIGURATION.md print them. */
+import { z } from 'zod';
+import {
+  count,
+  dataKeys,
+  dataKeysFile,
+  days,
+  extraBody,
+  flag,
+  milliseconds,
+  modelUrls,
+  port,
+  postgresUrl,
+  redisUrl,
+  storeUrl,
+  trustProxy,
+} from './values.ts';
+
+/** Settings of the simulator inside the service and of the simulator as a program. */
+const simulatedAnswers = {
+  SIMULATOR_TOKENS: count(64).describe(
+    'shortest answer of the simulator in tokens; an answer ends with a sentence',
+  ),
+  SIMULATOR_TOKENS_PER_SECOND: count(50).describe('speed of the simulator; 0: as fast as it can'),
+  SIMULATOR_FIRST_TOKEN_MS: milliseconds(0).describe('wait of the simulator before its first token'),
+};
+
+export const simulatorSchema = z.object({
+  SIMULATOR_HOST: z.string().default('127.0.0.1').describe('address to listen on'),
+  SIMULATOR_PORT: port(8000).describe('port to listen on; 0: any free port'),
+  ...simulatedAnswers,
+  SIMULATOR_MAX_MODEL_LEN: count(32_768, 1).describe('longest context of the simulated model, in tokens'),
+  SIMULATOR_API_KEY: z.string().optional().describe('bearer token that a client must send; unset: none'),
+});
+
+export const environmentSchema = z.object({
+  HOST: z.string().default('127.0.0.1').describe('address to listen on'),
+  PORT: port(8080).describe('port to listen on; 0: any free port'),
+  REDIS_URL: redisUrl
+    .optional()
+    .describe(
+      '`redis://`, `rediss://` or `redis+cluster://host:port,host:port`; unset: the embedded store in `DATA_DIR`',
+    ),
+  REDIS_ALLOW_EVICTION: flag.describe('start even if Redis may evict live sessions'),
+  DATA_DIR: z
+    .string()
+    .default('./data')
+    .describe('folder of the embedded store; `:memory:`: in memory, lost on exit'),
+  DATABASE_URL: postgresUrl
+    .optional()
+    .describe('`postgres://…` for the archive of ended conversations; unset: an embedded file in `DATA_DIR`'),
+  ARCHIVE_RETENTION_DAYS: days(7).describe('the archive deletes a conversation this long after its end'),
+  DATA_KEYS: dataKeys
+    .optional()
+    .describe(
+      'keys that encrypt conversations before they are stored, comma-separated: `id:base64` of 32 bytes; the first one encrypts, all decrypt; unset: stored unencrypted',
+    ),
+  DATA_KEYS_FILE: dataKeysFile
+    .optional()
+    .describe('a file with such keys, one per line, instead of `DATA_KEYS`'),
+  DATA_PLAIN: z
+    .enum(['read', 'refuse'])
+    .default('read')
+    .describe('with keys set: what to do with values that were stored unencrypted'),
+  STORE_ROLLOUT: z.coerce
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe('percent of new sessions that start in `STORE_ROLLOUT_URL`; existing sessions do not move'),
+  STORE_ROLLOUT_URL: storeUrl
+    .optional()
+    .describe(
+      'the store to move to, as `REDIS_URL` or `sqlite:DIR`; set it on every instance before you raise `STORE_ROLLOUT` above 0',
+    ),
+  VLLM_BASE_URL: modelUrls
+    .optional()
+    .describe(
+      'one or more model servers, comma-separated, each ending in `/v1`; unset: the built-in simulator answers',
+    ),
+  VLLM_MODEL: z.string().optional().describe('name of the model; unset: the first of `/v1/models`'),
+  VLLM_API_KEY: z.string().optional().describe('bearer token for the model servers'),
+  VLLM_EXTRA_BODY: extraBody
+    .optional()
+    .describe(
+      'a JSON object whose fields are added to every generation request, such as `{"chat_template_kwargs":{"enable_thinking":false}}`; it may not set fields that differ between requests, such as `model`, `messages` or `stream`',
+    ),
+  INSTANCE_ID: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, { error: 'is not made of at most 64 letters, digits, "_", "." and "-"' })
+    .optional()
+    .describe('name of the instance in `welcome.instance`; unset: random'),
+  SESSION_IDLE_MS: milliseconds(3_600_000, 1).describe('a session ends after this long without activity'),
+  SESSION_ABSOLUTE_MS: milliseconds(14_400_000, 1).describe('a session ends at this age, active or not'),
+  SESSION_WARN_MS: milliseconds(60_000).describe(
+    'clients get `expiring` this long before either end, and at most half the idle time before it',
+  ),
+  SESSIONS_MAX: count(100_000, 1).describe(
+    'sessions in memory on one instance; above it, the instance refuses new sessions and drops none',
+  ),
+  SESSIONS_PER_USER_MAX: count(100).describe(
+    'living sessions of one user on all instances; above it, new sessions are refused and none is dropped; 0: no limit',
+  ),
+  RATE_CONNECTIONS_PER_MINUTE: count(0).describe(
+    'new sockets and repeated hellos from one address, on one instance; 0: no limit, as for the other rates',
+  ),
+  RATE_REQUESTS_PER_MINUTE: count(0).describe(
+    'HTTP requests from one address; health and metrics do not count',
+  ),
+  RATE_MESSAGES_PER_MINUTE: count(0).describe(
+    'messages and extensions of one user, or of one session without a user, over sockets and HTTP',
+  ),
+  RATE_GUESSES_PER_MINUTE: count(0).describe(
+    'lookups from one address that find no session or a forbidden one; above it, the address is refused for a while',
+  ),
+  TRUST_PROXY: trustProxy
+    .optional()
+    .describe(
+      'trusted proxies in front of this server, whose header names the client’s address: their number, or their addresses and networks, comma-separated; unset: none',
+    ),
+  TRUST_PROXY_HEADER: z
+    .enum(['x-forwarded-for', 'forwarded'])
+    .default('x-forwarded-for')
+    .describe('the header that those proxies set; the other one is not read'),
+  OVERLAP_POLICY: z
+    .enum(['queue', 'reject', 'interrupt', 'rollback', 'merge'])
+    .default('queue')
+    .describe('what a message does to a running turn, unless the message names a policy'),
+  QUEUE_MAX: count(8, 1).describe('messages that may wait in one session'),
+  FRAME_LOG_MAX: count(20_000, 1).describe(
+    'durable frames kept per session; a single turn with more frames is kept whole',
+  ),
+  LEASE_MS: milliseconds(3_000, 1).describe(
+    'after this, another instance can take over the sessions of a crashed one',
+  ),
+  HIBERNATE_MS: milliseconds(5_000).describe(
+    'a session that is quiet this long leaves memory and gives up its lease; its sockets stay open',
+  ),
+  GENERATION_FIRST_TOKEN_MS: milliseconds(60_000, 1).describe('longest wait for the first token'),
+  GENERATION_INTER_TOKEN_MS: milliseconds(15_000, 1).describe('longest wait between two tokens'),
+  GENERATION_TOTAL_MS: milliseconds(300_000, 1).describe('longest duration of one attempt at an answer'),
+  GENERATION_ATTEMPTS: count(3, 1).describe(
+    'attempts at one answer; each continues from the text that is stored',
+  ),
+  GENERATION_MAX_TOKENS: count(2_048, 1).describe(
+    'longest answer in tokens, unless the message sets a number',
+  ),
+  CONTEXT_STRATEGY: z
+    .string()
+    .default('budget')
+    .describe(
+      'which part of a long conversation the model reads: `window:N`, `budget`, `summary`, `adaptive`, joined by `+`',
+    ),
+  HISTORY_MAX_TOKENS: z.coerce
+    .number()
+    .int()
+    .min(256)
+    .optional()
+    .describe('longest prompt in tokens; unset: the context of the model'),
+  SYSTEM_PROMPT_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'system prompt of every conversation; unset: the bundled one, only in conversations with patient data',
+    ),
+  ...simulatedAnswers,
+  FLUSH_MS: milliseconds(25).describe(
+    'interval at which running text is stored; the first piece is stored immediately',
+  ),
+  DRAIN_MS: milliseconds(8_000).describe('on SIGTERM, time to hand over clients and running turns'),
+  AUDIT_LOG: z
+    .string()
+    .optional()
+    .describe(
+      'a file, or `stdout`: one JSON line for each access to a session, with user and address but without content; unset: none',
+    ),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('least severe level that is logged, `trace` … `silent`'),
+});
+
+export type Settings = z.output<typeof environmentSchema>;
+
+/** A service that shares its environment with a simulator gets no warning about the simulator's variables. */
+export const knownNames: readonly string[] = [
+  ...new Set([environmentSchema, simulatorSchema].flatMap(({ shape }) => Object.keys(shape))),
+];
