@@ -1,7 +1,7 @@
 // npm run diagram [-- --check]
 //
 // Draws the session machine into docs/diagrams: session.json (the description, which a review compares), session.mmd
-// (Mermaid) and session.svg. With --check nothing is written; stale files are named and the exit code is 1.
+// (Mermaid) and session.svg. With --check it writes nothing, names stale files and exits with 1.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ if (process.argv.includes('--check')) {
 
 function stored(name: string): string | null {
   try {
-    // A checkout on Windows may have turned the line ends.
+    // A checkout on Windows may have changed the line ends.
     return readFileSync(join(folder, name), 'utf8').replaceAll('\r\n', '\n');
   } catch {
     return null;

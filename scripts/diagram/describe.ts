@@ -1,7 +1,7 @@
-// A machine as plain JSON: what a review compares, and what every drawing is made from.
+// Describes a machine as plain JSON, which a review compares and every drawing starts from.
 //
-// Two runs on one machine give the same bytes: states and transitions are listed by their ids. An id names where a
-// thing stands (`session.connected`, `session.connected:message#0`), so a change elsewhere leaves it alone.
+// Two runs on one machine give the same bytes: states and transitions are sorted by id. An id is a path in the machine
+// (`session.connected`, `session.connected:message#0`), so a change elsewhere does not alter it.
 
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
@@ -10,8 +10,8 @@ export type TransitionKind = 'event' | 'after' | 'done' | 'error' | 'always';
 export interface Action {
   readonly name: string;
   readonly params?: Readonly<Record<string, unknown>>;
-  /** `remembers` changes the context, `asks` leaves the machine as an effect. */
-  readonly does: 'remembers' | 'asks';
+  /** `assigns` changes the context, `emits` leaves the machine as an effect. */
+  readonly does: 'assigns' | 'emits';
 }
 
 export interface State {
@@ -23,18 +23,18 @@ export interface State {
   readonly entry: readonly Action[];
   readonly exit: readonly Action[];
   readonly invoke: readonly { readonly id: string; readonly src: string }[];
-  /** In the order of the source, which is the order of the story. */
+  /** In the order of the source code, which reads as a story. */
   readonly children: readonly string[];
 }
 
 export interface Transition {
   readonly id: string;
   readonly source: string;
-  /** Null where the state is not left. */
+  /** Null if the machine stays in the state. */
   readonly target: string | null;
   readonly kind: TransitionKind;
   readonly trigger: string;
-  /** A guard's name; `else` where the branches before it have one and this has none. */
+  /** A guard's name; `else` if only the branches before this one have a guard. */
   readonly guard: string | null;
   readonly actions: readonly Action[];
 }
@@ -81,16 +81,15 @@ function describeTransitions(node: AnyStateNode, actionsOf: ActionsOf): readonly
   const delays = new Map(node.after.map(({ eventType, delay }) => [eventType, String(delay)]));
   const described: Transition[] = [];
   for (const branches of [...node.transitions.values(), node.always ?? []]) {
-    for (const [place, branch] of (branches as readonly AnyTransitionDefinition[]).entries()) {
-      const { kind, trigger } = heard(branch.eventType, delays);
-      const before = place > 0;
+    for (const [index, branch] of (branches as readonly AnyTransitionDefinition[]).entries()) {
+      const { kind, trigger } = triggerOf(branch.eventType, delays);
       described.push({
-        id: `${node.id}:${kind === 'event' ? trigger : `${kind} ${trigger}`.trim()}#${place}`,
+        id: `${node.id}:${kind === 'event' ? trigger : `${kind} ${trigger}`.trim()}#${index}`,
         source: node.id,
         target: branch.target?.[0]?.id ?? null,
         kind,
         trigger,
-        guard: branch.guard === undefined ? (before ? 'else' : null) : named(branch.guard),
+        guard: branch.guard === undefined ? (index > 0 ? 'else' : null) : named(branch.guard),
         actions: actionsOf(branch.actions),
       });
     }
@@ -98,7 +97,7 @@ function describeTransitions(node: AnyStateNode, actionsOf: ActionsOf): readonly
   return described;
 }
 
-function heard(
+function triggerOf(
   eventType: string,
   delays: ReadonlyMap<string, string>,
 ): { readonly kind: TransitionKind; readonly trigger: string } {
@@ -118,18 +117,18 @@ function describeActions(machine: AnyStateMachine, raw: readonly unknown[]): rea
     return {
       name,
       ...(params === undefined || Object.keys(params).length === 0 ? {} : { params }),
-      does: built?.type === 'xstate.assign' ? 'remembers' : 'asks',
+      does: built?.type === 'xstate.assign' ? 'assigns' : 'emits',
     };
   });
 }
 
-/** xstate keeps its delays as actions of its own; the transitions show them already. */
+/** Excludes the actions that xstate adds for its delays; the transitions show the delays. */
 function isDeclared(action: unknown): boolean {
   const type = (action as { readonly type?: string } | null)?.type;
   return typeof action !== 'function' || (type !== 'xstate.raise' && type !== 'xstate.cancel');
 }
 
-/** Inline functions have no stable name: a drawing of them would change with every build. */
+/** Refuses an inline function: it has no stable name, so its drawing would change with every build. */
 function named(given: unknown): string {
   if (typeof given === 'string') return given;
   const type = (given as { readonly type?: unknown } | null)?.type;
@@ -139,4 +138,28 @@ function named(given: unknown): string {
 
 function byId(one: { readonly id: string }, other: { readonly id: string }): number {
   return one.id < other.id ? -1 : 1;
+}
+
+function actionText(action: Action): string {
+  const params = Object.values(action.params ?? {}).join(', ');
+  return params === '' ? action.name : `${action.name}(${params})`;
+}
+
+/** The trigger and the guard of a transition, as every drawing prints them. */
+export function heading({ kind, trigger, guard }: Transition): string {
+  const label = kind === 'event' ? trigger : `${kind} ${trigger}`.trim();
+  return guard === null ? label : `${label} [${guard}]`;
+}
+
+/** The rows in the box of a state: its entry and exit actions, its actors, and the events that do not leave it. */
+export function rows(state: State, description: Description): readonly string[] {
+  const staying = description.transitions.filter(
+    ({ source, target }) => source === state.id && target === null,
+  );
+  return [
+    ...state.entry.map((action) => `entry / ${actionText(action)}`),
+    ...state.exit.map((action) => `exit / ${actionText(action)}`),
+    ...state.invoke.map(({ src }) => `invoke / ${src}`),
+    ...staying.map((one) => `${heading(one)} / ${one.actions.map(actionText).join(', ')}`),
+  ];
 }

@@ -1,11 +1,10 @@
-// A description as the graph that elk lays out: boxes with their sizes, lines with the sizes of their labels.
+// Turns a description into the graph that elk lays out: boxes and labels with their sizes, and lines between them.
 //
-// Transitions with the same ends are one line with a stack of labels. What a state hears anywhere inside itself and
-// answers by moving to one of its own children starts at a chip in that state, as no line can leave a box inwards.
+// Transitions with the same ends share one line with a stack of labels. A transition from a state to its own child
+// starts at a chip `anywhere` inside the state, because no line can leave a box inwards.
 
 import type { ElkExtendedEdge, ElkNode } from 'elkjs/lib/elk.bundled.js';
-import type { Description, State, Transition } from './describe.ts';
-import { heading, rows } from './words.ts';
+import { type Description, heading, rows, type State, type Transition } from './describe.ts';
 
 export const TITLE_PX = 14;
 export const TEXT_PX = 11;
@@ -14,7 +13,7 @@ export const ROW_HEIGHT = 17;
 export const PILL_HEIGHT = 20;
 export const PILL_GAP = 3;
 
-/** Ends of the ids of what stands in a state besides its children. */
+/** Suffixes of the ids of a state's chip and of its entry dot. */
 export const ANYWHERE = ' anywhere';
 export const DOTTED = ' start';
 
@@ -23,7 +22,7 @@ const CHIP = { width: 74, height: 22 };
 const SIDE = 18;
 const LEAST_WIDTH = 104;
 
-/** They hold between states; inside one, elk's own defaults give the shorter lines. */
+/** For the root only: inside a state, elk's own defaults give shorter lines. */
 const OPTIONS = {
   'elk.algorithm': 'layered',
   'elk.direction': 'DOWN',
@@ -48,7 +47,7 @@ export interface Bundle {
   readonly transitions: readonly Transition[];
 }
 
-/** `slack` widens boxes whose rows are wider than what stands inside them: elk makes a box fit its children only. */
+/** `slack` widens boxes whose rows are wider than their children: elk makes a box fit its children only. */
 export function toGraph(
   description: Description,
   bundles: readonly Bundle[],
@@ -90,7 +89,7 @@ function toEdge({ id, source, target, transitions }: Bundle): ElkExtendedEdge {
     id,
     sources: [source],
     targets: [target],
-    // elk drops a label without a text.
+    // elk drops a label without text.
     labels: [{ id: `${id}=`, text: id, width, height, layoutOptions }],
   };
 }
@@ -113,7 +112,7 @@ export function bundle({ states, transitions }: Description): readonly Bundle[] 
   return [...bundles.values()];
 }
 
-/** What a state's name and rows take. */
+/** The width that a state's name and rows need. */
 export function widthOf(state: State, description: Description): number {
   const lines = rows(state, description).map((row) => textWidth(row, TEXT_PX) + 24);
   return Math.max(LEAST_WIDTH, textWidth(state.key, TITLE_PX) + 28, ...lines);
@@ -121,5 +120,5 @@ export function widthOf(state: State, description: Description): number {
 
 export const pillWidth = (text: string): number => textWidth(text, TEXT_PX) + 16;
 
-/** Wider than most fonts are, so that no text runs out of its box where a viewer has another one. */
+/** Wider than in most fonts, so that a text fits its box in any viewer. */
 const textWidth = (text: string, px: number): number => Math.ceil(text.length * px * 0.6);

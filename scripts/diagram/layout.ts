@@ -1,7 +1,7 @@
-// Where everything stands: elk's layout of a description, as boxes and lines in one system of coordinates.
+// Lays out a description with elk, as boxes and lines in one system of coordinates.
 
 import ELK, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
-import type { Description, State, TransitionKind } from './describe.ts';
+import { type Description, heading, rows, type State, type TransitionKind } from './describe.ts';
 import {
   ANYWHERE,
   type Bundle,
@@ -13,7 +13,6 @@ import {
   toGraph,
   widthOf,
 } from './graph.ts';
-import { heading, rows } from './words.ts';
 
 export interface Box {
   readonly x: number;

@@ -1,11 +1,9 @@
-// A description as Mermaid, which GitHub draws by itself in a README and in a review.
+// Draws a description as Mermaid, which GitHub renders in a README and in a review.
 //
-// Mermaid knows neither guards nor a line from a surrounding state into itself. So a guard is part of the label, what
-// a state hears anywhere inside itself stands in its note, and the end of the machine stands outside the box that
-// everything else is in, so that lines can lead there from the box.
+// Mermaid has no guards and no line from a state into itself. So a label includes its guard, and a note lists a
+// state's transitions to its own children. The final state is outside the root's box, so that lines can leave the box.
 
-import type { Description, State, Transition } from './describe.ts';
-import { heading, rows } from './words.ts';
+import { type Description, heading, rows, type State, type Transition } from './describe.ts';
 
 export function drawMermaid(description: Description): string {
   const states = new Map(description.states.map((state) => [state.id, state]));
@@ -48,7 +46,7 @@ export function drawMermaid(description: Description): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One arrow for all transitions with the same ends: Mermaid would draw them over each other. */
+/** One arrow for all transitions with the same ends: Mermaid would draw several over each other. */
 function arrows(transitions: readonly Transition[]): readonly string[] {
   const labels = new Map<string, string[]>();
   for (const transition of transitions) {
@@ -59,5 +57,5 @@ function arrows(transitions: readonly Transition[]): readonly string[] {
   return [...labels].map(([arrow, headings]) => `  ${arrow} : ${headings.join('<br/>')}`);
 }
 
-/** Mermaid reads a dot as the start of something else. */
+/** Mermaid does not allow dots in a name. */
 const nameOf = (id: string): string => id.replace(/\W/g, '_');

@@ -1,5 +1,5 @@
-// A laid-out machine as one SVG that needs nothing around it: no script, no style sheet, no font of ours, so that it
-// looks the same in a README, in a review and in an image viewer.
+// Draws a laid-out machine as one SVG without script, style sheet or font, so that it looks the same in a README, in a
+// review and in an image viewer.
 
 import type { TransitionKind } from './describe.ts';
 import { HEAD_HEIGHT, ROW_HEIGHT, TEXT_PX, TITLE_PX } from './graph.ts';
@@ -23,10 +23,10 @@ const LEGEND: readonly (readonly [TransitionKind, string])[] = [
   ['after', 'after a delay'],
   ['done', 'job done'],
   ['error', 'job failed'],
-  ['always', 'at once'],
+  ['always', 'immediate'],
 ];
 const READING =
-  'pill: a transition [guard] · row: what a state does without being left · anywhere: heard in every state of the box';
+  'pill: transition [guard] · row: actions and events inside a state · anywhere: transition from every state of the box';
 const MARGIN = 16;
 const LEGEND_HEIGHT = 64;
 
@@ -43,7 +43,7 @@ export function drawSvg(layout: Layout, title: string): string {
     ...layout.lines.map(drawLine),
     ...layout.dots.map(drawDot),
     ...layout.chips.map(drawChip),
-    // Last, so that no line runs over a word.
+    // Last, so that no line crosses a text.
     ...layout.lines.flatMap(({ pills }) => pills.map(drawPill)),
     '</g>',
     drawLegend(height - LEGEND_HEIGHT + 8),
@@ -127,7 +127,7 @@ function text(x: number, y: number, px: number, words: string, fill: string, mor
   return `<text x="${round(x)}" y="${round(y)}" font-size="${px}" fill="${fill}" ${more}>${inXml(words)}</text>`;
 }
 
-/** Floats differ in their last digits between machines; a drawing must not. */
+/** The last digits of a float differ between machines; a drawing must not. */
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 function inXml(words: string): string {

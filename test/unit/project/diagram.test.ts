@@ -1,12 +1,11 @@
 import { expect, describe as group, test } from 'vitest';
 import { createMachine, setup } from 'xstate';
 import { sessionMachine } from '../../../machines/session.ts';
-import { describe } from '../../../scripts/diagram/describe.ts';
+import { describe, heading } from '../../../scripts/diagram/describe.ts';
 import { widthOf } from '../../../scripts/diagram/graph.ts';
 import { layOut } from '../../../scripts/diagram/layout.ts';
 import { drawMermaid } from '../../../scripts/diagram/mermaid.ts';
 import { drawSvg } from '../../../scripts/diagram/svg.ts';
-import { heading } from '../../../scripts/diagram/words.ts';
 
 const description = describe(sessionMachine, 1);
 
