@@ -1,9 +1,9 @@
 /**
- * Frames → the conversation as a client sees it. Pure: the same frames give the same conversation, however often the
- * connection broke in between.
+ * The assembler turns frames into the conversation that a client shows. It is pure: the same frames give the same
+ * conversation, however often the connection broke in between.
  *
- *  P1  A frame is taken if it is the next one of the log; one that was seen is dropped, one further on is a gap.
- *  P2  A turn's text is the concatenation of its deltas since its last `turn.started`: an answer can start over.
+ *  VIEW-1  It takes only the next frame of the log: it drops a frame seen before, and reports a later one as a gap.
+ *  VIEW-2  A turn's text is the concatenation of its deltas since its last `turn.started`: an answer can start over.
  */
 import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
 
@@ -14,18 +14,17 @@ export type TurnOutcome =
   | { readonly kind: 'completed'; readonly finishReason: string }
   | { readonly kind: 'failed'; readonly code: string; readonly retryable: boolean }
   | { readonly kind: 'cancelled'; readonly reason: 'client' | 'interrupt' | 'rollback' }
-  /** Known from a transcript only, which does not say how a turn ended. */
+  /** A turn of a transcript, which does not say how the turn ended. */
   | { readonly kind: 'past' };
 
 export interface TurnView {
   readonly turnId: string;
-  /** Null where the turn's start was not seen. */
+  /** Null where the client did not see the turn's start. */
   readonly messageId: string | null;
-  /** Known from a transcript only: the log does not repeat what clients sent. */
   readonly question: string | null;
   readonly text: string;
   readonly reasoning: string;
-  /** The simulator said it. */
+  /** The answer came from the simulator. */
   readonly simulated: boolean;
   readonly outcome: TurnOutcome;
 }
@@ -33,7 +32,7 @@ export interface TurnView {
 export interface ClientConversation {
   /** The last offset seen. */
   readonly offset: number;
-  /** Null until the server said it. */
+  /** Null until the server sends it. */
   readonly state: StateValue | null;
   readonly turns: readonly TurnView[];
 }
@@ -51,14 +50,14 @@ export function assemble(conversation: ClientConversation, frame: DurableFrame):
   const expected = conversation.offset + 1;
   if (frame.offset < expected) return { kind: 'repeated' };
   if (frame.offset > expected) return { kind: 'gap', expected };
-  return { kind: 'advanced', conversation: { ...taken(conversation, frame), offset: frame.offset } };
+  return { kind: 'advanced', conversation: { ...advanced(conversation, frame), offset: frame.offset } };
 }
 
-/** What a `reset` leaves: the transcript, and nothing of what was known before. */
+/** The conversation after a `reset`: its transcript replaces what the client had. */
 export function startOver(frame: ResetFrame): ClientConversation {
   const turns = new Map<string, TurnView>();
   for (const { role, content, turn_id, simulated = false } of frame.transcript) {
-    const turn = turns.get(turn_id) ?? { ...unseen(turn_id), outcome: { kind: 'past' } as const };
+    const turn = turns.get(turn_id) ?? { ...newTurn(turn_id), outcome: { kind: 'past' } as const };
     turns.set(
       turn_id,
       role === 'user' ? { ...turn, question: content } : { ...turn, text: content, simulated },
@@ -67,15 +66,15 @@ export function startOver(frame: ResetFrame): ClientConversation {
   return { offset: frame.offset, state: frame.state, turns: [...turns.values()] };
 }
 
-function taken(conversation: ClientConversation, frame: DurableFrame): ClientConversation {
+function advanced(conversation: ClientConversation, frame: DurableFrame): ClientConversation {
   switch (frame.type) {
     case 'state':
       return { ...conversation, state: frame.value };
     case 'turn.started':
-      // After a reset the transcript has this turn's question already; its text is told from the beginning.
       return withTurn(conversation, frame.turn_id, (turn) => ({
         ...turn,
         messageId: frame.message_id,
+        question: turn.question ?? frame.content,
         text: '',
         reasoning: '',
         outcome: { kind: 'running' },
@@ -89,29 +88,26 @@ function taken(conversation: ClientConversation, frame: DurableFrame): ClientCon
         outcome: { kind: 'running' },
       }));
     case 'turn.completed':
-      return ended(conversation, frame, { kind: 'completed', finishReason: frame.finish_reason });
+      return withOutcome(conversation, frame, { kind: 'completed', finishReason: frame.finish_reason });
     case 'turn.failed': {
       const { code, retryable } = frame.error;
-      return ended(conversation, frame, { kind: 'failed', code, retryable });
+      return withOutcome(conversation, frame, { kind: 'failed', code, retryable });
     }
     case 'turn.cancelled':
-      return ended(conversation, frame, { kind: 'cancelled', reason: frame.reason });
+      return withOutcome(conversation, frame, { kind: 'cancelled', reason: frame.reason });
     default:
-      // What has no place in the picture, now or in a later version of the protocol, still moves the offset.
+      // Other frames, also those of a later protocol version, move only the offset.
       return conversation;
   }
 }
 
-function ended(
+function withOutcome(
   conversation: ClientConversation,
   frame: { readonly turn_id: string; readonly message_id: string },
   outcome: TurnOutcome,
 ): ClientConversation {
-  return withTurn(conversation, frame.turn_id, (turn) => ({
-    ...turn,
-    messageId: frame.message_id,
-    outcome,
-  }));
+  const messageId = frame.message_id;
+  return withTurn(conversation, frame.turn_id, (turn) => ({ ...turn, messageId, outcome }));
 }
 
 function withTurn(
@@ -123,18 +119,11 @@ function withTurn(
   // The turn that changes is nearly always the last one.
   const index = turns.findLastIndex((turn) => turn.turnId === turnId);
   const turn = turns[index];
-  if (turn === undefined) return { ...conversation, turns: [...turns, change(unseen(turnId))] };
+  if (turn === undefined) return { ...conversation, turns: [...turns, change(newTurn(turnId))] };
   return { ...conversation, turns: turns.with(index, change(turn)) };
 }
 
-function unseen(turnId: string): TurnView {
-  return {
-    turnId,
-    messageId: null,
-    question: null,
-    text: '',
-    reasoning: '',
-    simulated: false,
-    outcome: { kind: 'running' },
-  };
+function newTurn(turnId: string): TurnView {
+  const outcome = { kind: 'running' } as const;
+  return { turnId, messageId: null, question: null, text: '', reasoning: '', simulated: false, outcome };
 }

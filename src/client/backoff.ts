@@ -1,21 +1,21 @@
 /**
- * How long a client waits before it dials again: full jitter, so that the thousand clients of an instance that
- * restarted come back spread over the window and not in step.
+ * Backoff chooses how long a client waits before it dials again. Full jitter spreads the thousand clients of a
+ * restarted instance over the whole window.
  */
 const BASE_DELAY_MS = 100;
 export const LONGEST_DELAY_MS = 5_000;
 /**
- * An instance that greets and dies at once would be dialled without a pause if a handshake alone counted as success:
- * only a connection that was welcomed and then lasted this long does.
+ * Only a connection that lasted this long after its welcome resets the backoff. If a welcome alone did, clients would
+ * dial an instance that welcomes them and crashes without a pause.
  */
 export const MIN_UPTIME_FOR_RESET_MS = 5_000;
-/** A server may ask for patience, but not put a client to sleep for good. */
+/** A server may ask for patience, but cannot silence a client for good. */
 const LONGEST_HINT_MS = 60_000;
 
-export interface ConnectionEnd {
-  /** How long the connection that ended had been welcomed; null where it never was. */
+export interface EndedConnection {
+  /** How long the connection lasted after its welcome; null where it had none. */
   readonly uptimeMs: number | null;
-  /** What the server asked for in its last error frame. */
+  /** The wait that the server's last error frame asked for. */
   readonly retryAfterMs: number | null;
 }
 
@@ -27,7 +27,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  nextDelayMs({ uptimeMs, retryAfterMs }: ConnectionEnd): number {
+  nextDelayMs({ uptimeMs, retryAfterMs }: EndedConnection): number {
     if (uptimeMs !== null && uptimeMs >= MIN_UPTIME_FOR_RESET_MS) this.#failures = 0;
     const windowMs = Math.min(LONGEST_DELAY_MS, BASE_DELAY_MS * 2 ** this.#failures);
     this.#failures += 1;

@@ -1,4 +1,4 @@
-/** The arguments of the terminal client, and the command that it prints for another terminal. */
+/** Reads the arguments of the terminal chat, and writes the command that resumes a session. */
 import { parseArgs } from 'node:util';
 import { shellWord } from '../startup/address.ts';
 import { SESSION_PATH } from './close-action.ts';
@@ -8,21 +8,21 @@ export type ChatCall =
       readonly kind: 'run';
       readonly urls: readonly string[];
       readonly sessionId: string | null;
-      /** Null where the caller leaves it to the program. */
+      /** Null: the program chooses. */
       readonly waitMs: number | null;
     }
   | { readonly kind: 'print'; readonly text: string }
   | { readonly kind: 'wrong'; readonly text: string };
 
 const DEFAULT_URL = `ws://127.0.0.1:8080${SESSION_PATH}`;
-/** Longer than an instance takes to start again. */
+/** An instance restarts in less time. */
 export const PIPE_WAIT_MS = 30_000;
 
 const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid>] [--wait <seconds>]
 
-  --url       where instances listen; several are tried in turn (repeat it, or separate by commas);
-              without a path it means ${SESSION_PATH}
-  --session   resume this session: its conversation is shown, then goes on
+  --url       address of an instance; the chat tries several in turn (repeat it, or separate by commas);
+              an address without a path gets ${SESSION_PATH}
+  --session   resume this session: the chat shows its conversation, then continues it
   --wait      give up after so many seconds without a connection; the default is ${PIPE_WAIT_MS / 1_000} in a pipe, and no
               limit on a terminal
   --help      show this
@@ -45,31 +45,22 @@ export function chatCallOf(args: readonly string[]): ChatCall {
       },
     });
     if (values.help === true) return { kind: 'print', text: USAGE };
-    const named = (values.url ?? [DEFAULT_URL]).flatMap((list) =>
-      list.split(',').flatMap((url) => url.trim() || []),
-    );
-    for (const url of named) if (!isAddress(url)) return wrong(`--url ${url} is not like ${DEFAULT_URL}`);
-    const { session, wait } = values;
+    const { url = [DEFAULT_URL], session, wait } = values;
+    const urls = url.flatMap((list) => list.split(',').flatMap((one) => one.trim() || []));
+    const invalid = urls.find((one) => !URL.canParse(one) || !/^wss?:$/.test(new URL(one).protocol));
+    if (invalid !== undefined) return wrong(`--url ${invalid} is not like ${DEFAULT_URL}`);
     if (session !== undefined && !UUID.test(session)) return wrong(`--session ${session} is not a UUID`);
     if (wait !== undefined && !/^\d{1,6}$/.test(wait))
       return wrong(`--wait ${wait} is not a number of seconds`);
-    return {
-      kind: 'run',
-      urls: named.map(withPath),
-      sessionId: session ?? null,
-      waitMs: wait === undefined ? null : Number(wait) * 1_000,
-    };
+    const waitMs = wait === undefined ? null : Number(wait) * 1_000;
+    return { kind: 'run', urls: urls.map(withPath), sessionId: session ?? null, waitMs };
   } catch (error) {
-    return { kind: 'wrong', text: `${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}` };
+    return wrong(`${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}`);
   }
 }
 
 function wrong(why: string): ChatCall {
   return { kind: 'wrong', text: `${why}\n` };
-}
-
-function isAddress(url: string): boolean {
-  return URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol);
 }
 
 function withPath(url: string): string {

@@ -1,7 +1,4 @@
-/**
- * What the terminal client shows. Answers go to one stream as they come; everything about them, dimly, to another:
- * in a pipe the answers stay clean.
- */
+/** Screen writes answers to one stream and dim notes about them to another, so that a pipe gets clean answers. */
 import type { DurableFrame } from '../protocol/server-frames.ts';
 import type { ClientEvent, Session, Welcome } from './session.ts';
 
@@ -15,7 +12,7 @@ export interface ScreenPorts {
   readonly notes: Sink;
   /** The command that resumes a session from another terminal. */
   readonly resumeCommand: (sessionId: string) => string;
-  /** The caller named the session: a new one under that name is not what the caller expects. */
+  /** The user named the session and expects it to exist. */
   readonly isResuming: boolean;
   readonly urls: readonly string[];
 }
@@ -27,11 +24,12 @@ const SIMULATED_SERVER =
 export class Screen {
   readonly #ports: ScreenPorts;
   #midLine = false;
-  #introduced = false;
-  /** Up to here frames tell the past: their states are not news. */
+  /** The first welcome's offset: the user has not seen the questions before it. Null until that welcome. */
+  #historyEnd: number | null = null;
+  /** Frames up to this offset are past: their states are not news. */
   #pastUntil = 0;
-  /** The turn whose answer is marked as simulated on the screen. */
-  #marked: string | null = null;
+  /** The turn whose answer carries the mark. */
+  #markedTurn: string | null = null;
 
   constructor(ports: ScreenPorts) {
     this.#ports = ports;
@@ -39,10 +37,7 @@ export class Screen {
 
   note(text: string): void {
     const { answers, notes } = this.#ports;
-    if (this.#midLine && answers.isTTY === true) {
-      answers.write('\n');
-      this.#midLine = false;
-    }
+    if (answers.isTTY === true) this.#endLine();
     notes.write(notes.isTTY === true ? `\x1b[2m· ${printable(text)}\x1b[22m\n` : `· ${printable(text)}\n`);
   }
 
@@ -51,10 +46,9 @@ export class Screen {
       case 'dialling':
         return;
       case 'welcomed':
-        this.#pastUntil = event.welcome.offset;
-        return this.#introduce(event.welcome, session);
+        return this.#onWelcome(event.welcome, session);
       case 'frame':
-        return this.#frame(event.frame);
+        return this.#onFrame(event.frame);
       case 'error':
         if (event.error.code === 'duplicate_message') return;
         return this.note(`${event.error.code}: ${event.error.message}`);
@@ -64,41 +58,42 @@ export class Screen {
         return this.note(`frame ${event.expected} is missing (got ${event.got}), asking for it again`);
       case 'lost':
         return this.note(
-          `connection lost: ${event.url} (${spoken(event)}); attempt ${event.attempt} at ${event.nextUrl} in ${event.retryInMs} ms`,
+          `connection lost: ${event.url} (${described(event)}); attempt ${event.attempt} at ${event.nextUrl} in ${event.retryInMs} ms`,
         );
       case 'over':
         this.#endLine();
-        return this.#over(event);
+        return this.#onOver(event);
     }
   }
 
-  #over(event: Extract<ClientEvent, { type: 'over' }>): void {
+  #onOver(event: Extract<ClientEvent, { type: 'over' }>): void {
     switch (event.why) {
       case 'stopped':
         return;
       case 'refused':
         return this.note(event.reason);
       case 'unreachable':
-        return this.note(`gave up: no connection to ${this.#ports.urls.join(', ')} (${spoken(event)})`);
+        return this.note(`gave up: no connection to ${this.#ports.urls.join(', ')} (${described(event)})`);
       default:
-        return this.note(`session over: ${event.why} (${spoken(event)})`);
+        return this.note(`session over: ${event.why} (${described(event)})`);
     }
   }
 
-  #introduce({ session_id: sessionId, instance, resumed, simulated }: Welcome, session: Session): void {
-    if (this.#introduced)
+  #onWelcome({ session_id: id, instance, resumed, simulated, offset }: Welcome, session: Session): void {
+    this.#pastUntil = offset;
+    if (this.#historyEnd !== null)
       return this.note(
-        `connected again, to ${instance}; going on after offset ${session.conversation.offset}`,
+        `connected again, to ${instance}; continuing after offset ${session.conversation.offset}`,
       );
-    this.#introduced = true;
-    this.note(`${resumed ? 'resumed' : 'new'} session ${sessionId} on ${instance}`);
+    this.#historyEnd = offset;
+    this.note(`${resumed ? 'resumed' : 'new'} session ${id} on ${instance}`);
     if (!resumed && this.#ports.isResuming)
       this.note('there was no session with this id: it never existed, or it ended');
-    this.note(`resume it anywhere: ${this.#ports.resumeCommand(sessionId)}`);
+    this.note(`resume it anywhere: ${this.#ports.resumeCommand(id)}`);
     if (simulated === true) this.note(SIMULATED_SERVER);
   }
 
-  #frame(frame: DurableFrame): void {
+  #onFrame(frame: DurableFrame): void {
     switch (frame.type) {
       case 'delta':
         return this.#answerOf(frame.turn_id, frame.text, frame.simulated === true);
@@ -116,18 +111,19 @@ export class Screen {
         return this.note(`queued, number ${frame.position}`);
       case 'expiring':
         return this.note(
-          `ends at ${new Date(frame.expires_at).toLocaleTimeString()} (${frame.reason}); /extend stays`,
+          `ends at ${new Date(frame.expires_at).toLocaleTimeString()} (${frame.reason})${frame.reason === 'idle' ? '; /extend keeps it open' : ''}`,
         );
       case 'state':
         if (frame.offset > this.#pastUntil) this.note(frame.value);
         return;
       case 'turn.started':
-        this.#marked = null;
-        if (frame.restarts === undefined) return;
+        this.#markedTurn = null;
+        if (frame.restarts === undefined) {
+          if (frame.offset <= (this.#historyEnd ?? 0)) this.note(`you: ${frame.content}`);
+          return;
+        }
         this.#endLine();
-        return this.note('the model could not go on with this answer, and starts over');
-      case 'expired':
-        return;
+        return this.note('the model could not continue this answer and starts it over');
     }
   }
 
@@ -145,10 +141,10 @@ export class Screen {
     }
   }
 
-  /** The mark goes where the answer goes: who keeps only the answers keeps it with them. */
+  /** The mark goes to the stream of answers: a user who keeps only that stream keeps the mark. */
   #answerOf(turnId: string, text: string, simulated: boolean): void {
-    if (simulated && text !== '' && this.#marked !== turnId) {
-      this.#marked = turnId;
+    if (simulated && text !== '' && this.#markedTurn !== turnId) {
+      this.#markedTurn = turnId;
       this.#answer(SIMULATED_MARK);
     }
     this.#answer(text);
@@ -167,11 +163,11 @@ export class Screen {
   }
 }
 
-/** A model's words could steer the terminal with control characters. */
+/** Removes control characters: a model's text could steer the terminal with them. */
 function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => (character === '\n' || character === '\t' ? character : ''));
 }
 
-function spoken({ code, reason }: { readonly code: number; readonly reason: string }): string {
+function described({ code, reason }: { readonly code: number; readonly reason: string }): string {
   return reason === '' ? String(code) : `${code} ${reason}`;
 }

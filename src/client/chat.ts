@@ -1,15 +1,15 @@
-/** The terminal client: `npm run chat`. On a terminal a conversation; in a pipe each line is a message, one by one. */
+/** `npm run chat` is the terminal chat. In a pipe, each line is a message that waits for the answer before it. */
 import { randomUUID } from 'node:crypto';
 import { createInterface, type Interface } from 'node:readline';
 import { WebSocket } from 'ws';
 import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './chat-arguments.ts';
 import { Screen } from './chat-screen.ts';
-import { PendingMessage } from './pending-message.ts';
-import type { ClientEvent, Over, Session } from './session.ts';
+import { PendingMessage } from './outbox.ts';
+import type { ClientEvent, OverReason, Session } from './session.ts';
 import { openSession } from './session-client.ts';
 
 const COMMANDS =
-  '/cancel stops the answer · /extend stays · /close ends the session · /quit leaves it · //x sends /x';
+  '/cancel stops the answer · /extend keeps the session open · /close ends it · /quit leaves it · //x sends /x';
 
 const call = chatCallOf(process.argv.slice(2));
 if (call.kind !== 'run') {
@@ -17,7 +17,7 @@ if (call.kind !== 'run') {
   process.exit(call.kind === 'print' ? 0 : 2);
 }
 const { urls, sessionId, waitMs } = call;
-/** A person at a terminal sees that the server is away and may wait for it; a pipe would hang for ever. */
+/** A user at a terminal sees that the server is away and may wait for it; a script would hang. */
 const giveUpAfterMs = waitMs ?? (process.stdin.isTTY ? undefined : PIPE_WAIT_MS);
 const screen = new Screen({
   answers: process.stdout,
@@ -26,16 +26,16 @@ const screen = new Screen({
   isResuming: sessionId !== null,
   urls,
 });
-const waiting = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
-let awaited: PendingMessage | null = null;
+const waiters = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
+let pending: PendingMessage | null = null;
 let caughtUpAt: number | null = null;
-/** Of a pipe: a line was no message, or got no whole answer. */
+/** In a pipe: a line was not a message, or got no whole answer. */
 let hasFailed = false;
 
 const session: Session = openSession({
   urls,
   connect: (url) => new WebSocket(url),
-  // A reconnect replaces our own old connection where the server has not noticed its end yet.
+  // Lets a reconnect replace this client's old connection where the server has not noticed its end.
   clientId: `chat-${randomUUID()}`,
   ...(sessionId === null ? {} : { sessionId, after: 0 }),
   ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
@@ -45,7 +45,7 @@ const lines = createInterface({
   input: process.stdin,
   ...(process.stdin.isTTY ? { output: process.stdout, prompt: '› ' } : {}),
 });
-// Who reads our answers may have had enough of them: `npm run chat | head -1`.
+// The reader of the answers may close the pipe early: `npm run chat | head -1`.
 process.stdout.on('error', () => process.exit(0));
 const talking = process.stdin.isTTY ? talk(lines) : pipe(lines);
 talking.catch((error: unknown) => {
@@ -55,32 +55,32 @@ talking.catch((error: unknown) => {
 
 function onEvent(event: ClientEvent): void {
   screen.show(event, session);
-  awaited?.hear(event);
+  pending?.onEvent(event);
   if (event.type === 'welcomed') caughtUpAt ??= event.welcome.offset;
   if (event.type === 'reset') caughtUpAt = 0;
   if (event.type === 'over') return leave(exitCodeOf(event.why));
-  if (process.stdin.isTTY && caughtUp() && isRest(event)) lines.prompt();
-  for (const waiter of waiting)
+  if (process.stdin.isTTY && caughtUp() && isIdle(event)) lines.prompt();
+  for (const waiter of waiters)
     if (waiter.condition()) {
-      waiting.delete(waiter);
+      waiters.delete(waiter);
       waiter.resolve();
     }
 }
 
-function exitCodeOf(why: Over): number {
-  // As a bad argument: the address is one.
+function exitCodeOf(why: OverReason): number {
+  // The address is a wrong argument.
   if (why === 'refused') return 2;
-  return !hasFailed && (why === 'ended' || why === 'stopped') ? 0 : 1;
+  return (process.stdin.isTTY || !hasFailed) && (why === 'ended' || why === 'stopped') ? 0 : 1;
 }
 
-/** The session has nothing under way: whoever sits here may speak. */
-function isRest(event: ClientEvent): boolean {
+/** No turn is running, so the user may type. */
+function isIdle(event: ClientEvent): boolean {
   return event.type === 'frame' && event.frame.type === 'state' && event.frame.value === 'connected';
 }
 
 function until(condition: () => boolean): Promise<void> {
   if (condition()) return Promise.resolve();
-  return new Promise((resolve) => waiting.add({ condition, resolve }));
+  return new Promise((resolve) => waiters.add({ condition, resolve }));
 }
 
 function caughtUp(): boolean {
@@ -92,7 +92,7 @@ async function pipe(input: Interface): Promise<void> {
   await until(caughtUp);
   for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
     const message = take(next.value);
-    // The server's word that the session is over ends the program.
+    // The program ends when the server says that the session is over.
     if (next.value.trim() === '/close') return;
     if (message !== null) await until(() => message.isDone(session));
     if (message?.hasFailed(session) === true) hasFailed = true;
@@ -129,27 +129,29 @@ function take(line: string): PendingMessage | null {
       session.close();
       return null;
     case '/cancel':
+      if (!session.cancel()) screen.note('not connected');
+      return null;
     case '/extend':
-      if (!(text === '/cancel' ? session.cancel() : session.extend())) screen.note('not connected');
+      screen.note(session.extend() ? 'the session stays open: its idle time starts over' : 'not connected');
       return null;
   }
-  // A path or "/ 2 tablets" is no command; one slash more sends what would be one.
+  // A path or "/ 2 tablets" is a message; a second slash sends a command as one.
   if (/^\/[a-z]+$/i.test(text.split(/\s/)[0] ?? '')) {
     screen.note(`${text} is not a command, and was not sent; /help lists the commands, /${text} sends it`);
-    hasFailed = !process.stdin.isTTY;
+    hasFailed = true;
     return null;
   }
   try {
-    awaited = new PendingMessage(session.send(text.startsWith('//') ? text.slice(1) : text));
-    return awaited;
+    pending = new PendingMessage(session.send(text.startsWith('//') ? text.slice(1) : text));
+    return pending;
   } catch (error) {
     screen.note(error instanceof Error ? error.message : 'not sent');
-    hasFailed = !process.stdin.isTTY;
+    hasFailed = true;
     return null;
   }
 }
 
-/** Ends when what was written has left: a pipe would lose the rest of the answer. */
+/** Exits once both streams have drained: a pipe would lose the rest of the answer. */
 function leave(code: number): void {
   lines.removeAllListeners('close');
   lines.close();

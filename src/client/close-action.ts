@@ -1,33 +1,35 @@
-/** What the end of a connection means for the session. */
+/** Decides what a client does when its connection ends. */
 
-/** `refused`: the server answers the upgrade with a status that no waiting mends, such as 404 for a wrong path. */
+/** `refused`: the server answered the upgrade with a lasting status, such as 404 for a wrong path. */
 export type CloseAction = 'ended' | 'replaced' | 'fatal' | 'refused' | 'reconnect';
 
 export const SESSION_PATH = '/v1/session';
 
-/** The session's end: this client asked for it, or has seen the last frame of the log. */
-export type SessionEnd = 'none' | 'asked' | 'seen';
+/** `requested`: this client sent `close`. `expired`: it received the last frame of the log. */
+export type SessionEnd = 'none' | 'requested' | 'expired';
 
 export interface CloseReport {
   readonly code: number;
   readonly reason: string;
-  readonly ending: SessionEnd;
-  /** HTTP status of an upgrade that the server refused. */
+  readonly sessionEnd: SessionEnd;
+  /** HTTP status of a refused upgrade. */
   readonly refusedWith: number | null;
-  /** The session was welcomed before: its address is right, and a proxy in between may answer 404 for a while. */
+  /** The session's address was right before: a proxy in between may answer 404 for a while. */
   readonly wasWelcomed: boolean;
 }
 
-/** Request timeout, too early, too many requests: the same request is answered later. */
+/** Request timeout, too early, too many requests: the server accepts the same request later. */
 const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429]);
 
-export function closeActionOf({ code, reason, ending, refusedWith, wasWelcomed }: CloseReport): CloseAction {
-  if (ending === 'seen') return 'ended';
-  if (refusedWith !== null && !wasWelcomed && isLasting(refusedWith)) return 'refused';
+export function closeActionOf(report: CloseReport): CloseAction {
+  const { code, reason, sessionEnd, refusedWith, wasWelcomed } = report;
+  if (sessionEnd === 'expired') return 'ended';
+  const isLasting = refusedWith !== null && refusedWith < 500 && !PASSING_STATUS.has(refusedWith);
+  if (isLasting && !wasWelcomed) return 'refused';
   switch (code) {
     case 1000:
-      // Proxies close idle connections with 1000 as well; that ends no session.
-      return ending === 'asked' || reason === 'closed' ? 'ended' : 'reconnect';
+      // Proxies close idle connections with 1000 as well, and those sessions continue.
+      return sessionEnd === 'requested' || reason === 'closed' ? 'ended' : 'reconnect';
     case 4011:
       return 'ended';
     case 4009:
@@ -42,11 +44,7 @@ export function closeActionOf({ code, reason, ending, refusedWith, wasWelcomed }
   }
 }
 
-function isLasting(status: number): boolean {
-  return status < 500 && !PASSING_STATUS.has(status);
-}
-
-/** Why an upgrade was refused, in words that say what to change. */
+/** Says why the server refused an upgrade, and what to change. */
 export function refusalOf(url: string, status: number): string {
   const answered = `${url} answered ${status}`;
   if (status !== 404) return `${answered}, and opens no session`;

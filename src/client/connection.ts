@@ -1,27 +1,47 @@
 /**
- * One connection to one instance, from dialling to its end.
+ * Connection is one WebSocket to one instance, from the dial to its end.
  *
- *  K1  The end is reported once, whoever caused it; a socket that ended says nothing more.
- *  K2  A connection that is not welcomed in time, or that went silent, is given up: a dead peer sends no close.
- *  K3  Only hello is sent before welcome.
+ *  CONN-1  A connection reports its end once; its socket reports nothing afterwards.
+ *  CONN-2  A connection without a welcome, or with a silent server, ends after a deadline: a dead peer sends no close.
+ *  CONN-3  The client sends only `hello` before the welcome.
  */
-
 import type { Clock } from '../clock.ts';
 import type { ClientFrame } from '../protocol/client-frames.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
-import type { SocketLike } from './socket.ts';
+
+/** The part of a WebSocket that a client needs. Browsers and `ws` both provide it. */
+export interface SocketLike {
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: 'open', listener: () => void): void;
+  addEventListener(type: 'error', listener: (event: SocketFailure) => void): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(
+    type: 'close',
+    listener: (event: { readonly code: number; readonly reason: string }) => void,
+  ): void;
+}
+
+/** `ws` gives the cause; a browser does not. */
+export interface SocketFailure {
+  readonly message?: string;
+  readonly error?: { readonly code?: unknown };
+}
+
+export type Connect = (url: string) => SocketLike;
 
 export const WELCOME_DEADLINE_MS = 15_000;
-/** After so much silence the server is asked for a sign of life; after twice as much it counts as dead. */
+/** After this silence the client sends a ping; after twice this silence the server counts as dead. */
 export const QUIET_MS = 15_000;
-/** The close code for connections that this side gives up. Browsers allow no code below 3000 but 1000. */
+/** Closes a connection from this side. Browsers allow 1000 and no other code below 3000. */
 const GIVEN_UP = 4000;
 
 export interface ConnectionEnd {
   readonly code: number;
   readonly reason: string;
+  /** How long the connection lasted after its welcome; null where it had none. */
   readonly uptimeMs: number | null;
-  /** HTTP status of an upgrade that the server refused; null where there was none, or in a browser, which hides it. */
+  /** HTTP status of a refused upgrade; null where there was none, or in a browser, which hides it. */
   readonly refusedWith: number | null;
 }
 
@@ -32,7 +52,7 @@ export interface ConnectionPorts {
   readonly onEnd: (end: ConnectionEnd) => void;
 }
 
-type Phase =
+type ConnectionPhase =
   | { readonly kind: 'greeting'; readonly cancelDeadline: () => void }
   | { readonly kind: 'open'; readonly sinceMs: number; cancelWatch: () => void }
   | { readonly kind: 'ended' };
@@ -40,20 +60,20 @@ type Phase =
 export class Connection {
   readonly #ports: ConnectionPorts;
   readonly #socket: SocketLike;
-  #phase: Phase;
-  #heardMs: number;
+  #phase: ConnectionPhase;
+  #receivedMs: number;
 
   constructor(ports: ConnectionPorts, socket: SocketLike) {
     this.#ports = ports;
     this.#socket = socket;
-    this.#heardMs = ports.clock.monotonicMs();
+    this.#receivedMs = ports.clock.monotonicMs();
     const cancelDeadline = ports.clock.after(WELCOME_DEADLINE_MS, () => this.giveUp('no welcome'));
     this.#phase = { kind: 'greeting', cancelDeadline };
     socket.addEventListener('open', () => {
       if (this.#phase.kind === 'greeting') socket.send(ports.hello);
     });
     socket.addEventListener('message', ({ data }) => this.#receive(data));
-    // Without a listener the socket of `ws` would throw. `close` follows, and has no reason of its own then.
+    // Without a listener the socket of `ws` would throw. `close` follows, and then has no reason of its own.
     let failure = '';
     let refusedWith: number | null = null;
     socket.addEventListener('error', ({ message, error }) => {
@@ -69,13 +89,13 @@ export class Connection {
     return this.#phase.kind === 'open';
   }
 
-  /** False where nothing can be sent now. */
+  /** False where the connection cannot send now. */
   send(frame: ClientFrame): boolean {
     return this.sendText(JSON.stringify(frame));
   }
 
   sendText(data: string): boolean {
-    if (this.#phase.kind !== 'open') return false;
+    if (this.#phase.kind !== 'open') return false; // CONN-3
     this.#socket.send(data);
     return true;
   }
@@ -87,18 +107,18 @@ export class Connection {
   close(code: number, reason: string): void {
     if (this.#phase.kind === 'ended') return;
     this.#socket.close(code, reason);
-    // The socket's own close event would come only when the peer answers, and a dead one never does.
+    // The socket's own close event waits for the peer's answer, and a dead peer sends none.
     this.#end(code, reason);
   }
 
   #receive(data: unknown): void {
     if (this.#phase.kind === 'ended') return;
-    this.#heardMs = this.#ports.clock.monotonicMs();
+    this.#receivedMs = this.#ports.clock.monotonicMs();
     const frame = readFrame(data);
     if (frame === null) return this.giveUp('unreadable frame');
     if (frame.type === 'welcome' && this.#phase.kind === 'greeting') {
       this.#phase.cancelDeadline();
-      this.#phase = { kind: 'open', sinceMs: this.#heardMs, cancelWatch: this.#watch() };
+      this.#phase = { kind: 'open', sinceMs: this.#receivedMs, cancelWatch: this.#watch() };
     }
     this.#ports.onFrame(frame);
   }
@@ -106,8 +126,8 @@ export class Connection {
   #watch(): () => void {
     return this.#ports.clock.after(QUIET_MS, () => {
       if (this.#phase.kind !== 'open') return;
-      const quietMs = this.#ports.clock.monotonicMs() - this.#heardMs;
-      if (quietMs >= 2 * QUIET_MS) return this.giveUp('silent');
+      const quietMs = this.#ports.clock.monotonicMs() - this.#receivedMs;
+      if (quietMs >= 2 * QUIET_MS) return this.giveUp('silent'); // CONN-2
       if (quietMs >= QUIET_MS) this.send({ type: 'ping' });
       this.#phase.cancelWatch = this.#watch();
     });
@@ -115,7 +135,7 @@ export class Connection {
 
   #end(code: number, reason: string, refusedWith: number | null = null): void {
     const phase = this.#phase;
-    if (phase.kind === 'ended') return;
+    if (phase.kind === 'ended') return; // CONN-1
     this.#phase = { kind: 'ended' };
     if (phase.kind === 'greeting') phase.cancelDeadline();
     else phase.cancelWatch();
@@ -124,13 +144,13 @@ export class Connection {
   }
 }
 
-/** `ws` tells the status of a refused upgrade in its message alone. */
+/** `ws` gives the status of a refused upgrade only in its message. */
 function statusIn(message: string): number | null {
   const status = /^Unexpected server response: (\d{3})$/.exec(message)?.[1];
   return status === undefined ? null : Number(status);
 }
 
-/** The server is trusted to keep to its schemas; only what could crash this client is looked at. */
+/** Checks only what could crash this client: it trusts the server to follow the schemas. */
 function readFrame(data: unknown): ServerFrame | null {
   if (typeof data !== 'string') return null;
   try {

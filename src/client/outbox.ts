@@ -1,18 +1,19 @@
 /**
- * What was said and not answered yet.
+ * The outbox keeps each message until the server has decided about it; a pending message waits for its answer.
  *
- *  O1  A message keeps its id for life: however often it is sent, it starts a turn at most once (G6).
- *  O2  It leaves when the server has shown that it decided: the message's turn, its place in the queue, or an error.
+ *  OUTBOX-1  A message keeps its id: however often the client sends it, it starts at most one turn (G6).
+ *  OUTBOX-2  A message leaves when the server shows its decision: the message's turn, its place in the queue, or an error.
  */
 import type { MessageFrame } from '../protocol/client-frames.ts';
 import type { ServerFrame } from '../protocol/server-frames.ts';
+import type { ClientEvent, Session } from './session.ts';
 
-/** The server's limit on a frame: it would end the connection for a larger one, and the resend after that. */
+/** The server's limit on a frame: it would close the connection on a larger one, and again after each resend. */
 export const FRAME_MAX_BYTES = 64 * 1024;
 
 /**
- * Errors that do not say what became of the message: it was not taken, or nobody knows. It is said again with the
- * same id, which is harmless where it was taken after all.
+ * Errors after which the fate of a message is open. The client sends it again with the same id, which is harmless where
+ * the server had taken it.
  */
 const UNDECIDED: ReadonlySet<string> = new Set([
   'store_unavailable',
@@ -32,12 +33,12 @@ export class Outbox {
     return [...this.#waiting.keys()];
   }
 
-  /** In the order in which they were first said. */
+  /** In the order in which the caller first sent them. */
   get frames(): readonly string[] {
     return [...this.#waiting.values()];
   }
 
-  /** The message as it goes over the wire, now and at each repetition. */
+  /** Returns the bytes of every transmission of this message. */
   put(message: MessageFrame): string {
     const data = JSON.stringify(message);
     if (new TextEncoder().encode(data).length > FRAME_MAX_BYTES)
@@ -46,6 +47,7 @@ export class Outbox {
     return data;
   }
 
+  /** OUTBOX-2 */
   settle(frame: ServerFrame): void {
     switch (frame.type) {
       case 'turn.started':
@@ -62,8 +64,42 @@ export class Outbox {
         if (frame.message_id !== undefined && !isUndecided(frame.code))
           this.#waiting.delete(frame.message_id);
         return;
-      default:
-        return;
     }
+  }
+}
+
+/** Follows one message to the end of its turn. */
+export class PendingMessage {
+  readonly id: string;
+  #wasRefused = false;
+  #wasReset = false;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  onEvent(event: ClientEvent): void {
+    if (event.type === 'reset') this.#wasReset = true;
+    if (event.type !== 'error' || event.error.message_id !== this.id) return;
+    if (event.error.code !== 'duplicate_message' && !isUndecided(event.error.code)) this.#wasRefused = true;
+  }
+
+  /** The server refused the message, or its turn failed or was cancelled. */
+  hasFailed(session: Session): boolean {
+    const outcome = this.#outcome(session);
+    return this.#wasRefused || outcome === 'failed' || outcome === 'cancelled';
+  }
+
+  isDone(session: Session): boolean {
+    if (this.#wasRefused) return true;
+    if (session.unacknowledged.includes(this.id)) return false;
+    const outcome = this.#outcome(session);
+    if (outcome !== undefined) return outcome !== 'running';
+    // A reset can remove the turn's frames; only the session's state then shows that no turn is running.
+    return this.#wasReset && session.conversation.state !== 'processing';
+  }
+
+  #outcome({ conversation }: Session): string | undefined {
+    return conversation.turns.findLast(({ messageId }) => messageId === this.id)?.outcome.kind;
   }
 }

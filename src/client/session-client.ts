@@ -1,24 +1,23 @@
 /**
- * A session as a program uses it: open it, say things, watch the conversation grow; connections come and go beneath.
+ * SessionClient keeps one session over many connections: it dials, resumes and resends.
  *
- *  C1  The conversation moves only by the frame that follows it, or by a reset: it has no gap and no repeat.
- *  C2  What was sent stays in the outbox until the server decided about it, and is said again after each welcome.
- *  C3  One link at a time; what an old one still says is not heard (K1).
- *  C4  Once the session is over nothing is dialled any more.
+ *  CLIENT-1  The conversation advances only by its next frame or by a reset: it has no gap and no repeat.
+ *  CLIENT-2  A message stays in the outbox until the server decided about it; the client resends it after each welcome.
+ *  CLIENT-3  The client has one connection at a time and ignores every frame of an old one (CONN-1).
+ *  CLIENT-4  Once the session is over, the client dials no more.
  */
-
 import { type Clock, systemClock } from '../clock.ts';
-import type { ClientFrame } from '../protocol/client-frames.ts';
+import type { ClientFrame, HelloFrame } from '../protocol/client-frames.ts';
 import type { DurableFrame, ServerFrame, StateValue } from '../protocol/server-frames.ts';
 import { assemble, type ClientConversation, emptyConversation, startOver } from './assembler.ts';
 import { Backoff } from './backoff.ts';
 import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
 import { Connection, type ConnectionEnd } from './connection.ts';
 import { isUndecided, Outbox } from './outbox.ts';
-import type { ErrorFrame, Over, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
+import type { ErrorFrame, OverReason, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
 
-type Phase =
-  | { readonly kind: 'linked'; readonly link: Connection }
+type Connectivity =
+  | { readonly kind: 'dialled'; readonly connection: Connection }
   | { readonly kind: 'waiting'; readonly cancel: () => void }
   | { readonly kind: 'over' };
 
@@ -31,19 +30,18 @@ class SessionClient implements Session {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #outbox = new Outbox();
-  #phase: Phase;
+  #connectivity: Connectivity;
   #id: string | null;
   #after: number | null;
-  /** Of the frame at `#after`: a log that has another one there lost what we saw, and the server can say so. */
+  /** Epoch of the frame at `#after`. A log with another frame there lost writes, and the server can say so. */
   #epoch: number | null = null;
   #welcome: Welcome | null = null;
   #conversation: ClientConversation;
   #dials = 0;
-  /** Of `#dials`, how many there were at the last welcome. */
   #dialsAtWelcome = 0;
   #retryAfterMs: number | null = null;
-  #ending: SessionEnd = 'none';
-  /** Of the last connection that ended: the reason to give where no other succeeds in time. */
+  #sessionEnd: SessionEnd = 'none';
+  /** How the last connection ended: the reason to report when the client gives up. */
   #lastEnd = { code: 1006, reason: '' };
   #cancelGivingUp: (() => void) | null = null;
 
@@ -55,8 +53,8 @@ class SessionClient implements Session {
     this.#id = options.sessionId ?? null;
     this.#after = options.after ?? null;
     this.#conversation = emptyConversation(options.after);
-    // Not dialled before the caller has the session in hand: its events may want to use it.
-    this.#phase = { kind: 'waiting', cancel: this.#clock.after(0, () => this.#dial()) };
+    // The first dial waits until the caller has the session: its events may use it.
+    this.#connectivity = this.#dialAfter(0);
     this.#giveUpLater();
   }
 
@@ -77,68 +75,67 @@ class SessionClient implements Session {
   }
 
   get connected(): boolean {
-    return this.#phase.kind === 'linked' && this.#phase.link.isOpen;
+    return this.#connection?.isOpen === true;
   }
 
-  send(content: string, { id = crypto.randomUUID(), policy, options }: SendOptions = {}): string {
-    const data = this.#outbox.put({
-      type: 'message',
-      id,
-      content,
-      ...(policy === undefined ? {} : { policy }),
-      ...(options === undefined ? {} : { options }),
-    });
-    if (this.#phase.kind === 'linked') this.#phase.link.sendText(data);
+  get #connection(): Connection | null {
+    return this.#connectivity.kind === 'dialled' ? this.#connectivity.connection : null;
+  }
+
+  send(content: string, { id = crypto.randomUUID(), ...options }: SendOptions = {}): string {
+    this.#connection?.sendText(this.#outbox.put({ type: 'message', id, content, ...options }));
     return id;
   }
 
   cancel(turnId?: string): boolean {
-    return this.#say({ type: 'cancel', ...(turnId === undefined ? {} : { turn_id: turnId }) });
+    return this.#sendNow({ type: 'cancel', ...(turnId === undefined ? {} : { turn_id: turnId }) });
   }
 
   extend(): boolean {
-    return this.#say({ type: 'extend' });
+    return this.#sendNow({ type: 'extend' });
   }
 
   close(): void {
-    if (this.#ending === 'none') this.#ending = 'asked';
-    this.#say({ type: 'close' });
+    if (this.#sessionEnd === 'none') this.#sessionEnd = 'requested';
+    this.#sendNow({ type: 'close' });
   }
 
   stop(): void {
     this.#finish('stopped', 1000, 'stopped');
   }
 
-  #say(frame: ClientFrame): boolean {
-    return this.#phase.kind === 'linked' && this.#phase.link.send(frame);
+  #sendNow(frame: ClientFrame): boolean {
+    return this.#connection?.send(frame) === true;
+  }
+
+  #dialAfter(delayMs: number): Connectivity {
+    return { kind: 'waiting', cancel: this.#clock.after(delayMs, () => this.#dial()) };
   }
 
   #dial(): void {
-    const { connect } = this.#options;
     const url = this.#urlAt(this.#dials);
     this.#dials += 1;
     this.#options.onEvent({ type: 'dialling', url });
     // The caller may have stopped in that event.
-    if (this.#phase.kind === 'over') return;
-    let link: Connection;
+    if (this.#connectivity.kind === 'over') return;
     try {
-      link = new Connection(
+      const connection: Connection = new Connection(
         {
           clock: this.#clock,
           hello: this.#hello(),
-          onFrame: (frame) => this.#receive(link, frame),
+          onFrame: (frame) => this.#receive(connection, frame),
           onEnd: (end) => this.#onEnd(end),
         },
-        connect(url),
+        this.#options.connect(url),
       );
+      this.#connectivity = { kind: 'dialled', connection };
     } catch (error) {
-      // An address that is none: no amount of waiting mends it.
-      return this.#finish('fatal', 1006, error instanceof Error ? error.message : 'cannot dial');
+      // The address is invalid, and no wait corrects it.
+      this.#finish('fatal', 1006, error instanceof Error ? error.message : 'cannot dial');
     }
-    this.#phase = { kind: 'linked', link };
   }
 
-  /** From now until the next welcome; the time that is left at a further failure stays. */
+  /** The time runs until the next welcome; a further failure does not restart it. */
   #giveUpLater(): void {
     const { giveUpAfterMs } = this.#options;
     if (giveUpAfterMs === undefined) return;
@@ -147,7 +144,7 @@ class SessionClient implements Session {
     );
   }
 
-  #keepOn(): void {
+  #keepTrying(): void {
     this.#cancelGivingUp?.();
     this.#cancelGivingUp = null;
   }
@@ -159,89 +156,90 @@ class SessionClient implements Session {
 
   #hello(): string {
     const { clientId, userId, diagnosisId, token } = this.#options;
-    const hello: ClientFrame = {
+    // JSON leaves out what is undefined.
+    return JSON.stringify({
       type: 'hello',
-      ...(this.#id === null ? {} : { session_id: this.#id }),
-      ...(this.#after === null ? {} : { after: this.#after }),
-      ...(this.#epoch === null ? {} : { epoch: this.#epoch }),
-      ...(clientId === undefined ? {} : { client_id: clientId }),
-      ...(userId === undefined ? {} : { user_id: userId }),
-      ...(diagnosisId === undefined ? {} : { diagnosis_id: diagnosisId }),
-      ...(token === undefined ? {} : { token }),
-    };
-    return JSON.stringify(hello);
+      session_id: this.#id ?? undefined,
+      after: this.#after ?? undefined,
+      epoch: this.#epoch ?? undefined,
+      client_id: clientId,
+      user_id: userId,
+      diagnosis_id: diagnosisId,
+      token,
+    } satisfies { [K in keyof HelloFrame]: HelloFrame[K] | undefined });
   }
 
-  #receive(link: Connection, frame: ServerFrame): void {
+  #receive(connection: Connection, frame: ServerFrame): void {
     this.#outbox.settle(frame);
     switch (frame.type) {
       case 'welcome':
-        return this.#onWelcome(link, frame);
+        return this.#onWelcome(connection, frame);
       case 'reset':
         this.#take(startOver(frame), frame.epoch);
         return this.#options.onEvent({ type: 'reset', reason: frame.reason });
       case 'error':
-        return this.#onError(link, frame);
+        return this.#onError(connection, frame);
       case 'pong':
         return;
       default:
-        // A transient frame of a later version has no offset and nothing to say to this one.
-        if (typeof frame.offset === 'number') this.#onDurable(link, frame);
+        // A transient frame of a later version has no offset; this version ignores it.
+        if (typeof frame.offset === 'number') this.#onDurable(connection, frame);
     }
   }
 
-  #onWelcome(link: Connection, welcome: Welcome): void {
-    this.#keepOn();
-    const known = this.#welcome;
+  #onWelcome(connection: Connection, welcome: Welcome): void {
+    this.#keepTrying();
+    const previous = this.#welcome;
     this.#welcome = welcome;
     this.#dialsAtWelcome = this.#dials;
     this.#id = welcome.session_id;
     const hadSeen = this.#conversation.offset > 0;
-    // Another session under the same id: it ended while we were away, and somebody who came back first began it anew.
-    const another = welcome.resumed && known !== null && known.created_at !== welcome.created_at;
-    // Only here: the epoch of a mere resume says nothing about the frame that we saw last, and taking it for that
-    // frame's would hide a loss if this connection broke before the server's reset.
+    // The session ended while this client was away, and another client began a new one under its id.
+    const isOther = welcome.resumed && previous !== null && previous.created_at !== welcome.created_at;
+    // On a resume the welcome's epoch is not that of the frame seen last. Taking it would hide lost writes if this
+    // connection broke before the server's reset.
     if (this.#after === null) this.#take(emptyConversation(welcome.offset), welcome.epoch);
-    else if (!welcome.resumed || another) {
+    else if (!welcome.resumed || isOther) {
       this.#take(emptyConversation(), welcome.epoch);
       if (hadSeen) this.#options.onEvent({ type: 'reset', reason: 'fresh' });
-      // The server went on after an offset of the old log: what comes before it in the new one is missing.
-      if (another) return link.giveUp('another session');
+      // The server resumed after an offset of the old log, so the beginning of the new log is missing.
+      if (isOther) return connection.giveUp('another session');
     }
     // The caller may have stopped in that event.
-    if (!link.isOpen) return;
+    if (!connection.isOpen) return;
     const { offset, state } = this.#conversation;
-    // A replay says by itself how the state came to be what it is now.
+    // The frames of a replay lead to the current state.
     if (state === null || offset >= welcome.offset)
       this.#conversation = { ...this.#conversation, state: welcome.state };
-    for (const message of this.#outbox.frames) link.sendText(message);
-    if (this.#ending === 'asked') link.send({ type: 'close' });
+    for (const message of this.#outbox.frames) connection.sendText(message); // CLIENT-2
+    if (this.#sessionEnd === 'requested') connection.send({ type: 'close' });
     this.#options.onEvent({ type: 'welcomed', welcome });
   }
 
-  #onDurable(link: Connection, frame: DurableFrame): void {
-    const assembled = assemble(this.#conversation, frame);
+  #onDurable(connection: Connection, frame: DurableFrame): void {
+    const assembled = assemble(this.#conversation, frame); // CLIENT-1
     if (assembled.kind === 'repeated') return;
     if (assembled.kind === 'gap') {
       this.#options.onEvent({ type: 'gap', expected: assembled.expected, got: frame.offset });
-      return link.giveUp('gap in the log');
+      return connection.giveUp('gap in the log');
     }
     this.#take(assembled.conversation, frame.epoch);
-    if (frame.type === 'expired') this.#ending = 'seen';
+    if (frame.type === 'expired') this.#sessionEnd = 'expired';
     this.#options.onEvent({ type: 'frame', frame });
   }
 
-  #onError(link: Connection, error: ErrorFrame): void {
-    // A message that came too often is told when to speak again; that is no reason to come back late.
-    if (!link.isOpen || error.code !== 'rate_limited') this.#retryAfterMs = error.retry_after_ms ?? null;
+  #onError(connection: Connection, error: ErrorFrame): void {
+    // The wait of a rate-limited message does not apply to a reconnect.
+    if (!connection.isOpen || error.code !== 'rate_limited')
+      this.#retryAfterMs = error.retry_after_ms ?? null;
     this.#options.onEvent({ type: 'error', error });
-    if (!link.isOpen) {
-      // Hello was refused. A second one on the same connection would only be the same reconnect in disguise.
-      if (error.retryable) return link.giveUp(error.code);
+    if (!connection.isOpen) {
+      // The server refused hello.
+      if (error.retryable) return connection.giveUp(error.code);
       return this.#finish('fatal', 1008, error.code);
     }
-    // Welcome was followed by a failure to attach, or what was sent is in doubt: resume, and say it again.
-    if (isUndecided(error.code) || error.code === 'hello_required') link.giveUp(error.code);
+    // The server failed to attach this client after its welcome, or the fate of a message is open: resume and resend.
+    if (isUndecided(error.code) || error.code === 'hello_required') connection.giveUp(error.code);
   }
 
   #take(conversation: ClientConversation, epoch: number | null): void {
@@ -251,35 +249,30 @@ class SessionClient implements Session {
   }
 
   #onEnd({ code, reason, uptimeMs, refusedWith }: ConnectionEnd): void {
-    if (this.#phase.kind === 'over') return;
+    if (this.#connectivity.kind === 'over') return;
+    const url = this.#urlAt(this.#dials - 1);
     const wasWelcomed = this.#welcome !== null;
-    const verdict = closeActionOf({ code, reason, ending: this.#ending, refusedWith, wasWelcomed });
-    if (verdict === 'refused' && refusedWith !== null)
-      return this.#finish(verdict, code, refusalOf(this.#urlAt(this.#dials - 1), refusedWith));
-    if (verdict !== 'reconnect') return this.#finish(verdict, code, reason);
+    const action = closeActionOf({ code, reason, sessionEnd: this.#sessionEnd, refusedWith, wasWelcomed });
+    if (action === 'refused' && refusedWith !== null)
+      return this.#finish(action, code, refusalOf(url, refusedWith));
+    if (action !== 'reconnect') return this.#finish(action, code, reason);
     const retryInMs = this.#backoff.nextDelayMs({ uptimeMs, retryAfterMs: this.#retryAfterMs });
     this.#retryAfterMs = null;
     this.#lastEnd = { code, reason };
     this.#giveUpLater();
-    this.#phase = { kind: 'waiting', cancel: this.#clock.after(retryInMs, () => this.#dial()) };
-    this.#options.onEvent({
-      type: 'lost',
-      url: this.#urlAt(this.#dials - 1),
-      code,
-      reason,
-      nextUrl: this.#urlAt(this.#dials),
-      attempt: this.#dials - this.#dialsAtWelcome + 1,
-      retryInMs,
-    });
+    this.#connectivity = this.#dialAfter(retryInMs);
+    const attempt = this.#dials - this.#dialsAtWelcome + 1;
+    const nextUrl = this.#urlAt(this.#dials);
+    this.#options.onEvent({ type: 'lost', url, code, reason, nextUrl, attempt, retryInMs });
   }
 
-  #finish(why: Over, code: number, reason: string): void {
-    const phase = this.#phase;
-    if (phase.kind === 'over') return;
-    this.#phase = { kind: 'over' };
-    this.#keepOn();
-    if (phase.kind === 'waiting') phase.cancel();
-    if (phase.kind === 'linked') phase.link.close(1000, reason);
+  #finish(why: OverReason, code: number, reason: string): void {
+    const connectivity = this.#connectivity;
+    if (connectivity.kind === 'over') return;
+    this.#connectivity = { kind: 'over' }; // CLIENT-4
+    this.#keepTrying();
+    if (connectivity.kind === 'waiting') connectivity.cancel();
+    if (connectivity.kind === 'dialled') connectivity.connection.close(1000, reason);
     this.#options.onEvent({ type: 'over', why, code, reason });
   }
 }

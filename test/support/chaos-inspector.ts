@@ -4,7 +4,7 @@
  * is a violation, even where the client would put up with it.
  */
 import type { WebSocket } from 'ws';
-import type { SocketLike } from '../../src/client/socket.ts';
+import type { SocketLike } from '../../src/client/connection.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { isDurable } from './client.ts';
 

@@ -1,12 +1,13 @@
-/** The client's session with the test at the other end of its sockets, on a clock that the test moves. */
+/** A scene runs a client's session; the test plays the server at its sockets and moves its clock. */
+
+import type { SocketFailure, SocketLike } from '../../src/client/connection.ts';
 import type { ClientEvent, Session, SessionOptions } from '../../src/client/session.ts';
 import { openSession } from '../../src/client/session-client.ts';
-import type { SocketFailure, SocketLike } from '../../src/client/socket.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 
-/** A socket whose other end is the test. */
+/** The test plays the other end of this socket. */
 export class FakeSocket {
   readonly url: string;
   readonly sent: Record<string, unknown>[] = [];
@@ -30,30 +31,30 @@ export class FakeSocket {
   }
 
   open(): void {
-    this.#tell('open', {});
+    this.#emit('open', {});
   }
 
   say(frame: Record<string, unknown>): void {
-    this.#tell('message', { data: JSON.stringify(frame) });
+    this.#emit('message', { data: JSON.stringify(frame) });
   }
 
   sayRaw(data: unknown): void {
-    this.#tell('message', { data });
+    this.#emit('message', { data });
   }
 
   end(code: number, reason = ''): void {
-    this.#tell('close', { code, reason });
+    this.#emit('close', { code, reason });
   }
 
   fail(why: SocketFailure): void {
-    this.#tell('error', why);
+    this.#emit('error', why);
   }
 
   ofType(type: string): readonly Record<string, unknown>[] {
     return this.sent.filter((frame) => frame.type === type);
   }
 
-  #tell(type: string, event: unknown): void {
+  #emit(type: string, event: unknown): void {
     this.#listeners.get(type)?.(event as never);
   }
 }

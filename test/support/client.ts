@@ -1,8 +1,8 @@
 /**
- * A client for tests that hides nothing: it sends what it is told, keeps every frame as it came, and never reconnects.
+ * TestClient hides nothing: it sends what the test says, keeps every frame as it came, and never reconnects.
  *
- *  W1  `waitFor` gives each frame at most once per place in line: it looks on from the last one it gave.
- *  W2  A wait ends: with its frame, with the connection, or with the time.
+ *  WAIT-1  `waitFor` returns each frame at most once: it searches after the last frame that it returned.
+ *  WAIT-2  A wait ends with its frame, with the connection, or with its time.
  */
 import { once } from 'node:events';
 import { type RawData, WebSocket } from 'ws';
@@ -18,18 +18,17 @@ export interface Closed {
 
 export interface WaitOptions {
   readonly timeoutMs?: number;
-  /** Where in `frames` to begin; absent: after the frame that the last `waitFor` gave. */
+  /** Index in `frames` where the search begins; absent: after the frame that the last `waitFor` returned. */
   readonly from?: number;
 }
 
-/** A bound on a wait, not a measurement. */
 const WAIT_MS = 60_000;
 
 export class TestClient {
   readonly frames: ServerFrame[] = [];
   readonly closed: Promise<Closed>;
   readonly #socket: WebSocket;
-  readonly #lookers = new Set<() => void>();
+  readonly #watchers = new Set<() => void>();
   #cursor = 0;
   #ended: Closed | null = null;
 
@@ -39,14 +38,14 @@ export class TestClient {
       socket.on('close', (code, reason) => {
         this.#ended = { code, reason: reason.toString() };
         resolve(this.#ended);
-        this.#look();
+        this.#check();
       });
     });
     // `close` follows; without a listener the process would end.
     socket.on('error', () => {});
     socket.on('message', (data: RawData) => {
       this.frames.push(JSON.parse(data.toString()) as ServerFrame);
-      this.#look();
+      this.#check();
     });
   }
 
@@ -128,13 +127,13 @@ export class TestClient {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         clearTimeout(timer);
-        this.#lookers.delete(look);
+        this.#watchers.delete(check);
       };
       const fail = (why: string): void => {
         stop();
-        reject(new Error(`waited for ${what}: ${why}\n${this.#told()}`));
+        reject(new Error(`waited for ${what}: ${why}\n${this.#description()}`));
       };
-      const look = (): void => {
+      const check = (): void => {
         for (; next < this.frames.length; next += 1) {
           const frame = this.frames[next];
           if (frame === undefined || !predicate(frame)) continue;
@@ -145,8 +144,8 @@ export class TestClient {
         if (this.#ended !== null) fail(`the connection closed, ${this.#ended.code} ${this.#ended.reason}`);
       };
       const timer = setTimeout(() => fail(`not within ${timeoutMs} ms`), timeoutMs);
-      this.#lookers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
@@ -154,7 +153,7 @@ export class TestClient {
     return this.waitFor((frame): frame is Frame<T> => frame.type === type, type, options);
   }
 
-  /** The end of a message's turn, wherever it is in what was or will be received. */
+  /** The end of a message's turn, in earlier or later frames. */
   completed(messageId: string, timeoutMs: number = WAIT_MS): Promise<TurnEnd> {
     const isEnd = (frame: ServerFrame): frame is TurnEnd =>
       (frame.type === 'turn.completed' || frame.type === 'turn.failed' || frame.type === 'turn.cancelled') &&
@@ -177,12 +176,12 @@ export class TestClient {
       .join('');
   }
 
-  /** Of the durable frames, in the order in which they came. */
+  /** The offsets of the durable frames, in the order of arrival. */
   offsets(): readonly number[] {
     return this.durable.map((frame) => frame.offset);
   }
 
-  /** Cuts the TCP connection without a word. */
+  /** Cuts the TCP connection without a close frame. */
   drop(): void {
     this.#socket.terminate();
   }
@@ -201,11 +200,11 @@ export class TestClient {
     return this.closed;
   }
 
-  #look(): void {
-    for (const look of [...this.#lookers]) look();
+  #check(): void {
+    for (const check of [...this.#watchers]) check();
   }
 
-  #told(): string {
+  #description(): string {
     const tail = this.frames.slice(-12).map((frame) => JSON.stringify(frame).slice(0, 200));
     return `received ${this.frames.length} frames, the last of them:\n${tail.join('\n')}`;
   }

@@ -1,6 +1,6 @@
 /**
- * Tells every turn its own text, in pieces, and goes on wherever a run of the generator was told to go on.
- * Token ids are places in the text, so a gap or a repeat in what is stored shows in them too.
+ * Narrator generates each turn's own text in pieces, and continues wherever the run of the generator begins.
+ * Token ids are positions in the text, so they show a gap or a repeat in the stored text too.
  */
 import { expect } from 'vitest';
 import type { GenerationResult } from '../../src/generation/port.ts';
@@ -11,7 +11,7 @@ const PROMPT_IDS: readonly number[] = [7, 8];
 
 const texts = new Map<string, string>();
 
-/** Says its place every few letters, so that no piece of it fits anywhere else. */
+/** The text names its position every few letters, so that no piece fits anywhere else. */
 export function textOf(turnId: string): string {
   const known = texts.get(turnId);
   if (known !== undefined) return known;
@@ -23,28 +23,29 @@ export function textOf(turnId: string): string {
 
 export class Narrator {
   readonly #generator: ScriptedGenerator;
-  /** How far each turn's text was told in any life of the session, and how far by the run that tells it now. */
-  readonly #told = new Map<string, number>();
-  readonly #toldBy = new WeakMap<ScriptedRun, number>();
+  /** The furthest position of each turn in any life of the session. */
+  readonly #furthest = new Map<string, number>();
+  /** The position that a run has reached. */
+  readonly #reachedBy = new WeakMap<ScriptedRun, number>();
   readonly #beganAt = new WeakMap<ScriptedRun, number>();
 
   constructor(generator: ScriptedGenerator) {
     this.#generator = generator;
   }
 
-  /** Tells what a death may have lost, and `more`. Does nothing where no generation runs. */
+  /** Generates what a crash may have lost, and `more`. Does nothing where no generation runs. */
   tell(more: number): void {
     const run = this.#generator.running;
     if (run === null) return;
     const { turnId } = run.request;
     const beginning = this.#beganAt.get(run) ?? beginningOf(run);
     this.#beganAt.set(run, beginning);
-    const from = this.#toldBy.get(run) ?? beginning;
-    const to = Math.min(TEXT_LENGTH, (this.#told.get(turnId) ?? 0) + more);
-    this.#told.set(turnId, to);
+    const from = this.#reachedBy.get(run) ?? beginning;
+    const to = Math.min(TEXT_LENGTH, (this.#furthest.get(turnId) ?? 0) + more);
+    this.#furthest.set(turnId, to);
     if (to <= from) return;
-    this.#toldBy.set(run, to);
-    // A server that continues reports the prefix as a part of its prompt.
+    this.#reachedBy.set(run, to);
+    // A server that continues an answer reports the prefix as a part of its prompt.
     const prompt = beginning === from ? { promptTokenIds: [...PROMPT_IDS, ...places(0, from)] } : {};
     run.say({ text: textOf(turnId).slice(from, to), tokenIds: places(from, to), ...prompt });
   }
@@ -54,7 +55,7 @@ export class Narrator {
   }
 }
 
-/** Where the run has to begin: after what is stored, which must be a whole beginning of the text. */
+/** The run begins after the stored prefix, which must be a beginning of the text. */
 function beginningOf({ request }: ScriptedRun): number {
   const { turnId, prefix } = request;
   if (prefix === null) return 0;

@@ -1,15 +1,15 @@
 /**
- * A client as a patient's browser is one: it comes back after every loss, resumes after the last offset it has seen,
- * and says again what was not decided.
+ * ReconnectingClient behaves like a patient's browser: it reconnects after every loss, resumes after the last offset
+ * that it saw, and resends undecided messages.
  *
- *  R1  What a connection brings is looked at before the client forgives anything: see `violations`.
- *  R2  `frames` is what the user was shown, in order, since the last reset.
+ *  RECONN-1  It inspects every frame before its session drops or repairs any: see `violations`.
+ *  RECONN-2  `frames` holds what the user saw, in order, since the last reset.
  */
 import { WebSocket } from 'ws';
 import type { ClientConversation, TurnView } from '../../src/client/assembler.ts';
+import type { SocketLike } from '../../src/client/connection.ts';
 import type { ClientEvent, Session } from '../../src/client/session.ts';
 import { openSession } from '../../src/client/session-client.ts';
-import type { SocketLike } from '../../src/client/socket.ts';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import { inspected } from './chaos-inspector.ts';
 import type { Frame } from './client.ts';
@@ -26,7 +26,7 @@ export interface ReconnectingOptions {
 
 export interface ResetSeen {
   readonly reason: string;
-  /** What the user had been shown until then. */
+  /** The frames that the user had seen until then. */
   readonly before: readonly DurableFrame[];
 }
 
@@ -50,14 +50,14 @@ export class ReconnectingClient {
   readonly resets: ResetSeen[] = [];
   readonly errors: Frame<'error'>[] = [];
   readonly violations: string[] = [];
-  /** When each frame came; resets do not forget them. */
+  /** The arrival of each frame; a reset keeps them. */
   readonly arrivals: Arrival[] = [];
-  /** Closes that the other side spoke, by code; 1006 is a line that broke. */
+  /** Close codes of lost connections; 1006 is a broken line. */
   readonly closes: number[] = [];
-  /** For each time it came back: how many dials that took. */
+  /** Dials per welcome. */
   readonly attempts: number[] = [];
   readonly instances: string[] = [];
-  readonly #lookers = new Set<() => void>();
+  readonly #watchers = new Set<() => void>();
   readonly #name: string;
   #socket: WebSocket | null = null;
   #dials = 0;
@@ -70,7 +70,7 @@ export class ReconnectingClient {
     this.session = openSession({
       urls: options.urls,
       connect: (name) => this.#connect(resolve(name)),
-      onEvent: (event) => this.#hear(event),
+      onEvent: (event) => this.#onEvent(event),
       ...(sessionId === undefined ? {} : { sessionId }),
       ...(after === undefined ? {} : { after }),
       ...(clientId === undefined ? {} : { clientId }),
@@ -99,9 +99,11 @@ export class ReconnectingClient {
     return { id, content };
   }
 
-  /** The message's turn as far as it is known; after a reset only its question tells which one it is. */
+  /** The message's turn; in a reset's transcript only the question identifies it. */
   turnOf({ id, content }: Said): TurnView | undefined {
-    return this.conversation.turns.findLast((turn) => turn.messageId === id || turn.question === content);
+    return this.conversation.turns.findLast(
+      ({ messageId, question }) => messageId === id || (messageId === null && question === content),
+    );
   }
 
   async answered(said: Said, timeoutMs = WAIT_MS): Promise<TurnView> {
@@ -115,21 +117,21 @@ export class ReconnectingClient {
 
   until(condition: () => boolean, what: string, timeoutMs = WAIT_MS): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition()) return;
         stop();
         resolve();
       };
       const stop = (): void => {
         clearTimeout(timer);
-        this.#lookers.delete(look);
+        this.#watchers.delete(check);
       };
       const timer = setTimeout(() => {
         stop();
-        reject(new Error(`${this.#name} waited ${timeoutMs} ms for ${what}\n${this.#told()}`));
+        reject(new Error(`${this.#name} waited ${timeoutMs} ms for ${what}\n${this.#description()}`));
       }, timeoutMs);
-      this.#lookers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
@@ -137,7 +139,7 @@ export class ReconnectingClient {
     return this.until(() => this.session.connected, 'a welcome', timeoutMs);
   }
 
-  /** Cuts the TCP connection without a word. */
+  /** Cuts the TCP connection without a close frame. */
   drop(): void {
     this.#socket?.terminate();
   }
@@ -154,7 +156,7 @@ export class ReconnectingClient {
     return inspected(socket, (what) => this.violations.push(`${this.#name} at ${url}: ${what}`));
   }
 
-  #hear(event: ClientEvent): void {
+  #onEvent(event: ClientEvent): void {
     switch (event.type) {
       case 'welcomed':
         this.attempts.push(this.#dials);
@@ -169,7 +171,7 @@ export class ReconnectingClient {
         this.resets.push({ reason: event.reason, before: this.frames.splice(0) });
         break;
       case 'gap':
-        this.violations.push(`${this.#name}: a gap, ${event.got} where ${event.expected} was to come`);
+        this.violations.push(`${this.#name}: a gap, ${event.got} instead of ${event.expected}`);
         break;
       case 'error':
         this.errors.push(event.error);
@@ -181,10 +183,10 @@ export class ReconnectingClient {
       case 'over':
         break;
     }
-    for (const look of [...this.#lookers]) look();
+    for (const check of [...this.#watchers]) check();
   }
 
-  #told(): string {
+  #description(): string {
     const { id, state, conversation, unacknowledged, connected } = this.session;
     const turns = conversation.turns.map((turn) => `${turn.messageId}:${turn.outcome.kind}`).join(' ');
     const errors = this.errors.slice(-5).map((error) => error.code);

@@ -7,23 +7,23 @@ describe('the arguments of the terminal client', () => {
     ['wss://chat.example/', 'wss://chat.example/v1/session'],
     ['ws://[::1]:7999', 'ws://[::1]:7999/v1/session'],
     ['ws://chat.example/behind/v1/session', 'ws://chat.example/behind/v1/session'],
-  ])('complete --url %s to %s', (url, completed) => {
+  ])('the chat completes --url %s to %s', (url, completed) => {
     expect(chatCallOf(['--url', url])).toMatchObject({ kind: 'run', urls: [completed] });
   });
 
-  it('leave the wait for a connection to the program, unless --wait sets it in seconds', () => {
+  it('--wait sets the chat’s wait for a connection in seconds; without it the program chooses', () => {
     expect(chatCallOf([])).toMatchObject({ kind: 'run', waitMs: null });
     expect(chatCallOf(['--wait', '0'])).toMatchObject({ kind: 'run', waitMs: 0 });
     expect(chatCallOf(['--wait', '5'])).toMatchObject({ kind: 'run', waitMs: 5_000 });
     for (const wait of ['soon', '1.5', '']) expect(chatCallOf(['--wait', wait]).kind).toBe('wrong');
   });
 
-  it('are explained by --help, with the limit that a pipe has', () => {
+  it('--help explains --wait with its default in a pipe', () => {
     const call = chatCallOf(['--help']);
     expect(call.kind === 'print' ? call.text : '').toMatch(/--wait .*default is 30 in a pipe/);
   });
 
-  it('appear in the command that resumes a session, quoted for a shell', () => {
+  it('the command that resumes a session quotes its addresses for a shell', () => {
     expect(resumeCommand(['ws://127.0.0.1:8080/v1/session'], 'id')).toBe('npm run chat -- --session id');
     expect(resumeCommand(['ws://[::1]:1/v1/session'], 'id')).toBe(
       "npm run chat -- --url 'ws://[::1]:1/v1/session' --session id",

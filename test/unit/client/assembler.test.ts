@@ -52,8 +52,8 @@ function all(
   return conversation;
 }
 
-describe('assembling a conversation from frames', () => {
-  it('drops the text and thoughts of an answer that starts over', () => {
+describe('the assembler', () => {
+  it('a client drops the text and the thoughts of an answer that starts over', () => {
     const again = { ...started('a'), restarts: 1 } as Body;
     const { turns } = all(
       log([
@@ -68,7 +68,7 @@ describe('assembling a conversation from frames', () => {
     ]);
   });
 
-  it('joins the deltas of each turn', () => {
+  it('a client joins the deltas of each turn', () => {
     const { turns, offset } = all(
       log([
         started('a'),
@@ -87,30 +87,34 @@ describe('assembling a conversation from frames', () => {
     expect(turns.map(({ outcome }) => outcome.kind)).toEqual(['cancelled', 'running']);
   });
 
-  it('drops a frame that it has seen', () => {
+  it('a client knows the question of a turn from its start', () => {
+    expect(all(log([started('a')])).turns).toMatchObject([{ turnId: 'a', question: 'question of a' }]);
+  });
+
+  it('a client drops a frame that it has seen', () => {
     const frames = log([started('a'), delta('a', 'once')]);
     const conversation = all(frames);
     for (const frame of frames) expect(assemble(conversation, frame)).toEqual({ kind: 'repeated' });
   });
 
-  it('says which frame is missing, and takes nothing beyond it', () => {
+  it('a client names the missing frame, and takes no frame beyond it', () => {
     const [first, , third] = log([started('a'), delta('a', 'lost'), delta('a', 'found')]);
     expect(assemble(all([first!]), third!)).toEqual({ kind: 'gap', expected: 2 });
   });
 
-  it('moves on over frames of a kind that it does not know', () => {
+  it('a client moves past frames of an unknown kind', () => {
     const later = { type: 'not.invented.yet', offset: 2, epoch: 1 } as unknown as DurableFrame;
     const [first, , third] = log([started('a'), delta('a', ''), delta('a', 'text')]);
     expect(all([first!, later, third!]).turns[0]?.text).toBe('text');
   });
 
-  it('shows the part of a turn that it joined in the middle of', () => {
-    const [, , third] = log([started('a'), delta('a', 'missed '), delta('a', 'heard')]);
+  it('a client that joins in the middle of a turn shows the rest of it', () => {
+    const [, , third] = log([started('a'), delta('a', 'missed '), delta('a', 'seen')]);
     const [turn] = all([third!], emptyConversation(2)).turns;
-    expect(turn).toMatchObject({ turnId: 'a', messageId: null, text: 'heard' });
+    expect(turn).toMatchObject({ turnId: 'a', messageId: null, text: 'seen' });
   });
 
-  it('takes the transcript of a reset, and tells a running turn from its beginning', () => {
+  it('a client takes the transcript of a reset, and starts a running turn from its beginning', () => {
     const at = 0;
     const conversation = startOver({
       type: 'reset',
@@ -153,14 +157,14 @@ const bodies = fc
   )
   .map((parts) => parts.map((part) => (typeof part === 'string' ? cancelled(part) : delta(...part))));
 
-describe('a conversation over connections that break', () => {
-  it('has the same text, whatever was lost, repeated or left out on the way', () => {
+describe('the assembler over broken connections', () => {
+  it('a conversation has the same text, whatever its connections lost, repeated or left out', () => {
     const disturbance = fc.record({
-      /** How far before the asked offset a replay begins. */
+      /** How far before the requested offset the replay begins. */
       overlap: fc.nat(5),
       /** How many frames come before the connection breaks. */
       length: fc.integer({ min: 1, max: 20 }),
-      /** A frame of this connection that is left out, by its place. */
+      /** The place of a frame that this connection leaves out. */
       omitted: fc.option(fc.nat(20), { nil: null }),
     });
     fc.assert(
@@ -176,7 +180,7 @@ describe('a conversation over connections that break', () => {
             if (frame.offset <= before.offset) expect(assembled.kind).toBe('repeated');
             else if (frame.offset > before.offset + 1) expect(assembled.kind).toBe('gap');
             else expect(assembled.kind).toBe('advanced');
-            // A gap ends the connection; the next one asks for what is missing.
+            // A gap ends the connection; the next one asks for the missing frames.
             if (assembled.kind === 'gap') return;
             if (assembled.kind === 'advanced') conversation = assembled.conversation;
           }

@@ -9,19 +9,19 @@ function delays(backoff: Backoff, count: number): readonly number[] {
   return Array.from({ length: count }, () => backoff.nextDelayMs(failed));
 }
 
-describe('the backoff of a client', () => {
-  it('doubles its window with each failure, up to five seconds', () => {
+describe('the backoff', () => {
+  it('the backoff doubles its window with each failure, up to five seconds', () => {
     const windows = delays(new Backoff(unlucky), 9).map((delay) => delay + 1);
     expect(windows).toEqual([100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
   });
 
-  it('takes any delay of the window, from none at all', () => {
+  it('the backoff draws any delay of its window, from zero up', () => {
     const draws = [0, 0.25, 0.5, 0.75];
     const backoff = new Backoff(() => draws.shift() ?? 0);
     expect(delays(backoff, 4)).toEqual([0, 50, 200, 600]);
   });
 
-  it('is not reset by a handshake that dies soon after', () => {
+  it('a connection that ends soon after its welcome does not reset the backoff', () => {
     const backoff = new Backoff(unlucky);
     delays(backoff, 4);
     const soon = { uptimeMs: MIN_UPTIME_FOR_RESET_MS - 1, retryAfterMs: null };
@@ -29,19 +29,19 @@ describe('the backoff of a client', () => {
     expect(backoff.nextDelayMs(soon)).toBe(3_199);
   });
 
-  it('begins anew after a connection that lasted', () => {
+  it('a connection that lasted resets the backoff', () => {
     const backoff = new Backoff(unlucky);
     delays(backoff, 6);
     expect(backoff.nextDelayMs({ uptimeMs: MIN_UPTIME_FOR_RESET_MS, retryAfterMs: null })).toBe(99);
   });
 
-  it('waits at least as long as the server asks, and never for ever', () => {
+  it('a client waits at least as long as the server asks, and a minute at most', () => {
     const backoff = new Backoff(() => 0);
     expect(backoff.nextDelayMs({ uptimeMs: null, retryAfterMs: 1_700 })).toBe(1_700);
     expect(backoff.nextDelayMs({ uptimeMs: null, retryAfterMs: 86_400_000 })).toBe(60_000);
   });
 
-  it('stays within its bounds for ever', () => {
+  it('the backoff stays within its bounds after thousands of failures', () => {
     const longest = Math.max(...delays(new Backoff(unlucky), 2_000));
     expect(longest).toBeLessThan(LONGEST_DELAY_MS);
   });

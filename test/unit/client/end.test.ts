@@ -11,7 +11,7 @@ describe('the end of a session', () => {
     [1008, '', 'fatal'],
     [1009, '', 'fatal'],
   ];
-  it.each(cases)('after close code %i %s nothing is dialled any more: %s (%s)', (code, reason, why) => {
+  it.each(cases)('close code %i %s ends the session for good: %s', (code, reason, why) => {
     const { greet, clock, last, sockets } = scene();
     greet().end(code, reason);
     clock.advance(3_600_000);
@@ -20,14 +20,17 @@ describe('the end of a session', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it.each([1000, 1001, 1006, 1011, 1012, 1013, 4008, 4010])('close code %i is not the end', (code) => {
-    const { greet, clock, sockets } = scene();
-    greet().end(code);
-    clock.advance(5_000);
-    expect(sockets).toHaveLength(2);
-  });
+  it.each([1000, 1001, 1006, 1011, 1012, 1013, 4008, 4010])(
+    'a client reconnects after close code %i',
+    (code) => {
+      const { greet, clock, sockets } = scene();
+      greet().end(code);
+      clock.advance(5_000);
+      expect(sockets).toHaveLength(2);
+    },
+  );
 
-  it('is asked for again where the connection broke before the server agreed', () => {
+  it('a client asks for the end of its session again if the connection broke before the server confirmed it', () => {
     const { greet, clock, session, last } = scene();
     const first = greet();
     session.close();
@@ -40,7 +43,7 @@ describe('the end of a session', () => {
     expect(last('over')).toMatchObject({ why: 'ended' });
   });
 
-  it('is known from the last frame of the log, even where the close code is lost', () => {
+  it('a client knows the end of its session from the last frame of the log, even without a close code', () => {
     const { greet, last } = scene();
     const socket = greet();
     socket.say({ type: 'expired', offset: 2, epoch: 1, reason: 'idle' });
@@ -48,7 +51,7 @@ describe('the end of a session', () => {
     expect(last('over')).toMatchObject({ why: 'ended' });
   });
 
-  it('leaves at once on stop, connected or waiting, and says so once', () => {
+  it('stop ends the client without a further dial and with one event, whether it is connected or waiting', () => {
     const connected = scene();
     const socket = connected.greet();
     connected.session.stop();
@@ -65,7 +68,7 @@ describe('the end of a session', () => {
     }
   });
 
-  it('is a fatal one where the address is none', () => {
+  it('an invalid address ends the session as fatal', () => {
     const { last } = scene({
       connect: () => {
         throw new SyntaxError('Invalid URL: nowhere');
@@ -74,7 +77,7 @@ describe('the end of a session', () => {
     expect(last('over')).toMatchObject({ why: 'fatal', reason: 'Invalid URL: nowhere' });
   });
 
-  it('is no connection for as long as the caller waits, with the reason of the last attempt', () => {
+  it('a client gives up after the caller’s wait, and reports the reason of the last attempt', () => {
     const { clock, last, socket, sockets } = scene({ giveUpAfterMs: 1_000 });
     while (last('over') === undefined && sockets.length < 1_000) {
       socket().fail({ error: { code: 'ECONNREFUSED' } });
@@ -88,7 +91,7 @@ describe('the end of a session', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('does not come from failed attempts of which one succeeds, and the wait then begins again', () => {
+  it('the caller’s wait starts over after a connection that succeeded', () => {
     const { clock, greet, last, socket } = scene({ giveUpAfterMs: 1_000 });
     clock.advance(900);
     greet().end(1006);
@@ -99,7 +102,7 @@ describe('the end of a session', () => {
     expect(last('over')).toMatchObject({ why: 'unreachable' });
   });
 
-  it('does not come from failed attempts where the caller sets no limit', () => {
+  it('a client without a limit never gives up', () => {
     const { clock, last, socket, sockets } = scene();
     for (let attempt = 0; attempt < 100; attempt += 1) {
       socket().end(1006);
@@ -114,24 +117,30 @@ describe('the end of a session', () => {
     socket.end(1006);
   };
 
-  it.each([200, 301, 400, 401, 403, 404, 426])('is a first upgrade that is refused with %i', (status) => {
-    const { clock, last, socket, sockets } = scene();
-    refuse(socket(), status);
-    clock.advance(3_600_000);
-    expect(last('over')).toMatchObject({ why: 'refused', reason: expect.stringContaining(String(status)) });
-    expect(sockets).toHaveLength(1);
-    expect(clock.pending).toBe(0);
-  });
+  it.each([200, 301, 400, 401, 403, 404, 426])(
+    'a first upgrade that the server refuses with %i ends the session',
+    (status) => {
+      const { clock, last, socket, sockets } = scene();
+      refuse(socket(), status);
+      clock.advance(3_600_000);
+      expect(last('over')).toMatchObject({ why: 'refused', reason: expect.stringContaining(String(status)) });
+      expect(sockets).toHaveLength(1);
+      expect(clock.pending).toBe(0);
+    },
+  );
 
-  it.each([408, 425, 429, 500, 502, 503])('is no upgrade that is refused with %i', (status) => {
-    const { clock, last, socket, sockets } = scene();
-    refuse(socket(), status);
-    clock.advance(5_000);
-    expect(last('over')).toBeUndefined();
-    expect(sockets).toHaveLength(2);
-  });
+  it.each([408, 425, 429, 500, 502, 503])(
+    'a client reconnects after an upgrade that the server refuses with %i',
+    (status) => {
+      const { clock, last, socket, sockets } = scene();
+      refuse(socket(), status);
+      clock.advance(5_000);
+      expect(last('over')).toBeUndefined();
+      expect(sockets).toHaveLength(2);
+    },
+  );
 
-  it('is no 404 of a proxy between a client and an address that welcomed it before', () => {
+  it('a client reconnects after the 404 of a proxy at an address that welcomed it before', () => {
     const { clock, greet, last, socket, sockets } = scene();
     greet().end(1012);
     clock.advance(50);
@@ -141,7 +150,7 @@ describe('the end of a session', () => {
     expect(sockets).toHaveLength(3);
   });
 
-  it('names the right path where the path of the address is wrong', () => {
+  it('a client with a wrong path in its address learns the right path', () => {
     const { last, socket } = scene({ urls: ['ws://one/elsewhere'] });
     refuse(socket(), 404);
     expect(last('over')?.reason).toBe(
@@ -149,7 +158,7 @@ describe('the end of a session', () => {
     );
   });
 
-  it('does not come from a frame that cannot be read', () => {
+  it('a client reconnects after an unreadable frame', () => {
     const { greet, clock, sockets } = scene();
     const socket = greet();
     socket.sayRaw('{"type":');

@@ -3,8 +3,8 @@ import { FRAME_MAX_BYTES } from '../../../src/client/outbox.ts';
 import { MAX_FRAME_BYTES } from '../../../src/protocol/client-frames.ts';
 import { scene, started } from '../../support/client-scene.ts';
 
-describe('messages of a session', () => {
-  it('go out with the first welcome where they were said before', () => {
+describe('the messages of a session', () => {
+  it('a client sends earlier messages with its first welcome', () => {
     const { greet, session } = scene();
     const id = session.send('early', { policy: 'reject', options: { max_tokens: 5 } });
     expect(greet().sent.slice(1)).toEqual([
@@ -12,24 +12,24 @@ describe('messages of a session', () => {
     ]);
   });
 
-  it('are said again with the same id until the server has decided, and in order', () => {
+  it('a client resends its messages in order and with the same ids until the server has decided about them', () => {
     const { greet, clock, session } = scene();
     const first = greet();
-    const ids = ['begun', 'queued', 'refused', 'in doubt', 'unheard'].map((content) => session.send(content));
-    const [begun, queued, refusedId, inDoubt, unheard] = ids as [string, string, string, string, string];
+    const ids = ['begun', 'queued', 'refused', 'in doubt', 'unseen'].map((content) => session.send(content));
+    const [begun, queued, refusedId, inDoubt, unseen] = ids as [string, string, string, string, string];
     first.say(started(2, begun));
     first.say({ type: 'message.queued', offset: 3, epoch: 1, message_id: queued, position: 1 });
     const error = { type: 'error', message: '', retryable: true };
     first.say({ ...error, code: 'queue_full', message_id: refusedId });
-    expect(session.unacknowledged).toEqual([inDoubt, unheard]);
+    expect(session.unacknowledged).toEqual([inDoubt, unseen]);
     first.say({ ...error, code: 'store_unavailable', message_id: inDoubt });
     expect(first.closedWith).toBe(4000);
     clock.advance(5_000);
     const second = greet({ offset: 3 });
-    expect(second.ofType('message').map(({ id }) => id)).toEqual([inDoubt, unheard]);
+    expect(second.ofType('message').map(({ id }) => id)).toEqual([inDoubt, unseen]);
   });
 
-  it('are settled by duplicate_message: their frames are in the log', () => {
+  it('duplicate_message settles a message: its frames are in the log', () => {
     const { greet, clock, session } = scene();
     const first = greet();
     const id = session.send('once');
@@ -44,7 +44,7 @@ describe('messages of a session', () => {
     expect(greet().ofType('message')).toEqual([]);
   });
 
-  it('are settled together where they were merged into one turn', () => {
+  it('one turn settles all the messages that it merged', () => {
     const { greet, session } = scene();
     const socket = greet();
     const ids = [session.send('one'), session.send('two')];
@@ -52,7 +52,7 @@ describe('messages of a session', () => {
     expect(session.unacknowledged).toEqual([]);
   });
 
-  it('are refused here where no server would take them', () => {
+  it('a client refuses a message that is too long for one frame', () => {
     expect(FRAME_MAX_BYTES).toBe(MAX_FRAME_BYTES);
     const { session } = scene();
     expect(() => session.send('ü'.repeat(FRAME_MAX_BYTES / 2))).toThrow(RangeError);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ClientConversation, emptyConversation, type TurnView } from '../../../src/client/assembler.ts';
-import { PendingMessage } from '../../../src/client/pending-message.ts';
+import { PendingMessage } from '../../../src/client/outbox.ts';
 import type { ClientEvent, Session } from '../../../src/client/session.ts';
 
 function session(conversation: Partial<ClientConversation>, unacknowledged: readonly string[] = []): Session {
@@ -22,33 +22,33 @@ const error = (code: string): ClientEvent => ({
   error: { type: 'error', code, message: '', retryable: true, message_id: 'm' },
 });
 
-describe('waiting for the end of a message', () => {
-  it('ends with its turn, however that ended', () => {
-    const awaited = new PendingMessage('m');
-    expect(awaited.isDone(session({ turns: [] }, ['m']))).toBe(false);
-    expect(awaited.isDone(session({ turns: [turn({ kind: 'running' })] }))).toBe(false);
-    expect(awaited.isDone(session({ turns: [turn({ kind: 'completed', finishReason: 'stop' })] }))).toBe(
+describe('a pending message', () => {
+  it('a message is done when its turn has ended in any way', () => {
+    const pending = new PendingMessage('m');
+    expect(pending.isDone(session({ turns: [] }, ['m']))).toBe(false);
+    expect(pending.isDone(session({ turns: [turn({ kind: 'running' })] }))).toBe(false);
+    expect(pending.isDone(session({ turns: [turn({ kind: 'completed', finishReason: 'stop' })] }))).toBe(
       true,
     );
-    expect(awaited.isDone(session({ turns: [turn({ kind: 'cancelled', reason: 'client' })] }))).toBe(true);
+    expect(pending.isDone(session({ turns: [turn({ kind: 'cancelled', reason: 'client' })] }))).toBe(true);
   });
 
-  it('goes on while the message waits in the queue', () => {
+  it('a message is not done while it waits in the queue', () => {
     expect(new PendingMessage('m').isDone(session({ state: 'processing' }))).toBe(false);
   });
 
-  it('ends with a refusal, but not with an error that leaves the message in doubt or taken', () => {
-    const awaited = new PendingMessage('m');
-    for (const code of ['store_unavailable', 'duplicate_message']) awaited.hear(error(code));
-    expect(awaited.isDone(session({}, ['m']))).toBe(false);
-    awaited.hear(error('queue_full'));
-    expect(awaited.isDone(session({}))).toBe(true);
+  it('a refusal ends a message; an error that leaves it in doubt or taken does not', () => {
+    const pending = new PendingMessage('m');
+    for (const code of ['store_unavailable', 'duplicate_message']) pending.onEvent(error(code));
+    expect(pending.isDone(session({}, ['m']))).toBe(false);
+    pending.onEvent(error('queue_full'));
+    expect(pending.isDone(session({}))).toBe(true);
   });
 
-  it('ends after a reset that took its frames away, once nothing is under way', () => {
-    const awaited = new PendingMessage('m');
-    awaited.hear({ type: 'reset', reason: 'trimmed' });
-    expect(awaited.isDone(session({ state: 'processing' }))).toBe(false);
-    expect(awaited.isDone(session({ state: 'connected' }))).toBe(true);
+  it('after a reset that removed its frames, a message is done once no turn is running', () => {
+    const pending = new PendingMessage('m');
+    pending.onEvent({ type: 'reset', reason: 'trimmed' });
+    expect(pending.isDone(session({ state: 'processing' }))).toBe(false);
+    expect(pending.isDone(session({ state: 'connected' }))).toBe(true);
   });
 });

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { QUIET_MS, WELCOME_DEADLINE_MS } from '../../../src/client/connection.ts';
 import { delta, SESSION, scene, started } from '../../support/client-scene.ts';
 
-describe('a session that reconnects', () => {
-  it('asks for what follows the last frame it saw, and says under which epoch that was written', () => {
+describe('a client that reconnects', () => {
+  it('a client resumes after the last frame that it saw, and names that frame’s epoch', () => {
     const { greet, clock, socket } = scene({ clientId: 'me' });
     const first = greet({ epoch: 7 });
     expect(first.sent).toEqual([{ type: 'hello', client_id: 'me' }]);
@@ -17,7 +17,7 @@ describe('a session that reconnects', () => {
     ]);
   });
 
-  it('does not take the epoch of a later welcome for that of the frame it saw last', () => {
+  it('a client does not confuse the epoch of a later welcome with that of the frame it saw last', () => {
     const { greet, clock, socket } = scene();
     const first = greet({ epoch: 3 });
     first.say(started(2, 'a', 3));
@@ -29,7 +29,7 @@ describe('a session that reconnects', () => {
     expect(socket().sent[0]).toMatchObject({ after: 2, epoch: 3 });
   });
 
-  it('shows one text, however often the connection broke and frames came again', () => {
+  it('a client shows one text, however often the connection broke and the server repeated frames', () => {
     const { greet, clock, session } = scene();
     const first = greet();
     first.say(started(2, 'a'));
@@ -45,7 +45,7 @@ describe('a session that reconnects', () => {
     ]);
   });
 
-  it('tries its urls in turn', () => {
+  it('a client dials its urls in turn', () => {
     const { clock, sockets, socket } = scene({ urls: ['ws://one', 'ws://two', 'ws://three'] });
     for (let round = 0; round < 4; round += 1) {
       socket().end(1006);
@@ -60,7 +60,7 @@ describe('a session that reconnects', () => {
     ]);
   });
 
-  it('says which address it lost and why, which it dials next, and counts the attempts since its last welcome', () => {
+  it('a client reports the lost address, the reason, the next address and the attempts since its last welcome', () => {
     const { greet, clock, sockets, last } = scene({ urls: ['ws://one', 'ws://two'] });
     greet().end(1012, 'draining');
     expect(last('lost')).toMatchObject({
@@ -76,7 +76,7 @@ describe('a session that reconnects', () => {
     });
   });
 
-  it('waits as long as the last error frame asked for', () => {
+  it('a client waits as long as the last error frame asked for', () => {
     const { greet, clock, sockets, last } = scene();
     const first = greet();
     first.say({ type: 'error', code: 'draining', message: '', retryable: true, retry_after_ms: 1_234 });
@@ -88,7 +88,7 @@ describe('a session that reconnects', () => {
     expect(sockets).toHaveLength(2);
   });
 
-  it('waits as long as it was asked to where its hello came too often, but not where a message did', () => {
+  it('a client waits before it dials if the server limits its hello, but not if the server limits a message', () => {
     const often = {
       type: 'error',
       code: 'rate_limited',
@@ -106,7 +106,7 @@ describe('a session that reconnects', () => {
     expect(last('lost')).toMatchObject({ reason: 'rate_limited', retryInMs: 30_000 });
   });
 
-  it('backs off further from an instance that greets and dies', () => {
+  it('a client backs off further from an instance that welcomes it and crashes', () => {
     const { greet, clock, events } = scene();
     for (let round = 0; round < 4; round += 1) {
       greet().end(1006);
@@ -116,7 +116,7 @@ describe('a session that reconnects', () => {
     expect(waits).toEqual([50, 100, 200, 400]);
   });
 
-  it('gives up a connection that is never welcomed', () => {
+  it('a client gives up a connection without a welcome', () => {
     const { clock, socket, sockets } = scene();
     const first = socket();
     first.open();
@@ -125,7 +125,7 @@ describe('a session that reconnects', () => {
     expect(sockets).toHaveLength(2);
   });
 
-  it('asks a silent server for a sign of life, and leaves one that gives none', () => {
+  it('a client pings a silent server, and leaves it without an answer', () => {
     const { greet, clock, sockets } = scene();
     const first = greet();
     clock.advance(QUIET_MS);
@@ -138,7 +138,7 @@ describe('a session that reconnects', () => {
     expect(sockets.length).toBeGreaterThan(1);
   });
 
-  it('leaves a silent server as soon as ever where the wall clock is set back meanwhile', () => {
+  it('a client leaves a silent server on time although the wall clock was set back', () => {
     const { greet, clock } = scene();
     const first = greet();
     clock.set(-3_600_000);
@@ -146,7 +146,7 @@ describe('a session that reconnects', () => {
     expect(first.closedWith).toBe(4000);
   });
 
-  it('does not hear what an old connection still says', () => {
+  it('a client ignores the frames of an old connection', () => {
     const { greet, clock, session, socket } = scene();
     const first = greet();
     first.say(delta(3, 'a', 'a gap'));
@@ -157,7 +157,7 @@ describe('a session that reconnects', () => {
     expect(socket().closedWith).toBeNull();
   });
 
-  it('dials again where hello is refused for now, and gives up where it is refused for good', () => {
+  it('a client dials again after a retryable refusal of its hello, and gives up after a final one', () => {
     const { socket, clock, sockets, last } = scene();
     socket().open();
     socket().say({ type: 'error', code: 'store_unavailable', message: '', retryable: true });
@@ -169,8 +169,8 @@ describe('a session that reconnects', () => {
   });
 });
 
-describe('the log of a session', () => {
-  it('reports a frame that was left out and asks for it again', () => {
+describe('the log as a client sees it', () => {
+  it('a client reports a frame that the server left out, and asks for it again', () => {
     const { greet, clock, socket, last, session } = scene();
     const first = greet();
     first.say(started(2, 'a'));
@@ -183,7 +183,7 @@ describe('the log of a session', () => {
     expect(session.conversation.turns[0]?.text).toBe('');
   });
 
-  it('begins after the head where nothing of the past was asked for', () => {
+  it('a client that asks for no past begins after the head of the log', () => {
     const { greet, session } = scene({ sessionId: SESSION });
     const socket = greet({ offset: 70, resumed: true });
     expect(socket.sent[0]).toEqual({ type: 'hello', session_id: SESSION });
@@ -191,7 +191,7 @@ describe('the log of a session', () => {
     expect(session.conversation.offset).toBe(71);
   });
 
-  it('drops what it had on a reset, goes on from its offset, and comes back with its epoch', () => {
+  it('a reset replaces a client’s conversation, and the client resumes from its offset and epoch', () => {
     const { greet, session, last, clock } = scene();
     const socket = greet();
     socket.say(started(2, 'a'));
@@ -214,7 +214,7 @@ describe('the log of a session', () => {
     expect(session.conversation.offset).toBe(91);
   });
 
-  it('drops what it had where its session ended meanwhile and a new one begins under its id', () => {
+  it('a client drops its conversation when its session ended and a new one begins under its id', () => {
     const { greet, clock, session, last } = scene();
     const first = greet();
     first.say(started(2, 'a'));
@@ -227,7 +227,7 @@ describe('the log of a session', () => {
     expect(session.conversation.offset).toBe(1);
   });
 
-  it('starts over where somebody else began its session anew before it came back', () => {
+  it('a client starts over when another client began a new session under its id', () => {
     const { greet, clock, last, socket, sockets } = scene();
     const first = greet({ created_at: 1_000 });
     first.say(started(2, 'a'));

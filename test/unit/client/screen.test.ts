@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { emptyConversation } from '../../../src/client/assembler.ts';
+import { Screen } from '../../../src/client/chat-screen.ts';
+import type { ClientEvent, Session } from '../../../src/client/session.ts';
+import { delta, SESSION, started } from '../../support/client-scene.ts';
+
+function screen(): { readonly show: (event: object) => void; readonly shown: () => string } {
+  let text = '';
+  const sink = { write: (piece: string) => (text += piece) };
+  const made = new Screen({
+    answers: sink,
+    notes: sink,
+    resumeCommand: (id) => id,
+    isResuming: true,
+    urls: ['ws://one/v1/session'],
+  });
+  const session = { conversation: emptyConversation() } as Session;
+  return { show: (event) => made.show(event as ClientEvent, session), shown: () => text };
+}
+
+const welcomed = (offset: number) => ({
+  type: 'welcomed',
+  welcome: { type: 'welcome', session_id: SESSION, resumed: true, instance: 'one', offset },
+});
+const frame = (body: object) => ({ type: 'frame', frame: body });
+const asked = (offset: number, id: string, content: string) => frame({ ...started(offset, id), content });
+
+describe('the screen of the chat', () => {
+  it('the chat shows the questions of a resumed session before their answers', () => {
+    const { show, shown } = screen();
+    show(welcomed(3));
+    show(asked(2, 'a', 'What is fever?'));
+    show(frame(delta(3, 'a', 'A raised temperature.')));
+    expect(shown()).toMatch(/· you: What is fever\?\nA raised temperature\.$/);
+  });
+
+  it('the chat does not repeat a question that its user has typed, even after a reconnect', () => {
+    const { show, shown } = screen();
+    show(welcomed(1));
+    show(asked(2, 'a', 'typed here'));
+    show(welcomed(3));
+    show(asked(3, 'b', 'typed here too'));
+    expect(shown()).not.toContain('typed here');
+  });
+
+  it('the chat offers /extend only before an idle end', () => {
+    const { show, shown } = screen();
+    show(welcomed(1));
+    const expiring = { type: 'expiring', epoch: 1, expires_at: 0 };
+    show(frame({ ...expiring, offset: 2, reason: 'absolute' }));
+    expect(shown()).not.toContain('/extend');
+    show(frame({ ...expiring, offset: 3, reason: 'idle' }));
+    expect(shown()).toContain('/extend keeps it open');
+  });
+});
