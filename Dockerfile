@@ -1,17 +1,17 @@
-# Debian 13: uWebSockets.js 20.69, the build for Node 24, needs glibc 2.38. Alpine's musl isn't supported by it.
+# Debian 13: uWebSockets.js 20.69, the build for Node 24, needs glibc 2.38. It does not support Alpine's musl.
 FROM node:24-trixie-slim AS base
 WORKDIR /app
 COPY package.json package-lock.json ./
 
-# `npm install`, not `npm ci`: the lock file lists uWebSockets.js binaries only for the platforms that npm saw when
-# it was written, and `npm ci` refuses it for the missing ones. Pinned versions are kept either way.
+# `npm install`, not `npm ci`: the lock file lists uWebSockets.js binaries only for the platforms that npm saw when it
+# wrote the file, and `npm ci` refuses the file for the missing ones. Both keep pinned versions.
 FROM base AS build
 RUN npm install --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY machines ./machines
 COPY src ./src
-# docker build --build-arg BUILD_COMMIT=$(git rev-parse HEAD): no repository is in here to ask.
+# docker build --build-arg BUILD_COMMIT=$(git rev-parse HEAD): the image has no repository to read it from.
 ARG BUILD_COMMIT
 RUN node scripts/build.mjs
 
@@ -30,5 +30,5 @@ EXPOSE 8080
 VOLUME /data
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# No shell and no npm between: SIGTERM has to reach the process that drains.
+# No shell and no npm in between: SIGTERM must reach the process that drains.
 CMD ["node", "--enable-source-maps", "dist/main.js"]

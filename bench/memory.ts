@@ -1,4 +1,4 @@
-/** What does a quiet session cost that somebody is connected to: asleep, and awake? */
+/** Measures the memory of a quiet session with a connected client, asleep and awake. */
 import { residents, scriptCalls } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { INSPECTED, memoryOf } from './measure/heap.ts';
@@ -62,15 +62,15 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
     await stage.clear();
   }
   const words =
-    'Resident and heap memory of the service after a full collection, before and after so many more clients said hello; ' +
-    `${(SHARE_FIRST * 100).toFixed(0)} % as many were there before, so that pools and tables exist. The kernel's share of a socket is in neither. "quiet" is ${silenceMs / 1_000} s in which no client says anything; an awake session renews its lease, here one of 60 s.`;
+    'Resident and heap memory of the service after a full collection, before and after the added clients sent hello. ' +
+    `Another ${(SHARE_FIRST * 100).toFixed(0)} % were connected before, so that pools and tables exist. The kernel's share of a socket is in neither. "quiet" is ${silenceMs / 1_000} s without a frame from any client; an awake session renews its lease, here one of 60 s.`;
   const head = [
     'sessions',
     'added',
     'RSS each',
     'heap each',
     'RSS before',
-    'opened per s (32 at once)',
+    'opened per s (32 in parallel)',
     'cores while quiet',
     'Redis calls per s while quiet',
   ];

@@ -41,9 +41,9 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
     readonly to: Program;
     readonly keepSockets: boolean;
   }[] = [
-    { name: 'awake, on the instance that is asked', from: awake, to: awake, keepSockets: true },
+    { name: 'awake, on the instance that receives the hello', from: awake, to: awake, keepSockets: true },
     { name: 'asleep in Redis', from: dozing, to: other, keepSockets: false },
-    { name: 'awake on another instance, which lets it go', from: awake, to: other, keepSockets: true },
+    { name: 'awake on another instance, which releases it', from: awake, to: other, keepSockets: true },
   ];
 
   // Code that was never hot would be measured while it is compiled.
@@ -71,11 +71,11 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
       ]);
   }
   const words =
-    `From \`hello\` on a connection that stands to \`welcome\`, ${greetings} sessions each time. Instances share one core here, so a ` +
-    'session that moves between two of them waits for both. A session whose owner died can be had when its lease is over ' +
-    '(`LEASE_MS`, 3 s as it comes); that is a setting and not measured.';
+    `From \`hello\` on an open connection to \`welcome\`, ${greetings} sessions each time. Instances share one core here, so a ` +
+    'session that moves between two of them waits for both. A session with a dead owner is free when its lease ends ' +
+    '(`LEASE_MS`, 3 s by default); that is a setting and not measured.';
   return {
     title: 'Coming back',
-    body: `${words}\n\n${table(['at once', 'the session is', 'p50 ms', 'p99 ms'], rows)}`,
+    body: `${words}\n\n${table(['in parallel', 'the session is', 'p50 ms', 'p99 ms'], rows)}`,
   };
 }

@@ -37,7 +37,7 @@ export async function sessions(stage: Stage, extent: Extent): Promise<Section> {
   const head = ['stored', ...CELL_HEAD, 'throughput ÷ few', 'CPU ÷ few', 'Redis ÷ few'];
   const words =
     `\`extend\` on ${IN_FLIGHT} sessions while others are stored and asleep, each with its place in the deadline index. ` +
-    'A ratio of 1 says that the road of a transition does not know how many sessions there are.';
+    'A ratio of 1 means that the cost of a transition does not depend on the number of sessions.';
   return { title: 'Sessions that sleep', body: `${words}\n\n${table(head, rows)}` };
 }
 

@@ -22,7 +22,7 @@ const WINDOW_FACTOR = 1.5;
 export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
   const ways: Way[] = [{ name: 'upstream itself', program: null, redisPid: null }];
   for (const [name, env] of [
-    ['service, 25 ms (as it comes)', {}],
+    ['service, 25 ms (default)', {}],
     ['service, `FLUSH_MS=0`', { FLUSH_MS: '0' }],
   ] as const) {
     const redis = await stage.redis();
@@ -55,10 +55,11 @@ export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
     'foreign',
   ];
   const words =
-    'Every token says when it was written by the upstream, and the client compares that with its own clock (the same ' +
+    'Every token carries the time at which the upstream wrote it. The client compares that with its own clock (the same ' +
     'machine, the same monotonic clock). So this is the whole way: upstream → service → Redis → acknowledgement → ' +
-    'client. The first text of a turn is stored at once, later text at most every 25 ms, so a token that comes 20 ms ' +
-    'after the last one waits for a moment on purpose: fewer, larger writes. `FLUSH_MS=0` shows the way without the wait.';
+    'client. The service stores the first text of a turn immediately and later text at most every 25 ms. So a token that ' +
+    'comes 20 ms after the last one waits on purpose: this makes fewer, larger writes. `FLUSH_MS=0` shows the way without ' +
+    'the wait.';
   return { title: 'A token’s way', body: `${words}\n\n${table(head, rows)}` };
 }
 

@@ -21,9 +21,9 @@ const WORKLOADS: readonly { readonly workload: Workload; readonly title: string;
       workload: 'extend',
       title: 'A transition and nothing else',
       words:
-        '`extend` moves the idle deadline: one commit, no frame. It has no reply of its own, so a `cancel` that names no ' +
-        'turn is sent in the same write; its refusal comes once the transition is stored, because a session takes one ' +
-        'input at a time. The service pays for reading, stepping and refusing the second frame; the floor does not.',
+        '`extend` moves the idle deadline: one commit, no frame. It has no reply, so the client sends a `cancel` that ' +
+        'names no turn in the same write. A session takes one input at a time, so the refusal proves that the transition ' +
+        'is stored. The service also reads, steps and refuses the second frame; the floor does not.',
     },
     {
       workload: 'restart',
@@ -31,14 +31,14 @@ const WORKLOADS: readonly { readonly workload: Workload; readonly title: string;
       words:
         '`message` with policy `rollback` while a turn runs, answered by `turn.started`: one commit with two frames, a ' +
         'message id and two transcript records. The service also aborts one upstream call and starts another, which is ' +
-        'most of its time here; the floor stores the same bytes and calls nobody.',
+        'most of its time here; the floor stores the same bytes and calls no upstream.',
     },
     {
       workload: 'turn',
       title: 'A turn',
       words:
-        '`message` to `turn.completed`, with an upstream that answers one token at once. There is no floor for it: what ' +
-        'it costs over its transitions is the HTTP client, the stream and the answer’s text.',
+        '`message` to `turn.completed`, with an upstream that immediately answers one token. It has no floor: its cost ' +
+        'over the transitions is the HTTP client, the stream and the answer’s text.',
     },
   ];
 
@@ -171,7 +171,7 @@ async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
   }
   const words =
     `Script calls that Redis counted (\`INFO commandstats\`), and writes that the service counted, ${ROUND_TRIPS_IN_FLIGHT} under way: 1.000 is ` +
-    'one round trip for each. Sweeping and renewing are kept out of it by a long lease; they do not depend on the load.';
+    'one round trip for each. A long lease keeps sweeps and renewals out; they do not depend on the load.';
   const head = ['workload', 'transitions', 'appends of text', 'script calls', 'calls ÷ write'];
   return `${words}\n\n${table(head, rows)}`;
 }
