@@ -159,13 +159,9 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     },
     ({ connections }) =>
       httpRoutes({
-        instance,
-        store,
-        sessions,
+        ...services,
         archive,
         analytics: createAnalytics(store, archive, clock.monotonicMs),
-        clock,
-        services,
         audit,
         registry: metrics.registry,
         upstream,

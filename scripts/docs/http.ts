@@ -1,5 +1,6 @@
 import { openapiDocument } from '../../src/http/core/openapi.ts';
-import { type HttpPorts, httpRoutes } from '../../src/http/routes.ts';
+import type { HttpPorts } from '../../src/http/core/ports.ts';
+import { httpRoutes } from '../../src/http/routes.ts';
 import { anchor, kindOf, type Schema, table } from './markdown.ts';
 
 interface Parameter {

@@ -1,43 +1,31 @@
-/** Every route of the service, and the documents that are made of them: a route that is not here is not served. */
-import type { Audit } from '../audit/audit.ts';
-import { type ArchivePorts, archiveRoutes } from './archive/archive-routes.ts';
+/** Every route that the service serves, and the documents made from them. */
+import { archiveRoutes } from './archive/archive-routes.ts';
 import { withAudit } from './core/audit.ts';
 import { withLimits } from './core/limits.ts';
-import type { Route } from './core/router.ts';
-import { type AnalyticsPorts, analyticsRoute } from './operations/analytics-route.ts';
+import type { HttpPorts } from './core/ports.ts';
+import { type Route, withRefusals } from './core/router.ts';
+import { analyticsRoute } from './operations/analytics-route.ts';
 import { dashboardRoutes } from './operations/dashboard-routes.ts';
 import { documentsRoutes } from './operations/documents-route.ts';
-import { type OperationsPorts, operationsRoutes } from './operations/operations-routes.ts';
-import { type ErasePorts, eraseUserRoute, withErasure } from './sessions/erase-routes.ts';
-import { type SessionsPorts, sessionsRoute } from './sessions/list-route.ts';
-import { type SessionPorts, sessionRoutes } from './sessions/session-routes.ts';
-import { type SharesPorts, sharesRoutes } from './sessions/share-routes.ts';
-import { type TranscriptPorts, transcriptRoute } from './sessions/transcript-route.ts';
-import type { ProtocolPorts } from './turns/join-turn.ts';
+import { operationsRoutes } from './operations/operations-routes.ts';
+import { eraseUserRoute } from './sessions/erasure.ts';
+import { sessionRoutes } from './sessions/session-routes.ts';
+import { sharesRoutes } from './sessions/share-routes.ts';
+import { transcriptRoute } from './sessions/transcript-route.ts';
 import { protocolRoute } from './turns/protocol-route.ts';
 
-export type HttpPorts = OperationsPorts &
-  ProtocolPorts &
-  SessionPorts &
-  SessionsPorts &
-  SharesPorts &
-  TranscriptPorts &
-  ArchivePorts &
-  ErasePorts &
-  AnalyticsPorts & { readonly audit: Audit | null };
-
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
-  const routes = withLimits(ports, [
+  const routes = [
     ...operationsRoutes(ports),
-    protocolRoute(ports),
-    ...withErasure(ports, sessionRoutes(ports)),
-    sessionsRoute(ports),
+    protocolRoute({ ...ports, services: ports }),
+    ...sessionRoutes(ports),
     transcriptRoute(ports),
     ...sharesRoutes(ports),
     ...archiveRoutes(ports),
     eraseUserRoute(ports),
     analyticsRoute(ports),
     ...dashboardRoutes(),
-  ]);
-  return withAudit(ports.audit, [...routes, ...documentsRoutes(routes)]);
+  ];
+  const limited = withLimits(ports.limits, withRefusals(routes));
+  return withAudit(ports.audit, [...limited, ...documentsRoutes(limited)]);
 }

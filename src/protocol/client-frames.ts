@@ -11,7 +11,8 @@ export const BAD_FRAMES_IN_A_ROW = 5;
 const shortText = z.string().min(1).max(256);
 
 /** Free of structure here; the clinical API validates its own fields. Depth and size are bounded by the frame. */
-const patient = z.record(z.string().max(128), z.json());
+const json = z.json().register(z.globalRegistry, { id: 'Json' });
+const patient = z.record(z.string().max(128), json);
 
 export const policySchema = z.enum(['queue', 'reject', 'interrupt', 'rollback', 'merge']);
 

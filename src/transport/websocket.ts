@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
-import { problem } from '../http/core/router.ts';
+import { problem } from '../http/core/answer.ts';
 import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
 import type { PeerOf } from './peer.ts';

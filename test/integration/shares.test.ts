@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { shareSchema, sharesSchema } from '../../src/http/sessions/share.ts';
+import { shareSchema, sharesSchema } from '../../src/http/sessions/share-routes.ts';
 import { ask, get, post, problemOf, type Reply } from '../support/ask.ts';
 import { type Frame, TestClient } from '../support/client.ts';
 import { type Instance, startInstance } from '../support/instance.ts';

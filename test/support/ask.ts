@@ -1,6 +1,6 @@
 /** `POST /api/protocol` as a client calls it, with its answer held against the schema that the document promises. */
 import type { z } from 'zod';
-import { problemSchema } from '../../src/http/core/problem-schema.ts';
+import { problemSchema } from '../../src/http/core/answer.ts';
 import { protocolAnswerSchema } from '../../src/http/turns/protocol-answer.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;

@@ -1,14 +1,15 @@
-/** A session that ended, as HTTP tells of it. */
+/** Describes ended sessions: their schemas in the documents, and their JSON. */
 import { z } from 'zod';
 import type { ArchivedHead, ArchivedSession } from '../../archive/archive.ts';
 import { simulatedSchema } from '../../protocol/server-frames.ts';
 
 const at = z.int().describe('ms since the epoch');
 const name = z.string().nullable();
+const cursorSchema = z.string().nullable().describe('start of the next page; null: this is the last page');
 
 const headShape = {
   session_id: z.string(),
-  created_at: at.describe('with the id it names one life: an id may be used again'),
+  created_at: at.describe('names one life of the session: its id may be used again after it ended'),
   ended_at: at,
   end_reason: z.enum(['idle', 'absolute', 'closed', 'admin']),
   client_id: name,
@@ -19,11 +20,11 @@ const headShape = {
 
 export const archivedPageSchema = z
   .strictObject({
-    count: z.int().describe('on this page'),
+    count: z.int().describe('sessions on this page'),
     sessions: z.array(
-      z.strictObject({ ...headShape, snippet: name.describe('where the words stand, as plain text') }),
+      z.strictObject({ ...headShape, snippet: name.describe('the passage with the words, as plain text') }),
     ),
-    cursor: z.string().nullable().describe('where the next page begins; null: this is the last'),
+    cursor: cursorSchema,
   })
   .meta({ id: 'ArchivePage' });
 
@@ -54,6 +55,14 @@ export const archivedSchema = z
     ),
   })
   .meta({ id: 'ArchivedSession' });
+
+export const exportPageSchema = z
+  .strictObject({ count: z.int(), sessions: z.array(archivedSchema), cursor: cursorSchema })
+  .meta({ id: 'ArchiveExport' });
+
+export const livesSchema = z
+  .strictObject({ session_id: z.string(), lives: z.array(archivedSchema).describe('newest first') })
+  .meta({ id: 'ArchivedLives' });
 
 export function archivedHead(head: ArchivedHead) {
   return {

@@ -1,14 +1,15 @@
 /**
- * Routes that leave a line in the audit log for each request, whatever was answered. A request that was not understood
- * leaves none: nothing was touched.
+ * Routes that write a line to the audit log for each request, whatever the answer. A malformed request leaves no line:
+ * it touched nothing.
  */
 import type { Access, Audit, AuditAction, Noted } from '../../audit/audit.ts';
-import { sessionIdIn } from '../sessions/find-session.ts';
-import type { HttpAnswer, Route } from './router.ts';
+import type { HttpAnswer } from './answer.ts';
+import { sessionIdIn } from './request.ts';
+import type { Route } from './router.ts';
 
 const ID = /^[\w.:-]{1,64}$/;
 
-/** Without an audit log the routes are what they are. */
+/** Without an audit log it returns the routes unchanged. */
 export function withAudit(audit: Audit | null, routes: readonly Route[]): readonly Route[] {
   if (audit === null) return routes;
   return routes.map((route) => (route.audit === undefined ? route : audited(audit, route, route.audit)));
@@ -18,8 +19,8 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
   return {
     ...route,
     async answer(request) {
-      const { params, address, requestId } = request;
-      const id = sessionIdIn(params);
+      const { address, requestId } = request;
+      const id = sessionIdIn(request);
       let noted: Noted = {};
       const about = (more: Noted): void => {
         noted = { ...noted, ...more };
@@ -28,7 +29,7 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
         audit.note({
           action,
           outcome,
-          // Anything can stand in a path.
+          // A path may hold any text, patient data included.
           sessionId: ID.test(id) ? id : null,
           userId: null,
           clientId: null,

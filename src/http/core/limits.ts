@@ -1,12 +1,14 @@
-/** Limits on routes: how often an address may be wrong about sessions, and what the documents say of limits. */
+/** Limits on routes: how often an address may guess at sessions, and `rate_limited` in the documents. */
 import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits/limits.ts';
-import { type HttpAnswer, type HttpRequest, problem, type Route } from './router.ts';
+import { type HttpAnswer, problem } from './answer.ts';
+import type { HttpRequest } from './request.ts';
+import type { Route } from './router.ts';
 
-/** Whoever asks these keeps the instance alive; a limit would take it out of its balancer. */
+/** Probes: if they were limited, a load balancer would take the instance out of service. */
 export const UNLIMITED_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** What tells that an id is of no session, or of somebody else's. */
+/** Answers that show that a session id was guessed wrong, or belongs to another user. */
 const WRONG: ReadonlySet<ErrorCode> = new Set([
   'session_not_found',
   'not_found',
@@ -16,23 +18,22 @@ const WRONG: ReadonlySet<ErrorCode> = new Set([
 
 const NAMES_A_SESSION = /^\/api\/(session|archive)\/:id/;
 
-export function withLimits(ports: { readonly limits: Limits }, routes: readonly Route[]): readonly Route[] {
+export function withLimits(limits: Limits, routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {
     if (UNLIMITED_PATHS.has(route.path)) return route;
     const { describe } = route;
-    const errors = [...(describe?.errors ?? []), 'rate_limited'] as const;
     return {
       ...route,
-      ...(describe === undefined ? {} : { describe: { ...describe, errors } }),
+      ...(describe && { describe: { ...describe, errors: [...(describe.errors ?? []), 'rate_limited'] } }),
       answer: NAMES_A_SESSION.test(route.path)
-        ? (request) => watched(ports.limits, request, () => route.answer(request))
+        ? (request) => limitGuesses(limits, request, () => route.answer(request))
         : route.answer,
     };
   });
 }
 
-/** Answers only who has not been wrong too often, and notes who is wrong now. */
-export async function watched(
+/** Refuses an address that has guessed wrong too often, and counts a wrong guess against it. */
+export async function limitGuesses(
   { guesses }: Limits,
   { address, requestId }: HttpRequest,
   answer: () => HttpAnswer | Promise<HttpAnswer>,

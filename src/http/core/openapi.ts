@@ -1,19 +1,18 @@
-/** The OpenAPI 3.1 document, from what the routes say of themselves and from the table of errors. */
+/** The OpenAPI 3.1 document, made from the descriptions of the routes and the table of errors. */
 import type { z } from 'zod';
 import { type ErrorCode, errors } from '../../errors.ts';
 import { version } from '../../startup/version.ts';
-import type { Answer, Description } from './description.ts';
-import { type Json, openSchemaBook, type SchemaBook } from './json-schema.ts';
-import { problemSchema } from './problem-schema.ts';
-import type { Route } from './router.ts';
+import { problemSchema } from './answer.ts';
+import type { Description, Route } from './router.ts';
+import { type Json, SchemaBook } from './schema-book.ts';
 
 export function openapiDocument(routes: readonly Route[]): Json {
-  const book = openSchemaBook('draft-2020-12');
+  const book = new SchemaBook('draft-2020-12');
   const paths: Record<string, Record<string, Json>> = {};
   for (const { path, method, describe } of routes) {
     if (describe === undefined) continue;
     const template = path.replace(/:(\w+)/g, '{$1}');
-    paths[template] = { ...paths[template], [method.toLowerCase()]: operationOf(path, describe, book) };
+    paths[template] = { ...paths[template], [method.toLowerCase()]: operationOf(describe, book) };
   }
   return {
     openapi: '3.1.0',
@@ -21,93 +20,79 @@ export function openapiDocument(routes: readonly Route[]): Json {
       title: 'Rehydra',
       version,
       description:
-        'Conversations with a language model as durable sessions. The same sessions are served over a WebSocket: see /asyncapi.json.',
+        'Conversations with a language model as durable sessions. A WebSocket serves the same sessions: see /asyncapi.json.',
     },
     paths,
     components: { schemas: book.named },
   };
 }
 
-function operationOf(path: string, describe: Description, book: SchemaBook): Json {
-  const { name, summary, details, body, params, query, headers } = describe;
+function operationOf(describe: Description, book: SchemaBook): Json {
+  const { name, summary, details: description, body, params, query, headers } = describe;
   const parameters = [
-    ...[...path.matchAll(/:(\w+)/g)].map(([, part = '']) => pathParameter(part, params, book)),
-    ...parametersOf('query', query, name, book),
-    ...parametersOf('header', headers, name, book),
+    ...parametersOf('path', params, book),
+    ...parametersOf('query', query, book),
+    ...parametersOf('header', headers, book),
   ];
+  const requestBody = body && {
+    required: true,
+    content: contentOf({ 'application/json': body }, 'input', book),
+  };
   return {
     operationId: name,
     summary,
-    ...(details === undefined ? {} : { description: details }),
-    ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined
-      ? {}
-      : {
-          requestBody: {
-            required: true,
-            content: { 'application/json': { schema: book.of(body, 'input', name) } },
-          },
-        }),
+    ...(description && { description }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(requestBody && { requestBody }),
     responses: responsesOf(describe, book),
   };
 }
 
-function pathParameter(name: string, params: z.ZodObject | undefined, book: SchemaBook): Json {
-  const schema = params?.shape[name] as z.ZodType | undefined;
-  const { description, ...rest } = schema === undefined ? { type: 'string' } : book.of(schema, 'input', name);
-  return {
-    name,
-    in: 'path',
-    ...(description === undefined ? {} : { description }),
-    required: true,
-    schema: rest,
-  };
-}
-
 function parametersOf(
-  place: 'query' | 'header',
+  place: 'path' | 'query' | 'header',
   schema: z.ZodObject | undefined,
-  owner: string,
   book: SchemaBook,
 ): readonly Json[] {
   if (schema === undefined) return [];
-  const { properties = {}, required = [] } = book.of(schema, 'input', owner) as {
+  const { properties = {}, required = [] } = book.of(schema, 'input') as {
     readonly properties?: Readonly<Record<string, Json>>;
     readonly required?: readonly string[];
   };
   return Object.entries(properties).map(([name, { description, ...rest }]) => ({
     name,
     in: place,
-    ...(description === undefined ? {} : { description }),
+    ...(description !== undefined && { description }),
     required: required.includes(name),
     schema: rest,
   }));
 }
 
-function responsesOf({ name, answers, errors: codes = [] }: Description, book: SchemaBook): Json {
+function responsesOf({ answers, errors: codes = [] }: Description, book: SchemaBook): Json {
+  const responses: Record<number, Json> = {};
+  for (const [status, { says, content }] of Object.entries(answers))
+    responses[Number(status)] = { description: says, content: contentOf(content, 'output', book) };
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set<ErrorCode>([...codes, 'internal']))
     byStatus.set(errors[code].status, [...(byStatus.get(errors[code].status) ?? []), code]);
-  const good = Object.entries(answers).map(([status, answer]) => [status, responseOf(answer, name, book)]);
-  const bad = [...byStatus].map(([status, those]) => [status, refusalOf(status, those, book)]);
-  return Object.fromEntries([...good, ...bad]) as Json;
+  for (const [status, those] of byStatus)
+    responses[status] = {
+      description: those.map((code) => `\`${code}\`: ${errors[code].text}`).join('\n\n'),
+      ...((status === 429 || status === 503) && { headers: RETRY_AFTER }),
+      content: contentOf({ 'application/json': problemSchema }, 'output', book),
+    };
+  return responses;
 }
 
-function responseOf({ says, content }: Answer, owner: string, book: SchemaBook): Json {
-  const media = Object.entries(content).map(([type, schema]) => [
-    type,
-    { schema: book.of(schema, 'output', owner) },
-  ]);
-  return { description: says, content: Object.fromEntries(media) as Json };
-}
+const RETRY_AFTER = {
+  'Retry-After': { description: 'Seconds to wait', schema: { type: 'integer', minimum: 1 } },
+};
 
-function refusalOf(status: number, codes: readonly ErrorCode[], book: SchemaBook): Json {
-  const headers = {
-    'Retry-After': { description: 'Seconds to wait', schema: { type: 'integer', minimum: 1 } },
-  };
-  return {
-    description: codes.map((code) => `\`${code}\`: ${errors[code].text}`).join('\n\n'),
-    ...(status === 429 || status === 503 ? { headers } : {}),
-    content: { 'application/json': { schema: book.of(problemSchema, 'output', 'Problem') } },
-  };
+function contentOf(
+  content: Readonly<Record<string, z.ZodType>>,
+  io: 'input' | 'output',
+  book: SchemaBook,
+): Json {
+  return Object.fromEntries(
+    Object.entries(content).map(([type, schema]) => [type, { schema: book.of(schema, io) }]),
+  );
 }

@@ -1,80 +1,65 @@
 /**
- * HTTP on the same port, free of any server library: a request is a value, an answer is a value or a stream.
- * Routes are tried in order; the first that matches method and path answers.
+ * Routes requests, free of any server library: a request is a value, an answer is a value or a stream.
+ * The first route that matches method and path answers.
  */
 import { randomUUID } from 'node:crypto';
-import type { AuditAction, Noted } from '../../audit/audit.ts';
-import { type ErrorCode, errorBody, errors } from '../../errors.ts';
-import type { Description } from './description.ts';
-
-export interface HttpRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly params: Readonly<Record<string, string>>;
-  readonly header: (name: string) => string;
-  readonly body: string;
-  readonly requestId: string;
-  /** Of the client. */
-  readonly address: string;
-  /** Tells the audit log, where there is one, what only the route knows. */
-  readonly about?: (noted: Noted) => void;
-  /** Runs once the client is gone before it was answered; at once where it is gone already. */
-  readonly onGone: (task: () => void) => void;
-  /** Told of what a route threw; the client is told nothing of it. */
-  readonly failed: (error: unknown, requestId: string) => void;
-}
-
-/** Where a streamed answer is written to. */
-export interface StreamSink {
-  /** False where the client reads too slowly or is gone: nothing more may be written. */
-  write(chunk: string): boolean;
-  end(): void;
-}
-
-export interface HttpAnswer {
-  readonly status: number;
-  /** Of a refusal. */
-  readonly code?: ErrorCode;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Text, or what writes the answer piece by piece once the head is out. */
-  readonly body: string | ((sink: StreamSink) => void);
-}
+import type { z } from 'zod';
+import type { AuditAction } from '../../audit/audit.ts';
+import type { ErrorCode } from '../../errors.ts';
+import { type HttpAnswer, problem, Refusal } from './answer.ts';
+import type { HttpRequest } from './request.ts';
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** `:name` matches one segment. */
   readonly path: string;
-  /** Absent: served, but in no document. */
+  /** Absent: the OpenAPI document omits the route. */
   readonly describe?: Description;
-  /** What a request does to a session, for the audit log; absent: nothing, or the route tells it itself. */
+  /** The action in the audit log; absent: none, or the route writes its own lines. */
   readonly audit?: AuditAction;
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
-export function json(
-  status: number,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): HttpAnswer {
-  return {
-    status,
-    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
-    body: JSON.stringify(body),
-  };
+/** A route's part of the OpenAPI document. Its schemas are the ones that parse the request, so the two cannot differ. */
+export interface Description {
+  /** Unique; generated clients use it as the function name. */
+  readonly name: string;
+  readonly summary: string;
+  readonly details?: string;
+  /** Every `:name` of the path. */
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly headers?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly answers: Readonly<Record<number, AnswerDescription>>;
+  /** Besides `internal`, which any route may answer. */
+  readonly errors?: readonly ErrorCode[];
 }
 
-export function problem(
-  code: ErrorCode,
-  requestId: string,
-  detail?: string,
-  retryAfterMs = 1_000,
-): HttpAnswer {
-  const { status, retryable } = errors[code];
-  const helps = retryable && (status === 429 || status === 503);
-  const headers = helps ? { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) } : {};
-  const error = { ...errorBody(code), ...(detail === undefined ? {} : { detail }), request_id: requestId };
-  return { ...json(status, { error }, headers), code };
+export interface AnswerDescription {
+  readonly says: string;
+  /** By media type; the schema of an object has a name (`.meta({ id })`). */
+  readonly content: Readonly<Record<string, z.ZodType>>;
+}
+
+export const jsonAnswer = (says: string, schema: z.ZodType): AnswerDescription => ({
+  says,
+  content: { 'application/json': schema },
+});
+
+/** Turns each refusal that a route throws into its answer, so that limits and the audit log see it. */
+export function withRefusals(routes: readonly Route[]): readonly Route[] {
+  return routes.map((route) => ({
+    ...route,
+    async answer(request) {
+      try {
+        return await route.answer(request);
+      } catch (error) {
+        if (error instanceof Refusal) return problem(error.code, request.requestId, error.detail);
+        throw error;
+      }
+    },
+  }));
 }
 
 export async function answer(
@@ -82,7 +67,7 @@ export async function answer(
   request: Omit<HttpRequest, 'params' | 'requestId'>,
 ): Promise<HttpAnswer> {
   const requestId = randomUUID();
-  // The answer to HEAD is that to GET; the transport leaves its body out.
+  // HEAD is answered as GET; the transport leaves the body out.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const allowed: string[] = [];
   for (const route of routes) {

@@ -1,18 +1,15 @@
-/** `GET /api/analytics`: how the service is used, as numbers. */
+/** `GET /api/analytics`: figures on how clients use the service. */
 import { z } from 'zod';
-import type { Analytics, Report } from '../../analytics/analytics.ts';
-import { archiveAnswer, momentSchema } from '../archive/archive-routes.ts';
-import { jsonAnswer } from '../core/description.ts';
-import { parseQuery } from '../core/parse.ts';
-import { json, problem, type Route } from '../core/router.ts';
-
-export interface AnalyticsPorts {
-  readonly analytics: Analytics;
-}
+import type { Report } from '../../analytics/analytics.ts';
+import { momentSchema, refuseArchive } from '../archive/archive-routes.ts';
+import { json } from '../core/answer.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import { parseQuery } from '../core/request.ts';
+import { jsonAnswer, type Route } from '../core/router.ts';
 
 const querySchema = z.object({
-  from: momentSchema.optional().describe('conversations that began then or later'),
-  to: momentSchema.optional().describe('and before then'),
+  from: momentSchema.exactOptional().describe('counts conversations that began at this time or later'),
+  to: momentSchema.exactOptional().describe('counts conversations that began before this time'),
 });
 
 const counts = z.record(z.string(), z.int());
@@ -20,49 +17,49 @@ const share = z.number().min(0).max(1);
 
 const analyticsSchema = z
   .strictObject({
-    live: z.strictObject({ sessions: z.int(), by_state: counts }).describe('whatever the range'),
+    live: z.strictObject({ sessions: z.int(), by_state: counts }).describe('now, whatever the range'),
     ended: z
       .strictObject({
         sessions: z.int(),
         by_end_reason: counts,
         turns: z.int(),
         turns_per_session: z.number(),
-        abandoned: z.int().describe('ended after one turn'),
+        abandoned: z.int().describe('sessions that ended after one turn'),
         abandonment_rate: share,
-        created_by_hour: z.array(z.int()).length(24).describe('UTC'),
+        created_by_hour: z
+          .array(z.int())
+          .length(24)
+          .describe('sessions created in each hour of the day, UTC'),
         second_turns: z
           .array(z.strictObject({ pattern: z.string(), count: z.int() }))
-          .describe('how second questions begin, the commonest first; words of users: escape them'),
-        protocol_revision_rate: share.describe('a later answer differs, of those with more than one answer'),
+          .describe('first words of second questions, most frequent first; users wrote them: escape them'),
+        protocol_revision_rate: share.describe(
+          'share of the sessions with several answers in which a later answer changed the protocol',
+        ),
         prompt_tokens: z.int(),
         completion_tokens: z.int(),
-        simulated_answers: z.int().describe('answers that came from the simulator and mean nothing'),
+        simulated_answers: z.int().describe('answers of the simulator, which mean nothing'),
         latency_ms: z.strictObject({ p50: z.number().nullable(), p99: z.number().nullable() }),
       })
-      .describe('conversations in the archive that began in the range'),
+      .describe('archived conversations that began in the range'),
   })
   .meta({ id: 'Analytics' });
 
-export function analyticsRoute({ analytics }: AnalyticsPorts): Route {
+export function analyticsRoute({ analytics }: HttpPorts): Route {
   return {
     method: 'GET',
     path: '/api/analytics',
     audit: 'read',
     describe: {
       name: 'getAnalytics',
-      summary: 'How the service is used',
-      details: 'Living sessions are counted by state only; all else is of conversations that ended.',
+      summary: 'Figures on how clients use the service',
+      details: 'Live sessions are counted by state only; all other figures are of ended conversations.',
       query: querySchema,
       answers: { 200: jsonAnswer('The figures.', analyticsSchema) },
       errors: ['bad_request', 'archive_unavailable', 'store_unavailable'],
     },
-    async answer({ query, requestId }) {
-      const parsed = parseQuery(querySchema, query);
-      if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
-      const { from, to } = parsed.value;
-      const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-      return archiveAnswer(requestId, async () => json(200, describe(await analytics(range))));
-    },
+    answer: async ({ query }) =>
+      json(200, describe(await analytics(parseQuery(querySchema, query)).catch(refuseArchive))),
   };
 }
 

@@ -1,12 +1,13 @@
 /**
- * `GET /dashboard`: a page with charts over `/api/analytics`. Everything that it loads comes from here, and its policy
- * forbids everything else: the words of users that it shows could do nothing even if they became markup.
+ * `GET /dashboard`: a page with charts of `/api/analytics`. It loads files of this service only and its content
+ * security policy forbids the rest: text of users that the page shows could do no harm even if it became markup.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
-import type { HttpAnswer, Route } from '../core/router.ts';
+import type { HttpAnswer } from '../core/answer.ts';
+import type { Route } from '../core/router.ts';
 
 const HEADERS = {
   'content-security-policy':
@@ -24,7 +25,10 @@ const ours = (name: string) => new URL(`./dashboard/${name}`, import.meta.url);
 export function dashboardRoutes(): readonly Route[] {
   const page = fileRoute('/dashboard', HTML, ours('dashboard.html'));
   return [
-    { ...page, describe: { name: 'getDashboard', summary: 'The same as a page with charts', answers: PAGE } },
+    {
+      ...page,
+      describe: { name: 'getDashboard', summary: 'A page with charts of `/api/analytics`', answers: PAGE },
+    },
     fileRoute('/dashboard/dashboard.css', STYLE, ours('dashboard.css')),
     fileRoute('/dashboard/dashboard.js', SCRIPT, ours('dashboard.js')),
     fileRoute('/dashboard/icon.svg', 'image/svg+xml', ours('icon.svg')),
@@ -50,7 +54,7 @@ function fileRoute(route: string, type: string, file: URL | string): Route {
   };
 }
 
-/** The build for browsers, which the package does not name, beside the one that it does. */
+/** The build for browsers; the package names only the one beside it. */
 function chartLibrary(): string {
   const main = createRequire(import.meta.url).resolve('chart.js');
   return path.join(path.dirname(main), 'chart.umd.min.js');

@@ -1,15 +1,16 @@
-/** `GET /openapi.json` and `GET /asyncapi.json`: made of the routes and schemas that are served, at the first request. */
+/** `GET /openapi.json` and `GET /asyncapi.json`, made from the served routes and schemas at the first request. */
 import { z } from 'zod';
+import { json } from '../core/answer.ts';
 import { asyncapiDocument } from '../core/asyncapi.ts';
-import { jsonAnswer } from '../core/description.ts';
 import { openapiDocument } from '../core/openapi.ts';
-import { json, type Route } from '../core/router.ts';
+import { jsonAnswer, type Route } from '../core/router.ts';
+import type { Json } from '../core/schema-book.ts';
 
-/** `routes` are all the others. */
-export function documentsRoutes(routes: readonly Route[]): readonly Route[] {
-  const openapi = once(() => openapiDocument([...routes, ...own]));
-  const asyncapi = once(asyncapiDocument);
-  const own: readonly Route[] = [
+/** `others` are all other routes. */
+export function documentsRoutes(others: readonly Route[]): readonly Route[] {
+  let openapi: Json | undefined;
+  let asyncapi: Json | undefined;
+  const routes: readonly Route[] = [
     {
       method: 'GET',
       path: '/openapi.json',
@@ -18,26 +19,24 @@ export function documentsRoutes(routes: readonly Route[]): readonly Route[] {
         summary: 'This document',
         answers: { 200: jsonAnswer('OpenAPI 3.1.', z.looseObject({ openapi: z.string() })) },
       },
-      answer: () => json(200, openapi()),
+      answer() {
+        openapi ??= openapiDocument([...others, ...routes]);
+        return json(200, openapi);
+      },
     },
     {
       method: 'GET',
       path: '/asyncapi.json',
       describe: {
         name: 'getAsyncapi',
-        summary: 'The WebSocket, as a document',
+        summary: 'The WebSocket protocol as an AsyncAPI document',
         answers: { 200: jsonAnswer('AsyncAPI 3.', z.looseObject({ asyncapi: z.string() })) },
       },
-      answer: () => json(200, asyncapi()),
+      answer() {
+        asyncapi ??= asyncapiDocument();
+        return json(200, asyncapi);
+      },
     },
   ];
-  return own;
-}
-
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
+  return routes;
 }

@@ -1,31 +1,17 @@
-/** What operators and load balancers ask: alive, ready, metrics. */
-import type { Registry } from 'prom-client';
+/** What operators and load balancers request: liveness, readiness, metrics. */
 import { z } from 'zod';
-import type { Archive } from '../../archive/archive.ts';
 import type { ReplicaReport } from '../../generation/replicas/replicas.ts';
 import { commit, version } from '../../startup/version.ts';
-import type { Store } from '../../store/contract.ts';
-import { jsonAnswer } from '../core/description.ts';
-import { json, type Route } from '../core/router.ts';
-
-export interface OperationsPorts {
-  readonly instance: string;
-  readonly store: Store;
-  readonly archive: Archive;
-  readonly registry: Registry;
-  readonly upstream: string;
-  readonly replicas: () => readonly ReplicaReport[];
-  readonly draining: () => boolean;
-  readonly localSessions: () => number;
-  readonly connections: () => number;
-}
+import { json } from '../core/answer.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import { jsonAnswer, type Route } from '../core/router.ts';
 
 export const healthSchema = z
   .strictObject({
     status: z.literal('ok'),
     instance: z.string(),
     version: z.string(),
-    commit: z.string().describe('Git commit of the build; `unknown` where the build did not know it'),
+    commit: z.string().describe('Git commit of the build; `unknown` if the build did not know it'),
     store: z.strictObject({
       ok: z.boolean(),
       kind: z.enum(['redis', 'sqlite']),
@@ -33,7 +19,7 @@ export const healthSchema = z
       detail: z.string().optional(),
     }),
     archive: z.strictObject({
-      ok: z.boolean().describe('false: conversations go on, but none can end'),
+      ok: z.boolean().describe('false: conversations continue, but none can end'),
       kind: z.enum(['sqlite', 'postgres']),
     }),
     upstream: z.string(),
@@ -43,15 +29,15 @@ export const healthSchema = z
           replica: z.string().describe('host and port'),
           state: z
             .enum(['up', 'failing', 'down'])
-            .describe('`down`: three failures in a row, or it does not answer checks'),
+            .describe('`down`: three failures in a row, or no answer to health checks'),
           circuit: z
             .enum(['closed', 'open', 'half-open'])
-            .describe('`open`: it gets requests only where no other replica is well'),
-          since: z.string().nullable().describe('when it began to fail, or recovered; null: it never failed'),
+            .describe('`open`: it gets requests only if no other replica is healthy'),
+          since: z.string().nullable().describe('when it began to fail or recovered; null: it never failed'),
           last_error: z.string().nullable(),
         }),
       )
-      .describe('of the model, as this instance sees them'),
+      .describe('replicas of the model, as this instance sees them'),
     draining: z.boolean(),
     resident_sessions: z.int(),
     connections: z.int(),
@@ -62,7 +48,7 @@ export const readinessSchema = z
   .strictObject({ ready: z.boolean(), store: z.boolean(), draining: z.boolean() })
   .meta({ id: 'Readiness' });
 
-export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
+export function operationsRoutes(ports: HttpPorts): readonly Route[] {
   const health = async () => {
     try {
       return await ports.store.health();
@@ -77,9 +63,11 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
       describe: {
         name: 'getHealth',
         summary: 'Liveness',
-        answers: { 200: jsonAnswer('It lives, whatever its store and archive do.', healthSchema) },
+        answers: {
+          200: jsonAnswer('The instance runs, whatever the state of store and archive.', healthSchema),
+        },
       },
-      // Alive is alive: an orchestrator that restarts instances because the store is away only makes it worse.
+      // 200 even without a store: an orchestrator that restarts instances during a store outage prolongs it.
       answer: async () =>
         json(200, {
           status: 'ok',
@@ -102,11 +90,14 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
         name: 'getReadiness',
         summary: 'Readiness',
         answers: {
-          200: jsonAnswer('It takes work.', readinessSchema),
-          503: jsonAnswer('It drains, or the store is away or takes no writes.', readinessSchema),
+          200: jsonAnswer('The instance takes work.', readinessSchema),
+          503: jsonAnswer(
+            'The instance is draining, or its store is unreachable or takes no writes.',
+            readinessSchema,
+          ),
         },
       },
-      // Not the archive: conversations go on without it, and no instance would be left to serve them.
+      // The archive does not count: without it conversations continue, and they need an instance.
       answer: async () => {
         const store = await health();
         const ready = store.ok && !ports.draining();
@@ -119,7 +110,9 @@ export function operationsRoutes(ports: OperationsPorts): readonly Route[] {
       describe: {
         name: 'getMetrics',
         summary: 'Metrics for Prometheus',
-        answers: { 200: { says: 'In the text format.', content: { 'text/plain': z.string() } } },
+        answers: {
+          200: { says: 'Metrics in the Prometheus text format.', content: { 'text/plain': z.string() } },
+        },
       },
       answer: async () => ({
         status: 200,

@@ -1,24 +1,54 @@
-/** The session that a path names, or the answer that says why nothing can be told of it. */
-import type { SessionRouter } from '../../session/router/session-router.ts';
+/** Finds the session that a path names, and sends events to a session on whichever instance serves it. */
+import type { SessionEvent } from '../../../machines/vocabulary.ts';
+import type { Clock } from '../../clock.ts';
+import type { SessionServices } from '../../delivery/attach-client.ts';
+import type { ErrorCode } from '../../errors.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
-import { type HttpAnswer, type HttpRequest, problem } from '../core/router.ts';
-
-export type FindResult =
-  | { readonly kind: 'found'; readonly sessionId: string; readonly view: SessionView }
-  | { readonly kind: 'refused'; readonly answer: HttpAnswer };
+import { Refusal } from '../core/answer.ts';
+import { type HttpRequest, sessionIdIn } from '../core/request.ts';
 
 export async function findSession(
-  sessions: SessionRouter,
-  { params, requestId }: Pick<HttpRequest, 'params' | 'requestId'>,
-): Promise<FindResult> {
-  const sessionId = sessionIdIn(params);
-  const view = await sessions.view(sessionId).catch(() => undefined);
-  if (view === undefined) return { kind: 'refused', answer: problem('store_unavailable', requestId) };
-  if (view === null) return { kind: 'refused', answer: problem('session_not_found', requestId) };
-  return { kind: 'found', sessionId, view };
+  { sessions }: SessionServices,
+  request: Pick<HttpRequest, 'params'>,
+): Promise<SessionView> {
+  const view = await sessions.view(sessionIdIn(request)).catch(() => undefined);
+  if (view === undefined) throw new Refusal('store_unavailable');
+  if (view === null) throw new Refusal('session_not_found');
+  return view;
 }
 
-/** UUIDs are stored in lower case, and may be written in either. */
-export function sessionIdIn(params: HttpRequest['params']): string {
-  return params.id?.toLowerCase() ?? '';
+const DONE_WITHIN_MS = 2_000;
+const POLL_MS = 25;
+
+/**
+ * Waits until the event has taken effect: an event that another instance handles shows later, in the store.
+ * False if it has not in time. `isDone` gets null once the session is gone.
+ */
+export async function sendAndWait(
+  { sessions, clock }: SessionServices,
+  sessionId: string,
+  event: SessionEvent,
+  isDone: (view: SessionView | null) => boolean,
+  details: { readonly [code in ErrorCode]?: string } = {},
+): Promise<boolean> {
+  const outcome = await sessions.send(sessionId, event, null);
+  if (outcome.kind === 'refused') throw new Refusal(outcome.code, details[outcome.code]);
+  if (outcome.kind !== 'passed') return true;
+  return becomesTrue(clock, DONE_WITHIN_MS, async () => {
+    const view = await sessions.view(sessionId).catch(() => undefined);
+    return view !== undefined && isDone(view);
+  });
+}
+
+export async function becomesTrue(
+  clock: Clock,
+  withinMs: number,
+  condition: () => Promise<boolean>,
+): Promise<boolean> {
+  const startedMs = clock.monotonicMs();
+  while (!(await condition())) {
+    if (clock.monotonicMs() - startedMs >= withinMs) return false;
+    await new Promise<void>((resume) => clock.after(POLL_MS, resume));
+  }
+  return true;
 }

@@ -1,26 +1,42 @@
-/** One session by its id, from any instance. */
+/** Live sessions, from any instance: listed page by page, read, deleted and erased. */
 import { z } from 'zod';
-import type { Clock } from '../../clock.ts';
-import type { SessionRouter } from '../../session/router/session-router.ts';
-import { jsonAnswer } from '../core/description.ts';
-import { json, problem, type Route } from '../core/router.ts';
-import { findSession, sessionIdIn } from './find-session.ts';
-import { sendAndWait } from './send-and-wait.ts';
+import { codeOf } from '../../errors.ts';
+import { json, Refusal } from '../core/answer.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import { parseQuery, sessionIdIn } from '../core/request.ts';
+import { jsonAnswer, type Route } from '../core/router.ts';
+import { erasedSessionSchema, eraseSession } from './erasure.ts';
+import { findSession, sendAndWait } from './find-session.ts';
 import { describeSession, sessionParamsSchema, sessionSchema } from './session-description.ts';
 
-export interface SessionPorts {
-  readonly sessions: SessionRouter;
-  readonly clock: Clock;
-}
+const listQuerySchema = z.object({
+  state: z.enum(['connected', 'processing', 'idle']).exactOptional(),
+  user_id: z.string().exactOptional(),
+  cursor: z.string().exactOptional().describe('`cursor` of the previous page'),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export const sessionPageSchema = z
+  .strictObject({
+    count: z.int().describe('sessions on this page'),
+    sessions: z.array(sessionSchema),
+    cursor: z.string().nullable().describe('start of the next page; null: this is the last page'),
+  })
+  .meta({ id: 'SessionPage' });
+
+const deleteQuerySchema = z.object({
+  erase: z.enum(['true', 'false']).default('false').describe('true: keep nothing of the session anywhere'),
+});
 
 export const deletionSchema = z
-  .strictObject({ session_id: z.uuid(), deleted: z.boolean().describe('false: it will be') })
+  .strictObject({ session_id: z.uuid(), deleted: z.boolean().describe('false: not yet') })
   .meta({ id: 'Deletion' });
 
 const UNREADABLE =
   'What is stored of the session cannot be read, so it cannot be archived. With erase=true it is deleted unread.';
 
-export function sessionRoutes({ sessions, clock }: SessionPorts): readonly Route[] {
+export function sessionRoutes(ports: HttpPorts): readonly Route[] {
+  const { sessions, store, clock } = ports;
   return [
     {
       method: 'GET',
@@ -28,17 +44,12 @@ export function sessionRoutes({ sessions, clock }: SessionPorts): readonly Route
       audit: 'read',
       describe: {
         name: 'getSession',
-        summary: 'What is known of a session, but not what was said in it',
+        summary: 'The state of a session, without its conversation',
         params: sessionParamsSchema,
         answers: { 200: jsonAnswer('The session.', sessionSchema) },
         errors: ['session_not_found', 'store_unavailable'],
       },
-      async answer(request) {
-        const looked = await findSession(sessions, request);
-        if (looked.kind === 'refused') return looked.answer;
-        const { sessionId, view } = looked;
-        return json(200, describeSession(sessionId, view, clock.now()));
-      },
+      answer: async (request) => json(200, describeSession(await findSession(ports, request), clock.now())),
     },
     {
       method: 'DELETE',
@@ -46,17 +57,20 @@ export function sessionRoutes({ sessions, clock }: SessionPorts): readonly Route
       audit: 'deleted',
       describe: {
         name: 'deleteSession',
-        summary: 'Ends a session and deletes it, at once',
+        summary: 'Ends and deletes a session immediately',
         params: sessionParamsSchema,
-        details: 'A running turn is cancelled; every socket of the session is closed.',
+        query: deleteQuerySchema,
+        details:
+          'Cancels a running turn and closes every socket of the session. With `erase=true` the session is not archived, its earlier lives are deleted from the archive, and the files of store and archive are rewritten. The answer is then 200 with `erased`, even if nothing was found.',
         answers: {
-          200: jsonAnswer('It is deleted.', deletionSchema),
+          200: jsonAnswer('The session is deleted.', z.union([deletionSchema, erasedSessionSchema])),
           202: jsonAnswer(
-            'Whoever serves it does not answer: it is deleted when its lease is over.',
+            'The instance that serves the session does not answer: the session is deleted once its lease expires.',
             deletionSchema,
           ),
         },
         errors: [
+          'bad_request',
           'session_not_found',
           'session_moved',
           'store_unavailable',
@@ -64,14 +78,48 @@ export function sessionRoutes({ sessions, clock }: SessionPorts): readonly Route
           'overloaded',
         ],
       },
-      async answer({ params, requestId }) {
-        const sessionId = sessionIdIn(params);
+      async answer(request) {
+        const sessionId = sessionIdIn(request);
+        if (parseQuery(deleteQuerySchema, request.query).erase === 'true') {
+          request.about?.({ action: 'erased_session' });
+          return json(200, await eraseSession(ports, sessionId));
+        }
         const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
-        const end = await sendAndWait({ sessions, clock }, sessionId, event, (view) => view === null);
-        if (end.kind === 'refused')
-          return problem(end.code, requestId, end.code === 'internal' ? UNREADABLE : undefined);
-        const deleted = end.kind === 'done';
+        const isGone = (view: unknown) => view === null;
+        const deleted = await sendAndWait(ports, sessionId, event, isGone, { internal: UNREADABLE });
         return json(deleted ? 200 : 202, { session_id: sessionId, deleted });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/sessions',
+      audit: 'listed',
+      describe: {
+        name: 'listSessions',
+        summary: 'Live sessions, page by page',
+        details: 'The order never changes: a session that lives throughout is on exactly one page.',
+        query: listQuerySchema,
+        answers: { 200: jsonAnswer('A page.', sessionPageSchema) },
+        errors: ['bad_request', 'store_unavailable'],
+      },
+      async answer({ query, about }) {
+        const { user_id: userId, ...page } = parseQuery(listQuerySchema, query);
+        try {
+          const { sessionIds, cursor } = await store.list({
+            ...page,
+            ...(userId !== undefined && { userId }),
+          });
+          const views = await Promise.all(sessionIds.map((id) => sessions.view(id)));
+          const now = clock.now();
+          // Null: the session ended after it was listed.
+          const described = views.flatMap((view) => (view === null ? [] : [describeSession(view, now)]));
+          about?.({ sessionIds: described.map(({ session_id }) => session_id) });
+          return json(200, { count: described.length, sessions: described, cursor });
+        } catch (error) {
+          throw codeOf(error) === 'STORE_CURSOR'
+            ? new Refusal('bad_request', 'cursor: is not one of ours')
+            : new Refusal('store_unavailable');
+        }
       },
     },
   ];

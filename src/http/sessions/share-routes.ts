@@ -1,27 +1,51 @@
-/** Inviting others into a session, and showing them out. Every socket of theirs, on every instance, learns it from the log. */
+/** Shares of a session: invite a user, list, revoke. The log tells every socket of the user, on every instance. */
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import { accessOf, sharesAreFull } from '../../../machines/access.ts';
+import type { SessionContext } from '../../../machines/vocabulary.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
-import { jsonAnswer } from '../core/description.ts';
-import { parseBody, parseQuery } from '../core/parse.ts';
-import { type HttpRequest, json, problem, type Route } from '../core/router.ts';
-import { type FindResult, findSession } from './find-session.ts';
-import { type SendAndWaitPorts, sendAndWait } from './send-and-wait.ts';
+import { json, Refusal } from '../core/answer.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import { type HttpRequest, parseBody, parseQuery } from '../core/request.ts';
+import { jsonAnswer, type Route } from '../core/router.ts';
+import { findSession, sendAndWait } from './find-session.ts';
 import { sessionParamsSchema } from './session-description.ts';
-import {
-  describeShares,
-  revocationQuerySchema,
-  revocationSchema,
-  shareParamsSchema,
-  shareRequestSchema,
-  shareSchema,
-  sharesSchema,
-} from './share.ts';
 
-export type SharesPorts = SendAndWaitPorts;
+const access = z.enum(['read', 'write']);
+const user = z.string().min(1).max(256);
+const owner = user.optional().describe('owner of the session; any other user is refused');
 
-/** What an owner may be answered who invites or revokes. */
-const REFUSED_TO_OWNERS = [
+const shareRequestSchema = z
+  .strictObject({
+    user_id: user.describe('User to invite. If the user already has a share, this one replaces it.'),
+    access: access.default('read'),
+    expires_in_ms: z.int().min(1_000).max(14_400_000).default(3_600_000),
+    invited_by: owner,
+  })
+  .meta({ id: 'ShareRequest' });
+
+const revocationQuerySchema = z.object({ revoked_by: owner });
+
+export const shareSchema = z
+  .strictObject({ share_id: z.uuid(), user_id: user, access, expires_at: z.int() })
+  .meta({ id: 'Share' });
+
+export const sharesSchema = z
+  .strictObject({
+    shares: z.array(
+      z.strictObject({
+        ...shareSchema.shape,
+        present: z.boolean().describe('whether the user is connected'),
+      }),
+    ),
+  })
+  .meta({ id: 'Shares' });
+
+const revocationSchema = z
+  .strictObject({ share_id: z.string(), revoked: z.boolean().describe('false: not yet') })
+  .meta({ id: 'Revocation' });
+
+const OWNER_ERRORS = [
   'bad_request',
   'forbidden',
   'session_not_found',
@@ -30,20 +54,15 @@ const REFUSED_TO_OWNERS = [
   'overloaded',
 ] as const;
 
-export function sharesRoutes(ports: SharesPorts): readonly Route[] {
-  const { sessions, clock } = ports;
-  /** Only the owner invites and revokes: a session that is nobody's is open to all who know it anyway. */
-  const lookAs = async (request: HttpRequest, userId: string | undefined): Promise<FindResult> => {
-    const looked = await findSession(sessions, request);
-    if (looked.kind === 'refused') return looked;
-    const forbid = (why: string): FindResult => ({
-      kind: 'refused',
-      answer: problem('forbidden', request.requestId, why),
-    });
-    const { context } = looked.view;
-    if (context.userId === null) return forbid('the session belongs to no user');
-    const isOwner = accessOf(context, userId, clock.now()) === 'owner';
-    return isOwner ? looked : forbid('only the owner invites and revokes');
+export function sharesRoutes(ports: HttpPorts): readonly Route[] {
+  const { clock } = ports;
+  /** Only an owner shares: a session without one is open to every client that knows its id. */
+  const sharedBy = async (request: HttpRequest, userId: string | undefined): Promise<SessionContext> => {
+    const { context } = await findSession(ports, request);
+    if (context.userId === null) throw new Refusal('forbidden', 'the session belongs to no user');
+    if (accessOf(context, userId, clock.now()) !== 'owner')
+      throw new Refusal('forbidden', 'only the owner invites and revokes');
+    return context;
   };
 
   return [
@@ -55,31 +74,23 @@ export function sharesRoutes(ports: SharesPorts): readonly Route[] {
         name: 'share',
         summary: 'Invites a user into a session',
         params: sessionParamsSchema,
-        details: 'The session must belong to a user: the first one who was named in it.',
+        details: 'The session must have an owner: the first user who was named in it.',
         body: shareRequestSchema,
-        answers: { 201: jsonAnswer('The invitation.', shareSchema) },
-        errors: ['too_many_shares', ...REFUSED_TO_OWNERS],
+        answers: { 201: jsonAnswer('The share.', shareSchema) },
+        errors: ['too_many_shares', ...OWNER_ERRORS],
       },
       async answer(request) {
-        const { requestId } = request;
-        const parsed = parseBody(shareRequestSchema, request.body);
-        if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
-        const { user_id, access, expires_in_ms, invited_by } = parsed.value;
+        const { user_id, access, expires_in_ms, invited_by } = parseBody(shareRequestSchema, request.body);
         request.about?.({ userId: invited_by ?? null, subjectUserId: user_id });
-        const looked = await lookAs(request, invited_by);
-        if (looked.kind === 'refused') return looked.answer;
-        const { context } = looked.view;
+        const context = await sharedBy(request, invited_by);
         if (user_id === context.userId)
-          return problem('bad_request', requestId, 'user_id: the session is theirs already');
+          throw new Refusal('bad_request', 'user_id: this user owns the session already');
         const at = clock.now();
-        if (sharesAreFull(context, user_id, at)) return problem('too_many_shares', requestId);
+        if (sharesAreFull(context, user_id, at)) throw new Refusal('too_many_shares');
         const share = { id: randomUUID(), userId: user_id, access, expiresAt: at + expires_in_ms };
-        const { sessionId } = context;
-        const invited = await sendAndWait(ports, sessionId, { type: 'share', at, share }, (view) =>
-          has(view, share.id),
-        );
-        if (invited.kind === 'refused') return problem(invited.code, requestId);
-        if (invited.kind === 'told') return problem('session_moved', requestId);
+        const event = { type: 'share', at, share } as const;
+        const isDone = await sendAndWait(ports, context.sessionId, event, (view) => has(view, share.id));
+        if (!isDone) throw new Refusal('session_moved');
         return json(201, { share_id: share.id, user_id, access, expires_at: share.expiresAt });
       },
     },
@@ -89,17 +100,13 @@ export function sharesRoutes(ports: SharesPorts): readonly Route[] {
       audit: 'read',
       describe: {
         name: 'listShares',
-        summary: 'Who is invited into a session, and who of them is there',
+        summary: 'The shares of a session',
         params: sessionParamsSchema,
-        answers: { 200: jsonAnswer('The invitations that have not run out.', sharesSchema) },
+        answers: { 200: jsonAnswer('The shares that have not expired.', sharesSchema) },
         errors: ['session_not_found', 'store_unavailable'],
       },
-      async answer(request) {
-        const looked = await findSession(sessions, request);
-        return looked.kind === 'refused'
-          ? looked.answer
-          : json(200, describeShares(looked.view.context, clock.now()));
-      },
+      answer: async (request) =>
+        json(200, describeShares((await findSession(ports, request)).context, clock.now())),
     },
     {
       method: 'DELETE',
@@ -107,35 +114,42 @@ export function sharesRoutes(ports: SharesPorts): readonly Route[] {
       audit: 'share_revoked',
       describe: {
         name: 'revokeShare',
-        summary: 'Takes an invitation back and closes the sockets of who was invited, on every instance',
-        params: shareParamsSchema,
+        summary: "Revokes a share and closes the invited user's sockets on every instance",
+        params: sessionParamsSchema.extend({ share: z.uuid().describe('`share_id` of the share') }),
         query: revocationQuerySchema,
         answers: {
-          200: jsonAnswer('It is revoked.', revocationSchema),
-          202: jsonAnswer('Whoever serves the session does not answer yet.', revocationSchema),
+          200: jsonAnswer('The share is revoked.', revocationSchema),
+          202: jsonAnswer('The instance that serves the session has not answered yet.', revocationSchema),
         },
-        errors: ['not_found', ...REFUSED_TO_OWNERS],
+        errors: ['not_found', ...OWNER_ERRORS],
       },
       async answer(request) {
-        const { requestId } = request;
-        const parsed = parseQuery(revocationQuerySchema, request.query);
-        if (parsed.kind === 'invalid') return problem('bad_request', requestId, parsed.detail);
-        request.about?.({ userId: parsed.value.revoked_by ?? null });
-        const looked = await lookAs(request, parsed.value.revoked_by);
-        if (looked.kind === 'refused') return looked.answer;
-        const { sessionId, shares } = looked.view.context;
+        const { revoked_by } = parseQuery(revocationQuerySchema, request.query);
+        request.about?.({ userId: revoked_by ?? null });
+        const { sessionId, shares } = await sharedBy(request, revoked_by);
         const shareId = request.params.share ?? '';
         const share = shares.find(({ id }) => id === shareId);
-        if (share === undefined) return problem('not_found', requestId);
+        if (share === undefined) throw new Refusal('not_found');
         request.about?.({ subjectUserId: share.userId });
         const event = { type: 'unshare', at: clock.now(), shareId } as const;
-        const outcome = await sendAndWait(ports, sessionId, event, (view) => !has(view, shareId));
-        if (outcome.kind === 'refused') return problem(outcome.code, requestId);
-        const revoked = outcome.kind === 'done';
+        const revoked = await sendAndWait(ports, sessionId, event, (view) => !has(view, shareId));
         return json(revoked ? 200 : 202, { share_id: shareId, revoked });
       },
     },
   ];
+}
+
+function describeShares(context: SessionContext, now: number): z.infer<typeof sharesSchema> {
+  const shares = context.shares
+    .filter((share) => share.expiresAt > now)
+    .map(({ id, userId, access, expiresAt }) => ({
+      share_id: id,
+      user_id: userId,
+      access,
+      expires_at: expiresAt,
+      present: context.present.some((one) => one.userId === userId),
+    }));
+  return { shares };
 }
 
 function has(view: SessionView | null, shareId: string): boolean {

@@ -8,7 +8,7 @@
  */
 import { type ErrorCode, errorBody, errors } from '../../errors.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
-import { type HttpAnswer, problem, type StreamSink } from '../core/router.ts';
+import { type HttpAnswer, problem, type StreamSink } from '../core/answer.ts';
 import { joinTurn, type ProtocolPorts, type TurnRequest } from './join-turn.ts';
 import type { Listener, TurnResult } from './turn-collector.ts';
 

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { HelloFrame } from '../../protocol/client-frames.ts';
 import { wordOf } from '../../session/machine/outcome.ts';
-import type { ProtocolRequest, ProtocolWish } from './protocol-request.ts';
+import type { ProtocolRequest, TurnInput } from './protocol-request.ts';
 import { type Listener, TurnCollector, type TurnResult } from './turn-collector.ts';
 
 export interface ProtocolPorts {
@@ -24,7 +24,7 @@ export interface ProtocolPorts {
 }
 
 /** One client's part in a turn. */
-export interface TurnRequest extends ProtocolWish {
+export interface TurnRequest extends TurnInput {
   /** Runs once the client is gone; its turn goes on. */
   readonly onGone: (task: () => void) => void;
   readonly failed: (error: unknown) => void;

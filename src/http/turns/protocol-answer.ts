@@ -1,6 +1,13 @@
-/** The answer of `POST /api/protocol`. */
+/** The answer of `POST /api/protocol`: its schema, and how it follows from the result of the turn. */
 import { z } from 'zod';
+import { readPatient } from '../../conversation/patient/patient.ts';
+import { summaryOf } from '../../conversation/patient/patient-text.ts';
+import type { SessionServices } from '../../delivery/attach-client.ts';
+import { isErrorCode } from '../../errors.ts';
 import { turnMetadataSchema, usageSchema } from '../../protocol/server-frames.ts';
+import { type HttpAnswer, json, problem } from '../core/answer.ts';
+import type { ProtocolPorts } from './join-turn.ts';
+import type { TurnResult } from './turn-collector.ts';
 
 const textOrNumber = z.union([z.string(), z.number()]);
 
@@ -10,7 +17,7 @@ const patientSummarySchema = z
     gender: z.string().nullable(),
     chief_complaint: z.string().nullable().describe('the latest one'),
     earlier_complaints: z.array(z.string()).optional(),
-    vitals: z.record(z.string(), z.unknown()).nullable().describe('as they were given'),
+    vitals: z.record(z.string(), z.unknown()).nullable().describe('as the client sent them'),
     past_medical_history: z.string().nullable(),
     other: z.record(z.string(), z.string()).optional(),
   })
@@ -18,8 +25,8 @@ const patientSummarySchema = z
 
 export const protocolAnswerSchema = z
   .strictObject({
-    protocol: z.string().describe('what the model said'),
-    patient_summary: patientSummarySchema.nullable().describe('what the session knows of its patient now'),
+    protocol: z.string().describe('the answer of the model'),
+    patient_summary: patientSummarySchema.nullable().describe('what the session knows about its patient'),
     metadata: z
       .strictObject({
         ...turnMetadataSchema.shape,
@@ -28,10 +35,48 @@ export const protocolAnswerSchema = z
         turn_id: z.string(),
         offset: z
           .int()
-          .describe("of the turn's last frame: a socket that says hello after it misses nothing"),
+          .describe(
+            "offset of the turn's last frame; a socket sends it as `after` in `hello` to miss nothing",
+          ),
       })
       .meta({ id: 'ProtocolMetadata' }),
-    timestamp: z.iso.datetime().describe('when the turn was completed'),
+    timestamp: z.iso.datetime().describe('when the turn completed'),
     session_id: z.uuid(),
   })
   .meta({ id: 'ProtocolAnswer' });
+
+export async function answerFor(
+  { services }: ProtocolPorts,
+  requestId: string,
+  sessionId: string,
+  result: TurnResult,
+): Promise<HttpAnswer> {
+  switch (result.kind) {
+    case 'refused':
+      return problem(result.code, requestId);
+    case 'failed': {
+      const { code } = result.frame.error;
+      return problem(isErrorCode(code) ? code : 'internal', requestId);
+    }
+    case 'cancelled':
+      return problem('turn_cancelled', requestId, `by ${result.frame.reason}`);
+    case 'completed': {
+      const { metadata, usage, finish_reason, turn_id, offset } = result.frame;
+      const text = result.text ?? (await storedAnswer(services, sessionId, turn_id));
+      const view = await services.sessions.view(sessionId).catch(() => null);
+      return json(200, {
+        protocol: text,
+        patient_summary: view === null ? null : summaryOf(readPatient(view.context.patient)),
+        metadata: { ...metadata, usage, finish_reason, turn_id, offset },
+        timestamp: new Date(metadata.completed_at ?? services.clock.now()).toISOString(),
+        session_id: sessionId,
+      });
+    }
+  }
+}
+
+/** Needed if the log was trimmed before its reader saw all of the turn. */
+async function storedAnswer({ store }: SessionServices, sessionId: string, turnId: string): Promise<string> {
+  const entries = await store.readTranscript(sessionId);
+  return entries.find((entry) => entry.turnId === turnId && entry.role === 'assistant')?.content ?? '';
+}

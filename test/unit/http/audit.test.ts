@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Access } from '../../../src/audit/audit.ts';
+import { type HttpAnswer, json, problem } from '../../../src/http/core/answer.ts';
 import { withAudit } from '../../../src/http/core/audit.ts';
-import { answer, type HttpAnswer, json, problem, type Route } from '../../../src/http/core/router.ts';
+import { answer, type Route } from '../../../src/http/core/router.ts';
 import { described } from '../../support/described.ts';
 
 const SESSION = '0b5f3c1e-6c0a-4a53-9d0a-6f5f0c9a1b2d';

@@ -7,7 +7,8 @@
  */
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { type HttpPorts, httpRoutes } from '../../../src/http/routes.ts';
+import type { HttpPorts } from '../../../src/http/core/ports.ts';
+import { httpRoutes } from '../../../src/http/routes.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { described } from '../../support/described.ts';
 import { documentedFields } from '../../support/documented.ts';
@@ -95,7 +96,8 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
   revokeShare: { ...ids, 'params share': [OTHER, SESSION], 'query revoked_by': ['ana', 'ben'] },
   searchArchive: filters,
   exportArchive: filters,
-  readArchived: { ...format },
+  readArchived: { ...ids, ...format },
+  eraseUser: { 'params id': ['ana', 'ben'] },
   getAnalytics: { 'query from': ['1000', '2000'], 'query to': ['1000', '2000'] },
 };
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fhirBundle } from '../../../src/http/archive/fhir.ts';
+import { fhirBundle } from '../../../src/http/sessions/fhir.ts';
 import type { TranscriptEntry } from '../../../src/store/contract.ts';
 import { fhirProblems } from '../../support/fhir.ts';
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { answer, json, type Route } from '../../../src/http/core/router.ts';
+import { json } from '../../../src/http/core/answer.ts';
+import { answer, type Route } from '../../../src/http/core/router.ts';
 
 const routes: readonly Route[] = [
   { method: 'GET', path: '/thing/:id', answer: ({ params }) => json(200, params) },

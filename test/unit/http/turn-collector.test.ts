@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { derivedUuid } from '../../../src/http/turns/derived-id.ts';
+import { derivedUuid } from '../../../src/http/core/derived-uuid.ts';
 import { TurnCollector } from '../../../src/http/turns/turn-collector.ts';
 
 interface Scene {

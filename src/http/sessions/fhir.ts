@@ -1,9 +1,9 @@
 /**
- * A conversation as FHIR R4: a Bundle of Communication resources, one per thing said, in order.
+ * Converts a conversation to FHIR R4: a Bundle of Communication resources, one per transcript entry, in order.
  * https://hl7.org/fhir/R4/communication.html
  */
 import type { TranscriptEntry } from '../../store/contract.ts';
-import { derivedUuid } from '../turns/derived-id.ts';
+import { derivedUuid } from '../core/derived-uuid.ts';
 
 export interface FhirSession {
   readonly sessionId: string;
@@ -11,7 +11,7 @@ export interface FhirSession {
   readonly diagnosisId: string | null;
 }
 
-/** The tag with which FHIR servers tell test data from a patient's. */
+/** FHIR servers use this tag to keep test data apart from patient data. */
 const TEST_DATA = {
   system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason',
   code: 'HTEST',
@@ -24,7 +24,7 @@ export function fhirBundle(session: FhirSession, entries: readonly TranscriptEnt
     type: 'collection',
     identifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${session.sessionId}` },
     timestamp: new Date(now).toISOString(),
-    // JSON of FHIR knows no empty lists.
+    // FHIR's JSON allows no empty lists.
     ...(entries.length === 0 ? {} : { entry: entries.map((entry) => bundled(session, entry)) }),
   };
 }
@@ -57,12 +57,12 @@ function bundled(session: FhirSession, entry: TranscriptEntry) {
   };
 }
 
-/** The same at each download. Turn ids of sessions that were moved in need not be ones that FHIR allows. */
+/** The same at each download. Derived, because turn ids of migrated sessions may break FHIR's rules for ids. */
 function idOf({ sessionId }: FhirSession, turnId: string, role: TranscriptEntry['role']): string {
   return derivedUuid('communication', sessionId, turnId, role);
 }
 
-/** FHIR's strings have no characters below 32 but tab and line breaks, and are never empty. */
+/** FHIR forbids characters below 32 in strings, except tab and line breaks. */
 function textOf(text: string): string {
   return text.replace(/(?![\t\n\r\x7f-\x9f])\p{Cc}/gu, '');
 }

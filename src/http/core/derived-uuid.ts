@@ -1,8 +1,8 @@
-/** A UUID that follows from words: the same on every instance, and no easier to guess than they are. */
+/** Derives a UUID from texts: every instance derives the same one, and it is as hard to guess as they are. */
 import { createHash } from 'node:crypto';
 
-export function derivedUuid(...words: readonly string[]): string {
-  const bytes = createHash('sha256').update(JSON.stringify(words)).digest().subarray(0, 16);
+export function derivedUuid(...texts: readonly string[]): string {
+  const bytes = createHash('sha256').update(JSON.stringify(texts)).digest().subarray(0, 16);
   // Version 8, "custom", and the variant of RFC 9562: validators refuse anything else.
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);

@@ -1,0 +1,29 @@
+/** Everything that routes use. */
+import type { Registry } from 'prom-client';
+import type { OverlapPolicy } from '../../../machines/vocabulary.ts';
+import type { Analytics } from '../../analytics/analytics.ts';
+import type { Archive } from '../../archive/archive.ts';
+import type { Audit } from '../../audit/audit.ts';
+import type { SessionServices } from '../../delivery/attach-client.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { ReplicaReport } from '../../generation/replicas/replicas.ts';
+import type { Limits } from '../../limits/limits.ts';
+
+export interface HttpPorts extends SessionServices {
+  readonly archive: Archive;
+  readonly analytics: Analytics;
+  /** Null: no audit log. */
+  readonly audit: Audit | null;
+  readonly limits: Limits;
+  readonly defaultPolicy: OverlapPolicy;
+  /** Why the instance takes no new turn now, or null. */
+  readonly unavailable: () => ErrorCode | null;
+  /** How long a client should wait before it retries, spread so that clients do not all return together. */
+  readonly retryAfterMs: () => number;
+  readonly registry: Registry;
+  readonly upstream: string;
+  readonly replicas: () => readonly ReplicaReport[];
+  readonly draining: () => boolean;
+  readonly localSessions: () => number;
+  readonly connections: () => number;
+}

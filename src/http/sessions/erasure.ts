@@ -1,0 +1,140 @@
+/**
+ * Erases one session, or one user: `DELETE /api/users/{id}`.
+ *
+ * It answers once no client can read any of it and no byte is left in the files of store and archive (docs/adr/0010).
+ * Anything uncertain is an error that the client may retry, and a repeated erasure finishes the first one, whether or
+ * not it finds anything to delete.
+ */
+import { z } from 'zod';
+import { codeOf, type ErrorCode, isErrorCode } from '../../errors.ts';
+import type { Store } from '../../store/contract.ts';
+import { json, Refusal } from '../core/answer.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import { jsonAnswer, type Route } from '../core/router.ts';
+import { becomesTrue } from './find-session.ts';
+
+export const erasedSessionSchema = z
+  .strictObject({
+    session_id: z.string(),
+    erased: z.literal(true),
+    live: z.boolean().describe('whether it was live until now'),
+    archived_lives: z.int().describe('its ended lives that were in the archive'),
+  })
+  .meta({ id: 'ErasedSession' });
+
+const erasedUserSchema = z
+  .strictObject({
+    erased: z.literal(true),
+    live_sessions: z.int(),
+    archived_sessions: z.int().describe('archived sessions that held something of the user'),
+  })
+  .meta({ id: 'ErasedUser' });
+
+const PAGE = 100;
+const TOGETHER = 16;
+/** A user who keeps opening sessions during the erasure would otherwise keep it running for ever. */
+const ROUNDS_MAX = 100;
+/** With the default settings, longer than it takes to detect and replace a dead owner. */
+const GONE_WITHIN_MS = 12_000;
+/** Other instances, with other clocks, wrote the dates of sessions and lines. */
+const CLOCK_SKEW_MS = 1_000;
+
+export function eraseUserRoute(ports: HttpPorts): Route {
+  return {
+    method: 'DELETE',
+    path: '/api/users/:id',
+    audit: 'erased_user',
+    describe: {
+      name: 'eraseUser',
+      summary: 'Erases a user: all their sessions, and what they wrote in archived sessions of other users',
+      params: z.object({ id: z.string() }),
+      answers: { 200: jsonAnswer('Nothing of the user is left.', erasedUserSchema) },
+      errors: ['bad_request', 'session_moved', 'store_unavailable', 'archive_unavailable', 'overloaded'],
+    },
+    async answer({ params, about }) {
+      const userId = decoded(params.id ?? '');
+      if (userId === null) throw new Refusal('bad_request', 'the user id is not valid percent-encoding');
+      about?.({ sessionId: null, subjectUserId: userId });
+      return json(200, await eraseUser(ports, userId).catch(refuse));
+    },
+  };
+}
+
+export async function eraseSession(
+  ports: HttpPorts,
+  sessionId: string,
+): Promise<z.infer<typeof erasedSessionSchema>> {
+  const erase = async () => {
+    const until = ports.clock.now() + CLOCK_SKEW_MS;
+    const live = await end(ports, sessionId);
+    const erasing = ports.archive.eraseSession(sessionId, until);
+    const [archivedLives] = await Promise.all([erasing, ports.store.purge()]);
+    return { session_id: sessionId, erased: true, live, archived_lives: archivedLives } as const;
+  };
+  return erase().catch(refuse);
+}
+
+async function eraseUser(ports: HttpPorts, userId: string): Promise<z.infer<typeof erasedUserSchema>> {
+  let ended = 0;
+  for (let round = 0; ; round += 1) {
+    const { sessionIds } = await ports.store.list({ userId, limit: PAGE });
+    if (sessionIds.length === 0) break;
+    if (round === ROUNDS_MAX) throw new Refusal('overloaded');
+    for (let first = 0; first < sessionIds.length; first += TOGETHER) {
+      const together = sessionIds.slice(first, first + TOGETHER).map((sessionId) => end(ports, sessionId));
+      ended += (await Promise.all(together)).filter(Boolean).length;
+    }
+  }
+  const erasing = ports.archive.eraseUser(userId, ports.clock.now() + CLOCK_SKEW_MS);
+  const [archived] = await Promise.all([erasing, ports.store.purge()]);
+  return { erased: true, live_sessions: ended, archived_sessions: archived.length };
+}
+
+/** Ends the session without a trace on whichever instance has it; false if there was none. Rejects if it may still live. */
+async function end({ sessions, store, clock }: HttpPorts, sessionId: string): Promise<boolean> {
+  const event = { type: 'close', at: clock.now(), reason: 'admin', erase: true } as const;
+  const outcome = await sessions.send(sessionId, event, null);
+  if (outcome.kind === 'refused') {
+    // A store that lost some of the session's keys may still hold the others.
+    if (outcome.code === 'session_not_found') return (await sessions.discard(sessionId)) === 'discarded';
+    if (!CANNOT_END.has(outcome.code)) throw new Refusal(outcome.code);
+    const isGone = async () => (await sessions.discard(sessionId)) !== 'held';
+    if (!(await becomesTrue(clock, GONE_WITHIN_MS, isGone))) throw new Refusal(outcome.code);
+    return true;
+  }
+  if (outcome.kind !== 'passed') return true;
+  // The event waits in the session's inbox: if the owner is dead, the next one handles it.
+  if (!(await becomesTrue(clock, GONE_WITHIN_MS, () => isAbsent(store, sessionId))))
+    throw new Refusal('session_moved');
+  return true;
+}
+
+/** No owner can end the session: what is stored of it cannot be read, or a step of it fails. */
+const CANNOT_END: ReadonlySet<ErrorCode> = new Set(['internal', 'version_unsupported', 'store_unavailable']);
+
+async function isAbsent(store: Store, sessionId: string): Promise<boolean> {
+  try {
+    return (await store.read(sessionId)) === null;
+  } catch (error) {
+    // The session is there, but the key that opens it is lost.
+    if (codeOf(error) === 'STORE_SEALED') return false;
+    throw error;
+  }
+}
+
+function refuse(error: unknown): never {
+  const code = codeOf(error);
+  if (isErrorCode(code)) throw new Refusal(code);
+  // The log must not get this error: its message, or a driver's, may name the user.
+  const words = code.endsWith('_NOT_SCRUBBED') ? 'deleted, but bytes remain in the files' : 'not finished';
+  const whose = code.startsWith('ARCHIVE_') ? 'archive_unavailable' : 'store_unavailable';
+  throw new Refusal(whose, `${words}; send the request again`);
+}
+
+function decoded(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
+}
