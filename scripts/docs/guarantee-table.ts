@@ -21,7 +21,10 @@ export const guarantees: readonly Guarantee[] = [
       ['src/store/sqlite/writes.ts', "if (!owns(row, fence)) return { kind: 'fenced' };"],
     ],
     shownBy: [
-      ['test/integration/fence.test.ts', 'in the middle of a turn is refused'],
+      [
+        'test/integration/fence.test.ts',
+        'an owner paused past its lease in the middle of a turn is fenced: the new owner has finished the turn and the next one',
+      ],
       [
         'test/conformance/store-fencing.ts',
         'fences commit, append, renew and release of an owner whose session was taken',
@@ -69,7 +72,7 @@ export const guarantees: readonly Guarantee[] = [
     shownBy: [
       [
         'test/integration/across-instances.test.ts',
-        'resumes on the second after k with exactly the frames k + 1',
+        'a client that resumes after k on another instance gets exactly the frames k + 1 …, and can talk on there and back',
       ],
       ['test/integration/trimmed-log.test.ts', 'gives a client that asks for trimmed frames the transcript'],
       ['test/conformance/store-hints.ts', 'of an end carry what the log had last before it'],
@@ -84,7 +87,7 @@ export const guarantees: readonly Guarantee[] = [
     shownBy: [
       [
         'test/integration/message-id.test.ts',
-        'after a reconnect, and again on another instance, starts one turn',
+        'a message that is sent again after a reconnect and on another instance starts one turn',
       ],
     ],
   },
@@ -171,7 +174,10 @@ export const guarantees: readonly Guarantee[] = [
         'test/fault/stale-replica.test.ts',
         'after the promotion of a stale replica every client that saw a lost frame receives a reset, and none has a silent gap',
       ],
-      ['test/integration/lost-writes.test.ts', 'is told to start over before it is sent away'],
+      [
+        'test/integration/lost-writes.test.ts',
+        'a client without an epoch gets a reset before its socket closes, when the log %s what it saw',
+      ],
     ],
   },
 ];

@@ -1,4 +1,4 @@
-/** One conversation, two instances: it goes on wherever its client comes back, from the very next frame. */
+/** A client continues its conversation on either instance, from the very next frame. */
 import { describe, expect, it } from 'vitest';
 import { TestClient, type TurnEnd } from '../support/client.ts';
 import { startInstance, startSimulatorProcess } from '../support/instance.ts';
@@ -6,14 +6,14 @@ import { countUp, eventually, plainAnswer, running, type Said, textOf } from '..
 import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
-describe('a conversation on two instances', () => {
+describe('one conversation on two instances', () => {
   const [redis, simulator] = started(startRedis, () =>
     startSimulatorProcess({ SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '0' }),
   );
   const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url });
   const [one, two] = started(launch, launch);
 
-  /** Says it and waits; resolves with what was answered. */
+  /** Sends a message, waits, and resolves with the answer. */
   async function say(client: TestClient, id: string, content: string, history: Said[]): Promise<string> {
     client.message(id, content);
     const end = await client.completed(id);
@@ -24,7 +24,7 @@ describe('a conversation on two instances', () => {
     return client.turnText(end.turn_id);
   }
 
-  it('resumes on the second after k with exactly the frames k + 1 …, goes on there, and likewise back on the first', async () => {
+  it('a client that resumes after k on another instance gets exactly the frames k + 1 …, and can talk on there and back', async () => {
     const history: Said[] = [];
     const first = await TestClient.greet(one.url, { after: 0 });
     const { sessionId } = first;
@@ -53,35 +53,38 @@ describe('a conversation on two instances', () => {
   it.each([
     ['by a clean close', (client: TestClient) => void client.close()],
     ['by a TCP connection that is cut', (client: TestClient) => client.drop()],
-  ])('gives a client that moves in the middle of a turn the byte-exact text, %s', async (_, leave) => {
-    const content = '[[fault:tps=50,tokens=240]] Tell me — naïvely — about 🦵 and ＡＢＣ';
-    const first = await TestClient.greet(one.url, { after: 0 });
-    const { sessionId } = first;
-    first.message('moving', content);
-    const frames = [...(await partOf(first, 3))];
-    leave(first);
-    const second = await TestClient.greet(two.url, { session_id: sessionId, after: frames.length });
-    expect(second.welcome.state).toBe('processing');
-    frames.push(...(await partOf(second, 3)));
-    leave(second);
-    const third = await TestClient.greet(one.url, { session_id: sessionId, after: frames.length });
-    expect(third.welcome.state).toBe('processing');
-    const end: TurnEnd = await third.completed('moving');
-    frames.push(...third.durable);
+  ])(
+    'a client that moves to another instance in the middle of a turn gets the byte-exact text: %s',
+    async (_, leave) => {
+      const content = '[[fault:tps=50,tokens=240]] Tell me — naïvely — about 🦵 and ＡＢＣ';
+      const first = await TestClient.greet(one.url, { after: 0 });
+      const { sessionId } = first;
+      first.message('moving', content);
+      const frames = [...(await partOf(first, 3))];
+      leave(first);
+      const second = await TestClient.greet(two.url, { session_id: sessionId, after: frames.length });
+      expect(second.welcome.state).toBe('processing');
+      frames.push(...(await partOf(second, 3)));
+      leave(second);
+      const third = await TestClient.greet(one.url, { session_id: sessionId, after: frames.length });
+      expect(third.welcome.state).toBe('processing');
+      const end: TurnEnd = await third.completed('moving');
+      frames.push(...third.durable);
 
-    expect(end.type).toBe('turn.completed');
-    expect(frames.map((frame) => frame.offset)).toEqual(countUp(1, frames.length));
-    expect(textOf(frames, end.turn_id)).toBe(await plainAnswer(simulator.url, [{ role: 'user', content }]));
-    await third.close();
-  });
+      expect(end.type).toBe('turn.completed');
+      expect(frames.map((frame) => frame.offset)).toEqual(countUp(1, frames.length));
+      expect(textOf(frames, end.turn_id)).toBe(await plainAnswer(simulator.url, [{ role: 'user', content }]));
+      await third.close();
+    },
+  );
 
-  /** What a client has received once so many deltas came. */
+  /** The text that a client has after this many deltas. */
   async function partOf(client: TestClient, deltas: number) {
     for (let count = 0; count < deltas; count += 1) await client.waitForType('delta');
     return client.durable;
   }
 
-  it('lets a cancel that is sent on the other instance reach the turn, stops the upstream, and keeps the text so far', async () => {
+  it('a cancel that is sent to the other instance ends the turn, stops the model server, and keeps the text so far', async () => {
     const content = '[[fault:tps=40,tokens=1500]] A long story please';
     const owner = await TestClient.greet(one.url, { after: 0 });
     owner.message('long', content);

@@ -1,4 +1,4 @@
-/** The figures of a real instance over conversations that it really had. */
+/** A real instance computes its figures from real conversations. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ask } from '../support/ask.ts';
@@ -10,7 +10,7 @@ interface Figures {
 }
 
 let instance: Instance;
-/** Tokens of all turns of ended conversations, as their answers told. */
+/** Tokens of all turns of ended conversations, as the answers reported them. */
 let read = 0;
 let written = 0;
 beforeAll(async () => {
@@ -39,7 +39,7 @@ async function figures(query = ''): Promise<Figures> {
   return (await response.json()) as Figures;
 }
 
-it('counts living sessions by state, and of ended ones turns, abandonment, revisions, tokens and latency', async () => {
+it('analytics count living sessions by state, and turns, abandonment, revisions, tokens and latency of ended ones', async () => {
   const { live, ended } = await figures();
   expect(live).toEqual({ sessions: 1, by_state: { idle: 1 } });
   expect(ended).toMatchObject({
@@ -60,7 +60,7 @@ it('counts living sessions by state, and of ended ones turns, abandonment, revis
   expect(ended.created_by_hour.reduce((sum, count) => sum + count, 0)).toBe(3);
 });
 
-it('counts ended conversations of a range only, and says what is wrong with a range', async () => {
+it('analytics of a range count only conversations that ended in it, and an invalid range is refused with the reason', async () => {
   const { live, ended } = await figures('?to=2026-01-01');
   expect(live.sessions).toBe(1);
   expect(ended).toMatchObject({ sessions: 0, turns_per_session: 0, abandonment_rate: 0, second_turns: [] });

@@ -1,4 +1,4 @@
-/** The audit log of real instances: one line for each access to a session, with ids and without words. */
+/** Real instances write one audit line for each access to a session, with ids and without content. */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ const linesIn = (file: string): readonly Line[] =>
     .map((line) => JSON.parse(line) as Line);
 const del = (instance: Instance, path: string) => get(`${instance.http}${path}`, { method: 'DELETE' });
 
-describe('the audit log of two instances', () => {
+describe('audit log of two instances', () => {
   const files = ['one', 'two'].map((name) => join(folder, `${name}.log`));
   let redis: RedisServer;
   let one: Instance;
@@ -45,7 +45,7 @@ describe('the audit log of two instances', () => {
     await redis?.stop();
   });
 
-  /** The next lines of both, which may be written a moment after they can be known; more than expected come along. */
+  /** The new lines of both files, at least `count`; a line may be written shortly after the answer. */
   async function news(count: number): Promise<readonly Line[]> {
     const all = await eventually(
       `${count} lines`,
@@ -57,7 +57,7 @@ describe('the audit log of two instances', () => {
     return fresh.toSorted((a, b) => String(a.time).localeCompare(String(b.time)));
   }
 
-  it('has a line for each thing that a socket does in a session, under the name of its connection', async () => {
+  it('the audit log has a line for each action of a socket in a session, with the id of its connection', async () => {
     const client = await TestClient.greet(one.url, { user_id: 'dr-a', client_id: 'tablet' });
     const session_id = client.sessionId;
     client.message('m-1', `a cough, ${CANARY}`, { patient: { chief_complaint: CANARY } });
@@ -90,7 +90,7 @@ describe('the audit log of two instances', () => {
     }
   });
 
-  it('has a line for each thing that is done over HTTP, under the id of its request', async () => {
+  it('the audit log has a line for each action over HTTP, with the id of its request', async () => {
     const session_id = randomUUID();
     const headers = { 'idempotency-key': `key-${CANARY}` };
     const body = { session_id, user_id: 'dr-h', client_id: 'web', chief_complaint: CANARY };
@@ -158,7 +158,7 @@ describe('the audit log of two instances', () => {
     }
   });
 
-  it('has a line for what was forbidden: to come in, to write, to invite', async () => {
+  it('the audit log has a line for each forbidden attempt to enter, to write or to invite', async () => {
     const session_id = randomUUID();
     const owner = await TestClient.greet(one.url, { session_id, user_id: 'dr-a' });
     const invitation = { user_id: 'dr-b', access: 'read', invited_by: 'dr-a' };
@@ -186,7 +186,7 @@ describe('the audit log of two instances', () => {
     await Promise.all([owner.close(), guest.close()]);
   });
 
-  it('says of a message to a session that another instance serves that it was passed on, and of its refusal there', async () => {
+  it('the audit log records that a message was passed to the owner on another instance, and that the owner refused it', async () => {
     const session_id = randomUUID();
     const owner = await TestClient.greet(one.url, { session_id, user_id: 'dr-a' });
     const invitation = { user_id: 'dr-b', access: 'read', invited_by: 'dr-a' };
@@ -208,7 +208,7 @@ describe('the audit log of two instances', () => {
     expect(await news(1)).toMatchObject([{ action: 'closed', instance: 'one' }]);
   });
 
-  it('has no line for what touches no session or was not understood', async () => {
+  it('the audit log has no line for requests that touch no session or are invalid', async () => {
     for (const path of ['/healthz', '/readyz', '/metrics', '/dashboard', '/openapi.json', '/nothing/here'])
       await get(`${one.http}${path}`);
     expect((await get(`${one.http}/api/sessions?limit=many`)).status).toBe(400);
@@ -217,12 +217,12 @@ describe('the audit log of two instances', () => {
     silent.send({ type: 'message', id: CANARY, content: CANARY });
     await silent.waitForType('error');
     await silent.close();
-    // What stands in a path that names no session is not repeated either.
+    // Nor does it repeat a path that names no session.
     expect((await get(`${one.http}/api/session/${CANARY}%20${CANARY}`)).status).toBe(404);
     expect(await news(1)).toMatchObject([{ action: 'read', session_id: null, outcome: 'session_not_found' }]);
   });
 
-  it('has in all that no word of a conversation, of a patient or of what was searched for', () => {
+  it('the audit log contains no text of a conversation, of a patient or of a search', () => {
     const said = files.map((file) => readFileSync(file, 'utf8')).join('');
     expect(said.split('\n').length).toBeGreaterThan(30);
     expect(said).not.toContain(CANARY);
@@ -230,13 +230,13 @@ describe('the audit log of two instances', () => {
     expect([...one.logs, ...two.logs].filter((line) => line.includes('"audit"'))).toEqual([]);
   });
 
-  it('can be read by nobody but who runs the service', () => {
+  it('only the user that runs the service can read the audit log', () => {
     for (const file of files) expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 });
 
-describe('the file of an audit log', () => {
-  it('has every access that was answered, also where the process is killed the moment after', async () => {
+describe('audit log file', () => {
+  it('the audit log has every answered access, even when the process is killed right after the answer', async () => {
     const file = join(folder, 'killed.log');
     const instance = await startInstance({ ...QUICK, AUDIT_LOG: file });
     const ids = Array.from({ length: 40 }, () => randomUUID());
@@ -251,7 +251,7 @@ describe('the file of an audit log', () => {
     expect(noted.toSorted()).toEqual(ids.toSorted());
   });
 
-  it('is gone on with after a restart, and after a drain lacks nothing', async () => {
+  it('a restarted instance appends to its audit log, which is complete after a drain', async () => {
     const file = join(folder, 'restarted.log');
     for (const count of [1, 2]) {
       const instance = await startInstance({ ...QUICK, AUDIT_LOG: file });
@@ -261,7 +261,7 @@ describe('the file of an audit log', () => {
     }
   });
 
-  it('can be moved away while it is written: after SIGHUP lines go into a new one, and none is lost', async () => {
+  it('an audit log can be rotated while the instance writes it: after SIGHUP lines go into a new file, and none is lost', async () => {
     const file = join(folder, 'rotated.log');
     const instance = await startInstance({ ...QUICK, AUDIT_LOG: file });
     let going = true;
@@ -299,13 +299,13 @@ describe('the file of an audit log', () => {
     expect(noted.toSorted()).toEqual(asked.toSorted());
   });
 
-  it('that cannot be opened refuses the start, and the variable is named', async () => {
+  it('an audit log that cannot be opened refuses the start, with the name of the variable', async () => {
     const file = join(folder, 'no', 'such', 'folder.log');
     await expect(startInstance({ AUDIT_LOG: file })).rejects.toThrow('AUDIT_LOG');
   });
 
   it.skipIf(!existsSync('/dev/full'))(
-    'that is full is said once and counted, and everybody is served',
+    'a full disk under the audit log is logged once and counted, and every client is served',
     async () => {
       const instance = await startInstance({ ...QUICK, AUDIT_LOG: '/dev/full' });
       for (let turn = 0; turn < 3; turn += 1) await ask(instance.http, { chief_complaint: 'chest pain' });
@@ -317,8 +317,8 @@ describe('the file of an audit log', () => {
   );
 });
 
-describe('without a file', () => {
-  it('an audit log on stdout stands among the other lines, and is told from them', async () => {
+describe('audit log without a file', () => {
+  it('audit lines on stdout mix with the other log lines and are recognisable', async () => {
     const instance = await startInstance({ ...QUICK, AUDIT_LOG: 'stdout' });
     await ask(instance.http, { chief_complaint: 'chest pain' });
     await eventually(
@@ -329,7 +329,7 @@ describe('without a file', () => {
     await instance.stop();
   });
 
-  it('there is none: not a line, and the routes are those that they are without it', async () => {
+  it('without AUDIT_LOG an instance writes no audit line, and its routes are unchanged', async () => {
     const instance = await startInstance(QUICK);
     await ask(instance.http, { chief_complaint: 'chest pain' });
     await get(`${instance.http}/api/sessions`);

@@ -1,6 +1,6 @@
 /**
- * Every documented variable of the environment reaches the configuration, and a running service reads every part of
- * the configuration: a variable that is documented and dropped on either way fails here.
+ * Every documented environment variable reaches the configuration, and a running service reads every part of the
+ * configuration. A documented variable without effect fails here.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const KEY = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
 const keysFile = join(folder, 'keys');
 writeFileSync(keysFile, KEY);
 
-/** For each variable a value that is not its default; where others must be set for it to matter, these come before. */
+/** For each variable a value that is not its default, after the variables that it depends on. */
 const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string, string>>, string]>> = {
   HOST: '0.0.0.0',
   PORT: '8081',
@@ -71,7 +71,7 @@ const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string,
   LOG_LEVEL: 'debug',
 };
 
-/** What the process reads before it starts the service, or after: src/run.ts. */
+/** Parts that the process reads before it starts the service, or after: src/run.ts. */
 const READ_BY_MAIN: readonly string[] = ['warnings', 'logLevel'];
 
 const configured = (environment: Readonly<Record<string, string>>): unknown => {
@@ -79,7 +79,7 @@ const configured = (environment: Readonly<Record<string, string>>): unknown => {
   return config;
 };
 
-/** A copy of the configuration that notes which of its parts are read. */
+/** A copy of the configuration that records which of its parts are read. */
 function watched(config: Config): { readonly config: Config; readonly unread: () => readonly string[] } {
   const unread = new Set<string>();
   const watch = (value: unknown, path: string): unknown => {
@@ -101,18 +101,18 @@ function watched(config: Config): { readonly config: Config; readonly unread: ()
   return { config: watch(config, '') as Config, unread: () => [...unread] };
 }
 
-describe('documented variables of the environment', () => {
-  it('each has a value here, and nothing else has', () => {
+describe('documented environment variables', () => {
+  it('this test has a value for every documented environment variable and for no other', () => {
     expect(Object.keys(VALUES).toSorted()).toEqual(Object.keys(environmentSchema.shape).toSorted());
   });
 
-  it.each(Object.keys(VALUES))('%s changes the configuration', (name) => {
+  it.each(Object.keys(VALUES))('the environment variable %s changes the configuration', (name) => {
     const given = VALUES[name] ?? '';
     const [before, value] = typeof given === 'string' ? [{}, given] : given;
     expect(configured({ ...before, [name]: value })).not.toEqual(configured(before));
   });
 
-  it('every part of the configuration is read by a service that serves a turn', async () => {
+  it('a service that serves a turn reads every part of the configuration', async () => {
     const environment = {
       PORT: '0',
       DATA_DIR: ':memory:',

@@ -1,4 +1,4 @@
-/** Who asked over HTTP while an instance goes away: told to come back, and answered once, wherever they come back to. */
+/** A draining instance tells HTTP clients to retry, and another instance gives them the one answer. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask, get, post, problemOf } from '../support/ask.ts';
@@ -17,7 +17,7 @@ const TOKENS = 240;
 /** Six seconds: much longer than a short drain waits, and much shorter than a long one does. */
 const SLOW = `[[fault:tps=40,tokens=${TOKENS}]] chest pain`;
 const [SHORT_MS, LONG_MS] = ['800', '20000'];
-/** Tokens that are on their way when their generation is given up; a second generation would be as many as the first. */
+/** Tokens in flight when the instance aborts its generation; a second generation would cost as many as the first. */
 const GIVEN_UP_MAX = TOKENS / 2;
 
 let redis: RedisServer;
@@ -49,7 +49,7 @@ const request = () => ({
   headers: { 'idempotency-key': randomUUID() },
 });
 
-/** Somebody who sees all that is said in the session, once its turn is being answered. */
+/** Attaches a client that sees every frame of the session, once its turn runs. */
 async function watch(session_id: string): Promise<TestClient> {
   await eventually(
     'the turn to run',
@@ -61,7 +61,7 @@ async function watch(session_id: string): Promise<TestClient> {
   return watcher;
 }
 
-/** The instance that goes away has found the session in the hands of the other. */
+/** Resolves once the draining instance has found that the other owns the session. */
 const bothWait = () =>
   eventually(
     'both to wait',
@@ -69,8 +69,8 @@ const bothWait = () =>
     (held) => held > 0,
   );
 
-describe('who waits for a long answer at an instance that goes away', () => {
-  it('is told to come back, and the same key gets the one answer at another instance', async () => {
+describe('short drain', () => {
+  it('a request that a drain interrupts gets a retryable 503, and its key gets the one answer at another instance', async () => {
     await start(SHORT_MS);
     const { body, headers } = request();
     const before = await generated();
@@ -97,7 +97,7 @@ describe('who waits for a long answer at an instance that goes away', () => {
     await watcher.close();
   });
 
-  it('as a stream is told so by its last event, and goes on after it at another instance', async () => {
+  it('a stream that a drain interrupts ends with a retryable event, and resumes after it at another instance', async () => {
     await start(SHORT_MS);
     const { body, headers } = request();
     const stream = readEvents({ url: at(leaving), body, headers });
@@ -124,7 +124,7 @@ describe('who waits for a long answer at an instance that goes away', () => {
     await watcher.close();
   });
 
-  it('is told so too where another instance serves the session, which goes on undisturbed', async () => {
+  it('a request at a draining instance gets a retryable 503 while the owner of its session goes on undisturbed', async () => {
     await start(SHORT_MS);
     const { body, headers } = request();
     const there = post(at(staying), body, headers);
@@ -143,8 +143,8 @@ describe('who waits for a long answer at an instance that goes away', () => {
   });
 });
 
-describe('who waits for an answer that comes within the drain time', () => {
-  it('gets it from the instance that goes away', async () => {
+describe('long drain', () => {
+  it('a draining instance still gives an answer that completes within the drain time', async () => {
     await start(LONG_MS);
     const { body, headers } = request();
     const reply = post(at(leaving), body, headers);
@@ -156,7 +156,7 @@ describe('who waits for an answer that comes within the drain time', () => {
     await watcher.close();
   });
 
-  it('gets it there also where another instance serves the session', async () => {
+  it('a draining instance still gives an answer of a session that another instance owns', async () => {
     await start(LONG_MS);
     const { body, headers } = request();
     const there = post(at(staying), body, headers);

@@ -1,6 +1,6 @@
 /**
- * The fence: an owner that was stopped past its lock has lost its sessions, whatever it still believes. Stopped with
- * SIGSTOP, it cannot notice; its own clock, sockets and half-sent answer go on as if nothing had happened.
+ * The fence refuses an owner that was paused past its lease, whatever it still believes. Under SIGSTOP the owner
+ * cannot notice: its clock, sockets and half-sent answer continue as if nothing had happened.
  */
 import { describe, expect, it } from 'vitest';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
@@ -10,7 +10,7 @@ import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../
 import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
-describe('an owner that was stopped past its lock', () => {
+describe('owner paused past its lease', () => {
   const [redis, simulator] = started(startRedis, () => startSimulatorProcess({ SIMULATOR_TOKENS: '40' }));
   const launch = () =>
     startInstance({
@@ -23,10 +23,10 @@ describe('an owner that was stopped past its lock', () => {
 
   const fencedAtOwner = () => metric(owner.http, 'rehydra_actors_stopped_total', { reason: 'fenced' });
 
-  /** The owner goes on and finds out; resolves with what its client had received by then. */
+  /** Resumes the owner until it is fenced; resolves with the frames that its client had by then. */
   async function goOn(client: TestClient): Promise<readonly DurableFrame[]> {
     owner.kill('SIGCONT');
-    await eventually('it is heard of again', members, (alive) => alive.includes(owner.instanceId));
+    await eventually('the owner to run again', members, (alive) => alive.includes(owner.instanceId));
     expect(await client.closed).toMatchObject({ code: 1012 });
     expect(client.frames.at(-1)).toMatchObject({ type: 'error', code: 'session_moved', retryable: true });
     return client.durable;
@@ -34,7 +34,7 @@ describe('an owner that was stopped past its lock', () => {
 
   const members = () => withRedis(redis.url, (client) => client.zrange('rehydra:instances', '0', '-1'));
 
-  /** The log comes through another pipe than the metrics. */
+  /** Waits, because the log comes through another pipe than the metrics. */
   async function expectLogSays(sessionId: string): Promise<void> {
     const said = () =>
       owner.logs.filter((line) => line.includes(sessionId) && line.includes('"reason":"fenced"'));
@@ -48,7 +48,7 @@ describe('an owner that was stopped past its lock', () => {
     expect(versions.length).toBeGreaterThan(2);
   }
 
-  /** What the log holds, and that both the old client and the one who comes back know exactly that. */
+  /** Resolves with the log, once the old client and a reconnecting one both have exactly its frames. */
   async function expectWhole(
     sessionId: string,
     before: readonly DurableFrame[],
@@ -59,7 +59,7 @@ describe('an owner that was stopped past its lock', () => {
     const isThere = (client: TestClient) =>
       eventually(
         'the log',
-        // Who knew all that was in the log by the time it was sent away is given nothing again.
+        // A client that had the whole log before its socket closed receives no frame again.
         () => client.durable.at(-1)?.offset ?? (client === returning ? before.length : 0),
         (last) => last >= offset,
       );
@@ -71,7 +71,7 @@ describe('an owner that was stopped past its lock', () => {
     return log;
   }
 
-  it('in the middle of a turn is refused: the other has continued the turn and taken the next message', async () => {
+  it('an owner paused past its lease in the middle of a turn is fenced: the new owner has finished the turn and the next one', async () => {
     const content = '[[fault:tps=40,tokens=140]] A longer story please';
     const client = await TestClient.greet(owner.url, { after: 0 });
     const { sessionId } = client;
@@ -105,7 +105,7 @@ describe('an owner that was stopped past its lock', () => {
     await other.close();
   });
 
-  it('while its session was quiet is refused: the other has taken a message meanwhile', async () => {
+  it('an owner paused past its lease while its session was quiet is fenced: the new owner has answered a message meanwhile', async () => {
     const client = await TestClient.greet(owner.url, { after: 0 });
     const { sessionId } = client;
     const fencedBefore = await fencedAtOwner();

@@ -1,4 +1,4 @@
-/** A signal always ends the process, whatever its store does and however far its start has come. */
+/** A signal always ends the process, whatever its store does and however far its start is. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,7 +21,7 @@ interface Ending {
   readonly stderr: string;
 }
 
-/** Starts the server, and sends the signal once it has said that it starts. */
+/** Starts the server, and sends the signal after its first output. */
 async function run(environment: Environment, signal: NodeJS.Signals | null): Promise<Ending> {
   const child = spawnBuilt('main.js', [], { PORT: '0', ...environment });
   let stderr = '';
@@ -36,7 +36,7 @@ async function run(environment: Environment, signal: NodeJS.Signals | null): Pro
 }
 
 let folder: string;
-/** Takes connections and says nothing. */
+/** Accepts connections and never answers. */
 let silent: Server;
 let silentPort = 0;
 beforeAll(async () => {
@@ -51,9 +51,9 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe('a start that can never succeed', () => {
+describe('impossible start', () => {
   it.each(['/proc/nope', '/dev/null'])(
-    'ends with code 1 and one line where DATA_DIR is %s',
+    'a start with DATA_DIR=%s ends with code 1 and one line',
     async (dataDir) => {
       const { code, stderr } = await run({ DATA_DIR: dataDir }, null);
       expect(code).toBe(1);
@@ -63,7 +63,7 @@ describe('a start that can never succeed', () => {
   );
 });
 
-/** A preloaded module under which a program never finishes loading, and says once it has come that far. */
+/** A preloaded module that keeps a program from ever finishing to load, and prints once it runs. */
 function loadingForever(): string {
   const hooks = `import { writeSync } from 'node:fs';
     export async function load(url, context, next) {
@@ -72,7 +72,7 @@ function loadingForever(): string {
       return new Promise(() => {});
     }`;
   const inline = (source: string) => `data:text/javascript;base64,${Buffer.from(source).toString('base64')}`;
-  // The interval keeps the process alive: without one it would end for want of anything to do.
+  // The interval keeps the process alive: without it the process would end for lack of work.
   return inline(`import { register } from 'node:module'; register(${JSON.stringify(inline(hooks))});
     setInterval(() => {}, 60_000);`);
 }
@@ -81,44 +81,47 @@ const PROGRAMS = [
   ['the server', 'main.js'],
   ['the simulator', 'simulator.js'],
 ] as const;
-/** As in a container without an init: Linux hands the first process of a PID namespace no signal that it does not take. */
+/** As in a container without an init: Linux gives the first process of a PID namespace only signals that it handles. */
 const AS_FIRST_PROCESS = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child'] as const;
 const canUnshare =
   spawnSync(AS_FIRST_PROCESS[0], [...AS_FIRST_PROCESS.slice(1), 'true'], { stdio: 'ignore' }).status === 0;
 
-describe('SIGTERM to a process that still loads its modules', () => {
-  it.each(PROGRAMS)('ends %s with code 0', async (_, path) => {
+describe('SIGTERM while modules load', () => {
+  it.each(PROGRAMS)('SIGTERM while its modules load ends %s with code 0', async (_, path) => {
     const child = spawnBuilt(path, [], { PORT: '0', NODE_OPTIONS: `--import=${loadingForever()}` });
     await once(child.stdout!, 'data');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  it.runIf(canUnshare).each(PROGRAMS)('ends %s as the first process of a container', async (_, path) => {
-    const [command, ...args] = AS_FIRST_PROCESS;
-    const program = [process.execPath, '--import', loadingForever(), join('dist', path)];
-    const outer = spawn(command, [...args, ...program], {
-      env: { PATH: process.env.PATH ?? '', PORT: '0' },
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    adopt(outer);
-    await once(outer.stdout, 'data');
-    const [first] = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').split(' ');
-    process.kill(Number(first), 'SIGTERM');
-    expect(await once(outer, 'exit')).toEqual([0, null]);
-  });
+  it.runIf(canUnshare).each(PROGRAMS)(
+    'SIGTERM while its modules load ends %s as the first process of a container',
+    async (_, path) => {
+      const [command, ...args] = AS_FIRST_PROCESS;
+      const program = [process.execPath, '--import', loadingForever(), join('dist', path)];
+      const outer = spawn(command, [...args, ...program], {
+        env: { PATH: process.env.PATH ?? '', PORT: '0' },
+        cwd: fileURLToPath(new URL('../..', import.meta.url)),
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      adopt(outer);
+      await once(outer.stdout, 'data');
+      const [first] = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').split(' ');
+      process.kill(Number(first), 'SIGTERM');
+      expect(await once(outer, 'exit')).toEqual([0, null]);
+    },
+  );
 });
 
 describe('SIGTERM', () => {
   it.each([
     ['Redis', () => ({ REDIS_URL: `redis://127.0.0.1:${silentPort}`, DATA_DIR: folder })],
     ['PostgreSQL', () => ({ DATABASE_URL: `postgres://127.0.0.1:${silentPort}/x`, DATA_DIR: folder })],
-  ])('ends a process that starts while %s does not answer, with code 0', async (_, environment) => {
+  ])('SIGTERM ends a process that starts while %s does not answer, with code 0', async (_, environment) => {
     expect(await run(environment(), 'SIGTERM')).toMatchObject({ code: 0, signal: null });
   });
 
-  it('ends a process whose embedded files another process locks, with code 0', async () => {
+  it('SIGTERM ends a process whose embedded files another process locks, with code 0', async () => {
     const dataDir = join(folder, 'locked');
     const instance = await startInstance({
       DATA_DIR: dataDir,
@@ -136,7 +139,7 @@ describe('SIGTERM', () => {
     for (const other of others) other.close();
   });
 
-  it('a second time ends a process at once that still waits for a turn', async () => {
+  it('a second SIGTERM immediately ends a process that still waits for a turn', async () => {
     const instance = await startInstance({
       SIMULATOR_TOKENS: '5000',
       SIMULATOR_TOKENS_PER_SECOND: '10',

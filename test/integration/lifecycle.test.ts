@@ -1,4 +1,4 @@
-/** How a session ends by itself, with real clocks and short deadlines. What is asserted is order and count, no times. */
+/** Sessions expire, with real clocks and short deadlines. The tests assert order and count, never times. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -7,7 +7,7 @@ import { countUp, eventually, tracesOf } from '../support/observed.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
-describe('the life of a session', () => {
+describe('life of a session', () => {
   const [redis] = started(startRedis);
   const idling = () =>
     startInstance({
@@ -33,7 +33,7 @@ describe('the life of a session', () => {
     return response.status === 404 ? null : ((await response.json()) as SessionRecord);
   }
 
-  /** Waits for the end; what was said of it, in order. */
+  /** Waits for the end of the session; resolves with the frames that announced it, in order. */
   async function ending(client: TestClient) {
     expect(await client.closed).toMatchObject({ code: 4011 });
     expect(client.frames.at(-1)?.type).toBe('expired');
@@ -41,7 +41,7 @@ describe('the life of a session', () => {
     return client.durable.filter(({ type }) => type === 'expiring' || type === 'expired');
   }
 
-  it('is warned of its idle end once and then ends once, told alike on two instances', async () => {
+  it('an idle session warns its clients once and expires once, with the same frames on two instances', async () => {
     const client = await TestClient.greet(one.url, { after: 0 });
     client.message('m', 'Good morning');
     await client.completed('m');
@@ -55,7 +55,7 @@ describe('the life of a session', () => {
     expect(await recordOf(two, client.sessionId)).toBeNull();
   });
 
-  it('leaves nothing in Redis when it ends with nobody there', async () => {
+  it('a session that expires with no client connected leaves nothing in Redis', async () => {
     const client = await TestClient.greet(one.url, { after: 0 });
     const { sessionId } = client;
     await client.close();
@@ -72,7 +72,7 @@ describe('the life of a session', () => {
     expect(await recordOf(one, sessionId)).toBeNull();
   });
 
-  it('starts afresh under the same id after its end: not resumed, offsets from one', async () => {
+  it('the id of an expired session opens a new session: not resumed, with offsets from one', async () => {
     const client = await TestClient.greet(one.url, { after: 0 });
     const { sessionId } = client;
     await ending(client);
@@ -91,14 +91,14 @@ describe('the life of a session', () => {
     expect(await again.closed).toMatchObject({ code: 1000 });
   });
 
-  it('is opened under the id that the client names where that is unknown', async () => {
+  it('an unknown session id that a client names opens a session under that id', async () => {
     const sessionId = randomUUID();
     const client = await TestClient.greet(one.url, { session_id: sessionId.toUpperCase() });
     expect(client.welcome).toMatchObject({ session_id: sessionId, resumed: false, offset: 1 });
     await client.close();
   });
 
-  it('lives on when its client says so in time: the idle deadline moves, the absolute one does not', async () => {
+  it('a client that extends its session in time moves the idle deadline but not the absolute one', async () => {
     const client = await TestClient.greet(one.url, { after: 0 });
     const { sessionId } = client;
     const before = await recordOf(two, sessionId);
@@ -118,7 +118,7 @@ describe('the life of a session', () => {
     ]);
   });
 
-  it('ends at its absolute deadline however busy it is: the turn is failed, and that is said first', async () => {
+  it('a busy session expires at its absolute deadline: its clients first get the failed turn', async () => {
     const client = await TestClient.greet(brief.url, { after: 0 });
     client.message('m', '[[fault:tps=20,tokens=2000]] A long story please');
     for (let times = 0; times < 5; times += 1) client.send({ type: 'extend' });

@@ -1,13 +1,13 @@
 /**
- * A failover lost acknowledged writes, and another instance went on from what was left. A client that says the epoch it
- * saw is told when it comes back; of one that does not, only the instance that it is connected to knows what it saw.
+ * A failover lost acknowledged writes, and another instance continued from the rest. A client that names the epoch it
+ * saw gets a reset when it resumes. Of any other client only the instance of its socket knows what the client saw.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fence, Store } from '../../src/store/contract.ts';
 import { isDurable } from '../support/client.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 
-describe('a client that does not say its epoch', () => {
+describe('client without an epoch', () => {
   let stage: Stage;
   let store: Store;
   let visitor: Visitor;
@@ -42,14 +42,14 @@ describe('a client that does not say its epoch', () => {
     }
   }
 
-  /** The store is what it was at `dump`; then another instance has the session. */
+  /** Sets the store back to `dump`, and then lets another instance claim the session. */
   async function loseWrites(): Promise<{ readonly after: number; readonly goOn: () => Promise<Fence> }> {
     const dump = await store.export(sessionId);
     if (dump === null) throw new Error('there is no session');
     return {
       after: dump.record.head,
       async goOn() {
-        // Its lease is over for the store, and it does not know.
+        // The owner's lease is over for the store, but the owner does not know.
         stage.clock.set(LEASE_MS + 1);
         expect(await store.import(dump, 'replace')).toEqual({ kind: 'imported' });
         const claim = await store.claim(sessionId, 'another');
@@ -73,25 +73,28 @@ describe('a client that does not say its epoch', () => {
     ['is shorter than', 0],
     ['has grown as long as', 3],
     ['has grown longer than', 5],
-  ])('is told to start over before it is sent away, where the log %s what it saw', async (_, more) => {
-    const lost = await loseWrites();
-    await talk('m', 'one');
-    expect(offset()).toBe(lost.after + 3);
-    const fence = await lost.goOn();
-    if (more > 0) await write(fence, lost.after, more);
+  ])(
+    'a client without an epoch gets a reset before its socket closes, when the log %s what it saw',
+    async (_, more) => {
+      const lost = await loseWrites();
+      await talk('m', 'one');
+      expect(offset()).toBe(lost.after + 3);
+      const fence = await lost.goOn();
+      if (more > 0) await write(fence, lost.after, more);
 
-    stage.generator.running?.say({ text: 'two' });
-    await stage.advance(25);
-    await stage.settle();
-    const last = visitor.frames.slice(-2);
-    expect(last).toMatchObject([
-      { type: 'reset', reason: 'rolled_back', offset: lost.after + more, epoch: fence.epoch },
-      { type: 'error', code: 'session_moved' },
-    ]);
-    expect(visitor.closed).toMatchObject({ code: 1012 });
-  });
+      stage.generator.running?.say({ text: 'two' });
+      await stage.advance(25);
+      await stage.settle();
+      const last = visitor.frames.slice(-2);
+      expect(last).toMatchObject([
+        { type: 'reset', reason: 'rolled_back', offset: lost.after + more, epoch: fence.epoch },
+        { type: 'error', code: 'session_moved' },
+      ]);
+      expect(visitor.closed).toMatchObject({ code: 1012 });
+    },
+  );
 
-  it('is told what another owner wrote before it is sent away, where nothing was lost', async () => {
+  it('a client without an epoch gets the frames of the new owner before its socket closes, when nothing was lost', async () => {
     await talk('m', 'one');
     const seen = offset();
     stage.clock.set(LEASE_MS + 1);

@@ -1,4 +1,4 @@
-/** A client that does not know whether its message arrived sends it again: it is taken once (G6). */
+/** A client that does not know whether its message arrived sends it again: the message starts one turn (G6). */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
@@ -8,7 +8,7 @@ import { eventually, textOf } from '../support/observed.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
-describe('a message that is sent again', () => {
+describe('repeated message', () => {
   const [redis, simulator] = started(startRedis, () => startSimulator({ tokens: 40, tokensPerSecond: 100 }));
   const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url });
   const [one, two] = started(launch, launch);
@@ -19,13 +19,13 @@ describe('a message that is sent again', () => {
 
   async function expectDuplicates(clients: readonly TestClient[], id: string, count: number): Promise<void> {
     const told = () => clients.flatMap(duplicates);
-    await eventually('the duplicates are told', told, (errors) => errors.length >= count);
+    await eventually('every duplicate to be refused', told, (errors) => errors.length >= count);
     expect(told()).toHaveLength(count);
     for (const error of told())
       expect(error).toMatchObject({ code: 'duplicate_message', retryable: false, message_id: id });
   }
 
-  /** In the log, and at the model: one turn, one answer. */
+  /** Expects one turn and one answer in the log, and one request at the model server. */
   async function expectOnce(sessionId: string, id: string): Promise<void> {
     const reader = await TestClient.greet(two.url, { session_id: sessionId, after: 0 });
     const end = await reader.completed(id);
@@ -45,7 +45,7 @@ describe('a message that is sent again', () => {
     await reader.close();
   }
 
-  it('on the same connection starts one turn, before its answer, during it and after it', async () => {
+  it('a message that is sent again on its connection starts one turn, be it before, during or after the answer', async () => {
     const client = await TestClient.greet(one.url, { after: 0 });
     const id = randomUUID();
     client.message(id, content);
@@ -59,7 +59,7 @@ describe('a message that is sent again', () => {
     await client.close();
   });
 
-  it('with other words under the same id starts one turn, about the words that came first', async () => {
+  it('a second message under a used id starts no turn, even with another text', async () => {
     const client = await TestClient.greet(one.url, { after: 0 });
     client.message('m', content);
     client.message('m', 'Forget my knee');
@@ -70,7 +70,7 @@ describe('a message that is sent again', () => {
     await client.close();
   });
 
-  it('after a reconnect, and again on another instance, starts one turn', async () => {
+  it('a message that is sent again after a reconnect and on another instance starts one turn', async () => {
     const first = await TestClient.greet(one.url, { after: 0 });
     const { sessionId } = first;
     const id = randomUUID();
@@ -90,7 +90,7 @@ describe('a message that is sent again', () => {
   });
 
   it.each(['queue', 'interrupt', 'rollback', 'merge'])(
-    'on two instances at once starts one turn, under the policy %s',
+    'a message that is sent to two instances simultaneously starts one turn, under the policy %s',
     async (policy) => {
       const onOne = await TestClient.greet(one.url, { after: 0 });
       const onTwo = await TestClient.greet(two.url, { session_id: onOne.sessionId, after: 0 });

@@ -1,4 +1,4 @@
-/** What Prometheus is told by real processes; and that alerts and dashboard ask for nothing that is not told. */
+/** Real processes report their metrics, and alerts and dashboard use no metric that the processes do not report. */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -35,7 +35,7 @@ const asked = [
 ];
 const names = [...new Set(asked.flatMap((expr) => expr.match(/rehydra_\w+/g) ?? []))].sort();
 
-describe('the metrics of two instances on one Redis', () => {
+describe('metrics of two instances on one Redis', () => {
   const [redis] = started(startRedis);
   const launch = () =>
     startInstance({
@@ -51,7 +51,7 @@ describe('the metrics of two instances on one Redis', () => {
     const client = await TestClient.greet(one.url);
     client.message('m', '[[fault:tps=20,tokens=80]] A short story please');
     await client.waitForType('turn.started');
-    // Busy with its turn, the owner keeps the session, and this one finds it taken.
+    // Busy with its turn, the owner keeps the session, so this instance finds it held.
     const other = await TestClient.greet(two.url, { session_id: client.sessionId });
     const end = await client.completed('m');
     if (end.type === 'turn.completed') written = end.usage.completion_tokens;
@@ -64,7 +64,7 @@ describe('the metrics of two instances on one Redis', () => {
   const both = async (name: string, labels: Readonly<Record<string, string>> = {}) =>
     (await metric(one.http, name, labels)) + (await metric(two.http, name, labels));
 
-  it('say how long commits, appended text and answers took, and what they read and wrote', async () => {
+  it('metrics show how long commits, appends and answers took, and how much they read and wrote', async () => {
     expect(await metric(one.http, 'rehydra_commit_duration_seconds_count')).toBeGreaterThan(2);
     expect(await metric(one.http, 'rehydra_append_duration_seconds_count')).toBeGreaterThan(2);
     expect(written).toBeGreaterThan(0);
@@ -73,11 +73,11 @@ describe('the metrics of two instances on one Redis', () => {
     expect(await both('rehydra_generation_tokens_total', { kind: 'completion' })).toBe(written);
   });
 
-  it('say that somebody found a session taken', async () => {
+  it('metrics count claims of sessions that another instance holds', async () => {
     expect(await metric(two.http, 'rehydra_claims_total', { outcome: 'held' })).toBeGreaterThan(0);
   });
 
-  it('say how late a sleeping session was taken up, and that it was archived', async () => {
+  it('metrics show how late the sweeper claimed a hibernated session, and that it was archived', async () => {
     await eventually(
       'the end of the session',
       () => both('rehydra_archive_store_duration_seconds_count'),
@@ -87,10 +87,10 @@ describe('the metrics of two instances on one Redis', () => {
     expect(await both('rehydra_sweeps_total')).toBeGreaterThan(0);
   });
 
-  it('count the living sessions of all instances alike, and know how long they have left', async () => {
+  it('metrics of each instance count the living sessions of all instances, and the time that they have left', async () => {
     const clients = [await TestClient.greet(one.url), await TestClient.greet(two.url)];
     for (const instance of [one, two]) {
-      // Looked up at most every few seconds.
+      // An instance counts at most every few seconds.
       await eventually(
         'the sessions',
         () => {
@@ -105,14 +105,14 @@ describe('the metrics of two instances on one Redis', () => {
     await Promise.all(clients.map(({ closed }) => closed));
   });
 
-  it('have everything that an alert or the dashboard asks for', async () => {
+  it('an instance reports every metric that an alert or the dashboard uses', async () => {
     expect(names.length).toBeGreaterThan(15);
     const text = await (await fetch(`${one.http}/metrics`)).text();
-    const told = new Set(text.split('\n').flatMap((line) => line.match(/^rehydra_\w+/)?.[0] ?? []));
-    expect(names.filter((name) => !told.has(name))).toEqual([]);
+    const reported = new Set(text.split('\n').flatMap((line) => line.match(/^rehydra_\w+/)?.[0] ?? []));
+    expect(names.filter((name) => !reported.has(name))).toEqual([]);
   });
 
-  it('go on being told while the store is away, and say so', async () => {
+  it('metrics stay available while the store is away, and show that it is', async () => {
     await redis.kill('SIGSTOP');
     await eventually(
       'the store to be down',
@@ -143,15 +143,18 @@ describe('alerts', () => {
         .replaceAll(' ', '-'),
     );
 
-  it.each(alerts.map((rule) => [rule.alert, rule] as const))('%s leads to what to do', (_name, rule) => {
-    const [file, anchor] = rule.annotations.runbook.split('#');
-    expect(file).toBe('docs/OPERATIONS.md');
-    expect(headings).toContain(anchor);
-    expect(rule.annotations.summary).not.toBe('');
-    expect(['page', 'warn']).toContain(rule.labels.severity);
-  });
+  it.each(alerts.map((rule) => [rule.alert, rule] as const))(
+    'the alert %s links to its section of the runbook',
+    (_name, rule) => {
+      const [file, anchor] = rule.annotations.runbook.split('#');
+      expect(file).toBe('docs/OPERATIONS.md');
+      expect(headings).toContain(anchor);
+      expect(rule.annotations.summary).not.toBe('');
+      expect(['page', 'warn']).toContain(rule.labels.severity);
+    },
+  );
 
-  it('are told apart by their names', () => {
+  it('no two alerts and no two dashboard panels share a name', () => {
     expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length);
     expect(panels.map(({ title }) => title)).toHaveLength(new Set(panels.map(({ title }) => title)).size);
   });

@@ -1,4 +1,4 @@
-/** What an operator sees of a model that fails: log, /healthz, metrics; and that the instance stays ready. */
+/** The operator sees a failing model in the log, in /healthz and in metrics, and the instance stays ready. */
 import { expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { TestClient } from '../support/client.ts';
@@ -8,7 +8,7 @@ import { eventually, metric } from '../support/observed.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
-it('a model that cannot be reached is in the log, in /healthz and in a metric before any turn, until it is back', async () => {
+it('an unreachable model shows in the log, in /healthz and in a metric before any turn, until the model is back', async () => {
   const port = await freePort();
   const replica = `127.0.0.1:${port}`;
   const instance = await startInstance({

@@ -1,4 +1,4 @@
-/** What operators and load balancers meet: health, readiness, metrics, errors over HTTP, and a start that is refused. */
+/** An instance answers operators and load balancers: health, readiness, metrics, HTTP errors, and refused starts. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -16,13 +16,13 @@ async function read(url: string, init: RequestInit = {}) {
   return { status: response.status, headers: response.headers, body: (await response.json()) as Json };
 }
 
-describe('an instance that runs', () => {
+describe('running instance', () => {
   const [redis] = started(() => startRedis({ appendonly: 'everysec' }));
   const [instance] = started(() =>
     startInstance({ REDIS_URL: redis.url, INSTANCE_ID: 'ops-1', DRAIN_MS: '20000' }),
   );
 
-  it('says that it lives, on which store, and how durable that is', async () => {
+  it('/healthz names the store of an instance and how durable it is', async () => {
     const { status, headers, body } = await read(`${instance.http}/healthz`);
     expect(status).toBe(200);
     expect(headers.get('content-type')).toContain('application/json');
@@ -37,7 +37,7 @@ describe('an instance that runs', () => {
     });
   });
 
-  it('names its version and commit in its first log line, in /healthz and in a metric', async () => {
+  it('an instance names its version and commit in its first log line, in /healthz and in a metric', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as Json;
     const { body } = await read(`${instance.http}/healthz`);
     expect(body).toMatchObject({
@@ -59,7 +59,7 @@ describe('an instance that runs', () => {
     ['/api/sessions', 200],
     ['/nothing/here', 404],
     ['/api/session/7d0a3a4e-0f6f-4a68-8a1e-9d8f0a5b3c21', 404],
-  ])('answers HEAD %s with the status and headers of GET, and no body', async (path, status) => {
+  ])('HEAD %s answers with the status and headers of GET, and no body', async (path, status) => {
     const url = `${instance.http}${path}`;
     const [head, get] = [await fetch(url, { method: 'HEAD' }), await fetch(url)];
     expect(head.status).toBe(status);
@@ -73,7 +73,7 @@ describe('an instance that runs', () => {
     else expect(length).toBe(bytes);
   });
 
-  it('keeps a connection usable after HEAD, and names GET and HEAD where another method was sent', async () => {
+  it('a connection stays usable after HEAD, and another method gets a 405 that allows GET and HEAD', async () => {
     const socket = connect(instance.port, '127.0.0.1');
     const request = (method: string) => `${method} /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
     let said = '';
@@ -90,14 +90,14 @@ describe('an instance that runs', () => {
     expect(said).toMatch(/^allow: GET, HEAD\r$/m);
   });
 
-  it('says that an embedded store in memory keeps nothing', async () => {
+  it('/healthz says of an embedded store in memory that it is not durable', async () => {
     const embedded = await startInstance();
     const { body } = await read(`${embedded.http}/healthz`);
     expect(body).toMatchObject({ store: { ok: true, kind: 'sqlite', durability: 'memory' } });
     await embedded.stop();
   });
 
-  it('counts what it does, under its own name', async () => {
+  it('an instance counts its work in metrics under its own name', async () => {
     const before = await metric(instance.http, 'rehydra_commits_total');
     const client = await TestClient.greet(instance.url);
     client.message('m', 'Good morning', { options: { max_tokens: 8 } });
@@ -133,7 +133,7 @@ describe('an instance that runs', () => {
     ['DELETE', '/api/session/7d0a3a4e-0f6f-4a68-8a1e-9d8f0a5b3c21', 404, 'session_not_found', false],
     ['GET', '/api/session/__proto__', 404, 'session_not_found', false],
   ])(
-    'answers %s %s with %i %s, in the one shape of errors',
+    '%s %s answers with %i %s, in the common shape of errors',
     async (method, path, status, code, retryable) => {
       const url = `${instance.http}${path}`;
       const [first, second] = [await read(url, { method }), await read(url, { method })];
@@ -152,7 +152,7 @@ describe('an instance that runs', () => {
     },
   );
 
-  it('ends a session by DELETE, for its client and in the store', async () => {
+  it('DELETE ends a session for its client and in the store', async () => {
     const client = await TestClient.greet(instance.url);
     const url = `${instance.http}/api/session/${client.sessionId}`;
     expect((await read(url, { method: 'DELETE' })).status).toBe(200);
@@ -161,7 +161,7 @@ describe('an instance that runs', () => {
     expect((await read(url)).status).toBe(404);
   });
 
-  it('is not ready any more once it drains, and takes nobody new, but lives until the turn is over', async () => {
+  it('a draining instance is not ready and accepts no new client, but lives until its turn is over', async () => {
     const client = await TestClient.greet(instance.url);
     client.message('long', '[[fault:tps=40,tokens=240]] A story please');
     await client.waitForType('delta');
@@ -180,14 +180,14 @@ describe('an instance that runs', () => {
   });
 });
 
-describe('an instance whose Redis is full', () => {
+describe('full Redis', () => {
   const [redis] = started(() =>
     startRedis({ args: ['--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'] }),
   );
   const [instance] = started(() => startInstance({ REDIS_URL: redis.url }));
   const limit = (bytes: string) => withRedis(redis.url, (client) => client.config('SET', 'maxmemory', bytes));
 
-  it('is not ready while no write is possible, though it lives and reads, and is again once there is room', async () => {
+  it('an instance whose Redis is full is alive but not ready, still reads, and is ready again once there is room', async () => {
     const readiness = () => read(`${instance.http}/readyz`);
     const client = await TestClient.greet(instance.url);
     expect((await readiness()).status).toBe(200);
@@ -214,8 +214,8 @@ describe('an instance whose Redis is full', () => {
   });
 });
 
-describe('a start', () => {
-  /** Runs until it ends by itself; everything that it said. */
+describe('refused start', () => {
+  /** Starts a server, waits for its end, and resolves with its exit code and output. */
   async function refusedStart(
     environment: Environment,
   ): Promise<{ readonly code: number; readonly said: string }> {
@@ -229,7 +229,7 @@ describe('a start', () => {
     return { code, said };
   }
 
-  it('on a Redis that may evict sessions is refused in one clear message, or warned of where that is wanted', async () => {
+  it('a start on a Redis that may evict sessions is refused in one clear message, or only warns where the operator allows it', async () => {
     const redis = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
     try {
       const { code, said } = await refusedStart({ REDIS_URL: redis.url });
@@ -258,7 +258,7 @@ describe('a start', () => {
     ['LOG_LEVEL', 'loud'],
     ['OVERLAP_POLICY', 'overwrite'],
     ['INSTANCE_ID', 'a b'],
-  ])('with %s=%s is refused, and the variable is named', async (name, value) => {
+  ])('a start with %s=%s is refused, with the name of the variable', async (name, value) => {
     const { code, said } = await refusedStart({ [name]: value });
     expect(code).not.toBe(0);
     expect(said).toContain(name);
