@@ -1,11 +1,12 @@
 /**
- * Where ended conversations go before their keys do. No driver's type crosses this line.
+ * Defines the archive of ended conversations. An owner archives a session before it deletes the session's keys. No driver's
+ * type crosses this line.
  *
- *  V1  `store` is idempotent: a session archived twice (an owner died between archiving and deleting) is one row.
- *  V2  What is erased is gone from every table and index, text search included.
- *  V3  What was erased stays erased: of what had begun by `until`, nothing is stored later, whoever has it in its hands.
- *      That does not show: who stores it is answered as if it were stored.
- *  V4  Times are ms since the epoch. Lists are paged by a cursor; a page costs the same wherever it is.
+ *  ARCHIVE-1  `store` is idempotent: a session archived twice (its owner died before it deleted the keys) is one row.
+ *  ARCHIVE-2  An erasure removes a session from every table and index, text search included.
+ *  ARCHIVE-3  Erasure is final: the archive stores nothing later that began by `until`. The caller of `store` gets the same
+ *             answer as for a stored session.
+ *  ARCHIVE-4  Times are ms since the epoch. Lists are paged by a cursor; every page costs the same.
  */
 import type { EndReason } from '../../machines/vocabulary.ts';
 
@@ -15,11 +16,11 @@ export interface ArchivedLine {
   readonly content: string;
   readonly turnId: string;
   readonly at: number;
-  /** A simulator answered. */
+  /** True if a simulator answered. */
   readonly simulated?: boolean;
 }
 
-/** One turn as analytics sees it. */
+/** One turn, for analytics. */
 export interface ArchivedTurn {
   readonly turnId: string;
   readonly startedAt: number;
@@ -32,7 +33,7 @@ export interface ArchivedTurn {
 
 export interface ArchivedSession {
   readonly sessionId: string;
-  /** With the session id it names one life of the session: an id may be used again after its end. */
+  /** Names one life of the session, together with its id: a client may reuse the id after the end. */
   readonly createdAt: number;
   readonly endedAt: number;
   readonly endReason: EndReason;
@@ -48,7 +49,7 @@ export interface ArchivedSession {
 export type ArchivedHead = Omit<ArchivedSession, 'lines' | 'turns' | 'patient'>;
 
 export interface SearchQuery {
-  /** Words; all must occur in the conversation. Absent: every conversation that fits the rest. */
+  /** Words that must all occur in the conversation. Absent: no filter by text. */
   readonly text?: string;
   readonly userId?: string;
   readonly diagnosisId?: string;
@@ -72,15 +73,15 @@ export interface ArchiveFigures {
   /** Sessions by UTC hour of their creation, 24 numbers. */
   readonly byHour: readonly number[];
   readonly byEndReason: Readonly<Record<string, number>>;
-  /** The commonest first words of second questions, with how often. */
+  /** The most frequent first words of second questions. */
   readonly secondTurns: readonly { readonly pattern: string; readonly count: number }[];
-  /** Sessions in which a later answer changed the first protocol, over sessions with more than one answer. */
+  /** Share of the sessions with several answers in which a later answer changed the first protocol. */
   readonly revisionRate: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly totalMsP50: number | null;
   readonly totalMsP99: number | null;
-  /** Answers that came from a simulator. */
+  /** Number of answers from a simulator. */
   readonly simulatedAnswers: number;
 }
 
@@ -93,9 +94,9 @@ export interface Archive {
   figures(range: { readonly from?: number; readonly to?: number }): Promise<ArchiveFigures>;
   eraseSession(sessionId: string, until: number): Promise<number>;
   eraseUser(userId: string, until: number): Promise<readonly string[]>;
-  /** Deletes what ended before `before`; how many. */
+  /** Deletes sessions that ended before `before`; returns their number. */
   retire(before: number): Promise<number>;
-  /** False also where it does not answer soon: who asks is waited for. */
+  /** False also without a prompt answer, because a health check must not hang. */
   health(): Promise<boolean>;
   close(): Promise<void>;
 }

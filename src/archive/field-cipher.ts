@@ -1,10 +1,11 @@
 /**
- * How words are written into the archive's rows: as they are, or sealed, once there are keys.
+ * Seals text for the archive's rows if there are keys, and opens it again.
  *
- *  K1  Sealed text is bound to its life of a session and its place in it.
- *  K2  The full-text index holds keyed hashes of words. Each key has marks of its own, so a search asks for those of
- *      every key, and a key may go once nothing is kept any more that was written with it.
- *  K3  A pattern that is counted by the database is sealed alike each time: who reads the rows sees which are equal.
+ *  FIELD-1  Sealed text is bound to its life of a session and its place there.
+ *  FIELD-2  The full-text index holds keyed hashes of words. They differ from key to key, so a search asks for those of
+ *           every key. An operator may drop a key once no row needs it.
+ *  FIELD-3  Equal patterns have equal sealed texts, because the database counts them: a reader of the rows sees which are
+ *           equal.
  */
 import { blindWith, keyFor, type SealingKeys } from '../sealing/keys.ts';
 import { createSealer, isSealed } from '../sealing/sealer.ts';
@@ -18,13 +19,13 @@ export interface Life {
 
 export interface FieldCipher {
   write(life: Life, place: string, text: string): string;
-  /** Rejects with ARCHIVE_SEALED what no key opens. */
+  /** Throws ARCHIVE_SEALED if no key opens the text. */
   read(life: Life, place: string, stored: string): string;
   writePattern(pattern: string): string;
   readPattern(stored: string): string;
-  /** What stands for a word in the index. */
+  /** The word's entry in the index. */
   mark(word: string): string;
-  /** All ways in which these words may stand there; a conversation is found by any of them. */
+  /** The entries of these words for each key; a conversation matches by any of the sets. */
   marks(words: readonly string[]): readonly (readonly string[])[];
 }
 

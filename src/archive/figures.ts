@@ -1,4 +1,4 @@
-/** What the archive says about all conversations that began within a range, counted by the database. */
+/** Counts the conversations that began within a range; the database does the counting. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { ArchiveFigures } from './archive.ts';
 import type { Tables } from './database/tables.ts';
@@ -12,7 +12,11 @@ export interface Range {
   readonly to?: number;
 }
 
-export async function figures(db: Kysely<Tables>, ink: FieldCipher, range: Range): Promise<ArchiveFigures> {
+export async function figures(
+  db: Kysely<Tables>,
+  cipher: FieldCipher,
+  range: Range,
+): Promise<ArchiveFigures> {
   const inRange = began(range);
   const sessions = db.selectFrom('archived_sessions as s').where(inRange);
   const turns = db
@@ -60,7 +64,7 @@ export async function figures(db: Kysely<Tables>, ink: FieldCipher, range: Range
     .select(sql<number>`COALESCE(SUM(l.simulated), 0)`.as('simulatedAnswers'))
     .executeTakeFirstOrThrow();
 
-  /** The smallest duration that at least this share of the turns did not exceed. */
+  /** The smallest duration that this share of the turns did not exceed. */
   const totalMsAt = async (share: number): Promise<number | null> => {
     if (tokens.timed === 0) return null;
     const row = await turns
@@ -81,7 +85,7 @@ export async function figures(db: Kysely<Tables>, ink: FieldCipher, range: Range
     byHour: Array.from({ length: 24 }, (_, hour) => hours.find((row) => row.hour === hour)?.count ?? 0),
     byEndReason: Object.fromEntries(reasons.map(({ reason, count }) => [reason, count])),
     secondTurns: secondTurns.map(({ pattern, count }) => ({
-      pattern: ink.readPattern(pattern ?? ''),
+      pattern: cipher.readPattern(pattern ?? ''),
       count,
     })),
     revisionRate: totals.answeredAgain === 0 ? 0 : totals.revised / totals.answeredAgain,
@@ -93,7 +97,7 @@ export async function figures(db: Kysely<Tables>, ink: FieldCipher, range: Range
   };
 }
 
-/** From the first ms on, up to but without the last. */
+/** Includes `from`, excludes `to`. */
 function began({ from, to }: Range): RawBuilder<boolean> {
   const first = Math.ceil(from ?? 0);
   const after = Math.ceil(to ?? Number.MAX_SAFE_INTEGER);

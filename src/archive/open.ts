@@ -1,8 +1,8 @@
 /**
- * The archive in SQL: PostgreSQL where there is a URL of one, else a file of its own in the data folder. Read next:
- * `writes.ts` and `search.ts` for what is done, `engine.ts` for what differs, `scrubber.ts` for what erasing means.
+ * Opens the archive: in PostgreSQL if there is a URL, else in a file of its own in the data folder. Read next: `rows/writes.ts`
+ * and `search/search.ts` for its operations, `database/engine.ts` for the difference between the databases,
+ * `database/purge.ts` for erasure.
  */
-
 import { sleep } from '../clock.ts';
 import type { SealingKeys } from '../sealing/keys.ts';
 import type { Archive } from './archive.ts';
@@ -10,26 +10,26 @@ import type { Engine } from './database/engine.ts';
 import { archiveError, archiveFailure } from './database/failure.ts';
 import { migrate } from './database/migrations.ts';
 import { openPostgres } from './database/postgres.ts';
-import { createPurger } from './database/purge.ts';
+import { createPurge } from './database/purge.ts';
 import { openSqlite } from './database/sqlite.ts';
-import { forgetErased, withoutErased } from './erased.ts';
 import { fieldCipherOf } from './field-cipher.ts';
 import { figures } from './figures.ts';
 import { livesOf } from './rows/reads.ts';
 import { eraseSession, eraseUser, retire, store } from './rows/writes.ts';
 import { search } from './search/search.ts';
+import { dropOldTombstones, withoutErased } from './tombstones.ts';
 
-/** A database that was cut off answers nothing at all, and connections to it hang for minutes. */
+/** A database behind a dropped route never answers, and connections to it hang for minutes. */
 const HEALTH_WITHIN_MS = 1_000;
-const ASK_WITHIN_MS = 30_000;
+const READ_WITHIN_MS = 30_000;
 
 const NO_KEYS: SealingKeys = { keys: [], plain: 'read' };
 
 export interface ArchiveOptions {
   readonly databaseUrl: string | null;
-  /** A folder; or `:memory:`, a new archive per open; or `:memory:name`, shared by all who say that name. */
+  /** A folder; or `:memory:`, a new archive per open; or `:memory:name`, which all its opens share. */
   readonly dataDir: string;
-  /** Absent: words are stored as they are. */
+  /** Absent: the archive stores plain text. */
   readonly sealing?: SealingKeys;
 }
 
@@ -43,13 +43,13 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
 
 export function openEngine({ databaseUrl, dataDir, sealing }: ArchiveOptions): Engine {
   const database = databaseUrl === null ? openSqlite(dataDir) : openPostgres(databaseUrl);
-  return { ...database, ink: fieldCipherOf(sealing ?? NO_KEYS) };
+  return { ...database, cipher: fieldCipherOf(sealing ?? NO_KEYS) };
 }
 
-/** The engine is the archive's from now on, and closed with it. */
+/** The archive owns the engine from now on and closes it. */
 export async function archiveOn(engine: Engine): Promise<Archive> {
-  const { db, ink } = engine;
-  const scrubber = createPurger(engine);
+  const { db, cipher } = engine;
+  const purge = createPurge(engine);
   let closed = false;
 
   async function run<T>(work: () => Promise<T>): Promise<T> {
@@ -61,8 +61,8 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
       throw archiveFailure(cause);
     }
   }
-  /** For what changes nothing: it may be given up. */
-  async function ask<T>(work: () => Promise<T>, withinMs = ASK_WITHIN_MS): Promise<T> {
+  /** Runs a read; it may time out, because it changes nothing. */
+  async function read<T>(work: () => Promise<T>, withinMs = READ_WITHIN_MS): Promise<T> {
     const given = new AbortController();
     const late = sleep(withinMs, given.signal).then(() => {
       throw archiveError('ARCHIVE_UNAVAILABLE', `no answer within ${withinMs} ms`);
@@ -82,8 +82,8 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
   try {
     await migrate(engine);
     engine.migrated();
-    // An erasure was interrupted. Where it can't be finished now, its note stays, and the archive is of use without.
-    await scrubber.scrub().catch(() => {});
+    // Finishes an interrupted erasure. If that fails, its note stays for the next attempt and the archive still works.
+    await purge().catch(() => {});
   } catch (cause) {
     await close();
     throw cause;
@@ -96,33 +96,33 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
         db.transaction().execute(async (tx) => {
           await engine.keepErasuresOut(tx);
           const left = await withoutErased(tx, session);
-          if (left !== null) await store(tx, ink, left);
+          if (left !== null) await store(tx, cipher, left);
         }),
       ),
-    read: (sessionId) => ask(() => livesOf(db, ink, sessionId)),
-    search: (query) => ask(() => search(engine, query)),
-    figures: (range) => ask(() => figures(db, ink, range)),
+    read: (sessionId) => read(() => livesOf(db, cipher, sessionId)),
+    search: (query) => read(() => search(engine, query)),
+    figures: (range) => read(() => figures(db, cipher, range)),
     eraseSession: (sessionId, until) =>
       run(async () => {
         const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId, until));
-        await scrubber.scrub();
+        await purge();
         return lives;
       }),
     eraseUser: (userId, until) =>
       run(async () => {
-        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, ink, userId, until));
-        await scrubber.scrub();
+        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, cipher, userId, until));
+        await purge();
         return sessionIds;
       }),
     retire: (before) =>
       run(async () => {
         const retired = await retire(db, before);
-        await db.transaction().execute((tx) => forgetErased(tx, Date.now()));
+        await db.transaction().execute((tx) => dropOldTombstones(tx, Date.now()));
         if (retired > 0) await engine.tidy();
         return retired;
       }),
     health: () =>
-      ask(() => engine.trouble(), HEALTH_WITHIN_MS).then(
+      read(() => engine.trouble(), HEALTH_WITHIN_MS).then(
         (trouble) => trouble === null,
         () => false,
       ),

@@ -1,5 +1,4 @@
-/** Deletes what is older than it may be kept, now and every hour. Any instance may do it; doing it twice is harmless. */
-
+/** Deletes conversations after their retention, at the start and every hour. Every instance may do it; a repeat is harmless. */
 import { startInterval } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Archive } from './archive.ts';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ArchivedSession } from '../../src/archive/archive.ts';
-import { noteErasure } from '../../src/archive/database/purge.ts';
+import { notePurge } from '../../src/archive/database/purge.ts';
 import {
   type ArchiveFactory,
   type ArchiveFixture,
@@ -138,7 +138,7 @@ export function describeErasure(open: ArchiveFactory): void {
       await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id' }));
       await engine.db.transaction().execute(async (tx) => {
         await tx.deleteFrom('archived_sessions').execute();
-        await noteErasure(tx);
+        await notePurge(tx);
       });
       await (await fixture.again()).close();
       expect(await fixture.holds('qcanaryq')).not.toBe(true);

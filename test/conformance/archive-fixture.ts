@@ -88,9 +88,12 @@ export async function everyHit(archive: Archive, query: SearchQuery): Promise<st
 const ROWS_PER_INSERT = 500;
 
 /** Sessions in bulk, by the rows that `store` would write. */
-export async function fill({ db, kind, ink }: Engine, sessions: readonly ArchivedSession[]): Promise<void> {
+export async function fill(
+  { db, kind, cipher }: Engine,
+  sessions: readonly ArchivedSession[],
+): Promise<void> {
   const rows = sessions.map((session) => ({
-    ...sessionRow(session, ink),
+    ...sessionRow(session, cipher),
     n: rowNumberOf(session.createdAt, 0),
   }));
   for (let start = 0; start < rows.length; start += ROWS_PER_INSERT) {

@@ -1,43 +1,43 @@
-/** What differs between the two databases, and nothing else: all other files of the archive serve both. */
+/** Defines the differences between the two databases; all other files of the archive serve both. */
 import type { AliasedRawBuilder, Kysely, RawBuilder, Transaction } from 'kysely';
 import type { FieldCipher } from '../field-cipher.ts';
 import type { Tables } from './tables.ts';
 
-/** Words in SQL that one schema needs two spellings for. */
-export interface Spelling {
-  /** A whole number up to 2^53. */
+/** The SQL in which the two databases differ. */
+export interface SqlDialect {
+  /** The type of a whole number up to 2^53. */
   readonly whole: 'integer' | 'bigint';
-  /** Makes the full-text index over `archived_sessions.words`, kept by the database itself. */
+  /** Creates the full-text index over `archived_sessions.words`, which the database keeps up to date. */
   readonly fullText: readonly string[];
-  /** Narrows `archived_sessions AS s` to the sessions in which all words of one of these sets occur. */
+  /** Filters `archived_sessions AS s` for sessions with all words of one of these sets. */
   matching(sets: readonly (readonly string[])[]): Matching;
 }
 
-/** A table of numbers to be joined, where the index is a table; else a condition. */
+/** A table of row numbers to join if the index is a table, else a condition. */
 export type Matching =
   | { readonly kind: 'joined'; readonly found: AliasedRawBuilder<{ readonly n: number }, 'found'> }
   | { readonly kind: 'filtered'; readonly where: RawBuilder<boolean> };
 
-/** A database, opened; what is written into it and how is told by its user. */
+/** An open database. */
 export interface OpenDatabase {
   readonly kind: 'sqlite' | 'postgres';
   readonly db: Kysely<Tables>;
-  readonly spelling: Spelling;
-  /** No note of an erasure is written while the transaction lasts, and none that is being written is missed. */
+  readonly dialect: SqlDialect;
+  /** Waits for erasures that write tombstones, and keeps new ones out until the transaction ends. */
   keepErasuresOut(tx: Transaction<Tables>): Promise<void>;
-  /** After it, no byte of a row that was deleted before it is in the files of the tables. Reads all that stays. */
-  scrub(): Promise<void>;
-  /** The schema stands: everything from here on runs in transactions. */
+  /** Rewrites the tables' files without the bytes of deleted rows. */
+  purge(): Promise<void>;
+  /** The schema is complete: every later write runs in a transaction. */
   migrated(): void;
-  /** A statement failed; what it says of the database is remembered until `trouble` finds otherwise. */
+  /** Reports a failed statement; `trouble` then tests the database. */
   failed(cause: unknown): void;
-  /** Null where the database takes writes, else the reason in words for an operator. Rejects where it does not answer. */
+  /** Null if the database takes writes, else the reason for an operator. Rejects without an answer. */
   trouble(): Promise<string | null>;
-  /** Gives the room of deleted rows back, in passing. */
+  /** Frees the space of deleted rows. */
   tidy(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Engine extends OpenDatabase {
-  readonly ink: FieldCipher;
+  readonly cipher: FieldCipher;
 }

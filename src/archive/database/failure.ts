@@ -1,11 +1,11 @@
 import { CodedError, codeOf } from '../../errors.ts';
 
-/** What went wrong below us, in the archive's words. The driver's error stays behind as `cause`. */
+/** Maps what the databases report to the archive's error codes. `cause` keeps the driver's error. */
 export type ArchiveErrorCode =
   | 'ARCHIVE_UNAVAILABLE'
   | 'ARCHIVE_CLOSED'
   | 'ARCHIVE_BAD_CURSOR'
-  /** It is there, and no key of this instance opens it. */
+  /** No key of this instance opens the stored text. */
   | 'ARCHIVE_SEALED'
   | 'ARCHIVE_NOT_SCRUBBED';
 
@@ -20,8 +20,8 @@ export function archiveFailure(cause: unknown): Error {
   return archiveError('ARCHIVE_UNAVAILABLE', cause instanceof Error ? cause.message : String(cause), cause);
 }
 
-/** The rows are deleted and nobody can read them any more; their bytes are still in the files. */
-export function notScrubbed(reason: string, cause?: unknown): Error {
+/** The rows are deleted and unreadable, but their bytes are still in the files. */
+export function notPurged(reason: string, cause?: unknown): Error {
   const words = `rows are deleted, but their bytes remain: ${reason}; the next erasure or start tries again`;
   return archiveError('ARCHIVE_NOT_SCRUBBED', words, cause);
 }

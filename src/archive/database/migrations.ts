@@ -1,11 +1,11 @@
 /**
- * The schema and the ladder that an older archive climbs, one for both databases. A rung is never changed once it
- * was released: what it got wrong, the next one mends. Rungs and their record go in one transaction.
+ * Creates the schema and migrates older archives, in both databases. A released migration never changes: the next one
+ * mends its faults. A migration and its record go in one transaction.
  */
 import { type Kysely, type Migration, Migrator, sql } from 'kysely';
-import type { Engine, Spelling } from './engine.ts';
+import type { Engine, SqlDialect } from './engine.ts';
 
-const ladder = ({ whole, fullText }: Spelling): Record<string, Migration> => ({
+const migrations = ({ whole, fullText }: SqlDialect): Record<string, Migration> => ({
   '0001-conversations': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema
@@ -87,7 +87,7 @@ const ladder = ({ whole, fullText }: Spelling): Record<string, Migration> => ({
   },
   '0003-simulated': {
     async up(db: Kysely<unknown>): Promise<void> {
-      // With a default: an instance of the version before goes on storing lines without it.
+      // With a default: an instance of the previous version goes on inserting lines without it.
       await db.schema
         .alterTable('archived_lines')
         .addColumn('simulated', 'integer', (column) => column.notNull().defaultTo(0))
@@ -96,10 +96,10 @@ const ladder = ({ whole, fullText }: Spelling): Record<string, Migration> => ({
   },
 });
 
-export async function migrate({ db, spelling }: Engine): Promise<void> {
+export async function migrate({ db, dialect }: Engine): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ladder(spelling) },
+    provider: { getMigrations: async () => migrations(dialect) },
     migrationTableName: 'archive_migrations',
     migrationLockTableName: 'archive_migrations_lock',
   });

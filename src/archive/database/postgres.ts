@@ -1,29 +1,29 @@
 /**
- * The archive in PostgreSQL, shared by all instances.
+ * Keeps the archive in PostgreSQL, which all instances share.
  *
- *  P1  No statistics are kept of columns that tell of a person: ANALYZE would copy values of theirs into pg_statistic,
- *      where no deletion finds them.
- *  P2  Deleted rows keep their bytes until the table is rewritten; a plain VACUUM only frees their room. A rewrite
- *      takes along what an older transaction may still see, so a scrub waits for those first.
+ *  POSTGRES-1  Personal columns have no statistics: ANALYZE would copy their values into pg_statistic, where no deletion
+ *              finds them.
+ *  POSTGRES-2  Only a rewrite of the table removes the bytes of deleted rows; a plain VACUUM frees their space. A rewrite
+ *              copies rows that an older transaction may still see, so a purge waits for those transactions first.
  *
  * The write-ahead log keeps its own history (docs/adr/0008).
  */
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { sleep } from '../../clock.ts';
-import type { OpenDatabase, Spelling } from './engine.ts';
-import { notScrubbed } from './failure.ts';
+import type { OpenDatabase, SqlDialect } from './engine.ts';
+import { notPurged } from './failure.ts';
 import type { Tables } from './tables.ts';
 
 const CONNECTIONS_MAX = 8;
 const CONNECT_WITHIN_MS = 5_000;
 const CLOSE_WITHIN_MS = 1_000;
 const OLDER_END_WITHIN_MS = 10_000;
-const TURN_WITHIN_MS = 600_000;
+const LOCK_WITHIN_MS = 600_000;
 const POLL_MS = 50;
 const IDLE_WITHIN_MS = 10_000;
-/** The key of an advisory lock: any number that nobody else uses. */
-const TURN = 5_317_008;
+/** The key of our advisory lock, an arbitrary number. */
+const PURGE_LOCK = 5_317_008;
 
 const PERSONAL = {
   archived_sessions: [
@@ -40,10 +40,10 @@ const PERSONAL = {
   archived_turns: ['turn_id'],
 } as const;
 
-const SPELLING: Spelling = {
+const DIALECT: SqlDialect = {
   whole: 'bigint',
   fullText: [
-    // Not to_tsvector: the words come finished (`words.ts`), and its parser would take some for paths or numbers.
+    // Not to_tsvector: the words are final (`search-words.ts`), and its parser would take some for paths or numbers.
     `ALTER TABLE archived_sessions ADD COLUMN word_vector tsvector
       GENERATED ALWAYS AS (array_to_tsvector(string_to_array(words, ' '))) STORED`,
     'CREATE INDEX archived_sessions_words ON archived_sessions USING gin (word_vector)',
@@ -57,7 +57,7 @@ const SPELLING: Spelling = {
   },
 };
 
-/** bigint and numeric arrive as text; none of ours exceeds 2^53. */
+/** pg returns bigint and numeric as text; ours stay below 2^53. */
 const NUMBERS: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
 
 export function openPostgres(databaseUrl: string): OpenDatabase {
@@ -70,34 +70,34 @@ export function openPostgres(databaseUrl: string): OpenDatabase {
       getTypeParser: (id, format) => (NUMBERS.has(id) ? Number : pg.types.getTypeParser(id, format)),
     },
   });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  // The pool replaces a broken idle connection; without a listener its error would end the process.
   pool.on('error', () => {});
-  // The same for one that breaks between two statements: who said the first is told when it says the second.
+  // The same for a connection that breaks between two statements: the second statement then fails.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     kind: 'postgres',
     db,
-    spelling: SPELLING,
+    dialect: DIALECT,
     async keepErasuresOut(tx) {
-      // A process that is frozen with the lock would hold up every erasure until it goes on.
+      // A process that froze with the lock would block every erasure.
       await sql`SET LOCAL idle_in_transaction_session_timeout = ${sql.lit(IDLE_WITHIN_MS)}`.execute(tx);
       await sql`LOCK TABLE archive_erased IN SHARE MODE`.execute(tx);
     },
-    scrub: () =>
+    purge: () =>
       db.connection().execute(async (connection) => {
-        await takeTurn(connection);
+        await takePurgeLock(connection);
         try {
           await olderTransactionsEnd(connection);
           await sql`VACUUM (FULL) archived_sessions, archived_lines, archived_turns`.execute(connection);
         } finally {
-          await sql`SELECT pg_advisory_unlock(${TURN})`.execute(connection);
+          await sql`SELECT pg_advisory_unlock(${PURGE_LOCK})`.execute(connection);
         }
       }),
     migrated() {},
     failed() {},
     async trouble() {
-      // A standby, or a server whose operator stopped writes because its disk is full.
+      // A standby, or a server whose operator stopped writes on a full disk.
       const { rows } = await sql<{ read_only: string }>`SELECT current_setting('transaction_read_only')
         AS read_only FROM (SELECT n FROM archived_sessions LIMIT 1) AS one RIGHT JOIN (SELECT 1) AS always ON true`.execute(
         db,
@@ -107,18 +107,20 @@ export function openPostgres(databaseUrl: string): OpenDatabase {
     async tidy() {
       await sql`VACUUM archived_sessions, archived_lines, archived_turns`.execute(db);
     },
-    // Connections that hang would be waited for.
+    // `destroy` waits for connections that hang.
     close: () => Promise.race([db.destroy(), sleep(CLOSE_WITHIN_MS)]),
   };
 }
 
-/** One scrub at a time. Asked again and again, because who waits inside a statement is an older transaction itself. */
-async function takeTurn(db: Kysely<Tables>): Promise<void> {
-  const deadlineMs = performance.now() + TURN_WITHIN_MS;
+/** Polls, because a purge that waits inside a statement would be an older transaction for the other. */
+async function takePurgeLock(db: Kysely<Tables>): Promise<void> {
+  const deadlineMs = performance.now() + LOCK_WITHIN_MS;
   for (;;) {
-    const { rows } = await sql<{ mine: boolean }>`SELECT pg_try_advisory_lock(${TURN}) AS mine`.execute(db);
+    const { rows } = await sql<{ mine: boolean }>`SELECT pg_try_advisory_lock(${PURGE_LOCK}) AS mine`.execute(
+      db,
+    );
     if (rows[0]?.mine === true) return;
-    if (performance.now() > deadlineMs) throw notScrubbed('another instance is at it');
+    if (performance.now() > deadlineMs) throw notPurged('another instance is purging');
     await sleep(POLL_MS);
   }
 }
@@ -137,7 +139,7 @@ async function olderTransactionsEnd(db: Kysely<Tables>): Promise<void> {
     if (older.rows.length === 0) return;
     if (performance.now() > deadlineMs) {
       const pids = older.rows.map(({ pid }) => pid).join(', ');
-      throw notScrubbed(`older transactions can still see them (pid ${pids})`);
+      throw notPurged(`older transactions can still see them (pid ${pids})`);
     }
     await sleep(POLL_MS);
   }

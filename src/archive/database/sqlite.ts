@@ -1,43 +1,40 @@
 /**
- * The embedded archive: one file beside the embedded store's.
+ * Keeps the archive in a file beside the embedded store's.
  *
- *  Q1  One connection per file and process. libsql waits for a lock by blocking the thread, so a second connection
- *      would wait for a transaction of the first that can only end once the waiting is over.
- *  Q2  `:memory:` is a new database per open; `:memory:name` is shared by all who say the same name.
- *  Q3  A scrub reads and writes the whole file, so it runs in a thread of its own while this connection stands by:
- *      the archive's callers wait, the event loop does not.
- *  Q4  The write lock is taken by BEGIN IMMEDIATE, run by `exec` and tried again for a while; nothing writes outside of a
- *      transaction. A prepared statement that finds the file locked stays "in progress" in libsql, and every later COMMIT
- *      of the connection fails because of it.
+ *  ARCHIVE-FILE-1  A file has one connection per process. libsql blocks the thread while it waits for a lock, so a second
+ *                  connection would wait for a transaction of the first that cannot go on.
+ *  ARCHIVE-FILE-2  `:memory:` is a new database per open; all opens of `:memory:name` share one.
+ *  ARCHIVE-FILE-3  A purge rewrites the whole file in a thread of its own. The archive's callers wait meanwhile, the event
+ *                  loop does not.
+ *  ARCHIVE-FILE-4  Only BEGIN IMMEDIATE takes the write lock, run by `exec` with retries; every write is in a transaction.
+ *                  A prepared statement that finds the file locked stays "in progress" in libsql and makes every later
+ *                  COMMIT of the connection fail.
  *
- * Deleted bytes stay in three places in spite of secure_delete: pages that were split keep copies in their unused
- * middle, FTS5 keeps words as separators between its pages, and the write-ahead log keeps everything. So a scrub
- * builds the full-text index anew, rewrites the file, and empties the log.
+ * FTS5 keeps words as separators between its pages, in spite of secure_delete, so a purge rebuilds the full-text index
+ * before it rewrites the file.
  */
-import { createRequire } from 'node:module';
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { type Dialect, Kysely, SqliteDialect, sql } from 'kysely';
 import Database from 'libsql';
 import { sleep } from '../../clock.ts';
-import { codeOf } from '../../errors.ts';
-import { watchFile } from '../../store/embedded/file-health.ts';
+import { isBusy, watchFile } from '../../store/embedded/file-health.ts';
 import { folderFailure, makeFolder } from '../../store/embedded/folder.ts';
-import type { OpenDatabase, Spelling } from './engine.ts';
-import { notScrubbed } from './failure.ts';
+import { rewriteFile } from '../../store/embedded/rewrite-file.ts';
+import type { OpenDatabase, SqlDialect } from './engine.ts';
+import { notPurged } from './failure.ts';
 import type { Tables } from './tables.ts';
 
 const LOCK_WAIT_MS = 5_000;
 const BEGIN_WITHIN_MS = 5_000;
 const LOCK_RETRY_MS = 25;
-/** As much as a conversation needs. */
+/** About the size of a conversation. */
 const PROBE = 'x'.repeat(65_536);
 const WAL_RETRY_MS = 10;
 
-const SPELLING: Spelling = {
+const DIALECT: SqlDialect = {
   whole: 'integer',
   fullText: [
-    // `ascii` leaves every other character alone: the words come finished (`words.ts`).
+    // `ascii` leaves other characters as they are: the words are final (`search-words.ts`).
     `CREATE VIRTUAL TABLE archived_words USING fts5 (words, content='archived_sessions', content_rowid='n',
       detail='none', columnsize=0, tokenize='ascii')`,
     `INSERT INTO archived_words (archived_words, rank) VALUES ('secure-delete', 1)`,
@@ -62,19 +59,6 @@ const SPELLING: Spelling = {
   },
 };
 
-const SCRUB = `
-  const { workerData } = require('node:worker_threads');
-  const Database = require(workerData.driver);
-  const db = new Database(workerData.file, { timeout: workerData.lockWaitMs });
-  db.pragma('secure_delete = ON');
-  db.pragma('temp_store = MEMORY');
-  db.exec("INSERT INTO archived_words (archived_words) VALUES ('rebuild')");
-  db.exec('VACUUM');
-  const [{ busy }] = db.pragma('wal_checkpoint(TRUNCATE)');
-  db.close();
-  if (busy !== 0) throw new Error('another process is reading the file');
-`;
-
 const open = new Map<string, { readonly engine: OpenDatabase; handles: number }>();
 
 export function openSqlite(dataDir: string): OpenDatabase {
@@ -96,13 +80,13 @@ export function openSqlite(dataDir: string): OpenDatabase {
   const engine: OpenDatabase = {
     kind: 'sqlite',
     db,
-    spelling: SPELLING,
+    dialect: DIALECT,
     ...watchFile({ file: inMemory ? null : name, probe }),
-    // From here on transactions wait for locks, without blocking the event loop.
+    // From here on transactions wait for locks without blocking the event loop.
     migrated: () => void raw.pragma('busy_timeout = 0'),
-    // There is one transaction at a time.
+    // One connection runs one transaction at a time.
     async keepErasuresOut() {},
-    scrub: () => (inMemory ? Promise.resolve() : db.connection().execute(() => scrubFile(name))),
+    purge: () => (inMemory ? Promise.resolve() : db.connection().execute(() => purgeFile(name))),
     async tidy() {
       await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
     },
@@ -138,7 +122,7 @@ function connect(file: string): Database.Database {
   return raw;
 }
 
-/** Two processes that turn one new file to WAL block each other: SQLite refuses one at once, without its lock wait. */
+/** Two processes that turn one new file to WAL collide, and SQLite refuses one of them without a lock wait. */
 function turnToWal(raw: Database.Database): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   for (let waitedMs = 0; ; waitedMs += WAL_RETRY_MS) {
@@ -152,7 +136,7 @@ function turnToWal(raw: Database.Database): void {
   }
 }
 
-/** After some failures (disk full) SQLite has rolled back already; a second ROLLBACK would hide the first error. */
+/** After some failures (disk full) SQLite has already rolled back; a second ROLLBACK would hide the first error. */
 function rollback(raw: Database.Database): void {
   if (raw.inTransaction) raw.exec('ROLLBACK');
 }
@@ -171,18 +155,14 @@ async function begin(raw: Database.Database): Promise<void> {
   }
 }
 
-function isBusy(cause: unknown): boolean {
-  return codeOf(cause).startsWith('SQLITE_BUSY');
-}
-
-/** kysely's own dialect for better-sqlite3, whose interface libsql has, but for two things. */
+/** kysely's dialect for better-sqlite3, whose interface libsql shares, with two changes. */
 function dialectOf(raw: Database.Database): Dialect {
   const own = new SqliteDialect({ database: raw });
   return {
     createQueryCompiler: () => own.createQueryCompiler(),
     createIntrospector: (db) => own.createIntrospector(db),
     createAdapter: () => {
-      // kysely thinks of SQLite's DDL as not transactional, and a process killed halfway would leave half a schema.
+      // Otherwise kysely runs DDL outside a transaction, and a process killed halfway leaves half a schema.
       return Object.defineProperty(own.createAdapter(), 'supportsTransactionalDdl', { value: true });
     },
     createDriver: () => {
@@ -194,13 +174,10 @@ function dialectOf(raw: Database.Database): Dialect {
   };
 }
 
-async function scrubFile(file: string): Promise<void> {
-  const driver = createRequire(import.meta.url).resolve('libsql');
-  const workerData = { driver, file, lockWaitMs: LOCK_WAIT_MS };
-  // Without the flags of this process: a loader of ours, or --input-type=module, is not for these lines.
-  const worker = new Worker(SCRUB, { eval: true, execArgv: [], workerData });
-  await new Promise<void>((resolve, reject) => {
-    worker.once('error', (cause) => reject(notScrubbed('the file could not be rewritten', cause)));
-    worker.once('exit', () => resolve());
-  });
+async function purgeFile(file: string): Promise<void> {
+  try {
+    await rewriteFile(file, "INSERT INTO archived_words (archived_words) VALUES ('rebuild')");
+  } catch (cause) {
+    throw notPurged('the file could not be rewritten', cause);
+  }
 }

@@ -1,10 +1,9 @@
 /**
- * The tables of the archive as both databases have them. `migrations.ts` makes them.
+ * Describes the tables of the archive in both databases; `migrations.ts` creates them.
  *
- *  T1  `n` names one life of a session and orders them all by their beginning (`place.ts`).
- *  T2  Everything else hangs on `archived_sessions.n` and goes with it: no row can be left behind.
- *  T3  Words, pattern and revision are worked out when a session is stored, so that searching and counting read
- *      columns, never conversations.
+ *  TABLE-1  `n` identifies one life of a session and orders all lives by their beginning (`row-number.ts`).
+ *  TABLE-2  Lines and turns reference `archived_sessions.n` and are deleted with it, so no row is left over.
+ *  TABLE-3  `store` computes words, pattern and revision, so searches and figures read columns, never conversations.
  */
 import type { EndReason } from '../../../machines/vocabulary.ts';
 import type { ArchivedLine, ArchivedTurn } from '../archive.ts';
@@ -22,10 +21,10 @@ export interface SessionRow {
   readonly patient: string;
   readonly turn_count: number;
   readonly answers: number;
-  /** 1 where a later answer differs from the first. */
+  /** 1 if a later answer differs from the first. */
   readonly revised: number;
   readonly second_question: string | null;
-  /** What the full-text index is made of. */
+  /** Input of the full-text index. */
   readonly words: string;
 }
 
@@ -37,7 +36,7 @@ export interface LineRow {
   readonly content: string;
   readonly turn_id: string;
   readonly at: number;
-  /** 1 where a simulator answered. */
+  /** 1 if a simulator answered. */
   readonly simulated: number;
 }
 
@@ -53,12 +52,12 @@ export interface TurnRow {
   readonly total_ms: number | null;
 }
 
-/** Rows are deleted, but their bytes may still be in the files: one row for each such deletion. */
+/** A deletion whose bytes may still be in the files (`purge.ts`). */
 export interface ErasureRow {
   readonly id: string;
 }
 
-/** `erased.ts` */
+/** A tombstone (`tombstones.ts`). */
 export interface ErasedRow {
   readonly who: string;
   readonly until: number;

@@ -1,4 +1,4 @@
-/** Whole sessions, read back as they were stored. */
+/** Reads whole sessions. */
 import type { Kysely } from 'kysely';
 import type { ArchivedSession } from '../archive.ts';
 import type { Tables } from '../database/tables.ts';
@@ -7,50 +7,30 @@ import { headOf, lineOf, storable, turnOf } from './rows.ts';
 
 export async function livesOf(
   db: Kysely<Tables>,
-  ink: FieldCipher,
+  cipher: FieldCipher,
   sessionId: string,
 ): Promise<readonly ArchivedSession[]> {
-  const rows = await db
-    .selectFrom('archived_sessions')
-    .select('n')
-    .where('session_id', '=', storable(sessionId))
-    .orderBy('created_at', 'desc')
-    .execute();
-  return sessionsAt(
-    db,
-    ink,
-    rows.map(({ n }) => n),
-  );
+  const lives = db.selectFrom('archived_sessions').select('n').where('session_id', '=', storable(sessionId));
+  return sessionsAt(db, cipher, await lives.orderBy('created_at', 'desc').execute());
 }
 
 /** The sessions with these numbers, in this order. */
 export async function sessionsAt(
   db: Kysely<Tables>,
-  ink: FieldCipher,
-  numbers: readonly number[],
+  cipher: FieldCipher,
+  numbers: readonly { readonly n: number }[],
 ): Promise<readonly ArchivedSession[]> {
   const sessions: ArchivedSession[] = [];
-  for (const n of numbers) {
+  for (const { n } of numbers) {
     const row = await db.selectFrom('archived_sessions').selectAll().where('n', '=', n).executeTakeFirst();
     if (row === undefined) continue;
-    const lines = await db
-      .selectFrom('archived_lines')
-      .selectAll()
-      .where('n', '=', n)
-      .orderBy('place')
-      .execute();
-    const turns = await db
-      .selectFrom('archived_turns')
-      .selectAll()
-      .where('n', '=', n)
-      .orderBy('place')
-      .execute();
-    const patient = JSON.parse(ink.read(row, 'patient', row.patient)) as ArchivedSession['patient'];
+    const lines = db.selectFrom('archived_lines').selectAll().where('n', '=', n).orderBy('place');
+    const turns = db.selectFrom('archived_turns').selectAll().where('n', '=', n).orderBy('place');
     sessions.push({
       ...headOf(row),
-      patient,
-      lines: lines.map((line) => lineOf(line, row, ink)),
-      turns: turns.map(turnOf),
+      patient: JSON.parse(cipher.read(row, 'patient', row.patient)) as ArchivedSession['patient'],
+      lines: (await lines.execute()).map((line) => lineOf(line, row, cipher)),
+      turns: (await turns.execute()).map(turnOf),
     });
   }
   return sessions;

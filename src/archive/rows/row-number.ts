@@ -1,15 +1,15 @@
 /**
- * A row's number is its time: the ms at which the session began, times 1,024, plus a slot. So the primary key sorts
- * by date, a cursor is one number, and the full-text index, which knows rows by number alone, reads newest first
- * without sorting.
+ * Computes the number of a row from its time: the ms of the session's beginning, times 1,024, plus a slot. So the primary
+ * key sorts by date, a cursor is one number, and the full-text index, which knows only numbers, returns newest first
+ * without a sort.
  *
- * Sessions that began in one ms and find their slot taken try others; where a ms is crowded they spill over into
- * the next ones. Their order within that second is then arbitrary, and a range of dates has to ask `created_at` too.
+ * A session whose slot is taken tries another one, and from a crowded ms it moves into the next ones. Order within a second
+ * is then arbitrary, so a query by date must also compare `created_at`.
  */
 const SLOTS_PER_MS = 1_024;
 const SPILL_MS = 1_024;
 
-/** Where to try next: the first choice is the first slot, then ever wider guesses. */
+/** The slot of an attempt: first the first one, then a random one in an ever wider range. */
 export function rowNumberOf(createdAt: number, attempt: number): number {
   const first = createdAt * SLOTS_PER_MS;
   if (attempt === 0) return first;

@@ -1,4 +1,4 @@
-/** A session as rows, and back. What is counted and searched later is worked out here, once. */
+/** Converts a session to rows and back, and computes the columns that searches and figures read. */
 import type { ArchivedHead, ArchivedLine, ArchivedSession, ArchivedTurn } from '../archive.ts';
 import type { LineRow, SessionRow, TurnRow } from '../database/tables.ts';
 import type { FieldCipher, Life } from '../field-cipher.ts';
@@ -17,7 +17,7 @@ export const HEAD_COLUMNS = [
   'turn_count',
 ] as const;
 
-export function sessionRow(session: ArchivedSession, ink: FieldCipher): Omit<SessionRow, 'n'> {
+export function sessionRow(session: ArchivedSession, cipher: FieldCipher): Omit<SessionRow, 'n'> {
   const answers = contentsOf(session, 'assistant').map(sameText);
   const secondQuestion = contentsOf(session, 'user')[1];
   const pattern = wordsOf(secondQuestion ?? '').slice(0, PATTERN_WORDS);
@@ -31,23 +31,23 @@ export function sessionRow(session: ArchivedSession, ink: FieldCipher): Omit<Ses
     client_id: storableOrNull(session.clientId),
     user_id: userId,
     diagnosis_id: diagnosisId,
-    patient: ink.write(life, 'patient', JSON.stringify(session.patient)),
+    patient: cipher.write(life, 'patient', JSON.stringify(session.patient)),
     turn_count: session.turnCount,
     answers: answers.length,
     revised: answers.some((answer) => answer !== answers[0]) ? 1 : 0,
-    second_question: pattern.length === 0 ? null : ink.writePattern(pattern.join(' ')),
-    words: indexedWords({ lines: session.lines, userId, diagnosisId }, ink.mark),
+    second_question: pattern.length === 0 ? null : cipher.writePattern(pattern.join(' ')),
+    words: indexedWords({ lines: session.lines, userId, diagnosisId }, cipher.mark),
   };
 }
 
-export function lineRows(n: number, session: ArchivedSession, ink: FieldCipher): readonly LineRow[] {
+export function lineRows(n: number, session: ArchivedSession, cipher: FieldCipher): readonly LineRow[] {
   const life = lifeOf(session);
   return session.lines.map((line, place) => ({
     n,
     place,
     role: line.role,
     author: storableOrNull(line.author),
-    content: ink.write(life, linePlace(place), storable(line.content)),
+    content: cipher.write(life, linePlace(place), storable(line.content)),
     turn_id: storable(line.turnId),
     at: line.at,
     simulated: line.simulated === true ? 1 : 0,
@@ -81,9 +81,9 @@ export function headOf(row: Pick<SessionRow, (typeof HEAD_COLUMNS)[number]>): Ar
   };
 }
 
-export function lineOf(row: LineRow, life: Life, ink: FieldCipher): ArchivedLine {
+export function lineOf(row: LineRow, life: Life, cipher: FieldCipher): ArchivedLine {
   const { role, author, at } = row;
-  const content = ink.read(life, linePlace(row.place), row.content);
+  const content = cipher.read(life, linePlace(row.place), row.content);
   const simulated = row.simulated === 1 ? { simulated: true } : {};
   return { role, author, content, turnId: row.turn_id, at, ...simulated };
 }
@@ -108,7 +108,7 @@ export function linePlace(place: number): string {
   return `line/${place}`;
 }
 
-/** PostgreSQL refuses text with a NUL in it, and the session could never be archived. */
+/** PostgreSQL refuses text with a NUL: such a session could never be archived. */
 export function storable(text: string): string {
   return text.replaceAll('\0', '\ufffd');
 }
@@ -121,7 +121,7 @@ function contentsOf({ lines }: ArchivedSession, role: ArchivedLine['role']): rea
   return lines.filter((line) => line.role === role).map(({ content }) => content);
 }
 
-/** Case and spaces make no other answer; a point or a minus may. */
+/** Two answers are equal despite case and spaces; a point or a minus makes a difference. */
 function sameText(text: string): string {
   return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
 }

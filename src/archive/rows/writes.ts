@@ -1,17 +1,17 @@
 /**
- * Everything that changes the archive, as plain functions on a transaction.
+ * Changes the archive; each function runs on a transaction.
  *
- *  W1  A life of a session has one row, whoever stores it how often; the last one told is the one that stays.
- *  W2  A row keeps its number when it is stored again: a cursor that stands on it stays valid.
- *  W3  Deletion begins with the session's row: who stores the same session at that moment waits for it, or is
- *      waited for, and no line is left without its session.
+ *  ROW-1  A life of a session has one row, however often instances store it; the last write stays.
+ *  ROW-2  A row keeps its number when it is stored again, so a cursor on it stays valid.
+ *  ROW-3  Deletion begins with the session's row. A concurrent `store` of the session waits for it, or the other way round,
+ *         so no line is left without its session.
  */
 import type { Kysely, Transaction } from 'kysely';
 import type { ArchivedSession } from '../archive.ts';
-import { noteErasure } from '../database/purge.ts';
+import { notePurge } from '../database/purge.ts';
 import type { Tables } from '../database/tables.ts';
-import { noteErased } from '../erased.ts';
 import type { FieldCipher } from '../field-cipher.ts';
+import { addTombstone } from '../tombstones.ts';
 import { sessionsAt } from './reads.ts';
 import { rowNumberOf } from './row-number.ts';
 import { lineRows, sessionRow, storable, turnRows } from './rows.ts';
@@ -22,9 +22,9 @@ const PLACE_ATTEMPTS_MAX = 200;
 
 type Tx = Transaction<Tables>;
 
-export async function store(tx: Tx, ink: FieldCipher, session: ArchivedSession): Promise<void> {
-  const n = await upsert(tx, ink, session);
-  for (const rows of batches(lineRows(n, session, ink))) {
+export async function store(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Promise<void> {
+  const n = await upsert(tx, cipher, session);
+  for (const rows of batches(lineRows(n, session, cipher))) {
     await tx.insertInto('archived_lines').values(rows).execute();
   }
   for (const rows of batches(turnRows(n, session))) {
@@ -32,9 +32,9 @@ export async function store(tx: Tx, ink: FieldCipher, session: ArchivedSession):
   }
 }
 
-/** The number of the session's row, whose lines and turns of before are gone. */
-async function upsert(tx: Tx, ink: FieldCipher, session: ArchivedSession): Promise<number> {
-  const row = sessionRow(session, ink);
+/** Writes the session's row, deletes its former lines and turns, and returns its number. */
+async function upsert(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Promise<number> {
+  const row = sessionRow(session, cipher);
   for (let attempt = 0; attempt < PLACE_ATTEMPTS_MAX; attempt += 1) {
     const added = await tx
       .insertInto('archived_sessions')
@@ -59,27 +59,24 @@ async function upsert(tx: Tx, ink: FieldCipher, session: ArchivedSession): Promi
 }
 
 export async function eraseSession(tx: Tx, sessionId: string, until: number): Promise<number> {
-  await noteErased(tx, 'session', sessionId, until);
+  await addTombstone(tx, 'session', sessionId, until);
   const gone = await tx
     .deleteFrom('archived_sessions')
     .where('session_id', '=', storable(sessionId))
     .returning('n')
     .execute();
-  if (gone.length > 0) await noteErasure(tx);
+  if (gone.length > 0) await notePurge(tx);
   return gone.length;
 }
 
-/**
- * Deletes the user's sessions, and what the user wrote into those of others: there the lines stay, without their
- * words and their author, because the conversation is somebody else's.
- */
+/** Deletes the user's sessions. In sessions of other users it blanks the user's lines: text and author. */
 export async function eraseUser(
   tx: Tx,
-  ink: FieldCipher,
+  cipher: FieldCipher,
   userId: string,
   until: number,
 ): Promise<readonly string[]> {
-  await noteErased(tx, 'user', userId, until);
+  await addTombstone(tx, 'user', userId, until);
   const user = storable(userId);
   const gone = await tx
     .deleteFrom('archived_sessions')
@@ -92,21 +89,17 @@ export async function eraseUser(
     .distinct()
     .where('author', '=', user)
     .execute();
-  for (const session of await sessionsAt(
-    tx,
-    ink,
-    shared.map(({ n }) => n),
-  )) {
+  for (const session of await sessionsAt(tx, cipher, shared)) {
     const lines = session.lines.map((line) =>
       line.author === user ? { ...line, author: null, content: '' } : line,
     );
-    await store(tx, ink, { ...session, lines });
+    await store(tx, cipher, { ...session, lines });
   }
-  if (gone.length > 0 || shared.length > 0) await noteErasure(tx);
+  if (gone.length > 0 || shared.length > 0) await notePurge(tx);
   return [...new Set(gone.map((row) => row.session_id))];
 }
 
-/** In small transactions, so that nobody waits long behind a year of conversations. */
+/** Runs small transactions, so that other writers never wait behind a year of conversations. */
 export async function retire(db: Kysely<Tables>, before: number): Promise<number> {
   for (let retired = 0; ; ) {
     const { numDeletedRows } = await db.transaction().execute((tx) =>

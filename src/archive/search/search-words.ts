@@ -1,14 +1,13 @@
 /**
- * What a conversation is found by. Both databases are handed finished words, letters and digits of one case without
- * accents, and neither tokenises by itself: a search finds the same in both, and no character of a query has a
- * meaning to either of them.
+ * Splits text into the words of the full-text index: letters and digits of one case, without accents. Neither database
+ * tokenises on its own, so a search finds the same in both, and no character of a query is an operator.
  */
 import { createHash } from 'node:crypto';
 import type { ArchivedSession } from '../archive.ts';
 
 const RUN = /[\p{L}\p{N}\p{M}]+/gu;
 const WORD_MAX_CHARS = 64;
-/** PostgreSQL refuses a row whose words exceed 1 MiB, and the session could never be archived. */
+/** PostgreSQL refuses a row whose words exceed 1 MiB: such a session could never be archived. */
 const WORDS_MAX_BYTES = 512 * 1_024;
 
 export function wordsOf(text: string): readonly string[] {
@@ -19,14 +18,14 @@ export function wordsOf(text: string): readonly string[] {
   return (folded.match(RUN) ?? []).map((word) => word.slice(0, WORD_MAX_CHARS));
 }
 
-/** The runs of a text as they were written, with where they stand. */
+/** The words of a text as written, with their positions. */
 export function runsOf(text: string): readonly { readonly run: string; readonly index: number }[] {
   return [...text.matchAll(RUN)].map((found) => ({ run: found[0], index: found.index }));
 }
 
 /**
- * A word of its own for the user and one for the diagnosis, longer than any word of a text: whose conversation it is
- * is then answered by the index that answers what is in it, instead of by reading every conversation with the words.
+ * A word for the user and one for the diagnosis, longer than any word of a text. They let the full-text index filter by
+ * user and diagnosis; otherwise a search would read every conversation with the words.
  */
 export function scopeWords(scope: {
   readonly userId?: string | null;
@@ -43,7 +42,7 @@ function digest(id: string): string {
   return createHash('sha256').update(id).digest('hex');
 }
 
-/** Each word of the conversation once, as `mark` has it. */
+/** The index entries of the conversation, each once. */
 export function indexedWords(
   session: Pick<ArchivedSession, 'lines' | 'userId' | 'diagnosisId'>,
   mark: (word: string) => string,

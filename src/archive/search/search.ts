@@ -1,9 +1,9 @@
 /**
- * Conversations by words, user, diagnosis and date, newest first.
+ * Searches conversations by words, user, diagnosis and date, newest first.
  *
- *  S1  Every path through this file walks one index from the cursor downwards and stops after a page: the primary
- *      key, an index that ends in it, or the full-text index, which holds user and diagnosis as words of their own.
- *  S2  A cursor is the number of the last session shown. What is stored meanwhile moves no page.
+ *  SEARCH-1  Every query walks one index from the cursor downwards and stops after a page: the primary key, an index that
+ *            ends in it, or the full-text index, which also holds words for user and diagnosis.
+ *  SEARCH-2  A cursor is the number of the last session on the page, so later writes shift no page.
  */
 import { sql } from 'kysely';
 import type { SearchPage, SearchQuery } from '../archive.ts';
@@ -20,7 +20,7 @@ const CURSOR = /^[0-9a-z]{1,11}$/;
 
 export async function search(engine: Engine, query: SearchQuery): Promise<SearchPage> {
   const words = queryWords(query);
-  // Something was asked for, but nothing that a word could be found by.
+  // The text has no searchable word.
   if (words?.length === 0) return { hits: [], cursor: null };
   const limit = pageSize(query);
   const rows = await pageOf(engine, query).execute();
@@ -34,16 +34,16 @@ export async function search(engine: Engine, query: SearchQuery): Promise<Search
   return { hits, cursor: rows.length > limit && last !== undefined ? last.n.toString(36) : null };
 }
 
-/** One row more than the page has, which tells whether there is another page. */
-export function pageOf({ db, spelling, ink }: Engine, query: SearchQuery) {
+/** Selects one row more than a page, to see if another page follows. */
+export function pageOf({ db, dialect, cipher }: Engine, query: SearchQuery) {
   const words = queryWords(query);
   const scope = scopeOf(query);
   const within = scopeWords(scope);
   const matching =
-    words === null ? null : spelling.matching(ink.marks(words).map((marks) => [...marks, ...within]));
+    words === null ? null : dialect.matching(cipher.marks(words).map((marks) => [...marks, ...within]));
   const joined = matching?.kind === 'joined' ? matching.found : null;
   const place = sql.ref<number>(joined === null ? 's.n' : 'found.n');
-  // A number bound by libsql is a float, and the full-text index ignores a bound that is one.
+  // libsql binds a number as a float, and the full-text index ignores a float as a bound.
   const whole = (value: number) => sql<number>`CAST(${value} AS bigint)`;
 
   let page = db
@@ -89,7 +89,7 @@ function afterCursor(cursor: string | undefined): number {
 }
 
 async function contentsOf(
-  { db, ink }: Engine,
+  { db, cipher }: Engine,
   row: Life & { readonly n: number },
 ): Promise<readonly string[]> {
   const lines = await db
@@ -98,5 +98,5 @@ async function contentsOf(
     .where('n', '=', row.n)
     .orderBy('place')
     .execute();
-  return lines.map(({ place, content }) => ink.read(row, linePlace(place), content));
+  return lines.map(({ place, content }) => cipher.read(row, linePlace(place), content));
 }

@@ -1,4 +1,4 @@
-/** The places of a conversation in which the words of a search stand, as one line of plain text. */
+/** Cuts the places with the words of a search out of a conversation, as one line of plain text. */
 import { runsOf, wordsOf } from './search-words.ts';
 
 const AROUND_CHARS = 50;
@@ -19,7 +19,7 @@ export function snippetOf(contents: readonly string[], words: readonly string[])
   return pieces.join(' … ');
 }
 
-/** Some text around a place, ending between words and never within one character. */
+/** The text around a place; it ends between words. */
 function cut(content: string, start: number, end: number): string {
   const before = content.slice(Math.max(0, start - AROUND_CHARS), start);
   const after = content.slice(end, end + AROUND_CHARS);

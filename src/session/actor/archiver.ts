@@ -5,7 +5,7 @@
  *  R1  Nobody waits longer than `withinMs` for the archive: one that was cut off answers nothing at all, and the
  *      session must go on meanwhile.
  *  R2  An owner that was frozen while it read does not write: another instance may have the session by then, and may
- *      have ended it without a trace. One that is frozen while it writes is the archive's affair (its V3).
+ *      have ended it without a trace. One that is frozen while it writes is the archive's affair (its ARCHIVE-3).
  *  R3  While an attempt has no answer there is no other: the older could be written after the newer.
  */
 import type { SessionContext } from '../../../machines/vocabulary.ts';

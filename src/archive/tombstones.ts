@@ -1,11 +1,11 @@
 /**
- * What was erased is noted, because a conversation may come late: its owner was frozen with it in its hands, or it was
- * somebody else's and lives on. A note is a digest and a date, and goes after `KEPT_MS`.
+ * Keeps a tombstone of each erasure, a digest and a date, for `KEPT_MS`. An erased conversation may arrive late: its owner
+ * was frozen while it archived, or the user wrote in another user's session that is still alive.
  *
- *  E1  Of an erased session, no life that had begun by then is stored. Of an erased user, no session of theirs that had
- *      begun by then, and no words that they had written by then into a session of somebody else.
- *  E2  A note is the first thing that an erasure writes, and who stores looks only once none is being written
- *      (`Engine.keepErasuresOut`): either the notes are seen, or what was stored is there to be deleted.
+ *  TOMBSTONE-1  The archive stores no life of an erased session that began by the date, no session of an erased user that
+ *               began by it, and no text that this user wrote by it in another user's session.
+ *  TOMBSTONE-2  An erasure writes its tombstone first, and `store` reads tombstones only while no erasure writes one
+ *               (`Engine.keepErasuresOut`). So `store` sees the tombstone, or the erasure sees the stored rows.
  */
 import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
@@ -15,10 +15,10 @@ import type { Tables } from './database/tables.ts';
 type Tx = Transaction<Tables>;
 type Kind = 'session' | 'user';
 
-/** Longer than a process is frozen, and than a session lives. */
+/** Longer than any process stays frozen and any session lives. */
 const KEPT_MS = 30 * 86_400_000;
 
-export async function noteErased(tx: Tx, kind: Kind, id: string, until: number): Promise<void> {
+export async function addTombstone(tx: Tx, kind: Kind, id: string, until: number): Promise<void> {
   await tx
     .insertInto('archive_erased')
     .values({ who: digest(kind, id), until: Math.ceil(until) })
@@ -31,14 +31,14 @@ export async function noteErased(tx: Tx, kind: Kind, id: string, until: number):
     .execute();
 }
 
-export async function forgetErased(tx: Tx, now: number): Promise<void> {
+export async function dropOldTombstones(tx: Tx, now: number): Promise<void> {
   await tx
     .deleteFrom('archive_erased')
     .where('until', '<', Math.floor(now - KEPT_MS))
     .execute();
 }
 
-/** What may be stored of the session; null where nothing may. */
+/** The session without its erased parts; null if the whole session is erased. */
 export async function withoutErased(tx: Tx, session: ArchivedSession): Promise<ArchivedSession | null> {
   const { sessionId, userId, createdAt, lines } = session;
   const authors = new Set(lines.flatMap(({ author }) => (author === null ? [] : [author])));
