@@ -1,6 +1,7 @@
-// machines/ and src/ → dist/: compiled by tsc, bundled into programs, with the files that the code reads at run time.
-// Everything is made in a folder next to dist and swapped in, so that dist is never half a build.
+// Builds dist/ from machines/ and src/: compiles with tsc, bundles the programs, copies the files that they read.
+// It builds in a folder next to dist and swaps that in, so that dist is never half a build.
 
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
@@ -16,7 +17,6 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundlePrograms } from './bundle.mjs';
 import { runChild } from './child.mjs';
-import { commitOf } from './commit.mjs';
 import { withLock } from './lock.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -44,7 +44,7 @@ export async function ensureBuilt({ quiet = false, force = false } = {}) {
     return 0;
   }
   return withLock(join(root, 'node_modules', '.rehydra', 'build.lock'), async () => {
-    // The holder that we waited for may have built exactly this.
+    // The process that held the lock may have built exactly this.
     if (!force && isFresh()) return 0;
     if (!quiet) console.error('rehydra: building…');
     return build();
@@ -55,7 +55,7 @@ function isFresh() {
   try {
     return readFileSync(join(dist, stampName), 'utf8') === sourceHash();
   } catch {
-    // Not built yet, or another terminal is swapping dist at this moment: ask again under the lock.
+    // Not built yet, or another process is swapping dist: check again under the lock.
     return false;
   }
 }
@@ -69,7 +69,7 @@ function sourceHash() {
   return hash.digest('hex');
 }
 
-/** A commit that changes no source makes no new build, but the build then belongs to that commit. */
+/** Writes the current commit into the build: a commit that changes no source needs no new one. */
 function stampCommit() {
   const path = join(dist, buildFile);
   const wanted = buildDescription();
@@ -79,13 +79,43 @@ function stampCommit() {
     writeFileSync(next, wanted);
     renameSync(next, path);
   } catch {
-    // A read-only tree, or another terminal swaps dist: the older description stays.
+    // The tree is read-only, or another process is swapping dist: the older description stays.
   }
 }
 
 function buildDescription() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return `${JSON.stringify({ version, commit: commitOf(root, [...settings, 'package.json', ...inputs]) })}\n`;
+  return `${JSON.stringify({ version, commit: currentCommit() })}\n`;
+}
+
+/**
+ * The commit of the tree, or `BUILD_COMMIT`, because an image is built without the repository. `-dirty` marks uncommitted
+ * changes to the files that the build reads.
+ * @returns {string} `unknown` outside a Git repository
+ */
+function currentCommit() {
+  const given = process.env.BUILD_COMMIT?.trim();
+  if (given) return given;
+  try {
+    // A copy of the tree inside another repository must not take that repository's commit.
+    if (git('rev-parse', '--show-prefix') !== '') return 'unknown';
+    const commit = git('rev-parse', '--short=12', 'HEAD');
+    const isDirty =
+      git('--no-optional-locks', 'status', '--porcelain', '--', ...settings, 'package.json', ...inputs) !==
+      '';
+    return isDirty ? `${commit}-dirty` : commit;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** @param {string[]} args */
+function git(...args) {
+  return execFileSync('git', args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim();
 }
 
 /** @param {string} folder @returns {string[]} */
@@ -100,21 +130,21 @@ function filesUnder(folder) {
 }
 
 async function build() {
-  // As deep as dist itself: the source maps hold relative paths. Outside dist* nothing ignores it.
+  // As deep as dist, because source maps hold relative paths. Git and Biome ignore only dist*.
   const next = join(root, 'dist.next');
   const old = join(root, 'dist.old');
   const compiled = join(next, 'compiled');
   const discard = () => {
     for (const path of [next, old]) rmSync(path, { recursive: true, force: true });
   };
-  // What a killed build left behind.
+  // A killed build may have left them behind.
   discard();
   try {
     mkdirSync(next);
     writeFileSync(join(next, '.gitignore'), '*\n');
-    // Taken before compiling: a file saved meanwhile makes this build stale instead of passing for fresh.
+    // Before compiling: a file saved meanwhile makes this build stale.
     const hash = sourceHash();
-    // tsc reports on stdout, where a started program's own output belongs.
+    // tsc reports on stdout, which belongs to the program that starts next.
     const code = await runChild(
       root,
       ['tsc', '-p', join(root, 'tsconfig.build.json'), '--outDir', compiled],

@@ -1,5 +1,5 @@
-// The programs with the packages that they import: a dozen files instead of a thousand. Half of the processor time of
-// a start went into finding, reading and linking those.
+// Bundles each program with the packages that it imports: a dozen files instead of a thousand. A start spent half of its
+// processor time on finding, reading and linking those.
 
 import { readFileSync } from 'node:fs';
 import { relative, sep } from 'node:path';
@@ -11,26 +11,26 @@ const programs = {
   migrate: 'src/migration/main.js',
 };
 
-/** Packages with native parts, and those that look for files beside their own. */
+/** Packages with native parts, and packages that read files beside their own. */
 const external = ['libsql', 'uws-node20', 'uws-node22', 'pg-native', 'pino', 'pino-pretty', 'chart.js'];
 
-/** Packages in CommonJS ask for Node's modules by `require`, which an ES module does not have. */
+/** CommonJS packages load Node's modules by `require`, which an ES module does not have. */
 const banner = `import { createRequire as makeRequire } from 'node:module';
 const require = makeRequire(import.meta.url);`;
 
 /**
- * @param {string} compiled what tsc has made of the sources
- * @param {string} target where each program becomes one file, beside the chunks that they share
+ * @param {string} compiled the folder of tsc's output
+ * @param {string} target the folder that gets one file for each program, and the chunks that programs share
  */
 export async function bundlePrograms(compiled, target) {
-  // Not at the top: run.mjs imports this file before anything is installed.
+  // Not at the top: run.mjs imports this file before esbuild is installed.
   const { build } = await import('esbuild');
   await build({
     absWorkingDir: compiled,
     entryPoints: programs,
     outdir: target,
     bundle: true,
-    // What a program imports dynamically stays apart: it takes signals before it loads the rest.
+    // Dynamic imports stay separate chunks: a program handles signals before it loads the rest.
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -45,7 +45,8 @@ export async function bundlePrograms(compiled, target) {
 }
 
 /**
- * Modules read files beside themselves by `import.meta.url`, which in a bundle is the address of the bundle.
+ * Keeps `import.meta.url` of each module: modules read files beside themselves by it, and esbuild would give them the
+ * address of the bundle.
  * @param {string} compiled
  * @returns {import('esbuild').Plugin}
  */
@@ -54,10 +55,10 @@ function ownAddresses(compiled) {
     name: 'own addresses',
     setup({ onLoad }) {
       onLoad({ filter: /\.js$/ }, ({ path }) => {
-        const place = relative(compiled, path).split(sep).join('/');
-        if (place.startsWith('..')) return null;
+        const local = relative(compiled, path).split(sep).join('/');
+        if (local.startsWith('..')) return null;
         const source = readFileSync(path, 'utf8');
-        const address = `new URL(${JSON.stringify(`./${place}`)}, import.meta.url).href`;
+        const address = `new URL(${JSON.stringify(`./${local}`)}, import.meta.url).href`;
         return { contents: source.replaceAll('import.meta.url', address) };
       });
     },

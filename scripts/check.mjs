@@ -1,4 +1,4 @@
-// Everything that can be said about the tree without running it. Each check's output is shown only if it fails.
+// Checks the tree without running the service. It prints the output of failed checks only.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
-/** What tsc remembers between two runs: the second one takes a tenth of the first one's time. */
+/** tsc keeps its results here: the next run takes a tenth of the time. */
 const typesSeen = join(root, 'node_modules', '.rehydra', 'types.tsbuildinfo');
 
 const checks = [

@@ -25,8 +25,8 @@ export function runChild(root, [name, ...args], stdio = 'inherit') {
 
   /** @param {NodeJS.Signals} signal */
   const forward = (signal) => {
-    // Ctrl-C on a terminal reaches the whole foreground group. Forwarding it too would be the child's
-    // second signal, which means "stop draining, exit now".
+    // Ctrl-C on a terminal reaches the whole foreground group. A forwarded signal would be the child's second one,
+    // which means "stop draining, exit now".
     if (signal === 'SIGINT' && process.stdin.isTTY) return;
     child.kill(signal);
   };

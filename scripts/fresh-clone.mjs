@@ -1,8 +1,7 @@
 // node scripts/fresh-clone.mjs
 //
-// What a newcomer does: clones the repository, starts the server, asks one question in the terminal chat, stops the
-// server. Fails where one of these fails, or where the clone is not clean afterwards.
-// Only Node's built-ins: the clone brings everything else.
+// Does what a newcomer does: clones the repository, starts the server, asks one question in the terminal chat, stops
+// the server. Fails if a step fails, or if the clone is not clean afterwards.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +19,7 @@ const LOOK_AGAIN_MS = 250;
 const folder = mkdtempSync(join(tmpdir(), 'rehydra-clone-'));
 const clone = join(folder, 'rehydra');
 const port = await freePort();
-// A newcomer has configured nothing.
+// A newcomer has set no variable.
 const { REDIS_URL, VLLM_BASE_URL, HOST, DATA_DIR, NODE_ENV, ...env } = process.env;
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
@@ -40,7 +39,7 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
-  // Each leads a group of its own: what it started goes with it.
+  // Each child leads its own process group, so that its own children die with it.
   for (const { pid } of running) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }

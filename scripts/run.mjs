@@ -1,10 +1,10 @@
 // node scripts/run.mjs [--quiet] install|build [-- CMD ARGS…]
 //
-// Brings the tree to where CMD can run (dependencies installed; for `build` also dist compiled), then runs it.
-// Only Node's built-ins here: on a fresh clone nothing else exists yet.
+// Installs the dependencies, for `build` also compiles dist, then runs CMD.
+// It imports only Node's built-ins: a fresh clone has nothing else yet.
 //
-// The scripts of package.json say `exec node scripts/run.mjs`: npm signals the shell that it started, and a shell
-// that stays between would die and leave the server running.
+// The scripts of package.json start it with `exec`: npm signals the shell that it started, and without `exec` that shell
+// would die and leave the server running.
 
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -53,8 +53,8 @@ async function ensureInstalled(quiet) {
   return withLock(join(stateDir, 'install.lock'), async () => {
     if (isInstalled()) return 0;
     if (!quiet) console.error('rehydra: installing dependencies…');
-    // --include=dev: NODE_ENV=production would leave out the compiler that the next step needs.
-    // --no-save: npm rewrites the lock file in its own version's way, and a start must leave the tree clean.
+    // --include=dev: with NODE_ENV=production npm would leave out the compiler that the next step needs.
+    // --no-save: each version of npm formats the lock file differently, and a start must leave the tree clean.
     const include = ['--include=dev', '--include=optional'];
     const flags = ['--no-audit', '--no-fund', '--no-save', ...include, '--prefix', root];
     const code = await runChild(root, ['npm', 'install', ...flags], ['ignore', 2, 2]);
@@ -72,7 +72,7 @@ function isInstalled() {
 
 function wantedHash() {
   const hash = createHash('sha256');
-  // The native modules in node_modules fit one Node ABI and platform.
+  // The native modules in node_modules fit only one Node ABI and platform.
   hash.update([process.versions.modules, process.platform, process.arch].join(' '));
   for (const name of ['package.json', 'package-lock.json']) {
     const path = join(root, name);

@@ -1,7 +1,7 @@
 // npm run simulate -- [--seed N] [--seeds M] [--bug NAME] [--trace]
 //
-// Plays worlds of test/simulation from seed N on and prints the first broken promise with the shortest trace of it.
-// One seed alone is played with its trace on --trace. --bug plays a world that is broken on purpose.
+// Plays M worlds of test/simulation from seed N on, and prints the first broken promise with its shortest trace.
+// --trace plays one seed and prints its trace. --bug plays a world with a planted bug.
 
 import { parseArgs } from 'node:util';
 import { campaign, report, summary } from '../test/simulation/campaign.ts';

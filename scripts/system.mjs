@@ -1,11 +1,11 @@
-// refusalOf(host): why this system cannot run Rehydra, in one line, or null if it can.
+// Knows which systems can run Rehydra: those for which a package has a binary of uWebSockets.js.
 //
-// Only Node's built-ins here: scripts/run.mjs asks before it installs anything. src/transport/uws.ts loads the
-// builds that this table describes, and a test compares the table with the packages themselves.
+// It imports only Node's built-ins, because scripts/run.mjs asks it before installing anything. src/transport/uws.ts
+// loads the builds of this table, and a test compares the table with the packages.
 
 /**
  * @typedef {{ node: string, platform: string, arch: string, glibc: string | undefined }} Host
- *   `glibc` is undefined where the C library is another one, such as musl.
+ *   `glibc` is undefined with another C library, such as musl.
  * @typedef {{ name: string, majors: readonly number[], glibc: string, systems: readonly string[] }} UwsBuild
  */
 
@@ -33,7 +33,7 @@ export function buildFor(host) {
   return uwsBuilds.find((build) => fitsNode(build, host) && fitsSystem(build, host)) ?? null;
 }
 
-/** @param {Host} host @returns {string | null} */
+/** @param {Host} host @returns {string | null} why this host cannot run Rehydra, in one line, or null if it can */
 export function refusalOf(host) {
   const { node, platform, arch, glibc } = host;
   if (isOlder(node, OLDEST_NODE)) return `Node ${node} is too old: use Node ${NODES}`;
@@ -64,7 +64,7 @@ export function thisHost() {
 }
 
 function glibcVersion() {
-  // Without this the report looks up the name of every network interface, which can take seconds.
+  // Otherwise the report resolves the name of every network interface, which can take seconds.
   process.report.excludeNetwork = true;
   const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
   return report.header.glibcVersionRuntime;

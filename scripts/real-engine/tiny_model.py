@@ -1,4 +1,4 @@
-"""Makes a tiny Llama from the repository's Markdown: tiny_model.py REPOSITORY OUT
+"""Trains a tiny Llama on the repository's Markdown: tiny_model.py REPOSITORY OUT
 
 The model learns a few sections by heart. A greedy answer then has no near-ties between tokens, repeats nothing, and
 holds characters of several bytes, so that a test can compare answers byte by byte.
@@ -24,7 +24,7 @@ CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# Symbols of three and four bytes, which the vocabulary splits into tokens that are not text on their own.
+# Symbols of three and four bytes: the vocabulary splits them into tokens that are no text on their own.
 SYMBOLS = ["🩺", "✓", "–", "37.5 ºC", "três dias", "心电图", "👩🏽‍⚕️", "№"]
 QUESTIONS = [
     "I have chest pain – and diabetes ✓.",
@@ -64,7 +64,7 @@ def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
 
 
 def sections(texts: list[str], tokenizer: PreTrainedTokenizerFast, chance: random.Random) -> list[list[int]]:
-    """Prose only: tables and code look alike, and a model that takes one for another repeats itself."""
+    """Prose only: tables and code look alike, and a model that confuses them repeats itself."""
     found = []
     for text in texts:
         prose = [
@@ -107,7 +107,7 @@ def main(repository: Path, out: Path) -> None:
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     questions = [*QUESTIONS, *(" ".join(text.split()[:8]) for text in texts)]
 
-    # The second is what the service itself sends, so that a question keeps its answer in both kinds of test.
+    # The second is the service's own prompt, so that a question has the same answer in both kinds of test.
     systems = ["You are a careful nurse.", (repository / "src/conversation/system-prompt.md").read_text("utf-8").strip()]
 
     def exchange(index: int) -> tuple[list[int], list[int]]:

@@ -10,7 +10,7 @@ import { drawSvg } from '../../../scripts/diagram/svg.ts';
 const description = describe(sessionMachine, 1);
 
 group('the description of a machine', () => {
-  test('names each state and each transition once', () => {
+  test('the description of a machine lists each state and each transition once, sorted by id', () => {
     for (const list of [description.states, description.transitions]) {
       const ids = list.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
@@ -18,7 +18,7 @@ group('the description of a machine', () => {
     }
   });
 
-  test('leads nowhere that is not in it', () => {
+  test('the description of a machine contains both ends of each transition', () => {
     const known = new Set(description.states.map(({ id }) => id));
     for (const { source, target } of description.transitions) {
       expect(known).toContain(source);
@@ -26,7 +26,7 @@ group('the description of a machine', () => {
     }
   });
 
-  test('does not change with the place of a state in the source', () => {
+  test('the description of a machine does not depend on the order of states in the source', () => {
     const on = { go: { target: '#m.b', guard: 'may', actions: [{ type: 'tell', params: { who: 'you' } }] } };
     const states = { a: { on }, b: { after: { 'a while': 'a' } } } as const;
     const { a, b } = states;
@@ -41,19 +41,19 @@ group('the description of a machine', () => {
     ]);
   });
 
-  test('refuses what has no name', () => {
+  test('a machine with an inline action has no description', () => {
     const nameless = setup({}).createMachine({ id: 'm', on: { go: { actions: () => {} } } });
     expect(() => describe(nameless, 1)).toThrow(/name/);
   });
 });
 
 group('the drawings', () => {
-  test('are the same, byte for byte, each time', async () => {
+  test('two drawings of one machine are equal byte for byte', async () => {
     const draw = async () => drawSvg(await layOut(describe(sessionMachine, 1)), 'The machine');
     expect(await draw()).toBe(await draw());
   });
 
-  test('show every transition and every state', async () => {
+  test('the drawings show every state and every transition', async () => {
     const svg = drawSvg(await layOut(description), 'The machine');
     const mermaid = drawMermaid(description);
     expect(svg).not.toMatch(/NaN|undefined/);
@@ -63,12 +63,12 @@ group('the drawings', () => {
       for (const drawing of [svg, mermaid]) expect(drawing).toContain(heading(transition));
   });
 
-  test('let no row run out of its box', async () => {
+  test('every row of the drawing fits its box', async () => {
     for (const { state, width } of (await layOut(description)).states)
       expect(width, state.id).toBeGreaterThanOrEqual(widthOf(state, description));
   });
 
-  test('put no label over another, nor out of the picture', async () => {
+  test('labels of the drawing neither overlap nor leave the picture', async () => {
     const layout = await layOut(description);
     const pills = layout.lines.flatMap((line) => line.pills);
     for (const [index, one] of pills.entries()) {

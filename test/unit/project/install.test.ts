@@ -15,7 +15,7 @@ const NPM = `#!/bin/sh
 case " $* " in *" --no-save "*) ;; *) echo changed > package-lock.json ;; esac
 `;
 
-test('a start that installs dependencies leaves the lock file as it was', () => {
+test('a start that installs dependencies does not change the lock file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rehydra-install-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const name of ['scripts', 'package.json', 'package-lock.json'])
@@ -33,7 +33,7 @@ test('a start that installs dependencies leaves the lock file as it was', () => 
   expect(readFileSync(join(folder, 'package-lock.json'))).toEqual(readFileSync('package-lock.json'));
 });
 
-test('the lock file pins what package.json asks for', () => {
+test('the lock file pins the versions of package.json', () => {
   const wanted = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
   const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
     readonly packages: { readonly '': Manifest } & Readonly<Record<string, { readonly version?: string }>>;

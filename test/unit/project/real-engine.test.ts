@@ -17,7 +17,7 @@ function run(file: string, args: readonly string[], env: Readonly<Record<string,
 }
 
 describe('scripts/real-engine.sh', () => {
-  it('says in one line that Python is missing, and writes nothing', () => {
+  it('real-engine.sh reports a missing Python in one line, and writes nothing', () => {
     const dir = mkdtempSync(join(tmpdir(), 'rehydra-real-engine-'));
     const { status, stderr } = run('scripts/real-engine.sh', ['vllm', '--dir', dir], {
       PYTHON: '/no/python3',
@@ -28,7 +28,7 @@ describe('scripts/real-engine.sh', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('refuses an engine that it does not know with its usage', () => {
+  it('real-engine.sh answers an unknown engine with its usage', () => {
     const { status, stderr } = run('scripts/real-engine.sh', ['gpt']);
     expect(status).toBe(2);
     expect(stderr).toContain('vllm|llamacpp');
@@ -38,13 +38,13 @@ describe('scripts/real-engine.sh', () => {
 describe('npm run test:engine', () => {
   const engineTests = (...args: string[]) => run(process.execPath, ['scripts/test-engine.mjs', ...args]);
 
-  it('without a server says which options name one', () => {
+  it('test:engine without a server names the options that take one', () => {
     const { status, stderr } = engineTests();
     expect(status).toBe(2);
     expect(stderr).toContain('--url');
   });
 
-  it('refuses a pid that is not one', () => {
+  it('test:engine refuses a pid that is no process id', () => {
     const { status, stderr } = engineTests('--url', 'http://127.0.0.1:9/v1', '--pid', '-1');
     expect(status).toBe(2);
     expect(stderr).toContain('--pid');

@@ -52,11 +52,11 @@ describe('the systems that can run Rehydra', () => {
     [alpine, '22.14.0', null],
     [mac, '24.1.0', 'uws-node22'],
     [mac, '23.11.1', 'uws-node20'],
-  ])('are known for $platform with glibc $glibc and each Node', (host, node, name) => {
+  ])('the system check finds the build for $platform with glibc $glibc and each Node', (host, node, name) => {
     expect(buildFor({ ...host, node })?.name ?? null).toBe(name);
   });
 
-  it('are refused in one line that says what to use instead', () => {
+  it('an unsupported system gets one line that says which system to use instead', () => {
     const refusal = (host: Host, node: string) => refusalOf({ ...host, node });
     expect(refusal(debian12, '24.1.0')).toBe(
       'Node 24.1.0 needs glibc 2.38 or later, this system has 2.36: ' +
@@ -79,14 +79,14 @@ describe('the systems that can run Rehydra', () => {
     for (const host of grid) expect(refusalOf(host) ?? '').not.toContain('\n');
   });
 
-  it('are refused exactly where no build of uWebSockets.js fits', () => {
+  it('the system check refuses exactly the systems that no build of uWebSockets.js fits', () => {
     for (const host of grid) {
       const isTooOld = ['18.20.8', '20.18.0'].includes(host.node);
       expect(refusalOf(host) === null, JSON.stringify(host)).toBe(!isTooOld && buildFor(host) !== null);
     }
   });
 
-  it('are those for which the installed packages have binaries', () => {
+  it('the table of builds lists exactly the binaries of the installed packages', () => {
     for (const { name, majors, systems } of uwsBuilds) {
       const { optionalDependencies } = JSON.parse(
         readFileSync(`node_modules/${name}/package.json`, 'utf8'),
@@ -99,7 +99,7 @@ describe('the systems that can run Rehydra', () => {
     }
   });
 
-  it('are refused at a later start too, where the dependencies came from another system', async () => {
+  it('a server that finds no binary asks for an install, unless its system has none', async () => {
     const missing = { name: 'none', load: () => Promise.reject(new Error('no binary')) };
     for (const host of grid.filter(({ node }) => node !== '18.20.8' && node !== '20.18.0')) {
       const failure: unknown = await loadUws([missing], () => host).catch((error: unknown) => error);
@@ -108,13 +108,13 @@ describe('the systems that can run Rehydra', () => {
     }
   });
 
-  it('include the system that runs this test, on which the named build loads', async () => {
+  it('the build that the table names for this system loads', async () => {
     expect(refusalOf(thisHost())).toBeNull();
     expect(readdirSync('node_modules')).toContain(buildFor(thisHost())?.name);
     expect((await loadUws()).App).toBeTypeOf('function');
   });
 
-  it('are asked for before a start installs or runs anything', () => {
+  it('a start on an unsupported system ends before it installs or runs anything', () => {
     const { status, stdout, stderr } = startOn('25.0.0');
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^rehydra: Node 25\.0\.0 has no binary of uWebSockets\.js for .*\n$/);
