@@ -1,21 +1,20 @@
 /**
- * The keys that data is sealed with, as an operator gives them: `id:base64`, several of them with commas or line ends
- * between. The first one writes, all of them read.
+ * Keys reads the data keys of an operator: `id:base64`, separated by commas or line ends. The first one writes, all read.
  *
- * The bytes of a key live in a KeyObject, which prints nothing of them, and no message here quotes what was given.
+ * The bytes of a key live in a KeyObject, which prints nothing of them. No message here quotes the input.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 export interface DataKey {
-  /** Stands in clear beside everything that is sealed with it. */
+  /** Stored unencrypted beside everything that is sealed with the key. */
   readonly id: string;
   readonly secret: KeyObject;
 }
 
 export interface SealingKeys {
-  /** The first one writes. None: nothing is sealed, and what was sealed is refused. */
+  /** Without keys, nothing is sealed and sealed values are refused. */
   readonly keys: readonly DataKey[];
-  /** What becomes of values that were stored without a key. */
+  /** Whether values that were stored without a key are read. */
   readonly plain: 'read' | 'refuse';
 }
 
@@ -36,21 +35,20 @@ export function parseKeys(text: string): ParsedKeys {
       const form = 'id:base64 of 32 bytes, the id of at most 16 letters, digits, - or _';
       return { kind: 'wrong', why: `key ${index + 1} of ${entries.length} is not ${form}` };
     }
-    if (keys.some((key) => key.id === id))
-      return { kind: 'wrong', why: `key ${index + 1} has the id of one before it` };
+    if (keys.some((key) => key.id === id)) return { kind: 'wrong', why: `key ${index + 1} repeats an id` };
     keys.push({ id, secret: createSecretKey(encoded, 'base64') });
   }
   return { kind: 'parsed', value: keys };
 }
 
-/** A key for one purpose: what is known of it says nothing of the key that it came from, nor of its siblings. */
+/** A key for one purpose. It reveals neither the data key nor the keys for other purposes. */
 export function keyFor({ secret }: DataKey, purpose: string): KeyObject {
   return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', `rehydra/1/${purpose}`, KEY_BYTES)));
 }
 
 /**
- * A keyed hash: who lacks the key can neither read what it stands for nor try out guesses.
- * Hexadecimal, because a full-text index folds the case of letters.
+ * A keyed hash: without the key, a reader can neither reverse it nor try out guesses. Hexadecimal, because a full-text
+ * index folds the case of letters.
  */
 export function blindWith(key: KeyObject): (text: string) => string {
   return (text) => createHmac('sha256', key).update(text).digest('hex');

@@ -1,21 +1,27 @@
 /**
- * Texts sealed for one place: AES-256-GCM, in one line of text that no JSON can be taken for.
+ * Sealer encrypts texts for one place each (AES-256-GCM), into one line that cannot be taken for JSON.
  *
  *     ~form~key id~base64(nonce ‖ tag ‖ ciphertext)      form 1: one text, form 2: two
  *
- *  E1  Every scope (a session, a life of one) has a key of its own. Nonces are random, and under one key no more than
- *      2^32 of them may be used: a busy service would be through with that in days, no session ever is.
- *  E2  A text opens only in the scope and the place that it was sealed for: the scope by its key, place and form as
- *      data that is authenticated with it.
- *  E3  What cannot be opened is said to be so, and why; nothing of it comes out.
- *  E4  There is one spelling of a sealed text: any changed character is noticed, also one that base64 would forgive.
+ *  SEAL-1  Every scope (a session, a life of one) has its own key. Nonces are random, and one key may use 2^32 of them at
+ *          most: a busy service would use them up within days, and no session ever does.
+ *  SEAL-2  A text opens only in the scope and the place that it was sealed for: the scope selects the key, and place and
+ *          form are authenticated with the text.
+ *  SEAL-3  A text that does not open yields a reason and no plain text.
+ *  SEAL-4  A sealed text has one spelling: any changed character is noticed, even one that base64 would forgive.
  */
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomFillSync,
+} from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type DataKey, keyFor } from './keys.ts';
-import { freshNonce, NONCE_BYTES } from './nonce.ts';
 
-/** `not-sealed`: it should have been. `damaged`: changed, or moved from another place, or another key of that id. */
+/** `not-sealed`: it should be. `damaged`: changed, moved from another place, or sealed with another key of that id. */
 export type Unopened = 'key-unknown' | 'damaged' | 'not-sealed';
 
 export type Opened =
@@ -24,27 +30,30 @@ export type Opened =
 
 export interface Sealer {
   seal(scope: string, place: string, text: string, second?: string): string;
-  /** The same text gives the same line, so that a database can group by it: who reads the lines sees that too. */
+  /** The same text gives the same line, so that a database can group by it. A reader of the lines sees that too. */
   sealAlike(scope: string, place: string, text: string): string;
   open(scope: string, place: string, stored: string): Opened;
 }
 
 const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = NONCE_BYTES + TAG_BYTES;
 const LENGTH_BYTES = 4;
 const TILDE = 126;
 const HEADER = /^~([12])~([\w-]{1,16})~/;
 const SCOPE_KEYS_MAX = 16_384;
-/** What is longer is given a buffer of its own. */
+/** A longer text gets its own buffer. */
 const SCRATCH_BYTES = 64 * 1_024;
+/** Twelve random bytes cost as much as thousands, so nonces are drawn in advance. */
+const NONCES_DRAWN = 512;
 
-/** No JSON begins like this, and nobody's words by accident. */
+/** No JSON begins like this, and no text of a user by accident. */
 export function isSealed(stored: string): boolean {
   return stored.charCodeAt(0) === TILDE && HEADER.test(stored);
 }
 
-/** The first key seals; without one there is nothing to seal with, and nothing opens. */
+/** The first key seals, all of them open. */
 export function createSealer(keys: readonly DataKey[], purpose: string): Sealer {
   const readers = new Map(
     keys.map((key) => {
@@ -56,9 +65,21 @@ export function createSealer(keys: readonly DataKey[], purpose: string): Sealer 
   );
   const [writer] = readers;
   const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  const nonces = Buffer.allocUnsafeSlow(NONCE_BYTES * NONCES_DRAWN);
+  let noncesUsed = nonces.length;
+
+  /** The bytes are overwritten after NONCES_DRAWN further calls. */
+  function freshNonce(): Buffer {
+    if (noncesUsed === nonces.length) {
+      randomFillSync(nonces);
+      noncesUsed = 0;
+    }
+    noncesUsed += NONCE_BYTES;
+    return nonces.subarray(noncesUsed - NONCE_BYTES, noncesUsed);
+  }
 
   function writeWith(scope: string): { readonly id: string; readonly key: KeyObject } {
-    if (writer === undefined) throw new Error('there is no key to seal with');
+    if (writer === undefined) throw new Error('no key to seal with');
     const [id, scopeKeys] = writer;
     return { id, key: scopeKeys.memo(scope) };
   }

@@ -8,7 +8,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { authority } from '../startup/address.ts';
-import { listenFailure } from '../startup/listen-failure.ts';
+import { listenFailure } from '../startup/start-failure.ts';
 import { Engine, PrefixCache } from './engine/engine.ts';
 import { FaultBook } from './engine/faults.ts';
 import { type SimulatorStats, Statistics } from './engine/statistics.ts';

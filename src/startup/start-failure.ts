@@ -1,11 +1,17 @@
+/** StartFailure tells an operator in one line why a program cannot start. Only a bug shows its stack. */
+import { createServer } from 'node:net';
 import { CodedError, codeOf } from '../errors.ts';
-
-/**
- * Reasons for which a start fails and that an operator can mend. They are told in one line; only a bug shows its stack.
- */
 
 /** Codes of our own errors, and of the system calls that a start makes. */
 const ANTICIPATED = /^(START|STORE|ARCHIVE)_|^E[A-Z]+$/;
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** The variables that set them. */
+  readonly hostName: string;
+  readonly portName: string;
+}
 
 export function startFailure(reason: string, cause?: unknown): Error {
   return new CodedError('START_REFUSED', reason, { cause });
@@ -13,11 +19,47 @@ export function startFailure(reason: string, cause?: unknown): Error {
 
 /** The reason in one line without passwords; null where the error is a bug. */
 export function reasonOf(error: unknown): string | null {
-  if (!(error instanceof Error) || !ANTICIPATED.test(codeOf(error))) return null;
-  return withoutPasswords(error.message === '' ? codeOf(error) : error.message).replaceAll(/\s*\n\s*/g, ' ');
+  const code = codeOf(error);
+  if (!(error instanceof Error) || !ANTICIPATED.test(code)) return null;
+  return withoutPasswords(error.message === '' ? code : error.message).replaceAll(/\s*\n\s*/g, ' ');
 }
 
-/** URLs as logs may show them. A password may hold a slash or an @ itself, so all before the last @ goes. */
+/** URLs as logs may show them. A password may hold a slash or an @, so everything before the last @ goes. */
 export function withoutPasswords(text: string): string {
   return text.replaceAll(/:\/\/\S*@/g, '://***@');
+}
+
+/** Asks Node why an address cannot be listened on: uWebSockets.js gives no reason. Null where the obstacle is gone. */
+export async function whyNotListening(listening: Listening): Promise<Error | null> {
+  const { host, port } = listening;
+  const cause = await new Promise<unknown>((resolve) => {
+    const probe = createServer();
+    probe.once('error', resolve);
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(null)));
+  });
+  return cause === null ? null : listenFailure(cause, listening);
+}
+
+export function listenFailure(cause: unknown, listening: Listening): Error {
+  const { host, port, hostName, portName } = listening;
+  const reason = listenReason(codeOf(cause), listening);
+  return startFailure(`cannot listen on ${hostName}=${host} ${portName}=${port}: ${reason}`, cause);
+}
+
+function listenReason(code: string, { port, hostName, portName }: Listening): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `the port is in use. One instance serves one port: give this instance another ${portName}`;
+    case 'EACCES':
+      return `permission denied${port < 1024 ? '. Ports below 1024 are for root; set a higher one' : ''}`;
+    case 'EADDRNOTAVAIL':
+      return `this machine does not have that address. ${hostName}=0.0.0.0 listens on all that it has`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host is unknown. ${hostName} takes an address of this machine, or a name that resolves to one`;
+    case 'EAFNOSUPPORT':
+      return 'this machine does not support that kind of address';
+    default:
+      return code === '' ? 'the system gives no reason' : `the system answers ${code}`;
+  }
 }

@@ -15,7 +15,7 @@ import { attachClient, detachClient, type SessionServices } from '../delivery/at
 import type { ClientConnection } from '../delivery/client-connection.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
-import { type Limits, speakerOf } from '../limits/limits.ts';
+import { type Limits, senderKey } from '../limits/limits.ts';
 import {
   BAD_FRAMES_IN_A_ROW,
   type ClientFrame,
@@ -246,7 +246,7 @@ export class Connection {
     // What is not counted waits too: the limit answers a moment later, and no frame may overtake another (C2).
     this.#admitted = this.#admitted.then(async () => {
       const isCounted = frame.type === 'message' || frame.type === 'extend';
-      const waitMs = isCounted ? await messages.take(speakerOf(userId, sessionId)) : 0;
+      const waitMs = isCounted ? await messages.take(senderKey(userId, sessionId)) : 0;
       if (this.#phase !== phase) return;
       if (waitMs === 0) return this.#dispatch(sessionId, userId, frame);
       if (frame.type === 'message') this.#note('message', 'rate_limited');

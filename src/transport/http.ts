@@ -7,8 +7,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
 import { type HttpAnswer, problem, type StreamSink } from '../http/core/answer.ts';
 import { UNLIMITED_PATHS } from '../http/core/limits.ts';
 import { answer, type Route } from '../http/core/router.ts';
-import type { Limit } from '../limits/limit.ts';
-import type { Limits } from '../limits/limits.ts';
+import type { Limit, Limits } from '../limits/limits.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { PeerOf } from './peer.ts';
 

@@ -4,7 +4,7 @@ import type { TemplatedApp, us_listen_socket } from 'uws-node20';
 import type { ErrorCode } from '../errors.ts';
 import type { Route } from '../http/core/router.ts';
 import type { ClientAddresses } from '../limits/client-address.ts';
-import { listenFailure, whyNotListening } from '../startup/listen-failure.ts';
+import { listenFailure, whyNotListening } from '../startup/start-failure.ts';
 import type { ConnectionPorts } from './connection.ts';
 import { serveHttp } from './http.ts';
 import { peers } from './peer.ts';

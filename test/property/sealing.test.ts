@@ -88,7 +88,7 @@ describe('keys', () => {
     ['only-an-id', 'key 1 of 1 is not id:base64 of 32 bytes'],
     [`short:${randomBytes(16).toString('base64')}`, 'key 1 of 1 is not'],
     [`${one},${keyLine('an id')}`, 'key 2 of 3 is not'],
-    [`${one},${keyLine('one')}`, 'key 2 has the id of one before it'],
+    [`${one},${keyLine('one')}`, 'key 2 repeats an id'],
   ])('that cannot be used are refused without a word of them: %#', (given, why) => {
     const parsed = parseKeys(given);
     expect(parsed).toMatchObject({ kind: 'wrong', why: expect.stringContaining(why) });

@@ -4,7 +4,7 @@
  * A turn goes on when its client disconnects; the same `Idempotency-Key` finds it again, on any instance.
  */
 import { z } from 'zod';
-import { speakerOf } from '../../limits/limits.ts';
+import { senderKey } from '../../limits/limits.ts';
 import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
 import { limitGuesses } from '../core/limits.ts';
 import type { Route } from '../core/router.ts';
@@ -81,7 +81,7 @@ export function protocolRoute(ports: ProtocolPorts): Route {
           door: { kind: 'http', route: 'POST /api/protocol', requestId },
         });
       const limit = message.kind === 'send' ? ports.limits.messages : null;
-      const waitMs = limit === null ? 0 : await limit.take(speakerOf(body.user_id, sessionId));
+      const waitMs = limit === null ? 0 : await limit.take(senderKey(body.user_id, sessionId));
       if (waitMs > 0) {
         note('message', 'rate_limited');
         return problem('rate_limited', requestId, undefined, waitMs);

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CodedError } from '../../../src/errors.ts';
 import { authority, shellWord } from '../../../src/startup/address.ts';
-import { listenFailure } from '../../../src/startup/listen-failure.ts';
-import { reasonOf, startFailure } from '../../../src/startup/start-failure.ts';
+import { listenFailure, reasonOf, startFailure } from '../../../src/startup/start-failure.ts';
 
 describe('the address that a server prints', () => {
   it.each([

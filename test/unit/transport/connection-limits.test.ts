@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Limit } from '../../../src/limits/limit.ts';
-import { type Limits, unlimited } from '../../../src/limits/limits.ts';
+import { type Limit, type Limits, unlimited } from '../../../src/limits/limits.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
 import { openStage, type Stage } from '../../support/stage.ts';
 

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Limit, openLimit } from '../../../src/limits/limit.ts';
-import { openLimits, speakerOf } from '../../../src/limits/limits.ts';
+import { type Limit, openLimit, openLimits, senderKey } from '../../../src/limits/limits.ts';
 
 describe('a limit', () => {
   let refusals: number;
@@ -106,8 +105,8 @@ describe('a limit', () => {
 
 it('nobody is counted as another by what they call themselves', () => {
   const [user, session] = ['6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59', '3e1f0c52-6c1c-4b62-9a5e-0b6d1f0f4a11'];
-  expect(speakerOf(user, session)).not.toBe(speakerOf(session, user));
-  expect(speakerOf(session, session)).not.toBe(speakerOf(null, session));
-  expect(speakerOf(undefined, session)).toBe(speakerOf(null, session));
-  expect(speakerOf(user, session)).toBe(speakerOf(user, 'another session'));
+  expect(senderKey(user, session)).not.toBe(senderKey(session, user));
+  expect(senderKey(session, session)).not.toBe(senderKey(null, session));
+  expect(senderKey(undefined, session)).toBe(senderKey(null, session));
+  expect(senderKey(user, session)).toBe(senderKey(user, 'another session'));
 });
