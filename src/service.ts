@@ -15,7 +15,7 @@ import { keepRetention } from './archive/retention.ts';
 import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import { openConversation } from './conversation/open.ts';
+import { createPromptBuilder } from './conversation/prompt-builder.ts';
 import { resetFrame, type SessionServices } from './delivery/attach-client.ts';
 import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
@@ -78,8 +78,8 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const replicas = watchReplicas(metrics.registry, log, model);
   const vllm = createVllmGenerator({
     baseUrls,
-    ...(model === null ? {} : { model }),
-    ...(apiKey === null ? {} : { apiKey }),
+    model,
+    apiKey,
     extraBody,
     timeouts: { firstTokenMs, interTokenMs, totalMs },
     defaultMaxTokens: maxTokens,
@@ -89,7 +89,13 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   replicas.show(vllm.reports);
   const generator = measuredGenerator(vllm, meters);
 
-  const conversation = openConversation(config, baseUrls);
+  const conversation = createPromptBuilder({
+    ...config.conversation,
+    baseUrls,
+    apiKey,
+    model,
+    defaultMaxTokens: maxTokens,
+  });
   const { leaseMs } = config.store;
   const membership = new Membership(store, clock, instance, leaseMs);
   const sessions = new SessionRouter({

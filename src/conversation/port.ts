@@ -1,13 +1,9 @@
-/**
- * What the model is sent for a turn, and why: the port between a session and the context window.
- *
- * A session hands over all it knows; what comes back is the messages and a report of what was in, out and summarised.
- */
+/** The port between a session and the context window: a session hands over what it knows and gets a prompt back. */
 import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
 import type { Message } from '../generation/port.ts';
 import type { TranscriptEntry } from '../store/contract.ts';
 
-/** A summary of the turns up to and with `through`, made earlier by the model and stored in the transcript. */
+/** A summary of the turns up to and with `through`, which the model made earlier and the transcript holds. */
 export interface Summary {
   readonly through: string;
   readonly content: string;
@@ -18,13 +14,13 @@ export interface PromptRequest {
   readonly transcript: readonly TranscriptEntry[];
   readonly summary: Summary | null;
   readonly turn: Turn;
-  /** 0 at first; each context-length refusal by the model asks again with one more. */
+  /** How often the model has refused this turn's prompt for its length. */
   readonly shrink: number;
-  /** The model's window as such a refusal told it; null or absent where none did. */
+  /** The model's window where such a refusal named it. */
   readonly contextLimit?: number | null;
 }
 
-/** Said in `turn.completed.metadata.window`: which turns the model read whole, as a summary, or not at all. */
+/** `turn.completed.metadata.window`: which turns the model read whole, as a summary, or not at all. */
 export interface WindowReport {
   readonly strategy: string;
   readonly budget_tokens: number;
@@ -35,14 +31,18 @@ export interface WindowReport {
   readonly turns_summarised: readonly string[];
 }
 
+/** The background call that summarises turns. */
+export interface SummaryCall {
+  /** The last turn that the summary will cover. */
+  readonly through: string;
+  readonly messages: readonly Message[];
+}
+
 export interface BuiltPrompt {
   readonly messages: readonly Message[];
   readonly window: WindowReport;
-  /**
-   * Turns that fell out, or soon will, and that no summary covers yet: the session may have them summarised in the
-   * background.
-   */
-  readonly toSummarise: { readonly through: string; readonly messages: readonly Message[] } | null;
+  /** Turns that fell out of the window, or soon will, and that no summary covers yet. */
+  readonly toSummarise: SummaryCall | null;
 }
 
 export interface PromptBuilder {

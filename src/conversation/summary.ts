@@ -1,12 +1,13 @@
-/** The background call that turns what fell out of the window into a few lines, and how they are told later. */
+/** Writes the background call that summarises turns for later prompts, and bounds the notes that it returns. */
 import type { Message } from '../generation/port.ts';
+import { cutMiddle, MARK_CHARS } from './cut.ts';
+import type { SummaryCall } from './port.ts';
 import { estimatePrompt, estimateTokens } from './tokens/token-counter.ts';
-import { cutMiddle, MARK_CHARS } from './window/cut.ts';
 import type { PastTurn } from './window/turns.ts';
 
 /** For the options of the summary call. */
 export const SUMMARY_MAX_TOKENS = 400;
-/** What is kept of an answer that is longer all the same. */
+/** Longer answers are cut to this. */
 export const SUMMARY_MAX_CHARS = 2_400;
 
 const TASK = [
@@ -16,52 +17,46 @@ const TASK = [
   'explanations. Add nothing that was not said. Answer with the notes alone.',
 ].join('\n');
 
-/** A turn is told in at most this many characters: one pasted report must not crowd out the other turns. */
+/** Of each turn at most this much is read: one pasted report must not crowd out the other turns. */
 const TURN_MAX_CHARS = 6_000;
 
-export interface SummaryCall {
-  /** The last turn that the summary will cover. */
-  readonly through: string;
-  readonly messages: readonly Message[];
-}
-
 /**
- * Takes the oldest turns that fit `budgetTokens`, one at least; what is left over is for the next summary.
- * The earlier summary goes in, so that a summary always stands for the whole conversation up to `through`.
+ * Takes the oldest turns that fit `budgetTokens`, one at least; the next summary takes the rest. The earlier summary
+ * goes in, so that each summary covers the whole conversation up to `through`.
  */
 export function summaryCall(
   earlier: string | null,
   turns: readonly PastTurn[],
   budgetTokens: number,
 ): SummaryCall | null {
-  const told: string[] = earlier === null ? [] : [`Notes so far:\n${boundSummary(earlier)}`];
-  let left = budgetTokens - estimatePrompt(messagesWith(told));
+  const notes: string[] = earlier === null ? [] : [`Notes so far:\n${boundSummary(earlier)}`];
+  let left = budgetTokens - estimatePrompt(messagesWith(notes));
   let through: string | null = null;
   for (const turn of turns) {
-    const text = tell(turn, TURN_MAX_CHARS);
+    const text = turnText(turn, TURN_MAX_CHARS);
     const cost = estimateTokens(text) + 2;
     if (cost > left && through !== null) break;
-    told.push(cost > left ? tell(turn, Math.max(200, left)) : text);
+    notes.push(cost > left ? turnText(turn, Math.max(200, left)) : text);
     left -= cost;
     through = turn.id;
   }
-  return through === null ? null : { through, messages: messagesWith(told) };
+  return through === null ? null : { through, messages: messagesWith(notes) };
 }
 
-function messagesWith(told: readonly string[]): readonly Message[] {
+function messagesWith(notes: readonly string[]): readonly Message[] {
   return [
     { role: 'system', content: TASK },
-    { role: 'user', content: [...told, 'Write the notes now.'].join('\n\n') },
+    { role: 'user', content: [...notes, 'Write the notes now.'].join('\n\n') },
   ];
 }
 
-function tell(turn: PastTurn, maxChars: number): string {
+function turnText(turn: PastTurn, maxChars: number): string {
   const half = Math.floor(maxChars / 2);
   const asked = `Clinician: ${cutMiddle(turn.question, half)}`;
   return turn.answer === null ? asked : `${asked}\nAssistant: ${cutMiddle(turn.answer, half)}`;
 }
 
-/** A model that ignores "200 words" must not eat the room that its summary was to save. */
+/** A model that ignores "200 words" must not fill the room that its summary was to save. */
 export function boundSummary(content: string): string {
   // With room for the mark: bounding twice must change nothing.
   const notes = content.trim();

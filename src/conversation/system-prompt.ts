@@ -1,4 +1,4 @@
-/** The words that come before every conversation: a file, so that the operator's clinicians can own them. */
+/** Loads the system prompt from a file, so that the operator's clinicians can own its words. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { codeOf } from '../errors.ts';
@@ -6,11 +6,12 @@ import { startFailure } from '../startup/start-failure.ts';
 
 const BUNDLED = fileURLToPath(new URL('./system-prompt.md', import.meta.url));
 
-/** More than this is a mistake in the path, and would leave the conversation no room. */
+/** A larger file is a mistake in the path, and would leave the conversation no room. */
 const MAX_BYTES = 32 * 1024;
 
-/** Read once at start: a prompt that changed under running sessions would make their answers unexplainable. */
-export function loadSystemPrompt(path: string = BUNDLED): string {
+/** Called once at start: a prompt that changed under running sessions would make their answers unexplainable. null: the bundled one. */
+export function loadSystemPrompt(file: string | null = null): string {
+  const path = file ?? BUNDLED;
   const prompt = read(path).trim();
   if (prompt === '') throw unusable(path, 'it is empty');
   if (Buffer.byteLength(prompt) > MAX_BYTES) throw unusable(path, `it is larger than ${MAX_BYTES} bytes`);

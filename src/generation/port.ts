@@ -1,12 +1,11 @@
 /**
- * The port between a session and whatever produces its answers.
+ * The port between a session and its generator. A session knows these types and nothing of HTTP, replicas or vLLM.
  *
- * A session knows these types and nothing of HTTP, replicas or vLLM. The promise of the port:
- * P1  `onChunk` is called synchronously per delta, never after the promise settled, never after the signal fired.
- * P2  `generate` rejects only for bugs in our own code; everything the network can do is a `GenerationResult`.
- * P3  `completed` is said only when the server said why it finished; a silent end is `upstream_truncated`.
- * P4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat. Where that cannot be had,
- *     the result is `restart`, and no chunk came before it.
+ * GENERATOR-1  `onChunk` runs synchronously per delta, never after the promise settled or the signal fired.
+ * GENERATOR-2  `generate` rejects only for bugs in our own code; every network failure is a `GenerationResult`.
+ * GENERATOR-3  `completed` needs a finish reason from the server; a silent end is `upstream_truncated`.
+ * GENERATOR-4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat. Where that is
+ *              impossible, the result is `restart`, without a chunk before it.
  */
 
 export type Role = 'system' | 'user' | 'assistant';
@@ -16,10 +15,7 @@ export interface Message {
   readonly content: string;
 }
 
-/**
- * What is stored of a turn already: the text, and the ids where the server gave them for all of it. The text is empty
- * where the model has only thought so far.
- */
+/** The stored part of an answer, with ids if the server sent them for all of it. '' while the model has only thought. */
 export interface GenerationPrefix {
   readonly text: string;
   readonly tokenIds: readonly number[] | null;
@@ -40,7 +36,7 @@ export interface GenerationRequest {
   readonly messages: readonly Message[];
   readonly prefix: GenerationPrefix | null;
   readonly options: GenerationOptions;
-  /** The replica that just failed; used again only when there is no other. */
+  /** The replica that just failed: only the last resort. */
   readonly avoidReplica?: string;
   /** The replica of the last attempt: its prefix cache is warm. A hint, not an order. */
   readonly preferReplica?: string;
@@ -51,7 +47,7 @@ export interface GenerationChunk {
   readonly reasoning?: string;
   readonly tokenIds?: readonly number[];
   readonly promptTokenIds?: readonly number[];
-  /** A simulator said it: every reader of the text has to know. */
+  /** A simulator made this text: every reader must know. */
   readonly simulated?: boolean;
 }
 
@@ -95,17 +91,17 @@ export interface GenerationCompleted {
 export interface GenerationFailed {
   readonly kind: 'failed';
   readonly code: GenerationFailureCode;
-  /** Our own words: never a sentence of the upstream, which may quote the prompt. */
+  /** Our own words: a sentence of the server may quote the prompt. */
   readonly message: string;
   readonly retryable: boolean;
   readonly replica: string | null;
-  /** The shortest wait before the next attempt, where every usable replica asked for one. */
+  /** The shortest wait before the next attempt, if every usable replica asked for one. */
   readonly retryAfterMs?: number;
-  /** The model's window, where a refusal for its length told it. */
+  /** The model's window, if a refusal for its length named it. */
   readonly contextLimit?: number;
 }
 
-/** The prefix cannot be continued here: clear it, tell the clients, and ask again without one. */
+/** This server cannot continue the prefix: clear it, inform the clients, and generate again without one. */
 export interface GenerationRestart {
   readonly kind: 'restart';
   readonly replica: string;
@@ -118,7 +114,6 @@ export type GenerationResult =
   | { readonly kind: 'aborted' };
 
 export interface Generator {
-  /** onChunk is called synchronously for each delta, never after the promise settled nor after the signal fired. */
   generate(
     request: GenerationRequest,
     onChunk: (chunk: GenerationChunk) => void,

@@ -1,15 +1,17 @@
 /**
- * The generator that drives vLLM: choose a replica, plan the call, make one attempt, tell how it ended.
- * Retrying is the session's business: only it knows what is stored by then.
+ * Drives vLLM: chooses a replica, makes one attempt, reports how it ended. Only the session retries, because only the
+ * session knows what is stored by then.
  *
- * V1  One `generate` is at most one request upstream that is answered, and none is left open when it settles.
- * V2  `close` stops every running generation and waits until each has settled.
- * V3  A replica that asked to be left alone is asked too early only where no other can be.
+ * VLLM-1  One `generate` gets at most one answer upstream, and leaves no request open when it settles.
+ * VLLM-2  `close` stops every running generation and waits until each has settled.
+ * VLLM-3  A replica that asked for a rest gets a request too early only where no other replica can take it.
  *
- * Read next: negotiation.ts (in which form), upstream-call.ts (what is asked), attempt.ts (what comes back),
- * replicas.ts (of whom).
+ * Read next: answer/negotiation.ts (the form of the request), answer/upstream-call.ts (its content), answer/attempt.ts
+ * (the answer), replicas/replicas.ts (the choice of the replica).
  */
-
+import type { ExtraBody } from '../config/values.ts';
+import { negotiate } from './answer/negotiation.ts';
+import { ReplicaProfile } from './answer/server-profile.ts';
 import type {
   GenerationChunk,
   GenerationFailed,
@@ -18,29 +20,56 @@ import type {
   GenerationResult,
   Generator,
 } from './port.ts';
-import type { Health } from './replicas/circuit.ts';
+import type { RequestResult } from './replicas/circuit.ts';
 import { checkReplica } from './replicas/replica-check.ts';
-import { createReplicas, type Replica, type ReplicaCheck, type ReplicaReport } from './replicas/replicas.ts';
-import { ReplicaProfile } from './replicas/server-profile.ts';
+import {
+  createReplicas,
+  type Replica,
+  type ReplicaCheck,
+  type ReplicaEvent,
+  type ReplicaReport,
+} from './replicas/replicas.ts';
 import { contextLimitOf } from './upstream/context-length.ts';
-import { classify, type Failure, failure } from './upstream/failure.ts';
-import { negotiate, type Server } from './upstream/negotiation.ts';
-import { restMsOf, saysWhen } from './upstream/overload.ts';
+import { asksToWait, classify, type Failure, failure, restMsOf } from './upstream/failure.ts';
 import { createUpstream, type ModelCard, type Upstream } from './upstream/upstream.ts';
-import { startWatchdog, type Watchdog } from './upstream/watchdog.ts';
-import { DEFAULT_PROBE_EVERY_MS, DEFAULT_TEMPERATURE, type VllmOptions } from './vllm-options.ts';
+import { type GenerationTimeouts, startWatchdog, type Watchdog } from './upstream/watchdog.ts';
 
-const CHECK_TIMEOUT_MS = 5_000;
-/** The longest that a turn waits because a model server asked it to. */
-const LONGEST_WAIT_MS = 60_000;
+export interface VllmOptions {
+  /** Each ends in /v1. */
+  readonly baseUrls: readonly string[];
+  readonly apiKey?: string | null;
+  /** Absent: the first of /v1/models. All replicas must serve the same model: ids of one mean nothing to another. */
+  readonly model?: string | null;
+  /** Fields for every request; never one that the request sets itself. */
+  readonly extraBody?: ExtraBody;
+  readonly timeouts: GenerationTimeouts;
+  readonly defaultMaxTokens: number;
+  readonly defaultTemperature?: number;
+  /** How often several replicas are probed for /health and /metrics. */
+  readonly probeEveryMs?: number;
+  /** How often a failing replica is checked; each is checked at the start. Absent: no checks. */
+  readonly checkEveryMs?: number;
+  readonly onReplicaEvent?: (event: ReplicaEvent) => void;
+}
 
 export interface VllmGenerator extends Generator {
-  /** How each replica is, for operators. */
+  /** For operators. */
   reports(): readonly ReplicaReport[];
 }
 
+interface Server {
+  readonly upstream: Upstream;
+  readonly profile: ReplicaProfile;
+}
+
+const DEFAULT_TEMPERATURE = 0.7;
+const DEFAULT_PROBE_EVERY_MS = 2_000;
+const CHECK_TIMEOUT_MS = 5_000;
+/** The longest wait of a turn at the request of a model server. */
+const LONGEST_WAIT_MS = 60_000;
+
 export function createVllmGenerator(options: VllmOptions): VllmGenerator {
-  const { apiKey = null, model = null, checkEveryMs, onReplicaEvent } = options;
+  const { apiKey = null, model = null, checkEveryMs, onReplicaEvent, timeouts } = options;
   const replicas = createReplicas(options.baseUrls, {
     probeEveryMs: options.probeEveryMs ?? DEFAULT_PROBE_EVERY_MS,
     ...(onReplicaEvent === undefined ? {} : { onEvent: onReplicaEvent }),
@@ -50,22 +79,16 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     const how = { apiKey, namesModel: model !== null, timeoutMs: CHECK_TIMEOUT_MS };
     return { everyMs, model, ask: (baseUrl) => checkReplica(baseUrl, how) };
   }
-  const servers = new Map<string, Pick<Server, 'upstream' | 'profile'>>();
+  const servers = new Map<string, Server>();
   const running = new Map<Watchdog, Promise<unknown>>();
   let closed = false;
 
-  function serverOf(replica: Replica): Pick<Server, 'upstream' | 'profile'> {
-    let server = servers.get(replica.id);
-    if (server === undefined) {
-      const upstream = createUpstream({
-        baseUrl: replica.baseUrl,
-        apiKey: options.apiKey ?? null,
-        model: options.model ?? null,
-        totalMs: options.timeouts.totalMs,
-      });
-      server = { upstream, profile: new ReplicaProfile() };
-      servers.set(replica.id, server);
-    }
+  function serverOf({ id, baseUrl }: Replica): Server {
+    const known = servers.get(id);
+    if (known !== undefined) return known;
+    const upstream = createUpstream({ baseUrl, apiKey, model, totalMs: timeouts.totalMs });
+    const server = { upstream, profile: new ReplicaProfile() };
+    servers.set(id, server);
     return server;
   }
 
@@ -74,7 +97,7 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     request: GenerationRequest,
     watchdog: Watchdog,
     onChunk: (chunk: GenerationChunk) => void,
-  ): Promise<Ended> {
+  ): Promise<ReplicaOutcome> {
     const startedMs = performance.now();
     const server = serverOf(replica);
     const card = await askCard(server.upstream, watchdog);
@@ -82,9 +105,6 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     if (card.kind === 'stopped') return stoppedEarly(watchdog, replica);
 
     const maxTokens = request.options.maxTokens ?? options.defaultMaxTokens;
-    const onMarkedChunk = card.simulated
-      ? (chunk: GenerationChunk) => onChunk({ ...chunk, simulated: true })
-      : onChunk;
     const { outcome, temperature } = await negotiate(
       { ...server, owner: card.owner },
       request,
@@ -95,14 +115,14 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
         extraBody: options.extraBody ?? {},
       },
       watchdog,
-      onMarkedChunk,
+      card.simulated ? (chunk) => onChunk({ ...chunk, simulated: true }) : onChunk,
     );
 
     if (outcome.kind === 'aborted') return { result: outcome, failure: null };
     if (outcome.kind === 'restart') return { result: { ...outcome, replica: replica.id }, failure: null };
     if (outcome.kind === 'failed') {
       const { code, refusal } = outcome.failure;
-      // What answers there may be another model by now.
+      // Another model may answer there by now.
       if (code === 'model_not_found' || code === 'upstream_unavailable') server.upstream.forgetCard();
       if (code === 'model_not_found' || (code === 'upstream_unavailable' && refusal === undefined))
         server.profile.forget();
@@ -123,13 +143,12 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     return { result, failure: null };
   }
 
-  /** A failure of a replica that is left alone for a while, once it is known whether another may be asked meanwhile. */
-  function waiting(result: GenerationFailed): GenerationFailed {
+  /** Adds the wait to the failure of a replica that rests; 0 where another replica can take the next attempt (VLLM-3). */
+  function withWait(result: GenerationFailed): GenerationFailed {
     const retryAfterMs = Math.ceil(replicas.waitMs());
     if (retryAfterMs === 0) return result;
-    // A turn that waited longer would only find out later that it has failed.
-    if (retryAfterMs > Math.min(LONGEST_WAIT_MS, options.timeouts.totalMs))
-      return { ...result, retryable: false };
+    // After a longer wait the turn would only fail later.
+    if (retryAfterMs > Math.min(LONGEST_WAIT_MS, timeouts.totalMs)) return { ...result, retryable: false };
     return { ...result, retryAfterMs };
   }
 
@@ -137,39 +156,36 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     reports: replicas.reports,
     async generate(request, onChunk, signal) {
       if (closed || signal.aborted) return { kind: 'aborted' };
-      const replica = replicas.take({
-        sessionId: request.sessionId,
-        ...(request.avoidReplica === undefined ? {} : { avoid: request.avoidReplica }),
-        ...(request.preferReplica === undefined ? {} : { prefer: request.preferReplica }),
-      });
-      const watchdog = startWatchdog(options.timeouts, signal);
-      let verdict: Health = 'none';
+      const { sessionId, avoidReplica, preferReplica } = request;
+      const replica = replicas.take({ sessionId, avoid: avoidReplica, prefer: preferReplica });
+      const watchdog = startWatchdog(timeouts, signal);
+      let proves: RequestResult = 'none';
       let code: GenerationFailureCode | null = null;
       let restMs = 0;
-      let ended: Ended;
+      let result: GenerationResult;
       try {
         const work = onReplica(replica, request, watchdog, onChunk);
         running.set(watchdog, work);
-        ended = await work;
-        const { result, failure } = ended;
-        // A busy server says itself that it lives.
-        verdict = failure !== null && saysWhen(failure) ? 'none' : verdictOf(result);
+        const outcome = await work;
+        const { failure } = outcome;
+        result = outcome.result;
+        // A busy server proves that it works.
+        proves = failure !== null && asksToWait(failure) ? 'none' : provenBy(result);
         code = failure?.code ?? null;
         restMs = failure === null ? 0 : restMsOf(failure, request.attempt, Math.random);
       } finally {
-        watchdog.dispose(); // V1
+        watchdog.dispose(); // VLLM-1
         running.delete(watchdog);
-        replicas.give(replica, verdict, code, restMs);
+        replicas.give(replica, proves, code, restMs);
       }
-      const { result } = ended;
-      return result.kind === 'failed' && restMs > 0 ? waiting(result) : result;
+      return result.kind === 'failed' && restMs > 0 ? withWait(result) : result;
     },
     async close() {
       closed = true;
       replicas.close();
       const work = [...running.values()];
       for (const watchdog of running.keys()) watchdog.stop('client');
-      await Promise.allSettled(work); // V2
+      await Promise.allSettled(work); // VLLM-2
     },
   };
 }
@@ -188,28 +204,31 @@ async function askCard(upstream: Upstream, watchdog: Watchdog): Promise<CardAnsw
   }
 }
 
-/** How a generation ended, and why where it failed: the reason holds words of the server, which stay in this room. */
-interface Ended {
+interface ReplicaOutcome {
   readonly result: GenerationResult;
+  /** Holds words of the server, which never leave this folder. */
   readonly failure: Failure | null;
 }
 
-function stoppedEarly(watchdog: Watchdog, replica: Replica): Ended {
+function stoppedEarly(watchdog: Watchdog, replica: Replica): ReplicaOutcome {
   if (watchdog.cause === null || watchdog.cause === 'client')
     return { result: { kind: 'aborted' }, failure: null };
   return failed(failure(watchdog.cause), replica);
 }
 
-function failed(why: Failure, replica: Replica): Ended {
+function failed(why: Failure, replica: Replica): ReplicaOutcome {
   const { code, message, retryable, refusal } = why;
   const isTooLong = code === 'context_length_exceeded' && refusal !== undefined;
   const contextLimit = isTooLong ? contextLimitOf(refusal) : null;
-  const told = contextLimit === null ? {} : { contextLimit };
-  return { result: { kind: 'failed', code, message, retryable, replica: replica.id, ...told }, failure: why };
+  const limit = contextLimit === null ? {} : { contextLimit };
+  return {
+    result: { kind: 'failed', code, message, retryable, replica: replica.id, ...limit },
+    failure: why,
+  };
 }
 
-/** What an end says about the replica: a refusal of content shows that it is well. */
-const VERDICTS: Readonly<Record<GenerationFailureCode, Health>> = {
+/** The refusal of a request's content proves that the replica works. */
+const PROVEN_BY_FAILURE: Readonly<Record<GenerationFailureCode, RequestResult>> = {
   first_token_timeout: 'failure',
   inter_token_timeout: 'failure',
   total_timeout: 'none',
@@ -226,14 +245,7 @@ const VERDICTS: Readonly<Record<GenerationFailureCode, Health>> = {
   upstream_unauthorized: 'failure',
 };
 
-function verdictOf(result: GenerationResult): Health {
-  switch (result.kind) {
-    case 'completed':
-      return 'success';
-    case 'aborted':
-    case 'restart':
-      return 'none';
-    case 'failed':
-      return VERDICTS[result.code];
-  }
+function provenBy(result: GenerationResult): RequestResult {
+  if (result.kind === 'failed') return PROVEN_BY_FAILURE[result.code];
+  return result.kind === 'completed' ? 'success' : 'none';
 }

@@ -4,8 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Generator } from '../../src/generation/port.ts';
+import type { GenerationTimeouts } from '../../src/generation/upstream/watchdog.ts';
+import type { VllmOptions } from '../../src/generation/vllm.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
-import type { GenerationTimeouts, VllmOptions } from '../../src/generation/vllm-options.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { describeWithFaults } from './vllm-faults.ts';
 import { hear, PATIENT, storedAfter, type Target, wholeText } from './vllm-listening.ts';

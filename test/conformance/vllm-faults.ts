@@ -9,7 +9,8 @@ import type {
   Generator,
   Message,
 } from '../../src/generation/port.ts';
-import type { GenerationTimeouts, VllmOptions } from '../../src/generation/vllm-options.ts';
+import type { GenerationTimeouts } from '../../src/generation/upstream/watchdog.ts';
+import type { VllmOptions } from '../../src/generation/vllm.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { faulty, hear, PATIENT, storedAfter, wholeText, withoutIds } from './vllm-listening.ts';
 

@@ -3,7 +3,6 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
-import { createPromptBuilder } from '../../src/conversation/conversation.ts';
 import {
   mergePatient,
   type PatientPicture,
@@ -11,6 +10,7 @@ import {
   pictureOf,
 } from '../../src/conversation/patient/patient.ts';
 import type { BuiltPrompt, PromptBuilder, Summary } from '../../src/conversation/port.ts';
+import { createPromptBuilder } from '../../src/conversation/prompt-builder.ts';
 import { boundSummary, SUMMARY_MAX_TOKENS } from '../../src/conversation/summary.ts';
 import type { GenerationResult, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
@@ -89,7 +89,7 @@ interface Held {
   readonly promptTokens: { readonly said: number; readonly used: number };
 }
 
-/** What a session does: compose, generate, store; shrink and try once more when the model says it is too long. */
+/** Acts as a session: builds the prompt, generates, stores; shrinks the prompt once when the model refuses its length. */
 async function hold(conversation: PromptBuilder): Promise<Held> {
   const transcript: TranscriptEntry[] = [];
   let patient: PatientPicture = pictureOf(
@@ -199,9 +199,9 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
 });
 
 describe('what a conversation is given', () => {
-  const compose = async (
+  const promptOf = async (
     options: Partial<Parameters<typeof createPromptBuilder>[0]>,
-    patient?: unknown,
+    patient: PatientPicture = {},
     shrink = 0,
     contextLimit: number | null = null,
   ) => {
@@ -221,23 +221,25 @@ describe('what a conversation is given', () => {
     });
   };
 
-  test('a plain chat gets the prompt and no empty patient; a patient is told once, in the system message', async () => {
-    const plain = await compose({});
-    expect(plain.messages.map(({ role }) => role)).toEqual(['system', 'user']);
-    expect(plain.messages[0]?.content).not.toContain('Patient:');
-    const clinical = await compose({}, pictureOf(patientSchema.parse({ age: 45 })));
-    expect(clinical.messages[0]?.content).toMatch(/Patient:\n- Age: 45 years$/);
+  test('the operator’s system prompt opens a session without patient data, and no empty patient block follows', async () => {
+    const { messages } = await promptOf({ systemPromptPath: 'src/conversation/system-prompt.md' });
+    expect(messages.map(({ role }) => role)).toEqual(['system', 'user']);
+    expect(messages[0]?.content).not.toContain('Patient:');
   });
 
-  test('the prompt can be switched off, and what is known of the patient is still told', async () => {
-    expect((await compose({ systemPrompt: 'none' })).messages).toEqual([{ role: 'user', content: 'hello' }]);
-    const told = await compose({ systemPrompt: 'none' }, { age: 45 });
-    expect(told.messages[0]).toEqual({ role: 'system', content: 'Patient:\n- Age: 45 years' });
+  test('the bundled system prompt opens a session with patient data, and the patient block ends it', async () => {
+    const { messages } = await promptOf({}, pictureOf(patientSchema.parse({ age: 45 })));
+    expect(messages.map(({ role }) => role)).toEqual(['system', 'user']);
+    expect(messages[0]?.content).toMatch(/^You assist clinicians.*Patient:\n- Age: 45 years$/s);
+  });
+
+  test('a session without patient data gets no bundled system prompt', async () => {
+    expect((await promptOf({})).messages).toEqual([{ role: 'user', content: 'hello' }]);
   });
 
   test('each refusal for length shrinks the budget by a quarter', async () => {
     const budgets = await Promise.all(
-      [0, 1, 2].map(async (n) => (await compose({}, {}, n)).window.budget_tokens),
+      [0, 1, 2].map(async (n) => (await promptOf({}, {}, n)).window.budget_tokens),
     );
     const [whole = 0] = budgets;
     expect(whole).toBe(MODEL_LEN - MAX_TOKENS - 64 - 82);
@@ -255,22 +257,22 @@ describe('what a conversation is given', () => {
     const request = { sessionId: 's', turnId: 't', attempt: 1, messages, prefix: null, options: {} };
     const result = await asking.generate(request, () => {}, new AbortController().signal);
     expect(result).toMatchObject({ code: 'context_length_exceeded', contextLimit: 2_048 });
-    const unknown = await compose({ baseUrls: [rust.url] });
+    const unknown = await promptOf({ baseUrls: [rust.url] });
     expect(unknown.window.budget_tokens).toBeGreaterThan(2_048);
-    const told = await compose({ baseUrls: [rust.url] }, {}, 1, 2_048);
+    const told = await promptOf({ baseUrls: [rust.url] }, {}, 1, 2_048);
     expect(told.window.budget_tokens).toBeLessThan(2_048 - MAX_TOKENS);
     await asking.close();
     await rust.close();
   });
 
   test('HISTORY_MAX_TOKENS and budget:N hold, the model’s own limit too', async () => {
-    expect((await compose({ historyMaxTokens: 3_000 })).window.budget_tokens).toBe(3_000);
-    expect((await compose({ historyMaxTokens: 90_000 })).window.budget_tokens).toBeLessThan(MODEL_LEN);
-    expect((await compose({ strategy: 'budget:2000' }, {}, 1)).window.budget_tokens).toBe(1_500);
+    expect((await promptOf({ historyMaxTokens: 3_000 })).window.budget_tokens).toBe(3_000);
+    expect((await promptOf({ historyMaxTokens: 90_000 })).window.budget_tokens).toBeLessThan(MODEL_LEN);
+    expect((await promptOf({ strategy: 'budget:2000' }, {}, 1)).window.budget_tokens).toBe(1_500);
   });
 
   test('a server that cannot be reached does not keep a turn from being composed', async () => {
-    const view = await compose({ baseUrls: ['http://127.0.0.1:1/v1'] });
+    const view = await promptOf({ baseUrls: ['http://127.0.0.1:1/v1'] });
     expect(view.window).toMatchObject({ counted_by: 'estimate', turns_in: ['t'] });
   });
 });

@@ -14,7 +14,7 @@ function characters(hidden: number): TokenCounter {
   const cost = ({ content }: Message): number => content.length + 4;
   return {
     by: 'tokenizer',
-    fixed: async () => 5,
+    overhead: async () => 5,
     costs: async (messages) => messages.map(cost),
     whole: async (messages) => messages.reduce((sum, each) => sum + cost(each) + hidden, 5),
   };
@@ -75,12 +75,12 @@ test('a window is within its budget, holds the question, keeps the order and acc
     fc.asyncProperty(situation, async (given) => {
       const summary: Summary | null =
         given.summarisedTurns === null ? null : { through: `t${given.summarisedTurns}`, content: 'NOTES' };
-      const told = readTurns(transcriptOf(given.spoken, given.question), 'now');
+      const turns = readTurns(transcriptOf(given.spoken, given.question), 'now');
       const window = await chooseWindow({
         strategy: parseStrategy(given.strategyText),
         prompt: given.prompt,
         picture: given.complaints.length === 0 ? {} : { chief_complaints: given.complaints },
-        told,
+        turns,
         currentId: 'now',
         summary,
         budgetTokens: given.budgetTokens,
@@ -108,7 +108,7 @@ test('a window is within its budget, holds the question, keeps the order and acc
       const inside = new Set(window.turnsIn);
       expect(window.turnsIn).toEqual(order.filter((id) => inside.has(id)));
       expect(talk.filter(({ role }) => role === 'assistant').map(({ content }) => content)).toEqual(
-        told.past.filter(({ id, answer }) => inside.has(id) && answer !== null).map(({ answer }) => answer),
+        turns.past.filter(({ id, answer }) => inside.has(id) && answer !== null).map(({ answer }) => answer),
       );
 
       // every turn exactly once
@@ -131,7 +131,7 @@ test('the same conversation is always sent the same way: a retry goes on from wh
           strategy: parseStrategy(given.strategyText),
           prompt: given.prompt,
           picture: {},
-          told: readTurns(transcriptOf(given.spoken, given.question), 'now'),
+          turns: readTurns(transcriptOf(given.spoken, given.question), 'now'),
           currentId: 'now',
           summary: null,
           budgetTokens: given.budgetTokens,
@@ -152,7 +152,7 @@ test('summaries catch up: nothing stays out for ever that a summary could tell',
           strategy: parseStrategy(text),
           prompt: null,
           picture: {},
-          told: readTurns(transcriptOf(past, 'now?'), 'now'),
+          turns: readTurns(transcriptOf(past, 'now?'), 'now'),
           currentId: 'now',
           summary,
           budgetTokens: 4_000,

@@ -2,8 +2,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { GenerationChunk, GenerationPrefix, GenerationResult } from '../../src/generation/port.ts';
+import type { VllmOptions } from '../../src/generation/vllm.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
-import type { VllmOptions } from '../../src/generation/vllm-options.ts';
 
 export type Script = (res: ServerResponse, path: string, headers: NodeJS.Dict<string | string[]>) => void;
 

@@ -13,7 +13,7 @@ export const wholeConversation: PromptBuilder = {
         prompt_tokens: 0,
         counted_by: 'estimate',
         turns_in: told.past.map((past) => past.id),
-        turns_out: told.headless,
+        turns_out: told.withoutQuestion,
         turns_summarised: [],
       },
       toSummarise: null,

@@ -1,4 +1,4 @@
-/** An age as people write it: 45, "45y", "6 months", "3 weeks old", "45 años", "2 años y 3 meses". */
+/** Reads an age as people write it: 45, "45y", "6 months", "3 weeks old", "45 años", "2 años y 3 meses". */
 import { z } from 'zod';
 import { plainText, readAmount, readTwoAmounts, unitKey } from './plain-text.ts';
 
@@ -10,7 +10,7 @@ const YEARS_PER_UNIT: readonly (readonly [RegExp, number])[] = [
   [/^(?:h|hr|hrs|hour|hours|hora|horas)$/, 1 / 8_766],
 ];
 const NEWBORN = /^(?:newborn|neonate|recien nacid[oa])$/;
-/** Words around the amount that say nothing more of it. */
+/** Words after the amount that add nothing to it. */
 const AROUND = /[\s-]*(?:old|of age|de edad|de vida)$/;
 const MAX_YEARS = 130;
 const SHAPE = 'age must be a number of years or a text such as "45", "45y", "6 months" or "45 años"';

@@ -1,7 +1,8 @@
-/** The patient picture in words: for the model, for the answer of the API, and for a turn that brings data. */
-import { clip } from '../clip.ts';
-import type { Measure } from '../tokens/measure.ts';
-import { isFieldName, type PatientPicture } from './patient.ts';
+/** Puts the patient picture into words: for the model, for the API's answer, and for a turn that brings data. */
+import type { SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
+import { clip } from '../cut.ts';
+import type { Measure } from './measure.ts';
+import { isFieldName, mergePatient, type PatientPicture, readPatient } from './patient.ts';
 import type { Vitals } from './vitals.ts';
 
 const LABELS = {
@@ -16,19 +17,38 @@ const LABELS = {
   other: 'also',
 } as const satisfies Record<keyof Vitals, string>;
 
-/** Older ones are in the summary, or were left out with their turns. */
+/** Older complaints are in the summary, or left the window with their turns. */
 const LATER_COMPLAINTS_MAX = 8;
 const LATER_COMPLAINT_CHARS = 200;
 
 /**
- * One block for the system message, '' where nothing is known. The first complaint is always in it; of the later
- * ones only those that `said` lacks: the others stand in the conversation itself, and a block that grew with each
- * turn would make the server read the whole conversation anew each time.
+ * The event with the merged patient picture; a message of data alone gets a question in words. The actor calls this when
+ * it takes the event, so that the picture holds all earlier data.
  */
-export function formatPatient(picture: PatientPicture, said: readonly string[] = []): string {
+export function withPatientPicture(event: SessionEvent, context: SessionContext): SessionEvent {
+  if ((event.type !== 'message' && event.type !== 'attach') || event.patient === undefined) return event;
+  const known = readPatient(context.patient);
+  const news = readPatient(event.patient);
+  if (event.type === 'attach') {
+    // A client repeats its hello at each reconnect: first data must not overwrite later data.
+    const patient = event.addsOnly === true ? mergePatient(news, known) : mergePatient(known, news);
+    return { ...event, patient };
+  }
+  return {
+    ...event,
+    patient: mergePatient(known, news),
+    content: event.content === '' ? questionOf(news, context.turnCount > 0) : event.content,
+  };
+}
+
+/**
+ * One block for the system message, '' where nothing is known. It names the first complaint, and later complaints that
+ * `questions` lack: a block that grew with each turn would spoil the server's prefix cache each time.
+ */
+export function formatPatient(picture: PatientPicture, questions: readonly string[] = []): string {
   const [first, ...later] = picture.chief_complaints ?? [];
   const unsaid = later
-    .filter((complaint) => !said.some((text) => text.includes(complaint)))
+    .filter((complaint) => !questions.some((text) => text.includes(complaint)))
     .slice(-LATER_COMPLAINTS_MAX)
     .map((complaint) => oneLine(clip(complaint, LATER_COMPLAINT_CHARS)));
   const lines = [
@@ -39,7 +59,7 @@ export function formatPatient(picture: PatientPicture, said: readonly string[] =
   return lines.length === 0 ? '' : ['Patient:', ...lines.map((line) => `- ${line}`)].join('\n');
 }
 
-/** The user's words of a turn that came as data: the complaint, and in a follow-up whatever else is new. */
+/** The question of a turn that came as data: the complaint, and in a follow-up the other new facts. */
 export function questionOf(update: PatientPicture, isFollowUp: boolean): string {
   const complaint = update.chief_complaints?.at(-1);
   const facts = factsOf(update);
@@ -98,12 +118,12 @@ function givenText({ given }: Measure): string {
   return oneLine(typeof given === 'object' ? `${given.value} ${given.unit}` : String(given));
 }
 
-/** A field with line breaks could pass for lines of the block, or of the prompt before it. */
+/** A field with line breaks could pass for lines of the block or of the system prompt. */
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** `patient_summary` of the API: the values as they were given, in the words and shapes of the request. */
+/** `patient_summary` of the API: the values in the words and shapes of the request. */
 export function summaryOf(picture: PatientPicture): Readonly<Record<string, unknown>> {
   const { age, gender, chief_complaints = [], past_medical_history: history = [], vitals, other } = picture;
   return {

@@ -1,25 +1,26 @@
 /**
- * The patient picture: what a session knows of its patient, gathered over its turns.
+ * The patient picture holds what a session knows of its patient, merged over its turns.
  *
- *  P1  Merging changes only what the newer data names; nothing else is lost, short of the size limit.
- *  P2  Merging is idempotent: a turn that is carried out again after a crash leaves the same picture.
- *  P3  A field has a value or a note, never both: the newer one replaces the older one, readable or not. A blank one says nothing.
- *  P4  A picture is plain JSON of at most MAX_PICTURE_BYTES, however long the conversation.
+ * PATIENT-1  A merge changes only what the newer data names; nothing else is lost, short of the size limit.
+ * PATIENT-2  A merge is idempotent: a turn that runs again after a crash leaves the same picture.
+ * PATIENT-3  A field has a value or a note, never both: the newer replaces the older, readable or not. A blank field
+ *            changes nothing.
+ * PATIENT-4  A picture is plain JSON of at most MAX_PICTURE_BYTES, however long the conversation.
  */
 import { z } from 'zod';
-import { clip } from '../clip.ts';
+import { clip } from '../cut.ts';
 import { ageInput, ageSchema } from './age.ts';
 import { vitalsInput, vitalsSchema } from './vitals.ts';
 
 export const MAX_PICTURE_BYTES = 16 * 1024;
-/** The whole complaint is in the conversation; the picture keeps enough to know it by. */
+/** The whole complaint is in the conversation; the picture keeps enough to recognise it. */
 const KEPT_COMPLAINT_CHARS = 1_000;
 const MAX_OTHER_CHARS = 500;
 const MAX_OTHER_KEYS = 64;
 
 const historyEntry = z.string().trim().min(1).max(500);
 
-/** The patient's fields of a request, for building schemas with more fields beside them. */
+/** The patient fields of a request, for schemas that add other fields. */
 export const patientFields = {
   age: ageInput.optional(),
   gender: z.string().trim().min(1).max(64).optional(),
@@ -43,7 +44,7 @@ export const pictureSchema = z
     chief_complaints: z.array(z.string()).readonly().optional(),
     past_medical_history: z.array(z.string()).readonly().optional(),
     vitals: vitalsSchema.optional(),
-    /** What a chat's client said in words of its own, and by its name (`vitals.spo2`) a field that cannot be read. */
+    /** A chat client's own facts, and unreadable fields by their names (`vitals.spo2`). */
     other: z.record(z.string(), z.string()).readonly().optional(),
   })
   .readonly();
@@ -67,7 +68,7 @@ export function pictureOf(update: PatientUpdate): PatientPicture {
   );
 }
 
-/** What a session has stored; sessions of before there were pictures may hold what a client sent. */
+/** Reads what a session stored; older sessions hold what a client sent. */
 export function readPatient(stored: unknown): PatientPicture {
   const picture = pictureSchema.safeParse(stored);
   return picture.success ? withReadVitals(picture.data) : patientFromChat(stored);
@@ -80,7 +81,7 @@ function withReadVitals(picture: PatientPicture): PatientPicture {
   return vitals === null ? picture : mergePatient(vitalsFromChat(vitals), { ...picture, other });
 }
 
-/** Lenient, for chat clients: what is no field of the API, or no value of it, is kept as a note of its own. */
+/** Lenient, for chat clients: an unknown field, or a value that the API refuses, becomes a note. */
 export function patientFromChat(sent: unknown): PatientPicture {
   const fields = objectIn(sent) ?? {};
   return eachField(fields, (key, value) => {
@@ -90,7 +91,7 @@ export function patientFromChat(sent: unknown): PatientPicture {
   });
 }
 
-/** One field at a time: an unreadable one must not hide the others from the model. */
+/** One field at a time: an unreadable field must not hide the others from the model. */
 function vitalsFromChat(sent: unknown): PatientPicture {
   const fields = objectIn(typeof sent === 'string' ? parsedJson(sent) : sent);
   if (fields === null) return noteOf('vitals', sent);
@@ -122,7 +123,7 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** Whether a note of this name holds an unreadable value of a field, rather than a fact that the API has no field for. */
+/** Whether a note of this name holds an unreadable value of an API field, rather than a fact without a field. */
 export function isFieldName(name: string): boolean {
   const sign = name.startsWith(VITALS) ? name.slice(VITALS.length) : null;
   return sign === null ? Object.hasOwn(patientFields, name) : Object.hasOwn(vitalsInput.shape, sign);
@@ -131,7 +132,7 @@ export function isFieldName(name: string): boolean {
 const VITALS = 'vitals.';
 
 function noteOf(key: string, value: unknown): PatientPicture {
-  // Merging and parsing treat this name as the prototype of an object: the note would vanish on one way and not the other.
+  // Merges and parsers treat this name as an object's prototype: the note would vanish in one and not in the other.
   if (key === '__proto__') return {};
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
   return { other: Object.fromEntries([[clip(key, 128), clip(text, MAX_OTHER_CHARS)]]) };
@@ -166,7 +167,7 @@ function without<T extends object>(fields: T, names: ReadonlySet<string>, prefix
   return Object.fromEntries(kept) as T;
 }
 
-/** The notes that a picture makes obsolete. Lists are not among them: they only grow. */
+/** The names of notes that a picture makes obsolete. Lists only grow, so none of theirs is among them. */
 function valueNames({ age, gender, vitals = {}, other = {} }: PatientPicture): ReadonlySet<string> {
   const signs = Object.keys(vitals).map((name) => `${VITALS}${name}`);
   const saysVitals = signs.length > 0 || Object.keys(other).some((name) => name.startsWith(VITALS));
@@ -174,7 +175,7 @@ function valueNames({ age, gender, vitals = {}, other = {} }: PatientPicture): R
     ...(age === undefined ? [] : ['age']),
     ...(gender === undefined ? [] : ['gender']),
     ...signs,
-    // A text on all vitals is older than any of them that comes after it.
+    // A single later sign replaces a text on all vitals.
     ...(saysVitals ? ['vitals'] : []),
   ]);
 }
@@ -185,7 +186,7 @@ function joined(field: 'chief_complaints' | 'past_medical_history', list: readon
   return list.length === 0 ? {} : { [field]: list };
 }
 
-/** The newest complaint is the last one, also where it was made before. */
+/** The newest complaint comes last, even if the patient had it before. */
 function movedToEnd(old: List = [], newer: List = []): readonly string[] {
   const added = [...new Set(newer)];
   return [...old.filter((entry) => !added.includes(entry)), ...added];

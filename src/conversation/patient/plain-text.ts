@@ -1,7 +1,7 @@
 /**
- * Numbers and units as people write them, brought to one spelling: `37,5 ºC`, `℃`, full-width and Arabic digits, `½`.
+ * Normalises numbers and units as people write them: `37,5 ºC`, `℃`, full-width and Arabic digits, `½`.
  *
- * What a client sent is kept beside the value, so this spelling is only ever read, never shown.
+ * The session keeps the client's own words beside the value, so no client sees this spelling.
  */
 const PLAIN_NUMBER = String.raw`\d+(?:\.\d+)?`;
 
@@ -10,7 +10,7 @@ export function plainText(sent: string): string {
   return (
     sent
       .replace(/\p{Nd}/gu, asciiDigit)
-      // NFKD would make an "o" of the first and accents of the others.
+      // NFKD would turn the first into an "o" and the next line's marks into accents.
       .replace(/[º˚⁰]/g, '°')
       .replace(/[´`‘’′ʹ]/g, "'")
       .replace(/(\d*)\s*(\p{No})/gu, mixedFraction)
@@ -25,7 +25,7 @@ export function plainText(sent: string): string {
   );
 }
 
-/** A unit as it is looked up: `[degF]`, `mm[Hg]`, `{beats}/min` and `kg.` without what differs between writers. */
+/** The look-up key of a unit: `[degF]`, `mm[Hg]`, `{beats}/min` and `kg.` without brackets, spaces and full stop. */
 export function unitKey(unit: string): string {
   return plainText(unit)
     .toLowerCase()
@@ -35,7 +35,7 @@ export function unitKey(unit: string): string {
 
 export interface Amount {
   readonly value: number;
-  /** As it was written, '' where there was none. */
+  /** As the client wrote it, '' if it wrote none. */
   readonly unit: string;
 }
 
@@ -57,7 +57,7 @@ export function readTwoAmounts(plain: string): readonly [Amount, Amount] | null 
   ];
 }
 
-/** The digits of a script stand together, ten by ten. */
+/** Unicode keeps the ten digits of a script together. */
 function asciiDigit(digit: string): string {
   const code = digit.codePointAt(0) ?? 0;
   let below = 0;

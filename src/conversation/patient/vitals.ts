@@ -1,6 +1,6 @@
-/** The vital signs of the clinical API: what is accepted, and what is kept of it. */
+/** Defines the vital signs of the clinical API: what it accepts, and what a session stores. */
 import { z } from 'zod';
-import { measure, measureSchema, same } from '../tokens/measure.ts';
+import { measure, measureSchema, same } from './measure.ts';
 import { unitKey } from './plain-text.ts';
 
 const fromFahrenheit = (value: number): number => ((value - 32) * 5) / 9;
@@ -50,7 +50,7 @@ const respiratoryRate = measure({
   examples: ['24/min', '24 rpm'],
 });
 
-/** A bare number between these is a body temperature in Fahrenheit (25 to 47 °C), and none in Celsius. */
+/** A bare number between these can be a body temperature in Fahrenheit (25 to 47 °C), and never one in Celsius. */
 const FAHRENHEIT_MIN = 77;
 const FAHRENHEIT_MAX = 117;
 const inFahrenheit = (value: number): boolean => value >= FAHRENHEIT_MIN && value <= FAHRENHEIT_MAX;
@@ -95,7 +95,7 @@ const temperature = measure({
   examples: ['38.5 °C', '37,5ºC', '101.3 F'],
 });
 
-/** Below this no pulse oximeter measures; 0 is a patient without a pulse. */
+/** A pulse oximeter measures nothing below this; 0 is a patient without a pulse. */
 const SPO2_MEASURED_PERCENT = 20;
 const isShare = (value: number): boolean => value > 0 && value < 1;
 const spo2 = measure({
@@ -228,7 +228,7 @@ const pressureParts = z
 const pressureGiven = z.union([z.string().max(64), pressureParts]);
 const pressureShape =
   'blood_pressure must be "systolic/diastolic" in mmHg, such as "120/80", "120/P" if palpated, or its two parts';
-/** A systolic below this is not measured; `12/8` is how some countries write 120/80, in cmHg. */
+/** A lower systolic is a wrong unit: some countries write 120/80 as `12/8`, in cmHg. */
 const SYSTOLIC_MEASURED_MMHG = 20;
 
 const bloodPressure = z
@@ -268,7 +268,7 @@ function readPressure(sent: string): z.infer<typeof pressureParts> | null {
 const bloodPressureSchema = z
   .strictObject({
     systolic: z.number(),
-    /** Null where it was palpated. */
+    /** null: palpated. */
     diastolic: z.number().nullable(),
     unit: z.literal('mmHg'),
     given: pressureGiven,
@@ -276,7 +276,7 @@ const bloodPressureSchema = z
   .readonly();
 type BloodPressure = z.infer<typeof bloodPressureSchema>;
 
-/** As clients send them; what comes out is `Vitals`. */
+/** As clients send them; the parsed result is `Vitals`. */
 export const vitalsInput = z.strictObject(
   {
     heart_rate: heartRate.optional(),
@@ -294,7 +294,7 @@ export const vitalsInput = z.strictObject(
   },
 );
 
-/** As they are stored. */
+/** As the session stores them. */
 export const vitalsSchema = z
   .strictObject({
     heart_rate: measureSchema.optional(),

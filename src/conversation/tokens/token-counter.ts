@@ -1,11 +1,11 @@
-/** Counts what a prompt costs: the seam between the window and whoever counts. */
+/** Estimates what a prompt costs, behind the interface that a server's tokenizer fills too (tokenizer.ts). */
 import type { Message } from '../../generation/port.ts';
 
 export interface TokenCounter {
-  /** 'estimate' as soon as one number was not the server's. */
+  /** 'estimate' as soon as one number did not come from the server. */
   readonly by: 'tokenizer' | 'estimate';
   /** What every prompt costs before its first message. */
-  fixed(): Promise<number>;
+  overhead(): Promise<number>;
   /** What each message adds to a prompt. */
   costs(messages: readonly Message[]): Promise<readonly number[]>;
   /** The whole prompt, with the opening of the answer. */
@@ -13,14 +13,14 @@ export interface TokenCounter {
 }
 
 /**
- * The estimate, where no tokenizer can be asked. English has four to five bytes a token, other languages rarely
- * under three; some tokenizers give every digit a token of its own, and clinical text is full of digits.
+ * English has four to five bytes a token, other languages rarely under three; some tokenizers give every digit a token
+ * of its own, and clinical text is full of digits.
  */
 const BYTES_PER_TOKEN = 3;
 /** Role markers and line ends: 3 to 6 in the known chat templates. */
 const TOKENS_PER_MESSAGE = 8;
 /** Beginning of text, a default preamble, the opening of the answer. */
-const FIXED_TOKENS = 16;
+const OVERHEAD_TOKENS = 16;
 
 export function estimateTokens(text: string): number {
   let digits = 0;
@@ -36,12 +36,12 @@ export function estimateMessage(message: Message): number {
 }
 
 export function estimatePrompt(messages: readonly Message[]): number {
-  return messages.reduce((sum, message) => sum + estimateMessage(message), FIXED_TOKENS);
+  return messages.reduce((sum, message) => sum + estimateMessage(message), OVERHEAD_TOKENS);
 }
 
 export const estimateCounter: TokenCounter = {
   by: 'estimate',
-  fixed: async () => FIXED_TOKENS,
+  overhead: async () => OVERHEAD_TOKENS,
   costs: async (messages) => messages.map(estimateMessage),
   whole: async (messages) => estimatePrompt(messages),
 };

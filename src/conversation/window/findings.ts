@@ -1,9 +1,8 @@
 /**
- * How much a turn matters when room is short: a few kinds of clinical findings, each counted once.
+ * Scores how much a turn matters when room is short, by kinds of clinical findings in its question.
  *
- * Only the question is read. Findings are told by the one who asks; answers are full of doses and diagnoses that
- * are merely considered, and would pin every turn. It is a heuristic in English: what it misses is still in the
- * patient picture, where the client sent it as data.
+ * Answers do not count: they are full of doses and diagnoses that are merely considered, and would pin every turn.
+ * The heuristic knows English; what it misses is in the patient picture if the client sent it as data.
  */
 interface Kind {
   readonly weight: number;
@@ -11,7 +10,7 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  // forgetting one of these can kill
+  // to forget one of these can kill
   { weight: 4, signs: /\b(?:allerg\w*|anaphyla\w*|intoleran\w*|contraindicat\w*|adverse reaction)\b/i },
   { weight: 3, signs: /\b(?:pregnan\w*|breast-?feeding|lactating|transplant\w*|immunosuppress\w*)\b/i },
   // medication: by class, by ending, by the word around it
@@ -45,10 +44,10 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** From here on a turn is pinned: one finding of weight, or several results. */
+/** A turn is pinned from this score on: one finding of weight, or several results. */
 export const PINNED_FROM = 2;
 
-/** Longer questions are read up to here: the patterns are linear, but a turn may be a whole report. */
+/** A turn may be a whole report: the patterns read this much of it. */
 const READ_CHARS = 8_000;
 
 export function findingsScore(question: string): number {

@@ -1,15 +1,15 @@
 /**
- * How the window is chosen, as a text that an operator can write: parts joined by `+`.
+ * Parses the operator's CONTEXT_STRATEGY: parts joined by `+`.
  *
  *   window:N    at most the last N turns before the current one
  *   budget[:T]  the newest turns that fit, in T tokens at most; the model's own limit holds under every strategy
- *   adaptive    latest turns and pinned findings stay, verbose old turns go first
- *   summary     what fell out is told by a summary that the model made
+ *   adaptive    the latest turns and pinned findings stay, verbose old turns go first
+ *   summary     a summary by the model replaces the turns that fell out
  */
 import { startFailure } from '../../startup/start-failure.ts';
 
 export interface Strategy {
-  /** As it is said in reports: the parts in a fixed order. */
+  /** For reports: the parts in a fixed order. */
   readonly name: string;
   readonly turnsMax: number | null;
   readonly tokensMax: number | null;
@@ -22,7 +22,7 @@ const MIN_TOKENS = 256;
 const EXPECTED =
   'parts of window:N, budget, budget:TOKENS, summary, adaptive, joined by +, such as "window:20+budget"';
 
-/** Throws one clear error: a strategy is a setting, and a wrong one must stop the start. */
+/** Throws, so that a wrong setting stops the start. */
 export function parseStrategy(text: string): Strategy {
   const parts = new Map<string, number | null>();
   for (const part of text.split('+')) {

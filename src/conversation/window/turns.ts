@@ -1,23 +1,23 @@
-/** The transcript as turns, and turns as messages. A turn enters whole or not at all. */
+/** Reads a transcript as turns, and turns as messages. */
 import type { Message } from '../../generation/port.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
 
 export interface PastTurn {
   readonly id: string;
   readonly question: string;
-  /** null: it failed or was cancelled before its first word. */
+  /** null: the turn failed or was cancelled before its first word. */
   readonly answer: string | null;
 }
 
-export interface Told {
-  /** Oldest first, without the turn that is to be answered. */
+export interface TranscriptTurns {
+  /** Oldest first, without the current turn. */
   readonly past: readonly PastTurn[];
   readonly question: string;
-  /** Turns of which only an answer is known: no message may begin with one, so they cannot enter. */
-  readonly headless: readonly string[];
+  /** Ids of turns with an answer alone: no conversation may begin with one, so they cannot enter a prompt. */
+  readonly withoutQuestion: readonly string[];
 }
 
-export function readTurns(transcript: readonly TranscriptEntry[], currentId: string): Told {
+export function readTurns(transcript: readonly TranscriptEntry[], currentId: string): TranscriptTurns {
   const questions = new Map<string, string>();
   const answers = new Map<string, string>();
   const ids: string[] = [];
@@ -35,13 +35,13 @@ export function readTurns(transcript: readonly TranscriptEntry[], currentId: str
   return {
     past,
     question: questions.get(currentId) ?? '',
-    headless: others.filter((id) => !questions.has(id)),
+    withoutQuestion: others.filter((id) => !questions.has(id)),
   };
 }
 
 /**
- * Roles alternate: many chat templates refuse two user messages in a row. So the question of a turn without an
- * answer goes before the next one, in the same message.
+ * Roles alternate, because many chat templates refuse two user messages in a row. So an unanswered question goes before
+ * the next one, in the same message.
  */
 export function messagesOf(
   system: string | null,

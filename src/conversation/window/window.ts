@@ -1,35 +1,28 @@
 /**
  * Chooses what the model reads.
  *
- *  W1  The current question is always in: last, and whole unless it alone is too long; then its middle is cut, visibly.
- *  W2  A turn is in whole or out, in the order it was said, and user and assistant alternate.
- *  W3  The prompt is within the budget, by a count of the whole of it as it is sent.
- *  W4  Every turn is told in the report exactly once: in, summarised, or out.
+ * WINDOW-1  The current question is always in: last, and whole unless it alone is too long; then its middle is visibly
+ *           cut.
+ * WINDOW-2  A turn is in whole or out, in the order of the conversation, and user and assistant alternate.
+ * WINDOW-3  The prompt is within the budget, by a count of the whole prompt as it is sent.
+ * WINDOW-4  The report names every turn exactly once: in, summarised, or out.
  *
- * Read next: rank.ts (who has a claim), fill.ts (who gets in), frame.ts (what is in anyway).
+ * Read next: essentials.ts (what every prompt holds), rank.ts (which turns fill the rest).
  */
 import type { Message } from '../../generation/port.ts';
-import type { PatientPicture } from '../patient/patient.ts';
-import type { Summary } from '../port.ts';
-import type { SummaryCall } from '../summary.ts';
+import { cutToFit } from '../cut.ts';
+import type { Summary, SummaryCall } from '../port.ts';
 import type { TokenCounter } from '../tokens/token-counter.ts';
-import { cutToFit } from './cut.ts';
-import { fill, likely } from './fill.ts';
-import { type Frame, fitFrame } from './frame.ts';
-import { dueSummary } from './overflow.ts';
-import { rank, type Tier } from './rank.ts';
+import { dueSummary } from './due-summary.ts';
+import { type Essentials, type EssentialsInput, fitEssentials } from './essentials.ts';
+import { fill, likely, rank, type Tier } from './rank.ts';
 import type { Strategy } from './strategy.ts';
-import { messagesOf, ownMessages, type PastTurn, type Told } from './turns.ts';
+import { messagesOf, ownMessages, type PastTurn } from './turns.ts';
 
-export interface WindowInput {
+export interface WindowInput extends EssentialsInput {
   readonly strategy: Strategy;
-  readonly prompt: string | null;
-  readonly picture: PatientPicture;
-  readonly told: Told;
   readonly currentId: string;
   readonly summary: Summary | null;
-  readonly budgetTokens: number;
-  readonly counter: TokenCounter;
 }
 
 export interface Window {
@@ -42,38 +35,31 @@ export interface Window {
 }
 
 export async function chooseWindow(input: WindowInput): Promise<Window> {
-  const { strategy, told, budgetTokens, counter } = input;
-  const { past } = told;
-  // A summary whose last turn was rolled back tells what never happened: without that turn it is not used.
+  const { strategy, turns, budgetTokens, counter } = input;
+  const { past } = turns;
+  // After a rollback of its last turn a summary tells what never happened: the window ignores it.
   const covered =
     strategy.summarise && input.summary !== null
       ? past.findIndex((turn) => turn.id === input.summary?.through) + 1
       : 0;
-  const summary = covered > 0 ? input.summary : null;
+  const summary = covered > 0 ? (input.summary?.content ?? null) : null;
 
   const tiers = rank(strategy, past, covered);
-  const [frame, costs] = await Promise.all([
-    fitFrame({
-      prompt: input.prompt,
-      picture: input.picture,
-      summary: summary?.content ?? null,
-      question: told.question,
-      budgetTokens,
-      counter,
-    }),
+  const [essentials, costs] = await Promise.all([
+    fitEssentials(input, summary),
     costsOf(likely(tiers, budgetTokens), counter),
   ]);
-  const { chosen, messages, promptTokens } = await settle(input, frame, tiers, costs);
+  const { chosen, messages, promptTokens } = await settle(input, essentials, tiers, costs);
 
   const isSummarised = (turn: PastTurn, index: number): boolean =>
-    frame.summaryTold && index < covered && !chosen.has(turn);
+    essentials.hasSummary && index < covered && !chosen.has(turn);
   return {
     messages,
     promptTokens,
     turnsIn: [...past.filter((turn) => chosen.has(turn)).map(({ id }) => id), input.currentId],
     turnsSummarised: past.filter(isSummarised).map(({ id }) => id),
     turnsOut: [
-      ...told.headless,
+      ...turns.withoutQuestion,
       ...past.filter((turn, index) => !chosen.has(turn) && !isSummarised(turn, index)).map(({ id }) => id),
     ],
     toSummarise: strategy.summarise
@@ -81,10 +67,10 @@ export async function chooseWindow(input: WindowInput): Promise<Window> {
           uncovered: past.slice(covered),
           chosen,
           costs,
-          // Pinned turns that are covered already stay; the room of the others is what they leave.
-          roomTokens: frame.roomTokens - costIn(past.slice(0, covered), chosen, costs),
+          // Pinned turns that a summary covers stay; the other turns share the rest of the room.
+          roomTokens: essentials.roomTokens - costIn(past.slice(0, covered), chosen, costs),
           turnsMax: strategy.turnsMax,
-          earlier: summary?.content ?? null,
+          earlier: summary,
           budgetTokens,
         })
       : null,
@@ -105,34 +91,32 @@ interface Settled {
   readonly promptTokens: number;
 }
 
-/** A chat template may do more with the whole than with its parts, so the whole is counted; a few rounds are enough. */
+/** A chat template may add more to the whole than to its parts, so the whole is counted; a few rounds are enough. */
 const ROUNDS_MAX = 12;
 
 async function settle(
-  { told, budgetTokens, counter }: WindowInput,
-  frame: Frame,
+  { turns, budgetTokens, counter }: WindowInput,
+  essentials: Essentials,
   tiers: readonly Tier[],
   costs: ReadonlyMap<PastTurn, number>,
 ): Promise<Settled> {
-  let { question, system, roomTokens } = frame;
+  let { question, system, roomTokens } = essentials;
   for (let round = 1; ; round += 1) {
     const chosen = fill(tiers, costs, roomTokens);
-    const turns = told.past.filter((turn) => chosen.has(turn));
-    const said = [...turns.map((turn) => turn.question), question];
-    const messages = messagesOf(system(said), turns, question);
+    const past = turns.past.filter((turn) => chosen.has(turn));
+    const systemText = system([...past.map((turn) => turn.question), question]);
+    const messages = messagesOf(systemText, past, question);
     const promptTokens = await counter.whole(messages);
     const excess = promptTokens - budgetTokens;
-    if (excess <= 0 || round === ROUNDS_MAX) return { chosen, messages, promptTokens }; // W3
+    if (excess <= 0 || round === ROUNDS_MAX) return { chosen, messages, promptTokens }; // WINDOW-3
     if (chosen.size > 0) {
-      const used = costIn(turns, chosen, costs);
-      // Half-way, no more chances are taken with what the parts still hide.
-      roomTokens = round < ROUNDS_MAX / 2 ? used - excess : 0;
+      // From half-way on the parts have hidden too much: all past turns leave.
+      roomTokens = round < ROUNDS_MAX / 2 ? costIn(past, chosen, costs) - excess : 0;
       continue;
     }
     const shorter = await cutBy(question, 'user', excess, counter);
-    if (shorter === question) {
-      const text = system(said);
-      const cut = text === null ? null : await cutBy(text, 'system', excess, counter);
+    if (shorter === question && systemText !== null) {
+      const cut = await cutBy(systemText, 'system', excess, counter);
       system = () => cut;
     }
     question = shorter;
@@ -154,14 +138,10 @@ async function costsOf(
   turns: readonly PastTurn[],
   counter: TokenCounter,
 ): Promise<ReadonlyMap<PastTurn, number>> {
-  const costs = await counter.costs(turns.flatMap(ownMessages));
-  let at = 0;
-  return new Map(
-    turns.map((turn) => {
-      const own = ownMessages(turn).length;
-      const cost = costs.slice(at, at + own).reduce((sum, each) => sum + each, 0);
-      at += own;
-      return [turn, cost];
-    }),
-  );
+  const messages = turns.flatMap((turn) => ownMessages(turn).map((message) => ({ turn, message })));
+  const costs = await counter.costs(messages.map(({ message }) => message));
+  const costOf = new Map<PastTurn, number>();
+  for (const [at, { turn }] of messages.entries())
+    costOf.set(turn, (costOf.get(turn) ?? 0) + (costs[at] ?? 0));
+  return costOf;
 }

@@ -1,24 +1,23 @@
 /**
- * One attempt at one replica: open the stream, hand its deltas on, say how it ended.
+ * Makes one attempt at one replica: opens the stream, hands its deltas on, reports how it ended.
  *
- * A1  Nothing is handed on once the watchdog has stopped: not after an abort, not after a timeout.
- * A2  The end is the first finish_reason that the server gave. A stream that merely ends says nothing: it
- *     does so when a proxy gives up, too.
- * A3  After finish_reason nothing can spoil the answer any more; a lost usage chunk is made up for by counting.
- * A4  A stopped attempt settles at once, whether or not the library hears of it: one whose abort was lost
- *     (see upstream.ts, `redirect`) would hold its session for ever.
- * A5  An answer without a word is a failure, unless it only ends what was stored before.
+ * ATTEMPT-1  The attempt hands nothing on once the watchdog has stopped: not after an abort, not after a timeout.
+ * ATTEMPT-2  The end is the first finish_reason from the server. A stream that merely ends proves nothing: so it does
+ *            when a proxy gives up.
+ * ATTEMPT-3  After finish_reason no error can spoil the answer; our own count replaces a lost usage chunk.
+ * ATTEMPT-4  A stopped attempt settles immediately, whether or not the library notices: with a lost abort (see
+ *            upstream.ts, `redirect`) it would hold its session for ever.
+ * ATTEMPT-5  An answer without text is a failure, unless it only ends a stored answer.
  */
-
 import type { FinishReason, GenerationChunk, GenerationUsage } from '../port.ts';
-import { classify, classifyRefusal, type Failure, failure, unknownFinish } from '../upstream/failure.ts';
-import { meaningOf } from '../upstream/finish-reason.ts';
+import { classify, classifyRefusal, type Failure, failure, type RequestPhase } from '../upstream/failure.ts';
+import { finishOf } from '../upstream/finish-reason.ts';
 import { refusalInStream } from '../upstream/refusal.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { UpstreamCall } from '../upstream/upstream-call.ts';
 import { readChunk, type UpstreamChunk } from '../upstream/upstream-chunk.ts';
 import type { Watchdog } from '../upstream/watchdog.ts';
-import { createTokenIds } from './token-ids.ts';
+import { createTokenIdFilter } from './token-ids.ts';
+import type { UpstreamCall } from './upstream-call.ts';
 
 export type AttemptOutcome =
   | {
@@ -38,7 +37,7 @@ interface Progress {
   completionTokens: number;
   hasText: boolean;
   hasReasoning: boolean;
-  /** Values came, and none of them was a part of an answer. */
+  /** The server sent values, and none was a part of an answer. */
   isForeign: boolean;
 }
 
@@ -50,7 +49,7 @@ export async function attempt(
   onChunk: (chunk: GenerationChunk) => void,
 ): Promise<AttemptOutcome> {
   const startedMs = performance.now();
-  const trail = createTokenIds(call.idsAreWhole);
+  const idFilter = createTokenIdFilter(call.idsAreWhole);
   const progress: Progress = {
     finishReason: null,
     usage: null,
@@ -62,73 +61,56 @@ export async function attempt(
     isForeign: false,
   };
   let isAnswer = false;
+  const end = (thrown: Failure | null): AttemptOutcome => ended(watchdog, progress, call, thrown);
 
   const handOn = (chunk: UpstreamChunk): void => {
-    const ids = trail.follow(chunk);
-    const text = call.seam.pass(chunk.text);
+    const ids = idFilter.take(chunk);
+    const text = call.overlap.strip(chunk.text);
     if (text === '' && chunk.reasoning === '') return;
     progress.firstTokenMs ??= performance.now() - startedMs;
     progress.hasText ||= text.trim() !== '';
     progress.hasReasoning ||= chunk.reasoning !== '';
     // A continuation's prompt holds the stored answer; the turn's own prompt is stored with its first part.
     const { promptTokenIds: _, ...idsOnly } = ids;
-    const told = call.prefixTokens > 0 ? idsOnly : ids;
-    onChunk({ text, ...(chunk.reasoning === '' ? {} : { reasoning: chunk.reasoning }), ...told });
+    const kept = call.prefixTokens > 0 ? idsOnly : ids;
+    onChunk({ text, ...(chunk.reasoning === '' ? {} : { reasoning: chunk.reasoning }), ...kept });
   };
 
-  const follow = async (): Promise<AttemptOutcome> => {
-    const opened = await open(upstream, call, requestId, watchdog);
-    if (opened.kind === 'failed') return ended(watchdog, progress, call, opened.failure);
+  const run = async (): Promise<AttemptOutcome> => {
+    const opened = await tried(upstream.stream(call, requestId, watchdog.signal), 'before-stream');
+    if (opened.kind === 'failed') return end(opened.failure);
+    const values = opened.value[Symbol.asyncIterator]();
     for (;;) {
-      const next = await pull(opened.stream);
-      if (next.kind === 'failed') return ended(watchdog, progress, call, next.failure);
-      if (watchdog.cause !== null) return ended(watchdog, progress, call, null); // A1
-      if (next.kind === 'end') return ended(watchdog, progress, call, null);
-      const refusal = refusalInStream(next.value);
-      if (refusal !== null) return ended(watchdog, progress, call, classifyRefusal(refusal));
-      const chunk = readChunk(call.api, next.value);
+      const next = await tried(values.next(), 'in-stream');
+      if (next.kind === 'failed') return end(next.failure);
+      if (watchdog.cause !== null || next.value.done === true) return end(null); // ATTEMPT-1
+      const { value } = next.value;
+      const refusal = refusalInStream(value);
+      if (refusal !== null) return end(classifyRefusal(refusal));
+      const chunk = readChunk(call.api, value);
       isAnswer ||= chunk.isAnswer || chunk.usage !== null;
       progress.isForeign = !isAnswer;
-      if (chunk.text !== '' || chunk.reasoning !== '' || (chunk.tokenIds?.length ?? 0) > 0) watchdog.heard();
+      if (chunk.text !== '' || chunk.reasoning !== '' || (chunk.tokenIds?.length ?? 0) > 0)
+        watchdog.sawText();
       note(progress, chunk);
-      if (progress.finishReason !== null) watchdog.finished();
+      if (progress.finishReason !== null) watchdog.sawFinish();
       if (chunk.isWhole && progress.hasText) continue;
       handOn(chunk);
     }
   };
-  return await Promise.race([follow(), watchdog.stopped.then(() => ended(watchdog, progress, call, null))]); // A4
+  return await Promise.race([run(), watchdog.stopped.then(() => end(null))]); // ATTEMPT-4
 }
 
-type Opened =
-  | { readonly kind: 'opened'; readonly stream: AsyncIterator<unknown> }
+type Step<Value> =
+  | { readonly kind: 'done'; readonly value: Value }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-async function open(
-  upstream: Upstream,
-  call: UpstreamCall,
-  requestId: string,
-  watchdog: Watchdog,
-): Promise<Opened> {
+/** The only `try` around the network, so that a bug in `onChunk` is thrown and no failure of the server. */
+async function tried<Value>(work: Promise<Value>, phase: RequestPhase): Promise<Step<Value>> {
   try {
-    const stream = await upstream.stream(call, requestId, watchdog.signal);
-    return { kind: 'opened', stream: stream[Symbol.asyncIterator]() };
+    return { kind: 'done', value: await work };
   } catch (error) {
-    return { kind: 'failed', failure: classify(error, 'before-stream') };
-  }
-}
-
-type Pulled =
-  | { readonly kind: 'value'; readonly value: unknown }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'failed'; readonly failure: Failure };
-
-/** The only `try` around the network, so that a bug in `onChunk` is thrown as one and not called a failure. */
-async function pull(stream: AsyncIterator<unknown>): Promise<Pulled> {
-  try {
-    const { done, value } = await stream.next();
-    return done === true ? { kind: 'end' } : { kind: 'value', value };
-  } catch (error) {
-    return { kind: 'failed', failure: classify(error, 'in-stream') };
+    return { kind: 'failed', failure: classify(error, phase) };
   }
 }
 
@@ -146,24 +128,12 @@ function ended(
   thrown: Failure | null,
 ): AttemptOutcome {
   if (watchdog.cause === 'client') return { kind: 'aborted' };
-  const said = progress.finishReason; // A2
-  if (said === null) return { kind: 'failed', failure: whyUnfinished(watchdog, progress, thrown) };
-  const meaning = meaningOf(said);
-  switch (meaning.kind) {
-    case 'finished': {
-      if (isEmpty(progress, call)) return { kind: 'failed', failure: failure('upstream_empty') }; // A5
-      const { firstTokenMs } = progress;
-      return { kind: 'finished', reason: meaning.reason, usage: turnUsage(progress, call), firstTokenMs }; // A3
-    }
-    case 'filtered':
-      return { kind: 'failed', failure: failure('content_filtered') };
-    case 'aborted':
-      return { kind: 'failed', failure: failure('upstream_aborted') };
-    case 'error':
-      return { kind: 'failed', failure: failure('upstream_error') };
-    case 'unknown':
-      return { kind: 'failed', failure: unknownFinish() };
-  }
+  const { finishReason, firstTokenMs } = progress; // ATTEMPT-2
+  if (finishReason === null) return { kind: 'failed', failure: whyUnfinished(watchdog, progress, thrown) };
+  const finish = finishOf(finishReason);
+  if (typeof finish !== 'string') return { kind: 'failed', failure: finish };
+  if (isEmpty(progress, call)) return { kind: 'failed', failure: failure('upstream_empty') }; // ATTEMPT-5
+  return { kind: 'finished', reason: finish, usage: turnUsage(progress, call), firstTokenMs }; // ATTEMPT-3
 }
 
 function whyUnfinished(watchdog: Watchdog, progress: Progress, thrown: Failure | null): Failure {
@@ -172,12 +142,12 @@ function whyUnfinished(watchdog: Watchdog, progress: Progress, thrown: Failure |
   return failure(progress.isForeign ? 'upstream_incompatible' : 'upstream_truncated');
 }
 
-/** A stored answer may have been whole but for its end. One that only thinks on has lost its way. */
+/** A stored answer may lack only its end. A continuation that only thinks has lost its way. */
 function isEmpty(progress: Progress, call: UpstreamCall): boolean {
   return !progress.hasText && (call.prefixTokens === 0 || progress.hasReasoning);
 }
 
-/** The usage of the turn, not of the call: what was stored before counts as answer, whoever generated it. */
+/** The usage of the turn, not of the call: the stored part counts as answer, whichever replica generated it. */
 function turnUsage(progress: Progress, call: UpstreamCall): GenerationUsage {
   const counted = { prompt_tokens: progress.promptTokens, completion_tokens: progress.completionTokens };
   const usage = progress.usage ?? counted;

@@ -1,13 +1,13 @@
 /**
- * The seam of a continuation by text. Chat templates commonly trim the partial message, so the model says
- * the white space at its end a second time; and whether a template does cannot be asked. So we trim ourselves,
- * expect the white space to come again, and swallow as much of it as does.
+ * Removes the overlap of a continuation by text. Many chat templates trim the partial message, so the model repeats the
+ * white space at its end, and no server reports whether its template does. So we trim it ourselves, expect the white
+ * space, and drop as much of it as comes.
  */
 export interface PrefixOverlap {
-  /** The partial message as it is sent. */
+  /** The partial message for the request. */
   readonly sent: string;
   /** The part of a delta that is new. */
-  pass(text: string): string;
+  strip(text: string): string;
 }
 
 export function createPrefixOverlap(stored: string): PrefixOverlap {
@@ -16,7 +16,7 @@ export function createPrefixOverlap(stored: string): PrefixOverlap {
 
   return {
     sent,
-    pass(text) {
+    strip(text) {
       if (expected === '' || text === '') return text;
       let same = 0;
       while (same < text.length && same < expected.length && text[same] === expected[same]) same += 1;

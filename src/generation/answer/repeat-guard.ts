@@ -1,31 +1,31 @@
 /**
- * Notices a continuation by text that begins the answer again: the server ignored what it was asked.
+ * Detects a continuation by text that begins the answer again, because the server ignored the request to continue.
  *
- * REPEAT-1  While the new text may still be a repeat of the stored beginning, nothing of it is handed on.
- * REPEAT-2  Once it is one, nothing is handed on any more.
- * REPEAT-3  An answer that had repeated its own beginning before it was cut may do so again: that is no sign.
+ * REPEAT-1  While the new text may still repeat the stored beginning, the guard holds it back.
+ * REPEAT-2  Once it is a repeat, the guard hands nothing on.
+ * REPEAT-3  A stored answer that repeats its own beginning may do so again: that proves nothing.
  */
 import type { GenerationChunk } from '../port.ts';
 
 export interface RepeatGuard {
-  /** False once the answer begins again: the attempt is of no use. */
-  hear(chunk: GenerationChunk): boolean;
-  /** The answer has ended: what is held back is no repeat. */
+  /** False once the answer begins again: the attempt is useless. */
+  accept(chunk: GenerationChunk): boolean;
+  /** The answer has ended: the text that the guard holds back is no repeat. */
   finish(): void;
-  /** The repeat is too long for chance: this server does so each time. */
+  /** The repeat is too long for chance: this server repeats each time. */
   readonly isHabit: boolean;
 }
 
-/** Fewer equal characters happen by chance, as in a list whose items begin alike. */
+/** A shorter match can be chance, as in a list whose items begin alike. */
 const REPEATED_LENGTH = 24;
 
 export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChunk) => void): RepeatGuard {
   const beginning = stored.trimStart().slice(0, REPEATED_LENGTH);
   let held: GenerationChunk[] = [];
-  let heard = '';
+  let received = '';
   let hasReasoned = false;
   const repeatsItself = stored.trimStart().indexOf(beginning, 1) !== -1; // REPEAT-3
-  let phase: 'listening' | 'passing' | 'repeated' = 'listening';
+  let phase: 'holding' | 'passing' | 'repeated' = 'holding';
 
   const pass = (): void => {
     phase = 'passing';
@@ -34,24 +34,24 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
   };
 
   return {
-    hear(chunk) {
+    accept(chunk) {
       if (phase === 'repeated') return false;
       if (phase === 'passing') {
         handOn(chunk);
         return true;
       }
       held.push(chunk);
-      heard += chunk.text;
-      const said = heard.trimStart();
-      // An answer that was under way does not go back to thinking: the server has begun another one.
+      received += chunk.text;
+      const answer = received.trimStart();
+      // A server that thinks again has begun another answer.
       hasReasoned = (chunk.reasoning ?? '') !== '';
-      const isRepeat = hasReasoned || (!repeatsItself && said.startsWith(beginning));
+      const isRepeat = hasReasoned || (!repeatsItself && answer.startsWith(beginning));
       if (isRepeat) phase = 'repeated';
-      else if (repeatsItself || !beginning.startsWith(said)) pass();
+      else if (repeatsItself || !beginning.startsWith(answer)) pass();
       return !isRepeat;
     },
     finish() {
-      if (phase === 'listening') pass();
+      if (phase === 'holding') pass();
     },
     get isHabit() {
       return phase === 'repeated' && (hasReasoned || beginning.length === REPEATED_LENGTH);

@@ -1,14 +1,12 @@
 /**
- * Decides which token ids go on to the session. An exact continuation needs ids that stand for exactly the
- * text that is stored, so:
+ * Decides which token ids go on to the session. An exact continuation needs ids that stand for exactly the stored text:
  *
- * T1  Ids are given only together with words, of the answer or of the reasoning before it. Ids that had none yet
- *     (half an emoji, the end of the thoughts) ride with the next words; stored without them, the half would be lost
- *     or doubled at the seam.
- * T2  From the first words without ids no id is given any more: a trail with a hole is worse than none.
- * T4  Ids that are fewer than the tokens which the server counts end the trail as well: vLLM before 0.12 loses the
- *     ids of chunks that it does not send because they hold no text yet.
- * T3  The ids of a natural end are not given: they hold the end token, and nothing sensible follows it.
+ * IDS-1  Ids go on only together with text, of the answer or of the reasoning before it. Ids without text (half an
+ *        emoji, the end of the thoughts) wait for the next text; stored alone, they would lose or double the half.
+ * IDS-2  After the first text without ids no id goes on: ids with a hole are worse than none.
+ * IDS-3  The ids of a natural end do not go on: they hold the end token, and no answer continues behind it.
+ * IDS-4  Fewer ids than tokens in the server's count end the ids too: vLLM before 0.12 loses the ids of chunks that it
+ *        does not send because they hold no text yet.
  */
 import type { UpstreamChunk } from '../upstream/upstream-chunk.ts';
 
@@ -17,36 +15,34 @@ export interface KnownTokenIds {
   readonly promptTokenIds?: readonly number[];
 }
 
-export interface TokenIds {
-  /** What goes on with this chunk's text. */
-  follow(chunk: UpstreamChunk): KnownTokenIds;
+export interface TokenIdFilter {
+  /** The ids that go on with this chunk's text. */
+  take(chunk: UpstreamChunk): KnownTokenIds;
 }
 
-const NOTHING: KnownTokenIds = {};
-
-/** `trusted` false: the turn's stored part has no ids, so none of its later ones are of use. */
-export function createTokenIds(trusted: boolean): TokenIds {
-  let whole = trusted;
+/** `idsAreWhole` false: the turn's stored part has no ids, so its later ids are useless. */
+export function createTokenIdFilter(idsAreWhole: boolean): TokenIdFilter {
+  let isWhole = idsAreWhole;
   let waiting: number[] = [];
   let promptTokenIds: readonly number[] | null = null;
-  let heardIds = 0;
+  let received = 0;
 
   return {
-    follow(chunk) {
+    take(chunk) {
       promptTokenIds = chunk.promptTokenIds ?? promptTokenIds;
-      const hasWords = chunk.text !== '' || chunk.reasoning !== '';
-      if (hasWords && chunk.tokenIds === null) whole = false; // T2
-      if (chunk.finishReason === 'stop') whole = false; // T3
-      heardIds += chunk.tokenIds?.length ?? 0;
-      const counted = hasWords ? (chunk.usage?.completion_tokens ?? 0) : 0;
-      if (heardIds < counted) whole = false; // T4
-      if (!whole) return NOTHING;
+      const hasText = chunk.text !== '' || chunk.reasoning !== '';
+      if (hasText && chunk.tokenIds === null) isWhole = false; // IDS-2
+      if (chunk.finishReason === 'stop') isWhole = false; // IDS-3
+      received += chunk.tokenIds?.length ?? 0;
+      const counted = hasText ? (chunk.usage?.completion_tokens ?? 0) : 0;
+      if (received < counted) isWhole = false; // IDS-4
+      if (!isWhole) return {};
       for (const id of chunk.tokenIds ?? []) waiting.push(id);
-      if (!hasWords) return NOTHING; // T1
-      const told = { tokenIds: waiting, ...(promptTokenIds === null ? {} : { promptTokenIds }) };
+      if (!hasText) return {}; // IDS-1
+      const known = { tokenIds: waiting, ...(promptTokenIds === null ? {} : { promptTokenIds }) };
       waiting = [];
       promptTokenIds = null;
-      return told;
+      return known;
     },
   };
 }

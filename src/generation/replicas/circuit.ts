@@ -1,16 +1,17 @@
 /**
- * The circuit of one replica: after some failures in a row it is left alone for a while, then one request
- * may try. Without it every session pays a first-token timeout to find out what the last one found out.
+ * Breaks the circuit to one server: after some failures in a row it gets no requests for a while, then one trial.
+ * Without the circuit every session would pay a first-token timeout to learn the same.
  *
- * C1  In half-open one trial runs at a time; a trial that ends without a verdict lets the next one try.
- * C2  Each opening without a success between lasts twice as long as the one before, up to a limit.
+ * CIRCUIT-1  One trial runs at a time; a trial without a result lets the next one try.
+ * CIRCUIT-2  Each opening without a success between lasts twice as long as the one before, up to a limit.
  */
 export type Circuit =
   | { readonly kind: 'closed'; readonly failures: number }
   | { readonly kind: 'open'; readonly untilMs: number; readonly openings: number }
   | { readonly kind: 'half-open'; readonly openings: number };
 
-export type Health = 'success' | 'failure' | 'none';
+/** What a request proves about its server. */
+export type RequestResult = 'success' | 'failure' | 'none';
 
 const FAILURES_TO_OPEN = 3;
 const FIRST_OPEN_MS = 1_000;
@@ -25,35 +26,34 @@ export function allows(circuit: Circuit, nowMs: number): boolean {
     case 'open':
       return nowMs >= circuit.untilMs;
     case 'half-open':
-      return false; // C1
+      return false; // CIRCUIT-1
   }
 }
 
-/** A request is about to go through. */
-export function entered(circuit: Circuit, nowMs: number): Circuit {
+export function afterStart(circuit: Circuit, nowMs: number): Circuit {
   if (circuit.kind !== 'open' || nowMs < circuit.untilMs) return circuit;
   return { kind: 'half-open', openings: circuit.openings };
 }
 
-export function judged(circuit: Circuit, verdict: Health, nowMs: number): Circuit {
-  if (verdict === 'success') return CLOSED;
-  if (verdict === 'none') {
+export function afterResult(circuit: Circuit, result: RequestResult, nowMs: number): Circuit {
+  if (result === 'success') return CLOSED;
+  if (result === 'none') {
     if (circuit.kind !== 'half-open') return circuit;
-    return { kind: 'open', untilMs: nowMs, openings: circuit.openings }; // C1
+    return { kind: 'open', untilMs: nowMs, openings: circuit.openings }; // CIRCUIT-1
   }
   switch (circuit.kind) {
     case 'closed': {
       const failures = circuit.failures + 1;
-      return failures < FAILURES_TO_OPEN ? { kind: 'closed', failures } : opened(1, nowMs);
+      return failures < FAILURES_TO_OPEN ? { kind: 'closed', failures } : openCircuit(1, nowMs);
     }
-    case 'open': // a straggler from before the opening says nothing new
+    case 'open': // a request from before the opening proves nothing new
       return circuit;
     case 'half-open':
-      return opened(circuit.openings + 1, nowMs);
+      return openCircuit(circuit.openings + 1, nowMs);
   }
 }
 
-function opened(openings: number, nowMs: number): Circuit {
-  const lastsMs = Math.min(LONGEST_OPEN_MS, FIRST_OPEN_MS * 2 ** (openings - 1)); // C2
+function openCircuit(openings: number, nowMs: number): Circuit {
+  const lastsMs = Math.min(LONGEST_OPEN_MS, FIRST_OPEN_MS * 2 ** (openings - 1)); // CIRCUIT-2
   return { kind: 'open', untilMs: nowMs + lastsMs, openings };
 }

@@ -1,19 +1,20 @@
 /**
- * Asks one replica for its models. It shows a wrong address, key or model name before a turn does, and carries nothing
- * of a conversation, so its details may stand in the log.
+ * Asks one replica for its models, to find a wrong address, key or model name before a turn does. The request carries
+ * nothing of a conversation, so the log may show its details.
  */
 import { z } from 'zod';
-import { timeoutSignal } from '../../clock.ts';
 import type { GenerationFailureCode } from '../port.ts';
+import { parseJson } from '../upstream/loose-json.ts';
+import { apiOf, sideRequest } from '../upstream/side-request.ts';
 
 export type CheckResult =
-  /** `models` is null where the server has no list of them. */
+  /** `models` is null where the server has no such list. */
   | { readonly kind: 'ok'; readonly models: readonly string[] | null }
   | { readonly kind: 'failed'; readonly code: GenerationFailureCode; readonly detail: string };
 
 export interface CheckOptions {
   readonly apiKey: string | null;
-  /** Whether VLLM_MODEL is set: then a gateway needs no list of models. */
+  /** VLLM_MODEL is set, so a gateway needs no list of models. */
   readonly namesModel: boolean;
   readonly timeoutMs: number;
 }
@@ -21,37 +22,30 @@ export interface CheckOptions {
 const listSchema = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })) });
 
 export async function checkReplica(baseUrl: string, options: CheckOptions): Promise<CheckResult> {
-  const { apiKey, namesModel, timeoutMs } = options;
+  const { namesModel } = options;
   try {
-    const response = await fetch(`${baseUrl.replace(/\/+$/, '')}/models`, {
-      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` },
-      signal: timeoutSignal(timeoutMs),
-      redirect: 'manual',
-    });
-    const text = await response.text();
-    return response.ok ? readList(text, namesModel) : refused(response.status, namesModel);
+    const { status, text } = await sideRequest(`${apiOf(baseUrl)}/models`, options);
+    return status >= 200 && status < 300 ? readList(text, namesModel) : refused(status, namesModel);
   } catch (error) {
-    return { kind: 'failed', code: 'upstream_unavailable', detail: reasonOf(error) };
+    return failed('upstream_unavailable', reasonOf(error));
   }
 }
 
+function failed(code: GenerationFailureCode, detail: string): CheckResult {
+  return { kind: 'failed', code, detail };
+}
+
 function readList(text: string, namesModel: boolean): CheckResult {
-  const parsed = listSchema.safeParse(jsonOf(text));
-  if (!parsed.success)
-    return {
-      kind: 'failed',
-      code: 'upstream_error',
-      detail: 'the answer to GET /models is no list of models',
-    };
+  const parsed = listSchema.safeParse(parseJson(text));
+  if (!parsed.success) return failed('upstream_error', 'the answer to GET /models is no list of models');
   const models = parsed.data.data.map(({ id }) => id);
-  if (models.length === 0 && !namesModel)
-    return { kind: 'failed', code: 'model_not_found', detail: 'the list of models is empty' };
+  if (models.length === 0 && !namesModel) return failed('model_not_found', 'the list of models is empty');
   return { kind: 'ok', models };
 }
 
 function refused(status: number, namesModel: boolean): CheckResult {
   if (namesModel && (status === 404 || status === 405 || status === 501)) return { kind: 'ok', models: null };
-  return { kind: 'failed', code: codeOf(status), detail: `GET /models was answered with ${status}` };
+  return failed(codeOf(status), `GET /models was answered with ${status}`);
 }
 
 function codeOf(status: number): GenerationFailureCode {
@@ -60,15 +54,7 @@ function codeOf(status: number): GenerationFailureCode {
   return status >= 500 ? 'upstream_error' : 'upstream_rejected';
 }
 
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** A code only: the message of a refused URL quotes its credentials. */
+/** A code only: the error's message may quote the credentials in the URL. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   const { cause } = error;

@@ -1,31 +1,31 @@
 /**
- * Which replica answers: the session's home by rendezvous hash, so that its prefix is cached there, unless
- * that home is ill or clearly busier than the others (a pure hash has driven single engines into thrash).
+ * Chooses the replica that answers: the session's home, whose prefix cache is warm, unless that home is ill or clearly
+ * busier than the others (a pure hash has driven single engines into thrash).
  *
- * H1  Among usable replicas one that is overloaded is taken only when all are.
- * H2  The replica that just failed is taken only when there is no other usable one.
- * H3  When none is usable the best of all is tried: refusing everybody on a wrong probe would be worse.
- * H4  One that asked to be left alone for a while is taken only when all usable ones did.
+ * CHOICE-1  An overloaded replica is chosen only when all usable replicas are overloaded.
+ * CHOICE-2  The replica that just failed is chosen only when no other is usable.
+ * CHOICE-3  When none is usable, one gets the request all the same: a wrong probe must not refuse every turn.
+ * CHOICE-4  A replica that asked for a rest is chosen only when all usable replicas did.
  */
+import { createHash } from 'node:crypto';
 import { allows, type Circuit } from './circuit.ts';
-import { rankReplicas } from './replica-hash.ts';
-import type { ReplicaLoad } from './replica-load.ts';
+import type { ReplicaLoad } from './replica-probe.ts';
 
 export interface ReplicaView {
   readonly id: string;
   readonly healthy: boolean;
   readonly circuit: Circuit;
-  /** Requests of this instance that are under way: known at once, where the probe is seconds old. */
+  /** Running requests of this instance: an exact number, where the probe is seconds old. */
   readonly inFlight: number;
   readonly load: ReplicaLoad | null;
-  /** It asked to be left alone until then. */
+  /** The replica asked for no requests until then. */
   readonly restsUntilMs: number;
 }
 
 export interface ChoiceHints {
   readonly sessionId: string;
-  readonly avoid?: string;
-  readonly prefer?: string;
+  readonly avoid?: string | undefined;
+  readonly prefer?: string | undefined;
 }
 
 const BOUND_FACTOR = 1.25;
@@ -40,16 +40,16 @@ export function chooseReplica(
   const usable = views.filter((view) => view.healthy && allows(view.circuit, nowMs));
   const rested = usable.filter((view) => view.restsUntilMs <= nowMs);
   const others = rested.filter((view) => view.id !== hints.avoid);
-  const pools = [others, rested, usable, allBut(views, hints.avoid)]; // H2, H4, H3
+  const pools = [others, rested, usable, allBut(views, hints.avoid)]; // CHOICE-2, CHOICE-4, CHOICE-3
   const pool = pools.find((views) => views.length > 0) ?? [];
   const meanLoad = pool.reduce((sum, view) => sum + requestsOf(view), 0) / Math.max(1, pool.length);
   const relaxed = pool.filter((view) => !isOverloaded(view, meanLoad));
-  const candidates = (relaxed.length > 0 ? relaxed : pool).map((view) => view.id); // H1
+  const candidates = (relaxed.length > 0 ? relaxed : pool).map((view) => view.id); // CHOICE-1
   if (hints.prefer !== undefined && candidates.includes(hints.prefer)) return hints.prefer;
   return rankReplicas(candidates, hints.sessionId)[0] ?? null;
 }
 
-/** How long until a healthy replica may be asked; 0 where one may now, or none is healthy. */
+/** How long until a healthy replica takes requests; 0 where one does now, or none is healthy. */
 export function waitMs(views: readonly ReplicaView[], nowMs: number): number {
   const waits = views.flatMap(({ healthy, circuit, restsUntilMs }) => {
     const opensAtMs = circuit.kind === 'open' ? circuit.untilMs : 0;
@@ -67,8 +67,23 @@ function requestsOf(view: ReplicaView): number {
   return Math.max(view.inFlight, view.load === null ? 0 : view.load.running + view.load.waiting);
 }
 
-/** The 1 keeps an idle fleet from calling its first request an overload. */
+/** Without the 1, the first request would overload an idle fleet. */
 export function isOverloaded(view: ReplicaView, meanLoad: number): boolean {
   if (requestsOf(view) > BOUND_FACTOR * meanLoad + 1) return true;
   return view.load !== null && (view.load.kvCacheUsage > FULL_KV_CACHE || view.load.waitingForCapacity > 0);
+}
+
+/**
+ * Rendezvous hashing, best replica first: the loss of a replica moves only its own sessions, and all instances agree
+ * without a word to each other.
+ */
+export function rankReplicas(replicas: readonly string[], sessionId: string): readonly string[] {
+  return replicas
+    .map((replica) => ({ replica, score: score(replica, sessionId) }))
+    .sort((a, b) => b.score - a.score || (a.replica < b.replica ? -1 : 1))
+    .map((entry) => entry.replica);
+}
+
+function score(replica: string, sessionId: string): number {
+  return createHash('sha256').update(`${replica}\0${sessionId}`).digest().readUIntBE(0, 6);
 }

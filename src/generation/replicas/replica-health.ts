@@ -1,18 +1,17 @@
 /**
- * What an operator needs to know of one replica: whether it fails, since when, and with which code.
+ * Reports to the operator whether one replica fails, since when, and with which code. The circuit (circuit.ts), not this
+ * file, decides where requests go.
  *
- *  HEALTH-1  One episode of failures reports at most three changes: failing, down, recovered; never one per turn.
- *  HEALTH-2  An episode ends once the replica works again and QUIET_MS have passed without a failed turn. Under
- *            load a replica that fails now and then would otherwise fail and recover with each answer.
- *  HEALTH-3  A good check ends only what a bad check began: a server may list its models and still fail every turn.
- *
- * The circuit (circuit.ts) decides where requests go; nothing here does.
+ * HEALTH-1  One episode of failures reports at most three changes: failing, down, recovered; never one per turn.
+ * HEALTH-2  An episode ends once the replica works again and QUIET_MS have passed without a failed turn. Otherwise a
+ *           replica that fails now and then would fail and recover with each answer.
+ * HEALTH-3  A good check ends only the failure of a check: a server may list its models and still fail every turn.
  */
 import type { GenerationFailureCode } from '../port.ts';
 
 /**
  * `failing`: its latest episode of failures is not over, and it still gets requests.
- * `down`: three failures in a row, or it does not answer checks; it gets requests only where no other replica is well.
+ * `down`: three failures in a row, or it does not answer checks; it gets requests only where all other replicas are down.
  */
 export type HealthState = 'up' | 'failing' | 'down';
 
@@ -26,7 +25,7 @@ export type HealthChange =
 
 export interface HealthReport {
   readonly state: HealthState;
-  /** Unix time in ms at which the replica began to fail, or to work again; null: it never failed. */
+  /** Unix time in ms of the first failure, or of the recovery; null: it never failed. */
   readonly sinceMs: number | null;
   readonly lastError: GenerationFailureCode | null;
 }
@@ -37,7 +36,7 @@ export interface ReplicaHealth {
   turnSucceeded(): void;
   checkFailed(code: GenerationFailureCode, detail: string | null): void;
   checkSucceeded(): void;
-  /** Reports what time alone has changed. */
+  /** Reports a recovery that only QUIET_MS delayed. */
   settle(): void;
 }
 
@@ -46,7 +45,7 @@ export interface HealthPorts {
   readonly now: () => number;
   readonly wallNow: () => number;
   readonly circuitIsClosed: () => boolean;
-  /** The server was away and is back: the next request need not wait for the circuit. */
+  /** After an outage: the next request need not wait for the circuit. */
   readonly closeCircuit: () => void;
   readonly changed: (change: HealthChange) => void;
 }
@@ -56,7 +55,7 @@ interface Episode {
   readonly sinceMs: number;
   code: GenerationFailureCode;
   wasDown: boolean;
-  /** The latest turn failed, and no good one followed. */
+  /** The latest turn failed. */
   turnFails: boolean;
   checkFails: boolean;
   lastFailedTurnMs: number;
@@ -64,7 +63,7 @@ interface Episode {
 
 const QUIET_MS = 10_000;
 
-export function openHealth(ports: HealthPorts): ReplicaHealth {
+export function createReplicaHealth(ports: HealthPorts): ReplicaHealth {
   const { now, wallNow, circuitIsClosed, closeCircuit, changed } = ports;
   let episode: Episode | null = null;
   let recoveredAtMs: number | null = null;
@@ -72,7 +71,7 @@ export function openHealth(ports: HealthPorts): ReplicaHealth {
 
   const isDown = (): boolean => episode !== null && (episode.checkFails || !circuitIsClosed());
 
-  /** What `apply` says of the episode, then the change that follows from it, if any. */
+  /** Applies the failure to the episode, then reports the change, if any. */
   function fail(code: GenerationFailureCode, detail: string | null, apply: (current: Episode) => void): void {
     const begins = episode === null;
     episode ??= {

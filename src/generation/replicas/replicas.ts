@@ -1,23 +1,27 @@
 /**
- * The replicas of one instance: what is known of each, and who answers next.
+ * Keeps the state of each replica of this instance, and chooses the replica of the next request.
  *
- * L1  Every `take` is followed by exactly one `give`, whatever happened between.
- * L2  One failed probe is a hiccup, two in a row are an illness; one good one is health.
- * L3  A single replica is not probed: there is nothing to choose.
- * L4  Every replica is checked at the start, and again while it fails, so that an operator learns of a wrong address,
- *     key or model without a turn that fails, and of a recovery without one that succeeds.
+ * REPLICAS-1  Exactly one `give` follows every `take`, whatever happens between.
+ * REPLICAS-2  Two failed probes in a row make a replica ill; one good probe makes it well.
+ * REPLICAS-3  A single replica gets no probes: there is no choice.
+ * REPLICAS-4  Every replica is checked at the start, and again while it fails. So the operator learns of a wrong address,
+ *             key or model before a turn fails, and of a recovery before a turn succeeds.
  */
 
 import { startTimer, type Timer } from '../../clock.ts';
 import type { GenerationFailureCode } from '../port.ts';
-import { type Circuit, CLOSED, entered, type Health, judged } from './circuit.ts';
+import { afterResult, afterStart, type Circuit, CLOSED, type RequestResult } from './circuit.ts';
 import type { CheckResult } from './replica-check.ts';
 import { type ChoiceHints, chooseReplica, type ReplicaView, waitMs } from './replica-choice.ts';
-import { type HealthChange, type HealthReport, openHealth, type ReplicaHealth } from './replica-health.ts';
-import type { ReplicaLoad } from './replica-load.ts';
-import { type ProbeResult, probeReplica } from './replica-probe.ts';
+import {
+  createReplicaHealth,
+  type HealthChange,
+  type HealthReport,
+  type ReplicaHealth,
+} from './replica-health.ts';
+import { type ProbeResult, probeReplica, type ReplicaLoad } from './replica-probe.ts';
 
-/** `id` is what clients and logs see: host and port, never a path or credentials. */
+/** Clients and logs see `id`: host and port, never a path or credentials. */
 export interface Replica {
   readonly id: string;
   readonly baseUrl: string;
@@ -25,9 +29,9 @@ export interface Replica {
 
 export interface Replicas {
   take(hints: ChoiceHints): Replica;
-  /** `code` is null where the request did not fail. `restMs`: how long the replica asks to be left alone. */
-  give(replica: Replica, verdict: Health, code?: GenerationFailureCode | null, restMs?: number): void;
-  /** How long until a healthy replica may be asked again; 0 where one may be now. */
+  /** `code` is null where the request did not fail. `restMs`: how long the replica wants no requests. */
+  give(replica: Replica, result: RequestResult, code?: GenerationFailureCode | null, restMs?: number): void;
+  /** How long until a healthy replica takes requests again; 0 where one does now. */
   waitMs(): number;
   views(): readonly ReplicaView[];
   reports(): readonly ReplicaReport[];
@@ -44,7 +48,7 @@ export type ReplicaEvent =
   | (HealthChange & { readonly replica: string })
   /** One request failed; a turn may have several. */
   | { readonly kind: 'failed'; readonly replica: string; readonly code: GenerationFailureCode }
-  /** The configured model is not among those that the server lists. */
+  /** The server does not list the configured model. */
   | { readonly kind: 'model-not-listed'; readonly replica: string; readonly models: readonly string[] };
 
 export interface ReplicaCheck {
@@ -58,7 +62,7 @@ export interface ReplicasOptions {
   readonly probeEveryMs: number;
   readonly now?: () => number;
   readonly probe?: (baseUrl: string, timeoutMs: number) => Promise<ProbeResult>;
-  /** Absent: no replica is checked. */
+  /** Absent: no checks. */
   readonly check?: ReplicaCheck;
   readonly wallNow?: () => number;
   readonly onEvent?: (event: ReplicaEvent) => void;
@@ -72,7 +76,7 @@ interface State {
   load: ReplicaLoad | null;
   restsUntilMs: number;
   readonly health: ReplicaHealth;
-  saidNotListed: boolean;
+  reportedNotListed: boolean;
 }
 
 const ILL_AFTER_FAILED_PROBES = 2;
@@ -86,7 +90,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     const id = new URL(baseUrl).host;
     const name = states.has(id) ? `${id}#${states.size + 1}` : id;
     const replica = { id: name, baseUrl };
-    const health = openHealth({
+    const health = createReplicaHealth({
       now,
       wallNow: options.wallNow ?? Date.now,
       circuitIsClosed: () => state.circuit.kind === 'closed',
@@ -103,7 +107,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       load: null,
       restsUntilMs: 0,
       health,
-      saidNotListed: false,
+      reportedNotListed: false,
     };
     states.set(name, state);
   }
@@ -113,13 +117,13 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
 
   let closed = false;
   let timer: Timer | null = null;
-  if (all.length > 1) void probeAll(); // L3
+  if (all.length > 1) void probeAll(); // REPLICAS-3
 
   async function probeAll(): Promise<void> {
     await Promise.all(
       all.map(async (state) => {
         const result = await probe(state.replica.baseUrl, options.probeEveryMs);
-        state.failedProbes = result.healthy ? 0 : state.failedProbes + 1; // L2
+        state.failedProbes = result.healthy ? 0 : state.failedProbes + 1; // REPLICAS-2
         state.load = result.load;
         if (isIll(state)) state.health.checkFailed('upstream_unavailable', 'its health probe fails');
         else if (result.healthy && check === undefined) state.health.checkSucceeded();
@@ -131,14 +135,14 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
 
   const isIll = (state: State): boolean => state.failedProbes >= ILL_AFTER_FAILED_PROBES;
   let checkTimer: Timer | null = null;
-  if (check !== undefined) void checkThese(all); // L4
+  if (check !== undefined) void checkEach(all); // REPLICAS-4
 
-  async function checkThese(those: readonly State[]): Promise<void> {
+  async function checkEach(some: readonly State[]): Promise<void> {
     if (check === undefined) return;
-    await Promise.all(those.map((state) => checkOne(state, check)));
+    await Promise.all(some.map((state) => checkOne(state, check)));
     if (closed) return;
     const failing = () => all.filter(({ health }) => health.report().state !== 'up');
-    checkTimer = startTimer(check.everyMs, () => void checkThese(failing()), { background: true });
+    checkTimer = startTimer(check.everyMs, () => void checkEach(failing()), { background: true });
   }
 
   async function checkOne(state: State, { ask, model }: ReplicaCheck): Promise<void> {
@@ -151,8 +155,8 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     health.checkSucceeded();
     health.settle();
     const { models } = result;
-    if (model === null || models === null || models.includes(model) || state.saidNotListed) return;
-    state.saidNotListed = true;
+    if (model === null || models === null || models.includes(model) || state.reportedNotListed) return;
+    state.reportedNotListed = true;
     onEvent({ kind: 'model-not-listed', replica: replica.id, models });
   }
 
@@ -177,24 +181,24 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     take(hints) {
       const id = chooseReplica(views(), hints, now());
       const state = (id === null ? undefined : states.get(id)) ?? first;
-      state.circuit = entered(state.circuit, now());
-      state.inFlight += 1; // L1
+      state.circuit = afterStart(state.circuit, now());
+      state.inFlight += 1; // REPLICAS-1
       return state.replica;
     },
     waitMs: () => waitMs(views(), now()),
-    give(replica, verdict, code = null, restMs = 0) {
+    give(replica, result, code = null, restMs = 0) {
       const state = states.get(replica.id);
       if (state === undefined) return;
       state.inFlight -= 1;
-      // The newest word counts: a replica that answers again before its time is not avoided any longer.
+      // The latest answer counts: a replica that answers before its time gets requests again.
       if (restMs > 0) state.restsUntilMs = now() + restMs;
-      else if (verdict === 'success') state.restsUntilMs = 0;
-      state.circuit = judged(state.circuit, verdict, now());
+      else if (result === 'success') state.restsUntilMs = 0;
+      state.circuit = afterResult(state.circuit, result, now());
       if (code !== null) onEvent({ kind: 'failed', replica: replica.id, code });
-      // A server that refuses a request is not avoided for it, but an operator must see it.
-      if (code !== null && (verdict === 'failure' || code === 'upstream_rejected'))
+      // A server that refuses a request still gets others, but the operator must see the refusal.
+      if (code !== null && (result === 'failure' || code === 'upstream_rejected'))
         state.health.turnFailed(code);
-      else if (verdict === 'success') state.health.turnSucceeded();
+      else if (result === 'success') state.health.turnSucceeded();
     },
     close() {
       closed = true;

@@ -1,14 +1,14 @@
 /**
- * Recognises "the conversation is too long for the model", and how long the model's window is.
+ * Recognises the refusal "the conversation is too long for the model", and reads the model's window from it.
  *
- * Servers word it freely and change the words without notice, so names and parameters count as well, and a wording
- * is matched with its number where it has one: a patient who asks about "context length" must not look like it.
+ * Servers change their words without notice, so names and parameters count as well. A wording with a number matches with
+ * it only: a patient's question about "context length" must not look like a refusal.
  */
 import type { UpstreamRefusal } from './refusal.ts';
 
 const NUMBER = String.raw`\(?(-?\d[\d,]*)`;
 
-/** Each captures the window if the words tell it. */
+/** Each captures the window if the words name it. */
 const WORDINGS: readonly RegExp[] = [
   // vLLM, OpenAI, SGLang, TensorRT-LLM: "maximum context length is 4096 tokens", "… of 4096 tokens", "… (4096)"
   pattern(`maximum\\s+context\\s+(?:length|limit|window)\\s+(?:(?:is|of)\\s+)?(?:only\\s+)?${NUMBER}`),
@@ -40,14 +40,14 @@ const WORDINGS: readonly RegExp[] = [
     `input\\s+length\\s+of\\s+input_ids\\s+is\\s+[\\d,]+,\\s+but\\s+.max_length.\\s+is\\s+set\\s+to\\s+${NUMBER}`,
   ),
   pattern(`maximum\\s+sequence\\s+length\\s+for\\s+this\\s+model\\s+\\([\\d,]+\\s+>\\s+${NUMBER}`),
-  // A limit of the input alone, which is no window
+  // The limit of the input alone is not the window
   pattern('maximum\\s+input\\s+length\\s+of\\s+-?[\\d,]+'),
   pattern('(?:exceeds?|beyond)\\s+(?:the\\s+)?(?:model.s\\s+)?(?:maximum\\s+)?context\\s+(?:length|window)'),
-  // vLLM hides the parameter in the words of some versions
+  // Some versions of vLLM put the parameter into the words
   pattern('\\(parameter=input_(?:tokens|characters|text)\\b'),
 ];
 
-/** What servers call it in `code` or `type`. */
+/** The error's name in `code` or `type`. */
 const NAMES: ReadonlySet<string> = new Set([
   'context_length_exceeded', // OpenAI
   'exceed_context_size_error', // llama.cpp
@@ -55,7 +55,7 @@ const NAMES: ReadonlySet<string> = new Set([
 ]);
 /** vLLM's parameter, which outlives its words. */
 const PARAMS: ReadonlySet<string> = new Set(['input_tokens', 'input_characters', 'input_text']);
-/** Other statuses carry other news: a 500 that talks of context is a crash. */
+/** Other statuses mean other failures: a 500 whose words mention context is a crash. */
 const STATUSES: ReadonlySet<number> = new Set([400, 413, 422]);
 
 export function isContextLengthError(refusal: UpstreamRefusal): boolean {
@@ -65,12 +65,11 @@ export function isContextLengthError(refusal: UpstreamRefusal): boolean {
   return WORDINGS.some((wording) => wording.test(refusal.message));
 }
 
-/** The model's window where the refusal tells it. */
+/** The model's window where the refusal names it. */
 export function contextLimitOf({ contextLimit, message }: UpstreamRefusal): number | null {
   if (contextLimit !== null) return contextLimit;
   for (const wording of WORDINGS) {
-    const told = wording.exec(message)?.[1];
-    const limit = Number(told?.replaceAll(',', ''));
+    const limit = Number(wording.exec(message)?.[1]?.replaceAll(',', ''));
     if (limit > 0) return limit;
   }
   return null;

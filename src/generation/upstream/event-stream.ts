@@ -1,12 +1,13 @@
 /**
- * Reads the body of an answer, as bytes from any transport, into the JSON values that the server sent.
+ * Reads the body of an answer into the JSON values that the server sent.
  *
- * BODY-1  How the bytes are cut into pieces and which line ends the server uses change nothing.
+ * BODY-1  The cuts between pieces of bytes and the server's line ends change nothing.
  * BODY-2  A last event without its blank line counts when its data is whole; half an event never does.
- * BODY-3  Reading ends at [DONE], because some servers keep the body open after it.
+ * BODY-3  The reader stops at [DONE], because some servers keep the body open after it.
  * BODY-4  A body that is one JSON document is one value. Any other body is an error, never an empty answer.
  */
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { isRecord, parseJson } from './loose-json.ts';
 
 export type BodyProblem =
   /** The data of an event is not JSON, or has no end. */
@@ -59,7 +60,7 @@ interface BodyReader {
   end(text: string): Iterable<unknown>;
 }
 
-/** The content type is not asked: proxies and small servers send streams as text/plain and pages as anything. */
+/** The content type proves nothing: proxies and small servers send streams as text/plain and pages as anything. */
 function isEventStream(start: string): boolean {
   return !/^[{[<]/.test(start);
 }
@@ -78,9 +79,9 @@ function createEventReader(): BodyReader {
 
   function* read(text: string): Generator<unknown, void> {
     parser.feed(text);
-    const heard = events;
+    const received = events;
     events = [];
-    for (const event of heard) {
+    for (const event of received) {
       if (event.data.trim() === DONE) {
         isDone = true;
         return;
@@ -107,10 +108,10 @@ function createEventReader(): BodyReader {
   };
 }
 
-/** undefined: an event that holds nothing for this client. */
+/** undefined: the event holds nothing for this client. */
 function jsonOf({ event, data }: EventSourceMessage): unknown {
   if (data.trim() === '') return undefined;
-  const value = parsed(data);
+  const value = parseJson(data);
   if (event === 'error') return isRecord(value) && 'error' in value ? value : { error: value ?? data };
   if (value === undefined && (event === undefined || event === 'message')) throw new BodyError('malformed');
   return value;
@@ -132,7 +133,7 @@ function createDocumentReader(start: string): BodyReader {
     push,
     end(text) {
       push(text);
-      const value = parsed(parts.join(''));
+      const value = parseJson(parts.join(''));
       if (value === undefined) throw new BodyError('truncated');
       return [value];
     },
@@ -140,7 +141,7 @@ function createDocumentReader(start: string): BodyReader {
 }
 
 /**
- * Bytes to text with `\n` as the only line end. The parser waits after a bare `\r` for what follows it, which would
+ * Decodes text with `\n` as the only line end. After a bare `\r` the parser waits for the next character, which would
  * hold back the last event of a body that stays open.
  */
 function createDecoder(): (bytes: Uint8Array | null) => string {
@@ -155,16 +156,4 @@ function createDecoder(): (bytes: Uint8Array | null) => string {
     if (text !== '') endsInReturn = text.endsWith('\r');
     return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,8 +1,8 @@
 /**
- * From what the client library throws to a failure that a session can act on.
+ * Turns an error of the client library into a failure that a session can act on.
  *
- * The message is always one of ours: an upstream's sentence may quote the prompt, which is a patient's.
- * Retryable means "the same request can succeed elsewhere or later"; a refusal of its content is not.
+ * The message is always one of ours: a sentence of the server may quote the prompt, and with it a patient.
+ * Retryable means "the same request can succeed elsewhere or later"; a refusal of its content cannot.
  */
 import { APIConnectionError, APIError } from 'openai';
 import type { GenerationFailureCode } from '../port.ts';
@@ -14,7 +14,7 @@ export interface Failure {
   readonly code: GenerationFailureCode;
   readonly message: string;
   readonly retryable: boolean;
-  /** The server's own words and numbers, for decisions inside this room: they may quote a patient. */
+  /** The server's own words, for decisions inside this folder only: they may quote a patient. */
   readonly refusal?: UpstreamRefusal;
 }
 
@@ -51,11 +51,6 @@ export function failure(code: GenerationFailureCode): Failure {
   return { code, ...FAILURES[code] };
 }
 
-/** An end that was announced, but for a reason we know nothing about; asking again would likely end the same. */
-export function unknownFinish(): Failure {
-  return { code: 'upstream_error', message: 'The model ended for an unknown reason.', retryable: false };
-}
-
 export type RequestPhase = 'before-stream' | 'in-stream';
 
 const BODY_FAILURES: Readonly<Record<BodyProblem, GenerationFailureCode>> = {
@@ -77,7 +72,7 @@ export function classifyRefusal(refusal: UpstreamRefusal): Failure {
   return { ...failure(codeOf(refusal)), refusal };
 }
 
-/** upstream.ts hands the whole body over in place of the `error` member, all that the client library would keep. */
+/** upstream.ts puts the whole body in place of the `error` member, which is all that the client library keeps. */
 function refusalOf(error: InstanceType<typeof APIError<number, Headers>>): UpstreamRefusal {
   const whole: unknown = error.error;
   const body = typeof whole === 'string' ? whole : error.message;
@@ -87,7 +82,7 @@ function refusalOf(error: InstanceType<typeof APIError<number, Headers>>): Upstr
 function codeOf(refusal: UpstreamRefusal): GenerationFailureCode {
   const { status, names } = refusal;
   if (isContextLengthError(refusal)) return 'context_length_exceeded';
-  if (names.includes('content_filter')) return 'content_filtered'; // Azure refuses a prompt so
+  if (names.includes('content_filter')) return 'content_filtered'; // Azure refuses a prompt this way
   if (status === null) return 'upstream_error';
   if (status === 401 || status === 403) return 'upstream_unauthorized';
   const refusesModel = (status === 400 || status === 404 || status === 422) && isAboutModel(refusal);
@@ -98,7 +93,7 @@ function codeOf(refusal: UpstreamRefusal): GenerationFailureCode {
   return status >= 500 ? 'upstream_error' : 'upstream_rejected';
 }
 
-/** A refusal of something else may quote the conversation: with 400 only how the words begin counts. */
+/** Another refusal may quote the conversation: with 400 only the beginning of the text counts. */
 function isAboutModel({ status, param, names, message }: UpstreamRefusal): boolean {
   if (names.includes('model_not_found')) return true;
   if (status === 404)
@@ -108,4 +103,26 @@ function isAboutModel({ status, param, names, message }: UpstreamRefusal): boole
   return (
     missing.test(message) || /^(?:unknown model|invalid model name)\b|^server is pinned to\b/i.test(message)
   );
+}
+
+const BASE_REST_MS = 500;
+const MOST_REST_MS = 10_000;
+/** Without some chance, all turns that a server refused at one moment would return at one moment. */
+const SPREAD = 0.25;
+
+/**
+ * How long an overloaded replica gets no requests: as long as it asks for, or longer with each attempt. 0: the failure
+ * has nothing to do with load. `random` is between 0 and 1.
+ */
+export function restMsOf({ code, refusal }: Failure, attempt: number, random: () => number): number {
+  if (code !== 'upstream_unavailable' || refusal === undefined) return 0;
+  const { status, retryAfterMs } = refusal;
+  if (retryAfterMs !== null) return retryAfterMs * (1 + SPREAD * random());
+  if (status !== 429 && status !== 503) return 0;
+  return Math.min(BASE_REST_MS * 2 ** (attempt - 1), MOST_REST_MS) * (1 + SPREAD * random());
+}
+
+/** The server works and names a time to return, or says that this client asks too often. */
+export function asksToWait({ code, refusal }: Failure): boolean {
+  return code === 'upstream_unavailable' && (refusal?.status === 429 || (refusal?.retryAfterMs ?? 0) > 0);
 }

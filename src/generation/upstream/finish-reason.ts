@@ -1,32 +1,42 @@
-/** What a server's finish reason means. vLLM says OpenAI's words; gateways pass on those of others. */
+/** Reads a server's finish reason. vLLM uses OpenAI's words; gateways pass on those of other servers. */
 import type { FinishReason } from '../port.ts';
+import { type Failure, failure } from './failure.ts';
 
-export type FinishMeaning =
-  | { readonly kind: 'finished'; readonly reason: FinishReason }
-  | { readonly kind: 'filtered' }
-  | { readonly kind: 'aborted' }
-  | { readonly kind: 'error' }
-  | { readonly kind: 'unknown' };
-
-const REASONS: readonly (readonly [FinishMeaning, readonly string[]])[] = [
-  [{ kind: 'finished', reason: 'stop' }, ['stop', 'eos', 'eos_token', 'stop_sequence', 'end_turn']],
-  [
-    { kind: 'finished', reason: 'length' },
-    ['length', 'max_tokens', 'model_length', 'model_context_window_exceeded'],
+const FINISHES: Readonly<Record<FinishReason, readonly string[]>> = {
+  stop: ['stop', 'eos', 'eos_token', 'stop_sequence', 'end_turn'],
+  length: ['length', 'max_tokens', 'model_length', 'model_context_window_exceeded'],
+  tool_calls: ['tool_calls', 'function_call', 'tool_use'],
+};
+const FAILURES = {
+  content_filtered: [
+    'content_filter',
+    'content_filtered',
+    'safety',
+    'sensitive',
+    'refusal',
+    'prohibited_content',
   ],
-  [{ kind: 'finished', reason: 'tool_calls' }, ['tool_calls', 'function_call', 'tool_use']],
-  [
-    { kind: 'filtered' },
-    ['content_filter', 'content_filtered', 'safety', 'sensitive', 'refusal', 'prohibited_content'],
-  ],
-  [{ kind: 'aborted' }, ['abort', 'aborted', 'cancelled', 'insufficient_system_resource']],
-  [{ kind: 'error' }, ['error', 'network_error']],
-];
+  upstream_aborted: ['abort', 'aborted', 'cancelled', 'insufficient_system_resource'],
+  upstream_error: ['error', 'network_error'],
+} as const satisfies Record<string, readonly string[]>;
 
-const MEANINGS: ReadonlyMap<string, FinishMeaning> = new Map(
-  REASONS.flatMap(([meaning, words]) => words.map((word) => [word, meaning] as const)),
-);
+/** A request that ended for an unknown reason would likely end the same again. */
+const UNKNOWN: Failure = {
+  code: 'upstream_error',
+  message: 'The model ended for an unknown reason.',
+  retryable: false,
+};
 
-export function meaningOf(finishReason: string): FinishMeaning {
-  return MEANINGS.get(finishReason.toLowerCase()) ?? { kind: 'unknown' };
+export function finishOf(word: string): FinishReason | Failure {
+  const finish = keyOf(FINISHES, word.toLowerCase());
+  if (finish !== undefined) return finish;
+  const code = keyOf(FAILURES, word.toLowerCase());
+  return code === undefined ? UNKNOWN : failure(code);
+}
+
+function keyOf<Key extends string>(
+  table: Readonly<Record<Key, readonly string[]>>,
+  word: string,
+): Key | undefined {
+  return (Object.keys(table) as Key[]).find((key) => table[key].includes(word));
 }

@@ -1,25 +1,31 @@
-/** One replica's HTTP side: the `openai` client with everything switched off that would act on its own. */
+/** Sends requests to one replica with the `openai` client, without the retries and logs of that library. */
 import { randomBytes } from 'node:crypto';
 import OpenAI, { APIConnectionError, APIError } from 'openai';
 import { Agent } from 'undici';
 import { LONGEST_NODE_TIMER_MS, startTimer } from '../../clock.ts';
 import { readAnswerBody } from './event-stream.ts';
-import type { UpstreamCall } from './upstream-call.ts';
+import type { UpstreamApi } from './upstream-chunk.ts';
 
-/** Says which model answers, and whether it is ours: a made-up answer must never pass as a real one. */
+/** Which model answers, and whether it is our simulator: a made-up answer must never pass as a real one. */
 export interface ModelCard {
   readonly model: string;
   readonly simulated: boolean;
-  /** Which engine it is, by `owned_by`; null where it does not say. */
+  /** `owned_by`, which names the engine; null where the server has none. */
   readonly owner: string | null;
 }
 
+export interface UpstreamRequest {
+  readonly api: UpstreamApi;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly sessionId: string;
+}
+
 export interface Upstream {
-  /** The JSON values of the answer as they come. It ends or throws when the signal fires: ask the signal then. */
-  stream(call: UpstreamCall, requestId: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
-  /** Asked once and kept; a failure is not kept. */
+  /** The JSON values of the answer as they come. It ends or throws when the signal fires: check the signal then. */
+  stream(request: UpstreamRequest, requestId: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
+  /** One request; the card is kept, a failure is not. */
   card(): Promise<ModelCard>;
-  /** After a sign that the server is not what it was. */
+  /** For a sign that another server answers here now. */
   forgetCard(): void;
 }
 
@@ -30,35 +36,35 @@ export interface UpstreamOptions {
   readonly totalMs: number;
 }
 
-/** The owner that the simulator, and nothing else, puts on its model. */
+/** The owner in the model card of the simulator alone. */
 const SIMULATOR_OWNER = 'rehydra-simulator';
 const CARD_TIMEOUT_MS = 5_000;
 const CLOSED_CONNECTION: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
-/** How much of a refusal is read, and for how long: a server may keep this body open too. */
+/** The limits for reading a refusal: a server may keep this body open too. */
 const REFUSAL_MAX_BYTES = 64 * 1024;
 const REFUSAL_MAX_MS = 1_000;
 /** A connection serves the next request only if the body has ended; most end right after [DONE]. */
 const LAST_BYTES_MS = 100;
 
-/** By default undici gives up after five minutes of silence. How long a model may think is for the watchdog to say. */
+/** By default undici gives up after five minutes of silence. The watchdog decides how long a model may think. */
 const unhurried: object = { dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) };
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const client = new OpenAI({
     baseURL: options.baseUrl,
     apiKey: options.apiKey ?? 'none',
-    // null, not absent: absent would be read from OPENAI_* variables that belong to another program.
+    // null, not absent: otherwise the library reads OPENAI_* variables that belong to another program.
     adminAPIKey: null,
     organization: null,
     project: null,
-    maxRetries: 0, // the session retries, from what is stored; a retry in here would start over
-    // openai arms one of Node's timers with it: a longer one would fire at once.
-    timeout: Math.min(options.totalMs + 1_000, LONGEST_NODE_TIMER_MS), // a net below the watchdog, which knows why it fires
-    logLevel: 'off', // it would print lines of the stream
+    maxRetries: 0, // the session retries from the stored text; a retry in here would start over
+    // The library arms one of Node's timers with it: a longer one would fire immediately.
+    timeout: Math.min(options.totalMs + 1_000, LONGEST_NODE_TIMER_MS), // above the watchdog's limits
+    logLevel: 'off', // the library would print lines of the stream
     defaultHeaders: options.apiKey === null ? { Authorization: null } : {},
-    // A patient's words go to the configured server or nowhere. Not 'error': with it, undici 6 (Node 20) keeps
-    // nothing that holds the request's AbortController; once it is collected an abort is lost, and the engine
-    // goes on generating for nobody. 'manual' refuses a redirect as well (3xx is no success) and keeps it.
+    // A patient's words go to the configured server or nowhere. Not 'error': with it, undici 6 (Node 20) lets the
+    // garbage collector take the request's AbortController. Then an abort is lost, and the engine generates on for no
+    // client. 'manual' refuses a redirect as well (3xx is no success) and keeps the controller.
     fetchOptions: { redirect: 'manual', ...unhurried },
     fetch: async (url, init) => withWholeRefusal(await fetch(url, init)),
   });
@@ -85,16 +91,16 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     forgetCard() {
       kept = null;
     },
-    async stream(call, requestId, signal) {
-      const path = call.api === 'chat' ? '/chat/completions' : '/completions';
-      // `post` and not `chat.completions.create`: the body has fields of vLLM that the types do not know.
-      // The response and not its stream: the library's stream loses a last event without its blank line,
+    async stream({ api, body, sessionId }, requestId, signal) {
+      const path = api === 'chat' ? '/chat/completions' : '/completions';
+      // `post`, not `chat.completions.create`: the library's types lack vLLM's fields.
+      // The response, not its stream: the library's stream loses a last event without its blank line,
       // waits behind [DONE] and drops the words of a flat error.
       const post = () => {
-        // Engines and gateways take two requests of one id for one request.
+        // Engines and gateways treat two requests of one id as one request.
         const id = `${requestId}-${randomBytes(4).toString('hex')}`;
-        const headers = { 'X-Request-Id': id, 'X-Session-ID': call.sessionId };
-        return client.post(path, { body: call.body, headers, signal }).asResponse();
+        const headers = { 'X-Request-Id': id, 'X-Session-ID': sessionId };
+        return client.post(path, { body, headers, signal }).asResponse();
       };
       const response = await post().catch((error: unknown) => {
         // A server may close an idle connection (vLLM after five seconds) just as a request goes out on it.
@@ -135,8 +141,8 @@ async function* bytesOf(response: Response): AsyncGenerator<Uint8Array, void> {
 }
 
 /**
- * The client library keeps the `error` member of a refusal and throws away the rest, and with it the words of servers
- * that have no such member. So the whole body goes in as that member; failure.ts reads it from there.
+ * The client library keeps only the `error` member of a refusal, and loses the words of servers without one. So the
+ * whole body becomes that member, where failure.ts reads it.
  */
 async function withWholeRefusal(response: Response): Promise<Response> {
   const { ok, status, headers, body } = response;

@@ -1,13 +1,22 @@
 /**
- * The clock of one attempt. The client library's timeout covers the response headers only: a stream that
- * stalls afterwards would hold a session until undici's five minutes are over.
+ * Limits the time of one attempt. The client library's timeout covers the response headers only: a stream that stalls
+ * afterwards would hold its session for ever.
  *
- * W1  The first cause wins: what stopped an attempt is never rewritten by what came after.
- * W2  Stopping aborts the upstream request at once, so that its slot in the engine is free.
- * W3  Only words of the model break a silence: a server can send empty chunks for ever.
+ * WATCHDOG-1  The first cause stays: a later one never replaces it.
+ * WATCHDOG-2  A stop aborts the upstream request immediately, so that its slot in the engine is free.
+ * WATCHDOG-3  Only text of the model breaks a silence: a server can send empty chunks for ever.
  */
 import { startTimer } from '../../clock.ts';
-import type { GenerationTimeouts } from '../vllm-options.ts';
+
+/** Our own limits: vLLM promises none. */
+export interface GenerationTimeouts {
+  /** From the start of the attempt, its time in the server's queue included, to the first token. */
+  readonly firstTokenMs: number;
+  /** The longest silence between two chunks. */
+  readonly interTokenMs: number;
+  /** The whole attempt. */
+  readonly totalMs: number;
+}
 
 export type StopCause = 'client' | 'first_token_timeout' | 'inter_token_timeout' | 'total_timeout';
 
@@ -15,14 +24,14 @@ export interface Watchdog {
   /** For the upstream request. */
   readonly signal: AbortSignal;
   readonly cause: StopCause | null;
-  /** Resolves when stopped, for waiting on things that know no signal. */
+  /** Resolves when stopped, for work that takes no signal. */
   readonly stopped: Promise<void>;
-  /** The model has said something. What says nothing (an empty delta, a comment) is not heard. */
-  heard(): void;
-  /** The model has said why it ended: what may still come is not worth waiting for. */
-  finished(): void;
+  /** The model sent text; an empty delta or a comment does not count (WATCHDOG-3). */
+  sawText(): void;
+  /** The server sent the finish reason: the rest gets only a moment. */
+  sawFinish(): void;
   stop(cause: StopCause): void;
-  /** Frees timers and listeners and lets go of an upstream request that is still open. */
+  /** Frees timers and listeners, and aborts an upstream request that is still open. */
   dispose(): void;
 }
 
@@ -38,10 +47,10 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
   });
 
   const stop = (why: StopCause): void => {
-    cause ??= why; // W1
+    cause ??= why; // WATCHDOG-1
     silence.cancel();
     total.cancel();
-    upstream.abort(); // W2
+    upstream.abort(); // WATCHDOG-2
     announce();
   };
   const onClientAbort = (): void => stop('client');
@@ -58,7 +67,7 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
       return cause;
     },
     stopped,
-    heard() {
+    sawText() {
       if (cause !== null || phase === 'finished') return;
       if (phase === 'speaking') {
         silence.restart();
@@ -68,7 +77,7 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
       silence.cancel();
       silence = startTimer(timeouts.interTokenMs, () => stop('inter_token_timeout'));
     },
-    finished() {
+    sawFinish() {
       if (cause !== null || phase === 'finished') return;
       phase = 'finished';
       silence.cancel();

@@ -14,7 +14,7 @@
  * holding.ts (how it is stored), directory.ts (who lives where).
  */
 import type { SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
-import { prepare } from '../../conversation/patient/prepare.ts';
+import { withPatientPicture } from '../../conversation/patient/patient-text.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame, TranscriptEntry } from '../../store/contract.ts';
 import { done, type Outcome, refused, untaken } from '../machine/outcome.ts';
@@ -167,7 +167,7 @@ export class SessionActor {
         await this.#passDeadlines(letter.event.at);
         if (this.stopped) return letter.settle(untaken);
         return this.#transition(
-          prepare(letter.event, this.snapshot.context),
+          withPatientPicture(letter.event, this.snapshot.context),
           letter.fromInbox,
           letter.settle,
         );

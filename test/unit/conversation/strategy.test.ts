@@ -2,9 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createPromptBuilder } from '../../../src/conversation/conversation.ts';
+import { cutMiddle } from '../../../src/conversation/cut.ts';
+import { createPromptBuilder } from '../../../src/conversation/prompt-builder.ts';
 import { loadSystemPrompt } from '../../../src/conversation/system-prompt.ts';
-import { cutMiddle } from '../../../src/conversation/window/cut.ts';
 import { findingsScore, PINNED_FROM } from '../../../src/conversation/window/findings.ts';
 import { parseStrategy } from '../../../src/conversation/window/strategy.ts';
 import { messagesOf, readTurns } from '../../../src/conversation/window/turns.ts';
@@ -141,6 +141,6 @@ describe('turns of a transcript', () => {
       { role: 'assistant', content: 'a2' },
       { role: 'user', content: 'q3' },
     ]);
-    expect(told.headless).toEqual(['x']);
+    expect(told.withoutQuestion).toEqual(['x']);
   });
 });

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createModelLimits } from '../../../src/conversation/tokens/model-limit.ts';
-import { createTokenizer } from '../../../src/conversation/tokens/token-count.ts';
+import { createModelLimits } from '../../../src/conversation/tokens/model-limits.ts';
 import { estimatePrompt } from '../../../src/conversation/tokens/token-counter.ts';
 import { createTokenizeClient } from '../../../src/conversation/tokens/tokenize-client.ts';
+import { createTokenizer } from '../../../src/conversation/tokens/tokenizer.ts';
 import type { Message } from '../../../src/generation/port.ts';
 import { startSimulator } from '../../../src/simulator/simulator.ts';
 
@@ -60,9 +60,9 @@ const CONVERSATION: readonly Message[] = [
 describe('counting with the server', () => {
   test('what its messages cost, and what every prompt costs, add up to the whole', async () => {
     const { url } = await simulator();
-    const counter = createTokenizer(createTokenizeClient({ baseUrls: [url] })).open('m');
+    const counter = createTokenizer(createTokenizeClient({ baseUrls: [url] })).counterFor('m');
     const costs = await counter.costs(CONVERSATION);
-    const sum = costs.reduce((total, cost) => total + cost, await counter.fixed());
+    const sum = costs.reduce((total, cost) => total + cost, await counter.overhead());
     expect(await counter.whole(CONVERSATION)).toBe(sum);
     expect(counter.by).toBe('tokenizer');
   });
@@ -70,11 +70,11 @@ describe('counting with the server', () => {
   test('a message is counted once, however many turns it stays', async () => {
     const server = await stub(() => ({ status: 200, body: { count: 7 } }));
     const tokenizer = createTokenizer(createTokenizeClient({ baseUrls: [server.url], apiKey: 'k' }));
-    await tokenizer.open('m').costs(CONVERSATION);
+    await tokenizer.counterFor('m').costs(CONVERSATION);
     const before = server.asked.length;
-    await tokenizer.open('m').costs(CONVERSATION);
+    await tokenizer.counterFor('m').costs(CONVERSATION);
     expect(server.asked.length).toBe(before);
-    await tokenizer.open('another model').costs(CONVERSATION.slice(0, 1));
+    await tokenizer.counterFor('another model').costs(CONVERSATION.slice(0, 1));
     expect(server.asked.length).toBeGreaterThan(before);
     expect(server.asked[0]).toMatchObject({ path: '/tokenize', authorization: 'Bearer k' });
     expect(JSON.parse(server.asked[0]?.body ?? '')).toMatchObject({
@@ -90,7 +90,7 @@ describe('counting with the server', () => {
         messages[0]?.role === 'user' && messages.every((m, at) => m.role === ['user', 'assistant'][at % 2]);
       return fine ? { status: 200, body: { count: 10 * messages.length } } : { status: 400 };
     });
-    const counter = createTokenizer(createTokenizeClient({ baseUrls: [strict.url] })).open('m');
+    const counter = createTokenizer(createTokenizeClient({ baseUrls: [strict.url] })).counterFor('m');
     await counter.costs(CONVERSATION);
     expect(counter.by).toBe('tokenizer');
     expect(await counter.whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION)); // it refuses system messages
@@ -103,7 +103,7 @@ describe('where the server cannot count', () => {
     const server = await stub(() => ({ status: 404 }));
     const tokenizer = createTokenizer(createTokenizeClient({ baseUrls: [server.url] }));
     for (let turn = 0; turn < 20; turn += 1) {
-      const counter = tokenizer.open('m');
+      const counter = tokenizer.counterFor('m');
       expect(await counter.whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION));
       expect(counter.by).toBe('estimate');
     }
@@ -115,16 +115,16 @@ describe('where the server cannot count', () => {
     let status = 404;
     const server = await stub(() => ({ status, body: { count: 5 } }));
     const tokenizer = createTokenizer(createTokenizeClient({ baseUrls: [server.url], nowMs: () => nowMs }));
-    await tokenizer.open('m').whole(CONVERSATION);
+    await tokenizer.counterFor('m').whole(CONVERSATION);
     status = 200;
-    expect(await tokenizer.open('m').whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION));
+    expect(await tokenizer.counterFor('m').whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION));
     nowMs = 3_600_000;
-    expect(await tokenizer.open('m').whole(CONVERSATION)).toBe(5);
+    expect(await tokenizer.counterFor('m').whole(CONVERSATION)).toBe(5);
   });
 
   test('one prompt waits for one failure, not for one per message', async () => {
     const server = await stub(() => ({ status: 500 }));
-    const counter = createTokenizer(createTokenizeClient({ baseUrls: [server.url] })).open('m');
+    const counter = createTokenizer(createTokenizeClient({ baseUrls: [server.url] })).counterFor('m');
     await counter.costs(Array.from({ length: 50 }, (_, at) => ({ role: 'user', content: `${at}` })));
     expect(server.asked).toHaveLength(1);
   });
@@ -133,10 +133,10 @@ describe('where the server cannot count', () => {
     let nowMs = 0;
     const server = await stub(() => ({ status: 503 }));
     const tokenizer = createTokenizer(createTokenizeClient({ baseUrls: [server.url], nowMs: () => nowMs }));
-    for (let turn = 0; turn < 20; turn += 1) await tokenizer.open('m').whole(CONVERSATION);
+    for (let turn = 0; turn < 20; turn += 1) await tokenizer.counterFor('m').whole(CONVERSATION);
     expect(server.asked).toHaveLength(3);
     nowMs = 60_000;
-    await tokenizer.open('m').whole(CONVERSATION);
+    await tokenizer.counterFor('m').whole(CONVERSATION);
     expect(server.asked).toHaveLength(4);
   });
 
@@ -147,14 +147,14 @@ describe('where the server cannot count', () => {
     ['a redirect', { status: 302 }],
   ])('%s is no count', async (_name, answer) => {
     const server = await stub(() => answer);
-    const counter = createTokenizer(createTokenizeClient({ baseUrls: [server.url] })).open('m');
+    const counter = createTokenizer(createTokenizeClient({ baseUrls: [server.url] })).counterFor('m');
     expect(await counter.whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION));
   });
 
   test('another replica is asked instead', async () => {
     const { url } = await simulator();
     const dead = 'http://127.0.0.1:1/v1';
-    const counter = createTokenizer(createTokenizeClient({ baseUrls: [dead, url] })).open('m');
+    const counter = createTokenizer(createTokenizeClient({ baseUrls: [dead, url] })).counterFor('m');
     await counter.whole(CONVERSATION);
     expect(counter.by).toBe('tokenizer');
   });

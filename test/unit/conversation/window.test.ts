@@ -22,7 +22,7 @@ function choose(
     strategy: parseStrategy(strategy),
     prompt: 'Be careful.',
     picture: {},
-    told: { past, question: 'and now?', headless: [] },
+    turns: { past, question: 'and now?', withoutQuestion: [] },
     currentId: 'now',
     summary: null,
     budgetTokens: 2_000,
@@ -146,7 +146,9 @@ describe('where even the question hardly fits', () => {
 
   test('its middle is cut, and that is to be seen', async () => {
     const question = `begin ${'word '.repeat(5_000)} end`;
-    const window = await choose('budget', turns(3), { told: { past: turns(3), question, headless: [] } });
+    const window = await choose('budget', turns(3), {
+      turns: { past: turns(3), question, withoutQuestion: [] },
+    });
     const last = window.messages.at(-1)?.content ?? '';
     expect(last).toMatch(/^begin .*\[… \d+ characters left out …\].* end$/s);
     expect(window.promptTokens).toBeLessThanOrEqual(2_000);

@@ -171,7 +171,7 @@ describe('the watchdog', () => {
     vi.advanceTimersByTime(99);
     expect(watchdog.cause).toBeNull();
     for (let n = 0; n < 5; n += 1) {
-      watchdog.heard();
+      watchdog.sawText();
       vi.advanceTimersByTime(49);
     }
     expect(watchdog.cause).toBeNull();
@@ -184,10 +184,10 @@ describe('the watchdog', () => {
     vi.useFakeTimers();
     const patient = { firstTokenMs: 60_000, interTokenMs: 60_000, totalMs: 600_000 };
     const watchdog = startWatchdog(patient, new AbortController().signal);
-    watchdog.finished();
+    watchdog.sawFinish();
     for (let n = 0; n < 10; n += 1) {
-      watchdog.heard();
-      watchdog.finished();
+      watchdog.sawText();
+      watchdog.sawFinish();
       vi.advanceTimersByTime(100);
     }
     expect(watchdog.signal.aborted).toBe(true);
@@ -197,7 +197,7 @@ describe('the watchdog', () => {
     vi.useFakeTimers();
     const watchdog = startWatchdog(timeouts, new AbortController().signal);
     for (let n = 0; n < 50; n += 1) {
-      watchdog.heard();
+      watchdog.sawText();
       vi.advanceTimersByTime(20);
     }
     expect(watchdog.cause).toBe('total_timeout');

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createPrefixOverlap } from '../../../src/generation/answer/prefix-overlap.ts';
-import { createTokenIds } from '../../../src/generation/answer/token-ids.ts';
+import type { ServerProfile } from '../../../src/generation/answer/server-profile.ts';
+import { createTokenIdFilter } from '../../../src/generation/answer/token-ids.ts';
+import { planCall } from '../../../src/generation/answer/upstream-call.ts';
 import type { GenerationPrefix, GenerationRequest } from '../../../src/generation/port.ts';
-import type { ServerProfile } from '../../../src/generation/replicas/server-profile.ts';
-import { planCall } from '../../../src/generation/upstream/upstream-call.ts';
 import { readChunk, type UpstreamChunk } from '../../../src/generation/upstream/upstream-chunk.ts';
 
 const profile: ServerProfile = { refused: new Set(), continuesText: true };
@@ -152,7 +152,7 @@ describe('the seam', () => {
         const resaid = stored.slice(seam.sent.length) + tail;
         let text = '';
         for (let at = 0; at < resaid.length; at += size + 1)
-          text += seam.pass(resaid.slice(at, at + size + 1));
+          text += seam.strip(resaid.slice(at, at + size + 1));
         expect(stored + text).toBe(stored + tail);
       }),
     );
@@ -160,8 +160,8 @@ describe('the seam', () => {
 
   test('lets a model that goes on differently say what it says', () => {
     const seam = createPrefixOverlap('One. ');
-    expect(seam.pass('\n\nTwo')).toBe('\n\nTwo');
-    expect(seam.pass(' three')).toBe(' three');
+    expect(seam.strip('\n\nTwo')).toBe('\n\nTwo');
+    expect(seam.strip(' three')).toBe(' three');
   });
 });
 
@@ -183,53 +183,53 @@ describe('the trail of ids', () => {
   });
 
   test('ids without text wait for the text that they are part of', () => {
-    const trail = createTokenIds(true);
-    expect(trail.follow(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
-    expect(trail.follow(chunk('', [10]))).toEqual({});
-    expect(trail.follow(chunk('', [11]))).toEqual({});
-    expect(trail.follow(chunk('🩺', [12]))).toEqual({ tokenIds: [10, 11, 12], promptTokenIds: [1, 2] });
-    expect(trail.follow(chunk('a', [13]))).toEqual({ tokenIds: [13] });
+    const trail = createTokenIdFilter(true);
+    expect(trail.take(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
+    expect(trail.take(chunk('', [10]))).toEqual({});
+    expect(trail.take(chunk('', [11]))).toEqual({});
+    expect(trail.take(chunk('🩺', [12]))).toEqual({ tokenIds: [10, 11, 12], promptTokenIds: [1, 2] });
+    expect(trail.take(chunk('a', [13]))).toEqual({ tokenIds: [13] });
   });
 
   test('a text without ids ends it for good', () => {
-    const trail = createTokenIds(true);
-    trail.follow(chunk('a', [1]));
-    expect(trail.follow(chunk('b', null))).toEqual({});
-    expect(trail.follow(chunk('c', [3]))).toEqual({});
+    const trail = createTokenIdFilter(true);
+    trail.take(chunk('a', [1]));
+    expect(trail.take(chunk('b', null))).toEqual({});
+    expect(trail.take(chunk('c', [3]))).toEqual({});
   });
 
   test('the trail of ids ends where the server counts more tokens than it has given ids', () => {
     const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 3, completion_tokens } });
-    const trail = createTokenIds(true);
-    expect(trail.follow(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
-    expect(trail.follow(chunk('', [2], usage(2)))).toEqual({});
-    expect(trail.follow(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
-    expect(trail.follow(chunk('🩺', [6], usage(6)))).toEqual({});
-    expect(trail.follow(chunk('c', [7], usage(7)))).toEqual({});
+    const trail = createTokenIdFilter(true);
+    expect(trail.take(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
+    expect(trail.take(chunk('', [2], usage(2)))).toEqual({});
+    expect(trail.take(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
+    expect(trail.take(chunk('🩺', [6], usage(6)))).toEqual({});
+    expect(trail.take(chunk('c', [7], usage(7)))).toEqual({});
   });
 
   test('thoughts are part of it, with whatever ends them', () => {
-    const trail = createTokenIds(true);
-    expect(trail.follow(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
-    expect(trail.follow(chunk('', [99]))).toEqual({});
-    expect(trail.follow(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
+    const trail = createTokenIdFilter(true);
+    expect(trail.take(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
+    expect(trail.take(chunk('', [99]))).toEqual({});
+    expect(trail.take(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
   });
 
   test('thoughts without ids end it for good', () => {
-    const trail = createTokenIds(true);
-    expect(trail.follow(chunk('', null, { reasoning: 'hm' }))).toEqual({});
-    expect(trail.follow(chunk('b', [2]))).toEqual({});
+    const trail = createTokenIdFilter(true);
+    expect(trail.take(chunk('', null, { reasoning: 'hm' }))).toEqual({});
+    expect(trail.take(chunk('b', [2]))).toEqual({});
   });
 
   test('the end token is not given, even when it shares a chunk with text', () => {
-    expect(createTokenIds(true).follow(chunk('b', [2, 257], { finishReason: 'stop' }))).toEqual({});
-    expect(createTokenIds(true).follow(chunk('b', [2], { finishReason: 'length' }))).toEqual({
+    expect(createTokenIdFilter(true).take(chunk('b', [2, 257], { finishReason: 'stop' }))).toEqual({});
+    expect(createTokenIdFilter(true).take(chunk('b', [2], { finishReason: 'length' }))).toEqual({
       tokenIds: [2],
     });
   });
 
   test('after a part that was stored without ids there is none', () => {
-    expect(createTokenIds(false).follow(chunk('a', [1], { promptTokenIds: [5] }))).toEqual({});
+    expect(createTokenIdFilter(false).take(chunk('a', [1], { promptTokenIds: [5] }))).toEqual({});
   });
 });
 

@@ -135,7 +135,7 @@ describe('the first words of a continuation', () => {
   function guarded(stored: string, texts: readonly string[]) {
     const handedOn: GenerationChunk[] = [];
     const guard = createRepeatGuard(stored, (chunk) => handedOn.push(chunk));
-    const isRepeat = texts.some((text) => !guard.hear({ text }));
+    const isRepeat = texts.some((text) => !guard.accept({ text }));
     return { handedOn, guard, isRepeat };
   }
 

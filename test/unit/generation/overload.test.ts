@@ -1,8 +1,7 @@
 /** A model server that has too much to do, and says when to come back. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { chooseReplica, type ReplicaView, waitMs } from '../../../src/generation/replicas/replica-choice.ts';
-import { failure } from '../../../src/generation/upstream/failure.ts';
-import { restMsOf } from '../../../src/generation/upstream/overload.ts';
+import { failure, restMsOf } from '../../../src/generation/upstream/failure.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { startSimulator } from '../../../src/simulator/simulator.ts';
 import { hear } from '../../conformance/vllm-listening.ts';

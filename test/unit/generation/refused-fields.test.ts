@@ -1,7 +1,7 @@
 /** Servers that refuse fields which vLLM takes: each by its exact words, and through the whole client. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { ReplicaProfile } from '../../../src/generation/replicas/server-profile.ts';
-import { type RefusedField, refusedFields } from '../../../src/generation/upstream/refused-fields.ts';
+import { type RefusedField, refusedFields } from '../../../src/generation/answer/refused-fields.ts';
+import { ReplicaProfile } from '../../../src/generation/answer/server-profile.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 import { hear } from '../../conformance/vllm-listening.ts';

@@ -1,15 +1,20 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { GenerationRequest } from '../../../src/generation/port.ts';
-import { allows, type Circuit, CLOSED, entered, judged } from '../../../src/generation/replicas/circuit.ts';
+import {
+  afterResult,
+  afterStart,
+  allows,
+  type Circuit,
+  CLOSED,
+} from '../../../src/generation/replicas/circuit.ts';
 import {
   chooseReplica,
   isOverloaded,
   type ReplicaView,
+  rankReplicas,
 } from '../../../src/generation/replicas/replica-choice.ts';
-import { rankReplicas } from '../../../src/generation/replicas/replica-hash.ts';
-import { readLoad } from '../../../src/generation/replicas/replica-load.ts';
-import { probeReplica } from '../../../src/generation/replicas/replica-probe.ts';
+import { probeReplica, readLoad } from '../../../src/generation/replicas/replica-probe.ts';
 import { createReplicas, type Replicas } from '../../../src/generation/replicas/replicas.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
@@ -130,23 +135,23 @@ describe('the choice', () => {
 
 describe('the circuit', () => {
   const fail = (circuit: Circuit, times: number, nowMs: number): Circuit =>
-    times === 0 ? circuit : fail(judged(circuit, 'failure', nowMs), times - 1, nowMs);
+    times === 0 ? circuit : fail(afterResult(circuit, 'failure', nowMs), times - 1, nowMs);
 
   test('opens after three failures in a row; a success between starts the count again', () => {
     expect(fail(CLOSED, 2, 0).kind).toBe('closed');
     expect(fail(CLOSED, 3, 0)).toEqual({ kind: 'open', untilMs: 1_000, openings: 1 });
-    expect(fail(judged(fail(CLOSED, 2, 0), 'success', 0), 2, 0).kind).toBe('closed');
+    expect(fail(afterResult(fail(CLOSED, 2, 0), 'success', 0), 2, 0).kind).toBe('closed');
   });
 
   test('lets one trial through when its time is over, and a second one only after a verdict', () => {
     const open = fail(CLOSED, 3, 0);
     expect(allows(open, 999)).toBe(false);
     expect(allows(open, 1_000)).toBe(true);
-    const trial = entered(open, 1_000);
+    const trial = afterStart(open, 1_000);
     expect(trial.kind).toBe('half-open');
     expect(allows(trial, 5_000)).toBe(false);
-    expect(judged(trial, 'success', 5_000)).toEqual(CLOSED);
-    expect(allows(judged(trial, 'none', 5_000), 5_000)).toBe(true);
+    expect(afterResult(trial, 'success', 5_000)).toEqual(CLOSED);
+    expect(allows(afterResult(trial, 'none', 5_000), 5_000)).toBe(true);
   });
 
   test('stays open twice as long after each failed trial, up to half a minute', () => {
@@ -154,7 +159,7 @@ describe('the circuit', () => {
     const lengthsMs: number[] = [];
     for (let n = 0; n < 7 && circuit.kind === 'open'; n += 1) {
       const startMs = circuit.untilMs;
-      circuit = judged(entered(circuit, startMs), 'failure', startMs);
+      circuit = afterResult(afterStart(circuit, startMs), 'failure', startMs);
       if (circuit.kind === 'open') lengthsMs.push(circuit.untilMs - startMs);
     }
     expect(lengthsMs).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);

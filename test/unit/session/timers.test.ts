@@ -92,10 +92,10 @@ describe('timers of any length', () => {
     const patient = startWatchdog(limits, client);
     vi.advanceTimersByTime(MONTH_MS - 1);
     expect(patient.cause).toBeNull();
-    patient.heard();
+    patient.sawText();
     vi.advanceTimersByTime(MONTH_MS - 1);
     expect(patient.cause).toBeNull();
-    patient.heard();
+    patient.sawText();
     vi.advanceTimersByTime(MONTH_MS);
     expect(patient.cause).toBe('inter_token_timeout');
     const silent = startWatchdog(limits, client);

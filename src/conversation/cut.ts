@@ -1,9 +1,13 @@
-/** Shortens a text in its middle, with a mark that reader and model can see: a silent cut reads as the whole. */
-import type { Message } from '../../generation/port.ts';
-import { clip } from '../clip.ts';
-import type { TokenCounter } from '../tokens/token-counter.ts';
+/** Shortens a text in its middle and leaves a visible mark: a silent cut would read as the whole text. */
+import type { Message } from '../generation/port.ts';
+import type { TokenCounter } from './tokens/token-counter.ts';
 
-/** Keeps `keptChars` characters, half from either end: a question often stands at one of them. */
+/** The beginning of a text, without half an emoji at its end: some servers refuse half a character. */
+export function clip(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : text.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, '');
+}
+
+/** Keeps `keptChars` characters, half from either end, because the question is often at one of them. */
 export function cutMiddle(text: string, keptChars: number): string {
   if (keptChars >= text.length) return text;
   const head = Math.ceil(Math.max(0, keptChars) / 2);
@@ -15,7 +19,7 @@ export function cutMiddle(text: string, keptChars: number): string {
   return [start, mark, end].filter((part) => part !== '').join('\n');
 }
 
-/** A shorter text than this is no shorter when cut. */
+/** A text of this length or less gets no shorter by a cut. */
 export const MARK_CHARS = 64;
 
 /** The longest cut found whose cost is within the limit; where not even the mark fits, the mark. */
@@ -31,7 +35,7 @@ export async function cutToFit(
   while (kept > 0) {
     const [cost = 0] = await counter.costs([{ role, content: cut }]);
     if (cost <= limitTokens) return cut;
-    // The mark costs too, so the proportion alone might never get there.
+    // The mark costs tokens too, so a cut by proportion alone might never end.
     kept = Math.min(kept - 16, Math.floor(kept * Math.max(0, limitTokens / cost) * 0.97));
     cut = cutMiddle(text, kept);
   }

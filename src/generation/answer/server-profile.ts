@@ -1,23 +1,20 @@
 /**
- * What one replica has shown of itself: the fields that it takes or refuses, and whether it continues an answer by its
- * text.
+ * Keeps what the client has learned of one replica: the fields that it takes or refuses, and whether it continues an
+ * answer by its text.
  *
- * PROFILE-1  A refusal is remembered once the request without the field was accepted. A server that refuses something
- *            else, and quotes the whole request as it does, teaches nothing.
- * PROFILE-2  What was learned is forgotten when the server was away, and after a while: another may answer there then.
+ * PROFILE-1  A refusal counts once the server accepts the request without the field. A server that refuses something
+ *            else may quote the whole request.
+ * PROFILE-2  A profile ends with an outage, and after a while: another server may answer at this address then.
  */
-import type { RefusedField } from '../upstream/refused-fields.ts';
+import type { RefusedField } from './refused-fields.ts';
 
 export interface ServerProfile {
   readonly refused: ReadonlySet<RefusedField>;
-  /** Whether a partial assistant message is continued, and not answered from the beginning. */
+  /** Whether the server continues a partial assistant message instead of a new answer from the beginning. */
   readonly continuesText: boolean;
 }
 
-/**
- * Engines that continue a partial assistant message, as their model cards name them: vLLM and SGLang where they are
- * asked to, llama.cpp always. Other servers mostly answer it.
- */
+/** `owned_by` of engines that continue a partial assistant message: vLLM and SGLang on request, llama.cpp always. */
 const CONTINUING_OWNERS: ReadonlySet<string> = new Set(['vllm', 'sglang', 'llamacpp', 'rehydra-simulator']);
 const KEPT_MS = 600_000;
 
@@ -45,12 +42,12 @@ export class ReplicaProfile {
   }
 
   rememberExtensions(): void {
-    if (this.#takesExtensions) return; // PROFILE-2: each answer would put the end off
+    if (this.#takesExtensions) return; // PROFILE-2: each answer would postpone the end
     this.#takesExtensions = true;
     this.#keep();
   }
 
-  /** The server accepted a request without these fields, which it had refused. */
+  /** The server accepted a request without these fields, after it had refused them. */
   rememberRefused(fields: ReadonlySet<RefusedField>): void {
     this.#refused = fields;
     this.#keep();

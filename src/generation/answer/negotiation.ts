@@ -1,21 +1,22 @@
 /**
- * One attempt at one replica, in a form that the replica accepts.
+ * Finds a form of the request that the replica accepts.
  *
- * NEGOTIATE-1  A request that is refused for a field of ours is sent again without the field, within the same attempt.
- *              A server that gives no reason, and has taken none of vLLM's own fields yet, is asked once without them.
- * NEGOTIATE-2  A continuation that is refused, or that begins the answer again, ends as `restart`, and no chunk of it
- *              was handed on.
+ * NEGOTIATE-1  If the server refuses a field of ours, the same attempt sends the request again without the field. If it
+ *              gives no reason, and has accepted none of vLLM's own fields yet, one more request goes without them.
+ * NEGOTIATE-2  A continuation that the server refuses, or answers from the beginning, ends as `restart`, and hands on no
+ *              chunk.
  */
-import { type AttemptOutcome, attempt } from '../answer/attempt.ts';
-import { createRepeatGuard } from '../answer/repeat-guard.ts';
-import type { GenerationChunk, GenerationRequest } from '../port.ts';
-import type { ReplicaProfile } from '../replicas/server-profile.ts';
-import { EXTENSIONS, type RefusedField, refusedFields, sends } from './refused-fields.ts';
-import type { Upstream } from './upstream.ts';
-import { type CallContext, planCall, type UpstreamCall } from './upstream-call.ts';
-import type { Watchdog } from './watchdog.ts';
 
-export interface Server {
+import type { GenerationChunk, GenerationRequest } from '../port.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Watchdog } from '../upstream/watchdog.ts';
+import { type AttemptOutcome, attempt } from './attempt.ts';
+import { EXTENSIONS, type RefusedField, refusedFields, sends } from './refused-fields.ts';
+import { createRepeatGuard } from './repeat-guard.ts';
+import type { ReplicaProfile } from './server-profile.ts';
+import { type CallContext, planCall, type UpstreamCall } from './upstream-call.ts';
+
+interface Server {
   readonly upstream: Upstream;
   readonly profile: ReplicaProfile;
   /** `owned_by` of its model card. */
@@ -24,7 +25,7 @@ export interface Server {
 
 export interface Negotiated {
   readonly outcome: AttemptOutcome | { readonly kind: 'restart' };
-  /** The temperature that the server was asked for, or its own where it takes none. */
+  /** The temperature of the request, or the server's own where it takes none. */
   readonly temperature: number;
 }
 
@@ -47,18 +48,18 @@ export async function negotiate(
     if (plan.kind === 'nothing-left')
       return { outcome: nothingLeft(request, plan.prefixTokens), temperature: context.temperature };
 
-    const { outcome, hasSpoken, startsOverEachTime } = await send(upstream, plan, request, watchdog, onChunk);
+    const { outcome, hasSpoken, repeatsEachTime } = await send(upstream, plan, request, watchdog, onChunk);
     const named = refusedBy(outcome, plan, ownsTemperature);
     const suspects = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome);
     const fields = [...suspects].filter((field) => !refused.has(field));
     if (fields.length > 0 && !hasSpoken) {
-      refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round leaves out at least one field more
+      refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round drops at least one more field
       continue;
     }
     if (refused !== known.refused && (hasSpoken || outcome.kind === 'finished'))
       profile.rememberRefused(refused);
     if (hasSpoken && EXTENSIONS.every((field) => sends(plan.body, field))) profile.rememberExtensions();
-    if (startsOverEachTime) profile.rememberStartsOver();
+    if (repeatsEachTime) profile.rememberStartsOver();
     const { temperature = DEFAULT_OF_SERVERS } = plan.body;
     return {
       outcome: plan.continues !== null && !hasSpoken && isRefusal(outcome) ? { kind: 'restart' } : outcome, // NEGOTIATE-2
@@ -69,9 +70,9 @@ export async function negotiate(
 
 interface Sent {
   readonly outcome: Negotiated['outcome'];
-  /** The server has begun to answer. */
+  /** The server has sent a part of the answer. */
   readonly hasSpoken: boolean;
-  readonly startsOverEachTime: boolean;
+  readonly repeatsEachTime: boolean;
 }
 
 async function send(
@@ -87,15 +88,14 @@ async function send(
   const listen = (chunk: GenerationChunk): void => {
     hasSpoken = true;
     if (guard === null) return onChunk(chunk);
-    if (isRepeat || guard.hear(chunk)) return;
+    if (isRepeat || guard.accept(chunk)) return;
     isRepeat = true;
     watchdog.stop('client');
   };
   const outcome = await attempt(upstream, call, `${turnId}-${number}`, watchdog, listen);
-  if (isRepeat)
-    return { outcome: { kind: 'restart' }, hasSpoken, startsOverEachTime: guard?.isHabit ?? false };
+  if (isRepeat) return { outcome: { kind: 'restart' }, hasSpoken, repeatsEachTime: guard?.isHabit ?? false };
   if (outcome.kind === 'finished') guard?.finish();
-  return { outcome, hasSpoken, startsOverEachTime: false };
+  return { outcome, hasSpoken, repeatsEachTime: false };
 }
 
 function refusedBy(
@@ -108,20 +108,20 @@ function refusedBy(
   return refusedFields(refusal, { body, ownsTemperature });
 }
 
-/** What may be behind a refusal that names no field. */
+/** The possible reasons for a refusal that names no field. */
 function extensionsOf(outcome: Negotiated['outcome']): ReadonlySet<RefusedField> {
   const status = outcome.kind === 'failed' ? outcome.failure.refusal?.status : null;
   const isSuspect = isRefusal(outcome) && (status === 400 || status === 422);
   return new Set(isSuspect ? EXTENSIONS : []);
 }
 
-/** The server refused the request itself, not the caller or the moment. */
+/** The server refused the request, not the caller or the moment. */
 function isRefusal(outcome: Negotiated['outcome']): boolean {
   if (outcome.kind !== 'failed' || outcome.failure.code !== 'upstream_rejected') return false;
   return REFUSALS.has(outcome.failure.refusal?.status ?? 0);
 }
 
-/** Every token that may be said is stored already; only the end was lost. */
+/** The session has stored every token that max_tokens allows; only the end was lost. */
 function nothingLeft(request: GenerationRequest, prefixTokens: number): AttemptOutcome {
   const promptTokens = request.prefix?.promptTokenIds?.length ?? 0;
   const usage = { prompt_tokens: promptTokens, completion_tokens: prefixTokens };

@@ -1,34 +1,34 @@
 /**
- * One measured value: read in any of its units, checked in one, and kept beside the words it came in.
+ * Reads one measured value in any of its units, checks it in one, and keeps it beside the client's words.
  *
  * The range is what a living or dying body can show, not what is healthy: it catches a typing error or a wrong
  * unit, and must never refuse the value of a very ill patient.
  */
 import { z } from 'zod';
-import { type Amount, plainText, readAmount, readTwoAmounts, unitKey } from '../patient/plain-text.ts';
+import { type Amount, plainText, readAmount, readTwoAmounts, unitKey } from './plain-text.ts';
 
 export interface MeasureRule {
   readonly field: string;
-  /** The metric unit that the value is kept and checked in. */
+  /** The metric unit for the stored value and its range. */
   readonly unit: string;
   readonly min: number;
   readonly max: number;
-  /** Where only 0 or a value from here on is measured: what lies between is a wrong unit. */
+  /** For a sign that is 0 or at least this: a value between the two has a wrong unit. */
   readonly leastAboveZero?: number;
   readonly whole?: boolean;
-  /** How a value in each unit becomes one in the metric unit, by `unitKey`. '' is no unit at all. */
+  /** How a value in each unit becomes one in the metric unit, by `unitKey`. */
   readonly units: Readonly<Record<string, Convert>>;
   /** The units that a refusal names; the others are spellings of them. */
   readonly shown: readonly string[];
-  /** After a first amount in the one unit, a second in the other may follow: `5 ft 11 in`, `5'11`. */
+  /** Pairs of units for texts with two amounts: `5 ft 11 in`, `5'11`. */
   readonly parts?: readonly (readonly [Convert, Convert])[];
-  /** For a bare number, where its size alone says which unit it is in; null: the metric one. */
+  /** The unit of a bare number, if its size alone tells it; null: the metric one. */
   readonly bare?: {
     readonly unit: (value: number) => { readonly key: string; readonly shown: string } | null;
     /** The rule in words, for the documents. */
     readonly says: string;
   };
-  /** Texts that are read, for the documents. */
+  /** Accepted texts, for the documents. */
   readonly examples: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export const measureSchema = z
   .strictObject({ value: z.number(), unit: z.string().max(16), given })
   .readonly();
 
-/** `value` in `unit`, and what was sent. */
+/** `value` in `unit`, and what the client sent. */
 export type Measure = z.infer<typeof measureSchema>;
 
 export const same = (value: number): number => value;
@@ -87,7 +87,7 @@ export function measure(rule: MeasureRule) {
     .describe(descriptionOf(rule));
 }
 
-/** The range, the units, the rule for a bare number, and texts that are read: for the documents. */
+/** For the documents: the range, the units, the rule for a bare number, and accepted texts. */
 function descriptionOf({ unit, min, max, leastAboveZero, shown, bare, examples }: MeasureRule): string {
   const range =
     leastAboveZero === undefined
@@ -97,7 +97,7 @@ function descriptionOf({ unit, min, max, leastAboveZero, shown, bare, examples }
   return `${range}. Units: ${shown.join(', ')}. A bare number is in ${unit}${bare?.says ?? ''}. Texts such as ${texts}`;
 }
 
-/** The amount as the client sent it; a converted one would be a number that the client cannot find in its request. */
+/** The amount as the client sent it: the client could not find a converted number in its request. */
 function shownAmount(
   { unit, bare }: MeasureRule,
   sent: number | string | Amount,

@@ -1,12 +1,12 @@
 /**
- * Reads which fields of our own a server refuses, from the words of its refusal.
+ * Finds the fields of our own that a server refuses, in the words of its refusal.
  *
- * Only what we add ourselves can be left out. What a client or an operator asked for stays: an answer that silently
- * ignores it would be worse than a failure.
+ * Only fields that we add ourselves can go. A field of the client or the operator stays: an answer that silently ignores
+ * it would be worse than a failure.
  */
-import type { UpstreamRefusal } from './refusal.ts';
+import type { UpstreamRefusal } from '../upstream/refusal.ts';
 
-/** `max_tokens` is not left out but renamed: servers that refuse it know `max_completion_tokens`. */
+/** `max_tokens` does not go but gets another name: servers that refuse it know `max_completion_tokens`. */
 export type RefusedField =
   | 'session_id'
   | 'return_token_ids'
@@ -15,7 +15,7 @@ export type RefusedField =
   | 'temperature'
   | 'max_tokens';
 
-/** vLLM's, not OpenAI's: a server that does not know one of them knows none. */
+/** Fields of vLLM that OpenAI lacks: a server that does not know one of them knows none. */
 export const EXTENSIONS: readonly RefusedField[] = [
   'session_id',
   'return_token_ids',
@@ -30,7 +30,7 @@ const UNSUPPORTED = /not\s+supported|unsupported|only\s.*\b(?:supported|allowed)
 
 export interface SentFields {
   readonly body: Readonly<Record<string, unknown>>;
-  /** The client chose the temperature: it cannot be left out. */
+  /** The client chose the temperature, so it stays. */
   readonly ownsTemperature: boolean;
 }
 
@@ -39,7 +39,7 @@ export function sends(body: SentFields['body'], field: RefusedField): boolean {
   return Object.hasOwn((part ?? {}) as object, field);
 }
 
-/** The fields of this request that the server refuses; empty where the refusal is about something else. */
+/** Empty where the refusal is about something else. */
 export function refusedFields(
   { status, message, param }: Pick<UpstreamRefusal, 'status' | 'message' | 'param'>,
   { body, ownsTemperature }: SentFields,

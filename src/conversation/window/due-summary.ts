@@ -1,17 +1,17 @@
 /**
- * When turns are to be summarised, and how many: a batch, and in time.
+ * Decides when turns are summarised, and how many: early, and in batches.
  *
- * In time: the summary is made in the background, so it is asked for when the window is nearly full; a turn that has
- * to leave before it is told would be missing for a while. A batch: half the window is freed at once, so that a
- * summary is needed once in many turns, and the prompt's beginning, and with it the server's prefix cache, stays as
- * it is in between.
+ * Early: the model writes the summary in the background, so the session asks for it when the window is nearly full. A
+ * turn that left the window before its summary would be missing for a while. In batches: each summary frees half the
+ * window, so that the prompt's beginning, and with it the server's prefix cache, changes once in many turns.
  */
-import { type SummaryCall, summaryCall } from '../summary.ts';
+import type { SummaryCall } from '../port.ts';
+import { summaryCall } from '../summary.ts';
 import { estimateMessage } from '../tokens/token-counter.ts';
 import { ownMessages, type PastTurn } from './turns.ts';
 
 export interface Overflow {
-  /** Turns that no summary tells yet, oldest first. */
+  /** Turns that no summary covers yet, oldest first. */
   readonly uncovered: readonly PastTurn[];
   readonly chosen: ReadonlySet<PastTurn>;
   readonly costs: ReadonlyMap<PastTurn, number>;
@@ -24,7 +24,7 @@ export interface Overflow {
 
 const NEARLY_FULL = 0.8;
 const KEPT_SHARE = 0.5;
-/** Of the budget, for what a summary call is given to read. */
+/** The share of the budget that a summary call reads. */
 const SUMMARY_INPUT_SHARE = 0.6;
 
 export function dueSummary(overflow: Overflow): SummaryCall | null {
