@@ -1,7 +1,7 @@
-/** A consultation over `POST /api/protocol`: one session, turn after turn, printed as it goes. */
+/** Holds a consultation over `POST /api/protocol`: one session, printed turn by turn. */
 
-/** What a clinician says in one turn, in their own words, and as data. */
-export interface Said {
+/** One turn of a clinician: in their own words, and as data. */
+export interface ClinicianTurn {
   readonly words: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
@@ -20,7 +20,7 @@ interface Answer {
 
 const base = (process.env.REHYDRA_URL ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
 
-export async function converse(title: string, turns: readonly Said[]): Promise<void> {
+export async function converse(title: string, turns: readonly ClinicianTurn[]): Promise<void> {
   say(`# ${title}`);
   let sessionId: string | null = null;
   for (const { words, data } of turns) {
@@ -35,22 +35,30 @@ export async function converse(title: string, turns: readonly Said[]): Promise<v
     );
     say(`(known: ${JSON.stringify(answer.patient_summary)})`);
   }
-  say(`\nSession ${sessionId}; what was said: ${base}/api/session/${sessionId}/transcript?format=markdown`);
+  say(`\nSession ${sessionId}; its transcript: ${base}/api/session/${sessionId}/transcript?format=markdown`);
 }
 
 async function ask(body: Readonly<Record<string, unknown>>): Promise<Answer> {
-  const response = await fetch(`${base}/api/protocol`, {
+  const request = fetch(`${base}/api/protocol`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      // A request that is repeated because its answer was lost is answered with the same turn.
+      // A client that lost the answer repeats the request with the same key, and gets the same turn.
       'idempotency-key': crypto.randomUUID(),
     },
     body: JSON.stringify(body),
   });
+  const response = await request.catch(noServer);
   const text = await response.text();
   if (!response.ok) throw new Error(`${response.status} ${text}`);
   return JSON.parse(text) as Answer;
+}
+
+function noServer(error: unknown): never {
+  const { cause } = error as { readonly cause?: { readonly code?: string } };
+  const reason = cause?.code === undefined ? '' : ` (${cause.code})`;
+  process.stderr.write(`no answer from ${base}${reason}: start Rehydra with npm start, or set REHYDRA_URL\n`);
+  process.exit(1);
 }
 
 function say(line: string): void {

@@ -1,4 +1,4 @@
-/** Use case 1 of the guide: questions that build on the answer before them. */
+/** Use case 1 of the guide: each question builds on the answer before it. */
 import { converse } from './conversation.ts';
 
 await converse('Follow-up questions', [

@@ -1,4 +1,4 @@
-/** Use case 2 of the guide: the patient becomes known bit by bit, and each answer rests on all of it. */
+/** Use case 2 of the guide: each turn adds to the patient’s data, and each answer uses all of it. */
 import { converse } from './conversation.ts';
 
 await converse('Iterative diagnosis', [

@@ -1,4 +1,4 @@
-/** `npm run example -- <name>`: runs one of the programs beside this file. */
+/** `npm run example -- <name>` runs one of the programs in this folder. */
 const EXAMPLES = ['follow-up', 'iterative-diagnosis', 'refinement'];
 
 const [name = ''] = process.argv.slice(2);

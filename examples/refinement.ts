@@ -1,4 +1,4 @@
-/** Use case 3 of the guide: a protocol is adjusted to how the patient responds. */
+/** Use case 3 of the guide: each answer adjusts the protocol to the patient’s response. */
 import { converse } from './conversation.ts';
 
 await converse('Protocol refinement', [

@@ -1,8 +1,9 @@
-/** The programs of examples/ as a reader runs them, against an instance with the built-in simulator. */
+/** Runs the programs of examples/ as a reader does, against an instance with the built-in simulator. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { startInstance } from '../support/instance.ts';
 import { started } from '../support/started.ts';
 
@@ -11,15 +12,15 @@ const run = promisify(execFile);
 
 const [instance] = started(() => startInstance({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }));
 
-async function example(name: string): Promise<string> {
+async function example(name: string, url = `${instance.http}/`): Promise<string> {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/main.ts', name], {
     cwd: root,
-    env: { PATH: process.env.PATH, REHYDRA_URL: `${instance.http}/` },
+    env: { PATH: process.env.PATH, REHYDRA_URL: url },
   });
   return stdout;
 }
 
-/** What was answered, turn by turn, and what was then known of the patient. */
+/** The answer of each turn, and what the session then knew of the patient. */
 const answersIn = (printed: string) =>
   [...printed.matchAll(/^Rehydra: (.*)$/gm)].map(([, text = '']) => text);
 const knownIn = (printed: string) =>
@@ -34,13 +35,12 @@ describe.each([
   ],
   ['refinement', ['sepsis', 'lactate still', 'blood cultures positive'], ['"blood_pressure":"85/50"']],
 ])('the example %s', (name, words, known) => {
-  it('is a conversation in which each later answer has seen the earlier words', async () => {
+  it(`in the example ${name} each later answer has seen the earlier words`, async () => {
     const printed = await example(name);
     const answers = answersIn(printed);
     expect(answers).toHaveLength(words.length);
     for (const [turn, answer] of answers.entries())
-      for (const heard of words.slice(0, turn + 1))
-        expect(answer.toLowerCase()).toContain(heard.toLowerCase());
+      for (const word of words.slice(0, turn + 1)) expect(answer.toLowerCase()).toContain(word.toLowerCase());
     for (const fact of known) expect(knownIn(printed).at(-1)).toContain(fact);
     expect(printed).toContain('(turn 3, ');
     expect(printed).toContain('SIMULATED');
@@ -49,9 +49,17 @@ describe.each([
   });
 });
 
-it('an example that is not there is refused, and told which there are', async () => {
+it('an unknown example ends with a list of the known ones', async () => {
   await expect(example('surgery')).rejects.toMatchObject({
     code: 2,
     stderr: expect.stringContaining('iterative-diagnosis'),
+  });
+});
+
+it('an example without a server ends with one line and code 1', async () => {
+  const url = `http://127.0.0.1:${await freePort()}`;
+  await expect(example('refinement', url)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^no answer from http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\).*\n$/),
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The tests that the guide for the medical chatbot gives, over HTTP: on one instance with the embedded store, and with
- * each request going to another instance than the one before it.
+ * Runs the tests of the medical chatbot's guide over HTTP: on one instance with the embedded store, and on two
+ * instances on Redis that take the requests in turns.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -25,7 +25,7 @@ const SHORT_IDLE_MS = 3_000;
 interface Deployment {
   readonly redis: RedisServer | null;
   readonly instances: readonly Instance[];
-  /** As `instances`, but their sessions are idle for a moment only. */
+  /** Like `instances`, but with a short idle time. */
   readonly hasty: readonly Instance[];
 }
 
@@ -47,13 +47,13 @@ describe.each([
     await Promise.all([simulator?.stop(), redis?.stop()]);
   });
 
-  /** The instance whose turn it is. */
+  /** The address of the instance that takes the next request. */
   function next(among: readonly Instance[] = deployment.instances): string {
     requests += 1;
     return among[requests % among.length]!.http;
   }
 
-  it('test 1: a request without a session begins one and says its id', async () => {
+  it('test 1: a request without a session begins one and returns its id', async () => {
     const answer = await ask(next(), CHEST_PAIN);
     expect(answer.session_id).toMatch(UUID);
     expect(answer.protocol.toLowerCase()).toContain('chest pain');
@@ -64,14 +64,14 @@ describe.each([
     expect(other.session_id).not.toBe(answer.session_id);
   });
 
-  it('test 2: a session is used again by its id, and counts its conversations', async () => {
+  it('test 2: a request with a session’s id continues it and counts its conversations', async () => {
     const first = await ask(next(), CHEST_PAIN);
     const second = await ask(next(), { session_id: first.session_id, chief_complaint: 'follow-up' });
     expect(second.session_id).toBe(first.session_id);
     expect(second.metadata.conversation_count).toBe(2);
   });
 
-  it('a client may choose the id of its session itself, in either case', async () => {
+  it('a client may choose the id of its session, in upper or lower case', async () => {
     const session_id = randomUUID();
     const first = await ask(next(), { session_id: session_id.toUpperCase(), ...CHEST_PAIN });
     const second = await ask(next(), { session_id, chief_complaint: 'follow-up' });
@@ -94,7 +94,7 @@ describe.each([
     });
   });
 
-  it('what is new of the patient is added to what was known, vitals one by one', async () => {
+  it('a turn adds its patient data to the known data, vitals one by one', async () => {
     const { session_id } = await ask(next(), {
       ...CHEST_PAIN,
       vitals: { heart_rate: 110, blood_pressure: '140/90' },
@@ -108,7 +108,7 @@ describe.each([
     });
   });
 
-  it('the endpoints of the guide tell of a session, list it, and delete it at once', async () => {
+  it('the guide’s endpoints describe a session, list it, and delete it immediately', async () => {
     const user_id = randomUUID();
     const { session_id } = await ask(next(), { ...CHEST_PAIN, user_id });
     const url = () => `${next()}/api/session/${session_id}`;
@@ -124,7 +124,7 @@ describe.each([
     expect((await get(url())).status).toBe(404);
   });
 
-  it('an expired id starts afresh under the same id', async () => {
+  it('a request with the id of an expired session begins a new session under it', async () => {
     const hasty = () => next(deployment.hasty);
     const first = await ask(hasty(), CHEST_PAIN);
     const { session_id } = first;
@@ -136,16 +136,16 @@ describe.each([
       async () => (await get(`${hasty()}/api/session/${session_id}`)).status,
       (status) => status === 404,
     );
-    const afresh = await ask(hasty(), { session_id, chief_complaint: 'a rash' });
-    expect(afresh.session_id).toBe(session_id);
-    expect(afresh.metadata.conversation_count).toBe(1);
-    expect(afresh.protocol.toLowerCase()).not.toContain('chest pain');
-    expect(afresh.patient_summary).toMatchObject({ age: null, chief_complaint: 'a rash' });
-    expect(afresh.patient_summary).not.toHaveProperty('earlier_complaints');
+    const fresh = await ask(hasty(), { session_id, chief_complaint: 'a rash' });
+    expect(fresh.session_id).toBe(session_id);
+    expect(fresh.metadata.conversation_count).toBe(1);
+    expect(fresh.protocol.toLowerCase()).not.toContain('chest pain');
+    expect(fresh.patient_summary).toMatchObject({ age: null, chief_complaint: 'a rash' });
+    expect(fresh.patient_summary).not.toHaveProperty('earlier_complaints');
   });
 });
 
-it('an id that expired while no instance was there starts afresh under the same id as well', async () => {
+it('a request with the id of a session that expired while no instance ran begins a new session under it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'rehydra-guide-'));
   const environment = { DATA_DIR: folder, SESSION_IDLE_MS: String(SHORT_IDLE_MS) };
   const before = await startInstance(environment);
@@ -153,9 +153,9 @@ it('an id that expired while no instance was there starts afresh under the same 
   await before.stop();
   await sleep(SHORT_IDLE_MS);
   const after = await startInstance(environment);
-  const afresh = await ask(after.http, { session_id, chief_complaint: 'a rash' });
-  expect(afresh).toMatchObject({ session_id, metadata: { conversation_count: 1 } });
-  expect(afresh.protocol.toLowerCase()).not.toContain('chest pain');
+  const fresh = await ask(after.http, { session_id, chief_complaint: 'a rash' });
+  expect(fresh).toMatchObject({ session_id, metadata: { conversation_count: 1 } });
+  expect(fresh.protocol.toLowerCase()).not.toContain('chest pain');
   await after.stop();
   rmSync(folder, { recursive: true });
 });

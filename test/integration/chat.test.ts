@@ -15,25 +15,27 @@ async function start(environment: Environment = {}): Promise<Instance> {
   return instance;
 }
 
-/** An instance that can die and come back where it was. The port is named: one that the kernel chose is bound without
- * SO_REUSEADDR by uWebSockets.js, and stays taken for a minute by the connections of the dead. */
-async function place(): Promise<Environment> {
+/**
+ * The settings of an instance that restarts at its old port. uWebSockets.js binds a port that the kernel chose without
+ * SO_REUSEADDR, and the connections of the killed instance block it for a minute.
+ */
+async function restartable(): Promise<Environment> {
   const path = await mkdtemp(join(tmpdir(), 'rehydra-chat-'));
   folders.push(path);
   return { DATA_DIR: path, PORT: String(await freePort()), LEASE_MS: '1000' };
 }
 
 interface Chat {
-  /** What was written so far: answers, and notes about them. */
+  /** The answers so far, and the notes about them. */
   answers(): string;
   notes(): string;
-  /** Resolves once the notes or answers match; rejects where the program ends before. */
-  says(pattern: RegExp): Promise<void>;
-  /** Ends the input and waits; the exit code. */
+  /** Resolves once the notes or answers match; rejects if the program ends before. */
+  shows(pattern: RegExp): Promise<void>;
+  /** Ends the input and waits for the exit code. */
   finish(): Promise<number | null>;
 }
 
-/** The terminal client with these lines in its pipe. */
+/** Starts the terminal chat with these lines in its pipe. */
 function chat(args: readonly string[], lines: readonly string[]): Chat {
   const child = spawnBuilt('chat.js', args, {});
   let answers = '';
@@ -49,15 +51,15 @@ function chat(args: readonly string[], lines: readonly string[]): Chat {
   return {
     answers: () => answers,
     notes: () => notes,
-    says: (pattern) =>
+    shows: (pattern) =>
       new Promise((resolve, reject) => {
-        const look = (): void => {
+        const check = (): void => {
           if (pattern.test(answers) || pattern.test(notes)) resolve();
         };
-        child.stdout?.on('data', look);
-        child.stderr?.on('data', look);
+        child.stdout?.on('data', check);
+        child.stderr?.on('data', check);
         void closed.then(() => reject(new Error(`${pattern} never came:\n${notes}\n${answers}`)));
-        look();
+        check();
       }),
     async finish() {
       child.stdin?.end();
@@ -78,8 +80,8 @@ afterEach(async () => {
   await Promise.all(folders.splice(0).map((path) => rm(path, { recursive: true, force: true })));
 });
 
-describe('the terminal client', () => {
-  it('answers line by line in a pipe, and remembers the line before', async () => {
+describe('the terminal chat', () => {
+  it('the chat answers each line of a pipe, and the model knows the lines before', async () => {
     const { url } = await start();
     const talk = chat(
       ['--url', url],
@@ -93,8 +95,8 @@ describe('the terminal client', () => {
     expect(talk.answers()).not.toContain('\x1b');
   });
 
-  it('resumes a session by its id after the server was restarted', async () => {
-    const environment = await place();
+  it('the chat resumes a session by its id after a restart of the server', async () => {
+    const environment = await restartable();
     const before = await start(environment);
     const first = chat(['--url', before.url], ['I fell on my left wrist yesterday']);
     expect(await first.finish()).toBe(0);
@@ -110,20 +112,21 @@ describe('the terminal client', () => {
     const added = second.answers().slice(first.answers().length);
     expect(added).toMatch(/^\[SIMULATED\] You said: Can I go climbing again/);
     expect(added).toContain('Earlier you told me: I fell on my left');
+    expect(second.notes()).toContain('you: I fell on my left wrist yesterday');
   });
 
-  it('reconnects by itself when the server dies in the middle of an answer, and the answer is whole', async () => {
+  it('the chat reconnects when the server crashes in the middle of an answer, and the answer is whole', async () => {
     const question = 'My chest hurts when I climb the stairs';
-    const environment = await place();
+    const environment = await restartable();
     const before = await start(environment);
     const undisturbed = chat(['--url', before.url], [question]);
     expect(await undisturbed.finish()).toBe(0);
 
     const talk = chat(['--url', before.url], [question]);
-    await talk.says(/You said: My chest/);
+    await talk.shows(/You said: My chest/);
     before.kill('SIGKILL');
     await before.exited;
-    await talk.says(/connection lost/);
+    await talk.shows(/connection lost/);
     await start(environment);
     expect(await talk.finish()).toBe(0);
     expect(talk.notes()).toMatch(/connection lost: ws:\/\/\S+ \(\d+.*\); attempt 1 at ws:\/\/\S+ in \d+ ms/);
@@ -132,7 +135,7 @@ describe('the terminal client', () => {
     expect(talk.answers()).toBe(undisturbed.answers());
   });
 
-  it('marks every answer of the simulator where the answer stands, and says at the start that it is one', async () => {
+  it('the chat marks every answer of the simulator, and names the simulator at the start', async () => {
     const { url } = await start();
     const talk = chat(['--url', url], ['My knee hurts', 'And my elbow']);
     expect(await talk.finish()).toBe(0);
@@ -140,7 +143,7 @@ describe('the terminal client', () => {
     expect(talk.notes()).toContain('SIMULATED: this server has no model');
   });
 
-  it('sends no unknown command, but says that it is none; with one slash more it is a message', async () => {
+  it('the chat refuses an unknown command, and sends it as a message after a second slash', async () => {
     const { url } = await start();
     const wrong = chat(['--url', url], ['/foo', '/cancel now']);
     expect(await wrong.finish()).toBe(1);
@@ -152,7 +155,14 @@ describe('the terminal client', () => {
     expect(meant.answers()).toContain('You said: /foo.');
   });
 
-  it('exits with 1 in a pipe when one of its messages got no answer, and with 0 when all did', async () => {
+  it('the chat confirms /extend in its notes', async () => {
+    const { url } = await start();
+    const talk = chat(['--url', url], ['/extend']);
+    expect(await talk.finish()).toBe(0);
+    expect(talk.notes()).toContain('the session stays open');
+  });
+
+  it('the chat in a pipe exits with 1 if a message got no answer, and with 0 if all did', async () => {
     const { url } = await start();
     const failed = chat(['--url', url], ['And my elbow', '[[fault:400]] My knee hurts']);
     expect(await failed.finish()).toBe(1);
@@ -162,7 +172,7 @@ describe('the terminal client', () => {
     expect(await answered.finish()).toBe(0);
   });
 
-  it('ends with one line and code 1 in a pipe where no server comes', async () => {
+  it('the chat in a pipe ends with one line and code 1 if no server answers', async () => {
     const url = `ws://127.0.0.1:${await freePort()}`;
     const talk = chat(['--url', url, '--wait', '1'], ['My knee hurts']);
     expect(await talk.finish()).toBe(1);
@@ -172,7 +182,7 @@ describe('the terminal client', () => {
     );
   });
 
-  it('says at the first attempt that the path of its address is wrong', async () => {
+  it('the chat reports a wrong path of its address at the first attempt', async () => {
     const { http } = await start();
     const talk = chat(['--url', `${http.replace('http', 'ws')}/elsewhere`], ['My knee hurts']);
     expect(await talk.finish()).toBe(2);
@@ -181,7 +191,7 @@ describe('the terminal client', () => {
     ]);
   });
 
-  it('tells a new session under the named id from one that it resumed', async () => {
+  it('the chat distinguishes a new session under the given id from a resumed one', async () => {
     const { http } = await start();
     const id = '0b9b1f0e-5d0c-4c53-9d57-2f7a3f9d8a11';
     const args = ['--url', http.replace('http', 'ws'), '--session', id];
@@ -196,18 +206,22 @@ describe('the terminal client', () => {
   });
 
   it.each([
-    ['a wait is no number', ['--wait', 'soon'], '--wait soon is not a number of seconds'],
-    ['an address is none', ['--url', 'nowhere'], '--url nowhere is not like ws://'],
-    ['an address is not of a WebSocket', ['--url', 'http://127.0.0.1:1'], '--url http://127.0.0.1:1 is not'],
-    ['a session has no such id', ['--session', 'mine'], '--session mine is not a UUID'],
-  ])('says in one line that %s', async (_, args, why) => {
+    ['the wait is not a number', ['--wait', 'soon'], '--wait soon is not a number of seconds'],
+    ['the address is not a URL', ['--url', 'nowhere'], '--url nowhere is not like ws://'],
+    [
+      'the address is not for a WebSocket',
+      ['--url', 'http://127.0.0.1:1'],
+      '--url http://127.0.0.1:1 is not',
+    ],
+    ['the session id is not a UUID', ['--session', 'mine'], '--session mine is not a UUID'],
+  ])('the chat reports in one line that %s', async (_, args, why) => {
     const talk = chat(args, []);
     expect(await talk.finish()).toBe(2);
     expect(talk.notes()).toContain(why);
     expect(talk.notes().trim().split('\n')).toHaveLength(1);
   });
 
-  it('shows its usage, and dials nothing', async () => {
+  it('the chat shows its usage without a connection', async () => {
     const talk = chat(['--help'], []);
     expect(await talk.finish()).toBe(0);
     expect(talk.answers()).toContain('usage: npm run chat');

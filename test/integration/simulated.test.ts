@@ -1,4 +1,4 @@
-/** Every door marks an answer of the simulator, so that its reader cannot take it for a model's. */
+/** Every interface marks an answer of the simulator, so that no reader takes it for a model's. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ask, get } from '../support/ask.ts';
@@ -15,10 +15,10 @@ const MARKED = [
   ['assistant', true],
 ];
 
-describe('a simulated answer is marked', () => {
+describe('a simulated answer', () => {
   const [instance] = started(() => startInstance({ DATA_DIR: ':memory:', SIMULATOR_TOKENS_PER_SECOND: '0' }));
 
-  it('on the socket: in the welcome, in each delta and at the end of the turn', async () => {
+  it('a socket marks a simulated answer in the welcome, in each delta and at the end of the turn', async () => {
     const client = await TestClient.greet(instance.url);
     expect(client.welcome.simulated).toBe(true);
     client.message('m', 'chest pain');
@@ -29,7 +29,7 @@ describe('a simulated answer is marked', () => {
     await client.close();
   });
 
-  it('over HTTP, as JSON and as events', async () => {
+  it('HTTP marks a simulated answer as JSON and as events', async () => {
     const { metadata } = await ask(instance.http, { chief_complaint: 'chest pain' });
     expect(metadata.simulated).toBe(true);
     const streamed = await fetch(`${instance.http}/api/protocol`, {
@@ -41,7 +41,7 @@ describe('a simulated answer is marked', () => {
     for (const event of events) expect(event).toContain('"simulated":true');
   });
 
-  it('where it was cut off by a cancel, although no end of the turn says so', async () => {
+  it('the transcript marks a simulated answer that a client cancelled', async () => {
     const client = await TestClient.greet(instance.url);
     client.message('m', '[[fault:tps=50,tokens=4000]] chest pain');
     await client.waitForType('delta');
@@ -52,7 +52,7 @@ describe('a simulated answer is marked', () => {
     await client.close();
   });
 
-  it('in the transcript, the archive, its export and its figures, in every form', async () => {
+  it('the transcript, the archive, its export and its figures mark a simulated answer in every form', async () => {
     const session_id = randomUUID();
     const user_id = `reader-${session_id}`;
     await ask(instance.http, { session_id, user_id, chief_complaint: 'chest pain' });
