@@ -1,10 +1,10 @@
 /**
- * A turn as server-sent events: the frames of the WebSocket, `id` is the offset, so that `Last-Event-ID` resumes.
- * The stream ends with its turn. A client that goes away leaves the turn running.
+ * Streams a turn as server-sent events: the frames of the WebSocket, with the offset as `id`, so `Last-Event-ID` resumes.
+ * The stream ends with its turn. The turn goes on if the client disconnects.
  *
- *  E1  Nothing is answered before the session took the message: a refusal has its own status, with or without a stream.
- *  E2  A frame that the client has seen, by its `Last-Event-ID`, is not said again; none is said twice.
- *  E3  A stream that ends before its turn does says why, and when to come back where another instance can go on.
+ *  STREAM-1  The answer starts after the session took the message, so a refusal has its own status.
+ *  STREAM-2  The client gets each frame once, and none up to its `Last-Event-ID`.
+ *  STREAM-3  A stream that ends before its turn says why, and when to reconnect if another instance can continue.
  */
 import { type ErrorCode, errorBody, errors } from '../../errors.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
@@ -15,53 +15,55 @@ import type { Listener, TurnResult } from './turn-collector.ts';
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
-  // Proxies that gather an answer before passing it on would make a stream of it no more.
+  // A proxy that buffers the answer would hold every frame back until the end.
   'x-accel-buffering': 'no',
 };
-/** Shorter than the silence after which this server, or a proxy, takes the connection for dead. */
-const SIGN_OF_LIFE_MS = 5_000;
+/** Shorter than the idle timeout of this server and of common proxies. */
+const KEEP_ALIVE_MS = 5_000;
 
-/** `lastSeen` is the client's `Last-Event-ID`, null where it has seen nothing. */
+/** `lastSeen` is the client's `Last-Event-ID`, or null. */
 export async function streamTurn(
   ports: ProtocolPorts,
   requestId: string,
-  visit: TurnRequest,
+  turn: TurnRequest,
   lastSeen: number | null,
 ): Promise<HttpAnswer> {
   const events = new Events(lastSeen);
-  const ended = joinTurn(ports, visit, () => events.listen());
+  const ended = joinTurn(ports, turn, () => events.listen());
   const result = await Promise.race([ended, events.taken]);
   if (result?.kind === 'refused') return problem(result.code, requestId);
   return {
     status: 200,
     headers: HEADERS,
     body: (sink) => {
-      events.flow(sink);
+      events.start(sink);
       const { clock } = ports.services;
-      let stopSigns = () => {};
-      const sign = () => {
-        sink.write(': \n\n');
-        stopSigns = clock.after(SIGN_OF_LIFE_MS, sign);
+      let stopKeepAlive = () => {};
+      const scheduleKeepAlive = () => {
+        stopKeepAlive = clock.after(KEEP_ALIVE_MS, () => {
+          sink.write(': \n\n');
+          scheduleKeepAlive();
+        });
       };
-      stopSigns = clock.after(SIGN_OF_LIFE_MS, sign);
+      scheduleKeepAlive();
       ended
-        .then((last) => events.sendEnd(last, visit.message.kind === 'listen', ports.retryAfterMs))
-        .catch(visit.failed)
+        .then((last) => events.sendEnd(last, turn.message.kind === 'listen', ports.retryAfterMs))
+        .catch(turn.failed)
         .finally(() => {
-          stopSigns();
+          stopKeepAlive();
           sink.end();
         });
     },
   };
 }
 
-/** Frames as events: kept until the answer has begun, then written as they come. */
+/** Writes frames as events; holds them back until the answer has started. */
 class Events {
-  /** Resolves once the session took the message, or has welcomed who only listens. */
+  /** Resolves once the session took the message or, if there is none, welcomed the client. */
   readonly taken: Promise<null>;
   readonly #lastSeen: number | null;
   #onTaken: () => void = () => {};
-  #kept: string[] = [];
+  #held: string[] = [];
   #sink: StreamSink | null = null;
   #attempts = 0;
   #isTaken = false;
@@ -75,13 +77,13 @@ class Events {
 
   listen(): Listener {
     this.#attempts += 1;
-    this.#kept = [];
+    this.#held = [];
     const isReplay = this.#attempts > 1 && this.#lastSeen === null;
     return {
       onFrame: (data, frame) => {
         const isOfTheTurn = frame.type === 'turn.started' || frame.type === 'message.queued';
-        // A replay without an offset of the client's is of this turn, not of the session's whole life.
-        if (isReplay && !this.#isTaken && isOfTheTurn) this.#kept = this.#kept.slice(0, 1);
+        // A replay starts at the first frame of the log, but a client without an offset wants this turn only.
+        if (isReplay && !this.#isTaken && isOfTheTurn) this.#held = this.#held.slice(0, 1);
         return this.#write(data, frame);
       },
       onTaken: () => {
@@ -91,39 +93,39 @@ class Events {
     };
   }
 
-  flow(sink: StreamSink): void {
+  start(sink: StreamSink): void {
     this.#sink = sink;
-    for (const event of this.#kept) sink.write(event);
-    this.#kept = [];
+    for (const event of this.#held) sink.write(event);
+    this.#held = [];
   }
 
-  sendEnd(result: TurnResult, listened: boolean, retryAfterMs: () => number): void {
+  sendEnd(result: TurnResult, hadNoMessage: boolean, retryAfterMs: () => number): void {
     if (result.kind !== 'refused') return;
-    // Who only listened is told nothing wrong where there was nothing to listen to any more.
-    if (listened && result.code === 'duplicate_message') return;
-    this.#sink?.write(endOf(result.code, retryAfterMs));
+    // A client that only resumed has seen the whole turn: no error.
+    if (hadNoMessage && result.code === 'duplicate_message') return;
+    this.#sink?.write(endEvent(result.code, retryAfterMs));
   }
 
   #write(data: string, frame: ServerFrame): boolean {
     const offset = offsetOf(frame);
     if (offset !== null && offset <= (this.#lastSeen ?? 0)) return true;
-    const event = eventOf(offset, frame.type, data);
+    const event = eventText(offset, frame.type, data);
     if (this.#sink !== null) return this.#sink.write(event);
-    this.#kept.push(event);
+    this.#held.push(event);
     return true;
   }
 }
 
-const eventOf = (offset: number | null, type: string, data: string): string =>
+const eventText = (offset: number | null, type: string, data: string): string =>
   `${offset === null ? '' : `id: ${offset}\n`}event: ${type}\ndata: ${data}\n\n`;
 
-/** `retry` is what a browser's EventSource goes by, `retry_after_ms` what a client reads that knows the frames. */
-function endOf(code: ErrorCode, retryAfterMs: () => number): string {
+/** A browser's EventSource obeys `retry`; clients that parse the frames read `retry_after_ms`. */
+function endEvent(code: ErrorCode, retryAfterMs: () => number): string {
   const error = { type: 'error', ...errorBody(code) } as const;
   const { close } = errors[code];
-  if (close !== 1012 && close !== 1013) return eventOf(null, 'error', JSON.stringify(error));
+  if (close !== 1012 && close !== 1013) return eventText(null, 'error', JSON.stringify(error));
   const ms = retryAfterMs();
-  return `retry: ${ms}\n${eventOf(null, 'error', JSON.stringify({ ...error, retry_after_ms: ms }))}`;
+  return `retry: ${ms}\n${eventText(null, 'error', JSON.stringify({ ...error, retry_after_ms: ms }))}`;
 }
 
 function offsetOf(frame: ServerFrame): number | null {

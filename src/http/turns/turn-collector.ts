@@ -1,9 +1,9 @@
 /**
- * An outlet that listens for the end of one turn: what a request–response client sees of a session.
+ * Collects the result of one turn: a client connection to the session, without a socket.
  *
- *  K1  The turn is known by the client's message id, so it does not matter whether its frames are replayed or live.
- *  K2  Exactly one result, whatever comes first: the turn's end, a refusal, the end of the session or the connection.
- *  K3  Waiting ends: where the log has nothing more to say of the turn, `concludeAt` says so.
+ *  COLLECT-1  The message id of the client identifies the turn, so replayed and live frames are treated alike.
+ *  COLLECT-2  There is exactly one result, the first of: the turn's end, a refusal, the end of session or connection.
+ *  COLLECT-3  Waiting ends: `concludeAt` gives the result if the log has no more frames of the turn.
  */
 import { randomUUID } from 'node:crypto';
 import { matchOf } from '../../../machines/message-id.ts';
@@ -11,25 +11,25 @@ import type { ClientConnection } from '../../delivery/client-connection.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { DurableFrame, ServerFrame } from '../../protocol/server-frames.ts';
 
-type Ended<T extends DurableFrame['type']> = Extract<DurableFrame, { type: T }>;
+type FrameOf<T extends DurableFrame['type']> = Extract<DurableFrame, { type: T }>;
 
 export type TurnResult =
-  /** `text` is null where part of it was not heard: the transcript has it. */
-  | { readonly kind: 'completed'; readonly text: string | null; readonly frame: Ended<'turn.completed'> }
-  | { readonly kind: 'failed'; readonly frame: Ended<'turn.failed'> }
-  | { readonly kind: 'cancelled'; readonly frame: Ended<'turn.cancelled'> }
+  /** `text` is null if the collector missed part of it; the transcript has it all. */
+  | { readonly kind: 'completed'; readonly text: string | null; readonly frame: FrameOf<'turn.completed'> }
+  | { readonly kind: 'failed'; readonly frame: FrameOf<'turn.failed'> }
+  | { readonly kind: 'cancelled'; readonly frame: FrameOf<'turn.cancelled'> }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
 export interface Listener {
-  /** Sees every frame first; false where its reader is too slow. */
+  /** Gets every frame first; false if the client reads too slowly. */
   readonly onFrame: (data: string, frame: ServerFrame) => boolean;
-  /** The session said something of the message, so it was taken; or anything, where there is none. */
+  /** Called at the first frame about the message, which proves that the session took it; without one, at any frame. */
   readonly onTaken: () => void;
 }
 
 export class TurnCollector implements ClientConnection {
   readonly id = randomUUID();
-  /** Requests of one client may be many at once, and are no reason to close its socket. */
+  /** A client may run several requests at a time: they replace neither each other nor its socket. */
   readonly isForOneTurn = true;
   readonly result: Promise<TurnResult>;
   readonly #messageId: string | null;
@@ -38,12 +38,12 @@ export class TurnCollector implements ClientConnection {
   #settle: (result: TurnResult) => void = () => {};
   #isOver = false;
   #turnId: string | null = null;
-  /** Null where part of it was not heard. */
+  /** Null if part of it was missed. */
   #text: string | null = null;
   #offset: number;
   #conclusion: { readonly head: number; readonly code: ErrorCode } | null = null;
 
-  /** Without a message it is the next turn's end that is waited for. `after`: what the reader has seen already. */
+  /** Without a message id it waits for the end of the next turn. `after`: the last offset that the client saw. */
   constructor(messageId: string | null, after: number, listener: Listener, onReset: () => void) {
     this.#messageId = messageId;
     this.#offset = after;
@@ -59,7 +59,7 @@ export class TurnCollector implements ClientConnection {
 
   send(frames: readonly string[]): boolean {
     for (const data of frames) {
-      // What follows in the same page of the log is of later turns.
+      // The rest of this page of the log belongs to later turns.
       if (this.#isOver) return true;
       const frame = JSON.parse(data) as ServerFrame;
       if (!this.#listener.onFrame(data, frame)) return false;
@@ -76,7 +76,7 @@ export class TurnCollector implements ClientConnection {
     this.#settle({ kind: 'refused', code: code === 'closed' ? 'session_expired' : code });
   }
 
-  /** The log tells no more of the turn after `head`: who has not heard its end by then gets `code`. */
+  /** The log has no frame of the turn after `head`: if its end is not among those up to `head`, the result is `code`. */
   concludeAt(head: number, code: ErrorCode): void {
     this.#conclusion = { head, code };
     this.#concludeIfOver();
@@ -132,7 +132,8 @@ export class TurnCollector implements ClientConnection {
         return;
     }
   }
-  /** A turn under our key that answers another request is not for this reader. */
+
+  /** A turn of another request with the same key must not answer this one. */
   #isOurs(messageIds: readonly string[]): boolean {
     const match = this.#messageId === null ? 'none' : matchOf(this.#messageId, messageIds);
     if (match === 'other request') this.end('idempotency_mismatch');

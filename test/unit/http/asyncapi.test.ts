@@ -27,25 +27,25 @@ const typeOf = (schema: { readonly shape: { readonly type: { readonly value: str
 const namesOf = (operation: 'hear' | 'say') =>
   document.operations[operation].messages.map(({ $ref }) => $ref.split('/').at(-1) ?? '');
 
-/** Ajv resolves a payload's references only inside the document that has them. */
+/** Ajv resolves references only inside the schema it compiles, so the components go with the payload. */
 function validatorOf(message: string) {
   const ajv = new Ajv({ strict: false, validateFormats: false });
   return ajv.compile({ ...document.components.messages[message]?.payload, components: document.components });
 }
 
 describe('the AsyncAPI document', () => {
-  test('is valid AsyncAPI 3.0, by the official schema', () => {
+  test('the AsyncAPI document is valid by the official schema of AsyncAPI 3.0', () => {
     const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
     const isValid = ajv.compile(official.schemasWithoutId['3.0.0'] as object);
     expect(isValid(document) ? [] : isValid.errors).toEqual([]);
     expect(isValid({ ...document, operations: { hear: { action: 'listen' } } })).toBe(false);
   });
 
-  test('has every frame that a client may send, and no other', () => {
+  test('the AsyncAPI document lists exactly the frames that a client may send', () => {
     expect(namesOf('hear')).toEqual(clientFrameSchema.options.map((one) => `client.${typeOf(one as never)}`));
   });
 
-  test('has every frame that the server says, and knows which of them are durable', () => {
+  test('the AsyncAPI document lists exactly the frames of the server and tags each as durable or transient', () => {
     const durable = durableFrameSchema.options.map(typeOf);
     const transient = transientFrameSchema.options.map(typeOf);
     expect(namesOf('say')).toEqual([...durable, ...transient].map((type) => `server.${type}`));
@@ -55,7 +55,7 @@ describe('the AsyncAPI document', () => {
     }
   });
 
-  test('refers only to what is in it', () => {
+  test('every reference in the AsyncAPI document resolves', () => {
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path);
     for (const path of refs) {
       let at: unknown = document;
@@ -72,7 +72,7 @@ describe('the AsyncAPI document', () => {
     ['server.delta', { type: 'delta', offset: 1, epoch: 1, turn_id: 't', text: 'x' }, true],
     ['server.delta', { type: 'delta', offset: 0, epoch: 1, turn_id: 't', text: 'x' }, false],
     ['server.presence', { type: 'presence', offset: 4, epoch: 1, user_id: 'u', event: 'joined' }, true],
-  ])('has a schema of %s that judges %j as %s', (key, frame, verdict) => {
-    expect(validatorOf(key)(frame)).toBe(verdict);
+  ])('the AsyncAPI schema of %s, given %j, answers %s', (key, frame, isValid) => {
+    expect(validatorOf(key)(frame)).toBe(isValid);
   });
 });

@@ -26,19 +26,19 @@ async function noted(reply: Route['answer'], path = `/api/session/${SESSION}`) {
 }
 
 describe('the audit log of routes', () => {
-  it('knows of each route that tells of sessions or changes one what it does there', () => {
+  it('every API route that reads or changes sessions names its action for the audit log', () => {
     const silent = described.filter(({ path, audit }) => path.startsWith('/api/') && audit === undefined);
-    // This one tells it itself: that it came in, and that it asked.
+    // This route writes its own lines: one for joining the session and one for the message.
     expect(silent.map(({ path }) => path)).toEqual(['/api/protocol']);
     const loud = described.filter(({ path, audit }) => !path.startsWith('/api/') && audit !== undefined);
     expect(loud).toEqual([]);
   });
 
-  it('costs nothing where there is none: the routes are what they were', () => {
+  it('without an audit log the routes stay unchanged', () => {
     expect(withAudit(null, described)).toBe(described);
   });
 
-  it('names the route by its pattern, the session by its id, and what was answered by its code', async () => {
+  it('an audit line names the route by its pattern, the session by its id and the refusal by its code', async () => {
     const { lines, given } = await noted(({ requestId }) => problem('session_not_found', requestId));
     expect(lines).toEqual([
       {
@@ -56,13 +56,13 @@ describe('the audit log of routes', () => {
   });
 
   it.each<[string, HttpAnswer, string]>([
-    ['that was done', json(200, {}), 'ok'],
-    ['that another instance was told of', json(202, {}), 'passed'],
-  ])('says of a thing %s so', async (_, reply, outcome) => {
+    ['200', json(200, {}), 'ok'],
+    ['202, for another instance to finish,', json(202, {}), 'passed'],
+  ])('an answer %s is audited as its outcome', async (_, reply, outcome) => {
     expect((await noted(() => reply)).lines).toMatchObject([{ outcome }]);
   });
 
-  it('has a line of a route that failed, whose error goes where it went before', async () => {
+  it('a route that throws is audited as internal, and its error is still reported', async () => {
     const broken = new Error('broken');
     const { lines, failures, given } = await noted(() => Promise.reject(broken));
     expect(lines).toMatchObject([{ action: 'read', outcome: 'internal', sessionId: SESSION }]);
@@ -70,13 +70,13 @@ describe('the audit log of routes', () => {
     expect(given.status).toBe(500);
   });
 
-  it('has no line of a request that was not understood, and no word of a path that names no session', async () => {
+  it('a malformed request leaves no audit line, and a path that names no session leaves no text in one', async () => {
     expect((await noted(({ requestId }) => problem('bad_request', requestId))).lines).toEqual([]);
     const { lines } = await noted(() => json(200, {}), '/api/session/my chest hurts');
     expect(lines).toMatchObject([{ sessionId: null }]);
   });
 
-  it('takes from the route what only that knows', async () => {
+  it('a route adds to its audit line what only the route knows', async () => {
     const { lines } = await noted(({ about }) => {
       about?.({ userId: 'dr-a' });
       about?.({ action: 'erased_session', subjectUserId: 'dr-b' });

@@ -1,9 +1,9 @@
 /**
- * Every documented field of an HTTP request makes a difference that can be observed.
+ * Every documented field of an HTTP request has an effect that a test can observe.
  *
- * Each request is made twice of a whole instance in memory, with two values of one field. The answer, the stored
- * session, requests to the model and questions to store and archive are compared: a field that code reads and then
- * drops fails as one that no code reads.
+ * The test sends each request twice to an instance in memory, with two values of one field. It compares the answers,
+ * the stored sessions, the requests to the model and the calls to store and archive. A field fails if no code reads
+ * it, and also if code reads it and then drops it.
  */
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
 const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
 
-/** What a request has beside the field in question, so that the field can matter. */
+/** The other fields that a request needs for the field under test to matter. */
 const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   askForProtocol: { body: { session_id: SESSION, user_id: 'ana', chief_complaint: 'chest pain' } },
   share: { params: { id: SESSION }, body: { user_id: 'ben', invited_by: 'ana' } },
@@ -47,7 +47,7 @@ const filters = {
 } as const;
 const format = { 'query format': ['json', 'markdown'] } as const;
 
-/** Two values for each field, between which a client would notice a difference. */
+/** Two values for each field whose effects a client can tell apart. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown, unknown]>>>> = {
   askForProtocol: {
     'headers idempotency-key': ['one', 'two'],
@@ -109,11 +109,11 @@ const operations = described.flatMap(({ describe: one, method, path }) => {
       ? []
       : documentedFields(schema, 'input').map((field) => `${place} ${field.path}`);
   });
-  // What a measure consists of is read as it is parsed; the tests of vital signs show that each part counts.
+  // The tests of vital signs cover the parts of each measure.
   return [{ name: one.name, method, path, fields: fields.filter((field) => !/vitals\.\w+\./.test(field)) }];
 });
 
-/** Everything that a client, a model server, or a reader of store and archive could see of it. */
+/** Everything that a client, a model server, or a reader of store and archive can see of the request. */
 async function observed(name: string, sent: Partial<Record<Place, Fields>>): Promise<string> {
   const calls: unknown[] = [];
   const stage = await openStage({
@@ -121,7 +121,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
       ...store,
       list: (query) => {
         calls.push(['list', query]);
-        // The cursors of the test are none of the store's.
+        // The store would refuse the invented cursors of the test.
         const { cursor: _, ...page } = query;
         return store.list(page);
       },
@@ -176,7 +176,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
       records: await Promise.all([SESSION, OTHER].map((id) => store.read(id))),
       logs: await Promise.all([SESSION, OTHER].map((id) => store.readLog(id, 0, 1_000))),
     };
-    return withoutChance(JSON.stringify(seen));
+    return withoutRandomIds(JSON.stringify(seen));
   } finally {
     await stage.close();
   }
@@ -215,8 +215,8 @@ const LIFE = {
   ...{ clientId: null, userId: null, diagnosisId: null, patient: {}, lines: [], turns: [] },
 };
 
-/** Ids drawn by chance differ between two runs of one request; their order does not. */
-function withoutChance(text: string): string {
+/** Replaces random ids, which differ between two runs of the same request; their order does not. */
+function withoutRandomIds(text: string): string {
   const names = new Map<string, string>();
   return text
     .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
@@ -232,7 +232,7 @@ function withField(name: string, field: string, value: unknown): Partial<Record<
   const [place, path = ''] = field.split(' ') as [Place, string];
   const [key = '', inner] = path.split('.');
   const fields = { ...base[place], [key]: inner === undefined ? value : { [inner]: value } };
-  // Only a stream is resumed.
+  // Only streams resume.
   const stream = field === 'headers last-event-id' ? { accept: 'text/event-stream' } : {};
   return { ...base, [place]: { ...fields, ...stream } };
 }
@@ -242,17 +242,17 @@ describe('documented requests', () => {
     Object.keys(fields).map((field) => `${name} ${field}`),
   );
 
-  it('each documented field of a request has two values here, and nothing else has', () => {
+  it('this test has two values for every documented request field and for no other', () => {
     const documented = operations.flatMap(({ name, fields }) => fields.map((field) => `${name} ${field}`));
     expect(listed.toSorted()).toEqual(documented.toSorted());
   });
 
-  it.each(Object.keys(BASES))('a request of %s made twice is observed the same', async (name) => {
+  it.each(Object.keys(BASES))('the same %s request, sent twice, has the same effects', async (name) => {
     const base = BASES[name] ?? {};
     expect(await observed(name, base)).toBe(await observed(name, base));
   });
 
-  it.each(listed)('the documented field %s has an effect', async (path) => {
+  it.each(listed)('the documented request field %s has an effect', async (path) => {
     const [name = '', place = '', field = ''] = path.split(' ');
     const [one, other] = VALUES[name]?.[`${place} ${field}`] ?? [null, null];
     const first = await observed(name, withField(name, `${place} ${field}`, one));

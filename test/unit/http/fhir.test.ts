@@ -13,7 +13,7 @@ const turn: readonly TranscriptEntry[] = [
 ];
 
 describe('a conversation as FHIR R4', () => {
-  test('is a bundle of communications: who said what, when, about what, and in answer to what', () => {
+  test('a FHIR bundle has one communication per entry, with sender, time, diagnosis and what it answers', () => {
     const bundle = fhirBundle(session, turn, NOW);
     expect(fhirProblems(bundle)).toEqual([]);
     const [question, answer] = bundle.entry!.map(({ resource }) => resource);
@@ -31,7 +31,7 @@ describe('a conversation as FHIR R4', () => {
     });
   });
 
-  test('tags and notes an answer of the simulator, and no other, as test data', () => {
+  test('a FHIR bundle tags and notes the answers of the simulator, and no others, as test data', () => {
     const [asked, answered] = turn;
     const bundle = fhirBundle(session, [asked!, { ...answered!, simulated: true }], NOW);
     expect(fhirProblems(bundle)).toEqual([]);
@@ -44,19 +44,19 @@ describe('a conversation as FHIR R4', () => {
     });
   });
 
-  test('is valid without a single word said, and without anybody known', () => {
+  test('a FHIR bundle is valid without entries, user and diagnosis', () => {
     const bundle = fhirBundle({ ...session, userId: null, diagnosisId: null }, [], NOW);
     expect(fhirProblems(bundle)).toEqual([]);
     expect(bundle).not.toHaveProperty('entry');
   });
 
-  test('has the same ids at each download, and each of them once', () => {
+  test('FHIR ids are the same at each download and unique within the bundle', () => {
     const ids = () => fhirBundle(session, turn, NOW).entry!.map(({ resource }) => resource.id);
     expect(ids()).toEqual(ids());
     expect(new Set(ids()).size).toBe(2);
   });
 
-  test('is valid whatever was said, by whomever, in turns of whatever name', () => {
+  test('a FHIR bundle is valid for any text, author, diagnosis and turn id', () => {
     const text = fc.string({ unit: 'binary', maxLength: 40 });
     const entry = fc.record({
       role: fc.constantFrom('user' as const, 'assistant' as const),
@@ -72,7 +72,7 @@ describe('a conversation as FHIR R4', () => {
     );
   });
 
-  test('would be refused by this test with an element that FHIR does not know', () => {
+  test('the FHIR check of these tests refuses unknown elements, unknown types and empty lists', () => {
     const bundle = fhirBundle(session, turn, NOW);
     expect(fhirProblems({ ...bundle, entries: [] })).toHaveLength(1);
     expect(fhirProblems({ ...bundle, type: 'pile' })).toHaveLength(1);

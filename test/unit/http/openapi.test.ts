@@ -24,33 +24,33 @@ const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
 );
 
 describe('the OpenAPI document', () => {
-  test('is valid OpenAPI 3.1', async () => {
+  test('the OpenAPI document is valid OpenAPI 3.1', async () => {
     const validator = new Validator();
     const outcome = await validator.validate(JSON.parse(JSON.stringify(document)) as Record<string, unknown>);
     expect(outcome).toEqual({ valid: true });
     expect(validator.version).toBe('3.1');
   });
 
-  test('and the AsyncAPI document name the version of the package', () => {
+  test('the OpenAPI and AsyncAPI documents name the version of the package', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string };
     expect(document).toMatchObject({ info: { version } });
     expect(asyncapiDocument()).toMatchObject({ info: { version } });
   });
 
-  test('has every route of the service and no other, but for what a page loads', () => {
+  test('the OpenAPI document has exactly the served routes, except the files that the dashboard loads', () => {
     const named = described.filter((route) => !route.path.startsWith('/dashboard/'));
     const served = named.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
-    const told = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
-    expect(told.toSorted()).toEqual(served.toSorted());
+    const documented = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+    expect(documented.toSorted()).toEqual(served.toSorted());
     expect(new Set(served).size).toBe(served.length);
   });
 
-  test('names each operation once', () => {
+  test('every operation of the OpenAPI document has its own name', () => {
     const names = operations.map(({ operation }) => operation.operationId);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('declares every part of a path as a parameter', () => {
+  test('the OpenAPI document declares every part of a path as a parameter', () => {
     for (const { path, operation } of operations) {
       const declared = (operation.parameters ?? [])
         .filter((one) => one.in === 'path')
@@ -59,7 +59,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('refers only to schemas that are in it, and has none that nothing refers to', () => {
+  test('the OpenAPI document contains exactly the schemas that it refers to', () => {
     const text = JSON.stringify(document);
     const referred = new Set(
       [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name),
@@ -69,7 +69,7 @@ describe('the OpenAPI document', () => {
     expect(text).not.toContain('$defs');
   });
 
-  test('tells each error under its own status, in the words of the table', () => {
+  test('the OpenAPI document lists each error under its own status, with the text of the error table', () => {
     for (const { path, operation } of operations)
       for (const [status, { description }] of Object.entries(operation.responses))
         for (const [, code = ''] of description.matchAll(/^`(\w+)`:/gm)) {
@@ -79,7 +79,7 @@ describe('the OpenAPI document', () => {
         }
   });
 
-  test('lets the ranges and units of the vitals be read', () => {
+  test('the OpenAPI document gives the ranges and units of the vitals', () => {
     const request = JSON.stringify(document.components.schemas.ProtocolRequest);
     expect(request).toContain('0 to 350 bpm');
     expect(request).toContain('{systolic, diastolic}');
@@ -87,7 +87,7 @@ describe('the OpenAPI document', () => {
     expect(request).not.toContain('readOnly');
   });
 
-  test('gives examples of vitals as texts, each of which the service accepts', () => {
+  test('the service accepts every text example of a vital sign in the OpenAPI document', () => {
     const { properties = {} } = z.toJSONSchema(vitalsInput, { io: 'input' });
     for (const [name, schema] of Object.entries(properties)) {
       const description = typeof schema === 'object' ? (schema.description ?? '') : '';

@@ -14,17 +14,17 @@ function ask(method: string, path: string) {
   return answer(routes, { ...rest, method, path, failed: nothing });
 }
 
-test('every GET route answers HEAD as it answers GET', async () => {
+test('a GET route answers HEAD like GET', async () => {
   expect(await ask('HEAD', '/thing/a')).toEqual(await ask('GET', '/thing/a'));
 });
 
-test('a refused method is answered with every method of the path, HEAD beside GET', async () => {
+test('a refused method gets the list of methods that the path allows, HEAD included', async () => {
   expect(await ask('PUT', '/thing/a')).toMatchObject({
     status: 405,
     headers: { allow: 'GET, HEAD, DELETE' },
   });
 });
 
-test('HEAD is refused where there is no GET', async () => {
+test('a path without a GET route refuses HEAD', async () => {
   expect(await ask('HEAD', '/things')).toMatchObject({ status: 405, headers: { allow: 'POST' } });
 });

@@ -1,6 +1,5 @@
 /*
- * Draws /api/analytics, again and again. Words of users are only ever text: they go in by textContent or onto a canvas,
- * never as markup.
+ * Draws /api/analytics and refreshes it. Text of users goes into textContent or onto a canvas, never into markup.
  */
 const REFRESH_MS = 15_000;
 const HOUR_MS = 3_600_000;
@@ -12,7 +11,7 @@ const scheme = matchMedia('(prefers-color-scheme: dark)');
 const whole = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 let timer = 0;
-let asked = 0;
+let requests = 0;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
@@ -22,8 +21,8 @@ function duration(ms) {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** A bar chart is made once and fed anew: one that is rebuilt would flicker at every refresh. */
-function bars(id, labels, values, isLying) {
+/** Updates an existing bar chart: a new one would flicker at every refresh. */
+function bars(id, labels, values, isHorizontal) {
   const known = charts.get(id);
   if (known !== undefined) {
     known.data.labels = labels;
@@ -36,7 +35,7 @@ function bars(id, labels, values, isLying) {
     grid: { color: colour('--line') },
     ticks: { color: colour('--quiet'), precision: 0 },
   };
-  const names = { grid: { display: false }, ticks: { color: colour('--quiet'), autoSkip: !isLying } };
+  const names = { grid: { display: false }, ticks: { color: colour('--quiet'), autoSkip: !isHorizontal } };
   const chart = new Chart(element(id), {
     type: 'bar',
     data: {
@@ -45,10 +44,10 @@ function bars(id, labels, values, isLying) {
     },
     options: {
       animation: false,
-      indexAxis: isLying ? 'y' : 'x',
+      indexAxis: isHorizontal ? 'y' : 'x',
       maintainAspectRatio: false,
       plugins: { legend: { display: false } },
-      scales: isLying ? { x: numbers, y: names } : { x: names, y: numbers },
+      scales: isHorizontal ? { x: numbers, y: names } : { x: names, y: numbers },
     },
   });
   charts.set(id, chart);
@@ -92,8 +91,8 @@ function show({ live, ended }) {
   table(ended.second_turns);
 }
 
-/** Whole hours: whoever looks at the same range asks the same question, which is answered once for all. */
-function address() {
+/** Whole hours: pages that show the same range send the same request, which the server counts only once. */
+function url() {
   const days = Number(element('range').value);
   if (days === 0) return '/api/analytics';
   return `/api/analytics?from=${Math.floor(Date.now() / HOUR_MS) * HOUR_MS - days * DAY_MS}`;
@@ -101,20 +100,20 @@ function address() {
 
 async function refresh() {
   clearTimeout(timer);
-  asked += 1;
-  const question = asked;
+  requests += 1;
+  const request = requests;
   const status = element('status');
   try {
-    const response = await fetch(address(), { headers: { accept: 'application/json' } });
+    const response = await fetch(url(), { headers: { accept: 'application/json' } });
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
     const figures = await response.json();
-    // Another range was chosen meanwhile.
-    if (question !== asked) return;
+    // The user has chosen another range meanwhile.
+    if (request !== requests) return;
     show(figures);
     status.className = '';
     status.textContent = `as of ${new Date().toLocaleTimeString()}`;
   } catch (error) {
-    if (question !== asked) return;
+    if (request !== requests) return;
     status.className = 'failed';
     status.textContent = `not up to date: ${error.message}`;
   }
