@@ -5,9 +5,7 @@
 import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
 import { createAnalytics } from './analytics/analytics.ts';
 import { logHealth } from './analytics/health-log.ts';
-import { measuredArchive } from './analytics/measured-archive.ts';
-import { measuredGenerator } from './analytics/measured-generator.ts';
-import { measuredStore } from './analytics/measured-store.ts';
+import { measuredArchive, measuredGenerator, measuredStore } from './analytics/measured.ts';
 import { watchPopulation } from './analytics/population.ts';
 import { watchReplicas } from './analytics/watched-replicas.ts';
 import { openArchive } from './archive/open.ts';
@@ -228,7 +226,7 @@ function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
   const { auditLog: destination, instance } = config;
   if (destination === null) return null;
   try {
-    return openAuditLog({ destination, instance, log, failed: meters.auditFailed });
+    return openAuditLog({ destination, instance, log, failed: () => meters.auditErrors.inc() });
   } catch (cause) {
     throw startFailure(`AUDIT_LOG=${destination} cannot be written`, cause);
   }

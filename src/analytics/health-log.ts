@@ -1,6 +1,6 @@
 /**
- * Logs when store or archive stop taking writes and when they take them again: one line for each change, however often
- * health is asked for, and also on an idle instance.
+ * HealthLog writes one line when the store or the archive stops taking writes, and one when it takes them again, also on
+ * an idle instance.
  */
 import type { Archive } from '../archive/archive.ts';
 import type { Store } from '../store/contract.ts';
@@ -28,11 +28,11 @@ export function logHealth({ store, archive, log, after }: HealthLogPorts): () =>
     if (stopped) return;
     if (health.ok !== storeUp) {
       if (health.ok) log.info('the store takes writes again');
-      else log.error({ reason: health.detail }, 'the store takes no writes: messages are refused');
+      else log.error({ reason: health.detail }, 'the store takes no writes: this instance refuses messages');
     }
     if (archiveOk !== archiveUp) {
       if (archiveOk) log.info('the archive takes writes again');
-      else log.error('the archive takes no writes: conversations go on, but none can end');
+      else log.error('the archive takes no writes: conversations continue, but none can end');
     }
     storeUp = health.ok;
     archiveUp = archiveOk;

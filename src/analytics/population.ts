@@ -1,9 +1,9 @@
 /**
- * What Prometheus is told of all sessions, whichever instance they live on: how many in which state, and how long a
- * sample of them has left. Looked up when somebody asks for the metrics, and not more often than every few seconds.
+ * Population reports to Prometheus on the sessions of all instances: how many are in which state, and how long a sample of
+ * them has left. It looks when Prometheus asks, and at most once every few seconds.
  *
- *  P1  A store or an archive that is away makes the answer say so; it never makes it wait or fail.
- *  P2  A look costs the same however many sessions there are: the sample walks on from where the last one ended.
+ *  POPULATION-1  A store or an archive that cannot be reached is reported as down; the report neither waits nor fails.
+ *  POPULATION-2  A look costs the same for any number of sessions: each sample continues where the last one ended.
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { Archive } from '../archive/archive.ts';
@@ -17,14 +17,14 @@ export interface PopulationPorts {
   readonly meters: Meters;
   readonly now: () => number;
   readonly monotonicMs: () => number;
-  /** When the session ends if nothing happens; null where it is gone. */
+  /** When the session ends without further activity; null where it is gone. */
   readonly endsAt: (sessionId: string) => Promise<number | null>;
 }
 
 interface Look {
   readonly storeUp: boolean;
   readonly archiveUp: boolean;
-  /** Null where the store did not say. */
+  /** Null where the store did not answer. */
   readonly byState: Readonly<Record<string, number>> | null;
 }
 
@@ -42,11 +42,11 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
     const page = await store.list({ limit: SAMPLE, ...(cursor === null ? {} : { cursor }) });
     cursor = page.cursor;
     for (const at of await Promise.all(page.sessionIds.map(endsAt)))
-      if (at !== null) meters.endsIn(Math.max(0, at - now()) / 1_000);
+      if (at !== null) meters.expiry.observe(Math.max(0, at - now()) / 1_000);
   }
 
   async function look(): Promise<Look> {
-    // A store that is full takes no writes, and of all moments then its sessions must be counted.
+    // A full store takes no writes, and an operator then needs the count of its sessions most.
     const [storeUp, archiveUp, byState] = await Promise.all([
       within(async () => (await store.health()).ok, false),
       within(() => archive.health(), false),
@@ -72,11 +72,11 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
         this.set(read(await recent()) ? 1 : 0);
       },
     });
-  flag('store_up', '1: the session store takes writes.', ({ storeUp }) => storeUp);
-  flag('archive_up', '1: the archive answers.', ({ archiveUp }) => archiveUp);
+  flag('store_up', '1 while the session store takes writes.', ({ storeUp }) => storeUp);
+  flag('archive_up', '1 while the archive answers.', ({ archiveUp }) => archiveUp);
   new Gauge({
     name: 'rehydra_sessions',
-    help: 'Living sessions by state, of all instances: the same number from each of them.',
+    help: 'Living sessions of all instances, by state; each instance reports the same number.',
     labelNames: ['state'],
     registers,
     async collect() {
@@ -90,7 +90,7 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
   });
 }
 
-/** What was answered in time, else `otherwise`. */
+/** The answer, or `otherwise` where it fails or comes too late (POPULATION-1). */
 function within<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
   return new Promise((resolve) => {
     const timer = startTimer(WITHIN_MS, () => resolve(otherwise));

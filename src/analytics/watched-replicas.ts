@@ -1,10 +1,10 @@
-/** The replicas of the model as an operator sees them: a log line for each change, a gauge and a count of failures. */
+/** WatchedReplicas shows the model's replicas to operators: a log line per change, a gauge and a count of failures. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ReplicaEvent, ReplicaReport } from '../generation/replicas/replicas.ts';
 import { FAILURE_CODES } from '../generation/upstream/failure.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** A list of models longer than this is cut in the log. */
+/** The log names at most so many models. */
 const MODELS_SHOWN = 5;
 
 export interface WatchedReplicas {
@@ -17,7 +17,7 @@ export function watchReplicas(registry: Registry, log: Log, model: string | null
   const registers = [registry];
   const failures = new Counter({
     name: 'rehydra_upstream_failures_total',
-    help: 'Requests to the model that failed, by replica and code.',
+    help: 'Requests to the model that failed.',
     labelNames: ['replica', 'code'],
     registers,
   });
@@ -32,7 +32,10 @@ export function watchReplicas(registry: Registry, log: Log, model: string | null
       case 'down':
         return log.error({ replica, ...causeOf(event) }, 'the model is down');
       case 'recovered':
-        return log.info({ replica, code: event.code, failedForMs: event.afterMs }, 'the model answers again');
+        return log.info(
+          { replica, code: event.code, failedForMs: event.afterMs },
+          'the model answers again',
+        );
       case 'model-not-listed': {
         const models = event.models.slice(0, MODELS_SHOWN);
         return log.warn({ replica, model, models }, 'the model server does not list VLLM_MODEL');
@@ -43,12 +46,12 @@ export function watchReplicas(registry: Registry, log: Log, model: string | null
   return {
     onEvent,
     show(reports) {
-      // A counter that first appears with its first failure has no rate at that moment, and no alert would see it.
+      // A counter that appears with its first failure has no rate yet, so no alert fires.
       for (const { id: replica } of reports())
         for (const code of FAILURE_CODES) failures.inc({ replica, code }, 0);
       new Gauge({
         name: 'rehydra_upstream_up',
-        help: '0 while a replica of the model is down: three failures in a row, or it does not answer checks.',
+        help: '0 while a replica of the model is down, after three failures in a row or a check without an answer.',
         labelNames: ['replica'],
         registers,
         collect() {

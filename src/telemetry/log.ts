@@ -1,6 +1,6 @@
 /**
- * The log: JSON lines on stdout, pretty on a terminal. Callers name the fields they log one by one; content of a
- * conversation is never among them. Redaction below is a net, not the rule.
+ * Log writes JSON lines to stdout, pretty on a terminal. Callers name each field that they log, and never pass content of a
+ * conversation; redaction only catches mistakes.
  */
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 

@@ -1,4 +1,4 @@
-/** What Prometheus is told. One object per instance with its own registry, so that several live in one test. */
+/** Metrics counts for Prometheus. Each instance has its own registry, so that several instances fit into one test. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { commit, version } from '../startup/version.ts';
 
@@ -34,20 +34,26 @@ export function openMetrics(instance: string): Metrics {
   }).set({ version, commit, node: process.versions.node }, 1);
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter({ name: `rehydra_${name}`, help, labelNames: [...labelNames], registers });
-  const sessionsOpened = counter('sessions_opened_total', 'Sessions made or brought back here.', ['how']);
-  const actorsStopped = counter('actors_stopped_total', 'Session actors that stopped here.', ['reason']);
+  const sessionsOpened = counter('sessions_opened_total', 'Sessions created or restored by this instance.', [
+    'how',
+  ]);
+  const actorsStopped = counter('actors_stopped_total', 'Session actors that stopped on this instance.', [
+    'reason',
+  ]);
   const commits = counter('commits_total', 'Transitions stored.');
   const appends = counter('appends_total', 'Writes of running text stored.');
   const frames = counter('frames_total', 'Durable frames stored.');
   const storeErrors = counter('store_errors_total', 'Store calls without an answer.');
-  const disconnects = counter('disconnects_total', 'Connections closed, by code.', ['code']);
+  const disconnects = counter('disconnects_total', 'Connections closed, by close code.', ['code']);
   const connects = counter('connects_total', 'Connections opened.');
-  const refusals = counter('refusals_total', 'Errors told to clients.', ['code']);
-  const limited = counter('rate_limited_total', 'Refused because it came too often, by limit.', ['limit']);
-  const unopened = counter('sealed_unopened_total', 'Stored texts that no key here opens.', ['why']);
+  const refusals = counter('refusals_total', 'Errors sent to clients.', ['code']);
+  const limited = counter('rate_limited_total', 'Requests refused by a rate limit.', ['limit']);
+  const unopened = counter('sealed_unopened_total', 'Stored texts that no key of this instance opens.', [
+    'why',
+  ]);
   for (const why of ['key-unknown', 'damaged', 'not-sealed']) unopened.inc({ why }, 0);
   const swept = counter('swept_total', 'Due sessions found without an owner.');
-  // A counter that first appears with its first refusal has no rate at that moment, and no alert would see it.
+  // A counter that appears with its first refusal has no rate yet, so no alert fires.
   for (const limit of LIMITS) limited.inc({ limit }, 0);
   return {
     registry,
@@ -78,7 +84,7 @@ export function openMetrics(instance: string): Metrics {
             this.set(read());
           },
         });
-      gauge('resident_sessions', 'Sessions whose actor is awake here.', localSessions);
+      gauge('resident_sessions', 'Sessions in the memory of this instance.', localSessions);
       gauge('connections', 'Open connections.', connections);
     },
   };

@@ -1,12 +1,12 @@
 /**
- * How hard it is for this process to keep up: the delay of its event loop. Work that could not be served in time is
- * refused at the door, so that what is under way finishes.
+ * Pressure measures the delay of the event loop. An instance under pressure refuses new work, so that running work
+ * finishes.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { startInterval } from '../clock.ts';
 
 export interface Pressure {
-  /** True while half of the last second's turns of the event loop came later than they should by `limitMs`. */
+  /** True while at least half of the last second's event loop turns were late by `limitMs`. */
   isHigh(): boolean;
   stop(): void;
 }

@@ -1,8 +1,6 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { measuredArchive } from '../../../src/analytics/measured-archive.ts';
-import { measuredGenerator } from '../../../src/analytics/measured-generator.ts';
-import { measuredStore } from '../../../src/analytics/measured-store.ts';
+import { measuredArchive, measuredGenerator, measuredStore } from '../../../src/analytics/measured.ts';
 import { openArchive } from '../../../src/archive/open.ts';
 import type { GenerationResult } from '../../../src/generation/port.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
