@@ -1,12 +1,12 @@
 /**
- * Clock gives a session the date, a duration's start and a timer; a simulation passes its own.
+ * Clock gives a session the date, durations and timers; a simulation passes its own. Every file under src/ takes its timers
+ * from here.
  *
- * An operator may set the wall clock back or forward. A difference of two dates is therefore no duration: text would
- * wait an hour to be stored, and a lease would lapse. `monotonicMs` measures durations; dates are for what is stored
- * or sent to another process.
+ * An operator may set the wall clock back or forward, so the difference of two dates is no duration: running text would
+ * wait an hour, or a lease would lapse. `monotonicMs` measures durations; dates are stored or sent to another process.
  *
  * Node counts a timer's milliseconds in 31 bits and fires a longer timer immediately: a limit of 30 days would end
- * every turn on its first tick. Every file under src/ takes its timers from here.
+ * every turn on its first tick.
  *
  *  TIMER-1  A timer fires once its whole duration has passed, never earlier, even where it takes several of Node's.
  *  TIMER-2  A cancelled timer does not fire.
@@ -15,9 +15,9 @@
 export interface Clock {
   /** The date, in ms since the epoch. */
   now(): number;
-  /** Ms since a moment of this process's own; it never goes back. */
+  /** Ms since an arbitrary moment of this process; it never goes back. */
   monotonicMs(): number;
-  /** Runs `task` once after `delayMs`; the returned function takes it back. */
+  /** Runs `task` once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, task: () => void): () => void;
 }
 
@@ -67,7 +67,7 @@ export function startTimer(durationMs: number, task: () => void, options: TimerO
   };
 }
 
-/** Runs `task` every `everyMs` until it is cancelled; the first time after `everyMs`. */
+/** Runs `task` every `everyMs`, for the first time after `everyMs`. */
 export function startInterval(everyMs: number, task: () => void, options: TimerOptions = {}): Timer {
   const timer = startTimer(
     everyMs,

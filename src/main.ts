@@ -1,4 +1,4 @@
-/** The service as a program. It takes signals before it loads the rest. */
+/** Main handles signals, then loads the service. */
 import { endOnSignals } from './startup/early-signals.ts';
 
 endOnSignals();

@@ -1,5 +1,4 @@
-/** The process: reads the environment, starts one instance, and lets it go on a signal. */
-
+/** The process reads the environment, starts one instance, and drains it on a signal. */
 import { startTimer } from './clock.ts';
 import { type Config, readConfig } from './config/config.ts';
 import { helpText } from './config/help.ts';
@@ -14,14 +13,14 @@ import { openLog } from './telemetry/log.ts';
 const PURPOSE = 'Rehydra: conversations with a language model that outlive their servers.';
 answerCall(process.argv.slice(2), 'npm start', () => helpText('npm start', PURPOSE, environmentSchema));
 
-const config = configOrLeave();
+const config = configOrExit();
 const log = openLog(config.logLevel, config.instance);
 log.info({ version, commit, node: process.versions.node }, 'starting');
 
 for (const warning of config.warnings) log.warn(warning);
 
-/** No log is open yet: where it goes and what it leaves out is part of what could not be read. */
-function configOrLeave(): Config {
+/** The log level is one of the settings that could not be read, so this opens a log of its own. */
+function configOrExit(): Config {
   try {
     return readConfig(process.env);
   } catch (error) {
@@ -33,56 +32,56 @@ function configOrLeave(): Config {
   }
 }
 
-/** Ends the process once the log has left it. */
-function leave(code: number): void {
+/** Flushes the log and ends the process. */
+function exit(code: number): void {
   log.flush();
   process.exit(code);
 }
 
 let service: Service | null = null;
-let leaving = false;
+let draining = false;
 
-/** Beyond the drain time: closing waits for stores and model servers that no longer answer, each for a bounded while. */
+/** After the drain time, closing may wait for stores and model servers that no longer answer. */
 const CLOSE_WITHIN_MS = 10_000;
 
-async function drainAndLeave(code: number): Promise<void> {
-  if (leaving) return leave(1);
-  leaving = true;
+async function drainAndExit(code: number): Promise<void> {
+  if (draining) return exit(1);
+  draining = true;
   const withinMs = config.drainMs + CLOSE_WITHIN_MS;
   startTimer(withinMs, () => {
-    log.error({ withinMs }, 'drain takes too long, leaving without its end');
-    leave(1);
+    log.error({ withinMs }, 'drain takes too long, exiting before its end');
+    exit(1);
   });
   try {
     await service?.drain();
     log.info('drained');
-    leave(code);
+    exit(code);
   } catch (error) {
     log.error({ err: error }, 'drain failed');
-    leave(1);
+    exit(1);
   }
 }
 
-/** A terminal and its shell may both pass on one keystroke: that is one wish, not two. */
-const ONE_WISH_MS = 1_000;
+/** A terminal and its shell may both pass on one keystroke: signals this close count as one. */
+const SAME_SIGNAL_MS = 1_000;
 let firstSignalMs = 0;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    if (leaving && performance.now() - firstSignalMs < ONE_WISH_MS) return;
+    if (draining && performance.now() - firstSignalMs < SAME_SIGNAL_MS) return;
     firstSignalMs = performance.now();
-    log.info({ signal }, leaving ? 'second signal, leaving at once' : 'draining');
-    void drainAndLeave(0);
+    log.info({ signal }, draining ? 'second signal, exiting without a drain' : 'draining');
+    void drainAndExit(0);
   });
 }
-// After an unhandled error the state of this process is unknown: it hands its sessions over and ends.
+// After an unhandled error the state of this process is unknown: it hands its sessions over and exits.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {
     log.error({ err: error }, event);
-    void drainAndLeave(1);
+    void drainAndExit(1);
   });
 }
 
-// Only where there is a file to reopen: otherwise a terminal that closes ends its server, as it should.
+// Only with a file to reopen: otherwise a terminal that closes must end its server.
 if (config.auditLog !== null && config.auditLog !== 'stdout') {
   process.on('SIGHUP', () => {
     log.info({ signal: 'SIGHUP' }, 'reopening the audit log');
@@ -100,5 +99,5 @@ try {
   const reason = reasonOf(error);
   log.error(reason === null ? { err: error } : { reason }, 'could not start');
   if (reason !== null) process.stderr.write(`rehydra: could not start: ${reason}\n`);
-  leave(1);
+  exit(1);
 }

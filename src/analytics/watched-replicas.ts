@@ -32,10 +32,7 @@ export function watchReplicas(registry: Registry, log: Log, model: string | null
       case 'down':
         return log.error({ replica, ...causeOf(event) }, 'the model is down');
       case 'recovered':
-        return log.info(
-          { replica, code: event.code, failedForMs: event.afterMs },
-          'the model answers again',
-        );
+        return log.info({ replica, code: event.code, failedForMs: event.afterMs }, 'the model answers again');
       case 'model-not-listed': {
         const models = event.models.slice(0, MODELS_SHOWN);
         return log.warn({ replica, model, models }, 'the model server does not list VLLM_MODEL');

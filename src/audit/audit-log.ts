@@ -1,10 +1,10 @@
 /**
- * The audit log: one JSON line per access, in a file of its own or on stdout among the others (`"log":"audit"`).
+ * AuditLog writes one JSON line per access, to its own file or to stdout among the other log lines (`"log":"audit"`).
  *
- *  U1  A line is with the operating system before `note` returns: none is lost with this process.
- *  U2  A line that cannot be written is kept and written with the next one that can. Nobody is refused for it: whoever
- *      needs an answer here would not get it because a disk is full. It is said in the log and counted.
- *  U3  `reopen` opens the file anew by its name before it lets the old one go, so rotation loses nothing.
+ *  AUDIT-1  `note` returns once the operating system has the line: a crash of this process loses none.
+ *  AUDIT-2  A line that cannot be written waits for the next write that succeeds. No request is refused for it: a full disk
+ *           must not keep an answer from a client. The log reports the failure, and a metric counts it.
+ *  AUDIT-3  `reopen` opens the file by its name before it closes the old one, so that rotation loses no line.
  */
 import { once } from 'node:events';
 import { pino, stdTimeFunctions } from 'pino';
@@ -22,11 +22,11 @@ export interface AuditLogOptions {
   readonly destination: string;
   readonly instance: string;
   readonly log: Log;
-  /** A line, or the lines that wait, could not be written. */
+  /** Called when a line, or the lines that wait, could not be written. */
   readonly failed: () => void;
 }
 
-/** What waits for a disk that is full; beyond it lines are lost. */
+/** Lines that wait for a full disk; beyond it lines are lost. */
 const WAITING_MAX_BYTES = 16 * 1024 * 1024;
 const CLOSE_WITHIN_MS = 1_000;
 
@@ -42,12 +42,12 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     {
       base: { instance },
       timestamp: stdTimeFunctions.isoTime,
-      // In the place of the level, which says nothing here.
+      // Instead of the level, which is always the same here.
       formatters: { level: () => ({ log: 'audit' }) },
     },
     {
       write(line: string) {
-        // What comes after the end of everything: who asked is gone as well.
+        // After the close, no client is left either.
         if (!isClosed) current.write(line);
       },
     },
@@ -62,7 +62,7 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
         current = next;
         former.end();
       } catch (error) {
-        log.error({ err: error }, 'the audit log could not be opened anew; the former file goes on');
+        log.error({ err: error }, 'the audit log could not be reopened; the old file stays in use');
       }
     },
     async close() {
@@ -70,7 +70,7 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
       isClosed = true;
       const closed = once(current, 'close').catch(() => {});
       current.end();
-      // A disk that is full keeps it open. What waits is lost with the process, and the log has said that it waits.
+      // A full disk keeps the file open. The lines that wait are lost with the process; the log has already reported them.
       await Promise.race([closed, sleep(CLOSE_WITHIN_MS)]);
     },
   };
@@ -90,7 +90,7 @@ function open({ destination, log, failed }: AuditLogOptions): File {
     if (!isFailing) log.error({ err: error }, 'the audit log cannot be written; its lines wait');
     isFailing = true;
   };
-  // pino's own listener would end the process, or stop writing for good where a pipe broke.
+  // pino's own listener would end the process, or stop writing for good after a broken pipe.
   file.removeAllListeners('error');
   file.on('error', onFailure);
   file.on('drop', () => onFailure(new Error('too many lines wait')));

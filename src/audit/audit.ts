@@ -1,8 +1,7 @@
 /**
- * Who touched which session, when and from where: the port through which the doors of the service tell of it.
+ * Audit records who accessed which session, when and from where: the port of HTTP routes and sockets to the audit log.
  *
- * Ids and never words: nothing that was said or asked for, no patient data, no token. Why this is noted and nothing
- * else: docs/adr/0013.
+ * An access holds ids only: no content, no patient data, no token. docs/adr/0013 gives the reasons.
  */
 import type { ErrorCode } from '../errors.ts';
 
@@ -11,7 +10,7 @@ export type AuditAction =
   | 'resumed'
   | 'read'
   | 'listed'
-  /** A turn was asked for. */
+  /** The client asked for a turn. */
   | 'message'
   | 'shared'
   | 'share_revoked'
@@ -20,10 +19,10 @@ export type AuditAction =
   | 'erased_session'
   | 'erased_user';
 
-/** `passed`: told to the instance that serves the session. Where that one forbids it, another line says so. */
+/** `passed`: forwarded to the owner of the session. If the owner forbids it, the owner writes another line. */
 export type AuditOutcome = 'ok' | 'passed' | ErrorCode;
 
-/** Where somebody came in. A route is named by its pattern: the path itself may hold a user's name. */
+/** How the client came in. A route is named by its pattern: its path may hold a user's name. */
 export type Door =
   | { readonly kind: 'http'; readonly route: string; readonly requestId: string }
   | { readonly kind: 'socket'; readonly connection: string };
@@ -32,20 +31,20 @@ export interface Access {
   readonly action: AuditAction;
   readonly outcome: AuditOutcome;
   readonly sessionId: string | null;
-  /** Of an answer that tells of several sessions. */
+  /** For an answer about several sessions. */
   readonly sessionIds?: readonly string[];
-  /** Who acts, as far as they said. */
+  /** The user who acts, as the client named them. */
   readonly userId: string | null;
   readonly clientId: string | null;
-  /** Who is invited, shown out or erased. */
+  /** The user who is invited, removed or erased. */
   readonly subjectUserId?: string;
-  /** In which form a conversation was taken along. */
+  /** The format of an export. */
   readonly format?: string;
   readonly address: string;
   readonly door: Door;
 }
 
-/** What only a route of HTTP knows of an access. */
+/** The part of an access that only an HTTP route knows. */
 export type Noted = Partial<
   Pick<Access, 'action' | 'sessionId' | 'sessionIds' | 'userId' | 'subjectUserId' | 'format'>
 >;

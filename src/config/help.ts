@@ -1,4 +1,4 @@
-/** What `--help` prints: how a program is called, and every variable with its default and its meaning. */
+/** Help prints how to call a program, and every variable with its default and its meaning. */
 import type { z } from 'zod';
 
 const INDENT = '      ';
@@ -6,7 +6,7 @@ const WIDTH = 100;
 
 export interface Variable {
   readonly name: string;
-  /** Null where the variable has none. */
+  /** Null where the variable has no default. */
   readonly fallback: string | null;
   readonly meaning: string;
 }

@@ -1,23 +1,22 @@
 /**
- * Variables that are not ours but look as if they were meant to be: a typo there leaves the default in force without a
- * word.
+ * UnknownNames finds variables that are probably misspelt settings: a typo would silently leave the default in force.
  *
- *  UNKNOWN-1  A variable that other software sets (a shell, npm, Kubernetes, vLLM) is never named: a warning that is
- *             wrong once is not read again.
+ *  UNKNOWN-1  A variable that other software sets (a shell, npm, Kubernetes, vLLM) is never named: an operator stops
+ *             reading warnings after one that is wrong.
  */
 
 export interface Unknown {
   readonly name: string;
-  /** The variable of ours that was probably meant. */
+  /** The setting that the operator probably meant. */
   readonly meant: string;
 }
 
 /** Names below this length are too common to guess from: HOST, PORT. */
 const SHORTEST = 7;
-/** From this length on two typing errors still leave no doubt. */
+/** From this length on, a name with two typing errors still matches one setting only. */
 const LONG = 13;
 const OWN_PREFIX = 'REHYDRA_';
-/** First words that no common software shares: after them, a missing or another word is ours. */
+/** First words that no common software uses: a name with one of them and a missing or wrong word is a setting of ours. */
 const OWN_WORDS = new Set([
   'ARCHIVE',
   'AUDIT',
@@ -73,7 +72,7 @@ function nearest(name: string, known: readonly string[]): string | null {
   return candidates[0]?.one ?? null;
 }
 
-/** INSTANCE_IP is no INSTANCE_ID: in a word of two letters, another letter makes another word. */
+/** INSTANCE_IP does not mean INSTANCE_ID: one letter makes another word of two letters. */
 function isOtherShortWord(name: string, known: string): boolean {
   const [words, knownWords] = [name.split('_'), known.split('_')];
   return (
@@ -85,7 +84,7 @@ function isOtherShortWord(name: string, known: string): boolean {
   );
 }
 
-/** VLLM_URL leaves a word of VLLM_BASE_URL out; SESSION_IDLE_SECONDS ends SESSION_IDLE_MS in another unit. */
+/** VLLM_URL omits a word of VLLM_BASE_URL; SESSION_IDLE_SECONDS is SESSION_IDLE_MS in another unit. */
 function isSaidOtherwise(name: string, known: string): boolean {
   const [words, knownWords] = [name.split('_'), known.split('_')];
   if (words[0] !== knownWords[0] || words.length < 2) return false;
@@ -109,7 +108,7 @@ function firstWord(name: string): string {
   return name.split('_')[0] ?? '';
 }
 
-/** Insertions, deletions, substitutions, and two neighbours that changed places. */
+/** Counts insertions, deletions, substitutions, and swaps of two neighbours. */
 function distance(a: string, b: string): number {
   let [before, last]: [readonly number[], readonly number[]] = [
     [],

@@ -1,7 +1,7 @@
-/** The address under which a client on this machine reaches a server, as URLs write it. */
+/** Address names a server as a URL writes it, so that a client on this machine reaches it. */
 import { isIPv6 } from 'node:net';
 
-/** IPv6 goes into brackets; a server on all addresses is reached over loopback. */
+/** IPv6 goes into brackets; a server that listens on all addresses is reached over loopback. */
 export function authority(host: string, port: number): string {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const name = isIPv6(bare) ? `[${bare}]` : bare;
@@ -15,7 +15,7 @@ function loopbackOf(name: string): string {
   return parsed === '[::]' ? '[::1]' : name;
 }
 
-/** A word of a command to copy: zsh takes brackets outside quotes for a pattern of file names, and refuses the command. */
+/** Quotes a word of a command to copy: zsh takes brackets for a pattern of file names, and refuses the command. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

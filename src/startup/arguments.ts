@@ -1,4 +1,4 @@
-/** The arguments of a program whose settings are environment variables: it takes `--help` and `--version` alone. */
+/** Arguments of a program whose settings are environment variables: it takes only `--help` and `--version`. */
 import { parseArgs } from 'node:util';
 import { commit, version } from './version.ts';
 
@@ -20,12 +20,12 @@ export function callOf(args: readonly string[], command: string, help: () => str
     const why = error instanceof Error ? error.message : String(error);
     return {
       kind: 'wrong',
-      text: `${why}\n${command} -- --help lists the settings, all of them variables\n`,
+      text: `${why}\n${command} -- --help lists the settings, which are environment variables\n`,
     };
   }
 }
 
-/** Ends the process where the call asked for no more than a text. */
+/** Prints the text and ends the process, unless the program is to run. */
 export function answerCall(args: readonly string[], command: string, help: () => string): void {
   const call = callOf(args, command, help);
   if (call.kind === 'run') return;

@@ -1,4 +1,4 @@
-/** Version and commit of this build, as `scripts/build.mjs` wrote them into dist/build.json. */
+/** Version reads the version and commit that `scripts/build.mjs` wrote into dist/build.json. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
@@ -6,7 +6,7 @@ const buildSchema = z.object({ version: z.string(), commit: z.string() });
 
 export type Build = Readonly<z.infer<typeof buildSchema>>;
 
-/** `commit` is `unknown` for sources that run uncompiled or were built outside a Git repository. */
+/** `commit` is `unknown` for uncompiled sources, and for a build outside a Git repository. */
 export const { version, commit }: Build = readBuild();
 
 function readBuild(): Build {
