@@ -14,7 +14,6 @@ interface Parameter {
 type Content = Readonly<Record<string, { readonly schema: Schema }>>;
 
 interface Operation {
-  readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];
@@ -58,60 +57,49 @@ ${Object.entries(document.components.schemas)
 `;
 }
 
-function section(
-  title: string,
-  { summary, description, parameters = [], requestBody, responses }: Operation,
-): string {
-  const given = parameters.map((one) => [
-    `\`${one.name}\``,
-    one.in,
-    one.required ? 'yes' : 'no',
-    kindOf(one.schema),
-    one.description ?? '',
-  ]);
-  const answers = Object.entries(responses).map(([status, { description: says, content }]) => [
-    status,
-    says.replace(/\n+/g, '<br>'),
-    Object.entries(content)
-      .map(([type, { schema }]) => `\`${type}\` ${kindOf(schema)}`)
-      .join('<br>'),
-  ]);
-  return [
+function section(title: string, operation: Operation): string {
+  const { summary, description = '', parameters = [], requestBody, responses } = operation;
+  const given = parameters.map((one) => {
+    const required = one.required ? 'yes' : 'no';
+    return [`\`${one.name}\``, one.in, required, kindOf(one.schema), one.description ?? ''];
+  });
+  const bodies = Object.values(requestBody?.content ?? {}).map(({ schema }) => kindOf(schema));
+  const answers = Object.entries(responses).map(([status, { description: meaning, content }]) => {
+    const types = Object.entries(content).map(([type, { schema }]) => `\`${type}\` ${kindOf(schema)}`);
+    return [status, meaning.replace(/\n+/g, '<br>'), types.join('<br>')];
+  });
+  const parts = [
     `## ${title}`,
-    `${summary}.${description === undefined ? '' : ` ${description}`}`,
-    ...(given.length === 0 ? [] : [table(['parameter', 'in', 'required', 'kind', 'meaning'], given)]),
-    ...(requestBody === undefined
-      ? []
-      : [
-          `Body: ${Object.values(requestBody.content)
-            .map(({ schema }) => kindOf(schema))
-            .join(', ')}`,
-        ]),
+    `${summary}. ${description}`.trim(),
+    given.length > 0 ? table(['parameter', 'in', 'required', 'kind', 'meaning'], given) : '',
+    bodies.length > 0 ? `Body: ${bodies.join(', ')}` : '',
     table(['status', 'meaning', 'body'], answers),
-  ].join('\n\n');
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
 }
 
-function fieldsOf(schema: Schema): string {
-  const { description, properties = {}, required = [] } = schema;
-  const rows = Object.entries(properties).map(([name, field]) => [
-    `\`${name}${required.includes(name) ? '' : '?'}\``,
-    kindOf(field),
-    field.description ?? '',
-  ]);
-  return [
-    ...(description === undefined ? [] : [description]),
-    rows.length === 0 ? kindOf(schema) : table(['field', 'kind', 'meaning'], rows),
-    ...Object.entries(properties).flatMap(([name, { properties: parts = {} }]) => partsOf(name, parts)),
-  ].join('\n\n');
+function fieldsOf({ description = '', ...schema }: Schema): string {
+  const { properties = {}, required = [] } = schema;
+  const rows = rowsOf(properties, (name) => required.includes(name));
+  const fields = rows.length === 0 ? kindOf(schema) : table(['field', 'kind', 'meaning'], rows);
+  const parts = Object.entries(properties).flatMap(([name, field]) => partsOf(name, field.properties ?? {}));
+  return [description, fields, ...parts].filter((part) => part !== '').join('\n\n');
 }
 
 /** The fields of an object within a schema, if each has a description. */
-function partsOf(name: string, parts: Readonly<Record<string, Schema>>): readonly string[] {
-  const rows = Object.entries(parts).map(([part, schema]) => [
-    `\`${part}\``,
-    kindOf(schema),
-    schema.description ?? '',
-  ]);
-  const described = rows.length > 0 && rows.every(([, , meaning]) => meaning !== '');
+function partsOf(name: string, fields: Readonly<Record<string, Schema>>): readonly string[] {
+  const rows = rowsOf(fields, () => true);
+  const described = rows.length > 0 && rows.every((row) => row.at(-1) !== '');
   return described ? [`\`${name}\`:`, table(['field', 'kind', 'meaning'], rows)] : [];
+}
+
+function rowsOf(
+  fields: Readonly<Record<string, Schema>>,
+  isRequired: (name: string) => boolean,
+): readonly (readonly string[])[] {
+  return Object.entries(fields).map(([name, field]) => [
+    `\`${name}${isRequired(name) ? '' : '?'}\``,
+    kindOf(field),
+    field.description ?? '',
+  ]);
 }

@@ -78,7 +78,7 @@ test('the import check refuses a circle of files that only import types', async 
 
 test('the import check lets the machines import xstate, zod and each other, and refuses all else', async () => {
   const faults = await faultsOf({
-    'src/errors.ts': 'export const errors = 1;',
+    'src/clock.ts': 'export const clock = 1;',
     'machines/turn.ts': 'export const turn = 1;',
     'machines/session.ts': [
       "import { setup } from 'xstate';",
@@ -86,15 +86,15 @@ test('the import check lets the machines import xstate, zod and each other, and 
       "import { turn } from './turn.ts';",
       "import { randomUUID } from 'node:crypto';",
       "import { pino } from 'pino';",
-      "import { errors } from '../src/errors.ts';",
-      'export const all = [setup, z, turn, randomUUID, pino, errors];',
+      "import { clock } from '../src/clock.ts';",
+      'export const all = [setup, z, turn, randomUUID, pino, clock];',
     ].join('\n'),
   });
   const refused = 'machines import more than xstate and zod';
   expect(faults).toEqual([
     expect.stringMatching(/^machines\/session\.ts → .*node_modules\/pino\/.*: machines import more/),
     `machines/session.ts → crypto: ${refused}`,
-    `machines/session.ts → src/errors.ts: ${refused}`,
+    `machines/session.ts → src/clock.ts: ${refused}`,
   ]);
 });
 
