@@ -1,19 +1,18 @@
 /**
- * Copies every session into the target; the source keeps its own until somebody takes it away.
+ * Copies every session into the target; the source keeps its own.
  *
- *  C1  A session is there whole or not at all, and one that is there already is never overwritten.
- *  C2  The notes are written after the batch that they speak of: a run that is killed repeats one batch at most.
- *  C3  A session in use is left alone, tried again once its lease could be over, and said if it still is.
+ *  COPY-1  The target gets a session whole or not at all, and the copy never overwrites a session there.
+ *  COPY-2  The notes follow each batch, so a killed run repeats one batch at most.
+ *  COPY-3  The copy skips a session in use, retries it after a lease, and reports it if it is still in use.
  */
-
 import { sleep } from '../clock.ts';
 import type { Store } from '../store/contract.ts';
-import { isEqual } from './equal.ts';
-import type { Notes } from './notes.ts';
-import { counted, type Run, type RunEnd, sumOf, walk } from './run.ts';
+import { counted, type Notes, sumOf } from './notes.ts';
+import { type Run, type RunEnd, walk } from './run.ts';
 import type { Found } from './source.ts';
+import { isEqual } from './validate.ts';
 
-type Became = 'moved' | 'already' | 'differs' | 'inUse' | 'unreadable';
+type Outcome = 'moved' | 'already' | 'differs' | 'inUse' | 'unreadable';
 
 const ROUNDS_IN_USE = 3;
 
@@ -25,9 +24,9 @@ export async function copy(run: Run, start: Notes): Promise<{ ending: RunEnd; no
     notes = { ...notes, ...changes };
     if (!options.dryRun) await notebook.write(notes);
   };
-  const each = async (found: Found): Promise<Became> => {
+  const each = async (found: Found): Promise<Outcome> => {
     if (found.kind === 'unreadable') run.say(`${found.sessionId} cannot be read: ${found.reason}`);
-    return became(ends.to, found, options.dryRun);
+    return outcomeOf(ends.to, found, options.dryRun);
   };
 
   if (notes.phase === 'copy') {
@@ -51,7 +50,7 @@ export async function copy(run: Run, start: Notes): Promise<{ ending: RunEnd; no
     if (ending === 'interrupted') return { ending, notes };
   }
   for (let round = 0; round < ROUNDS_IN_USE && notes.inUse.length > 0 && !options.dryRun; round += 1) {
-    run.say(`${notes.inUse.length} sessions are in use; looking again`);
+    run.say(`${notes.inUse.length} sessions are in use; trying them again`);
     await sleep(run.leaseMs);
     if (run.stopping()) return { ending: 'interrupted', notes };
     const names: string[] = [];
@@ -72,7 +71,7 @@ function idOf(found: Found): string {
   return found.kind === 'session' ? found.dump.sessionId : found.sessionId;
 }
 
-async function became(to: Store, found: Found, dryRun: boolean): Promise<Became> {
+async function outcomeOf(to: Store, found: Found, dryRun: boolean): Promise<Outcome> {
   if (found.kind === 'unreadable') return 'unreadable';
   const { dump } = found;
   if (dump.held) return 'inUse';

@@ -1,4 +1,4 @@
-/** Opens the two ends of a move by their names, and the notebook that belongs to the target. */
+/** Opens the source and the target of a move by name, and the notes of the move. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { Redis } from 'ioredis';
@@ -16,7 +16,7 @@ import { type Source, storeSource } from './source.ts';
 
 export interface Endpoints {
   readonly source: Source;
-  /** Null where it can only be read. */
+  /** Null for a read-only source. */
   readonly from: Store | null;
   readonly to: Store;
   readonly notebook: Notebook;
@@ -34,7 +34,7 @@ export async function openEndpoints(options: Options, config: Config): Promise<E
   const open = async (url: string): Promise<Store> => {
     const store = await openStore(url, config.store, { commandTimeoutMs: TIMEOUT_MS });
     closing.push(() => store.close());
-    // What cannot be opened is told by the call that rejects, with its session and place.
+    // The rejection names the session and the place of a text that no key opens.
     return sealedStore(store, createRecordCipher({ ...config.sealing, onUnopened: () => {} }));
   };
   try {
@@ -45,7 +45,7 @@ export async function openEndpoints(options: Options, config: Config): Promise<E
     }
     const redis = new Redis(options.from.slice(GUIDE.length), { protocol: 2, commandTimeout: TIMEOUT_MS });
     redis.on('error', () => {
-      // The calls that fail say it; without a listener ioredis prints it as well.
+      // Without a listener ioredis prints to the console.
     });
     closing.push(() => redis.disconnect());
     await untilReady(redis, withoutPassword(options.from), TIMEOUT_MS);

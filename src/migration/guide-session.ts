@@ -1,8 +1,9 @@
 /**
- * The guide keeps a session as one JSON value. Here it becomes a session of ours: its envelope comes out of the real
- * machine, told what happened (made, used last, left), so it is one that this version would have written itself.
+ * Converts a session of the guide. The guide is the requirements document of this service: its own implementation keeps a
+ * session as one JSON value under `session:{id}`, and a migration can import such values.
  *
- * The same value always gives the same dump: a move that is repeated finds what it made before.
+ * The real state machine produces the stored envelope from three events (created, last used, left), so this version reads
+ * it like its own. Equal values give equal dumps: a repeated move recognises its earlier copies.
  */
 import { z } from 'zod';
 import type { SessionLimits } from '../../machines/vocabulary.ts';
@@ -15,7 +16,7 @@ import type { SessionDump, StoredFrame, TranscriptEntry } from '../store/contrac
 import type { Found } from './source.ts';
 
 const SECONDS_END = 100_000_000_000;
-/** Python's isoformat() of a naive datetime has no zone: taken as UTC. */
+/** Python's isoformat() of a naive datetime has no zone; we read it as UTC. */
 const ZONE = /(Z|[+-]\d\d:?\d\d)$/;
 
 const time = z.union([z.string(), z.number()]).transform((value, context) => {
@@ -51,7 +52,7 @@ const guideSchema = z.object({
 type GuideSession = z.infer<typeof guideSchema>;
 
 const SESSION_ID = /^[\w.:-]{1,128}$/;
-/** Who made it and left it: no instance of ours. */
+/** The instance in the imported record; no real instance has this name. */
 const INSTANCE = 'guide';
 
 export function guideSession(sessionId: string, value: string, limits: SessionLimits): Found {
@@ -73,7 +74,7 @@ export function guideSession(sessionId: string, value: string, limits: SessionLi
 function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): SessionDump {
   const usedAt = Math.max(guide.created_at, guide.last_access);
   const epoch = Math.max(1, usedAt);
-  const made = begin(
+  const created = begin(
     {
       at: guide.created_at,
       sessionId,
@@ -85,10 +86,10 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
     },
     '1',
   );
-  const used = step(made.next, { type: 'extend', at: usedAt }, '2');
+  const used = step(created.next, { type: 'extend', at: usedAt }, '2');
   const left = step(used.next, { type: 'detach', at: usedAt, instance: INSTANCE }, '3');
   const frames: StoredFrame[] = [];
-  for (const [index, { effects }] of [made, used, left].entries()) {
+  for (const [index, { effects }] of [created, used, left].entries()) {
     frames.push(...buildFrames(effects, frames.length, epoch, index + 1, null, null).frames);
   }
   const { snapshot, timers, jobs } = left.next;
@@ -97,14 +98,14 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
     patient: patientFromChat(guide.patient_info ?? {}),
     turnCount: guide.conversation_count,
   };
-  const resting = { snapshot: { ...snapshot, context }, timers, jobs } as MachineState;
+  const state = { snapshot: { ...snapshot, context }, timers, jobs } as MachineState;
   return {
     sessionId,
     record: {
       version: 3,
       epoch,
       head: frames.length,
-      snapshot: JSON.stringify(toSnapshot(resting, 0)),
+      snapshot: JSON.stringify(toSnapshot(state, 0)),
       instance: INSTANCE,
       dueAt: Math.min(...Object.values(timers)),
       inboxLength: 0,
@@ -118,15 +119,15 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
   };
 }
 
-/** System prompts stay behind: they are the operator's, not the conversation's. */
+/** Without system prompts: they belong to the operator, not to the conversation. */
 function transcriptOf({ messages }: GuideSession, at: number): readonly TranscriptEntry[] {
   const entries: TranscriptEntry[] = [];
   let turn = 0;
   for (const { role, content } of messages) {
-    const said = ROLES[role];
-    if (said === 'system') continue;
-    if (said === 'user' || turn === 0) turn += 1;
-    entries.push({ role: said, content, turnId: `guide-${turn}`, at });
+    const ours = ROLES[role];
+    if (ours === 'system') continue;
+    if (ours === 'user' || turn === 0) turn += 1;
+    entries.push({ role: ours, content, turnId: `guide-${turn}`, at });
   }
   return entries;
 }

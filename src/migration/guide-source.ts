@@ -1,7 +1,6 @@
 /**
- * The guide's sessions: plain values under `session:{id}`. There is no listing of them, so they are found by SCAN,
- * which may show one twice and whose cursor means nothing to another server process: every run begins anew, and what
- * is in the target already is recognised.
+ * Finds the guide's sessions (`guide-session.ts`) by SCAN. SCAN may return a key twice, and its cursor is invalid in another
+ * server process: every run scans from the start and recognises the sessions that the target already has.
  */
 import type { Redis } from 'ioredis';
 import type { SessionLimits } from '../../machines/vocabulary.ts';

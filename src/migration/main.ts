@@ -1,18 +1,18 @@
-/** The program `rehydra migrate`: moves all sessions from one store to another, and back. */
+/** Runs `rehydra migrate`: moves all sessions from one store to another, or back. */
 import { readConfig } from '../config/config.ts';
 import { copy } from './copy.ts';
 import { type Endpoints, openEndpoints } from './endpoints.ts';
-import type { Notes } from './notes.ts';
+import { freshNotes, type Notes, sumOf, type Tally } from './notes.ts';
 import { type Options, parseOptions, USAGE, withoutPassword } from './options.ts';
 import { createProgress } from './progress.ts';
 import { rollback } from './rollback.ts';
-import { freshNotes, type Run, type Tally } from './run.ts';
+import type { Run } from './run.ts';
 import { validate } from './validate.ts';
 
 const EXIT = { fine: 0, failed: 1, usage: 2, incomplete: 3, interrupted: 4 } as const;
 type Exit = (typeof EXIT)[keyof typeof EXIT];
 
-/** What must be zero for a move to be called whole. */
+/** Outcomes that make a move incomplete. */
 const LEFT_BEHIND = ['inUse', 'differs', 'unreadable', 'changed', 'differences'] as const;
 
 let stopping = false;
@@ -71,7 +71,7 @@ async function migrate(run: Run): Promise<Outcome> {
   const notes = await notesOf(options, ends);
   if (options.rollback) {
     if (notes === null) {
-      say('nothing is noted of a move between these stores, so there is nothing to bring back');
+      say('there are no notes of a move between these stores, so there is nothing to roll back');
       return { exit: EXIT.usage, summary: { action: 'rollback' } };
     }
     const { ending, notes: after } = await rollback(run, notes);
@@ -79,17 +79,16 @@ async function migrate(run: Run): Promise<Outcome> {
     return { exit, summary: { action: 'rollback', ending, ...after.tally } };
   }
   if (notes !== null && notes.phase !== 'copy' && notes.phase !== 'copied') {
-    say('a rollback is under way: end it first with --rollback');
+    say('a rollback is under way: finish it first with --rollback');
     return { exit: EXIT.usage, summary: { action: 'move' } };
   }
-  // Comparing alone: what was moved is moved, what is in the source since is a difference.
+  // After a finished move --validate only compares: a session that the source got since is a difference.
   const onlyCompares =
     options.validate && (options.dryRun || (notes?.phase === 'copied' && notes.inUse.length === 0));
   let tally: Tally = {};
   if (!onlyCompares) {
     const start = startOf(options, notes);
-    if (start.cursor !== null)
-      say(`going on after ${Object.values(start.tally).reduce((a, b) => a + b, 0)} sessions`);
+    if (start.cursor !== null) say(`going on after ${sumOf(start.tally)} sessions`);
     const { ending, notes: after } = await copy(run, start);
     tally = after.tally;
     if (ending === 'interrupted')
@@ -113,7 +112,7 @@ async function notesOf(options: Options, ends: Endpoints): Promise<Notes | null>
   return notes;
 }
 
-/** A finished move is looked over once more: what is there is recognised, what came since is moved. */
+/** A finished move runs again from the start: it recognises earlier copies and moves sessions created since. */
 function startOf(options: Options, notes: Notes | null): Notes {
   const fresh = freshNotes(withoutPassword(options.from), withoutPassword(options.to), Date.now());
   if (notes === null || options.dryRun) return fresh;

@@ -1,26 +1,39 @@
-/**
- * What a run leaves for the next one: how far it came. Written after every batch, so a run that is killed repeats one
- * batch at most, and repeating is harmless.
- */
+/** Records the progress of a run after every batch. A killed run repeats one batch at most, which is harmless. */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { codeOf } from '../errors.ts';
 
 const notesSchema = z.strictObject({
-  /** Of the stores, without passwords: notes of another move are not ours to follow. */
+  /** The stores, without passwords; a run refuses the notes of another move. */
   from: z.string(),
   to: z.string(),
   phase: z.enum(['copy', 'copied', 'back', 'ended', 'clear']),
   cursor: z.string().nullable(),
   startedAt: z.number(),
-  /** When everything had been copied; 0 before. */
+  /** End of the copy; 0 before. */
   copiedAt: z.number(),
   tally: z.record(z.string(), z.number()),
-  /** Sessions in use when their turn came: tried again at the end. */
+  /** Sessions that were in use; the run retries them at its end. */
   inUse: z.array(z.string()),
 });
 
 export type Notes = z.infer<typeof notesSchema>;
+
+export type Tally = Readonly<Record<string, number>>;
+
+export function counted(tally: Tally, names: readonly string[]): Tally {
+  const next: Record<string, number> = { ...tally };
+  for (const name of names) next[name] = (next[name] ?? 0) + 1;
+  return next;
+}
+
+export function sumOf(tally: Tally): number {
+  return Object.values(tally).reduce((sum, n) => sum + n, 0);
+}
+
+export function freshNotes(from: string, to: string, startedAt: number): Notes {
+  return { from, to, phase: 'copy', cursor: null, startedAt, copiedAt: 0, tally: {}, inUse: [] };
+}
 
 export interface Notebook {
   read(): Promise<Notes | null>;
@@ -43,7 +56,7 @@ export function fileNotebook(path: string): Notebook {
       }
     },
     async write(notes) {
-      // Written beside and moved over: a reader never finds half of it.
+      // Written beside and renamed: a reader never finds half of it.
       const beside = `${path}.new`;
       const file = openSync(beside, 'w', 0o600);
       writeSync(file, JSON.stringify(notes));

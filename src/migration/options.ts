@@ -1,4 +1,4 @@
-/** The command line of `rehydra migrate`. */
+/** Parses the command line of `rehydra migrate`. */
 import { parseArgs } from 'node:util';
 
 export interface Options {
@@ -7,9 +7,9 @@ export interface Options {
   readonly dryRun: boolean;
   readonly validate: boolean;
   readonly rollback: boolean;
-  /** False: whatever an earlier run noted is forgotten. */
+  /** False ignores the notes of an earlier run. */
   readonly resume: boolean;
-  /** Sessions under way at a time. */
+  /** Sessions per batch. */
   readonly batch: number;
   /** File for the notes; null keeps them in the target. */
   readonly state: string | null;
@@ -18,17 +18,17 @@ export interface Options {
 export const USAGE = `usage: npm run migrate -- --from STORE --to STORE [options]
 
 STORE      redis://…, rediss://…, redis+cluster://…, or sqlite:DIR;
-           as --from also guide+redis://…, the plain session:{id} JSON values of the guide
+           as --from also guide+redis://…, the session:{id} JSON values of the requirements document
 
---dry-run    say what would be moved, write nothing
---validate   compare every session byte by byte afterwards (alone after a finished move)
---rollback   bring back what was moved, then take it out of the target
---resume     go on where an earlier run ended (the default); --restart begins anew
---batch N    sessions under way at a time (500)
---state FILE keep the notes for resuming there instead of in the target
+--dry-run    show what a move would do, write nothing
+--validate   compare every session byte by byte afterwards (after a finished move: compare only)
+--rollback   copy the sessions back, then delete them from the target
+--resume     go on where an earlier run ended (the default); --restart begins again
+--batch N    sessions per batch (500)
+--state FILE keep the notes for --resume in FILE instead of in the target
 
-Stop the services of both stores first: sessions that are in use are left where they are, and said.
-Exit codes: 0 all well, 1 failed, 2 wrong usage, 3 finished but not everything could be moved or is equal,
+Stop the services of both stores first: a move skips and reports sessions in use.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished, but some sessions did not move or differ,
 4 interrupted: run it again to go on.
 `;
 
@@ -53,13 +53,14 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
   for (const url of [from, to]) {
     if (!STORE.test(url)) return { kind: 'wrong', why: `${withoutPassword(url)} is not a store` };
   }
-  if (to.startsWith('guide+')) return { kind: 'wrong', why: 'the guide’s values can be read, not written' };
+  if (to.startsWith('guide+'))
+    return { kind: 'wrong', why: 'guide+redis:// is read-only: it cannot be the target' };
   if (from === to) return { kind: 'wrong', why: '--from and --to are the same store' };
   const size = Number(batch);
   if (!Number.isInteger(size) || size < 1 || size > BATCH_MAX)
     return { kind: 'wrong', why: `--batch is a number from 1 to ${BATCH_MAX}` };
   if (values.rollback && values['dry-run'])
-    return { kind: 'wrong', why: '--rollback has no dry run: --validate says what differs' };
+    return { kind: 'wrong', why: '--rollback has no dry run: --validate shows the differences' };
   const options: Options = {
     from,
     to,
@@ -91,7 +92,7 @@ function parse(args: readonly string[]) {
   }).values;
 }
 
-/** As a store may be named in logs, summaries and notes. */
+/** The name of a store for logs, summaries and notes. */
 export function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//');
 }

@@ -1,4 +1,4 @@
-/** Says how far a move is: a bar on a terminal, a plain line now and then elsewhere. Never on stdout. */
+/** Shows the progress of a run: a bar on a terminal, else a line per second. Never on stdout. */
 import type { Writable } from 'node:stream';
 
 export interface Progress {
@@ -21,7 +21,7 @@ export function createProgress(
   let done = 0;
   let first = 0;
   let startedMs = 0;
-  let saidMs = 0;
+  let shownMs = 0;
 
   const remaining = (): string => {
     const moved = done - first;
@@ -29,8 +29,8 @@ export function createProgress(
     const seconds = Math.ceil(((nowMs() - startedMs) / moved) * Math.max(0, total - done) * 0.001);
     return ` ${seconds} s left`;
   };
-  const say = (): void => {
-    saidMs = nowMs();
+  const show = (): void => {
+    shownMs = nowMs();
     const share = total === 0 ? 1 : Math.min(1, done / total);
     const text = `${name} ${String(Math.floor(share * 100)).padStart(3)} % ${done}/${Math.max(total, done)}`;
     if (!isTerminal) {
@@ -48,14 +48,14 @@ export function createProgress(
       done = already;
       first = already;
       startedMs = nowMs();
-      say();
+      show();
     },
     advance(by) {
       done += by;
-      if (nowMs() - saidMs >= (isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS)) say();
+      if (nowMs() - shownMs >= (isTerminal ? BAR_EVERY_MS : LINE_EVERY_MS)) show();
     },
     end() {
-      say();
+      show();
       if (isTerminal) out.write('\n');
     },
   };

@@ -1,24 +1,24 @@
 /**
- * Brings back what was moved, in three passes that each can be killed and resumed:
+ * Reverses a move in three passes; each resumes after a kill.
  *
- *  R1  back: every session of the target that was moved, or made there since, is copied to the source as it is now.
- *      One that went on at the source since (its epoch is higher) is kept as it is there.
- *  R2  ended: what was moved and is over in the target is ended in the source too, so that nothing that was closed or
- *      erased comes to life again. Only what nobody claimed at the source since the move began.
- *  R3  clear: what the source has now, byte by byte, is taken out of the target; nothing else is.
+ *  ROLLBACK-1  `back` copies every session of the target to the source: moved ones and those created since. The source keeps
+ *              a session that went on there since the move (its epoch is higher).
+ *  ROLLBACK-2  `ended` ends in the source what ended in the target, so that no closed or erased session comes back. It skips
+ *              sessions that an instance claimed at the source since the move began.
+ *  ROLLBACK-3  `clear` deletes a session from the target only if the source has the same one, byte by byte.
  */
 import type { SessionDump, Store } from '../store/contract.ts';
-import { isEqual } from './equal.ts';
-import type { Notes } from './notes.ts';
-import { removeSource } from './remove-source.ts';
-import { counted, type Run, type RunEnd, walk } from './run.ts';
+import { counted, type Notes } from './notes.ts';
+import { type Run, type RunEnd, walk } from './run.ts';
 import { absentSource, type Found, storeSource } from './source.ts';
+import { isEqual } from './validate.ts';
 
-type Phase = 'back' | 'ended' | 'clear';
-const PHASES: readonly Phase[] = ['back', 'ended', 'clear'];
-const NAMES: Readonly<Record<Phase, string>> = {
-  back: 'bringing back',
-  ended: 'ending what is over',
+type Pass = 'back' | 'ended' | 'clear';
+const INSTANCE = 'migration';
+const PASSES: readonly Pass[] = ['back', 'ended', 'clear'];
+const NAMES: Readonly<Record<Pass, string>> = {
+  back: 'copying back',
+  ended: 'ending finished sessions',
   clear: 'clearing the target',
 };
 
@@ -31,37 +31,37 @@ export async function rollback(run: Run, start: Notes): Promise<{ ending: RunEnd
     await notebook.write(notes);
   };
   if (notes.phase === 'copy' || notes.phase === 'copied') {
-    // A move that never came to its end may have left sessions behind that are absent there for that reason alone.
+    // After an interrupted move, a session may be absent from the target because the move never reached it.
     const copiedAt = notes.phase === 'copied' ? notes.copiedAt : 0;
     await write({ phase: 'back', cursor: null, tally: {}, copiedAt });
   }
-  for (const phase of PHASES) {
-    if (notes.phase !== phase) continue;
-    const skip = phase !== 'clear' && (from === null || (phase === 'ended' && notes.copiedAt === 0));
+  for (const pass of PASSES) {
+    if (notes.phase !== pass) continue;
+    const skip = pass !== 'clear' && (from === null || (pass === 'ended' && notes.copiedAt === 0));
     if (!skip) {
       const ending = await walk(run, {
-        name: NAMES[phase],
-        source: phase === 'ended' && from !== null ? absentSource(from, to) : storeSource(to),
+        name: NAMES[pass],
+        source: pass === 'ended' && from !== null ? absentSource(from, to) : storeSource(to),
         cursor: notes.cursor,
         done: 0,
-        each: (found) => became(phase, run, found, notes),
+        each: (found) => outcomeOf(pass, run, found, notes),
         after: (names, _, cursor) => write({ cursor, tally: counted(notes.tally, names) }),
       });
       if (ending === 'interrupted') return { ending, notes };
     }
-    const next = PHASES[PHASES.indexOf(phase) + 1];
+    const next = PASSES[PASSES.indexOf(pass) + 1];
     if (next !== undefined) await write({ phase: next, cursor: null });
   }
   await notebook.forget();
   return { ending: 'finished', notes };
 }
 
-async function became(phase: Phase, run: Run, found: Found, notes: Notes): Promise<string> {
+async function outcomeOf(pass: Pass, run: Run, found: Found, notes: Notes): Promise<string> {
   const { from, to, source } = run.ends;
   if (found.kind === 'unreadable') return 'unreadable';
   const { dump } = found;
-  if (phase === 'back') return from === null ? 'kept' : broughtBack(from, dump, notes.startedAt);
-  if (phase === 'ended') {
+  if (pass === 'back') return from === null ? 'kept' : copyBack(from, dump, notes.startedAt);
+  if (pass === 'ended') {
     if (from === null || dump.record.epoch >= notes.startedAt || notes.inUse.includes(dump.sessionId))
       return 'kept';
     return (await to.read(dump.sessionId)) === null && (await removeSource(from, dump)) === 'removed'
@@ -74,7 +74,7 @@ async function became(phase: Phase, run: Run, found: Found, notes: Notes): Promi
   return removeSource(to, dump);
 }
 
-async function broughtBack(from: Store, dump: SessionDump, startedAt: number): Promise<string> {
+async function copyBack(from: Store, dump: SessionDump, startedAt: number): Promise<string> {
   const there = await from.export(dump.sessionId);
   if (isEqual(dump, there)) return 'unchanged';
   if (dump.held) return 'inUse';
@@ -82,4 +82,39 @@ async function broughtBack(from: Store, dump: SessionDump, startedAt: number): P
   if (there !== null && there.record.epoch > dump.record.epoch) return 'kept';
   const { kind } = await from.import(dump, there === null ? 'absent-only' : 'replace');
   return kind === 'imported' ? 'returned' : 'inUse';
+}
+
+/** Ends a session in a store if it still equals the dump. Its copy is elsewhere, so watchers get no hint. */
+async function removeSource(
+  store: Store,
+  { sessionId, record, index }: SessionDump,
+): Promise<'removed' | 'inUse' | 'changed'> {
+  const claim = await store.claim(sessionId, INSTANCE);
+  if (claim.kind === 'held') return 'inUse';
+  const { fence, record: now } = claim;
+  if (now === null) {
+    await store.release(fence, false);
+    return 'removed';
+  }
+  const isSame =
+    now.version === record.version && now.head === record.head && now.inboxLength === record.inboxLength;
+  if (!isSame) {
+    await store.release(fence, false);
+    return 'changed';
+  }
+  const { kind } = await store.commit(fence, {
+    writeId: `${fence.token}.take-out`,
+    expectedVersion: now.version,
+    expectedHead: now.head,
+    snapshot: now.snapshot,
+    frames: [],
+    transcript: [],
+    messageIds: [],
+    inboxTaken: 0,
+    dueAt: null,
+    index,
+    notify: false,
+    end: true,
+  });
+  return kind === 'committed' ? 'removed' : 'changed';
 }

@@ -1,6 +1,5 @@
-/** What one run works with, and the walk over all sessions that its phases share. */
+/** Walks over all sessions in batches, for every phase of a run. */
 import type { Endpoints } from './endpoints.ts';
-import type { Notes } from './notes.ts';
 import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
 import type { Found, Source } from './source.ts';
@@ -9,30 +8,22 @@ export interface Run {
   readonly ends: Endpoints;
   readonly options: Options;
   readonly progress: Progress;
-  /** How long a session may look held by an owner that died. */
+  /** A session stays claimed this long after its owner died. */
   readonly leaseMs: number;
-  /** True once somebody asked this run to end: it does after the batch that is under way. */
+  /** True once the operator stopped the run; it ends after the current batch. */
   readonly stopping: () => boolean;
   readonly say: (line: string) => void;
 }
 
 export type RunEnd = 'finished' | 'interrupted';
-export type Tally = Readonly<Record<string, number>>;
-
-export function counted(tally: Tally, names: readonly string[]): Tally {
-  const next: Record<string, number> = { ...tally };
-  for (const name of names) next[name] = (next[name] ?? 0) + 1;
-  return next;
-}
-
 export interface Walk {
   readonly name: string;
   readonly source: Source;
   readonly cursor: string | null;
-  /** Sessions that earlier runs have done, for the progress alone. */
+  /** Sessions done in earlier runs, for the progress only. */
   readonly done: number;
   readonly each: (found: Found) => Promise<string>;
-  /** After every batch: what became of its sessions, and where the next one begins. */
+  /** Runs after every batch with the outcomes of its sessions and the start of the next batch. */
   readonly after: (names: readonly string[], batch: readonly Found[], cursor: string | null) => Promise<void>;
 }
 
@@ -53,12 +44,4 @@ export async function walk(run: Run, { name, source, cursor, done, each, after }
   }
   progress.end();
   return 'finished';
-}
-
-export function sumOf(tally: Tally): number {
-  return Object.values(tally).reduce((sum, n) => sum + n, 0);
-}
-
-export function freshNotes(from: string, to: string, startedAt: number): Notes {
-  return { from, to, phase: 'copy', cursor: null, startedAt, copiedAt: 0, tally: {}, inUse: [] };
 }

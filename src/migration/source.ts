@@ -1,7 +1,8 @@
-/** Where sessions come from: page by page, in an order that stays, each as a dump. */
+/** Reads sessions from a store as dumps, page by page in a fixed order. */
 
 import { codeOf } from '../errors.ts';
 import type { SessionDump, Store } from '../store/contract.ts';
+import { sumOf } from './notes.ts';
 
 export type Found =
   | { readonly kind: 'session'; readonly dump: SessionDump }
@@ -13,15 +14,15 @@ export interface SourcePage {
 }
 
 export interface Source {
-  /** A cursor of an earlier run still means something. */
+  /** A cursor of an earlier run is still valid. */
   readonly resumes: boolean;
-  /** About how many; for the progress bar only. */
+  /** An estimate, for the progress only. */
   total(): Promise<number>;
   page(cursor: string | null, limit: number): Promise<SourcePage>;
   one(sessionId: string): Promise<Found | null>;
 }
 
-/** Of `store`, only what `other` has not. */
+/** The sessions of `store` that `other` does not have. */
 export function absentSource(store: Store, other: Store): Source {
   const all = storeSource(store);
   return {
@@ -48,11 +49,11 @@ export function storeSource(store: Store): Source {
   };
   return {
     resumes: true,
-    total: async () => Object.values(await store.countByState()).reduce((sum, n) => sum + n, 0),
+    total: async () => sumOf(await store.countByState()),
     async page(cursor, limit) {
       const page = await store.list({ limit, ...(cursor === null ? {} : { cursor }) });
       const found = await Promise.all(page.sessionIds.map(one));
-      // What ended between the listing and the export is no session any more.
+      // A session may have ended between the listing and the export.
       return { found: found.filter((each) => each !== null), cursor: page.cursor };
     },
     one,

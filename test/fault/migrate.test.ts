@@ -63,7 +63,7 @@ describe('moving a hundred thousand sessions from the embedded store to Redis', 
     expect(await store.export('session-50007')).toMatchObject(long);
     expect(await inSource()).toEqual(before);
 
-    for (const during of ['bringing back', 'clearing the target']) {
+    for (const during of ['copying back', 'clearing the target']) {
       const killed = await migrate([...ends, '--rollback'], { during, after: 20_000 });
       expect(killed).toMatchObject({ signal: 'SIGKILL', summary: null });
     }
