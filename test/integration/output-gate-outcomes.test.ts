@@ -1,4 +1,4 @@
-/** The output gate against every answer that a store can give to a write, without a process in between. */
+/** The output gate meets every answer that a store can give to a write, without a process in between. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import type { Store } from '../../src/store/contract.ts';
@@ -7,7 +7,7 @@ import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.
 
 type Answer = 'as it is' | 'hangs' | 'fails' | 'fenced' | 'conflict' | 'answers nonsense';
 
-describe('the output gate', () => {
+describe('output gate', () => {
   let stage: Stage;
   let answer: Answer = 'as it is';
   let writes = 0;
@@ -38,7 +38,7 @@ describe('the output gate', () => {
     await stage.close();
   });
 
-  /** A client of a new session, welcomed. */
+  /** Connects a client to a new session and waits for its welcome. */
   async function arrive(): Promise<Visitor> {
     answer = 'as it is';
     stage = await openStage({ wrap });
@@ -53,7 +53,7 @@ describe('the output gate', () => {
   const errors = (visitor: Visitor): readonly string[] =>
     visitor.frames.flatMap((frame: ServerFrame) => (frame.type === 'error' ? [frame.code] : []));
 
-  it('is shut while the store has not answered: no frame leaves, the model is not asked, however long it takes', async () => {
+  it('until the store answers a write, no frame reaches the client and no request reaches the model', async () => {
     const visitor = await arrive();
     const before = visitor.frames.length;
     answer = 'hangs';
@@ -68,22 +68,25 @@ describe('the output gate', () => {
     ['fails', 'store_unavailable', null],
     ['fenced', 'session_moved', 1012],
     ['conflict', 'session_moved', 1012],
-    // Which is a bug, and what every bug in an actor does: it stops, and who waits for it is told.
+    // A bug: as with every bug, the actor stops and refuses the waiting clients.
     ['answers nonsense', 'internal', null],
-  ] as const)('stays shut where the store %s: the sender is told %s', async (how, code, close) => {
-    const visitor = await arrive();
-    const before = durable(visitor).length;
-    answer = how;
-    visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
-    await stage.advance(2 * LEASE_MS);
-    expect(writes).toBeGreaterThan(0);
-    expect(durable(visitor)).toHaveLength(before);
-    expect(stage.generator.runs).toEqual([]);
-    expect(errors(visitor)).toContain(code);
-    expect(visitor.closed?.code ?? null).toBe(close);
-  });
+  ] as const)(
+    'after a write that the store answers with "%s" no frame leaves, and the sender gets %s',
+    async (how, code, close) => {
+      const visitor = await arrive();
+      const before = durable(visitor).length;
+      answer = how;
+      visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
+      await stage.advance(2 * LEASE_MS);
+      expect(writes).toBeGreaterThan(0);
+      expect(durable(visitor)).toHaveLength(before);
+      expect(stage.generator.runs).toEqual([]);
+      expect(errors(visitor)).toContain(code);
+      expect(visitor.closed?.code ?? null).toBe(close);
+    },
+  );
 
-  it('opens once the same write is acknowledged, and then for all of it at once', async () => {
+  it('once the store acknowledges a repeated write, all its frames leave together and the model is asked', async () => {
     const visitor = await arrive();
     const before = durable(visitor).length;
     answer = 'fails';
@@ -101,7 +104,7 @@ describe('the output gate', () => {
   });
 
   it.each(['hangs', 'fails', 'fenced', 'conflict'] as const)(
-    'is shut for the text of a running turn where the store %s',
+    'text of a running turn does not reach the client when the store answers "%s"',
     async (how) => {
       const visitor = await arrive();
       visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
@@ -112,12 +115,12 @@ describe('the output gate', () => {
       await stage.advance(LEASE_MS / 2);
       expect(writes).toBeGreaterThan(1);
       expect(durable(visitor)).toHaveLength(before);
-      // Who lost the session must not keep the model busy with it.
+      // An owner that lost the session must stop the model.
       expect(stage.generator.running === null).toBe(how === 'fenced' || how === 'conflict');
     },
   );
 
-  it('is shut for the end of a turn: the next message is not begun before the end of the last is stored', async () => {
+  it('the next turn does not start before the store has the end of the last', async () => {
     const visitor = await arrive();
     for (const id of ['a', 'b']) visitor.say({ type: 'message', id, content: id });
     await stage.settle();

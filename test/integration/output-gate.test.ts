@@ -1,4 +1,4 @@
-/** Nothing of a transition is seen by anybody before the store has acknowledged it: not by a socket, not by the model. */
+/** No client and no model server sees a transition before Redis has acknowledged it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
@@ -8,10 +8,10 @@ import { countUp, eventually, metric } from '../support/observed.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
-/** Longer than the store's patience with one command, which is three seconds. */
+/** Longer than the store's timeout for one command, which is three seconds. */
 const REFUSED_WITHIN_MS = 60_000;
 
-describe('the output gate, with a Redis that does not answer', () => {
+describe('output gate and a silent Redis', () => {
   let redis: RedisServer;
   let proxy: TcpProxy;
   let simulator: Simulator;
@@ -30,7 +30,7 @@ describe('the output gate, with a Redis that does not answer', () => {
     await Promise.all([simulator.close(), redis.stop()]);
   });
 
-  /** A client at rest after one turn, on an instance whose only way to Redis is the proxy. */
+  /** Starts an instance that reaches Redis only through the proxy, and a client that has had one turn. */
   async function afterOneTurn(leaseMs: number): Promise<void> {
     instance = await startInstance({
       REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
@@ -45,12 +45,12 @@ describe('the output gate, with a Redis that does not answer', () => {
     });
   }
 
-  /** What has leaked since: durable frames that arrived, requests that the model got. */
+  /** Counts the durable frames that arrived and the requests that the model received. */
   function seen(): { readonly frames: number; readonly requests: number } {
     return { frames: client.durable.length, requests: simulator.stats().requests };
   }
 
-  /** Sends the message until it is no longer refused for the store's sake, as a client does. */
+  /** Sends the message until the store is available again, as a client does. */
   async function sendUntilTaken(id: string, content: string): Promise<void> {
     for (;;) {
       const from = client.frames.length;
@@ -64,7 +64,7 @@ describe('the output gate, with a Redis that does not answer', () => {
     }
   }
 
-  /** Another client that reads the log from its beginning; the store may need another moment for it. */
+  /** Attaches another client that reads the log from its beginning, as soon as the store allows it. */
   async function readAll(): Promise<TestClient> {
     const reader = await TestClient.open(instance.url);
     for (;;) {
@@ -78,7 +78,7 @@ describe('the output gate, with a Redis that does not answer', () => {
     }
   }
 
-  /** In the whole log: one turn for the message, frames without a gap. */
+  /** Expects one turn for the message in the log, and frames without a gap. */
   async function expectOneTurn(id: string): Promise<void> {
     expect(await client.completed(id)).toMatchObject({ type: 'turn.completed' });
     const reader = await readAll();
@@ -93,7 +93,7 @@ describe('the output gate, with a Redis that does not answer', () => {
     expect(simulator.stats().bySession[client.sessionId]).toBe(2);
   }
 
-  it('lets nothing out while Redis is frozen, refuses the message as retryable after the lease, and takes it once later', async () => {
+  it('while Redis is frozen no frame and no request leaves; the message is refused as retryable and later taken once', async () => {
     await afterOneTurn(1_000);
     const before = seen();
     await redis.kill('SIGSTOP');
@@ -108,7 +108,7 @@ describe('the output gate, with a Redis that does not answer', () => {
     await expectOneTurn('m');
   });
 
-  it('lets nothing out while the acknowledgement is lost, and goes on by itself once the write is known to stand', async () => {
+  it('while an acknowledgement is lost no frame leaves; the instance continues the turn once it knows that the write is stored', async () => {
     await afterOneTurn(20_000);
     const before = seen();
     proxy.loseReplies();
@@ -123,7 +123,7 @@ describe('the output gate, with a Redis that does not answer', () => {
     expect(client.frames.filter((frame) => frame.type === 'error')).toEqual([]);
   });
 
-  it('lets nothing out while Redis cannot be reached, and takes the message when it is back without a restart', async () => {
+  it('while Redis is unreachable no frame leaves; when it is back the instance takes the message without a restart', async () => {
     await afterOneTurn(1_000);
     const before = seen();
     proxy.refuse(true);
@@ -145,14 +145,14 @@ describe('the output gate, with a Redis that does not answer', () => {
     await expectOneTurn('m');
   });
 
-  it('lets text of a running turn out only as far as it is stored, and ends the turn whole when Redis is back', async () => {
+  it('clients get the text of a running turn only as far as Redis has it, and all of it when Redis is back', async () => {
     await afterOneTurn(20_000);
     client.message('m', '[[fault:tps=100,tokens=150]] A longer story please');
     await client.waitForType('delta');
     await redis.kill('SIGSTOP');
-    // What Redis had acknowledged may still be on its way to us.
+    // Acknowledged frames may still be in flight.
     const { requests } = seen();
-    await eventually('no more frames', () => client.durable.length, stands());
+    await eventually('no more frames', () => client.durable.length, settles());
     const { frames } = seen();
     await eventually(
       'the answer is ready',
@@ -165,7 +165,7 @@ describe('the output gate, with a Redis that does not answer', () => {
   });
 
   /** True once a value was the same for a second. */
-  function stands(): (value: number) => boolean {
+  function settles(): (value: number) => boolean {
     let last = -1;
     let times = 0;
     return (value) => {

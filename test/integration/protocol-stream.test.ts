@@ -1,4 +1,4 @@
-/** A turn of `POST /api/protocol` as server-sent events: the frames of the socket, resumable on any instance. */
+/** `POST /api/protocol` streams a turn as server-sent events: the frames of the socket, resumable on any instance. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { durableFrameSchema, type ServerFrame } from '../../src/protocol/server-frames.ts';
@@ -27,8 +27,8 @@ const has = (type: ServerFrame['type']) => (events: readonly SentEvent[]) =>
   events.some(({ event }) => event === type);
 const promptTokens = () => metric(simulator.url.slice(0, -'/v1'.length), 'vllm:prompt_tokens_total');
 
-describe('a stream', () => {
-  it('begins with welcome, says the durable frames of the session with their offsets, and ends with the turn', async () => {
+describe('protocol stream', () => {
+  it('a stream begins with welcome, carries the durable frames of the session with their offsets, and ends with the turn', async () => {
     const session_id = randomUUID();
     const client = await TestClient.greet(one.url, { session_id, after: 0 });
     const events = await readEvents({ url: at(two), body: { session_id, chief_complaint: SLOW } });
@@ -48,25 +48,28 @@ describe('a stream', () => {
   it.each([
     ['the same instance', () => one],
     ['the other instance', () => two],
-  ])('that was cut goes on by Last-Event-ID on %s, and together they are the whole', async (_, instance) => {
-    const headers = { 'idempotency-key': randomUUID() };
-    const body = { session_id: randomUUID(), chief_complaint: SLOW };
-    const first = await readEvents({ url: at(one), body, headers }, has('delta'));
-    const spent = await promptTokens();
-    const last = idsOf(first).at(-1)!;
-    const rest = await readEvents({
-      url: at(instance()),
-      body,
-      headers: { ...headers, 'last-event-id': String(last) },
-    });
-    const ids = [...idsOf(first), ...idsOf(rest)];
-    expect(ids).toEqual(countUp(ids[0]!, ids.at(-1)!));
-    const { protocol } = await ask(one.http, body, headers);
-    expect(textOf([...first, ...rest])).toBe(protocol);
-    expect(await promptTokens()).toBe(spent);
-  });
+  ])(
+    'a stream that was cut resumes by Last-Event-ID on %s, and both parts together are the whole answer',
+    async (_, instance) => {
+      const headers = { 'idempotency-key': randomUUID() };
+      const body = { session_id: randomUUID(), chief_complaint: SLOW };
+      const first = await readEvents({ url: at(one), body, headers }, has('delta'));
+      const spent = await promptTokens();
+      const last = idsOf(first).at(-1)!;
+      const rest = await readEvents({
+        url: at(instance()),
+        body,
+        headers: { ...headers, 'last-event-id': String(last) },
+      });
+      const ids = [...idsOf(first), ...idsOf(rest)];
+      expect(ids).toEqual(countUp(ids[0]!, ids.at(-1)!));
+      const { protocol } = await ask(one.http, body, headers);
+      expect(textOf([...first, ...rest])).toBe(protocol);
+      expect(await promptTokens()).toBe(spent);
+    },
+  );
 
-  it('that was cut goes on without a key too, and nothing is sent a second time', async () => {
+  it('a stream that was cut resumes without an Idempotency-Key too, and starts no second turn', async () => {
     const body = { session_id: randomUUID(), chief_complaint: SLOW };
     const first = await readEvents({ url: at(one), body }, has('delta'));
     const last = String(idsOf(first).at(-1));
@@ -78,7 +81,7 @@ describe('a stream', () => {
     expect(metadata.conversation_count).toBe(2);
   });
 
-  it('of which all was seen ends at once, whatever was said since', async () => {
+  it('a stream that the client has seen to its end ends right after welcome, whatever turns followed', async () => {
     const headers = { 'idempotency-key': randomUUID() };
     const body = { session_id: randomUUID(), chief_complaint: 'chest pain' };
     const all = await readEvents({ url: at(one), body, headers });
@@ -93,14 +96,14 @@ describe('a stream', () => {
     expect(rest.map(({ event }) => event)).toEqual(['welcome']);
   });
 
-  it('that goes on after an offset which the session does not have is told to start over', async () => {
+  it('a stream that resumes after an unknown offset gets a reset', async () => {
     const { session_id } = await ask(one.http, { chief_complaint: 'chest pain' });
     const body = { session_id, chief_complaint: 'hm' };
     const rest = await readEvents({ url: at(one), body, headers: { 'last-event-id': '9999' } });
     expect(rest.map(({ event }) => event)).toEqual(['welcome', 'reset']);
   });
 
-  it('that is asked for again by its key alone is the turn from its beginning, not the whole session', async () => {
+  it('a stream that repeats an Idempotency-Key carries its turn from the beginning, not the whole session', async () => {
     const headers = { 'idempotency-key': randomUUID() };
     const body = { session_id: randomUUID(), chief_complaint: 'chest pain' };
     await ask(one.http, { ...body, chief_complaint: 'an earlier turn' });
@@ -112,7 +115,7 @@ describe('a stream', () => {
     expect(events.filter(({ event }) => event === 'welcome')).toHaveLength(1);
   });
 
-  it('of a busy session is refused with the status of the refusal, and waits where it may', async () => {
+  it('a stream of a busy session gets 429 under the policy reject and waits under the policy queue', async () => {
     const client = await TestClient.greet(one.url);
     client.message('long', LONG);
     await client.waitForType('delta');
@@ -132,7 +135,7 @@ describe('a stream', () => {
     await client.close();
   });
 
-  it('that is interrupted says so in a frame, and ends', async () => {
+  it('a stream whose turn is cancelled ends with turn.cancelled', async () => {
     const session_id = randomUUID();
     const client = await TestClient.greet(one.url, { session_id });
     const reading = readEvents({ url: at(two), body: { session_id, chief_complaint: LONG } });
@@ -142,7 +145,7 @@ describe('a stream', () => {
     await client.close();
   });
 
-  it('of a session that is deleted meanwhile ends with an error', async () => {
+  it('a stream whose session is deleted in mid-answer ends with turn.cancelled', async () => {
     const session_id = randomUUID();
     const client = await TestClient.greet(one.url, { session_id });
     const reading = readEvents({ url: at(one), body: { session_id, chief_complaint: LONG } });
@@ -156,7 +159,7 @@ describe('a stream', () => {
     ['without a session', { chief_complaint: 'x' }, '7', 400],
     ['that is no offset', { session_id: randomUUID(), chief_complaint: 'x' }, 'seven', 400],
     ['of a session that is gone', { session_id: randomUUID(), chief_complaint: 'x' }, '7', 404],
-  ])('after a Last-Event-ID %s is refused', async (_, body, lastEventId, status) => {
+  ])('a stream with a Last-Event-ID %s is refused', async (_, body, lastEventId, status) => {
     const reply = await refusedStream({ url: at(one), body, headers: { 'last-event-id': lastEventId } });
     expect(reply.status).toBe(status);
     problemOf(reply);

@@ -1,4 +1,4 @@
-/** `POST /api/protocol` between two instances on Redis: what it accepts, whom it makes wait, and what it never does twice. */
+/** `POST /api/protocol` on two instances over Redis: requests it accepts, queues, refuses, and never runs twice. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,13 +21,13 @@ const [redis, simulator] = started(startRedis, () =>
 const launch = () => startInstance({ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, QUEUE_MAX: '2' });
 const [one, two] = started(launch, launch);
 
-/** Tokens that the model has read so far: they grow with every generation. */
+/** Tokens that the model has read so far: the count grows with every generation. */
 const promptTokens = (url: string) => metric(url.slice(0, -'/v1'.length), 'vllm:prompt_tokens_total');
 
 const send = (instance: Instance, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
   post(`${instance.http}/api/protocol`, body, headers);
 
-/** A session in which a turn runs that ends only when it is cancelled. */
+/** Opens a session whose running turn ends only when a client cancels it. */
 async function busySession(instance: Instance): Promise<{ session_id: string; client: TestClient }> {
   const client = await TestClient.greet(instance.url);
   client.message('long', LONG);
@@ -35,13 +35,13 @@ async function busySession(instance: Instance): Promise<{ session_id: string; cl
   return { session_id: client.sessionId, client };
 }
 
-describe('a request', () => {
+describe('request', () => {
   it.each<[string, unknown, string]>([
     ['that is not JSON', '{"age": 45', 'the body is not JSON'],
     ['without a body', '', 'the body is not JSON'],
-    ['that says nothing new', { session_id: randomUUID() }, 'chief_complaint: is required'],
+    ['without a message', { session_id: randomUUID() }, 'chief_complaint: is required'],
     ['with an id that is no UUID', { session_id: 'abc-123', chief_complaint: 'x' }, 'session_id'],
-    ['with a field nobody knows', { chief_complaint: 'x', colour: 'red' }, 'colour'],
+    ['with an unknown field', { chief_complaint: 'x', colour: 'red' }, 'colour'],
     [
       'with a heart that races too much',
       { vitals: { heart_rate: 900 } },
@@ -50,8 +50,8 @@ describe('a request', () => {
     ['with half a blood pressure', { vitals: { blood_pressure: '120' } }, 'such as "120/80"'],
     ['with a temperature in no unit', { vitals: { temperature: '300 K' } }, 'vitals.temperature'],
     ['with an age of two centuries', { age: 200 }, 'age must be between 0 and 130 years'],
-    ['with a policy nobody knows', { chief_complaint: 'x', policy: 'overwrite' }, 'policy'],
-  ])('%s is refused, and told why', async (_, body, words) => {
+    ['with an unknown policy', { chief_complaint: 'x', policy: 'overwrite' }, 'policy'],
+  ])('a request %s is refused with the reason', async (_, body, words) => {
     const reply = await send(one, body);
     expect(reply.status).toBe(400);
     const problem = problemOf(reply);
@@ -59,24 +59,24 @@ describe('a request', () => {
     expect(problem.detail).toContain(words);
   });
 
-  it('may call its JSON what it likes', async () => {
+  it('a JSON request is accepted under any content type', async () => {
     const reply = await send(one, { chief_complaint: 'chest pain' }, { 'content-type': 'text/plain' });
     expect(reply.status).toBe(200);
   });
 
-  it('of more than a megabyte is too large', async () => {
+  it('a request of more than a megabyte gets 413', async () => {
     const reply = await send(one, { chief_complaint: 'x'.repeat(1_100_000) });
     expect(reply.status).toBe(413);
     expect(problemOf(reply).request_id).not.toBe('');
   });
 
-  it('by another method is refused, and told which there is', async () => {
+  it('a request by another method gets 405 with the allowed method', async () => {
     const reply = await get(`${one.http}/api/protocol`);
     expect(reply.status).toBe(405);
     expect(reply.headers.get('allow')).toBe('POST');
   });
 
-  it('may ask for a shorter answer, and is told what it got', async () => {
+  it('a request can set max_tokens and temperature, and its metadata say what was used', async () => {
     const { metadata } = await ask(one.http, {
       chief_complaint: 'chest pain',
       options: { max_tokens: 5, temperature: 0.1 },
@@ -86,7 +86,7 @@ describe('a request', () => {
     expect(metadata.window).toMatchObject({ turns_in: [metadata.turn_id], turns_out: [] });
   });
 
-  it('that the model refuses is answered with the status of the refusal', async () => {
+  it('a request that the model refuses gets 502 upstream_rejected', async () => {
     const reply = await send(one, { chief_complaint: '[[fault:400]] chest pain' });
     expect(reply.status).toBe(502);
     expect(problemOf(reply)).toMatchObject({ code: 'upstream_rejected', retryable: false });
@@ -98,7 +98,7 @@ describe('a request', () => {
     ['page', 'upstream_incompatible', 502, false],
     ['400-context=old,flat', 'context_length_exceeded', 413, false],
   ])(
-    'a request whose answer fails by %s gets %s over HTTP, and so does the socket',
+    'a request whose answer fails by %s gets %s over HTTP, and so does a message on a socket',
     async (fault, code, status, retryable) => {
       const reply = await send(one, { chief_complaint: `[[fault:${fault}]] chest pain` });
       expect(reply.status).toBe(status);
@@ -113,19 +113,19 @@ describe('a request', () => {
   );
 
   it.each([
-    ['without a word', 'tokens=0,times=2'],
+    ['empty', 'tokens=0,times=2'],
     ['too long for the model', '400-context=old,flat,times=3'],
-  ])('a request whose answer is at first %s gets a later one', async (_, fault) => {
+  ])('a request whose first answer is %s gets a later one', async (_, fault) => {
     const reply = await ask(one.http, { chief_complaint: `[[fault:${fault}]] chest pain` });
     expect(reply.protocol).toContain('You said');
   });
 });
 
-describe('a session whose turn runs', () => {
+describe('running turn', () => {
   it.each([
     ['the instance that serves it', () => one],
     ['the other instance', () => two],
-  ])('is busy under the policy reject, on %s', async (_, instance) => {
+  ])('a session whose turn runs is busy under the policy reject, on %s', async (_, instance) => {
     const { session_id, client } = await busySession(one);
     const reply = await send(instance(), { session_id, chief_complaint: 'hm', policy: 'reject' });
     expect(reply.status).toBe(429);
@@ -135,7 +135,7 @@ describe('a session whose turn runs', () => {
     await client.closed;
   });
 
-  it('lets others wait in line, in order, and refuses who comes when the line is full', async () => {
+  it('requests to a session whose turn runs wait in order, and one beyond the queue limit gets queue_full', async () => {
     const { session_id, client } = await busySession(one);
     const answers: Promise<number>[] = [];
     for (const instance of [one, two]) {
@@ -154,7 +154,7 @@ describe('a session whose turn runs', () => {
     await client.close();
   });
 
-  it('is told as cancelled to who asked, when another cancels it', async () => {
+  it('a request whose turn another client cancels gets turn_cancelled', async () => {
     const session_id = randomUUID();
     const client = await TestClient.greet(one.url, { session_id });
     const reply = send(two, { session_id, chief_complaint: LONG });
@@ -166,8 +166,8 @@ describe('a session whose turn runs', () => {
   });
 });
 
-describe('a client', () => {
-  it('that goes away leaves its turn running, and finds it by its key on the other instance', async () => {
+describe('client of the protocol', () => {
+  it('the turn of a client that disconnects keeps running, and its key finds the answer on the other instance', async () => {
     const session_id = randomUUID();
     const key = { 'idempotency-key': randomUUID() };
     const watcher = await TestClient.greet(two.url, { session_id });
@@ -191,7 +191,7 @@ describe('a client', () => {
     await watcher.close();
   });
 
-  it('does not close the socket of its own name by asking over HTTP, however many requests it has', async () => {
+  it('HTTP requests of a client do not close its socket of the same client_id', async () => {
     const client_id = `tablet-${randomUUID()}`;
     const client = await TestClient.greet(one.url, { client_id });
     const body = { session_id: client.sessionId, client_id, chief_complaint: 'chest pain' };
@@ -202,7 +202,7 @@ describe('a client', () => {
   });
 });
 
-describe('the same Idempotency-Key', () => {
+describe('Idempotency-Key', () => {
   const body = { age: 61, chief_complaint: SLOW };
 
   async function generations<T>(task: () => Promise<T>): Promise<{ result: T; tokens: number }> {
@@ -225,7 +225,7 @@ describe('the same Idempotency-Key', () => {
     ['in a session', () => ({ ...body, session_id: randomUUID() })],
     ['without a session', () => body],
   ])(
-    'gets one answer from one generation %s, from both instances at once and again later',
+    'requests with the same Idempotency-Key %s get one answer of one generation, on both instances and later',
     async (_, make) => {
       const headers = { 'idempotency-key': randomUUID() };
       const request = make();
@@ -243,7 +243,7 @@ describe('the same Idempotency-Key', () => {
     },
   );
 
-  it('is answered the same under the policy reject, while the first request still waits for its answer', async () => {
+  it('a second request with the same Idempotency-Key gets the same answer under the policy reject, even while the first waits', async () => {
     const request = { ...body, session_id: randomUUID(), policy: 'reject' };
     const headers = { 'idempotency-key': randomUUID() };
     const first = ask(one.http, request, headers);
@@ -255,14 +255,14 @@ describe('the same Idempotency-Key', () => {
     expect(await ask(two.http, request, headers)).toEqual(await first);
   });
 
-  it('of two clients that say different things does not bring them into one session', async () => {
+  it('two clients that use the same Idempotency-Key for different messages do not share a session', async () => {
     const headers = { 'idempotency-key': 'order-1' };
     const mine = await ask(one.http, { age: 61, chief_complaint: 'chest pain' }, headers);
     const theirs = await ask(one.http, { age: 16, chief_complaint: 'a rash' }, headers);
     expect(theirs.session_id).not.toBe(mine.session_id);
   });
 
-  it('is told that its answer is kept no longer, where the log was trimmed since', async () => {
+  it('a repeated Idempotency-Key gets duplicate_message when the log no longer holds its answer', async () => {
     const [brief] = await Promise.all([startInstance({ FRAME_LOG_MAX: '6', VLLM_BASE_URL: simulator.url })]);
     const session_id = randomUUID();
     const headers = { 'idempotency-key': randomUUID() };
@@ -275,7 +275,7 @@ describe('the same Idempotency-Key', () => {
     await brief.stop();
   });
 
-  it('with another body is refused in the same session, on each instance, while the turn runs and after it', async () => {
+  it('an Idempotency-Key with another body is refused in its session, on each instance, during the turn and after it', async () => {
     const session_id = randomUUID();
     const headers = { 'idempotency-key': randomUUID() };
     const first = ask(one.http, { ...body, session_id }, headers);
@@ -297,7 +297,7 @@ describe('the same Idempotency-Key', () => {
     expect(await ask(two.http, same, headers)).toEqual(await first);
   });
 
-  it('with another body is refused after the server was restarted', async () => {
+  it('an Idempotency-Key with another body is refused after a restart of the server', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'rehydra-key-'));
     const where = { DATA_DIR: folder, VLLM_BASE_URL: simulator.url };
     const headers = { 'idempotency-key': randomUUID() };
@@ -312,7 +312,7 @@ describe('the same Idempotency-Key', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('of more than 256 characters is refused', async () => {
+  it('an Idempotency-Key of more than 256 characters is refused', async () => {
     const reply = await send(one, body, { 'idempotency-key': 'k'.repeat(257) });
     expect(reply.status).toBe(400);
   });

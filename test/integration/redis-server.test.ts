@@ -26,8 +26,8 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.stop()));
 });
 
-describe('a redis-server for tests', () => {
-  it('answers on its port, and leaves neither process nor folder behind', async () => {
+describe('redis-server for tests', () => {
+  it('the redis-server for tests answers on its port, and leaves neither process nor folder behind', async () => {
     const server = await start();
     expect(await withClient(server.port, (client) => client.ping())).toBe('PONG');
     const { pid, dir } = server;
@@ -36,7 +36,7 @@ describe('a redis-server for tests', () => {
     expect(existsSync(dir)).toBe(false);
   });
 
-  it('keeps what an always-synced log acknowledged across SIGKILL and restart', async () => {
+  it('the redis-server for tests keeps writes of an always-synced log across SIGKILL and restart', async () => {
     const server = await start({ appendonly: 'always' });
     const { pid } = server;
     await withClient(server.port, (client) => client.set('key', 'kept'));
@@ -46,7 +46,7 @@ describe('a redis-server for tests', () => {
     expect(await withClient(server.port, (client) => client.get('key'))).toBe('kept');
   });
 
-  it('can be frozen, thawed, and stopped while frozen', async () => {
+  it('the redis-server for tests can be frozen, thawed, and stopped while frozen', async () => {
     const server = await start();
     await server.kill('SIGSTOP');
     await expect(withClient(server.port, (client) => client.ping(), 500)).rejects.toThrow();
@@ -57,26 +57,26 @@ describe('a redis-server for tests', () => {
     expect(isAlive(server.pid)).toBe(false);
   });
 
-  it('follows a master', async () => {
+  it('the redis-server for tests can replicate a master', async () => {
     const master = await start();
     const replica = await start({ replicaOf: master });
     await withClient(master.port, (client) => client.set('key', 'copied'));
     await expect.poll(() => withClient(replica.port, (client) => client.get('key'))).toBe('copied');
   });
 
-  it('refuses a port that another server holds', async () => {
+  it('the redis-server for tests refuses a port that another server holds', async () => {
     const server = await start();
     await expect(start({ port: server.port })).rejects.toThrow('Address already in use');
   });
 
-  it('says in one line how to get a redis-server where there is none', async () => {
+  it('without a redis-server on the machine the tests say in one line how to get one', async () => {
     vi.stubEnv('REDIS_SERVER', '/nowhere/redis-server');
     await expect(start()).rejects.toThrow("REDIS_SERVER names /nowhere/redis-server, which can't be run");
   });
 });
 
-describe('a cluster for tests', () => {
-  it('serves every slot, on whichever master owns it', async () => {
+describe('cluster for tests', () => {
+  it('the Redis Cluster for tests serves every slot', async () => {
     const cluster = await startRedisCluster(3);
     const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })));
     try {

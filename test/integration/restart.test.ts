@@ -1,4 +1,4 @@
-/** What outlives a process: a conversation on the embedded store, and a sleeping session's place in Redis. */
+/** A conversation on the embedded store survives a restart, and a hibernated session holds no lock in Redis. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { startRedis } from '../support/redis-server.ts';
 
 const FAST = { SIMULATOR_TOKENS_PER_SECOND: '0' };
 
-describe('a single instance on the embedded store', () => {
+describe('embedded store', () => {
   let dir: string;
   let instance: Instance;
 
@@ -35,7 +35,7 @@ describe('a single instance on the embedded store', () => {
     ['a clean end', endCleanly],
     ['SIGKILL', kill],
   ])(
-    'keeps the conversation over %s: it goes on after the frame that the client saw last',
+    'an instance on the embedded store keeps a conversation over %s, and its client resumes after its last frame',
     async (_, end) => {
       const before = await TestClient.greet(instance.url, { after: 0 });
       const { sessionId } = before;
@@ -59,8 +59,8 @@ describe('a single instance on the embedded store', () => {
   );
 });
 
-describe('a session that sleeps', () => {
-  it('holds no lock and no memory, keeps its socket, and wakes with the next message', async () => {
+describe('hibernation', () => {
+  it('a hibernated session holds no lock and no memory, keeps its socket, and wakes with the next message', async () => {
     const redis = await startRedis();
     const instance = await startInstance({
       ...FAST,

@@ -1,4 +1,4 @@
-/** A model server that breaks off and then begins again: what each kind of client makes of the answer. */
+/** A model server breaks off and starts the answer over: each kind of client ends with the answer exactly once. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ask, get } from '../support/ask.ts';
@@ -12,13 +12,13 @@ const [simulator] = started(() =>
 );
 const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url }));
 
-/** The server gives no ids, breaks off once after nine tokens, and begins again instead of going on. */
+/** The server gives no token ids, breaks off once after nine tokens, and starts over instead of continuing. */
 const question = (words: string) =>
   `[[fault:no-ids,continuation=ignore]] [[fault:truncate-after=9,times=1]] ${words}`;
 const timesBegun = (text: string) => text.split('You said').length - 1;
 
-describe('an answer that starts over', () => {
-  it('is there once on a WebSocket, whose client is sent the start of its turn again', async () => {
+describe('answer that starts over', () => {
+  it('an answer that starts over reaches a WebSocket client exactly once, after a second turn.started', async () => {
     const client = await TestClient.greet(instance.url, { after: 0 });
     client.send({ type: 'message', id: randomUUID(), content: question('chest pain') });
     await client.waitForType('turn.completed');
@@ -33,7 +33,7 @@ describe('an answer that starts over', () => {
     await client.close();
   });
 
-  it('is there once in the answer of a request and in the transcript', async () => {
+  it('an answer that starts over is exactly once in the HTTP answer and in the transcript', async () => {
     const session_id = randomUUID();
     const body = { session_id, chief_complaint: question('a headache') };
     const { protocol } = await ask(instance.http, body);
@@ -42,7 +42,7 @@ describe('an answer that starts over', () => {
     expect(JSON.stringify(transcript.body)).toContain(JSON.stringify(protocol).slice(1, -1));
   });
 
-  it('comes as events of which one says that the turn starts again', async () => {
+  it('an answer that starts over announces it with a second turn.started in a stream', async () => {
     const body = { session_id: randomUUID(), chief_complaint: question('a cough') };
     const events = await readEvents({ url: `${instance.http}/api/protocol`, body });
     const restart = events.findIndex(({ frame }) => frame.type === 'turn.started' && frame.restarts === 1);

@@ -1,4 +1,4 @@
-/** What a transition costs: one call of Redis, whatever it writes. Redis itself is the witness, by MONITOR. */
+/** A transition costs one call of Redis, whatever it writes. The test counts the calls with MONITOR. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -9,9 +9,9 @@ import { started } from '../support/started.ts';
 
 const MINUTE_MS = '120000';
 
-describe('round trips to Redis', () => {
+describe('round trips to Redis per session', () => {
   const [redis] = started(startRedis);
-  // Leases and sleep so long that nothing but the conversation itself reaches Redis for its session.
+  // Leases and hibernation are so long that only the conversation reaches Redis for its session.
   const [instance] = started(() =>
     startInstance({
       REDIS_URL: redis.url,
@@ -23,7 +23,7 @@ describe('round trips to Redis', () => {
   );
   const [seen] = started(() => witness(redis.url));
 
-  /** What was called so far that names the session. */
+  /** The calls so far that name the session. */
   async function callsFor(sessionId: string): Promise<readonly (readonly string[])[]> {
     await seen.caughtUp();
     return seen.calls.filter((words) => words.some((word) => word.includes(sessionId)));
@@ -37,23 +37,23 @@ describe('round trips to Redis', () => {
     return commits + appends;
   }
 
-  /** A turn, up to its last frame. */
+  /** Runs a turn, up to its last frame. */
   async function turn(client: TestClient, id: string): Promise<void> {
     client.message(id, `Message ${id}`);
     const { offset } = await client.completed(id);
     await client.waitFor((frame) => frame.type === 'state' && frame.offset > offset, `the state after ${id}`);
   }
 
-  it('are exactly one per transition or piece of text on an owner in its stride', async () => {
+  it('an owner makes exactly one call of Redis per transition or piece of text', async () => {
     const client = await TestClient.greet(instance.url, { after: 0 });
-    // The first call of each script may find that this Redis does not know it yet.
+    // The first EVALSHA of a script may fail because this Redis does not know the script yet.
     for (const id of ['warm-up', 'warmer']) await turn(client, id);
-    // Asked before and after: whoever asks for metrics makes the instance look at a sample of sessions.
+    // Read outside the count: a request for metrics makes the instance read a sample of sessions.
     const writesBefore = await writes();
     const callsBefore = (await callsFor(client.sessionId)).length;
     for (const id of ['a', 'b', 'c', 'd']) await turn(client, id);
     client.send({ type: 'extend' });
-    // Refused once its turn has come, which is after the extension was stored.
+    // The refusal comes in order, so the extension is stored by then.
     client.send({ type: 'cancel' });
     await client.waitForType('error');
 
@@ -61,12 +61,12 @@ describe('round trips to Redis', () => {
     const written = (await writes()) - writesBefore;
     expect(made.map(([command]) => command?.toLowerCase())).toEqual(Array(made.length).fill('evalsha'));
     expect(made).toHaveLength(written);
-    // A message and an answer each, the extension, and the texts between.
+    // Per turn a message, an end and the texts between, and the extension.
     expect(written).toBeGreaterThan(4 * 2 + 1);
     await client.close();
   });
 
-  /** On an instance where a session fell asleep after a turn; its client is still there. */
+  /** Runs the task on an instance whose session has hibernated after a turn; its client is still connected. */
   async function besideSleeper(
     leaseMs: number,
     look: (client: TestClient, drowsy: Instance) => Promise<void>,
@@ -89,7 +89,7 @@ describe('round trips to Redis', () => {
     }
   }
 
-  it('are two before a session that slept stores the next message: its lock, and itself with all it needs', () =>
+  it('a hibernated session needs two calls of Redis before it stores a message: the lock, and the claim with all its data', () =>
     besideSleeper(900, async (client) => {
       const before = (await callsFor(client.sessionId)).length;
       await turn(client, 'the-next-one');
@@ -98,10 +98,10 @@ describe('round trips to Redis', () => {
       expect(made.slice(0, first).map(([command]) => command?.toLowerCase())).toEqual(['evalsha', 'evalsha']);
     }));
 
-  it('are none for a session that sleeps, however long its client stays', async () => {
+  it('a hibernated session with a connected client costs no call of Redis', async () => {
     const leaseMs = 1_200;
     await besideSleeper(leaseMs, async (client, drowsy) => {
-      // Who looks after a lease that was given up does so within one lease.
+      // Checks of a released lease happen within one lease.
       await sleep(2 * leaseMs);
       const before = (await callsFor(client.sessionId)).length;
       const beats = () => seen.calls.filter((words) => words.includes(drowsy.instanceId)).length;

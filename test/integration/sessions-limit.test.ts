@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { startInstance } from '../support/instance.ts';
 
-it('an instance that is full refuses another session clearly, and drops none that it has', async () => {
+it('a full instance refuses another session with a clear error, and keeps all its sessions', async () => {
   const instance = await startInstance({
     SESSIONS_MAX: '2',
     HIBERNATE_MS: '3600000',
@@ -27,7 +27,7 @@ it('an instance that is full refuses another session clearly, and drops none tha
     expect(status).toBe(200);
     expect(body.metadata).toMatchObject({ conversation_count: 2 });
   }
-  // Where one has ended there is room again.
+  // The end of a session makes room for another.
   expect((await fetch(`${instance.http}/api/session/${first}`, { method: 'DELETE' })).status).toBe(200);
   expect((await ask(third)).status).toBe(200);
   await instance.stop();

@@ -1,4 +1,4 @@
-/** How many sessions one user may have: over all instances, by socket and by HTTP, and never at the cost of a living one. */
+/** The limit of sessions per user holds over all instances, by socket and by HTTP, and never ends a living session. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -26,7 +26,7 @@ async function refusedAtHello(instance: Instance, fields: Readonly<Record<string
 
 const TOO_MANY = { code: 'too_many_sessions', retryable: false };
 
-describe('a user with as many sessions as one may have', () => {
+describe('user at the session limit', () => {
   let redis: RedisServer;
   let one: Instance;
   let two: Instance;
@@ -48,7 +48,7 @@ describe('a user with as many sessions as one may have', () => {
     await redis?.stop();
   });
 
-  /** The user has one by HTTP, one by a socket here and one by a socket there. */
+  /** Opens the user's sessions: one by HTTP and one by a socket to each instance. */
   async function full(userId: string): Promise<readonly [string, TestClient, TestClient]> {
     const { status, answer } = await post(one, { user_id: userId });
     expect(status).toBe(200);
@@ -57,7 +57,7 @@ describe('a user with as many sessions as one may have', () => {
     return [String(answer.session_id), here, there];
   }
 
-  it('is refused another on every instance, clearly, by socket and by HTTP; others are not', async () => {
+  it('a user at the session limit is refused another on every instance, by socket and by HTTP; other users are not', async () => {
     const userId = randomUUID();
     const [, here, there] = await full(userId);
     for (const instance of [one, two]) {
@@ -81,7 +81,7 @@ describe('a user with as many sessions as one may have', () => {
     for (const client of [here, there]) expect(client.isOpen).toBe(true);
   });
 
-  it('goes on with each that there is, from any instance, and on the very socket that was refused another', async () => {
+  it('a user at the session limit can resume each session on any instance, even on the socket that was refused another', async () => {
     const userId = randomUUID();
     const [first, here, there] = await full(userId);
     for (const instance of [one, two]) {
@@ -98,7 +98,7 @@ describe('a user with as many sessions as one may have', () => {
     expect(await here.completed('m')).toMatchObject({ type: 'turn.completed' });
   });
 
-  it('has room again once one of them has ended', async () => {
+  it('a user at the session limit can open another session once one has ended', async () => {
     const userId = randomUUID();
     const [first, here] = await full(userId);
     expect((await post(two, { user_id: userId })).status).toBe(429);
@@ -110,7 +110,7 @@ describe('a user with as many sessions as one may have', () => {
     expect((await post(one, { user_id: userId })).status).toBe(200);
   });
 
-  it('gets no more of them by asking for many at once', async () => {
+  it('simultaneous requests do not get a user past the session limit', async () => {
     const userId = randomUUID();
     const answers = await Promise.all(Array.from({ length: 20 }, () => post(one, { user_id: userId })));
     const made = answers.filter(({ status }) => status === 200);
@@ -119,8 +119,8 @@ describe('a user with as many sessions as one may have', () => {
       if (status !== 200) expect(answer).toMatchObject({ error: TOO_MANY });
   });
 
-  it('costs one call of Redis more when a session is made, and none afterwards or for nobody', async () => {
-    // The first call of each script may find that this Redis does not know it yet.
+  it('the session limit of a user costs one more call of Redis per new session, none later, and none without a user', async () => {
+    // The first EVALSHA of a script may fail because this Redis does not know the script yet.
     await (await TestClient.greet(one.url, { user_id: randomUUID() })).close();
     const calls = async (words: readonly string[]) => {
       await seen.caughtUp();
@@ -132,7 +132,7 @@ describe('a user with as many sessions as one may have', () => {
     const made = (await calls([session_id, named])).filter(
       ([command]) => command?.toLowerCase() === 'evalsha',
     );
-    // Its lock, itself, the count, the first commit.
+    // The lock, the claim, the count, the first commit.
     expect(made).toHaveLength(4);
     const before = (await calls([named])).length;
     const client = await TestClient.greet(one.url, { session_id, user_id: named, after: 0 });
@@ -142,15 +142,15 @@ describe('a user with as many sessions as one may have', () => {
       .slice(before)
       .filter((call) => !call.some((word) => word.includes(session_id)));
     expect(counts).toEqual([]);
-    const nobodys = randomUUID();
-    await TestClient.greet(one.url, { session_id: nobodys });
-    expect((await calls([nobodys])).filter(([command]) => command?.toLowerCase() === 'evalsha')).toHaveLength(
-      3,
-    );
+    const anonymous = randomUUID();
+    await TestClient.greet(one.url, { session_id: anonymous });
+    expect(
+      (await calls([anonymous])).filter(([command]) => command?.toLowerCase() === 'evalsha'),
+    ).toHaveLength(3);
   });
 });
 
-it('a user is bounded in the embedded store as well, and not at all where the bound is 0', async () => {
+it('the session limit of a user holds in the embedded store too, and a limit of 0 means none', async () => {
   for (const [max, made] of [
     ['2', [200, 200, 429]],
     ['0', [200, 200, 200]],

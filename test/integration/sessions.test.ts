@@ -1,4 +1,4 @@
-/** Sessions as they are told of, listed and deleted over HTTP: from any instance, in the shapes that the document promises. */
+/** Any instance reads, lists and deletes sessions over HTTP, in the shapes that the API description promises. */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
@@ -24,8 +24,8 @@ const launch = () =>
   });
 const [one, two] = started(launch, launch);
 
-describe('a session', () => {
-  it('is told of with every field of the protocol, the same from either instance', async () => {
+describe('session over HTTP', () => {
+  it('either instance returns the same session record, with every field of the protocol', async () => {
     const names = { client_id: 'tablet-7', user_id: 'nurse-12', diagnosis_id: 'ICD-M25.5' };
     const { session_id } = await ask(one.http, { ...names, chief_complaint: 'knee pain' });
     const [here, there] = await Promise.all(
@@ -46,13 +46,13 @@ describe('a session', () => {
     expect(JSON.stringify(session)).not.toContain('knee');
   });
 
-  it('whose id is written in capitals is the same session', async () => {
+  it('a session id in capitals names the same session', async () => {
     const { session_id } = await ask(one.http, { chief_complaint: 'knee pain' });
     const { status } = await get(`${two.http}/api/session/${session_id.toUpperCase()}`);
     expect(status).toBe(200);
   });
 
-  it('is gone for everybody when its deletion is answered, on whichever instance it was asked for', async () => {
+  it('a session that any instance deletes is gone on every instance when the answer arrives', async () => {
     for (const instance of [one, two]) {
       const client = await TestClient.greet(one.url);
       client.message('long', '[[fault:tps=40,tokens=4000]] a long story');
@@ -69,8 +69,8 @@ describe('a session', () => {
   });
 });
 
-describe('a session whose instance does not answer', () => {
-  it('is said to be deleted later, and is', async () => {
+describe('session of a frozen instance', () => {
+  it('deletion of a session whose instance does not answer gets 202, and the session is deleted later', async () => {
     const frozen = await startInstance({ REDIS_URL: redis.url });
     const client = await TestClient.greet(frozen.url);
     frozen.kill('SIGSTOP');
@@ -88,7 +88,7 @@ describe('a session whose instance does not answer', () => {
   });
 });
 
-describe('the list of sessions', () => {
+describe('list of sessions', () => {
   const user_id = randomUUID();
   const mine: string[] = [];
   beforeAll(async () => {
@@ -104,7 +104,7 @@ describe('the list of sessions', () => {
     return sessionPageSchema.parse(body);
   };
 
-  it('has each session of a user on exactly one page, whichever instance gives the page', async () => {
+  it('the list of sessions has each session of a user on exactly one page, from whichever instance', async () => {
     const seen: string[] = [];
     let cursor: string | null = '';
     for (let turn = 0; cursor !== null; turn += 1) {
@@ -117,7 +117,7 @@ describe('the list of sessions', () => {
     expect(seen.toSorted()).toEqual(mine.toSorted());
   });
 
-  it('has only those in the state that was asked for', async () => {
+  it('the list of sessions by state has only sessions in that state', async () => {
     const client = await TestClient.greet(one.url, { session_id: mine[0], user_id });
     expect((await page(two, `user_id=${user_id}&state=connected`)).sessions).toMatchObject([
       { session_id: mine[0], state: 'connected' },
@@ -132,21 +132,21 @@ describe('the list of sessions', () => {
     ['limit=1000', 'limit'],
     ['limit=many', 'limit'],
     ['cursor=mine', 'cursor'],
-  ])('with %s is refused, and told why', async (query, name) => {
+  ])('the list of sessions with %s is refused with the reason', async (query, name) => {
     const reply = await get(`${one.http}/api/sessions?${query}`);
     expect(reply.status).toBe(400);
     expect(problemOf(reply).detail).toContain(name);
   });
 });
 
-describe('an instance', () => {
-  it('serves the documents of itself, which are made of the routes it serves', async () => {
+describe('API description', () => {
+  it('an instance serves its OpenAPI and AsyncAPI documents, made from the routes that it serves', async () => {
     const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
     expect((await get(`${one.http}/openapi.json`)).body).toEqual(json(openapiDocument(described)));
     expect((await get(`${one.http}/asyncapi.json`)).body).toEqual(json(asyncapiDocument()));
   });
 
-  it('answers every route of its document, and knows no error that the document does not', async () => {
+  it('an instance answers every documented route, with documented errors only', async () => {
     const served = described.map(({ method, path }) => ({
       method,
       path: path.replace(/:\w+/g, randomUUID()),
@@ -159,7 +159,7 @@ describe('an instance', () => {
     }
   });
 
-  it('tells of its health and readiness in the shapes that the document promises', async () => {
+  it('/healthz and /readyz have the documented shapes', async () => {
     healthSchema.parse((await get(`${one.http}/healthz`)).body);
     readinessSchema.parse((await get(`${one.http}/readyz`)).body);
   });

@@ -1,6 +1,6 @@
 /**
- * Several clients of one session on two instances. The lease is so long that nothing here can be repaired by a
- * timer: what one instance does reaches the other by the store's hints, or the test fails.
+ * Several clients share one session on two instances. The lease is so long that no timer can repair a loss: an
+ * instance learns of the other's writes by the store's hints, or the test fails.
  */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import { started } from '../support/started.ts';
 
 const LONG_TURN = '[[fault:tps=40,tokens=1500]] A long story please';
 
-describe('a session that is watched on two instances', () => {
+describe('session on two instances', () => {
   const [redis, simulator] = started(startRedis, () => startSimulatorProcess({ SIMULATOR_TOKENS: '40' }));
   const launch = () =>
     startInstance({
@@ -24,7 +24,7 @@ describe('a session that is watched on two instances', () => {
     });
   const [one, two] = started(launch, launch);
 
-  /** A client on the first instance whose turn runs, and one on the second that follows it. */
+  /** Starts a turn of a client on the first instance, and attaches a client on the second that follows it. */
   async function midTurn(): Promise<{ owner: TestClient; other: TestClient; turnId: string }> {
     const owner = await TestClient.greet(one.url, { after: 0 });
     owner.message('long', LONG_TURN);
@@ -34,14 +34,14 @@ describe('a session that is watched on two instances', () => {
     return { owner, other, turnId };
   }
 
-  /** Waits for the end of a turn. */
+  /** Waits for the state after a turn. */
   function calm(client: TestClient): Promise<Frame<'state'>> {
     const isCalm = (frame: ServerFrame): frame is Frame<'state'> =>
       frame.type === 'state' && frame.value === 'connected' && frame.version > 2;
     return client.waitFor(isCalm, 'the state after the turn', { from: client.frames.length - 1 });
   }
 
-  it('is told to both in identical frames in identical order, whoever speaks', async () => {
+  it('clients of one session on two instances get identical frames in identical order', async () => {
     const onOne = await TestClient.greet(one.url, { after: 0 });
     const onTwo = await TestClient.greet(two.url, { session_id: onOne.sessionId, after: 0 });
     onOne.message('a', 'Good morning');
@@ -55,7 +55,7 @@ describe('a session that is watched on two instances', () => {
     await Promise.all([onOne.close(), onTwo.close()]);
   });
 
-  it('goes on being told to a client whose neighbour on the same instance has left', async () => {
+  it('a client still gets every frame after another client of the session on its instance has left', async () => {
     const { owner, other, turnId } = await midTurn();
     const neighbour = await TestClient.greet(two.url, { session_id: owner.sessionId, after: 0 });
     await neighbour.waitForType('delta');
@@ -66,7 +66,7 @@ describe('a session that is watched on two instances', () => {
     await Promise.all([owner.close(), other.close()]);
   });
 
-  it('refuses a second message under the policy reject as busy and retryable, also through the instance that is not the owner', async () => {
+  it('a second message under the policy reject is refused as busy and retryable, on the owner and on the other instance', async () => {
     const { owner, other } = await midTurn();
     for (const client of [owner, other]) {
       client.message('second', 'Are you done?', { policy: 'reject' });
@@ -85,7 +85,7 @@ describe('a session that is watched on two instances', () => {
   it.each([
     ['the same instance', () => one],
     ['the other instance', () => two],
-  ])('closes the older connection of a client that comes again on %s', async (_, instance) => {
+  ])('a client that connects again on %s closes its older connection', async (_, instance) => {
     const client_id = `tablet-${randomUUID()}`;
     const older = await TestClient.greet(one.url, { client_id });
     const bystander = await TestClient.greet(one.url, { session_id: older.sessionId, client_id: 'another' });
@@ -102,7 +102,7 @@ describe('a session that is watched on two instances', () => {
     await Promise.all([newer.close(), bystander.close()]);
   });
 
-  it('shows its record under the same id on either instance', async () => {
+  it('either instance returns the same record of an open session', async () => {
     const who = { client_id: 'tablet-7', user_id: 'nurse-12', diagnosis_id: 'ICD-M25.5' };
     const client = await TestClient.greet(one.url, who);
     client.message('m', 'Good morning');
@@ -132,7 +132,7 @@ describe('a session that is watched on two instances', () => {
     await client.close();
   });
 
-  it('ends for all when a client closes it on the instance that is not the owner', async () => {
+  it('a close on the instance that is not the owner ends the session for all clients', async () => {
     const { owner, other } = await midTurn();
     owner.send({ type: 'cancel' });
     await Promise.all([calm(owner), calm(other)]);
@@ -146,14 +146,14 @@ describe('a session that is watched on two instances', () => {
     await isGone(owner.sessionId);
   });
 
-  it('ends in the middle of a turn as well, and never tells the one who follows with a gap', async () => {
+  it('a close in the middle of a turn ends the session, and the other client sees no gap', async () => {
     const { owner, other } = await midTurn();
     other.send({ type: 'close' });
     for (const client of [owner, other]) expect(await client.closed).toMatchObject({ code: 1000 });
     expect(owner.frames.at(-1)).toMatchObject({ type: 'expired', reason: 'closed' });
     expect(await owner.completed('long')).toMatchObject({ type: 'turn.cancelled', reason: 'client' });
     expect(owner.offsets()).toEqual(countUp(1, owner.durable.length));
-    // The log goes with the session: text that the follower was just reading may be gone with it.
+    // The log is deleted with the session, so the follower may miss the last text.
     expect(other.durable).toEqual(owner.durable.slice(0, other.durable.length));
     await isGone(owner.sessionId);
   });

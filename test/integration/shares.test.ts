@@ -1,6 +1,6 @@
 /**
- * A session that its owner shares, on two instances on Redis. The lease is so long that no timer repairs anything: what
- * is told here is told by the log and its hints.
+ * An owner shares a session, on two instances on Redis. The lease is so long that no timer repairs a loss: instances
+ * learn of each other's writes only by the log and its hints.
  */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ const revoke = (instance: Instance, sessionId: string, shareId: string, query = 
 const enter = (instance: Instance, session_id: string, user_id: string) =>
   TestClient.greet(instance.url, { session_id, user_id, after: 0 });
 
-/** The owner on one instance, an invited guest on another; each has said hello. */
+/** Connects the owner on one instance and an invited guest on another. */
 async function shared(
   access: 'read' | 'write',
   ownerOn: Instance = one,
@@ -56,8 +56,8 @@ const presenceOf = (client: TestClient) =>
 const isPresence = (event: 'joined' | 'left') => (frame: { readonly type: string }) =>
   frame.type === 'presence' && (frame as Frame<'presence'>).event === event;
 
-describe('two people in one session, each on an instance of their own', () => {
-  it('see the same durable frames, byte for byte and offset for offset, and who wrote what', async () => {
+describe('two users in one session', () => {
+  it('two users of a shared session get the same durable frames, byte for byte, with the author of each message', async () => {
     const { owner, guest } = await shared('write');
     owner.message('a', 'Chest pain since this morning');
     await guest.completed('a');
@@ -82,7 +82,7 @@ describe('two people in one session, each on an instance of their own', () => {
     await Promise.all([owner.close(), guest.close()]);
   });
 
-  it('are told when the other comes and goes, once, however many connections the other has', async () => {
+  it('a user of a shared session gets one presence frame when the other joins and leaves, however many sockets the other has', async () => {
     const { owner, guest } = await shared('read');
     await owner.waitFor(isPresence('joined'), 'the guest');
     const second = await enter(one, owner.sessionId, 'dr-guest');
@@ -96,8 +96,8 @@ describe('two people in one session, each on an instance of their own', () => {
   });
 });
 
-describe('who is invited to read', () => {
-  it('may not write, by socket or over HTTP, on either instance', async () => {
+describe('guest with read access', () => {
+  it('a guest with read access may not write, by socket or over HTTP, on either instance', async () => {
     for (const guestOn of [one, two]) {
       const { owner, guest } = await shared('read', one, guestOn);
       guest.message('m', 'May I?');
@@ -114,8 +114,8 @@ describe('who is invited to read', () => {
   });
 });
 
-describe('a stranger', () => {
-  it('may not enter, by socket or over HTTP, on either instance', async () => {
+describe('stranger', () => {
+  it('a user without an invitation may not enter a session, by socket or over HTTP, on either instance', async () => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
     for (const instance of [one, two]) {
       const stranger = await TestClient.open(instance.url);
@@ -133,14 +133,14 @@ describe('a stranger', () => {
   });
 });
 
-describe('an invitation that is taken back', () => {
+describe('revoked invitation', () => {
   it.each([
-    ['the owner’s instance', 'the same one', () => one, () => one],
-    ['the owner’s instance', 'the other one', () => one, () => two],
-    ['the other instance', 'it', () => two, () => two],
-    ['the other instance', 'the owner’s', () => two, () => one],
+    ['the owner’s instance', 'the owner’s instance', () => one, () => one],
+    ['the owner’s instance', 'the other instance', () => one, () => two],
+    ['the other instance', 'the other instance', () => two, () => two],
+    ['the other instance', 'the owner’s instance', () => two, () => one],
   ])(
-    'at %s closes every socket of the guest on %s, and lets them in no more',
+    'an invitation revoked on %s closes every socket of the guest on %s, and the guest may not return',
     async (_, __, revokeAt, guestAt) => {
       const { owner, guest, share_id } = await shared('write', one, guestAt());
       const second = await enter(guestAt(), owner.sessionId, 'dr-guest');
@@ -159,7 +159,7 @@ describe('an invitation that is taken back', () => {
     },
   );
 
-  it('while a turn runs shows the guest nothing of what comes after', async () => {
+  it('a guest whose invitation is revoked during a turn gets no later frame', async () => {
     const { owner, guest, share_id } = await shared('read');
     owner.message('long', '[[fault:tps=40,tokens=4000]] A long story please');
     await guest.waitForType('delta');
@@ -170,7 +170,7 @@ describe('an invitation that is taken back', () => {
     await owner.closed;
   });
 
-  it('and given anew lets the guest read the whole log, in which the former one ends', async () => {
+  it('a guest who is invited again after a revocation reads the whole log, including the revocation', async () => {
     const { owner, guest, share_id } = await shared('read');
     await revoke(one, owner.sessionId, share_id);
     await guest.closed;
@@ -185,7 +185,7 @@ describe('an invitation that is taken back', () => {
     await owner.close();
   });
 
-  it('twice, or that was never given, is not found', async () => {
+  it('revoking an invitation twice, or one that never existed, gets 404', async () => {
     const { owner, guest, share_id } = await shared('read');
     expect((await revoke(one, owner.sessionId, share_id)).status).toBe(200);
     expect((await revoke(two, owner.sessionId, share_id)).status).toBe(404);
@@ -195,11 +195,11 @@ describe('an invitation that is taken back', () => {
   });
 });
 
-describe('an invitation', () => {
+describe('invitation', () => {
   it.each([
     ['the owner’s instance', () => one],
     ['the other instance', () => two],
-  ])('runs out by itself on %s', async (_, guestOn) => {
+  ])('an invitation expires on time for a guest on %s', async (_, guestOn) => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
     await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 4_000 });
     const guest = await enter(guestOn(), owner.sessionId, 'dr-guest');
@@ -209,7 +209,7 @@ describe('an invitation', () => {
     await owner.close();
   });
 
-  it('that is given anew for longer keeps who is there in, and says what they may do now', async () => {
+  it('a longer invitation replaces a shorter one: the connected guest stays and gets the new access', async () => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner', after: 0 });
     await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 5_000 });
     const guest = await enter(two, owner.sessionId, 'dr-guest');
@@ -217,7 +217,7 @@ describe('an invitation', () => {
     await invite(two, brief.sessionId, 'dr-clock', { expires_in_ms: 5_000 });
     const clock = await enter(two, brief.sessionId, 'dr-clock');
     await invite(two, owner.sessionId, 'dr-guest', { access: 'write' });
-    // An invitation of the same length, given later, has run out: so would the first one have.
+    // A later invitation of the same length has expired, so the replaced one would have expired too.
     await clock.closed;
     guest.message('m', 'Still here, and I may write');
     expect(await guest.completed('m')).toMatchObject({ type: 'turn.completed' });
@@ -228,10 +228,10 @@ describe('an invitation', () => {
     ['by a guest', { invited_by: 'dr-guest' }, 403, 'forbidden'],
     ['by a stranger', { invited_by: 'dr-nobody' }, 403, 'forbidden'],
     ['of the owner', { user_id: 'dr-owner' }, 400, 'bad_request'],
-    ['of nobody', { user_id: '' }, 400, 'bad_request'],
+    ['without a user', { user_id: '' }, 400, 'bad_request'],
     ['to own', { access: 'own' }, 400, 'bad_request'],
-    ['for ever', { expires_in_ms: 1e12 }, 400, 'bad_request'],
-  ])('%s is refused', async (_, fields, status, code) => {
+    ['without an end', { expires_in_ms: 1e12 }, 400, 'bad_request'],
+  ])('an invitation %s is refused', async (_, fields, status, code) => {
     const { owner, guest } = await shared('write');
     for (const instance of [one, two]) {
       const reply = await invite(instance, owner.sessionId, 'dr-third', fields);
@@ -241,7 +241,7 @@ describe('an invitation', () => {
     await Promise.all([owner.close(), guest.close()]);
   });
 
-  it('is taken back by the owner only', async () => {
+  it('only the owner can revoke an invitation', async () => {
     const { owner, guest, share_id } = await shared('write');
     const reply = await revoke(two, owner.sessionId, share_id, '?revoked_by=dr-guest');
     expect(problemOf(reply).code).toBe('forbidden');
@@ -250,7 +250,7 @@ describe('an invitation', () => {
     await owner.close();
   });
 
-  it('into a session that is nobody’s is refused, and into one that is not there not found', async () => {
+  it('an invitation to a session without an owner is refused, and to an unknown session not found', async () => {
     const client = await TestClient.greet(one.url);
     expect((await invite(two, client.sessionId, 'dr-guest')).status).toBe(403);
     expect((await invite(two, randomUUID(), 'dr-guest')).status).toBe(404);
@@ -258,7 +258,7 @@ describe('an invitation', () => {
     await client.close();
   });
 
-  it('beyond the sixteenth is refused, but one of the sixteen can be invited anew', async () => {
+  it('a seventeenth guest is refused, but one of the sixteen can be invited again', async () => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
     for (let guest = 1; guest <= 16; guest += 1)
       expect((await invite(guest % 2 === 0 ? one : two, owner.sessionId, `dr-${guest}`)).status).toBe(201);

@@ -1,6 +1,6 @@
 /**
- * Clients that stop reading while a long turn streams (R16). What the kernel takes for them is some megabytes, what
- * the server keeps for each is one; beyond that a connection ends, and its client catches up by its offset.
+ * Clients stop reading while a long turn streams (R16). The kernel buffers some megabytes for them, the server one
+ * megabyte for each. Beyond that the server closes the connection, and the client catches up by its offset.
  */
 import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -12,7 +12,7 @@ const TOKENS = 2_400_000;
 const SLOW_CLIENTS = 6;
 const GROWTH_MAX_BYTES = 256 * 1024 * 1024;
 
-describe('a client that stops reading', () => {
+describe('slow client', () => {
   const [simulator] = started(() =>
     startSimulatorProcess({ SIMULATOR_TOKENS_PER_SECOND: '0', SIMULATOR_MAX_MODEL_LEN: String(2 * TOKENS) }),
   );
@@ -27,7 +27,7 @@ describe('a client that stops reading', () => {
   const residentBytes = () => metric(instance.http, 'rehydra_process_resident_memory_bytes');
   const sentAway = () => metric(instance.http, 'rehydra_disconnects_total', { code: '4010' });
 
-  it('is sent away and misses nothing when it comes back; who reads on is not held up, and memory is bounded', {
+  it('a client that stops reading is disconnected and later catches up; other clients see no delay, and memory is bounded', {
     timeout: 120_000,
   }, async () => {
     const reader = await TestClient.greet(instance.url, { after: 0 });
@@ -41,7 +41,12 @@ describe('a client that stops reading', () => {
 
     reader.message('long', `[[fault:no-ids,interval=2000,tokens=${TOKENS}]] Everything you know, please`);
     const ended = reader.completed('long', 100_000);
-    await eventually('the slow ones are sent away', sentAway, (count) => count === SLOW_CLIENTS, 100_000);
+    await eventually(
+      'the instance to close the slow connections',
+      sentAway,
+      (count) => count === SLOW_CLIENTS,
+      100_000,
+    );
     expect((await residentBytes()) - before).toBeLessThan(GROWTH_MAX_BYTES);
     const end = await ended;
     expect(end.type).toBe('turn.completed');
@@ -52,7 +57,7 @@ describe('a client that stops reading', () => {
     for (const client of slow) {
       client.resume();
       const { code } = await client.closed;
-      // The close frame stands behind what was not read, and cannot always be delivered.
+      // The close frame queues behind the unread data, so the client may never get it.
       expect([4010, 1006]).toContain(code);
       const after = client.durable.length;
       expect(client.durable).toEqual(reader.durable.slice(0, after));

@@ -1,4 +1,4 @@
-/** What an operator sees of a start: on which address the server listens, and in one line why it does not. */
+/** A start tells the operator the address on which the server listens, or in one line why it failed. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -22,8 +22,8 @@ async function refusal(environment: Environment): Promise<string> {
   return stderr;
 }
 
-describe('a start that is refused', () => {
-  it('names every value that it cannot use, one line each', async () => {
+describe('refused start', () => {
+  it('a refused start names every invalid value, one line each', async () => {
     const said = await refusal({
       PORT: 'x',
       SESSION_IDLE_MS: '1h',
@@ -38,7 +38,7 @@ describe('a start that is refused', () => {
     ]);
   });
 
-  it('says why in one line, without a password', async () => {
+  it('a refused start gives its reason in one line, without a password', async () => {
     const redis = await startRedis();
     const url = new URL(redis.url);
     const operator = new Redis(redis.url);
@@ -67,7 +67,7 @@ describe('a start that is refused', () => {
     await redis.stop();
   });
 
-  it('is an argument that it does not know; --help and --version are answered', async () => {
+  it('the server refuses an unknown argument, and answers --help and --version', async () => {
     const [help, version, unknown, simulator] = await Promise.all([
       runToEnd('main.js', {}, ['--help']),
       runToEnd('main.js', {}, ['--version']),
@@ -87,8 +87,8 @@ describe('a start that is refused', () => {
   });
 });
 
-describe('the port of an instance', () => {
-  it('is its own: a second one is refused on every address that overlaps', async () => {
+describe('port of an instance', () => {
+  it('a second instance on the same port is refused on every overlapping address', async () => {
     const port = String(await freePort());
     const first = await startInstance({ HOST: '::', PORT: port });
     const refused = await Promise.all(['0.0.0.0', '::1'].map((HOST) => refusal({ HOST, PORT: port })));
@@ -101,7 +101,7 @@ describe('the port of an instance', () => {
     await first.stop();
   });
 
-  it('is refused where another program listens on it', async () => {
+  it('an instance is refused a port on which another program listens', async () => {
     const port = await freePort();
     const other = createServer().listen(port, '127.0.0.1');
     await once(other, 'listening');
@@ -109,7 +109,7 @@ describe('the port of an instance', () => {
     other.close();
   });
 
-  it('is free again as soon as its instance has stopped, though clients were cut off', async () => {
+  it('the port of an instance is free as soon as the instance has stopped, even with clients connected', async () => {
     const port = String(await freePort());
     for (let round = 0; round < 2; round += 1) {
       const instance = await startInstance({ PORT: port });
@@ -121,8 +121,8 @@ describe('the port of an instance', () => {
   });
 });
 
-describe('an address that a server cannot listen on', () => {
-  it('is named, with the reason', async () => {
+describe('unusable address', () => {
+  it('a refused start names the address on which it cannot listen, with the reason', async () => {
     const [foreign, unknown] = await Promise.all([
       refusal({ HOST: '203.0.113.1' }),
       refusal({ HOST: 'no-such-host.invalid' }),
@@ -133,12 +133,12 @@ describe('an address that a server cannot listen on', () => {
   });
 });
 
-describe('the chat command that a server prints', () => {
-  it.each(['::1', '0.0.0.0'])('works on HOST=%s', async (HOST) => {
+describe('printed chat command', () => {
+  it.each(['::1', '0.0.0.0'])('the chat command that a server with HOST=%s prints works', async (HOST) => {
     const instance = await startInstance({ HOST, SIMULATOR_TOKENS: '3', SIMULATOR_TOKENS_PER_SECOND: '0' });
     const listening = instance.logs.find((line) => line.includes('"msg":"listening"')) ?? '{}';
     const { chat } = JSON.parse(listening) as { readonly chat: string };
-    // A shell reads the words of the command, as it does where an operator copies it.
+    // A shell splits the command, as it does when an operator copies it.
     const words = execFileSync('sh', ['-c', `printf '%s\\n' ${chat.split(' -- ')[1]}`], { encoding: 'utf8' });
     const { code, stderr } = await runToEnd('chat.js', {}, words.trim().split('\n'));
     expect(stderr).not.toContain('Invalid URL');

@@ -19,7 +19,7 @@ import { started } from '../support/started.ts';
 interface StoredSession {
   readonly session_id: string;
   readonly user_id: string | null;
-  /** As the earlier commit stored them. */
+  /** The frames as the earlier commit stored them. */
   readonly frames: readonly string[];
   readonly transcript: readonly (Said & { readonly turn_id: string })[];
   /** The message whose turn runs. */
@@ -32,7 +32,7 @@ const names = ['idle', 'cancelled', 'shared', 'running', 'queued'] as const;
 
 interface Stored {
   readonly writtenAt: number;
-  /** What an instance needs to read this store. */
+  /** The environment that an instance needs to read this store. */
   readonly environment: Environment;
   readonly sessions: Readonly<Record<(typeof names)[number], StoredSession>>;
 }

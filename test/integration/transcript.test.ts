@@ -1,4 +1,4 @@
-/** Downloads of a conversation, from an instance that has it and from one that has not. */
+/** Clients download a conversation, from its owner and from another instance. */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { transcriptSchema } from '../../src/http/sessions/transcript-route.ts';
@@ -29,10 +29,10 @@ const download = (instance: Instance, format: string, id: string = session_id) =
   get(`${instance.http}/api/session/${id}/transcript?format=${format}`);
 
 describe.each([
-  ['the instance that has it', () => one],
+  ['its owner', () => one],
   ['the other instance', () => two],
-])('a conversation, from %s', (_, instance) => {
-  it('is JSON: every question and answer, in order, with its author', async () => {
+])('transcript from %s', (_, instance) => {
+  it('a JSON transcript has every question and answer in order, with the author', async () => {
     const { headers, body } = await download(instance(), 'json');
     expect(headers.get('content-disposition')).toBe(`attachment; filename="${session_id}.json"`);
     const { transcript } = transcriptSchema.parse(body);
@@ -48,7 +48,7 @@ describe.each([
     expect(transcript[0]?.content).toContain('chest pain');
   });
 
-  it('is Markdown, in which nothing that was said becomes a heading', async () => {
+  it('a Markdown transcript turns no text of the conversation into a heading', async () => {
     const { headers, body } = await download(instance(), 'markdown');
     expect(headers.get('content-type')).toContain('text/markdown');
     const lines = String(body).split(/\r\n|\r|\n/);
@@ -64,21 +64,21 @@ describe.each([
     for (const line of lines) expect(line).toMatch(/^(> |## |# |\d{4}-\d\d-\d\dT|$)/);
   });
 
-  it('is FHIR R4', async () => {
+  it('a FHIR transcript is valid FHIR R4', async () => {
     const { headers, body } = await download(instance(), 'fhir-communication');
     expect(headers.get('content-type')).toContain('application/fhir+json');
     expect(fhirProblems(body)).toEqual([]);
     expect(body).toMatchObject({ resourceType: 'Bundle', entry: { length: 4 } });
   });
 
-  it('has no other form', async () => {
+  it('a transcript in an unknown format is refused', async () => {
     const reply = await download(instance(), 'pdf');
     expect(reply.status).toBe(400);
     expect(problemOf(reply).detail).toContain('fhir-communication');
   });
 });
 
-it('a conversation of which nobody knows is not found, and one without a word is empty', async () => {
+it('the transcript of an unknown session is not found, and that of a session without messages is empty', async () => {
   expect((await download(one, 'json', randomUUID())).status).toBe(404);
   const silent = await TestClient.greet(two.url);
   const { body } = await download(one, 'json', silent.sessionId);

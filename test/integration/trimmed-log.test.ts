@@ -1,4 +1,4 @@
-/** What a client is told that asks for frames which are no longer, or were never, in the log: it is said, not skipped. */
+/** A client that asks for frames which the log no longer holds, or never held, gets a reset instead of a gap. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { TestClient } from '../support/client.ts';
@@ -8,7 +8,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 const FRAME_LOG_MAX = 60;
 
-describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (store) => {
+describe.each(['the embedded store', 'Redis'])('short log on %s', (store) => {
   let redis: RedisServer | undefined;
   let simulator: Simulator;
   let instance: Instance;
@@ -28,7 +28,7 @@ describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (st
     await Promise.all([simulator?.close(), redis?.stop()]);
   });
 
-  /** A client whose session has seen more turns than the log can hold. */
+  /** Talks until the session has had more frames than the log can hold. */
   async function talkative(): Promise<{ readonly client: TestClient; readonly history: Said[] }> {
     const client = await TestClient.greet(instance.url, { after: 0 });
     const history: Said[] = [];
@@ -41,7 +41,7 @@ describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (st
     return { client, history };
   }
 
-  it('gives a client that asks for trimmed frames the transcript, and then what comes next', async () => {
+  it('a client that asks for trimmed frames gets a reset with the transcript, and then the next frames', async () => {
     const { client, history } = await talkative();
     const late = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 1 });
     const reset = await late.waitForType('reset');
@@ -63,29 +63,35 @@ describe.each(['the embedded store', 'Redis'])('a log of few frames, on %s', (st
   it.each([
     ['shorter', 40, 0],
     ['longer', FRAME_LOG_MAX + 40, FRAME_LOG_MAX + 5],
-  ])('gives it the running turn from its first word, be that %s than the log', async (_, tokens, heard) => {
-    const { client, history } = await talkative();
-    const content = `[[fault:tps=20,tokens=${tokens}]] Go on`;
-    client.message('running', content);
-    const started = await client.waitFor(
-      (frame) => frame.type === 'turn.started' && frame.message_id === 'running',
-      'the turn',
-    );
-    const begun = client.durable.length;
-    await client.waitFor(() => client.durable.length >= begun + heard, 'so much of the turn');
-    const late = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 1 });
-    const reset = await late.waitForType('reset');
-    expect(reset).toMatchObject({ reason: 'trimmed', state: 'processing' });
-    const question = { role: 'user', content };
-    expect(reset.transcript.map(({ role, content }) => ({ role, content }))).toEqual([...history, question]);
-    const end = await late.completed('running');
-    expect(late.durable[0]).toEqual(started);
-    expect(late.turnText(end.turn_id)).toBe(client.turnText(end.turn_id));
-    expect(late.turnText(end.turn_id)).not.toBe('');
-    await Promise.all([client.close(), late.close()]);
-  });
+  ])(
+    'a client that asks for trimmed frames gets the running turn from its start, even a turn %s than the log',
+    async (_, tokens, heard) => {
+      const { client, history } = await talkative();
+      const content = `[[fault:tps=20,tokens=${tokens}]] Go on`;
+      client.message('running', content);
+      const started = await client.waitFor(
+        (frame) => frame.type === 'turn.started' && frame.message_id === 'running',
+        'the turn',
+      );
+      const begun = client.durable.length;
+      await client.waitFor(() => client.durable.length >= begun + heard, 'so much of the turn');
+      const late = await TestClient.greet(instance.url, { session_id: client.sessionId, after: 1 });
+      const reset = await late.waitForType('reset');
+      expect(reset).toMatchObject({ reason: 'trimmed', state: 'processing' });
+      const question = { role: 'user', content };
+      expect(reset.transcript.map(({ role, content }) => ({ role, content }))).toEqual([
+        ...history,
+        question,
+      ]);
+      const end = await late.completed('running');
+      expect(late.durable[0]).toEqual(started);
+      expect(late.turnText(end.turn_id)).toBe(client.turnText(end.turn_id));
+      expect(late.turnText(end.turn_id)).not.toBe('');
+      await Promise.all([client.close(), late.close()]);
+    },
+  );
 
-  it('tells a client that claims to have seen more than there is to start over', async () => {
+  it('a client that claims an offset beyond the log gets a reset', async () => {
     const client = await TestClient.greet(instance.url, { after: 0 });
     client.message('m', 'Good morning');
     const end = await client.completed('m');

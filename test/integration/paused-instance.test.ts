@@ -1,6 +1,6 @@
 /**
- * An instance that was away for longer than a lease is taken for dead, and sessions that are opened meanwhile no
- * longer count on its sockets. Its clients must not be forgotten for that: nobody would hint to them any more.
+ * An instance that is away for longer than a lease counts as dead, and other instances detach its sockets. When it is
+ * back, it must attach its clients again: without that, no instance would send it hints for them.
  */
 import { describe, expect, it } from 'vitest';
 import { TestClient } from '../support/client.ts';
@@ -10,7 +10,7 @@ import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { started } from '../support/started.ts';
 
-describe('an instance that was taken for dead', () => {
+describe('instance that counts as dead', () => {
   const [redis] = started(startRedis);
   const [proxy] = started(() => startProxy(redis.port));
   const environment = { LEASE_MS: '1000', HIBERNATE_MS: '200', SIMULATOR_TOKENS: '30' };
@@ -27,21 +27,21 @@ describe('an instance that was taken for dead', () => {
       };
       return snapshot.context.attached;
     });
-  /** An instance that was stopped finds that it does not keep up, and refuses newcomers for a second. */
+  /** An instance that was paused measures a long event-loop delay, and refuses new clients for a second. */
   async function greet(url: string, hello: Parameters<typeof TestClient.greet>[1]): Promise<TestClient> {
     const welcomed = () => TestClient.greet(url, hello).catch(() => null);
     const client = await eventually('a welcome', welcomed, (one) => one !== null);
-    if (client === null) throw new Error('nobody was welcomed');
+    if (client === null) throw new Error('no client was welcomed');
     return client;
   }
 
   const members = () => withRedis(redis.url, (client) => client.zrange('rehydra:instances', '0', '-1'));
 
   it.each([
-    ['stopped', () => watchers.kill('SIGSTOP'), () => watchers.kill('SIGCONT')],
+    ['paused', () => watchers.kill('SIGSTOP'), () => watchers.kill('SIGCONT')],
     ['cut off from Redis', () => proxy.pause(), () => proxy.resume()],
   ])(
-    'because it was %s keeps its sockets, is counted on again, and its clients miss nothing',
+    'an instance that counted as dead because it was %s keeps its sockets, and its clients miss no frame',
     async (_, leave, back) => {
       const speaker = await greet(speakers.url, { after: 0 });
       const { sessionId } = speaker;
@@ -54,7 +54,11 @@ describe('an instance that was taken for dead', () => {
       await eventually('the session sleeps', residents, (count) => count === 0);
 
       leave();
-      await eventually('it is taken for dead', members, (alive) => !alive.includes(watchers.instanceId));
+      await eventually(
+        'the instance to count as dead',
+        members,
+        (alive) => !alive.includes(watchers.instanceId),
+      );
       speaker.message('second', 'Anybody else?');
       await speaker.completed('second');
       await eventually(
