@@ -37,8 +37,14 @@ export const guarantees: readonly Guarantee[] = [
       'Output gate. A frame, a call of the model or a timer takes effect only after the store has acknowledged the transition that asked for it.',
     enforcedBy: [['src/session/actor/session-actor.ts', 'The effects of an acknowledged commit (A2)']],
     shownBy: [
-      ['test/integration/output-gate.test.ts', 'while Redis is frozen no frame and no request leaves; the message is refused as retryable and later taken once'],
-      ['test/integration/output-gate-outcomes.test.ts', 'until the store answers a write, no frame reaches the client and no request reaches the model'],
+      [
+        'test/integration/output-gate.test.ts',
+        'while Redis is frozen no frame and no request leaves; the message is refused as retryable and later taken once',
+      ],
+      [
+        'test/integration/output-gate-outcomes.test.ts',
+        'until the store answers a write, no frame reaches the client and no request reaches the model',
+      ],
     ],
   },
   {
@@ -58,7 +64,10 @@ export const guarantees: readonly Guarantee[] = [
     ],
     shownBy: [
       ['test/conformance/store-lost-replies.ts', 'applies a commit once whose reply was lost'],
-      ['test/integration/output-gate.test.ts', 'while an acknowledgement is lost no frame leaves; the instance continues the turn once it knows that the write is stored'],
+      [
+        'test/integration/output-gate.test.ts',
+        'while an acknowledgement is lost no frame leaves; the instance continues the turn once it knows that the write is stored',
+      ],
     ],
   },
   {
@@ -74,7 +83,10 @@ export const guarantees: readonly Guarantee[] = [
         'test/integration/across-instances.test.ts',
         'a client that resumes after k on another instance gets exactly the frames k + 1 …, and can talk on there and back',
       ],
-      ['test/integration/trimmed-log.test.ts', 'a client that asks for trimmed frames gets a reset with the transcript, and then the next frames'],
+      [
+        'test/integration/trimmed-log.test.ts',
+        'a client that asks for trimmed frames gets a reset with the transcript, and then the next frames',
+      ],
       ['test/conformance/store-hints.ts', 'of an end carry what the log had last before it'],
       ['test/fault/flaky-network.test.ts', 'two hundred clients with a line that fails for 2 s of every 5'],
     ],
@@ -147,7 +159,10 @@ export const guarantees: readonly Guarantee[] = [
       ['src/session/actor/session-actor.ts', "return kind === 'lost' ? 'store_unavailable'"],
     ],
     shownBy: [
-      ['test/integration/output-gate.test.ts', 'while Redis is unreachable no frame leaves; when it is back the instance takes the message without a restart'],
+      [
+        'test/integration/output-gate.test.ts',
+        'while Redis is unreachable no frame leaves; when it is back the instance takes the message without a restart',
+      ],
       ['test/fault/redis-outage.test.ts', 'a Redis outage loses no acknowledged message and no frame'],
       [
         'test/fault/redis-loading.test.ts',

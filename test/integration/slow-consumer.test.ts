@@ -1,5 +1,5 @@
 /**
- * Clients stop reading while a long turn streams (R16). The kernel buffers some megabytes for them, the server one
+ * Clients stop reading while a long turn streams. The kernel buffers some megabytes for them, the server one
  * megabyte for each. Beyond that the server closes the connection, and the client catches up by its offset.
  */
 import { describe, expect, it } from 'vitest';
