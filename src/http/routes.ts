@@ -1,4 +1,4 @@
-/** Every route that the service serves, and the documents made from them. */
+/** Lists every route of the service, and the documents made from them. */
 import { archiveRoutes } from './archive/archive-routes.ts';
 import { withAudit } from './core/audit.ts';
 import { withLimits } from './core/limits.ts';

@@ -1,4 +1,4 @@
-/** Ended conversations: searched by words, user, diagnosis and date; read, downloaded and exported. */
+/** Searches, reads and exports ended conversations. */
 import { z } from 'zod';
 import type { ArchivedSession, SearchQuery } from '../../archive/archive.ts';
 import { codeOf } from '../../errors.ts';
@@ -16,7 +16,6 @@ import {
   livesSchema,
 } from './archived-session.ts';
 
-/** A date as people write it, or as programs do. */
 export const momentSchema = z
   .string()
   .refine((text) => !Number.isNaN(momentOf(text)), 'is a date, or ms since the epoch')
@@ -107,7 +106,7 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
   ];
 }
 
-/** The refusal for an error that archive or store threw; any other error stays what it is. */
+/** Turns an error of archive or store into a refusal, and rethrows any other. */
 export function refuseArchive(error: unknown): never {
   const code = codeOf(error);
   if (code === 'ARCHIVE_BAD_CURSOR') throw new Refusal('bad_request', 'cursor: is not one of ours');

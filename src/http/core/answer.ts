@@ -1,4 +1,4 @@
-/** The answers of routes: JSON, a stream, or a problem. */
+/** Builds the answers of routes: JSON, a stream, or a problem. */
 import { z } from 'zod';
 import { CodedError, type ErrorCode, errorBody, errors } from '../../errors.ts';
 

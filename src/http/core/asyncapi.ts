@@ -1,4 +1,4 @@
-/** The AsyncAPI 3 document of the WebSocket, made from the schemas of its frames and the table of errors. */
+/** Builds the AsyncAPI 3 document of the WebSocket from the schemas of its frames and the table of errors. */
 import type { z } from 'zod';
 import { errors } from '../../errors.ts';
 import { clientFrameSchema } from '../../protocol/client-frames.ts';

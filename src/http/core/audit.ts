@@ -1,7 +1,4 @@
-/**
- * Routes that write a line to the audit log for each request, whatever the answer. A malformed request leaves no line:
- * it touched nothing.
- */
+/** Writes a line to the audit log for each request, refused or not; a malformed request leaves none, it touched nothing. */
 import type { Access, Audit, AuditAction, Noted } from '../../audit/audit.ts';
 import type { HttpAnswer } from './answer.ts';
 import { sessionIdIn } from './request.ts';

@@ -1,4 +1,4 @@
-/** Limits on routes: how often an address may guess at sessions, and `rate_limited` in the documents. */
+/** Limits how often an address may guess at sessions, and adds `rate_limited` to the documents. */
 import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import { type HttpAnswer, problem } from './answer.ts';

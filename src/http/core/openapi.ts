@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, made from the descriptions of the routes and the table of errors. */
+/** Builds the OpenAPI 3.1 document from the descriptions of the routes and the table of errors. */
 import type { z } from 'zod';
 import { type ErrorCode, errors } from '../../errors.ts';
 import { version } from '../../startup/version.ts';

@@ -1,4 +1,4 @@
-/** Everything that routes use. */
+/** Names everything that routes use. */
 import type { Registry } from 'prom-client';
 import type { OverlapPolicy } from '../../../machines/vocabulary.ts';
 import type { Analytics } from '../../analytics/analytics.ts';

@@ -1,4 +1,4 @@
-/** A request as a route sees it, and the schemas that read what the client sent. */
+/** Defines a request as routes see it, and parses what the client sent. */
 import type { z } from 'zod';
 import type { Noted } from '../../audit/audit.ts';
 import { Refusal } from './answer.ts';

@@ -20,7 +20,7 @@ export interface Route {
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
-/** A route's part of the OpenAPI document. Its schemas are the ones that parse the request, so the two cannot differ. */
+/** A route's part of the OpenAPI document. The same schemas parse its requests, so the two cannot differ. */
 export interface Description {
   /** Unique; generated clients use it as the function name. */
   readonly name: string;

@@ -1,4 +1,4 @@
-/** `GET /api/analytics`: figures on how clients use the service. */
+/** Serves `GET /api/analytics`: figures on how clients use the service. */
 import { z } from 'zod';
 import type { Report } from '../../analytics/analytics.ts';
 import { momentSchema, refuseArchive } from '../archive/archive-routes.ts';

@@ -1,6 +1,6 @@
 /**
- * `GET /dashboard`: a page with charts of `/api/analytics`. It loads files of this service only and its content
- * security policy forbids the rest: text of users that the page shows could do no harm even if it became markup.
+ * Serves `GET /dashboard`, a page with charts of `/api/analytics`. Its content security policy allows files of this
+ * service only: text of users that the page shows could do no harm even if it became markup.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-/** `GET /openapi.json` and `GET /asyncapi.json`, made from the served routes and schemas at the first request. */
+/** Serves `/openapi.json` and `/asyncapi.json`; builds each at its first request. */
 import { z } from 'zod';
 import { json } from '../core/answer.ts';
 import { asyncapiDocument } from '../core/asyncapi.ts';

@@ -1,4 +1,4 @@
-/** What operators and load balancers request: liveness, readiness, metrics. */
+/** Serves operators and load balancers: liveness, readiness, metrics. */
 import { z } from 'zod';
 import type { ReplicaReport } from '../../generation/replicas/replicas.ts';
 import { commit, version } from '../../startup/version.ts';

@@ -1,4 +1,4 @@
-/** A conversation as a file to download: Markdown or FHIR. */
+/** Writes a conversation to a file, as Markdown or FHIR. */
 import { z } from 'zod';
 import type { TranscriptEntry } from '../../store/contract.ts';
 import { type HttpAnswer, json } from '../core/answer.ts';

@@ -90,7 +90,7 @@ async function eraseUser(ports: HttpPorts, userId: string): Promise<z.infer<type
   return { erased: true, live_sessions: ended, archived_sessions: archived.length };
 }
 
-/** Ends the session without a trace on whichever instance has it; false if there was none. Rejects if it may still live. */
+/** Ends the session without a trace, on any instance; false if there was none. Rejects if it may still be live. */
 async function end({ sessions, store, clock }: HttpPorts, sessionId: string): Promise<boolean> {
   const event = { type: 'close', at: clock.now(), reason: 'admin', erase: true } as const;
   const outcome = await sessions.send(sessionId, event, null);

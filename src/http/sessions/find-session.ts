@@ -20,10 +20,7 @@ export async function findSession(
 const DONE_WITHIN_MS = 2_000;
 const POLL_MS = 25;
 
-/**
- * Waits until the event has taken effect: an event that another instance handles shows later, in the store.
- * False if it has not in time. `isDone` gets null once the session is gone.
- */
+/** False if another instance handles the event and is not done in time. `isDone` gets null once the session is gone. */
 export async function sendAndWait(
   { sessions, clock }: SessionServices,
   sessionId: string,

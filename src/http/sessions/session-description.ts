@@ -1,4 +1,4 @@
-/** What a client may learn of a session without reading its conversation. */
+/** Describes a session without its conversation. */
 import { z } from 'zod';
 import { absoluteEndsAt, idleEndsAt } from '../../../machines/deadlines.ts';
 import { stateValueSchema } from '../../protocol/server-frames.ts';

@@ -1,4 +1,4 @@
-/** Live sessions, from any instance: listed page by page, read, deleted and erased. */
+/** Lists, reads, deletes and erases live sessions; any instance answers. */
 import { z } from 'zod';
 import { codeOf } from '../../errors.ts';
 import { json, Refusal } from '../core/answer.ts';

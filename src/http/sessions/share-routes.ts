@@ -1,4 +1,4 @@
-/** Shares of a session: invite a user, list, revoke. The log tells every socket of the user, on every instance. */
+/** Invites users into a session, lists its shares and revokes them. Sockets on every instance learn it from the log. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { accessOf, sharesAreFull } from '../../../machines/access.ts';

@@ -1,4 +1,4 @@
-/** `GET /api/session/{id}/transcript`: the conversation of a live session as JSON, Markdown or FHIR. */
+/** Serves `GET /api/session/{id}/transcript`: the conversation of a live session as JSON, Markdown or FHIR. */
 import { z } from 'zod';
 import { transcriptLineSchema, transcriptLines } from '../../protocol/server-frames.ts';
 import { json, Refusal } from '../core/answer.ts';

@@ -1,5 +1,5 @@
 /**
- * Streams a turn as server-sent events: the frames of the WebSocket, with the offset as `id`, so `Last-Event-ID` resumes.
+ * Streams a turn as server-sent events: the frames of the WebSocket, with their offset as `id` for `Last-Event-ID`.
  * The stream ends with its turn. The turn goes on if the client disconnects.
  *
  *  STREAM-1  The answer starts after the session took the message, so a refusal has its own status.

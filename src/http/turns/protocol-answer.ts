@@ -1,4 +1,4 @@
-/** The answer of `POST /api/protocol`: its schema, and how it follows from the result of the turn. */
+/** Builds the answer of `POST /api/protocol` from the result of its turn. */
 import { z } from 'zod';
 import { readPatient } from '../../conversation/patient/patient.ts';
 import { summaryOf } from '../../conversation/patient/patient-text.ts';

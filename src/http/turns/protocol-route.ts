@@ -1,5 +1,5 @@
 /**
- * `POST /api/protocol`: one turn as a request and its answer, in the same sessions as the WebSocket.
+ * Serves `POST /api/protocol`: one turn as a request and its answer, in the same sessions as the WebSocket.
  *
  * A turn goes on when its client disconnects; the same `Idempotency-Key` finds it again, on any instance.
  */

@@ -1,5 +1,5 @@
 /**
- * Collects the result of one turn: a client connection to the session, without a socket.
+ * Collects the result of one turn. To the session it is a client connection, but it has no socket.
  *
  *  COLLECT-1  The message id of the client identifies the turn, so replayed and live frames are treated alike.
  *  COLLECT-2  There is exactly one result, the first of: the turn's end, a refusal, the end of session or connection.
@@ -76,7 +76,7 @@ export class TurnCollector implements ClientConnection {
     this.#settle({ kind: 'refused', code: code === 'closed' ? 'session_expired' : code });
   }
 
-  /** The log has no frame of the turn after `head`: if its end is not among those up to `head`, the result is `code`. */
+  /** The log has no frame of the turn after `head`: without its end by then, the result is `code`. */
   concludeAt(head: number, code: ErrorCode): void {
     this.#conclusion = { head, code };
     this.#concludeIfOver();
