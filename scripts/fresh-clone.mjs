@@ -2,6 +2,7 @@
 //
 // Does what a newcomer does: clones the repository, starts the server, asks one question in the terminal chat, stops
 // the server. Fails if a step fails, or if the clone is not clean afterwards.
+// It imports only Node's built-ins: .ci/run starts it before it installs anything.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

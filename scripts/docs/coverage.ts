@@ -7,7 +7,7 @@ const counts = /(\d+) requirements: tests show (\d+),\s+the other (\d+)/;
 const link = /^\[[^\]]+\]\(\.\.\/([^)]+)\)(?:: (.+))?$/;
 const note = /^\*.+\*$/;
 
-/** What is wrong with the page, one line each. */
+/** The faults of the page, one line each. */
 export function coverageFaults(): readonly string[] {
   const text = readFileSync(page, 'utf8');
   const faults: string[] = [];
@@ -43,7 +43,7 @@ function fileFault(entry: string): string | null {
   return existsSync(path) ? null : `${path} does not exist`;
 }
 
-/** A name may be part of the test's title, and a title a template: the words are searched as they are quoted. */
+/** Searches the quoted words as they are: they may be a part of the title, and the title may be a template. */
 function testFault(entry: string): string | null {
   const [, path, name] = link.exec(entry) ?? [];
   if (path === undefined || name === undefined) return `neither a test nor a note in italics: "${entry}"`;

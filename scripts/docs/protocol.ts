@@ -10,8 +10,8 @@ WebSocket at \`GET /v1/session\`, sub-protocol \`rehydra.v1\`. Each text frame i
 from the schemas in [src/protocol](../src/protocol): \`npm run docs\`.
 
 A session numbers its durable frames 1, 2, 3 … (\`offset\`). A client that reconnects sends the last offset that it saw
-(\`hello.after\`) with that frame's \`epoch\`, and gets exactly the frames after it. If frames are missing, the
-server sends \`reset\`, with an \`offset\` and an \`epoch\` to resume from. The text of a turn is the concatenation of its
+(\`hello.after\`) with that frame's \`epoch\`, and gets exactly the frames after it. If frames are missing, the server
+sends \`reset\`, with an \`offset\` and an \`epoch\` to resume from. The text of a turn is the concatenation of its
 \`delta\`s since its last \`turn.started\`, whichever instance sent them.
 
 **A second \`turn.started\` for a running turn** (\`restarts\` counts them) means that the model server could not continue
