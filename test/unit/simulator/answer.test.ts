@@ -15,13 +15,13 @@ function answerTo(messages: readonly ChatMessage[], tokens = 64, exact = false):
 }
 
 describe('the answer', () => {
-  test('shows what was just said and what it noted', () => {
+  test('an answer repeats the last message and its findings', () => {
     const text = decode(answerTo(FIRST));
     expect(text).toContain('You said: I have chest pain and diabetes since yesterday.');
     expect(text).toContain('I note chest pain, diabetes.');
   });
 
-  test('shows that it has seen the earlier messages', () => {
+  test('an answer repeats the earlier messages', () => {
     const messages: ChatMessage[] = [
       ...FIRST,
       { role: 'assistant', content: decode(answerTo(FIRST)) },
@@ -32,7 +32,7 @@ describe('the answer', () => {
     expect(text).toContain('Earlier you told me: I have chest pain and.');
   });
 
-  test('is as long as asked or a sentence longer; only an exact length cuts it', () => {
+  test('an answer ends with the sentence that reaches its length; only an exact length cuts it', () => {
     for (let tokens = 0; tokens < 200; tokens += 1) {
       const whole = answerTo(FIRST, tokens);
       expect(whole.length).toBeGreaterThanOrEqual(tokens);
@@ -49,14 +49,14 @@ describe('the answer', () => {
     expect(short).toEqual(long.slice(0, short.length));
   });
 
-  test('has the characters that break joins: emoji, line breaks, words in pieces', () => {
+  test('an answer has the characters that break joins: emoji, line breaks, words in pieces', () => {
     const text = decode(answerTo(FIRST, 800));
     expect(text).toMatch(/\p{Extended_Pictographic}/u);
     expect(text).toContain('\n\n');
     expect(text).toContain('  ');
   });
 
-  test('another conversation gets another answer', () => {
+  test('two conversations get two different answers', () => {
     expect(answerTo([{ role: 'user', content: 'hello' }])).not.toEqual(
       answerTo([{ role: 'user', content: 'hello you' }]),
     );
@@ -78,17 +78,17 @@ describe('the answer', () => {
   });
 });
 
-describe('going on', () => {
+describe('a continuation', () => {
   const ids = answerTo(FIRST, 300);
   const text = decode(ids);
 
-  test('after any number of ids the rest is exact', () => {
+  test('after any number of ids a continuation is exactly the rest', () => {
     for (let cut = 0; cut <= ids.length; cut += 1) {
       expect([...ids.slice(0, cut), ...restAfterIds(ids, ids.slice(0, cut))]).toEqual(ids);
     }
   });
 
-  test('after any text, also one that ends inside a word, the rest is exact', () => {
+  test('after any text, even one that ends inside a word, a continuation is exactly the rest', () => {
     const characters = [...text];
     for (let cut = 0; cut <= characters.length; cut += 1) {
       const partial = characters.slice(0, cut).join('');
@@ -96,19 +96,19 @@ describe('going on', () => {
     }
   });
 
-  test('a template that trims makes the white space come twice', () => {
+  test('a template that trims the partial answer repeats its white space', () => {
     const partial = text.slice(0, text.indexOf(' ') + 1);
     const rest = decode(restAfterText(ids, partial, { ...FAITHFUL, trimContinuation: true }));
     expect(rest.startsWith(' ')).toBe(true);
     expect(partial + rest).not.toBe(text);
   });
 
-  test('a partial tokenised anew goes on with a new word where one was cut', () => {
+  test('a server that tokenises a partial answer again continues a cut word with a new word', () => {
     const partial = text.slice(0, text.indexOf('chest') + 3);
     expect(decode(restAfterText(ids, partial, { ...FAITHFUL, retokenise: true }))).toMatch(/^ st/);
   });
 
-  test('a partial that is not ours is gone on from somewhere, without an error', () => {
+  test('a partial answer that the simulator never gave has a continuation, and no error', () => {
     expect(restAfterText(ids, 'Something else entirely', FAITHFUL).length).toBeLessThan(ids.length);
   });
 });

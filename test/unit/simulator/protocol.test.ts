@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 import { encode } from '../../../src/simulator/text/tokenizer.ts';
 
-/** What the tests look at, all at once: which API sent it is plain from the test. */
+/** The fields of both APIs that the tests read. */
 interface Choice {
   readonly delta: { readonly content: string };
   readonly message: { readonly content: string };
@@ -11,7 +11,7 @@ interface Choice {
   readonly finish_reason: string | null;
   readonly stop_reason: string | null;
 }
-interface Said {
+interface Answer {
   readonly object: string;
   readonly choices: readonly [Choice];
   readonly prompt_token_ids: number[];
@@ -22,7 +22,7 @@ interface Said {
   };
   readonly error: { readonly message: string };
 }
-interface Told {
+interface TokenInfo {
   readonly count: number;
   readonly tokens: number[];
   readonly token_strs: string[];
@@ -30,8 +30,8 @@ interface Told {
   readonly data: readonly unknown[];
 }
 
-const said = async (response: Promise<Response>) => (await (await response).json()) as Said;
-const told = async (response: Promise<Response>) => (await (await response).json()) as Told;
+const answerOf = async (response: Promise<Response>) => (await (await response).json()) as Answer;
+const tokenInfoOf = async (response: Promise<Response>) => (await (await response).json()) as TokenInfo;
 
 let simulator: Simulator;
 const extra: Simulator[] = [];
@@ -64,7 +64,7 @@ function post(
   });
 }
 
-async function chunks(response: Response): Promise<readonly Said[]> {
+async function chunks(response: Response): Promise<readonly Answer[]> {
   const text = await response.text();
   expect(text.split('\n').every((line) => line === '' || line.startsWith('data: '))).toBe(true);
   const lines = text
@@ -72,16 +72,16 @@ async function chunks(response: Response): Promise<readonly Said[]> {
     .filter((line) => line !== '')
     .map((line) => line.slice('data: '.length));
   expect(lines.at(-1)).toBe('[DONE]');
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as Said);
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as Answer);
 }
 
 const errorOf = async (response: Response) => ({
   status: response.status,
-  body: (await response.json()) as Said,
+  body: (await response.json()) as Answer,
 });
 
 describe('a chat stream', () => {
-  test('is a role chunk, deltas, a finish and [DONE], with the nulls that vLLM writes', async () => {
+  test('a chat stream has a role chunk, deltas, a finish and [DONE], with vLLM’s nulls', async () => {
     const response = await post(
       '/v1/chat/completions',
       { messages, stream: true },
@@ -108,7 +108,7 @@ describe('a chat stream', () => {
     expect(all.every((chunk) => !('usage' in chunk))).toBe(true);
   });
 
-  test('ends with a usage chunk when asked, and counts the end token', async () => {
+  test('a chat stream ends with a usage chunk on request, which counts the end token', async () => {
     const body = { messages, stream: true, stream_options: { include_usage: true }, return_token_ids: true };
     const all = await chunks(await post('/v1/chat/completions', body));
     const usage = all.at(-1)!;
@@ -123,21 +123,21 @@ describe('a chat stream', () => {
     expect(ids).toHaveLength(encode(text.join('')).length + 1);
   });
 
-  test('says the same as the answer that is not streamed', async () => {
+  test('a chat stream has the same text as the whole answer', async () => {
     const streamed = await chunks(await post('/v1/chat/completions', { messages, stream: true }));
-    const whole = await said(post('/v1/chat/completions', { messages }));
+    const whole = await answerOf(post('/v1/chat/completions', { messages }));
     const text = streamed.map((chunk) => chunk.choices[0].delta.content).join('');
     expect(whole.choices[0].message.content).toBe(text);
     expect(whole.object).toBe('chat.completion');
   });
 
-  test('with max_tokens reached, the last token rides on the finish chunk', async () => {
+  test('at max_tokens the last token goes out with the finish chunk', async () => {
     const all = await chunks(await post('/v1/chat/completions', { messages, stream: true, max_tokens: 3 }));
     expect(all).toHaveLength(4);
     expect(all.at(-1)!.choices[0]).toMatchObject({ finish_reason: 'length', delta: { content: ': ' } });
   });
 
-  test('holds text back for a stop string and leaves the string out', async () => {
+  test('a chat stream holds text back for a stop string and leaves the string out', async () => {
     const body = { messages, stream: true, stop: ['hello there'] };
     const all = await chunks(await post('/v1/chat/completions', body));
     const text = all.map((chunk) => chunk.choices[0].delta.content).join('');
@@ -145,13 +145,13 @@ describe('a chat stream', () => {
     expect(all.at(-1)!.choices[0].stop_reason).toBe('hello there');
   });
 
-  test('with an interval, several tokens share a chunk; the first goes alone', async () => {
+  test('with an interval several tokens share a chunk, but the first goes alone', async () => {
     const body = { messages, stream: true, return_token_ids: true };
     const all = await chunks(await post('/v1/chat/completions', body, { 'x-simulator-fault': 'interval=4' }));
     expect(all.slice(1, 4).map((chunk) => chunk.choices[0].token_ids.length)).toEqual([1, 4, 4]);
   });
 
-  test('an error in its middle is an event, and [DONE] still comes', async () => {
+  test('an error in the middle of a stream is an event, and [DONE] follows', async () => {
     const all = await chunks(
       await post(
         '/v1/chat/completions',
@@ -165,31 +165,33 @@ describe('a chat stream', () => {
     });
   });
 
-  test('tells cached tokens only where the server was told to', async () => {
+  test('usage has cached tokens with the setting for it', async () => {
     const at = await start({ promptTokensDetails: true });
     const long = [{ role: 'user', content: 'the patient has a fever and a cough '.repeat(8) }];
     await post('/v1/chat/completions', { messages: long }, {}, at);
-    const again = await said(post('/v1/chat/completions', { messages: long }, {}, at));
+    const again = await answerOf(post('/v1/chat/completions', { messages: long }, {}, at));
     expect(again.usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(0);
     expect(again.usage.prompt_tokens_details.cached_tokens % 16).toBe(0);
   });
 });
 
 describe('the text API', () => {
-  test('goes on exactly from prompt ids and generated ids, wherever they were cut', async () => {
+  test('the text API continues exactly from prompt ids and generated ids, cut anywhere', async () => {
     const asked = { messages, return_token_ids: true };
-    const whole = await said(post('/v1/chat/completions', asked));
+    const whole = await answerOf(post('/v1/chat/completions', asked));
     const { token_ids: ids, message } = whole.choices[0];
     for (let cut = 1; cut < ids.length; cut += 1) {
       const prompt = [...whole.prompt_token_ids, ...ids.slice(0, cut)];
-      const rest = await said(post('/v1/completions', { prompt, max_tokens: 100, return_token_ids: true }));
+      const rest = await answerOf(
+        post('/v1/completions', { prompt, max_tokens: 100, return_token_ids: true }),
+      );
       expect([...ids.slice(0, cut), ...rest.choices[0].token_ids]).toEqual(ids);
       expect(message.content.endsWith(rest.choices[0].text)).toBe(true);
     }
   });
 
-  test('stops after 16 tokens when nobody says how many', async () => {
-    const answer = await said(post('/v1/completions', { prompt: 'hello' }));
+  test('the text API stops after 16 tokens without max_tokens', async () => {
+    const answer = await answerOf(post('/v1/completions', { prompt: 'hello' }));
     expect(answer.object).toBe('text_completion');
     expect(answer.usage.completion_tokens).toBe(16);
     expect(answer.choices[0].finish_reason).toBe('length');
@@ -217,21 +219,21 @@ describe('refusals', () => {
       'BadRequestError',
       'x-simulator-fault',
     ],
-  ])('%s', async (_name, body, status, type, param) => {
+  ])('the simulator refuses %s', async (_name, body, status, type, param) => {
     const refused = await errorOf(await post('/v1/chat/completions', body));
     expect(refused).toMatchObject({ status, body: { error: { type, param, code: status } } });
   });
 
-  test('a body that is not declared as JSON', async () => {
+  test('the simulator refuses a body that its content type does not declare as JSON', async () => {
     const response = await post('/v1/chat/completions', { messages }, { 'content-type': 'text/plain' });
     expect(response.status).toBe(400);
   });
 
-  test('a body that is not JSON', async () => {
+  test('the simulator refuses a body that is not JSON', async () => {
     expect((await post('/v1/chat/completions', '{"messages":')).status).toBe(400);
   });
 
-  test('a missing key: 401 with a bare string, on /v1 only', async () => {
+  test('the simulator refuses a request without its key on /v1 only, with 401 and a bare string', async () => {
     const at = await start({ apiKey: 'secret' });
     const refused = await errorOf(await post('/v1/chat/completions', { messages }, {}, at));
     expect(refused).toEqual({ status: 401, body: { error: 'Unauthorized' } });
@@ -253,15 +255,18 @@ describe('refusals', () => {
       'new',
       /^This model's maximum context length is 64 tokens.*at least 25 input tokens.*at least 65 tokens.*value=25\)$/,
     ],
-  ] as const)('a prompt that is too long, in the %s wording', async (contextErrors, wording) => {
-    const at = await start({ maxModelLen: 64, contextErrors });
-    const body = { messages: [{ role: 'user', content: 'fever and cough '.repeat(40) }], max_tokens: 40 };
-    const { status, body: refusal } = await errorOf(await post('/v1/chat/completions', body, {}, at));
-    expect(status).toBe(400);
-    expect(refusal.error.message).toMatch(wording);
-  });
+  ] as const)(
+    'the simulator refuses a prompt that is too long in the %s wording',
+    async (contextErrors, wording) => {
+      const at = await start({ maxModelLen: 64, contextErrors });
+      const body = { messages: [{ role: 'user', content: 'fever and cough '.repeat(40) }], max_tokens: 40 };
+      const { status, body: refusal } = await errorOf(await post('/v1/chat/completions', body, {}, at));
+      expect(status).toBe(400);
+      expect(refusal.error.message).toMatch(wording);
+    },
+  );
 
-  test('too many queued requests: 503; those in the queue hear nothing but headers', async () => {
+  test('a full queue refuses with 503, and queued requests get only their headers', async () => {
     const at = await start({ maxConcurrent: 1, maxQueued: 1 });
     const leave = new AbortController();
     const stalled = [{ role: 'user', content: '[[fault:stall-after=1]]' }];
@@ -280,7 +285,7 @@ describe('refusals', () => {
     await expect.poll(() => at.stats()).toMatchObject({ running: 0, waiting: 0, aborted: 2 });
   });
 
-  test('a fault limited to one time lets the same conversation pass the second time', async () => {
+  test('a fault with times=1 does not affect the second request of the conversation', async () => {
     const once = { messages: [{ role: 'user', content: 'hi [[fault:503,times=1]]' }] };
     expect((await post('/v1/chat/completions', once)).status).toBe(503);
     const second = await post('/v1/chat/completions', once);
@@ -289,11 +294,11 @@ describe('refusals', () => {
   });
 });
 
-describe('the endpoints beside', () => {
+describe('the other endpoints', () => {
   const get = async (path: string, at = simulator) => await fetch(at.url.replace('/v1', '') + path);
 
-  test('/v1/models tells the length and an owner that is not vLLM', async () => {
-    const list = await told(get('/v1/models'));
+  test('/v1/models gives the context length and an owner that is not vLLM', async () => {
+    const list = await tokenInfoOf(get('/v1/models'));
     expect(list.data[0]).toMatchObject({
       id: 'rehydra/simulator',
       owned_by: 'rehydra-simulator',
@@ -303,20 +308,20 @@ describe('the endpoints beside', () => {
 
   test('/tokenize and /detokenize are inverse', async () => {
     const prompt = 'Fever 38,5 °C – naïve 👩🏽‍⚕️\n\tend ';
-    const counted = await told(post('/tokenize', { prompt, return_token_strs: true }));
+    const counted = await tokenInfoOf(post('/tokenize', { prompt, return_token_strs: true }));
     expect(counted.count).toBe(counted.tokens.length);
     expect(counted.token_strs).toHaveLength(counted.count);
-    const back = await told(post('/detokenize', { tokens: counted.tokens }));
+    const back = await tokenInfoOf(post('/detokenize', { tokens: counted.tokens }));
     expect(back.prompt).toBe(prompt);
   });
 
   test('/tokenize counts a chat as the chat endpoint does', async () => {
-    const counted = await told(post('/tokenize', { messages }));
-    const answer = await said(post('/v1/chat/completions', { messages }));
+    const counted = await tokenInfoOf(post('/tokenize', { messages }));
+    const answer = await answerOf(post('/v1/chat/completions', { messages }));
     expect(counted.count).toBe(answer.usage.prompt_tokens);
   });
 
-  test('/health goes red when told, /version and /load answer', async () => {
+  test('/health turns to 503 on request, and /version and /load answer', async () => {
     const at = await start({});
     expect((await get('/health', at)).status).toBe(200);
     at.setHealthy(false);
@@ -326,7 +331,7 @@ describe('the endpoints beside', () => {
     expect((await get('/nowhere', at)).status).toBe(404);
   });
 
-  test('/metrics has the names of today, or the old ones where asked', async () => {
+  test('/metrics has vLLM’s names of today, or its old names with the setting for them', async () => {
     await post('/v1/chat/completions', { messages });
     const today = await (await get('/metrics')).text();
     for (const name of [
@@ -355,7 +360,7 @@ describe('the endpoints beside', () => {
 test('two simulators give the same answer', async () => {
   const other = await start({ tokens: 24 });
   const ask = async (at: Simulator) => {
-    const answer = await said(post('/v1/chat/completions', { messages, return_token_ids: true }, {}, at));
+    const answer = await answerOf(post('/v1/chat/completions', { messages, return_token_ids: true }, {}, at));
     return answer.choices[0].token_ids;
   };
   expect(await ask(other)).toEqual(await ask(simulator));

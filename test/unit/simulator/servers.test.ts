@@ -1,4 +1,4 @@
-/** The servers that the simulator can stand in for, and what it says as each of them. */
+/** The simulator imitates other servers, in their words. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 
@@ -29,7 +29,7 @@ async function refusal(response: Response): Promise<{ readonly status: number; r
 const OURS = { stream: true, session_id: 's', return_token_ids: true, max_tokens: 9, temperature: 0.7 };
 
 describe('a server that refuses fields which vLLM takes', () => {
-  test('words it as SGLang does, without an `error` member', async () => {
+  test('the simulator refuses fields as SGLang does, without an `error` member', async () => {
     const { status, body } = await refusal(await chat(await start({ refuses: 'sglang' }), OURS));
     expect(status).toBe(400);
     expect(body).toMatchObject({
@@ -39,7 +39,7 @@ describe('a server that refuses fields which vLLM takes', () => {
     });
   });
 
-  test('words it as Dynamo does, with all of them', async () => {
+  test('the simulator refuses fields as Dynamo does, all in one message', async () => {
     const message = 'Unsupported parameter(s): `session_id`, `return_token_ids`';
     expect(await refusal(await chat(await start({ refuses: 'dynamo' }), OURS))).toEqual({
       status: 400,
@@ -47,7 +47,7 @@ describe('a server that refuses fields which vLLM takes', () => {
     });
   });
 
-  test('words it as transformers does, in `detail`', async () => {
+  test('the simulator refuses fields as transformers does, in `detail`', async () => {
     const detail = "Unexpected keys in the request: {'session_id', 'return_token_ids'}";
     expect(await refusal(await chat(await start({ refuses: 'transformers' }), OURS))).toEqual({
       status: 422,
@@ -55,7 +55,7 @@ describe('a server that refuses fields which vLLM takes', () => {
     });
   });
 
-  test('words it as OpenAI does, one at a time', async () => {
+  test('the simulator refuses fields as OpenAI does, one at a time', async () => {
     const simulator = await start({ refuses: 'openai-reasoning' });
     const messageOf = async (body: object) =>
       ((await (await chat(simulator, body)).json()) as { error: { message: string } }).error.message;
@@ -66,7 +66,7 @@ describe('a server that refuses fields which vLLM takes', () => {
   });
 });
 
-describe('what becomes of a partial assistant message', () => {
+describe('a partial assistant message', () => {
   const partial = {
     messages: [
       { role: 'user', content: 'hello there' },
@@ -81,20 +81,20 @@ describe('what becomes of a partial assistant message', () => {
   const contentOf = async (response: Response) =>
     ((await response.json()) as Whole).choices[0].message.content;
 
-  test('it is continued, or the answer begins again where that is asked for', async () => {
+  test('the simulator continues a partial message, or begins the answer again with the setting `ignore`', async () => {
     expect(await contentOf(await chat(await start({}), partial))).toMatch(/^ there/);
     expect(await contentOf(await chat(await start({ continuation: 'ignore' }), partial))).toMatch(
       /^You said: hello/,
     );
   });
 
-  test('it is refused in the words of transformers', async () => {
+  test('the simulator refuses a partial message in the words of transformers', async () => {
     const { status, body } = await refusal(await chat(await start({ continuation: 'refuse' }), partial));
     expect(status).toBe(400);
     expect(JSON.stringify(body)).toContain('the final message does not appear in the chat after applying');
   });
 
-  test('all that follows comes as reasoning, and no text', async () => {
+  test('the simulator sends the continuation of a partial message as reasoning, without text', async () => {
     const simulator = await start({ continuation: 'reason' });
     const text = await (await chat(simulator, { ...partial, stream: true })).text();
     const deltas = [...text.matchAll(/"delta":(\{[^}]*\})/g)].map(([, delta]) => JSON.parse(delta ?? '{}'));
@@ -108,12 +108,12 @@ describe('an overloaded server', () => {
   test.each([
     ['429,retry-after=2', 429],
     ['503,retry-after=2', 503],
-  ])('says how many seconds to wait (%s)', async (fault, status) => {
+  ])('an overloaded server names the seconds to wait (%s)', async (fault, status) => {
     const response = await chat(await start({}), {}, fault);
     expect([response.status, response.headers.get('retry-after')]).toEqual([status, '2']);
   });
 
-  test('says until when to wait', async () => {
+  test('an overloaded server names the date until which to wait', async () => {
     const response = await chat(await start({}), {}, '429,retry-after=date');
     expect(Date.parse(response.headers.get('retry-after') ?? '')).toBeGreaterThan(Date.now() - 1_000);
   });
@@ -123,7 +123,7 @@ describe('the list of models', () => {
   const cardsOf = async ({ url }: Simulator) =>
     ((await (await fetch(`${url}/models`)).json()) as { data: readonly object[] }).data;
 
-  test('has LoRA adapters, whose limit is that of their parent, and answers as each', async () => {
+  test('the list of models has LoRA adapters without a limit of their own, and the simulator answers as each', async () => {
     const simulator = await start({ model: 'base', loras: ['sql-lora'], maxModelLen: 4_096 });
     expect(await cardsOf(simulator)).toMatchObject([
       { id: 'base', parent: null, max_model_len: 4_096 },
@@ -133,7 +133,7 @@ describe('the list of models', () => {
     expect((await chat(simulator, { model: 'other' })).status).toBe(404);
   });
 
-  test('has no limit behind the Rust front end, whose errors have names for codes', async () => {
+  test('the Rust front end lists models without a limit, and its error codes are names', async () => {
     const simulator = await start({ rustFrontEnd: true });
     const [card] = await cardsOf(simulator);
     expect(Object.keys(card ?? {}).sort()).toEqual(['created', 'id', 'object', 'owned_by']);
@@ -142,7 +142,7 @@ describe('the list of models', () => {
   });
 });
 
-test('an idle connection is closed after five seconds, as by vLLM', async () => {
+test('the simulator closes an idle connection after five seconds, as vLLM does', async () => {
   const { url } = await start({});
   const response = await fetch(`${url}/models`);
   expect(response.headers.get('keep-alive')).toBe('timeout=5');

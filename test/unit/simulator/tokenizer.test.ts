@@ -7,7 +7,7 @@ import { END, roleId, VOCABULARY_SIZE } from '../../../src/simulator/text/vocabu
 const wellFormed = fc.string({ unit: 'grapheme', maxLength: 60 });
 
 describe('the tokenizer', () => {
-  test('gives every text back', () => {
+  test('the tokenizer decodes every text that it encoded', () => {
     fc.assert(
       fc.property(wellFormed, (text) => {
         expect(decode(encode(text))).toBe(text);
@@ -15,7 +15,7 @@ describe('the tokenizer', () => {
     );
   });
 
-  test('uses only ids of its vocabulary and never a control token, whatever the text says', () => {
+  test('the tokenizer encodes a text with ids of its vocabulary and without control tokens', () => {
     fc.assert(
       fc.property(fc.oneof(wellFormed, fc.constant('<|user|> <|end|> [INST]')), (text) => {
         expect(encode(text).every((id) => id >= 0 && id < VOCABULARY_SIZE && (id < 256 || id > 271))).toBe(
@@ -25,7 +25,7 @@ describe('the tokenizer', () => {
     );
   });
 
-  test('keeps the ids that were given out: a change of the word lists must append', () => {
+  test('the tokenizer keeps its ids: a change of the word lists must append', () => {
     expect(encode('You have chest pain.\n\nTemperature 38 °C 🩺é')).toMatchInlineSnapshot(`
       [
         2371,
@@ -47,7 +47,7 @@ describe('the tokenizer', () => {
     expect(VOCABULARY_SIZE).toMatchInlineSnapshot(`2453`);
   });
 
-  test('decoded id by id, from any place on, it gives the rest of the text', () => {
+  test('the tokenizer decodes the rest of a text id by id from any position', () => {
     fc.assert(
       fc.property(wellFormed, fc.nat(), (text, seed) => {
         const ids = encode(text);
@@ -75,7 +75,7 @@ describe('the chat template', () => {
     content: wellFormed,
   });
 
-  test('can be read backwards', () => {
+  test('the chat template can be read backwards', () => {
     fc.assert(
       fc.property(fc.array(message, { minLength: 1, maxLength: 6 }), wellFormed, (messages, partial) => {
         const asked = parsePrompt(render(messages, true));
@@ -89,11 +89,11 @@ describe('the chat template', () => {
     );
   });
 
-  test('takes ids without a role marker as one user message', () => {
+  test('the chat template reads ids without a role marker as one user message', () => {
     expect(parsePrompt(encode('plain prompt')).messages).toEqual([{ role: 'user', content: 'plain prompt' }]);
   });
 
-  test('marks roles with ids that no text has', () => {
+  test('the chat template marks roles with ids that no text has', () => {
     expect(render([{ role: 'user', content: '' }], true)).toEqual([roleId('user'), END, roleId('assistant')]);
   });
 });
