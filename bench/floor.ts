@@ -1,7 +1,7 @@
 /**
- * The floor: what a stored transition costs where there is no machine and no actor. uWebSockets.js, and for every
- * message the service's own commit script with the service's own bytes, one write to Redis per event-loop turn,
- * the reply after the acknowledgement. Nothing that stores a fenced transition before it answers can cost less.
+ * The floor is a server without machine and actor: the least that a stored transition can cost. For each message it runs
+ * the service's commit script with the service's bytes, and replies after Redis has acknowledged. It writes to Redis
+ * once per turn of Node's event loop.
  */
 import { randomUUID } from 'node:crypto';
 import { sessionKeys } from '../src/store/redis/keys.ts';
@@ -10,7 +10,7 @@ import { type CommitBytes, commitBytes, type Hole } from './floor/commit-bytes.t
 import { argument, command, openPipeline } from './floor/pipeline.ts';
 import { exchange } from './load/exchanges.ts';
 
-/** A transition's command, cut where it changes: each hole has the text before it. */
+/** The command of a transition, cut at the values that change: each hole follows its text. */
 interface Template {
   readonly cuts: readonly { readonly before: string; readonly hole: Hole }[];
   readonly end: string;
@@ -70,7 +70,7 @@ function transition(data: UserData, template: Template, messageId: string, done:
   let text = '';
   for (const { before, hole } of template.cuts) text += before + argument(values[hole]);
   redis.send(text + template.end, (reply) => {
-    // The script answers a message id that it has already taken with that id, and stores nothing.
+    // For a message id that it has already stored, the script returns the id and stores nothing.
     if (!reply.startsWith(':')) throw new Error(`the floor's transition was not stored: ${reply}`);
     done();
   });
@@ -93,22 +93,22 @@ uws
     message(ws, bytes) {
       const data = ws.getUserData();
       const frame = JSON.parse(decoder.decode(bytes)) as { readonly type: string; readonly id?: string };
-      const say = (texts: readonly string[]) => {
+      const reply = (texts: readonly string[]) => {
         if (data.open) ws.cork(() => texts.forEach((text) => void ws.send(text)));
       };
       if (frame.type === 'hello') {
         const welcome = JSON.stringify({ type: 'welcome', session_id: data.sessionId });
-        void prepare(data).then(() => say([welcome]));
+        void prepare(data).then(() => reply([welcome]));
         return;
       }
       if (frame.type === 'close') return void ws.end(1000);
       if (data.templates === null) return;
       if (frame.type === 'message') {
         const { restart } = data.templates;
-        return transition(data, restart, frame.id ?? '', () => say(restart.frames));
+        return transition(data, restart, frame.id ?? '', () => reply(restart.frames));
       }
       // The workload pairs each `extend` with a `cancel` that changes nothing.
-      if (frame.type === 'extend') transition(data, data.templates.extend, '', () => say([refusal]));
+      if (frame.type === 'extend') transition(data, data.templates.extend, '', () => reply([refusal]));
     },
     close(ws) {
       ws.getUserData().open = false;

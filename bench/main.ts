@@ -1,7 +1,7 @@
 /**
  * `npm run bench` answers every question and writes docs/BENCHMARKS.md.
- * `-- --quick` asks every question of little and writes nothing: it shows that the benchmark runs.
- * `-- --only turns,step` answers some and writes nothing. A figure that is missing fails the run.
+ * `-- --quick` measures little and writes nothing: it shows that the benchmark runs.
+ * `-- --only turns,step` answers some questions and writes nothing. A missing figure fails the run.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';

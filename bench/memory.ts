@@ -6,7 +6,7 @@ import type { Stage } from './measure/stage.ts';
 import { readUsage, usageBetween } from './measure/usage.ts';
 import { figure, hundredths, type Row, type Section, table } from './report/table.ts';
 
-/** The first sockets grow what is shared by all. */
+/** The first sockets grow the memory that all share. */
 const SHARE_FIRST = 0.2;
 const GROUP = 'quiet';
 const ASLEEP_WITHIN_MS = 30_000;
@@ -21,7 +21,7 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
     ['awake: socket and actor', NEVER_MS, true],
   ] as const) {
     const redis = await stage.redis();
-    // A long lease, so that renewing thousands of locks is not what is seen.
+    // With a short lease, the renewal of thousands of locks would be measured.
     const env = { HIBERNATE_MS: hibernateMs, LEASE_MS: '60000' };
     const program = await stage.service(redis, awake ? env : { HIBERNATE_MS: hibernateMs }, [INSPECTED]);
     const { generator } = stage;

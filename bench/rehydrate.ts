@@ -1,4 +1,4 @@
-/** How long does it take to be welcomed back by an instance that has never seen the session? */
+/** How long does a client wait for its welcome at an instance that has never seen the session? */
 import { residents } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import type { Program } from './measure/program.ts';
@@ -18,7 +18,7 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
   const other = await stage.service(redis, { HIBERNATE_MS: '0' });
   const { greetings } = extent;
 
-  /** Sessions of an instance, ready to be asked for. */
+  /** Makes sessions on an instance for clients to come back to. */
   const prepare = async (program: Program, keepSockets: boolean): Promise<readonly string[]> => {
     const { sessionIds } = await generator.run('open', {
       group: GROUP,
@@ -46,7 +46,7 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
     { name: 'awake on another instance, which releases it', from: awake, to: other, keepSockets: true },
   ];
 
-  // Code that was never hot would be measured while it is compiled.
+  // Cold code would be measured while V8 compiles it.
   for (const { from, to, keepSockets } of ways) {
     const sessionIds = await prepare(from, keepSockets);
     await generator.run('greet', { port: to.port, sessionIds, atOnce: 8 });

@@ -2,11 +2,11 @@
 import { CELL_HEAD, type Contender, cellRow, measureCell, ratioOf } from './measure/cell.ts';
 import { residents } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
-import { inTurns } from './measure/repeats.ts';
+import { inTurns } from './measure/quiet.ts';
 import type { Stage } from './measure/stage.ts';
 import { type Section, table, times } from './report/table.ts';
 
-/** Sockets at one time while sessions are made. */
+/** Sockets at one time while the benchmark makes sessions. */
 const BATCH = 2_000;
 const IN_FLIGHT = 64;
 const ASLEEP_WITHIN_MS = 30_000;

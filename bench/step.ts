@@ -14,7 +14,7 @@ interface Case {
   readonly name: string;
   readonly from: MachineState;
   readonly event: StepEvent;
-  /** What a client sends to cause it; null where no client does. */
+  /** The client's frame that causes it; null where no client does. */
   readonly wire: string | null;
 }
 
@@ -63,7 +63,7 @@ function cases(): readonly Case[] {
   ];
 }
 
-/** Microseconds of CPU per call, so that other work on the machine does not count: the median of some rounds. */
+/** Microseconds of CPU per call, the median of some rounds: other work on the machine does not count. */
 function timed(calls: number, work: () => unknown): number {
   const rounds: number[] = [];
   for (let round = 0; round <= ROUNDS; round++) {

@@ -2,15 +2,14 @@
 import type { StreamResult } from './load/orders.ts';
 import type { Extent } from './measure/extent.ts';
 import type { Program } from './measure/program.ts';
-import { quietest } from './measure/quiet.ts';
-import { inTurns } from './measure/repeats.ts';
+import { inTurns, quietest } from './measure/quiet.ts';
 import type { Stage } from './measure/stage.ts';
 import { median, spread } from './measure/summary.ts';
 import { figure, hundredths, percent, type Row, type Section, table } from './report/table.ts';
 
 interface Way {
   readonly name: string;
-  /** null: straight from the upstream. */
+  /** Null: straight from the upstream. */
   readonly program: Program | null;
   readonly redisPid: number | null;
 }

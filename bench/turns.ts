@@ -1,4 +1,4 @@
-/** What does a stored transition cost over the least that it can cost, and what does a turn? */
+/** How much more than the floor does a stored transition cost, and how much does a turn cost? */
 import type { Workload } from './load/orders.ts';
 import {
   CELL_HEAD,
@@ -11,7 +11,7 @@ import {
 } from './measure/cell.ts';
 import { appends, commits, emptied, scriptCalls, untilAtRest } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
-import { inTurns } from './measure/repeats.ts';
+import { inTurns } from './measure/quiet.ts';
 import type { Stage } from './measure/stage.ts';
 import { type Row, type Section, table, thousandths, times } from './report/table.ts';
 
@@ -56,7 +56,7 @@ export async function turns(stage: Stage, extent: Extent): Promise<Section> {
   };
   const contendersFor: Readonly<Record<Workload, readonly Contender[]>> = {
     extend: [service, embedded, floor],
-    // The upstream call is the same whatever the store.
+    // The upstream call does not depend on the store.
     restart: [service, floor],
     turn: [service, embedded],
   };
@@ -106,15 +106,15 @@ export async function turns(stage: Stage, extent: Extent): Promise<Section> {
   return { title: 'Transitions and turns', body: parts.join('\n\n') };
 }
 
-/** A window must be many round trips long, and an exchange that calls the upstream waits for a second in a long line. */
+/** A window must last many round trips, and in a long queue an exchange with an upstream call takes a second. */
 function spanOf({ warmMs, windowMs }: Extent, workload: Workload, inFlight: number) {
-  if (workload === 'extend' || inFlight < LONG_LINE) return { warmMs, windowMs };
+  if (workload === 'extend' || inFlight < LONG_QUEUE) return { warmMs, windowMs };
   return { warmMs: warmMs + 1_200, windowMs: windowMs * 3 };
 }
 
-const LONG_LINE = 500;
+const LONG_QUEUE = 500;
 
-/** Code that was never hot would be measured while it is compiled; the upstream client takes thousands of calls. */
+/** Cold code would be measured while V8 compiles it; the upstream client needs thousands of calls. */
 function warmUp({ warmMs, windowMs }: Extent, workload: Workload) {
   return { warmMs, windowMs: workload === 'extend' ? windowMs : windowMs * 5, inFlight: 32 };
 }
@@ -126,7 +126,7 @@ function overFloor(cells: readonly Cell[], floor: readonly Cell[] | undefined): 
   ];
 }
 
-/** A lease so long that neither sweeping nor renewing happens meanwhile: every script call belongs to an input. */
+/** With this lease the service neither sweeps nor renews: every script call belongs to an input. */
 const LONG_LEASE_MS = '600000';
 const ROUND_TRIPS_IN_FLIGHT = 64;
 
@@ -144,7 +144,7 @@ async function roundTrips(stage: Stage, extent: Extent): Promise<string> {
     await generator.run('open', { group, port: program.port, count });
     await untilAtRest(redis);
     const before = await written();
-    // Asking for metrics makes the service count its sessions: those calls belong to no input.
+    // A request for metrics makes the service count its sessions: those calls belong to no input.
     await untilAtRest(redis);
     const callsBefore = await scriptCalls(redis);
     await generator.run('loop', {

@@ -1,7 +1,7 @@
 /**
- * The bytes that one transition sends to Redis, taken from the service's own code once per connection: the machine
- * makes the snapshot and the frames, the store's writer makes the keys and the arguments. The floor then only fills
- * in what changes from one message to the next.
+ * Takes the bytes that one transition sends to Redis from the service's own code, once per connection. The machine makes
+ * the snapshot and the frames; the store makes the keys and the arguments. For each message the floor fills in only the
+ * values that change.
  */
 import type { SessionEvent, SessionInput } from '../../machines/vocabulary.ts';
 import { buildFrames } from '../../src/session/actor/frames.ts';
@@ -12,7 +12,7 @@ import type { Fence, StoredFrame } from '../../src/store/contract.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
 import { exchange, question } from '../load/exchanges.ts';
 
-/** What changes from one commit of a session to the next. */
+/** A value that changes from one commit of a session to the next. */
 export type Hole = 'writeId' | 'version' | 'head' | 'messageId';
 
 export interface CommitBytes {
@@ -27,9 +27,9 @@ const AT = 1_750_000_000_000;
 const LEASE_MS = 3_000;
 const VERSION = 1_001;
 const HEAD = 1_002;
-/** Not to be found in anything else that is sent. */
+/** Nothing else in the command contains it. */
 const MESSAGE_ID = 'message-id';
-/** Starts the turn that the rollback replaces. The machine refuses a message whose id it has already taken. */
+/** Starts the turn that the rollback replaces: the machine refuses an id that it has already taken. */
 const EARLIER_MESSAGE_ID = 'earlier-message-id';
 
 export function sampleInput(sessionId: string): SessionInput {
@@ -65,11 +65,11 @@ export async function commitBytes(
   const turnId = '6f1c1a52-33c5-4d55-9d4e-0d7f5a1c2b3e';
   const event: SessionEvent =
     workload === 'extend' ? { type: 'extend', at: AT + 2 } : sampleMessage('rollback', turnId);
-  let resting: MachineState = begin(sampleInput(sessionId), '1').next;
-  if (workload === 'restart') resting = step(resting, sampleMessage('queue', turnId), '2').next;
-  const { next, effects } = step(resting, event, String(VERSION));
-  const composed = buildFrames(effects, HEAD, 1, VERSION, null, null);
-  assertAnswers(workload, composed.frames);
+  let state: MachineState = begin(sampleInput(sessionId), '1').next;
+  if (workload === 'restart') state = step(state, sampleMessage('queue', turnId), '2').next;
+  const { next, effects } = step(state, event, String(VERSION));
+  const built = buildFrames(effects, HEAD, 1, VERSION, null, null);
+  assertAnswers(workload, built.frames);
   const due = Object.values(next.timers);
   if (next.snapshot.context.turn !== null) due.push(AT + LEASE_MS);
 
@@ -91,7 +91,7 @@ export async function commitBytes(
           scriptText: text,
           keys,
           args: args.map((arg) => holes.get(String(arg)) ?? String(arg)),
-          frames: composed.frames.map((frame) => frame.data),
+          frames: built.frames.map((frame) => frame.data),
         };
         return Promise.resolve(0);
       },
@@ -106,9 +106,9 @@ export async function commitBytes(
     expectedVersion: VERSION,
     expectedHead: HEAD,
     snapshot: JSON.stringify(toSnapshot(next, HEAD)),
-    frames: composed.frames,
-    transcript: composed.transcript,
-    messageIds: composed.messageIds,
+    frames: built.frames,
+    transcript: built.transcript,
+    messageIds: built.messageIds,
     inboxTaken: 0,
     dueAt: Math.min(...due),
     index: indexOf(next.snapshot.value, next.snapshot.context),
@@ -119,10 +119,10 @@ export async function commitBytes(
   return bytes;
 }
 
-/** A floor that stores less than the service, or that never answers, would be compared as if it did the same work. */
+/** Prevents a comparison with a floor that stores less than the service, or that never answers. */
 function assertAnswers(workload: 'extend' | 'restart', frames: readonly StoredFrame[]): void {
   const { replyStart } = exchange(workload);
-  // The reply to `extend` is a refusal, which is not stored.
+  // The reply to `extend` is a refusal, which the service does not store.
   const expected = workload === 'restart';
   if (frames.some((frame) => frame.data.startsWith(replyStart)) !== expected)
     throw new Error(`the transition of ${workload} stores ${frames.length} frames, which is not its answer`);

@@ -1,6 +1,6 @@
 /**
- * Redis with nothing around it: strings go out in one write per event-loop turn, a callback per reply.
- * It knows integers, simple strings and nothing else, and ends the process on any error: a bound, not a client.
+ * The pipeline is the least Redis client: one write per turn of Node's event loop, one callback per reply. It reads only
+ * integers and simple strings, and ends the process on any error.
  */
 import { connect } from 'node:net';
 
@@ -19,14 +19,14 @@ export function command(...words: readonly string[]): string {
 
 export function openPipeline(port: number): Pipeline {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-  let waiting: string[] = [];
+  let commands: string[] = [];
   let callbacks: ((reply: string) => void)[] = [];
   let answered = 0;
   let rest = '';
 
   function flush(): void {
-    const text = waiting.join('');
-    waiting = [];
+    const text = commands.join('');
+    commands = [];
     socket.write(text);
   }
 
@@ -36,7 +36,8 @@ export function openPipeline(port: number): Pipeline {
     for (let end = text.indexOf('\r\n', at); end !== -1; end = text.indexOf('\r\n', at)) {
       const line = text.slice(at, end);
       at = end + 2;
-      if (line.startsWith('-') || line.startsWith(':-')) throw new Error(`the floor was answered ${line}`);
+      if (line.startsWith('-') || line.startsWith(':-'))
+        throw new Error(`Redis answered the floor with ${line}`);
       // A bulk string (the reply to SCRIPT LOAD): its length, then itself.
       if (line.startsWith('$')) continue;
       callbacks[answered]?.(line);
@@ -52,7 +53,7 @@ export function openPipeline(port: number): Pipeline {
   return {
     send(text, onReply) {
       callbacks.push(onReply);
-      if (waiting.push(text) === 1) setImmediate(flush);
+      if (commands.push(text) === 1) setImmediate(flush);
     },
   };
 }

@@ -1,13 +1,13 @@
 /**
- * One client on a raw socket. A library would make the generator the limit: all sockets read into one buffer,
- * nothing is decoded that nobody asks for.
+ * A client on a raw socket. With a library the generator would be the limit; here all sockets read into one buffer, and
+ * the client decodes only what its owner reads.
  */
 import { connect } from 'node:net';
 import { FrameReader, OPCODE_CLOSE, OPCODE_TEXT } from './wire.ts';
 
 export interface Client {
   sessionId: string;
-  /** Called with each text message; the bytes are only valid during the call. */
+  /** Receives each text message; its bytes are valid only during the call. */
   onText: (payload: Buffer) => void;
   onGone: () => void;
   send(frame: Buffer): void;

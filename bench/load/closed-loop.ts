@@ -1,7 +1,7 @@
 /**
- * A closed loop: so many exchanges are under way at any time, the next one starts when one is answered.
- * Where there are more clients than exchanges the clients take turns, so that no conversation grows long.
- * Latency at saturation is then mostly waiting in line: exchanges under way divided by throughput.
+ * A closed loop keeps a fixed number of exchanges under way: each answer starts the next one. With more clients than
+ * exchanges the clients alternate, so that no conversation grows long. Latency at saturation is then mostly queueing:
+ * exchanges under way divided by throughput.
  */
 import { summarise } from '../measure/summary.ts';
 import { ownCpuMs, readUsage, usageBetween } from '../measure/usage.ts';
@@ -48,7 +48,7 @@ export function closedLoop(
       const client = free[firstFree];
       if (client === undefined) return fail(new Error('more exchanges than clients'));
       firstFree += 1;
-      // Shifting an array is linear; cutting the used part off now and then is not.
+      // A shift per exchange would move the whole array; one splice per 4,096 exchanges does not.
       if (firstFree > 4_096) firstFree -= free.splice(0, firstFree).length;
       underWay += 1;
       sentAt.set(client, performance.now());
@@ -64,7 +64,7 @@ export function closedLoop(
       if (phase !== 'over') return start();
       if (underWay === 0 && result !== null) finish(result);
     }
-    function turnedAway(client: Client): void {
+    function refusedBy(client: Client): void {
       underWay -= 1;
       if (phase === 'measuring') refused += 1;
       free.push(client);
@@ -73,12 +73,12 @@ export function closedLoop(
     }
     function finish(value: LoopResult): void {
       clearTimeout(stragglers);
-      for (const client of clients) quiet(client);
+      for (const client of clients) detach(client);
       resolve(value);
     }
     function fail(error: Error): void {
       phase = 'over';
-      for (const client of clients) quiet(client);
+      for (const client of clients) detach(client);
       reject(error);
     }
 
@@ -86,7 +86,7 @@ export function closedLoop(
       client.onText = (payload) => {
         const begin = payload.toString('latin1', 0, START_LENGTH);
         if (begin.startsWith(replyStart)) answered(client);
-        else if (begin.startsWith(OVERLOADED_START)) turnedAway(client);
+        else if (begin.startsWith(OVERLOADED_START)) refusedBy(client);
         else if (begin.startsWith(ERROR_START)) fail(new Error(payload.toString()));
       };
       client.onGone = () => fail(new Error('the server closed a connection under load'));
@@ -102,9 +102,9 @@ export function closedLoop(
         if (phase === 'over') return;
         const openForMs = performance.now() - beganAt;
         const { cpuMs } = usageBetween(before, readUsage(watch), 0);
-        // A window without one answer for each, or without one tick of CPU time, has no latency or no ratio to tell.
-        const saysEnough = operations >= inFlight && cpuMs.slice(0, mustWork).every((ms) => ms > 0);
-        if (!saysEnough && openForMs < windowMs + LONGER_MS) return void setTimeout(close, LOOK_AGAIN_MS);
+        // Without an answer for each exchange there is no latency, and without a tick of CPU time no ratio.
+        const isComplete = operations >= inFlight && cpuMs.slice(0, mustWork).every((ms) => ms > 0);
+        if (!isComplete && openForMs < windowMs + LONGER_MS) return void setTimeout(close, LOOK_AGAIN_MS);
         phase = 'over';
         result = {
           operations,
@@ -125,7 +125,7 @@ export function closedLoop(
   });
 }
 
-function quiet(client: Client): void {
+function detach(client: Client): void {
   client.onText = () => {};
   client.onGone = () => {};
 }

@@ -1,14 +1,14 @@
-/** What is sent for each workload, and how the reply to it begins. */
+/** Exchanges: the frames of each workload, and how the reply to them begins. */
 import type { Workload } from './orders.ts';
 import { textFrame } from './wire.ts';
 
 export interface Exchange {
   readonly next: () => Buffer;
-  /** The message that answers starts with this. */
+  /** The answer starts with this text. */
   readonly replyStart: string;
 }
 
-/** The upstream does what the question says: this many tokens, at this rate (0: at once; no tokens: never). */
+/** The upstream follows the question: so many tokens at this rate (rate 0: immediately; 0 tokens: no answer). */
 export function question(tokens: number, tokensPerSecond: number): string {
   return `tokens=${tokens} rate=${tokensPerSecond} `.padEnd(
     QUESTION_LENGTH,

@@ -1,5 +1,5 @@
-/** What the generator process can be told to do, and what it answers. */
-
+/** Orders to the generator process, and its results. */
+import type { Program } from '../measure/program.ts';
 import type { Summary } from '../measure/summary.ts';
 import type { Usage } from '../measure/usage.ts';
 
@@ -8,13 +8,13 @@ import type { Usage } from '../measure/usage.ts';
  *          refusal of the `cancel` comes after the transition is stored, because a session takes one input at a time.
  * restart  `message` with policy `rollback` while a turn runs: one transition with two frames, a message id and two
  *          transcript records; an upstream call is aborted and the next one started. The reply is `turn.started`.
- * turn     `message` to `turn.completed`, with an upstream that answers one token at once.
+ * turn     `message` to `turn.completed`, with an upstream that immediately answers one token.
  */
 export type Workload = 'extend' | 'restart' | 'turn';
 
 export interface LoopResult {
   readonly operations: number;
-  /** Refused as `overloaded` within the window; tried again a little later. */
+  /** Refusals as `overloaded` within the window; the loop repeats them after a pause. */
   readonly refused: number;
   readonly windowMs: number;
   readonly latencyMs: Summary;
@@ -58,12 +58,12 @@ interface Orders {
     };
     readonly result: LoopResult;
   };
-  /** Every client of the group has one long answer streamed to it. */
+  /** Streams one long answer to every client of the group. */
   streams: {
     readonly order: Span & { readonly group: string; readonly tokensPerSecond: number };
     readonly result: StreamResult;
   };
-  /** The same answers, read from the upstream itself. */
+  /** Reads the same answers from the upstream itself. */
   direct: {
     readonly order: Span & {
       readonly port: number;
@@ -72,7 +72,7 @@ interface Orders {
     };
     readonly result: StreamResult;
   };
-  /** `hello` for sessions that exist, on connections that stand: time to `welcome`. */
+  /** Time from `hello` for an existing session, on an open connection, to `welcome`. */
   greet: {
     readonly order: {
       readonly port: number;
@@ -96,3 +96,26 @@ export type Request = { [K in OrderKind]: { readonly kind: K; readonly order: Or
 export type Reply =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly error: string };
+
+export interface Generator {
+  readonly pid: number;
+  /** One order at a time. */
+  run<K extends OrderKind>(kind: K, order: OrderOf<K>): Promise<ResultOf<K>>;
+}
+
+export function generatorOn({ child, pid }: Program): Generator {
+  return {
+    pid,
+    run: <K extends OrderKind>(kind: K, order: OrderOf<K>) =>
+      new Promise<ResultOf<K>>((resolve, reject) => {
+        const ended = () => reject(new Error('the generator ended'));
+        child.once('exit', ended);
+        child.once('message', (reply: Reply) => {
+          child.off('exit', ended);
+          if (reply.ok) resolve(reply.result as ResultOf<K>);
+          else reject(new Error(reply.error));
+        });
+        child.send({ kind, order });
+      }),
+  };
+}

@@ -1,4 +1,4 @@
-/** Long answers to many clients at once: through the service, and straight from the upstream. */
+/** Streams long answers to many clients: through the service, and straight from the upstream. */
 import { connect, type Socket } from 'node:net';
 import type { Client } from './client.ts';
 import { messageFrame, question } from './exchanges.ts';
@@ -9,12 +9,12 @@ import { textFrame } from './wire.ts';
 const pause = (ms: number) => new Promise<void>((resume) => setTimeout(resume, ms));
 const MS = 1_000;
 
-/** Long enough not to end by itself. */
+/** Enough tokens to outlast the window. */
 function tokensFor(warmMs: number, windowMs: number, tokensPerSecond: number): number {
   return Math.ceil(((warmMs + windowMs) / MS + 10) * tokensPerSecond);
 }
 
-/** Streams that begin at the same moment would speak at the same moment: their starts are spread over the warm-up. */
+/** Spreads the starts over the warm-up: streams that begin together would send all their tokens together. */
 function spread(index: number, count: number, warmMs: number): number {
   return (index / count) * warmMs * 0.6;
 }
@@ -27,7 +27,7 @@ export async function throughService(
   const tokens = tokensFor(warmMs, windowMs, tokensPerSecond);
   for (const [index, client] of clients.entries()) {
     client.onText = (payload) => {
-      if (payload.toString('latin1', 0, 15) === '{"type":"delta"') clock.heard(payload.toString('latin1'));
+      if (payload.toString('latin1', 0, 15) === '{"type":"delta"') clock.receive(payload.toString('latin1'));
     };
     setTimeout(
       () => client.send(messageFrame(question(tokens, tokensPerSecond))),
@@ -58,13 +58,13 @@ export async function fromUpstream({
   for (let index = 0; index < count; index++) {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     sockets.push(socket);
-    // Read by line, because one event may come in two pieces.
+    // Reads by line, because an event may come in two pieces.
     let rest = '';
     socket.on('data', (bytes) => {
       const text = rest + bytes.toString('latin1');
       const end = text.lastIndexOf('\n') + 1;
       rest = text.slice(end);
-      if (end > 0) clock.heard(text.slice(0, end));
+      if (end > 0) clock.receive(text.slice(0, end));
     });
     socket.on('error', () => {});
     setTimeout(

@@ -1,6 +1,6 @@
 /**
- * Tokens that carry the time at which they were said: `@` and microseconds of the machine's monotonic clock, which
- * all processes share. However many of them arrive together, each tells its own latency.
+ * The token clock stamps each token with its time: `@` and microseconds of the machine's monotonic clock, which all
+ * processes share. Each token thus has its own latency, however many arrive together.
  */
 import { summarise } from '../measure/summary.ts';
 import { ownCpuMs, readUsage, usageBetween } from '../measure/usage.ts';
@@ -17,7 +17,7 @@ export function stampedToken(): string {
 const TOKEN = /@(\d+) /g;
 
 export interface TokenClock {
-  heard(text: string): void;
+  receive(text: string): void;
   /** Resolves at the end of the window. */
   readonly result: Promise<StreamResult>;
 }
@@ -46,7 +46,7 @@ export function startTokenClock(warmMs: number, windowMs: number, watch: readonl
   }
 
   return {
-    heard(text) {
+    receive(text) {
       if (!measuring) return;
       const at = nowUs();
       let any = false;

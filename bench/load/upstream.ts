@@ -1,7 +1,7 @@
 /**
- * An upstream that costs as little as possible, so that it is not what is measured. It speaks as much of vLLM as the
- * service asks for, and the question says what it shall answer (see exchanges.ts).
- * The simulator is the faithful one; it needs more time for an answer than the service does.
+ * The upstream is a model server that costs as little as possible: the simulator needs more time for an answer than the
+ * service does. It has only the part of vLLM's API that the service uses, and the question sets its answer
+ * (exchanges.ts).
  */
 import { createServer, type ServerResponse } from 'node:http';
 import { stampedToken } from './token-clock.ts';
@@ -53,11 +53,11 @@ function answer(body: string, response: ServerResponse): void {
     return;
   }
   response.write(opening);
-  let said = 0;
+  let sent = 0;
   const timer = setInterval(() => {
-    said += 1;
+    sent += 1;
     response.write(token());
-    if (said < tokens) return;
+    if (sent < tokens) return;
     clearInterval(timer);
     response.end(closing(tokens));
   }, MS / rate);

@@ -1,6 +1,6 @@
 /**
- * WebSocket framing, as little of it as a load generator needs.
- * Client frames must be masked; a mask of zeros is a legal mask and costs the generator nothing.
+ * Frames WebSocket messages as far as the load generator needs. A client must mask its frames; a mask of zeros is legal
+ * and costs nothing.
  */
 const TEXT = 0x81;
 const MASKED = 0x80;
@@ -19,7 +19,7 @@ export function textFrame(text: string): Buffer {
   return Buffer.concat([header, Buffer.alloc(4), payload]);
 }
 
-/** Cuts a stream of bytes into frames. A payload is only valid during the call: it may lie in a shared buffer. */
+/** Cuts a stream of bytes into frames. A payload is valid only during the call: its buffer may be shared. */
 export class FrameReader {
   #rest: Buffer | null = null;
 

@@ -1,4 +1,4 @@
-/** The generator: a process of its own that carries out one order after another. */
+/** The generator is a process of its own that executes one order after another. */
 import { summarise } from '../measure/summary.ts';
 import { type Client, connectClient } from './client.ts';
 import { closedLoop } from './closed-loop.ts';
@@ -15,7 +15,7 @@ function groupOf(name: string): Client[] {
   return groups.get(name) ?? [];
 }
 
-/** Works through `count` tasks, so many at a time. */
+/** Runs `count` tasks, `atOnce` at a time. */
 async function each(count: number, atOnce: number, task: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async () => {
@@ -28,7 +28,7 @@ async function each(count: number, atOnce: number, task: (index: number) => Prom
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, lane));
 }
 
-/** Says hello and waits for welcome; gives the milliseconds between. */
+/** Sends `hello` and returns the milliseconds until `welcome`. */
 function hello(client: Client, sessionId: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('no welcome came')), ANSWER_WITHIN_MS);
@@ -94,7 +94,7 @@ async function end({ group, how }: OrderOf<'end'>): Promise<ResultOf<'end'>> {
   return { ended: clients.length };
 }
 
-function carryOut(request: Request): Promise<unknown> {
+function execute(request: Request): Promise<unknown> {
   switch (request.kind) {
     case 'open':
       return open(request.order);
@@ -117,10 +117,10 @@ function described({ kind, order }: Request): string {
 }
 
 process.on('message', (request: Request) => {
-  const say = (reply: Reply) => process.send?.(reply);
-  carryOut(request).then(
-    (result) => say({ ok: true, result }),
-    (error: unknown) => say({ ok: false, error: `${described(request)}: ${error}` }),
+  const answer = (reply: Reply) => process.send?.(reply);
+  execute(request).then(
+    (result) => answer({ ok: true, result }),
+    (error: unknown) => answer({ ok: false, error: `${described(request)}: ${error}` }),
   );
 });
 process.on('disconnect', () => process.exit());

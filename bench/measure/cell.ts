@@ -1,4 +1,4 @@
-/** One server under one workload, once: sessions are made, the loop runs, the sessions are ended. */
+/** A cell measures one server under one workload once: it makes sessions, runs the loop and ends the sessions. */
 import type { RedisServer } from '../../test/support/redis-server.ts';
 import type { Workload } from '../load/orders.ts';
 import { figure, hundredths, percent } from '../report/table.ts';

@@ -1,9 +1,9 @@
-/** Counters that servers keep themselves. */
+/** Reads the counters that the servers keep. */
 import { Redis } from 'ioredis';
 import type { RedisServer } from '../../test/support/redis-server.ts';
 import type { Program } from './program.ts';
 
-/** The value of a series without labels but the instance; 0 before it was first counted. */
+/** The value of a series whose only label is the instance; 0 before its first count. */
 async function metric({ port }: Program, name: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const text = await response.text();
@@ -30,7 +30,7 @@ export async function scriptCalls({ port }: RedisServer): Promise<number> {
 const REST_MS = 300;
 const AT_REST_WITHIN_MS = 20_000;
 
-/** Waits until a server that has just started has looked through its buckets: those calls belong to no input. */
+/** Waits until a server has searched its buckets after its start: those calls belong to no input. */
 export async function untilAtRest(redis: RedisServer): Promise<void> {
   const deadlineMs = performance.now() + AT_REST_WITHIN_MS;
   for (

@@ -1,4 +1,4 @@
-/** How long and how much is measured. */
+/** Extent sets how long and how much the benchmark measures. */
 export interface Extent {
   readonly repeats: number;
   readonly warmMs: number;
@@ -10,11 +10,11 @@ export interface Extent {
   readonly storedMany: number;
   readonly greetings: number;
   readonly steps: number;
-  /** A conversation that grows makes its turns dearer: so many conversations share the turns. */
+  /** Conversations that share the turns: a growing conversation makes its turns more expensive. */
   readonly conversations: number;
-  /** How long clients say nothing while the cost of silence is measured. */
+  /** How long clients send nothing while the benchmark measures the cost of silence. */
   readonly silenceMs: number;
-  /** How long the run may wait for quiet moments, and measure noisy windows again. */
+  /** How long the run may wait for quiet moments and repeat noisy windows. */
   readonly quietMs: number;
 }
 
@@ -34,7 +34,7 @@ export const usual: Extent = {
   quietMs: 40_000,
 };
 
-/** Asks every question and checks that each is answered. Its figures mean nothing. */
+/** Only checks that every question gets an answer. Its figures mean nothing. */
 export const quick: Extent = {
   repeats: 1,
   warmMs: 50,

@@ -1,6 +1,6 @@
 /**
- * A process's memory after a full collection, asked over its inspector: what the collector has not yet taken would be
- * counted for memory that sessions need.
+ * Reads a process's memory over its inspector after a full collection. Without the collection, garbage would count as
+ * memory of the sessions.
  */
 import { WebSocket } from 'ws';
 import type { Program } from './program.ts';
@@ -14,7 +14,7 @@ export const INSPECTED = '--inspect=127.0.0.1:0';
 const COLLECTIONS = 3;
 
 export async function memoryOf(program: Program): Promise<Memory> {
-  const url = /ws:\/\/127\.0\.0\.1:\S+/.exec(program.complaints())?.[0];
+  const url = /ws:\/\/127\.0\.0\.1:\S+/.exec(program.errors())?.[0];
   if (url === undefined) throw new Error('the program was not started with an inspector');
   const socket = new WebSocket(url);
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));

@@ -1,4 +1,4 @@
-/** Programs under test and beside it: started, known to listen, kept to a core, ended by us. */
+/** Starts a program of the benchmark, waits until it listens, pins it to a core, and ends it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus } from 'node:os';
@@ -8,12 +8,12 @@ export interface Program {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly port: number;
-  /** What it has said on stderr so far. */
-  readonly complaints: () => string;
+  /** Its stderr so far. */
+  readonly errors: () => string;
   stop(): Promise<void>;
 }
 
-/** Who gets which core. The server under test has one for itself; on two cores all others share the second. */
+/** The part chooses the core. The server under test has a core of its own; on two cores all others share the second. */
 export type Part = 'server' | 'redis' | 'generator';
 
 const TASKSET = 'taskset';
@@ -31,7 +31,7 @@ export function pin(pid: number, part: Part): void {
   execFileSync(TASKSET, ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' });
 }
 
-/** Starts a Node program and waits for its line that says `"msg":"listening"`, or not where it has no port. */
+/** Starts a Node program and, if it has a port, waits for its line with `"msg":"listening"`. */
 export async function startProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -44,24 +44,24 @@ export async function startProgram(
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
-  let complaints = '';
+  let errors = '';
   child.stderr?.on('data', (bytes: Buffer) => {
-    complaints = (complaints + bytes.toString()).slice(-8_000);
+    errors = (errors + bytes.toString()).slice(-8_000);
   });
   let stopping = false;
   child.once('exit', (code) => {
-    if (!stopping && code !== 0) console.error(`${args.join(' ')} ended with ${code}: ${complaints}`);
+    if (!stopping && code !== 0) console.error(`${args.join(' ')} ended with ${code}: ${errors}`);
   });
   await once(child, 'spawn');
   const pid = child.pid ?? 0;
   pin(pid, part);
-  const port = listens ? await untilListening(child, () => complaints) : 0;
+  const port = listens ? await untilListening(child, () => errors) : 0;
   child.stdout?.resume();
   return {
     child,
     pid,
     port,
-    complaints: () => complaints,
+    errors: () => errors,
     async stop() {
       stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -74,16 +74,16 @@ export async function startProgram(
   };
 }
 
-function untilListening(child: ChildProcess, complaints: () => string): Promise<number> {
+function untilListening(child: ChildProcess, errors: () => string): Promise<number> {
   return new Promise((resolve, reject) => {
     if (child.stdout === null) return reject(new Error('no output to read'));
-    let said = '';
+    let output = '';
     const fail = (why: string) =>
-      reject(new Error(`${child.spawnargs.join(' ')} ${why}: ${said}${complaints()}`));
+      reject(new Error(`${child.spawnargs.join(' ')} ${why}: ${output}${errors()}`));
     const timer = setTimeout(() => fail('did not listen'), START_WITHIN_MS);
     child.once('exit', () => fail('ended at start'));
     createInterface(child.stdout).on('line', (line) => {
-      said = `${said}${line}\n`.slice(-4_000);
+      output = `${output}${line}\n`.slice(-4_000);
       if (!line.includes('"listening"')) return;
       clearTimeout(timer);
       resolve(Number((JSON.parse(line) as { readonly port: number }).port));

@@ -1,7 +1,7 @@
 /**
- * Other work on the machine spoils a window. So each begins in a quiet moment where there is one, and a noisy one is
- * measured again and the quietest kept: chosen by its noise, never by its result. The time for both is bounded for
- * the whole run by the extent: on a machine that is never quiet the noise is told and that is all.
+ * Other work on the machine spoils a window. Each window therefore begins in a quiet moment, and the benchmark repeats a
+ * noisy one and keeps the quietest: by its noise, never by its result. The extent bounds the time for both; on a noisy
+ * machine the document reports the noise.
  */
 import type { Extent } from './extent.ts';
 import { median } from './summary.ts';
@@ -17,7 +17,7 @@ const LOOK_MS = 100;
 let spentMs = 0;
 const kept: number[] = [];
 
-/** Of the windows that count. */
+/** The noise of the windows that count. */
 export function noiseSoFar(): {
   readonly windows: number;
   readonly noisy: number;
@@ -27,7 +27,7 @@ export function noiseSoFar(): {
   return { windows: kept.length, noisy, medianCores: median(kept) };
 }
 
-/** Between two windows our own programs rest: what is busy then is somebody else's. */
+/** The benchmark's programs rest between two windows: any busy core then belongs to other work. */
 async function calm(budgetMs: number): Promise<void> {
   while (spentMs < budgetMs) {
     const before = readUsage([]);
@@ -55,4 +55,21 @@ export async function quietest<R>(
   }
   kept.push(noiseOf(best).foreignCores);
   return best;
+}
+
+/** Alternates the contenders, so that a slower machine slows all of them; each repeat begins with another one. */
+export async function inTurns<C, R>(
+  contenders: readonly C[],
+  repeats: number,
+  measure: (contender: C, repeat: number) => Promise<R>,
+): Promise<ReadonlyMap<C, readonly R[]>> {
+  const results = new Map<C, R[]>(contenders.map((contender) => [contender, []]));
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    const order = [
+      ...contenders.slice(repeat % contenders.length),
+      ...contenders.slice(0, repeat % contenders.length),
+    ];
+    for (const contender of order) results.get(contender)?.push(await measure(contender, repeat));
+  }
+  return results;
 }

@@ -1,10 +1,10 @@
-/** What a benchmark works on: a generator, an upstream, and servers that it starts as it needs them. */
+/** Stage runs the programs of a benchmark: a generator, an upstream, and the servers that it starts. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
-import { type Generator, generatorOn } from '../load/generator.ts';
+import { type Generator, generatorOn } from '../load/orders.ts';
 import { type Part, type Program, pin, startProgram } from './program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,9 +20,9 @@ export interface Stage {
   service(redis: RedisServer | null, env?: Environment, nodeFlags?: readonly string[]): Promise<Program>;
   /** A program of the benchmark's own, by its URL. */
   own(url: string, part: Part, env?: Environment): Promise<Program>;
-  /** Pids of all that runs here, servers first: what is none of these is noise. */
+  /** Pids of all programs, servers first: every other process is noise. */
   pids(): readonly number[];
-  /** Ends what was started since, leaving generator and upstream. */
+  /** Ends all servers; generator and upstream stay. */
   clear(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Many values in a few figures. */
+/** Summarises many values in a few figures. */
 export interface Summary {
   readonly count: number;
   readonly p50: number;

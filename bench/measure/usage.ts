@@ -1,17 +1,17 @@
-/** CPU time from /proc: of given processes, and of the whole machine, whose rest is noise. Ticks are 10 ms. */
+/** Reads CPU time from /proc: of given processes, and of the whole machine, whose rest is noise. Ticks are 10 ms. */
 import { readFileSync } from 'node:fs';
 
 export interface UsageReading {
   readonly atMs: number;
-  /** All cores together, without idle and waiting. */
+  /** Sum of all cores, without idle and waiting time. */
   readonly busyMs: number;
   readonly cpuMs: readonly number[];
 }
 
 export interface Usage {
-  /** Of each watched process, in the order in which they were named. */
+  /** CPU time of each watched process, in the order of the request. */
   readonly cpuMs: readonly number[];
-  /** Cores that processes took which have nothing to do with the benchmark; 1 is one whole core. */
+  /** Cores that unrelated processes used; 1 is one whole core. */
   readonly foreignCores: number;
 }
 
@@ -42,7 +42,7 @@ export function readUsage(pids: readonly number[]): UsageReading {
   return { atMs: performance.now(), busyMs: machineBusyMs(), cpuMs: pids.map(processCpuMs) };
 }
 
-/** `alsoOursMs` is the time of a process that belongs to us and is not among the watched. */
+/** `alsoOursMs` is the time of a process of the benchmark that is not among the watched ones. */
 export function usageBetween(before: UsageReading, after: UsageReading, alsoOursMs: number): Usage {
   const cpuMs = after.cpuMs.map((ms, index) => ms - (before.cpuMs[index] ?? 0));
   const oursMs = cpuMs.reduce((sum, ms) => sum + ms, alsoOursMs);

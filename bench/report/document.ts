@@ -1,10 +1,10 @@
-/** docs/BENCHMARKS.md: how it was measured and on what, then one section per question. */
+/** Writes docs/BENCHMARKS.md: the method and the machine, then one section per question. */
 import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { noiseSoFar } from '../measure/quiet.ts';
 import type { Section } from './table.ts';
 
-function said(file: string, ...args: readonly string[]): string {
+function outputOf(file: string, ...args: readonly string[]): string {
   try {
     return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
@@ -13,9 +13,10 @@ function said(file: string, ...args: readonly string[]): string {
 }
 
 function machine(): string {
-  const redis = /v=(\S+)/.exec(said('redis-server', '--version'))?.[1] ?? 'unknown';
-  const changed = said('git', 'status', '--porcelain', '--', 'src', 'machines', 'package-lock.json') !== '';
-  const commit = `${said('git', 'rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`;
+  const redis = /v=(\S+)/.exec(outputOf('redis-server', '--version'))?.[1] ?? 'unknown';
+  const changed =
+    outputOf('git', 'status', '--porcelain', '--', 'src', 'machines', 'package-lock.json') !== '';
+  const commit = `${outputOf('git', 'rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`;
   const memoryGiB = Math.round(totalmem() / 2 ** 30);
   return (
     `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, ${memoryGiB} GiB · Linux ${release()} · ` +
@@ -29,7 +30,7 @@ export interface Circumstances {
   readonly windowMs: number;
 }
 
-function noiseWords(): string {
+function noiseText(): string {
   const { windows, noisy, medianCores } = noiseSoFar();
   const share = `${noisy} of ${windows} windows had more than 0.15 foreign cores, ${medianCores.toFixed(2)} at the median`;
   return medianCores > MUCH_NOISE_CORES
@@ -63,7 +64,7 @@ export function documentOf(
     '- **Redis** runs on loopback, without persistence. **Embedded** is SQLite in a file.',
     '- **Upstream** is `bench/load/upstream.ts`, which answers immediately or at an even pace, as the question says.',
     '',
-    noiseWords(),
+    noiseText(),
     '',
     '**Not measured**: networks, TLS, Redis with AOF or in a cluster, slower disks, a real vLLM,',
     'more than one busy instance, more than one core per instance, long conversations, hours of running.',

@@ -1,4 +1,4 @@
-/** Markdown, and figures with as many digits as they deserve. */
+/** Formats Markdown tables, and figures with their significant digits. */
 export interface Section {
   readonly title: string;
   /** Markdown, without the title. */
@@ -13,10 +13,10 @@ export function table(head: Row, rows: readonly Row[]): string {
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
-/** Stands for a figure that should have been measured and was not: the run fails. */
+/** Replaces a figure that was not measured; the run then fails. */
 export const MISSING = '(missing)';
 
-/** Three digits that mean something, thousands apart. */
+/** Three significant digits, with separators for thousands. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return MISSING;
   const size = Math.abs(value);
