@@ -53,12 +53,12 @@ describe('templates that spoil a continuation by text', () => {
     return wrong;
   };
 
-  test('one that trims: ids are exact, and text is too, because we trim first and expect the space again', async () => {
+  test('a template that trims: continuations by ids and by text are both exact', async () => {
     expect(await ask({ trimContinuation: true }, 'ids')).toBe(0);
     expect(await ask({ trimContinuation: true }, 'text')).toBe(0);
   });
 
-  test('a tokeniser that starts afresh: ids are exact, text is not where a word was cut', async () => {
+  test('a template that tokenises the text again: continuations by ids are exact, by text only between words', async () => {
     expect(await ask({ retokenise: true }, 'ids')).toBe(0);
     expect(await ask({ retokenise: true }, 'text')).toBeGreaterThan(0);
   });

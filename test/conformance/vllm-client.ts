@@ -59,7 +59,7 @@ export function describeVllmClient(
       await Promise.all(others.map((each) => each.close()));
     });
 
-    test('a completed answer tells its text, its usage and who gave it', async () => {
+    test('a completed answer reports its text, its usage and its replica', async () => {
       const { result, text, chunks } = await hear(generator);
       if (result.kind !== 'completed') throw new Error(JSON.stringify(result));
       expect(text).not.toBe('');
@@ -73,13 +73,13 @@ export function describeVllmClient(
       expect(result.usage.completion_tokens).toBeGreaterThanOrEqual(chunks.length - 1);
     });
 
-    test('the streamed text is the text of the answer that is not streamed', async () => {
+    test('the streamed text equals the text of the answer without a stream', async () => {
       const { text, result } = await hear(generator);
       const model = result.kind === 'completed' ? result.model : '';
       expect(text).toBe(await wholeText(getTarget(), PATIENT, model));
     });
 
-    test('a limit of tokens ends the answer as "length"', async () => {
+    test('max_tokens ends the answer as "length"', async () => {
       const { result } = await hear(generator, { options: { maxTokens: 5 } });
       expect(result).toMatchObject({
         kind: 'completed',
@@ -88,21 +88,18 @@ export function describeVllmClient(
       });
     });
 
-    test.skipIf(!(gives.ids && gives.detokenize))(
-      'the ids that are handed on stand for exactly the text',
-      async () => {
-        const { chunks } = await hear(generator, { options: { maxTokens: 40 } });
-        const stored = storedAfter(chunks, chunks.length);
-        const response = await fetch(`${getTarget().url.replace(/\/v1$/, '')}/detokenize`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ tokens: stored.tokenIds }),
-        });
-        expect(await response.json()).toEqual({ prompt: stored.text });
-      },
-    );
+    test.skipIf(!(gives.ids && gives.detokenize))('the token ids stand for exactly the text', async () => {
+      const { chunks } = await hear(generator, { options: { maxTokens: 40 } });
+      const stored = storedAfter(chunks, chunks.length);
+      const response = await fetch(`${getTarget().url.replace(/\/v1$/, '')}/detokenize`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ tokens: stored.tokenIds }),
+      });
+      expect(await response.json()).toEqual({ prompt: stored.text });
+    });
 
-    test('with stop strings no ids are handed on, since they run ahead of the text', async () => {
+    test('an answer with stop strings has no token ids, because ids run ahead of the text', async () => {
       const { chunks } = await hear(generator, { options: { stop: ['\n\n\n\n', 'qqq'], maxTokens: 20 } });
       expect(chunks.length).toBeGreaterThan(0);
       expect(
@@ -126,7 +123,7 @@ export function describeVllmClient(
       expect(getTarget().simulator?.stats().requests).toBe(before);
     });
 
-    test('an abort settles as aborted and nothing is heard after it', async () => {
+    test('an abort settles as aborted, and no chunk follows', async () => {
       const leave = new AbortController();
       const { result, chunks, lateChunks } = await hear(generator, {
         signal: leave.signal,
@@ -137,24 +134,24 @@ export function describeVllmClient(
       expect(lateChunks()).toBe(0);
     });
 
-    test('a signal that has fired already means no call at all', async () => {
+    test('a signal that has fired already prevents the call', async () => {
       expect((await hear(generator, { signal: AbortSignal.abort() })).result).toEqual({ kind: 'aborted' });
     });
 
-    test.skipIf(!gives.refusesUnknownModel)('a model that is not there is said to be so', async () => {
+    test.skipIf(!gives.refusesUnknownModel)('a missing model fails as model_not_found', async () => {
       const { result } = await hear(make({ model: 'no/such-model' }));
       expect(result).toMatchObject({ kind: 'failed', code: 'model_not_found', retryable: false });
     });
 
     test.skipIf(!gives.refusesManyTokens)(
-      'more tokens than the model has is a matter of context length',
+      'a max_tokens above the window fails as context_length_exceeded',
       async () => {
         const { result } = await hear(generator, { options: { maxTokens: 100_000_000 } });
         expect(result).toMatchObject({ kind: 'failed', code: 'context_length_exceeded', retryable: false });
       },
     );
 
-    test('a bug in the listener is thrown, not called a failure of the upstream', async () => {
+    test('a bug in the listener is thrown, and no failure of the server', async () => {
       const bug = new TypeError('a bug of ours');
       const onChunk = (): never => {
         throw bug;
@@ -162,7 +159,7 @@ export function describeVllmClient(
       await expect(hear(generator, { onChunk })).rejects.toBe(bug);
     });
 
-    test('a server that is not there is unavailable, and that can be retried', async () => {
+    test('an unreachable server is unavailable, and the turn can retry', async () => {
       const { result } = await hear(make({ baseUrls: ['http://127.0.0.1:9/v1'], model: 'x' }));
       expect(result).toMatchObject({
         kind: 'failed',
@@ -172,7 +169,7 @@ export function describeVllmClient(
       });
     });
 
-    test('closing settles what runs', async () => {
+    test('close settles every running generation', async () => {
       const closing = make();
       const begun = hear(closing, { onChunk: () => void closing.close() });
       expect((await begun).result).toEqual({ kind: 'aborted' });

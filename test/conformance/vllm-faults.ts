@@ -55,7 +55,7 @@ export function describeWithFaults(
       ['reasoning=new,tokens=0', 'upstream_empty', true, -1],
       ['finish=content_filter', 'content_filtered', false, -1],
       ['page', 'upstream_incompatible', false, 0],
-    ])('%s is %s', async (fault, code, retryable, chunkCount) => {
+    ])('%s fails as %s', async (fault, code, retryable, chunkCount) => {
       const { result, chunks, lateChunks } = await hear(getGenerator(), { fault });
       expect(result).toMatchObject({ kind: 'failed', code, retryable });
       if (chunkCount >= 0) expect(chunks).toHaveLength(chunkCount);
@@ -71,7 +71,7 @@ export function describeWithFaults(
       ['hollow-after=0', 'first_token_timeout', { firstTokenMs: 300 }],
       ['hollow-after=3', 'inter_token_timeout', { interTokenMs: 300 }],
       ['tps=20,tokens=500', 'total_timeout', { totalMs: 900 }],
-    ])('%s is %s, and the upstream request is closed', async (fault, code, limit) => {
+    ])('%s fails as %s and closes the upstream request', async (fault, code, limit) => {
       const hasty = make({
         timeouts: { firstTokenMs: 15_000, interTokenMs: 15_000, totalMs: 20_000, ...limit },
       });
@@ -80,7 +80,7 @@ export function describeWithFaults(
       await idle();
     });
 
-    test('no words of the upstream reach the caller', async () => {
+    test('no words of the server reach the session', async () => {
       for (const fault of ['400', '502', 'error-after=1', '400-context=new']) {
         const { result } = await hear(getGenerator(), { fault });
         const message = result.kind === 'failed' ? result.message : '';
@@ -89,7 +89,7 @@ export function describeWithFaults(
     });
   });
 
-  describe('streams that are odd but right', () => {
+  describe('odd but valid streams', () => {
     test.each([
       'empty-deltas',
       'interval=4',
@@ -118,7 +118,7 @@ export function describeWithFaults(
     });
 
     test.each(['new', 'old'])(
-      'reasoning in its %s field is kept apart from the answer, and its ids belong to the trail',
+      'reasoning in its %s field is apart from the answer, and its token ids go on',
       async (field) => {
         const { chunks, text } = await hear(getGenerator(), { fault: `reasoning=${field}` });
         expect(chunks.map((chunk) => chunk.reasoning ?? '').join('')).toBe(
@@ -131,8 +131,8 @@ export function describeWithFaults(
     );
   });
 
-  describe('what the upstream sees', () => {
-    test('the session and the attempt are named', async () => {
+  describe('the upstream request', () => {
+    test('request headers name the session and the attempt', async () => {
       const { turnId } = await hear(getGenerator());
       const { recent, bySession } = getSimulator().stats();
       expect(recent.at(-1)).toMatchObject({ sessionId: 'session-1' });
@@ -140,7 +140,7 @@ export function describeWithFaults(
       expect(bySession['session-1']).toBeGreaterThan(0);
     });
 
-    test('an abort in the middle closes the upstream request', async () => {
+    test('an abort in mid-answer closes the upstream request', async () => {
       const leave = new AbortController();
       const before = getSimulator().stats().aborted;
       const { result } = await hear(getGenerator(), {
@@ -153,7 +153,7 @@ export function describeWithFaults(
       expect(getSimulator().stats().aborted).toBe(before + 1);
     });
 
-    test('an abort while the request waits in silence closes it too', async () => {
+    test('an abort before the first token closes the upstream request', async () => {
       for (const fault of ['stall-headers', 'stall-first']) {
         const leave = new AbortController();
         const heard = hear(getGenerator(), { fault, signal: leave.signal });
@@ -165,7 +165,7 @@ export function describeWithFaults(
     });
 
     test.each(['stall-headers', 'stall-first', 'stall-after=2'])(
-      'an abort reaches it (%s) though garbage was collected since: undici can lose the listener',
+      'an abort after a garbage collection still closes the upstream request (%s)',
       async (fault) => {
         const leave = new AbortController();
         const heard = hear(getGenerator(), { fault, signal: leave.signal });
@@ -190,7 +190,7 @@ export function describeWithFaults(
       await idle();
     });
 
-    test('the second answer has seen the first exchange', async () => {
+    test('the prompt of the second answer holds the first exchange', async () => {
       const first = await hear(getGenerator());
       const messages: readonly Message[] = [
         ...PATIENT,
@@ -205,7 +205,7 @@ export function describeWithFaults(
 
   describe('continuation', () => {
     test.each(['tokens=120', 'tokens=120,interval=3'])(
-      'by ids from every stored prefix gives exactly the rest (%s)',
+      'a continuation by ids from every stored prefix gives exactly the rest (%s)',
       async (fault) => {
         const whole = await hear(getGenerator(), { fault });
         if (whole.result.kind !== 'completed') throw new Error(JSON.stringify(whole.result));
@@ -224,7 +224,7 @@ export function describeWithFaults(
       },
     );
 
-    test('by ids can be continued again, as often as it breaks', async () => {
+    test('a continuation by ids can break and continue any number of times', async () => {
       const whole = await hear(getGenerator(), { fault: 'tokens=60' });
       const chunks: GenerationChunk[] = [];
       let result: GenerationResult = { kind: 'aborted' };
@@ -245,7 +245,7 @@ export function describeWithFaults(
       expect(chunks.map((chunk) => chunk.text).join('')).toBe(whole.text);
     });
 
-    test('by text from every stored prefix gives exactly the rest', async () => {
+    test('a continuation by text from every stored prefix gives exactly the rest', async () => {
       const fault = 'tokens=120';
       const whole = await hear(getGenerator(), { fault });
       for (let count = 1; count < whole.chunks.length; count += 1) {
@@ -257,7 +257,7 @@ export function describeWithFaults(
       }
     });
 
-    test('from every stored prefix gives exactly the rest, where the server loses ids', async () => {
+    test('a continuation gives exactly the rest even if the server loses ids', async () => {
       const fault = 'tokens=60,lost-ids';
       const messages: readonly Message[] = [{ role: 'user', content: 'Since – today 🩺 I have a fever ✓.' }];
       const whole = await hear(getGenerator(), { fault, messages });
@@ -271,7 +271,7 @@ export function describeWithFaults(
       expect(whole.chunks.slice(lost).every((chunk) => chunk.tokenIds === undefined)).toBe(true);
     });
 
-    test('after each kind of break the retry completes the text', async () => {
+    test('a retry completes the text after each kind of break', async () => {
       for (const fault of ['truncate-after', 'reset-after', 'abort-after', 'error-after']) {
         const spec = `${fault}=9,times=1`;
         const broken = await hear(getGenerator(), { fault: spec });
@@ -283,7 +283,7 @@ export function describeWithFaults(
       }
     });
 
-    test('an answer that was whole but for its finish ends at once', async () => {
+    test('a stored answer that lacks only its end completes without new text', async () => {
       const fault = 'tokens=20';
       const whole = await hear(getGenerator(), { fault });
       const rest = await hear(getGenerator(), {

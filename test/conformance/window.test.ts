@@ -182,7 +182,7 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
     if (strategy === 'summary') expect(turns_out).toEqual([]);
   });
 
-  test('without /tokenize the estimate holds, with one smaller window at most', {
+  test('without /tokenize the estimate keeps every prompt within the window after one shrink at most', {
     timeout: 300_000,
   }, async () => {
     const { port } = gateway.address() as AddressInfo;
@@ -198,7 +198,7 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
   });
 });
 
-describe('what a conversation is given', () => {
+describe('the prompt of a turn', () => {
   const promptOf = async (
     options: Partial<Parameters<typeof createPromptBuilder>[0]>,
     patient: PatientPicture = {},
@@ -237,7 +237,7 @@ describe('what a conversation is given', () => {
     expect((await promptOf({})).messages).toEqual([{ role: 'user', content: 'hello' }]);
   });
 
-  test('each refusal for length shrinks the budget by a quarter', async () => {
+  test('each refusal for length shrinks the prompt’s budget by a quarter', async () => {
     const budgets = await Promise.all(
       [0, 1, 2].map(async (n) => (await promptOf({}, {}, n)).window.budget_tokens),
     );
@@ -246,7 +246,7 @@ describe('what a conversation is given', () => {
     expect(budgets).toEqual([whole, Math.floor(whole * 0.75), Math.floor(whole * 0.75 ** 2)]);
   });
 
-  test('a window that only a refusal tells is kept to, from the first try after it', async () => {
+  test('a window that only a refusal names limits every prompt after it', async () => {
     const rust = await startSimulator({ tokensPerSecond: 0, maxModelLen: 2_048, rustFrontEnd: true });
     const asking = createVllmGenerator({
       baseUrls: [rust.url],
@@ -265,13 +265,13 @@ describe('what a conversation is given', () => {
     await rust.close();
   });
 
-  test('HISTORY_MAX_TOKENS and budget:N hold, the model’s own limit too', async () => {
+  test('HISTORY_MAX_TOKENS, budget:N and the model’s own limit all apply', async () => {
     expect((await promptOf({ historyMaxTokens: 3_000 })).window.budget_tokens).toBe(3_000);
     expect((await promptOf({ historyMaxTokens: 90_000 })).window.budget_tokens).toBeLessThan(MODEL_LEN);
     expect((await promptOf({ strategy: 'budget:2000' }, {}, 1)).window.budget_tokens).toBe(1_500);
   });
 
-  test('a server that cannot be reached does not keep a turn from being composed', async () => {
+  test('a turn gets its prompt even if no server can be reached', async () => {
     const view = await promptOf({ baseUrls: ['http://127.0.0.1:1/v1'] });
     expect(view.window).toMatchObject({ counted_by: 'estimate', turns_in: ['t'] });
   });

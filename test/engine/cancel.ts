@@ -80,7 +80,7 @@ export function describeCancel(): void {
       },
     );
 
-    test('the session answers the next question after a cancelled one', async () => {
+    test('a session answers the next question after a cancelled turn', async () => {
       const client = await rehydra.connect();
       const first = ask(client, QUESTION, TOKENS);
       await shown(client, first, 20);

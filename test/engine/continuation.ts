@@ -21,51 +21,57 @@ export function describeContinuation(): void {
     });
     afterAll(async () => generator.close());
 
-    test('the same question gets the same answer twice, which all comparisons rest on', async () => {
+    test('the same question gets the same answer twice', async () => {
       expect((await completed(generator, TOKENS)).text).toBe(whole.text);
     });
 
-    test.skipIf(!gives.ids)('by ids, from every cut, gives exactly the rest', async ({ annotate }) => {
-      const cuts = cutsOf(whole.chunks, () => true);
-      for (const count of cuts) {
-        const prefix = storedAfter(whole.chunks, count);
-        expect(prefix.tokenIds).not.toBeNull();
-        const rest = await completed(generator, TOKENS, prefix);
-        expect(prefix.text + rest.text).toBe(whole.text);
-        if (whole.result.kind === 'completed')
-          expect(rest.result).toMatchObject({
-            finishReason: whole.result.finishReason,
-            usage: { completion_tokens: whole.result.usage.completion_tokens },
-          });
-      }
-      await annotate(`${cuts.length} cuts`);
-    });
+    test.skipIf(!gives.ids)(
+      'a continuation by ids from every cut gives exactly the rest',
+      async ({ annotate }) => {
+        const cuts = cutsOf(whole.chunks, () => true);
+        for (const count of cuts) {
+          const prefix = storedAfter(whole.chunks, count);
+          expect(prefix.tokenIds).not.toBeNull();
+          const rest = await completed(generator, TOKENS, prefix);
+          expect(prefix.text + rest.text).toBe(whole.text);
+          if (whole.result.kind === 'completed')
+            expect(rest.result).toMatchObject({
+              finishReason: whole.result.finishReason,
+              usage: { completion_tokens: whole.result.usage.completion_tokens },
+            });
+        }
+        await annotate(`${cuts.length} cuts`);
+      },
+    );
 
-    test.skipIf(!gives.ids)('by ids can be continued again, as often as it breaks', async ({ annotate }) => {
-      const chunks: GenerationChunk[] = [];
-      let result: GenerationResult = { kind: 'aborted' };
-      let breaks = 0;
-      for (; breaks < 20 && result.kind === 'aborted'; breaks += 1) {
-        const leave = new AbortController();
-        const part = await hear(generator, {
-          messages: aboutTheQuestion(),
-          options: { maxTokens: TOKENS },
-          ...(chunks.length === 0 ? {} : { prefix: storedAfter(chunks, chunks.length) }),
-          signal: leave.signal,
-          onChunk: (chunk) => {
-            chunks.push(chunk);
-            if (chunks.length % 9 === 0) leave.abort();
-          },
-        });
-        result = part.result;
-      }
-      expect(result.kind).toBe('completed');
-      expect(chunks.map(({ text }) => text).join('')).toBe(whole.text);
-      await annotate(`broken ${breaks - 1} times`);
-    });
+    test.skipIf(!gives.ids)(
+      'a continuation by ids can break and continue any number of times',
+      async ({ annotate }) => {
+        const chunks: GenerationChunk[] = [];
+        let result: GenerationResult = { kind: 'aborted' };
+        let breaks = 0;
+        for (; breaks < 20 && result.kind === 'aborted'; breaks += 1) {
+          const leave = new AbortController();
+          const part = await hear(generator, {
+            messages: aboutTheQuestion(),
+            options: { maxTokens: TOKENS },
+            ...(chunks.length === 0 ? {} : { prefix: storedAfter(chunks, chunks.length) }),
+            signal: leave.signal,
+            onChunk: (chunk) => {
+              chunks.push(chunk);
+              if (chunks.length % 9 === 0) leave.abort();
+            },
+          });
+          result = part.result;
+        }
+        expect(result.kind).toBe('completed');
+        expect(chunks.map(({ text }) => text).join('')).toBe(whole.text);
+        await annotate(`broken ${breaks - 1} times`);
+      },
+    );
 
     test.skipIf(!continuesText)(
-      'by text, cut where a word ends, gives exactly the rest',
+      'a continuation by text from the end of a word gives exactly the rest',
       async ({ annotate }) => {
         const cuts = cutsOf(whole.chunks, (next) => /^\s/.test(next));
         const exact = await countExact(cuts);
@@ -75,7 +81,7 @@ export function describeContinuation(): void {
     );
 
     test.skipIf(!continuesText)(
-      'by text, cut inside a word, completes the answer without a repeat',
+      'a continuation by text from inside a word completes the answer without a repeat',
       async ({ annotate }) => {
         const cuts = cutsOf(whole.chunks, (next) => !/^\s/.test(next));
         await annotate(`${await countExact(cuts)} of ${cuts.length} cuts give the same words`);

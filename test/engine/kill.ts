@@ -29,7 +29,7 @@ export function describeKill(): void {
     afterAll(async () => rehydra?.stop());
 
     test.each([0.15, 0.4, 0.7])(
-      'of the instance, after %d of the text: the client reads the whole answer once',
+      'after SIGKILL of the instance at %d of the text, the client reads the whole answer once',
       async (share) => {
         // A fast model on a busy machine may be done before its client has read so much: then once more.
         for (let round = 0; round < ROUNDS_MAX; round += 1) {
@@ -47,7 +47,7 @@ export function describeKill(): void {
     );
 
     test.skipIf(engine.pid === null || engine.secondUrl === null)(
-      'of the engine: the other replica finishes the answer',
+      'after SIGKILL of the engine, the other replica finishes the answer',
       async ({ annotate }) => {
         // Which replica answers is the instance's choice: rounds go on until the one to be killed has work.
         for (let round = 0; round < ROUNDS_MAX; round += 1) {
@@ -67,7 +67,7 @@ export function describeKill(): void {
     );
 
     test.skipIf(engine.pid === null || engine.secondUrl !== null)(
-      'of the only engine: the turn fails by name and keeps the text that was shown',
+      'after SIGKILL of the only engine, the turn fails with a code and keeps the shown text',
       async () => {
         const client = await rehydra.connect();
         const said = ask(client, engine.question, TOKENS);

@@ -24,7 +24,7 @@ export function describeOverflow(): void {
     afterAll(async () => rehydra.stop());
 
     test.skipIf(tooLarge)(
-      'a conversation longer than the window goes on, without its oldest turns',
+      'a conversation longer than the window continues without its oldest turns',
       async ({ annotate }) => {
         const client = await rehydra.connect();
         let left = 0;
@@ -41,7 +41,7 @@ export function describeOverflow(): void {
       },
     );
 
-    test.skipIf(tooLarge)('a message that fits no window is cut in its middle and answered', async () => {
+    test.skipIf(tooLarge)('a message longer than the window is cut in its middle and answered', async () => {
       const client = await rehydra.connect();
       const said = ask(client, WORDS.repeat(Math.floor(FRAME_CHARACTERS / WORDS.length)), 8);
       expect((await answered(client, said)).outcome).toMatchObject({ kind: 'completed' });

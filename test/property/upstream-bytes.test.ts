@@ -143,7 +143,7 @@ function cut(bytes: Uint8Array, cuts: readonly number[], everyByte: boolean): re
     .filter((piece) => piece.length > 0);
 }
 
-test('outcome, text and usage of an answer depend neither on its framing, nor on its cuts, nor on the order of its end', async () => {
+test('outcome, text and usage of an answer depend neither on its framing, nor on its cuts, nor on the order of its last events', async () => {
   const property = fc.asyncProperty(answers, wires, async ({ words, finish, tail }, wire) => {
     const values: readonly object[] = [...words.map((content) => part(content)), ...tail];
     const framed = values.map((value, n) => eventOf(value, wire.framings[n % wire.framings.length]!));

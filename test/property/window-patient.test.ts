@@ -63,7 +63,7 @@ const chatPicture: fc.Arbitrary<PatientPicture> = fc
   .map((update) => patientFromChat(withoutUndefined(update)));
 const either = fc.oneof(picture, chatPicture);
 
-test('merging is idempotent: a turn carried out twice leaves the same picture', () => {
+test('merging a patient picture is idempotent: a turn that runs twice leaves the same picture', () => {
   fc.assert(
     fc.property(either, either, (old, newer) => {
       const once = mergePatient(old, newer);
@@ -75,7 +75,7 @@ test('merging is idempotent: a turn carried out twice leaves the same picture', 
   );
 });
 
-test('merging is associative: it makes no difference how turns are taken together', () => {
+test('merging patient pictures is associative', () => {
   fc.assert(
     fc.property(either, either, either, (one, two, three) => {
       expect(mergePatient(mergePatient(one, two), three)).toEqual(
@@ -85,7 +85,7 @@ test('merging is associative: it makes no difference how turns are taken togethe
   );
 });
 
-test('no field is lost that the newer data does not name', () => {
+test('a merge keeps every patient field that the newer data does not name', () => {
   fc.assert(
     fc.property(picture, picture, (old, newer) => {
       const merged = mergePatient(old, newer);
@@ -106,7 +106,7 @@ test('no field is lost that the newer data does not name', () => {
   );
 });
 
-test('whatever a chat client sends as a patient is taken, bounded, and survives being stored', () => {
+test('any patient data of a chat client is accepted, bounded, and reads back unchanged from the store', () => {
   const anything = fc.dictionary(
     fc.string(),
     fc.anything().filter((value) => typeof value !== 'bigint'),
@@ -138,7 +138,7 @@ function asJson(value: unknown): unknown {
   }
 }
 
-test('no field has a value and a note at once, however chat clients send it', () => {
+test('no patient field has both a value and a note, whatever chat clients send', () => {
   fc.assert(
     fc.property(fc.array(chatPicture, { maxLength: 6 }), (turns) => {
       const known = turns.reduce(mergePatient, {});

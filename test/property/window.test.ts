@@ -123,7 +123,7 @@ test('a window is within its budget, holds the question, keeps the order and acc
   );
 });
 
-test('the same conversation is always sent the same way: a retry goes on from what was stored', async () => {
+test('the same conversation always gives the same prompt, so that a retry continues the stored answer', async () => {
   await fc.assert(
     fc.asyncProperty(situation, async (given) => {
       const choose = () =>
@@ -143,7 +143,7 @@ test('the same conversation is always sent the same way: a retry goes on from wh
   );
 });
 
-test('summaries catch up: nothing stays out for ever that a summary could tell', async () => {
+test('summaries cover every turn that leaves the window', async () => {
   await fc.assert(
     fc.asyncProperty(spoken, fc.constantFrom('summary', 'summary+window:5'), async (past, text) => {
       let summary: Summary | null = null;

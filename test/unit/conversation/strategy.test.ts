@@ -19,22 +19,22 @@ describe('a strategy as an operator writes it', () => {
     ['window:20+budget', { turnsMax: 20 }],
     ['summary+budget', { summarise: true }],
     ['adaptive+window:50+summary+budget:3000', { turnsMax: 50, tokensMax: 3000, adaptive: true }],
-  ])('%s is understood', (text, meaning) => {
+  ])('the strategy %s is understood', (text, meaning) => {
     expect(parseStrategy(text)).toMatchObject({ name: text, ...meaning });
   });
 
-  test('order, case and spaces make no difference to its name', () => {
+  test('a strategy’s name does not depend on order, case and spaces', () => {
     expect(parseStrategy(' Budget + WINDOW:20').name).toBe('window:20+budget');
   });
 
   test.each(['', 'window', 'window:0', 'window:x', 'window:10+window:20', 'summary:3', 'budget:5', 'magic'])(
-    '%j is refused in one sentence that says what can be written',
+    'the strategy %j is refused in one sentence that names the valid parts',
     (text) => {
       expect(() => parseStrategy(text)).toThrow(/^The history strategy ".*" cannot be used: .*window:N/);
     },
   );
 
-  test('a wrong strategy or a missing prompt stops the start', () => {
+  test('a wrong strategy or a missing system prompt stops the start', () => {
     const options = { baseUrls: [], defaultMaxTokens: 100 };
     expect(() => createPromptBuilder({ ...options, strategy: 'magic' })).toThrow(/strategy/);
     expect(() =>
@@ -50,11 +50,11 @@ describe('the system prompt', () => {
     return join(folder, name);
   };
 
-  test('is bundled, and short', () => {
+  test('the bundled system prompt is short', () => {
     expect(loadSystemPrompt().split('\n').length).toBeLessThanOrEqual(25);
   });
 
-  test('is the operator’s file where there is one', () => {
+  test('the operator’s file replaces the bundled system prompt', () => {
     expect(loadSystemPrompt(file('own.md', '\nBe kind.\n'))).toBe('Be kind.');
   });
 
@@ -62,7 +62,7 @@ describe('the system prompt', () => {
     ['empty', ' \n', 'it is empty'],
     ['binary', Buffer.from([0xff, 0xfe, 0x00]), 'it is not UTF-8'],
     ['huge', 'x'.repeat(40_000), 'it is larger than 32768 bytes'],
-  ])('is refused by name when it is %s', (name, content, why) => {
+  ])('a system prompt that is %s is refused by its path', (name, content, why) => {
     const path = file(name, content);
     expect(() => loadSystemPrompt(path)).toThrow(`The system prompt ${path} cannot be used: ${why}.`);
   });
@@ -78,31 +78,31 @@ describe('findings', () => {
     'SpO2 88% on room air',
     'started on amoxicillin',
     'bronchitis last winter',
-  ])('%j is one', (question) => {
+  ])('%j is a finding', (question) => {
     expect(findingsScore(question)).toBeGreaterThanOrEqual(PINNED_FROM);
   });
 
   test.each(['Thank you, that helps', 'Can you explain step 3?', 'What should I tell the family?', 'ok'])(
-    '%j is none',
+    '%j is no finding',
     (question) => {
       expect(findingsScore(question)).toBeLessThan(PINNED_FROM);
     },
   );
 
-  test('an allergy weighs more than any single other finding', () => {
+  test('an allergy weighs more than any other single finding', () => {
     expect(findingsScore('allergic to latex')).toBeGreaterThan(findingsScore('takes aspirin'));
   });
 });
 
 describe('a cut', () => {
-  test('leaves both ends and says how much is missing', () => {
+  test('a cut text keeps both ends and names the missing length', () => {
     expect(cutMiddle('a'.repeat(50) + 'b'.repeat(50), 20)).toBe(
       `${'a'.repeat(10)}\n[… 80 characters left out …]\n${'b'.repeat(10)}`,
     );
     expect(cutMiddle('short', 5)).toBe('short');
   });
 
-  test('leaves no half of an emoji', () => {
+  test('a cut text ends with no half of an emoji', () => {
     for (let kept = 0; kept < 20; kept += 1)
       expect(Buffer.from(cutMiddle('🩺'.repeat(10), kept)).toString()).not.toContain('\ufffd');
   });
@@ -116,7 +116,7 @@ describe('turns of a transcript', () => {
     at: 0,
   });
 
-  test('the running turn’s stored answer is no message: the generation goes on from it', () => {
+  test('the stored answer of the running turn is no message of the prompt', () => {
     const told = readTurns(
       [entry('user', 'a', 'q1'), entry('user', 'b', 'q2'), entry('assistant', 'b', 'half')],
       'b',
@@ -124,7 +124,7 @@ describe('turns of a transcript', () => {
     expect(messagesOf(null, told.past, told.question).at(-1)).toEqual({ role: 'user', content: 'q1\n\nq2' });
   });
 
-  test('roles alternate, also over turns that were never answered', () => {
+  test('roles alternate even after turns without an answer', () => {
     const told = readTurns(
       [
         entry('user', 'a', 'q1'),

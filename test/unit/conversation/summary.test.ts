@@ -10,7 +10,7 @@ const turns: readonly PastTurn[] = Array.from({ length: 50 }, (_, at) => ({
 }));
 
 describe('the call that makes a summary', () => {
-  test('tells the oldest turns that fit, and says how far it went', () => {
+  test('a summary call reads the oldest turns that fit, and names the last one', () => {
     const call = summaryCall(null, turns, 1_500);
     const index = Number(call?.through.slice(1));
     const text = call?.messages.at(-1)?.content ?? '';
@@ -20,7 +20,7 @@ describe('the call that makes a summary', () => {
     expect(estimatePrompt(call?.messages ?? [])).toBeLessThanOrEqual(1_500);
   });
 
-  test('makes progress also where one turn is longer than all the room', () => {
+  test('a summary call reads a part of a turn that is longer than its budget', () => {
     const long: PastTurn = { id: 'long', question: 'word '.repeat(20_000), answer: 'word '.repeat(20_000) };
     const call = summaryCall('earlier notes', [long, ...turns], 1_500);
     expect(call?.through).toBe('long');
@@ -28,12 +28,12 @@ describe('the call that makes a summary', () => {
     expect(call?.messages.at(-1)?.content).toContain('earlier notes');
   });
 
-  test('there is none for no turns', () => {
+  test('without turns there is no summary call', () => {
     expect(summaryCall('earlier', [], 1_500)).toBeNull();
   });
 });
 
-test('a summary is bounded however long the model makes it, and bounding again changes nothing', () => {
+test('a summary of any length is cut to its limit, and a second cut changes nothing', () => {
   const once = boundSummary(`  ${'x'.repeat(10_000)}`);
   expect(once.length).toBeLessThanOrEqual(SUMMARY_MAX_CHARS);
   expect(boundSummary(once)).toBe(once);

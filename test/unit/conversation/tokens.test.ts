@@ -58,7 +58,7 @@ const CONVERSATION: readonly Message[] = [
 ];
 
 describe('counting with the server', () => {
-  test('what its messages cost, and what every prompt costs, add up to the whole', async () => {
+  test('the costs of the messages and the overhead add up to the whole prompt', async () => {
     const { url } = await simulator();
     const counter = createTokenizer(createTokenizeClient({ baseUrls: [url] })).counterFor('m');
     const costs = await counter.costs(CONVERSATION);
@@ -67,7 +67,7 @@ describe('counting with the server', () => {
     expect(counter.by).toBe('tokenizer');
   });
 
-  test('a message is counted once, however many turns it stays', async () => {
+  test('a message is counted once, however many turns it is in the window', async () => {
     const server = await stub(() => ({ status: 200, body: { count: 7 } }));
     const tokenizer = createTokenizer(createTokenizeClient({ baseUrls: [server.url], apiKey: 'k' }));
     await tokenizer.counterFor('m').costs(CONVERSATION);
@@ -83,7 +83,7 @@ describe('counting with the server', () => {
     });
   });
 
-  test('a template that refuses single roles is asked with a user’s message only', async () => {
+  test('every message is counted as a user’s, because some templates refuse other single roles', async () => {
     const strict = await stub((_path, body) => {
       const { messages } = JSON.parse(body) as { messages: Message[] };
       const fine =
@@ -110,7 +110,7 @@ describe('where the server cannot count', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('one that came with a new deployment is found in time', async () => {
+  test('a /tokenize that a deployment adds later is found after ten minutes', async () => {
     let nowMs = 0;
     let status = 404;
     const server = await stub(() => ({ status, body: { count: 5 } }));
@@ -122,14 +122,14 @@ describe('where the server cannot count', () => {
     expect(await tokenizer.counterFor('m').whole(CONVERSATION)).toBe(5);
   });
 
-  test('one prompt waits for one failure, not for one per message', async () => {
+  test('one prompt waits for one failed count, not for one per message', async () => {
     const server = await stub(() => ({ status: 500 }));
     const counter = createTokenizer(createTokenizeClient({ baseUrls: [server.url] })).counterFor('m');
     await counter.costs(Array.from({ length: 50 }, (_, at) => ({ role: 'user', content: `${at}` })));
     expect(server.asked).toHaveLength(1);
   });
 
-  test('a server that keeps failing is left alone, and then tried again', async () => {
+  test('a /tokenize that keeps failing gets no requests for a while, then one trial', async () => {
     let nowMs = 0;
     const server = await stub(() => ({ status: 503 }));
     const tokenizer = createTokenizer(createTokenizeClient({ baseUrls: [server.url], nowMs: () => nowMs }));
@@ -145,13 +145,13 @@ describe('where the server cannot count', () => {
     ['no count', { status: 200, body: { count: 'many' } }],
     ['null', { status: 200, body: 'null' }],
     ['a redirect', { status: 302 }],
-  ])('%s is no count', async (_name, answer) => {
+  ])('%s from /tokenize is no count', async (_name, answer) => {
     const server = await stub(() => answer);
     const counter = createTokenizer(createTokenizeClient({ baseUrls: [server.url] })).counterFor('m');
     expect(await counter.whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION));
   });
 
-  test('another replica is asked instead', async () => {
+  test('another replica counts if the first cannot', async () => {
     const { url } = await simulator();
     const dead = 'http://127.0.0.1:1/v1';
     const counter = createTokenizer(createTokenizeClient({ baseUrls: [dead, url] })).counterFor('m');
@@ -161,7 +161,7 @@ describe('where the server cannot count', () => {
 });
 
 describe('how much the model can read', () => {
-  test('is what the server says, and it is asked once', async () => {
+  test('the model’s window comes from /v1/models, with one request', async () => {
     const { url } = await simulator();
     const limits = createModelLimits({ baseUrls: [url], apiKey: 'key' });
     expect(await limits.current()).toEqual({ model: 'm', maxModelLen: 4_096 });
@@ -175,7 +175,7 @@ describe('how much the model can read', () => {
     expect(small.asked).toHaveLength(2);
   });
 
-  test('of a LoRA adapter is that of its base model', async () => {
+  test('the window of a LoRA adapter is that of its base model', async () => {
     const data = [
       { id: 'base', parent: null, max_model_len: 4_096 },
       { id: 'other', parent: null, max_model_len: 100 },
@@ -186,7 +186,7 @@ describe('how much the model can read', () => {
     expect(await limits.current()).toEqual({ model: 'sql-lora', maxModelLen: 4_096 });
   });
 
-  test('is what a refusal told, where the list has none', async () => {
+  test('the model’s window comes from a refusal if the list has none', async () => {
     const server = await stub(() => ({ status: 200, body: { data: [{ id: 'm' }] } }));
     const limits = createModelLimits({ baseUrls: [server.url] });
     expect((await limits.current()).maxModelLen).toBeNull();
@@ -196,7 +196,7 @@ describe('how much the model can read', () => {
     expect((await limits.current()).maxModelLen).toBe(2_048);
   });
 
-  test('of llama.cpp is the window in the metadata of its card', async () => {
+  test('the window of llama.cpp comes from the metadata of its model card', async () => {
     const data = [{ id: 'gemma', meta: { n_ctx: 2_048, n_ctx_train: 32_768 } }];
     const server = await stub(() => ({ status: 200, body: { data } }));
     const limits = createModelLimits({ baseUrls: [server.url] });
@@ -207,7 +207,7 @@ describe('how much the model can read', () => {
     ['a LoRA adapter whose base model is not listed', [{ id: 'm', parent: 'gone', max_model_len: null }]],
     ['a window that is no number', [{ id: 'm', meta: { n_ctx: 'large' } }]],
     ['a card without any limit, as of the Rust front end', [{ id: 'm', object: 'model', created: 1 }]],
-  ])('is unknown where the server lists %s', async (_name, data) => {
+  ])('the model’s window is unknown if the server lists %s', async (_name, data) => {
     const server = await stub(() => ({ status: 200, body: { data } }));
     expect((await createModelLimits({ baseUrls: [server.url] }).current()).maxModelLen).toBeNull();
   });
@@ -217,7 +217,7 @@ describe('how much the model can read', () => {
     ['an empty one', { status: 200, body: { data: [] } }],
     ['nonsense', { status: 200, body: 'null' }],
     ['a model without a limit', { status: 200, body: { data: [{ id: 'm' }] } }],
-  ])('is unknown where the server has %s', async (_name, answer) => {
+  ])('the model’s window is unknown if the server has %s', async (_name, answer) => {
     const server = await stub(() => answer);
     expect((await createModelLimits({ baseUrls: [server.url] }).current()).maxModelLen).toBeNull();
   });

@@ -38,14 +38,14 @@ describe('a temperature', () => {
     [77, 25],
     ['116', 46.67],
     [46, 46],
-  ])('written as %j is kept in degrees Celsius', (given, value) => {
+  ])('a temperature written as %j is stored in degrees Celsius', (given, value) => {
     expect(kept({ vitals: { temperature: given } }).vitals?.temperature).toEqual({ value, unit: 'C', given });
   });
 
   test.each([
     ...['60 C', '98.6 ºC', '5 °C', '120 °F', '-3 C', '37 K', '36-37', 'fever', '', '1e2'],
     ...[48, 60, 76.9, '60', '60°', 375, '375', -3],
-  ])('written as %j is refused by its name', (given) => {
+  ])('a temperature written as %j is refused by its name', (given) => {
     expect(refusal({ vitals: { temperature: given } })).toMatch(/^temperature /);
   });
 
@@ -55,7 +55,7 @@ describe('a temperature', () => {
     ['120 °F', '120 °F (48.89 C) is not'],
     [117, '117 F (47.22 C) is not'],
     [{ value: 20, unit: 'F' }, '20 F (-6.67 C) is not'],
-  ])('of %j is refused with the number that the client sent', (given, reason) => {
+  ])('a temperature of %j is refused with the client’s own number', (given, reason) => {
     expect(refusal({ vitals: { temperature: given } })).toBe(
       `temperature must be between 10 and 47 C; ${reason}`,
     );
@@ -81,7 +81,7 @@ describe('a weight', () => {
     ['11 st 4 lb', 71.67],
     ['3 kg 200 g', 3.2],
     [{ value: 3_200, unit: 'g' }, 3.2],
-  ])('written as %j is kept in kilograms', (given, value) => {
+  ])('a weight written as %j is stored in kilograms', (given, value) => {
     expect(kept({ vitals: { weight: given } }).vitals?.weight).toEqual({ value, unit: 'kg', given });
   });
 
@@ -94,7 +94,7 @@ describe('a weight', () => {
     '8 lb 3 oz 1 g',
     '80 stones of gold',
     '70 kg/m2',
-  ])('written as %j is refused by its name', (given) => {
+  ])('a weight written as %j is refused by its name', (given) => {
     expect(refusal({ vitals: { weight: given } })).toMatch(/^weight /);
   });
 });
@@ -121,13 +121,16 @@ describe('a height', () => {
     ['71 in', 180.34],
     ['71 [in_i]', 180.34],
     ['500 mm', 50],
-  ])('written as %j is kept in centimetres', (given, value) => {
+  ])('a height written as %j is stored in centimetres', (given, value) => {
     expect(kept({ vitals: { height: given } }).vitals?.height).toEqual({ value, unit: 'cm', given });
   });
 
-  test.each([1.8, '3 m', '5 ft 14 in', "11' 2", '5 cm'])('written as %j is refused by its name', (given) => {
-    expect(refusal({ vitals: { height: given } })).toMatch(/^height /);
-  });
+  test.each([1.8, '3 m', '5 ft 14 in', "11' 2", '5 cm'])(
+    'a height written as %j is refused by its name',
+    (given) => {
+      expect(refusal({ vitals: { height: given } })).toMatch(/^height /);
+    },
+  );
 });
 
 describe('an oxygen saturation', () => {
@@ -144,7 +147,7 @@ describe('an oxygen saturation', () => {
     ['0.98', 98],
     ['0,98', 98],
     [{ value: 0.98, unit: '' }, 98],
-  ])('written as %j is kept in percent, a share of one too', (given, value) => {
+  ])('an oxygen saturation written as %j is stored in percent, even as a share of one', (given, value) => {
     expect(kept({ vitals: { spo2: given } }).vitals?.spo2).toEqual({ value, unit: '%', given });
   });
 
@@ -160,7 +163,7 @@ describe('an oxygen saturation', () => {
     [101, '101 %'],
     [-1, '-1 %'],
     [9_800, '9800 %'],
-  ])('written as %j is refused, because no patient has it', (given, shown) => {
+  ])('an oxygen saturation written as %j is refused, because no patient has it', (given, shown) => {
     expect(refusal({ vitals: { spo2: given } })).toBe(
       `spo2 must be 0 or between 20 and 100 %; ${shown} is not`,
     );
@@ -177,11 +180,11 @@ describe('a rate', () => {
     ['respiratory_rate', '88 rpm', '/min'],
     ['respiratory_rate', '88 breaths per minute', '/min'],
     ['respiratory_rate', '88 per minute', '/min'],
-  ])('%s written as %j is kept', (field, given, unit) => {
+  ])('%s %j is stored', (field, given, unit) => {
     expect(kept({ vitals: { [field]: given } })).toEqual({ vitals: { [field]: { value: 88, unit, given } } });
   });
 
-  test.each(['14/15', '14 /15', '14 puntos', 14])('a coma score written as %j is kept', (given) => {
+  test.each(['14/15', '14 /15', '14 puntos', 14])('the coma score %j is stored', (given) => {
     expect(kept({ vitals: { gcs: given } }).vitals?.gcs).toMatchObject({ value: 14 });
   });
 });
@@ -204,7 +207,7 @@ describe('a blood pressure', () => {
     [{ systolic: 120, diastolic: 80 }, 120, 80],
     [{ systolic: 120, diastolic: null }, 120, null],
   ])(
-    'written as %j is kept in mmHg, without a diastolic where it was palpated',
+    'the blood pressure %j is stored in mmHg, without a diastolic if palpated',
     (given, systolic, diastolic) => {
       const pressure = { systolic, diastolic, unit: 'mmHg', given };
       expect(kept({ vitals: { blood_pressure: given } }).vitals?.blood_pressure).toEqual(pressure);
@@ -212,13 +215,13 @@ describe('a blood pressure', () => {
   );
 
   test.each(['120', '120/', '/80', '12/8', '120/80/60', '120/X', '900/P', 'P', '80/120', '16/10 kPa'])(
-    'written as %j is refused by its name',
+    'a blood pressure written as %j is refused by its name',
     (given) => {
       expect(refusal({ vitals: { blood_pressure: given } })).toMatch(/^blood_pressure /);
     },
   );
 
-  test('that was palpated reaches the model as it is written', () => {
+  test('a palpated blood pressure reaches the model as the client wrote it', () => {
     expect(formatPatient(kept({ vitals: { blood_pressure: '85/P' } }))).toContain('blood pressure 85/P mmHg');
   });
 });
@@ -253,12 +256,12 @@ describe('an age', () => {
     ['45 a', 45],
     ['recién nacido', 0],
     ['newborn', 0],
-  ])('written as %j is kept in years', (age, years) => {
+  ])('an age written as %j is stored in years', (age, years) => {
     expect(kept({ age }).age).toEqual({ years, given: age });
   });
 
   test.each(['131 años', '2000 meses', '3 months 2 years', '2 years 3', '45 kg', 'mes', '-2 meses'])(
-    'written as %j is refused by its name',
+    'an age written as %j is refused by its name',
     (age) => {
       expect(refusal({ age })).toMatch(/^age must be/);
     },

@@ -32,14 +32,14 @@ function choose(
 }
 
 describe('window:N', () => {
-  test('keeps the last N turns before the current one', async () => {
+  test('window:N keeps the last N turns before the current one', async () => {
     const window = await choose('window:3', turns(10));
     expect(window.turnsIn).toEqual(['t8', 't9', 't10', 'now']);
     expect(window.turnsOut).toHaveLength(7);
     expect(window.toSummarise).toBeNull();
   });
 
-  test('keeps fewer where N do not fit', async () => {
+  test('window:N keeps fewer turns if N do not fit', async () => {
     const window = await choose('window:100', turns(100));
     expect(window.promptTokens).toBeLessThanOrEqual(2_000);
     expect(window.turnsIn.at(-2)).toBe('t100');
@@ -47,13 +47,13 @@ describe('window:N', () => {
 });
 
 describe('budget', () => {
-  test('keeps the newest turns that fit, without a hole', async () => {
+  test('budget keeps the newest turns that fit, without a hole', async () => {
     const past = [...turns(5), turn(6, 'x'.repeat(9_000)), turn(7)];
     const window = await choose('budget', past);
     expect(window.turnsIn).toEqual(['t7', 'now']);
   });
 
-  test('keeps everything while everything fits', async () => {
+  test('budget keeps every turn while all fit', async () => {
     const window = await choose('budget', turns(5));
     expect(window.turnsOut).toEqual([]);
     expect(window.messages).toHaveLength(1 + 10 + 1);
@@ -61,7 +61,7 @@ describe('budget', () => {
 });
 
 describe('adaptive', () => {
-  test('keeps an old allergy and drops what is old and long', async () => {
+  test('adaptive keeps an old allergy and drops old long turns', async () => {
     const past = [
       turn(1, 'The patient is allergic to penicillin.'),
       turn(2, `Please explain again ${'and again '.repeat(120)}`),
@@ -73,7 +73,7 @@ describe('adaptive', () => {
     expect(window.turnsOut).toContain('t2');
   });
 
-  test('leaves room for recent turns even where every turn holds a finding', async () => {
+  test('adaptive leaves room for recent turns even if every turn holds a finding', async () => {
     const past = Array.from({ length: 40 }, (_, at) =>
       turn(at, `allergic to ${at}, takes aspirin, diabetes, BP 120/80, lactate 4.5 ${'word '.repeat(30)}`),
     );
@@ -86,7 +86,7 @@ describe('adaptive', () => {
 describe('summary', () => {
   const summary: Summary = { through: 't30', content: 'NOTES: allergic to penicillin' };
 
-  test('asks for one before anything is lost, then frees half the window at once', async () => {
+  test('summary asks for one before a turn is lost, then frees half the window', async () => {
     let firstAsked = 0;
     for (let count = 1; firstAsked === 0; count += 1) {
       const window = await choose('summary', turns(count));
@@ -99,7 +99,7 @@ describe('summary', () => {
     expect(through).toBeLessThan(firstAsked);
   });
 
-  test('tells the stored one in the system message, in place of the turns that it covers', async () => {
+  test('the stored summary replaces the turns that it covers, in the system message', async () => {
     const window = await choose('summary', turns(33), { summary });
     expect(window.messages[0]?.content).toContain('Earlier in this conversation:\nNOTES: allergic');
     expect(window.turnsSummarised).toHaveLength(30);
@@ -108,32 +108,32 @@ describe('summary', () => {
     expect(window.toSummarise).toBeNull();
   });
 
-  test('the next one builds on the last one and covers what came after it', async () => {
+  test('the next summary builds on the last one and covers the turns after it', async () => {
     const window = await choose('summary', turns(60), { summary });
     const text = window.toSummarise?.messages.map(({ content }) => content).join('\n') ?? '';
     expect(text).toContain('NOTES: allergic');
     expect(Number(window.toSummarise?.through.slice(1))).toBeGreaterThan(30);
   });
 
-  test('one whose last turn was rolled back is not told', async () => {
+  test('a summary whose last turn was rolled back stays out of the prompt', async () => {
     const window = await choose('summary', turns(20), { summary });
     expect(window.messages[0]?.content).not.toContain('NOTES');
     expect(window.turnsSummarised).toEqual([]);
   });
 
-  test('is not told under a strategy without it', async () => {
+  test('a stored summary stays out of the prompt under another strategy', async () => {
     const window = await choose('budget', turns(33), { summary });
     expect(window.messages[0]?.content).not.toContain('NOTES');
     expect(window.turnsSummarised).toEqual([]);
   });
 
-  test('with window:N the window holds half to all of N', async () => {
+  test('summary with window:N keeps between half of N and N turns', async () => {
     const window = await choose('summary+window:4', turns(4));
     expect(window.turnsOut).toEqual([]);
     expect(window.toSummarise?.through).toBe('t2');
   });
 
-  test('with adaptive a pinned turn is whole although a summary covers it', async () => {
+  test('summary with adaptive keeps a pinned turn whole although a summary covers it', async () => {
     const past = [turn(1, 'allergic to latex'), ...turns(33).slice(1)];
     const window = await choose('adaptive+summary', past, { summary });
     expect(window.turnsIn).toEqual(['t1', 't31', 't32', 't33', 'now']);
@@ -144,7 +144,7 @@ describe('summary', () => {
 describe('where even the question hardly fits', () => {
   const patient = { other: { note: 'x'.repeat(500), plan: 'y'.repeat(12_000) } };
 
-  test('its middle is cut, and that is to be seen', async () => {
+  test('a question that is too long loses its middle, with a visible mark', async () => {
     const question = `begin ${'word '.repeat(5_000)} end`;
     const window = await choose('budget', turns(3), {
       turns: { past: turns(3), question, withoutQuestion: [] },
@@ -155,14 +155,14 @@ describe('where even the question hardly fits', () => {
     expect(window.turnsIn).toEqual(['now']);
   });
 
-  test('a patient picture that is too long is cut before the question is', async () => {
+  test('a patient block that is too long is cut before the question', async () => {
     const window = await choose('budget', [], { picture: patient });
     expect(window.messages[0]?.content).toMatch(/^Be careful\.\n\nPatient:.*characters left out/s);
     expect(window.messages.at(-1)?.content).toBe('and now?');
     expect(window.promptTokens).toBeLessThanOrEqual(2_000);
   });
 
-  test('a prompt that fills the window is cut too, and the summary goes first', async () => {
+  test('the summary leaves first, then a system prompt that fills the window is cut', async () => {
     const window = await choose('summary', turns(33), {
       prompt: 'careful '.repeat(2_000),
       summary: { through: 't30', content: 'NOTES' },

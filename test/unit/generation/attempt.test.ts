@@ -23,7 +23,7 @@ async function serve(script: Script): Promise<string> {
 }
 
 describe('an attempt', () => {
-  test('that has heard its finish is complete, though the connection breaks before the usage', async () => {
+  test('an answer is complete after its finish reason, even if the connection breaks before the usage', async () => {
     const url = await serve((res, path) => {
       if (path.endsWith('/models')) return void res.writeHead(404).end();
       begin(res).write(delta('a') + delta('b', 'stop'), () =>
@@ -40,7 +40,7 @@ describe('an attempt', () => {
     });
   });
 
-  test('that has heard its finish is complete, though the server never closes', async () => {
+  test('an answer is complete after its finish reason, even if the server never closes the connection', async () => {
     const url = await serve((res, path) => {
       if (path.endsWith('/models')) return void res.writeHead(404).end();
       begin(res).write(delta('a', 'stop'));
@@ -48,17 +48,17 @@ describe('an attempt', () => {
     expect((await ask(url)).result).toMatchObject({ kind: 'completed' });
   });
 
-  test('that got [DONE] without a finish is truncated', async () => {
+  test('an answer that ends with [DONE] but without a finish reason fails as truncated', async () => {
     const url = await serve((res) => void begin(res).end(`${delta('a')}data: [DONE]\n\n`));
     expect((await ask(url)).result).toMatchObject({ kind: 'failed', code: 'upstream_truncated' });
   });
 
-  test('that got nothing at all is truncated', async () => {
+  test('an answer without any event fails as truncated', async () => {
     const url = await serve((res) => void begin(res).end());
     expect((await ask(url)).result).toMatchObject({ kind: 'failed', code: 'upstream_truncated' });
   });
 
-  test('is not sent on to where a redirect points', async () => {
+  test('a request for an answer never follows a redirect', async () => {
     let reached = 0;
     const elsewhere = await serve((res) => {
       reached += 1;
@@ -75,7 +75,7 @@ describe('an attempt', () => {
     expect(reached).toBe(0);
   });
 
-  test('sends the key only where there is one, and its names in headers', async () => {
+  test('a request sends the API key only if there is one, and its ids in headers', async () => {
     const seen: NodeJS.Dict<string | string[]>[] = [];
     const url = await serve((res, _path, headers) => {
       seen.push(headers);
@@ -93,7 +93,7 @@ describe('an attempt', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test('whose connection the server closes as it goes out is sent once more on another', async () => {
+  test('a request whose idle connection the server closes goes out once more on another connection', async () => {
     let calls = 0;
     const url = await serve((res, path) => {
       if (path.endsWith('/models')) return void res.writeHead(404).end();
@@ -105,7 +105,7 @@ describe('an attempt', () => {
     expect(calls).toBe(2);
   });
 
-  test('whose connection the server closes each time fails as unavailable after two', async () => {
+  test('a request fails as unavailable after the server has closed two connections', async () => {
     let calls = 0;
     const url = await serve((res, path) => {
       if (path.endsWith('/models')) return void res.writeHead(404).end();
@@ -116,7 +116,7 @@ describe('an attempt', () => {
     expect(calls).toBe(2);
   });
 
-  test('whose connection breaks once the answer has begun is not sent again', async () => {
+  test('a request does not go out again after its answer has begun', async () => {
     let calls = 0;
     const url = await serve((res, path) => {
       if (path.endsWith('/models')) return void res.writeHead(404).end();
@@ -127,7 +127,7 @@ describe('an attempt', () => {
     expect(calls).toBe(1);
   });
 
-  test('asks once: a 503 is told, not tried again behind our back', async () => {
+  test('a 503 reaches the session after one request: the client library does not retry', async () => {
     let calls = 0;
     const url = await serve((res, path) => {
       if (path.endsWith('/completions')) calls += 1;
@@ -137,7 +137,7 @@ describe('an attempt', () => {
     expect(calls).toBe(1);
   });
 
-  test('without a model to name fails when the list of models cannot be had', async () => {
+  test('an attempt without a configured model fails if the server does not list its models', async () => {
     const url = await serve((res) => void res.writeHead(401).end('{"error":"Unauthorized"}'));
     const generator = createVllmGenerator({
       baseUrls: [url],
@@ -149,7 +149,7 @@ describe('an attempt', () => {
     expect(result).toMatchObject({ kind: 'failed', code: 'upstream_unauthorized', retryable: false });
   });
 
-  test('that hangs on the list of models is ended by the first-token limit', async () => {
+  test('the first-token limit ends an attempt that waits for the list of models', async () => {
     const url = await serve(() => {});
     const timeouts = { firstTokenMs: 100, interTokenMs: 300, totalMs: 5_000 };
     expect((await ask(url, { timeouts })).result).toMatchObject({
@@ -165,7 +165,7 @@ describe('the watchdog', () => {
     vi.useRealTimers();
   });
 
-  test('only words of the model break a silence', () => {
+  test('only text of the model restarts the watchdog’s silence timer', () => {
     vi.useFakeTimers();
     const watchdog = startWatchdog(timeouts, new AbortController().signal);
     vi.advanceTimersByTime(99);
@@ -180,7 +180,7 @@ describe('the watchdog', () => {
     expect(watchdog.signal.aborted).toBe(true);
   });
 
-  test('after the finish it waits for the usage for a moment, however patient it is and whatever else comes', () => {
+  test('after the finish reason the watchdog waits one second for the usage, whatever the inter-token limit', () => {
     vi.useFakeTimers();
     const patient = { firstTokenMs: 60_000, interTokenMs: 60_000, totalMs: 600_000 };
     const watchdog = startWatchdog(patient, new AbortController().signal);
@@ -193,7 +193,7 @@ describe('the watchdog', () => {
     expect(watchdog.signal.aborted).toBe(true);
   });
 
-  test('a lively stream still ends at the total limit', () => {
+  test('the watchdog ends a busy stream at the total limit', () => {
     vi.useFakeTimers();
     const watchdog = startWatchdog(timeouts, new AbortController().signal);
     for (let n = 0; n < 50; n += 1) {
@@ -203,7 +203,7 @@ describe('the watchdog', () => {
     expect(watchdog.cause).toBe('total_timeout');
   });
 
-  test('the first cause stays, and a disposed one is silent', () => {
+  test('the watchdog keeps its first cause, and does nothing after dispose', () => {
     vi.useFakeTimers();
     const client = new AbortController();
     const watchdog = startWatchdog(timeouts, client.signal);

@@ -22,7 +22,7 @@ const request = (
 });
 
 describe('the call', () => {
-  test('of a fresh turn is a chat that asks for usage and ids', () => {
+  test('the call of a fresh turn is a chat that asks for usage and token ids', () => {
     expect(planCall(request(null), context)).toMatchObject({
       kind: 'call',
       api: 'chat',
@@ -38,7 +38,7 @@ describe('the call', () => {
     });
   });
 
-  test('of any kind carries the fields that an operator adds to each, and keeps its own', () => {
+  test('every call carries the operator’s extra fields, and they never replace its own', () => {
     const extraBody = { chat_template_kwargs: { enable_thinking: false }, top_k: 20 };
     const byIds = { text: 'You said', tokenIds: [7], promptTokenIds: [1] };
     for (const prefix of [null, byIds, { ...byIds, tokenIds: null }])
@@ -47,7 +47,7 @@ describe('the call', () => {
       });
   });
 
-  test('of a turn stored with ids is a completion of exactly those ids, with what is left of max_tokens', () => {
+  test('the call of a turn stored with ids is a completion of exactly those ids, with the rest of max_tokens', () => {
     const prefix = { text: 'You said', tokenIds: [7, 8, 9], promptTokenIds: [1, 2] };
     const plan = planCall(request(prefix), context);
     expect(plan).toMatchObject({
@@ -58,7 +58,7 @@ describe('the call', () => {
     expect(plan).not.toHaveProperty('body.messages');
   });
 
-  test('of a turn stored as text leaves the assistant message open and says both flags', () => {
+  test('the call of a turn stored as text leaves the assistant message open and sets both flags', () => {
     const prefix = { text: 'You said: ', tokenIds: null, promptTokenIds: null };
     expect(planCall(request(prefix), context)).toMatchObject({
       api: 'chat',
@@ -75,7 +75,7 @@ describe('the call', () => {
     });
   });
 
-  test('with half of the ids missing goes by text', () => {
+  test('a call continues by text if prompt ids or answer ids are missing', () => {
     for (const lack of [{ tokenIds: null }, { promptTokenIds: null }, { tokenIds: [] }]) {
       const prefix = { text: 'You', tokenIds: [1], promptTokenIds: [2], ...lack };
       expect(planCall(request(prefix), context)).toMatchObject({ api: 'chat' });
@@ -83,14 +83,14 @@ describe('the call', () => {
   });
 
   test.each(['', ' \n'])(
-    'is none of a turn that has said nothing but %j: its thoughts cannot be continued',
+    'a turn with thoughts and the text %j starts over, because no server continues thoughts',
     (text) => {
       const prefix = { text, tokenIds: [7], promptTokenIds: [1] };
       expect(planCall(request(prefix), context)).toEqual({ kind: 'restart' });
     },
   );
 
-  test('is none of a turn stored as text, where the server would begin again', () => {
+  test('a turn stored as text starts over at a server that does not continue text', () => {
     const cautious = { ...context, profile: { ...profile, continuesText: false } };
     const prefix = { text: 'You said', tokenIds: null, promptTokenIds: null };
     expect(planCall(request(prefix), cautious)).toEqual({ kind: 'restart' });
@@ -100,7 +100,7 @@ describe('the call', () => {
     });
   });
 
-  test('leaves out what the server refuses, and renames the limit of tokens', () => {
+  test('a call omits the fields that the server refuses, and renames max_tokens', () => {
     const refused = new Set([
       'session_id',
       'return_token_ids',
@@ -122,7 +122,7 @@ describe('the call', () => {
     });
   });
 
-  test('is none when every token is said; an estimate alone never ends an answer', () => {
+  test('no call goes out once every token is stored, but an estimate alone never ends an answer', () => {
     const ids = Array.from({ length: 100 }, (_, id) => id);
     expect(planCall(request({ text: 'x', tokenIds: ids, promptTokenIds: [1] }), context).kind).toBe(
       'nothing-left',
@@ -134,17 +134,17 @@ describe('the call', () => {
     expect(byText).toMatchObject({ kind: 'call', body: { max_tokens: 1 } });
   });
 
-  test('with stop strings asks for no ids', () => {
+  test('a call with stop strings asks for no token ids', () => {
     const plan = planCall(request(null, { stop: ['END'] }), context);
     expect(plan).toMatchObject({ body: { stop: ['END'] }, idsAreWhole: false });
     expect(plan).not.toHaveProperty('body.return_token_ids');
   });
 });
 
-describe('the seam', () => {
+describe('the overlap', () => {
   const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\t'), maxLength: 4 });
 
-  test('joins exactly whether the template trims or not, however the text is cut', () => {
+  test('a continuation by text joins exactly, whether the template trims or not', () => {
     fc.assert(
       fc.property(fc.string(), space, fc.string(), fc.nat(5), (head, gap, tail, size) => {
         const stored = head + gap;
@@ -158,14 +158,14 @@ describe('the seam', () => {
     );
   });
 
-  test('lets a model that goes on differently say what it says', () => {
+  test('a continuation that does not repeat the white space keeps all of its text', () => {
     const seam = createPrefixOverlap('One. ');
     expect(seam.strip('\n\nTwo')).toBe('\n\nTwo');
     expect(seam.strip(' three')).toBe(' three');
   });
 });
 
-describe('the trail of ids', () => {
+describe('the token ids', () => {
   const chunk = (
     text: string,
     tokenIds: readonly number[] | null,
@@ -182,7 +182,7 @@ describe('the trail of ids', () => {
     ...more,
   });
 
-  test('ids without text wait for the text that they are part of', () => {
+  test('token ids without text wait for the text that they are part of', () => {
     const trail = createTokenIdFilter(true);
     expect(trail.take(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
     expect(trail.take(chunk('', [10]))).toEqual({});
@@ -191,14 +191,14 @@ describe('the trail of ids', () => {
     expect(trail.take(chunk('a', [13]))).toEqual({ tokenIds: [13] });
   });
 
-  test('a text without ids ends it for good', () => {
+  test('after text without token ids no ids go on', () => {
     const trail = createTokenIdFilter(true);
     trail.take(chunk('a', [1]));
     expect(trail.take(chunk('b', null))).toEqual({});
     expect(trail.take(chunk('c', [3]))).toEqual({});
   });
 
-  test('the trail of ids ends where the server counts more tokens than it has given ids', () => {
+  test('after the server counts more tokens than it sent ids, no ids go on', () => {
     const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 3, completion_tokens } });
     const trail = createTokenIdFilter(true);
     expect(trail.take(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
@@ -208,33 +208,33 @@ describe('the trail of ids', () => {
     expect(trail.take(chunk('c', [7], usage(7)))).toEqual({});
   });
 
-  test('thoughts are part of it, with whatever ends them', () => {
+  test('token ids of thoughts go on, with the ids that end the thoughts', () => {
     const trail = createTokenIdFilter(true);
     expect(trail.take(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
     expect(trail.take(chunk('', [99]))).toEqual({});
     expect(trail.take(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
   });
 
-  test('thoughts without ids end it for good', () => {
+  test('after thoughts without token ids no ids go on', () => {
     const trail = createTokenIdFilter(true);
     expect(trail.take(chunk('', null, { reasoning: 'hm' }))).toEqual({});
     expect(trail.take(chunk('b', [2]))).toEqual({});
   });
 
-  test('the end token is not given, even when it shares a chunk with text', () => {
+  test('the id of the end token does not go on, even in a chunk with text', () => {
     expect(createTokenIdFilter(true).take(chunk('b', [2, 257], { finishReason: 'stop' }))).toEqual({});
     expect(createTokenIdFilter(true).take(chunk('b', [2], { finishReason: 'length' }))).toEqual({
       tokenIds: [2],
     });
   });
 
-  test('after a part that was stored without ids there is none', () => {
+  test('no token ids go on after a part that was stored without ids', () => {
     expect(createTokenIdFilter(false).take(chunk('a', [1], { promptTokenIds: [5] }))).toEqual({});
   });
 });
 
 describe('a chunk', () => {
-  test('is read whatever it looks like', () => {
+  test('readChunk accepts any JSON value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('chat' as const, 'text' as const), (value, api) => {
         expect(typeof readChunk(api, value).text).toBe('string');
@@ -242,7 +242,7 @@ describe('a chunk', () => {
     );
   });
 
-  test('prefers the new name of reasoning and takes the old one', () => {
+  test('readChunk reads reasoning under its new name, and under its old one', () => {
     const told = (delta: object) => readChunk('chat', { choices: [{ delta }] }).reasoning;
     expect(told({ reasoning: 'new', reasoning_content: 'old' })).toBe('new');
     expect(told({ reasoning_content: 'old' })).toBe('old');

@@ -67,7 +67,7 @@ const WORDS: readonly (readonly [string, string, number | null])[] = [
 
 describe('a conversation that is too long', () => {
   test.each(['old', 'mid', 'new'] as const)(
-    'is recognised in vLLM’s %s wording, by words alone',
+    'a conversation that is too long is recognised in vLLM’s %s wording, by its words alone',
     (wording) => {
       const refusal = { ...read(contextTooLong(wording, overrun).body), param: null };
       expect(isContextLengthError(refusal)).toBe(true);
@@ -75,14 +75,14 @@ describe('a conversation that is too long', () => {
     },
   );
 
-  test('a conversation that is too long is recognised when too many tokens are asked for', () => {
+  test('a conversation that is too long is recognised in a refusal of max_tokens', () => {
     const refusal = { ...read(maxTokensTooLarge(9000, 8192).body), param: null };
     expect(isContextLengthError(refusal)).toBe(true);
     expect(contextLimitOf(refusal)).toBe(8192);
   });
 
   test.each(WORDS)(
-    'a conversation that is too long is recognised in the words of %s, with the window if they tell it',
+    'a conversation that is too long is recognised in the words of %s, with the window if they name it',
     (_name, words, limit) => {
       for (const body of [
         { error: { message: words, type: 'BadRequestError', code: 400 } },
@@ -106,7 +106,7 @@ describe('a conversation that is too long', () => {
     },
   );
 
-  test('a conversation that is too long is recognised by the name that the server gives to it, whatever the words are', () => {
+  test('a conversation that is too long is recognised by the error’s name, whatever its words', () => {
     const llama = { code: 400, message: 'x', type: 'exceed_context_size_error', n_ctx: 4096 };
     expect(isContextLengthError(read({ error: llama }))).toBe(true);
     expect(contextLimitOf(read({ error: llama }))).toBe(4096);
@@ -115,13 +115,13 @@ describe('a conversation that is too long', () => {
     expect(contextLimitOf(read({ error: openai }))).toBeNull();
   });
 
-  test('a conversation that is too long is recognised by its parameter when the words change once more', () => {
+  test('a conversation that is too long is recognised by the error’s parameter, whatever its words', () => {
     const body = { error: { message: 'Too much.', param: 'input_tokens' } };
     expect(isContextLengthError(read(body))).toBe(true);
     expect(isContextLengthError(read(body, 413))).toBe(true);
   });
 
-  test('a conversation that is too long is recognised in an error event, which has no status', () => {
+  test('a conversation that is too long is recognised in an error event without a status', () => {
     const refusal = refusalInStream(contextTooLong('new', overrun).body);
     expect(refusal !== null && isContextLengthError({ ...refusal, status: null })).toBe(true);
   });
@@ -138,7 +138,7 @@ describe('a conversation that is too long', () => {
 });
 
 describe('a refusal', () => {
-  test('a refusal tells its status in a stream by number or by digits, and never takes a name for one', () => {
+  test('the status of a refusal in a stream is a number or digits, never a name', () => {
     expect(refusalInStream({ error: { message: 'x', code: 503 } })).toMatchObject({ status: 503 });
     expect(refusalInStream({ error: { message: 'x', code: '400', type: 'bad' } })).toMatchObject({
       status: 400,
@@ -148,7 +148,7 @@ describe('a refusal', () => {
     expect(refusalInStream({ error: 'x' })).toMatchObject({ status: null, message: 'x' });
   });
 
-  test('a refusal is not read into a part of an answer', () => {
+  test('a part of an answer is no refusal', () => {
     for (const value of [
       { choices: [], error: null },
       { choices: [] },
@@ -162,7 +162,7 @@ describe('a refusal', () => {
       expect(refusalInStream(value)).toBeNull();
   });
 
-  test('a refusal says how long to wait, in seconds, milliseconds or as a date', () => {
+  test('the wait in a refusal can be seconds, milliseconds or a date', () => {
     const wait = (headers: Record<string, string>) =>
       refusalOfResponse(429, '', new Headers(headers)).retryAfterMs;
     expect(wait({ 'retry-after': '2' })).toBe(2_000);

@@ -50,7 +50,7 @@ describe('a continuation by text', () => {
     expect((await hear(generator)).text).toBe(whole.text);
   });
 
-  test('is not asked for at a server that is not known to honour it', async () => {
+  test('a server that is not known to continue text gets no continuation by text', async () => {
     const { generator, requests } = await against({ owner: 'unknown' });
     const whole = await hear(generator);
     const before = requests();
@@ -59,7 +59,7 @@ describe('a continuation by text', () => {
     expect(requests()).toBe(before);
   });
 
-  test('is not asked for again at a replica that began the answer again', async () => {
+  test('a replica that began an answer again gets no second continuation by text', async () => {
     const { generator, requests } = await against({ continuation: 'ignore' });
     const whole = await hear(generator);
     const prefix = withoutIds(storedAfter(whole.chunks, 9));
@@ -69,7 +69,7 @@ describe('a continuation by text', () => {
     expect(requests()).toBe(before);
   });
 
-  test('leaves no request open at a server that begins again', async () => {
+  test('no request stays open at a server that begins the answer again', async () => {
     const { generator, simulator } = await against({ continuation: 'ignore', tokensPerSecond: 200 });
     const whole = await hear(generator);
     await hear(generator, { prefix: withoutIds(storedAfter(whole.chunks, 20)) });
@@ -79,7 +79,7 @@ describe('a continuation by text', () => {
 });
 
 describe('a continuation by ids', () => {
-  test('is exact at a server that would begin again if it were asked by text', async () => {
+  test('a continuation by ids is exact at a server that cannot continue text', async () => {
     const { generator } = await against({ continuation: 'ignore' });
     const whole = await hear(generator);
     for (const count of [1, 7, 20]) {
@@ -88,7 +88,7 @@ describe('a continuation by ids', () => {
     }
   });
 
-  test('goes on with the answer after reasoning, and thinks no second time', async () => {
+  test('a continuation by ids after reasoning continues the answer without a second reasoning', async () => {
     const fault = 'reasoning=new';
     const { generator, simulator } = await against({ continuation: 'reason' });
     const whole = await hear(generator, { fault });
@@ -109,7 +109,7 @@ describe('thoughts alone', () => {
   test.each([
     ['with ids', [1, 2, 3]],
     ['without ids', null],
-  ])('are not continued, %s: nothing was answered yet', async (_what, tokenIds) => {
+  ])('thoughts %s without an answer start over', async (_what, tokenIds) => {
     const { generator, requests } = await against({});
     const prefix: GenerationPrefix = { text: '', tokenIds, promptTokenIds: tokenIds };
     expect((await hear(generator, { prefix })).result).toMatchObject(RESTART);
@@ -117,7 +117,7 @@ describe('thoughts alone', () => {
   });
 });
 
-test('a continuation that has spoken fails when the server then refuses it, and does not start over', async () => {
+test('a continuation that the server refuses after its first text fails and does not start over', async () => {
   const server = await startScriptedUpstream((res) => {
     beginStream(res).write(deltaOf(' More'));
     res.end(eventOf({ error: { message: 'bad', code: 400 } }));
@@ -139,33 +139,33 @@ describe('the first words of a continuation', () => {
     return { handedOn, guard, isRepeat };
   }
 
-  test('are handed on as soon as they differ from how the answer began', () => {
+  test('the repeat guard hands text on as soon as it differs from the answer’s beginning', () => {
     const { handedOn, isRepeat } = guarded(STORED, ['You', ' should', ' rest']);
     expect(isRepeat).toBe(false);
     expect(textOf(handedOn)).toBe('You should rest');
     expect(guarded(STORED, ['You']).handedOn).toEqual([]);
   });
 
-  test('are held back while they repeat it, and dropped once the repeat is sure', () => {
+  test('the repeat guard holds a possible repeat back, and drops a certain one', () => {
     const repeated = [' You said:', ' chest', ' pain. I would', ' ask', ' when'];
     expect(guarded(STORED, repeated)).toMatchObject({ isRepeat: true, handedOn: [] });
     expect(guarded('Rest.', ['Re', 'st', '. Drink'])).toMatchObject({ isRepeat: true, handedOn: [] });
   });
 
-  test('are handed on where the answer had repeated its beginning already: the model goes round in a circle', () => {
+  test('the repeat guard hands a repeat on if the stored answer repeats itself already', () => {
     const circle = `${STORED}\n\n${STORED}`;
     const { handedOn, isRepeat } = guarded(circle, ['\n\n', STORED]);
     expect(isRepeat).toBe(false);
     expect(textOf(handedOn)).toBe(`\n\n${STORED}`);
   });
 
-  test('show what the server does each time only where the repeat is too long for chance', () => {
+  test('a repeat counts as the server’s habit only if it is too long for chance', () => {
     expect(guarded(STORED, [STORED]).guard.isHabit).toBe(true);
     expect(guarded('Rest.', ['Rest.']).guard.isHabit).toBe(false);
     expect(guarded(STORED, ['You should']).guard.isHabit).toBe(false);
   });
 
-  test('are handed on where the answer ends before a repeat is sure', () => {
+  test('the repeat guard hands held text on if the answer ends before the repeat is certain', () => {
     const { handedOn, guard } = guarded(STORED, ['You']);
     guard.finish();
     expect(textOf(handedOn)).toBe('You');

@@ -14,7 +14,7 @@ describe('a model that a server does not have', () => {
     ['DeepSeek', 400, { error: { message: 'Model Not Exist', type: 'invalid_request_error' } }],
     ['LiteLLM', 400, { error: { message: 'Invalid model name passed in model=m', code: '400' } }],
     ['transformers serve', 400, { detail: "Server is pinned to 'tiny'; requested 'm'." }],
-  ])('is named as %s words it', (_server, status, body) => {
+  ])('a model that a server does not have is recognised in the words of %s', (_server, status, body) => {
     expect(codeOf(status, body)).toBe('model_not_found');
   });
 
@@ -28,7 +28,7 @@ describe('a model that a server does not have', () => {
     ['another lack', 400, { error: { message: "The model `m` takes no tools; 'dose' was not found" } }],
     ['a bad input', 400, { error: { message: "Invalid model input: 'hi'" } }],
     ['another field', 400, { error: { message: 'Unknown field: colour', param: 'colour' } }],
-  ])('is not read from %s', (_what, status, body) => {
+  ])('%s is not taken for a missing model', (_what, status, body) => {
     expect(codeOf(status, body)).toBe('upstream_rejected');
   });
 });

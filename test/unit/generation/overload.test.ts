@@ -26,7 +26,7 @@ async function generatorOf(replicas: number, totalMs = 300_000) {
 
 describe('a refusal for load', () => {
   test.each(['429,retry-after=2', '503,retry-after=2'])(
-    'is tried again after the time that it asks for (%s)',
+    'a turn refused for load retries after the wait that the server asks for (%s)',
     async (fault) => {
       const { result } = await hear(await generatorOf(1), { fault });
       if (result.kind !== 'failed') throw new Error(result.kind);
@@ -36,12 +36,12 @@ describe('a refusal for load', () => {
     },
   );
 
-  test('is tried again after the date that it asks for', async () => {
+  test('a turn refused for load retries after the date that the server asks for', async () => {
     const { result } = await hear(await generatorOf(1), { fault: '429,retry-after=date' });
     expect(result).toMatchObject({ retryable: true, retryAfterMs: expect.any(Number) });
   });
 
-  test('for a long time is forgotten once the replica answers again', async () => {
+  test('a long rest ends as soon as the replica answers again', async () => {
     const generator = await generatorOf(1);
     await hear(generator, { fault: '429,retry-after=600' });
     expect((await hear(generator, {})).result).toMatchObject({ kind: 'completed' });
@@ -49,13 +49,13 @@ describe('a refusal for load', () => {
     expect(result).toMatchObject({ retryable: true, retryAfterMs: expect.any(Number) });
   });
 
-  test('is tried again at another replica at once', async () => {
+  test('a turn refused for load retries at another replica without a wait', async () => {
     const { result } = await hear(await generatorOf(2), { fault: '429,retry-after=30' });
     expect(result).toMatchObject({ kind: 'failed', retryable: true });
     expect(result).not.toHaveProperty('retryAfterMs');
   });
 
-  test('ends the turn where it asks for longer than a turn waits', async () => {
+  test('a server that asks for a longer wait than a turn allows ends the turn', async () => {
     const later = await hear(await generatorOf(1), { fault: '503,retry-after=3600' });
     expect(later.result).toMatchObject({ code: 'upstream_unavailable', retryable: false });
     const short = await hear(await generatorOf(1, 5_000), { fault: '503,retry-after=10' });
@@ -63,31 +63,31 @@ describe('a refusal for load', () => {
   });
 });
 
-describe('how long a replica is left alone', () => {
+describe('the rest of a replica', () => {
   const refused = (status: number, retryAfterMs: number | null) => ({
     ...failure('upstream_unavailable'),
     refusal: { status, message: '', param: null, names: [], contextLimit: null, retryAfterMs },
   });
   const never = () => 0;
 
-  test('is what it asks for, spread a little', () => {
+  test('a replica rests as long as it asks for, plus a random part', () => {
     expect(restMsOf(refused(429, 2_000), 1, never)).toBe(2_000);
     expect(restMsOf(refused(429, 2_000), 3, () => 1)).toBe(2_500);
   });
 
-  test('grows with the attempts where it asks for nothing, up to a limit', () => {
+  test('the rest of a replica that asks for none grows with the attempts, up to a limit', () => {
     const rests = [1, 2, 3, 20].map((attempt) => restMsOf(refused(429, null), attempt, never));
     expect(rests).toEqual([500, 1_000, 2_000, 10_000]);
   });
 
-  test('is no time where it failed for another reason', () => {
+  test('a replica that failed for another reason than load does not rest', () => {
     expect(restMsOf(refused(502, null), 1, never)).toBe(0);
     expect(restMsOf(failure('upstream_unavailable'), 1, never)).toBe(0);
     expect(restMsOf(failure('upstream_error'), 1, never)).toBe(0);
   });
 });
 
-describe('the choice among replicas of which some asked to be left alone', () => {
+describe('the choice among resting replicas', () => {
   const view = (id: string, more: Partial<ReplicaView> = {}): ReplicaView => ({
     id,
     healthy: true,
@@ -100,12 +100,12 @@ describe('the choice among replicas of which some asked to be left alone', () =>
   const chosen = (views: readonly ReplicaView[], nowMs: number) =>
     chooseReplica(views, { sessionId: 's', avoid: 'a' }, nowMs);
 
-  test('takes one that did not', () => {
+  test('the choice prefers a replica that does not rest', () => {
     expect(chosen([view('a'), view('b', { restsUntilMs: 100 })], 50)).toBe('a');
     expect(chosen([view('a', { restsUntilMs: 100 }), view('b')], 50)).toBe('b');
   });
 
-  test('waits for the first to be free where all did, and not for one that is ill', () => {
+  test('while all replicas rest, the wait ends with the first rest of a healthy one', () => {
     const views = [view('a', { restsUntilMs: 100 }), view('b', { restsUntilMs: 300 })];
     expect(waitMs(views, 50)).toBe(50);
     expect(waitMs([...views, view('c', { healthy: false })], 50)).toBe(50);
@@ -113,7 +113,7 @@ describe('the choice among replicas of which some asked to be left alone', () =>
     expect(waitMs(views, 100)).toBe(0);
   });
 
-  test('takes one that did rather than one that is ill', () => {
+  test('the choice prefers a resting replica to an ill one', () => {
     expect(chosen([view('a', { restsUntilMs: 100 }), view('c', { healthy: false })], 50)).toBe('a');
   });
 });

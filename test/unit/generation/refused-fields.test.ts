@@ -55,7 +55,7 @@ describe('a refusal names fields of ours', () => {
     ['Moonshot', 'invalid temperature: only 1 is allowed for this model', ['temperature']],
     ['OpenAI, of a part', "Unknown parameter: 'stream_options.continuous_usage_stats'.", extensions],
     ['a gateway', 'Unrecognized request argument supplied: stream_options', ['stream_options']],
-  ])('as %s words it', (_server, message, fields) => {
+  ])('a refused field is recognised in the words of %s', (_server, message, fields) => {
     expect(learned(message)).toEqual(fields);
     expect(learned(message, { status: 422 })).toEqual(fields);
   });
@@ -70,11 +70,11 @@ describe('a refusal names fields of ours', () => {
       { body: { model: 'm' } },
     ],
     ['a failure of the server', 'Unsupported parameter(s): `session_id`', { status: 500 }],
-  ])('but not in %s', (_what, message, more) => {
+  ])('no refused field is read from %s', (_what, message, more) => {
     expect(learned(message, more)).toEqual([]);
   });
 
-  test('but a temperature that a client chose is not left out', () => {
+  test('a refused temperature stays if the client chose it', () => {
     const message =
       "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.";
     const sent = { body: SENT, ownsTemperature: true };
@@ -83,7 +83,7 @@ describe('a refusal names fields of ours', () => {
 });
 
 describe('what is known of a replica', () => {
-  test('is forgotten after a while', () => {
+  test('a server profile is forgotten after ten minutes', () => {
     let nowMs = 0;
     const profile = new ReplicaProfile(() => nowMs);
     profile.rememberRefused(new Set(['session_id'] as const));
@@ -106,7 +106,7 @@ describe('what is known of a replica', () => {
     ['openai', false],
     ['llamacpp', true],
     [null, false],
-  ])('%s continues an answer by its text: %s', (owner, continues) => {
+  ])('a server with the owner %s continues an answer by text: %s', (owner, continues) => {
     expect(new ReplicaProfile().current(owner).continuesText).toBe(continues);
   });
 });
@@ -131,7 +131,7 @@ const NOTHING_CHOSEN = { options: null };
 
 describe('the first turn at a server that refuses our fields', () => {
   test.each(['sglang', 'openai', 'openai-reasoning', 'dynamo', 'transformers', 'wordless'] as const)(
-    'is answered within its first attempt, and the next one without a refusal (%s)',
+    'a server that refuses our fields answers within the first attempt, and the next turn without a refusal (%s)',
     async (refuses) => {
       const { simulator, generator } = await against({ refuses });
       const first = await hear(generator, NOTHING_CHOSEN);
@@ -144,31 +144,31 @@ describe('the first turn at a server that refuses our fields', () => {
     },
   );
 
-  test('says the temperature that the server uses where it takes none', async () => {
+  test('the result names the server’s own temperature if the server takes none', async () => {
     const { generator } = await against({ refuses: 'openai-reasoning' });
     expect((await hear(generator, NOTHING_CHOSEN)).result).toMatchObject({ temperature: 1, maxTokens: 200 });
   });
 
-  test('asks a bounded number of times for a continuation by ids', async () => {
+  test('a continuation by ids makes a bounded number of requests at a server that refuses our fields', async () => {
     const { simulator, generator } = await against({ refuses: 'openai-reasoning' });
     const prefix = { text: 'You said', tokenIds: [1, 2], promptTokenIds: [9, 8] };
     await hear(generator, { ...NOTHING_CHOSEN, prefix });
     expect(simulator.stats().refused).toBeLessThan(5);
   });
 
-  test('is answered though a turn with stop strings, which asks for no ids, came before', async () => {
+  test('a turn is answered after a turn with stop strings, which asks for no ids', async () => {
     const { generator } = await against({ refuses: 'wordless-ids' });
     expect((await hear(generator, { options: { stop: ['never'] } })).result.kind).toBe('completed');
     expect((await hear(generator, NOTHING_CHOSEN)).result.kind).toBe('completed');
   });
 
-  test('fails where the server refuses what the client itself chose', async () => {
+  test('a turn fails if the server refuses a field that the client chose', async () => {
     const { generator } = await against({ refuses: 'openai-reasoning' });
     const { result } = await hear(generator, { options: { temperature: 0.2 } });
     expect(result).toMatchObject({ kind: 'failed', code: 'upstream_rejected' });
   });
 
-  test('a refusal of something else teaches nothing, and is asked about once', async () => {
+  test('a refusal of something else changes no profile and leads to one more request only', async () => {
     const { simulator, generator } = await against({});
     const fault = '400,times=3';
     expect((await hear(generator, { fault })).result).toMatchObject({ code: 'upstream_rejected' });
@@ -177,7 +177,7 @@ describe('the first turn at a server that refuses our fields', () => {
     expect(chunks[0]?.tokenIds).toBeDefined();
   });
 
-  test('a refusal without a reason comes at once from a server that has taken our fields', async () => {
+  test('a refusal without a reason ends the attempt at a server that has accepted our fields', async () => {
     const { simulator, generator } = await against({});
     expect((await hear(generator, {})).result.kind).toBe('completed');
     const fault = '400,times=3';

@@ -36,7 +36,7 @@ function oneReplica(checked: readonly CheckResult[] | null = null, model: string
 }
 
 describe('a replica whose turns fail', () => {
-  test('is reported once when it begins to fail, once when it is down and once when it works again', () => {
+  test('a replica reports once that it fails, once that it is down and once that it recovered', () => {
     const { replicas, changes, failures, fail, succeed, wait, report } = oneReplica();
     expect(report()).toMatchObject({ state: 'up', sinceMs: null, lastError: null });
     fail();
@@ -62,7 +62,7 @@ describe('a replica whose turns fail', () => {
     replicas.close();
   });
 
-  test('now and then, between good ones, is one episode and not one for each', () => {
+  test('failed turns between good ones are one episode', () => {
     const { replicas, changes, fail, succeed, wait, report } = oneReplica();
     for (let n = 0; n < 50; n += 1) {
       fail();
@@ -78,7 +78,7 @@ describe('a replica whose turns fail', () => {
     replicas.close();
   });
 
-  test('by a refused request is shown, though no request avoids it', () => {
+  test('a replica that refuses a request is reported as failing, and still gets requests', () => {
     const { replicas, changes, report } = oneReplica();
     for (let n = 0; n < 5; n += 1)
       replicas.give(replicas.take({ sessionId: 's' }), 'success', 'upstream_rejected');
@@ -91,7 +91,7 @@ describe('a replica whose turns fail', () => {
 });
 
 describe('a replica that is checked', () => {
-  test('is down from the start where it cannot be reached, and up again without a turn', async () => {
+  test('an unreachable replica is down from the start, and up again without a turn', async () => {
     const { replicas, changes, report } = oneReplica([GONE, GONE, GONE, OK]);
     await expect.poll(() => report()?.state).toBe('up');
     const cause = { replica: 'a:8000', code: 'upstream_unavailable' };
@@ -102,7 +102,7 @@ describe('a replica that is checked', () => {
     replicas.close();
   });
 
-  test('gets its first request at once after an outage, though its circuit was open', async () => {
+  test('a check that succeeds after an outage closes the circuit', async () => {
     const answers = [OK, GONE, GONE, OK];
     const { replicas, fail, wait, report } = oneReplica(answers);
     for (let n = 0; n < 3; n += 1) fail();
@@ -113,7 +113,7 @@ describe('a replica that is checked', () => {
     replicas.close();
   });
 
-  test('stays down while its turns fail, however well it lists its models', async () => {
+  test('a replica stays down while its turns fail, even if it lists its models', async () => {
     let checks = 0;
     const events: ReplicaEvent[] = [];
     const ask = async () => {
@@ -133,7 +133,7 @@ describe('a replica that is checked', () => {
     replicas.close();
   });
 
-  test('is asked no more once all is well', async () => {
+  test('a replica that works gets no more checks', async () => {
     let checks = 0;
     const ask = async () => {
       checks += 1;
@@ -149,7 +149,7 @@ describe('a replica that is checked', () => {
     replicas.close();
   });
 
-  test('that does not list the configured model is reported once, and not taken for down', async () => {
+  test('a replica that does not list the configured model is reported once, and is not down', async () => {
     const { replicas, changes, report } = oneReplica([{ kind: 'ok', models: ['other'] }], 'wanted');
     await expect.poll(changes).toEqual([{ kind: 'model-not-listed', replica: 'a:8000', models: ['other'] }]);
     expect(report()).toMatchObject({ state: 'up' });
@@ -160,7 +160,7 @@ describe('a replica that is checked', () => {
 describe('a check', () => {
   const how = { apiKey: null, namesModel: false, timeoutMs: 5_000 };
 
-  test('tells a wrong address, a wrong key and a good server apart', async () => {
+  test('a check distinguishes a wrong address, a wrong key and a good server', async () => {
     const simulator = await startSimulator({ apiKey: 'right', model: 'm' });
     const port = await freePort();
     expect(await checkReplica(simulator.url, { ...how, apiKey: 'right' })).toEqual({
@@ -184,7 +184,7 @@ describe('a check', () => {
     await simulator.close();
   });
 
-  test('of an address with credentials quotes none of them', async () => {
+  test('a failed check never quotes the credentials in the address', async () => {
     const result = await checkReplica('http://user:secret@127.0.0.1:9/v1', how);
     expect(result.kind).toBe('failed');
     expect(JSON.stringify(result)).not.toContain('secret');

@@ -39,7 +39,7 @@ const load = (running: number, waiting = 0, kvCacheUsage = 0, waitingForCapacity
 });
 
 describe('the home of a session', () => {
-  test('does not depend on the order in which the replicas are configured', () => {
+  test('a session’s home does not depend on the order of the replicas', () => {
     fc.assert(
       fc.property(names, fc.uuid(), (replicas, session) => {
         expect(rankReplicas([...replicas].reverse(), session)).toEqual(rankReplicas(replicas, session));
@@ -47,7 +47,7 @@ describe('the home of a session', () => {
     );
   });
 
-  test('changes only for the sessions of a replica that is removed', () => {
+  test('the loss of a replica moves only its own sessions', () => {
     fc.assert(
       fc.property(names, sessions, (replicas, ids) => {
         const [gone = '', ...left] = replicas;
@@ -68,7 +68,7 @@ describe('the home of a session', () => {
     );
   });
 
-  test('is spread: with many sessions every replica gets its share', () => {
+  test('many sessions spread evenly over the replicas', () => {
     const replicas = ['a:8000', 'b:8000', 'c:8000', 'd:8000'];
     const counts = new Map<string, number>();
     for (let n = 0; n < 4_000; n += 1) {
@@ -87,7 +87,7 @@ describe('the choice', () => {
     waitingForCapacity: fc.nat(1),
   });
 
-  test('never takes an overloaded replica while another is not', () => {
+  test('the choice never takes an overloaded replica while another is not overloaded', () => {
     const loads = fc.array(anyLoad, { minLength: 2, maxLength: 6 });
     fc.assert(
       fc.property(loads, fc.uuid(), (all, sessionId) => {
@@ -101,7 +101,7 @@ describe('the choice', () => {
     );
   });
 
-  test('leaves a home that is much busier than the others, full, or queueing for room', () => {
+  test('a session leaves a home that is much busier than the others, full, or has a queue for capacity', () => {
     const sessionId = 'session';
     const [home = '', other = ''] = rankReplicas(['a', 'b'], sessionId);
     for (const busy of [load(9, 4), load(0, 0, 0.95), load(1, 1, 0.5, 1)]) {
@@ -111,7 +111,7 @@ describe('the choice', () => {
     expect(chooseReplica([view(home, { inFlight: 9 }), view(other)], { sessionId }, 0)).toBe(other);
   });
 
-  test('follows the hint to a warm cache, but not into an overload', () => {
+  test('the choice follows the hint to a warm cache, but not into an overload', () => {
     const sessionId = 'session';
     const [home = '', warm = ''] = rankReplicas(['a', 'b'], sessionId);
     expect(chooseReplica([view(home), view(warm)], { sessionId, prefer: warm }, 0)).toBe(warm);
@@ -119,14 +119,14 @@ describe('the choice', () => {
     expect(chooseReplica([view(home), full], { sessionId, prefer: warm }, 0)).toBe(home);
   });
 
-  test('avoids the replica that just failed, unless it is the only one', () => {
+  test('the choice avoids the replica that just failed, unless it is the only one', () => {
     const hints = { sessionId: 's', avoid: 'a', prefer: 'a' };
     expect(chooseReplica([view('a'), view('b')], hints, 0)).toBe('b');
     expect(chooseReplica([view('a')], hints, 0)).toBe('a');
     expect(chooseReplica([view('a'), view('b', { healthy: false })], hints, 0)).toBe('a');
   });
 
-  test('tries somebody when all are ill, and nobody only when there is nobody', () => {
+  test('the choice takes a replica even if all are ill, and none only if there is none', () => {
     const ill = [view('a', { healthy: false }), view('b', { healthy: false })];
     expect(chooseReplica(ill, { sessionId: 's', avoid: 'a' }, 0)).toBe('b');
     expect(chooseReplica([], { sessionId: 's' }, 0)).toBeNull();
@@ -137,13 +137,13 @@ describe('the circuit', () => {
   const fail = (circuit: Circuit, times: number, nowMs: number): Circuit =>
     times === 0 ? circuit : fail(afterResult(circuit, 'failure', nowMs), times - 1, nowMs);
 
-  test('opens after three failures in a row; a success between starts the count again', () => {
+  test('a circuit opens after three failures in a row; a success between them resets the count', () => {
     expect(fail(CLOSED, 2, 0).kind).toBe('closed');
     expect(fail(CLOSED, 3, 0)).toEqual({ kind: 'open', untilMs: 1_000, openings: 1 });
     expect(fail(afterResult(fail(CLOSED, 2, 0), 'success', 0), 2, 0).kind).toBe('closed');
   });
 
-  test('lets one trial through when its time is over, and a second one only after a verdict', () => {
+  test('an open circuit lets one trial through after its time, and a second only after a result', () => {
     const open = fail(CLOSED, 3, 0);
     expect(allows(open, 999)).toBe(false);
     expect(allows(open, 1_000)).toBe(true);
@@ -154,7 +154,7 @@ describe('the circuit', () => {
     expect(allows(afterResult(trial, 'none', 5_000), 5_000)).toBe(true);
   });
 
-  test('stays open twice as long after each failed trial, up to half a minute', () => {
+  test('a circuit stays open twice as long after each failed trial, up to half a minute', () => {
     let circuit = fail(CLOSED, 3, 0);
     const lengthsMs: number[] = [];
     for (let n = 0; n < 7 && circuit.kind === 'open'; n += 1) {
@@ -165,14 +165,14 @@ describe('the circuit', () => {
     expect(lengthsMs).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
   });
 
-  test('is not opened longer by requests that were under way when it opened', () => {
+  test('requests from before the opening do not keep a circuit open longer', () => {
     const open = fail(CLOSED, 3, 0);
     expect(fail(open, 5, 900)).toEqual(open);
   });
 });
 
-describe('the load that a replica tells', () => {
-  test('is summed over engines, and the reasons of waiting are not counted twice', () => {
+describe('the load of a replica', () => {
+  test('the load is the sum over engines, and no waiting request counts twice', () => {
     const metrics = [
       '# HELP vllm:num_requests_waiting Number of requests waiting.',
       'vllm:num_requests_running{engine="0",model_name="m"} 3.0',
@@ -187,13 +187,13 @@ describe('the load that a replica tells', () => {
     expect(readLoad(metrics)).toEqual({ running: 7, waiting: 3, waitingForCapacity: 2, kvCacheUsage: 0.75 });
   });
 
-  test('is read from the old names too', () => {
+  test('the load is read from the old metric names too', () => {
     expect(readLoad('vllm:num_requests_running 1\nvllm:gpu_cache_usage_perc 5e-1\n')).toMatchObject({
       kvCacheUsage: 0.5,
     });
   });
 
-  test('is unknown where the metrics are not vLLM’s', () => {
+  test('the load is unknown if the metrics are not vLLM’s', () => {
     expect(readLoad('process_cpu_seconds_total 4\n')).toBeNull();
     expect(readLoad('<html></html>')).toBeNull();
   });
@@ -215,7 +215,7 @@ describe('the replicas of an instance', () => {
     return replicas;
   };
 
-  test('a probe reads health and load, in both generations of names', async () => {
+  test('a probe reads health and load, under old and new metric names', async () => {
     const [today, old] = [
       await simulate({ kvCacheUsage: 0.4 }),
       await simulate({ kvCacheUsage: 0.4, oldMetricNames: true }),
@@ -228,7 +228,7 @@ describe('the replicas of an instance', () => {
     expect(await probeReplica('http://127.0.0.1:9/v1', 1_000)).toEqual({ healthy: false, load: null });
   });
 
-  test('an ill replica gets no new sessions until it is well again', async () => {
+  test('an ill replica gets no sessions until it is well again', async () => {
     const [first, second] = [await simulate(), await simulate()];
     const replicas = over([first.url, second.url], { probeEveryMs: 50 });
     const ill = () =>
@@ -247,7 +247,7 @@ describe('the replicas of an instance', () => {
     await expect.poll(ill).toEqual([]);
   });
 
-  test('what is under way counts at once, without waiting for a probe', () => {
+  test('running requests count as load before the next probe', () => {
     const replicas = over(['http://a/v1', 'http://b/v1'], {
       probeEveryMs: 1e6,
       probe: async () => ({ healthy: true, load: null }),
@@ -258,7 +258,7 @@ describe('the replicas of an instance', () => {
     expect(share).toBeLessThan(22);
   });
 
-  test('one after another, a session stays where it is', () => {
+  test('the turns of a session stay on one replica', () => {
     const replicas = over(['http://a/v1', 'http://b/v1'], {
       probeEveryMs: 1e6,
       probe: async () => ({ healthy: true, load: null }),
@@ -272,7 +272,7 @@ describe('the replicas of an instance', () => {
     expect(homes.size).toBe(1);
   });
 
-  test('a replica that keeps failing is left alone, then tried once', () => {
+  test('a replica that keeps failing gets no requests for a while, then one trial', () => {
     let nowMs = 0;
     const replicas = over(['http://a/v1', 'http://b/v1'], {
       probeEveryMs: 1e6,
@@ -292,13 +292,13 @@ describe('the replicas of an instance', () => {
     expect(replicas.take({ sessionId }).id).not.toBe(home);
   });
 
-  test('names are host and port only, and without a replica there is nothing to start', () => {
+  test('a replica’s name is host and port only, and a start without a replica fails', () => {
     const replicas = over(['http://user:secret@a:8000/v1', 'http://a:8000/other/v1'], { probeEveryMs: 1e6 });
     expect(replicas.views().map((each) => each.id)).toEqual(['a:8000', 'a:8000#2']);
     expect(() => createReplicas([], { probeEveryMs: 1 })).toThrow('at least one');
   });
 
-  test('a generator keeps a session on the replica whose cache is warm, and goes elsewhere when told', async () => {
+  test('a generator keeps a session on the replica with the warm cache, and avoids a replica on request', async () => {
     const both = [
       await simulate({ promptTokensDetails: true }),
       await simulate({ promptTokensDetails: true }),

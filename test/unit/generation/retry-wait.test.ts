@@ -26,7 +26,7 @@ const pass = async ({ clock, settle }: MortalSession, ms: number): Promise<void>
 };
 
 describe('a wait that a model server asked for', () => {
-  it('is over when its time has come, and no sooner', async () => {
+  it('a wait at the request of a model server ends on time and not before', async () => {
     const session = await waiting();
     await pass(session, WAIT_MS - 1);
     expect(session.generator.runs).toHaveLength(1);
@@ -34,7 +34,7 @@ describe('a wait that a model server asked for', () => {
     expect(session.generator.running?.request).toMatchObject({ attempt: 2, avoidReplica: 'r1' });
   });
 
-  it('outlives the instance that waits: the next owner waits for the rest of it', async () => {
+  it('the next owner of a session waits for the rest of a wait that a model server asked for', async () => {
     const session = await waiting();
     await pass(session, WAIT_MS / 2);
     session.die();
@@ -45,7 +45,7 @@ describe('a wait that a model server asked for', () => {
     expect(session.generator.running?.request.attempt).toBe(2);
   });
 
-  it('ends with the turn that a client cancels', async () => {
+  it('a client that cancels its turn ends the wait for the model server', async () => {
     const session = await waiting();
     await session.send({ type: 'cancel', at: session.clock.now() });
     await pass(session, 2 * WAIT_MS);

@@ -43,7 +43,7 @@ describe('the end of a stream', () => {
     expect(heard).toMatchObject({ text: 'ab', result: { kind: 'completed', finishReason: 'stop' } });
   });
 
-  test('a last event that was cut in the middle is no answer: the stream is truncated', async () => {
+  test('an answer whose last event is cut in the middle fails as truncated', async () => {
     const heard = await hearStream(deltaOf('a') + deltaOf('b', 'stop').slice(0, 40));
     expect(heard).toMatchObject({ text: 'a', result: { kind: 'failed', code: 'upstream_truncated' } });
   });
@@ -61,7 +61,7 @@ describe('the end of a stream', () => {
     await isClosed;
   });
 
-  test('[DONE] with bare carriage returns completes it too', async () => {
+  test('[DONE] with bare carriage returns completes the answer', async () => {
     const { url } = await serve((res) => {
       beginStream(res).write((deltaOf('a', 'stop') + DONE).replaceAll('\n', '\r'));
     });
@@ -73,7 +73,7 @@ describe('the end of a stream', () => {
     expect(await askUpstream(url, PATIENCE)).toMatchObject({ text: 'a', result: { kind: 'completed' } });
   });
 
-  test('a finish reason that is empty or null afterwards takes nothing back', async () => {
+  test('an empty finish reason after the real one changes nothing', async () => {
     const usage = { prompt_tokens: 3, completion_tokens: 9 };
     for (const finish_reason of ['', null]) {
       const late = eventOf({ choices: [{ index: 0, delta: {}, finish_reason }], usage });
@@ -87,12 +87,12 @@ describe('the end of a stream', () => {
     expect(heard).toMatchObject({ text: 'abc', result: { kind: 'completed', finishReason: 'stop' } });
   });
 
-  test('of two finish reasons the first one counts', async () => {
+  test('the first of two finish reasons counts', async () => {
     const heard = await hearStream(deltaOf('a', 'stop') + deltaOf('', 'error') + DONE);
     expect(heard.result).toMatchObject({ kind: 'completed', finishReason: 'stop' });
   });
 
-  test('answers that end with [DONE] leave their connection to the next request', async () => {
+  test('an answer that ends with [DONE] leaves its connection to the next request', async () => {
     let connections = 0;
     const upstream = await serve((res) => beginStream(res).end(deltaOf('a', 'stop') + DONE));
     upstream.server.on('connection', () => {
@@ -104,7 +104,7 @@ describe('the end of a stream', () => {
 });
 
 describe('bytes', () => {
-  test('an answer in which every byte comes alone is whole', async () => {
+  test('an answer that arrives byte by byte is whole', async () => {
     const bytes = Buffer.from(`\uFEFF: hello\r\n\r\n${deltaOf('é🩺')}${deltaOf('–', 'stop')}${DONE}`);
     const { url } = await serve((res) => {
       beginStream(res);
@@ -119,7 +119,7 @@ describe('bytes', () => {
     expect(await askUpstream(url)).toMatchObject({ text: 'é🩺–', result: { kind: 'completed' } });
   });
 
-  test('comments, other fields, named events and data over several lines are read as SSE means them', async () => {
+  test('comments, other fields, named events and data over several lines follow the SSE standard', async () => {
     const body = [
       ': keep-alive',
       'retry: 100',
@@ -141,7 +141,7 @@ describe('bytes', () => {
     expect(await hearStream(body)).toMatchObject({ text: 'ab', result: { kind: 'completed' } });
   });
 
-  test('a line without an end is given up instead of kept in memory', async () => {
+  test('a line without an end fails the answer before it fills the memory', async () => {
     const { url } = await serve((res) => {
       beginStream(res);
       const part = 'x'.repeat(1024 * 1024);
@@ -180,14 +180,14 @@ describe('silence', () => {
     ['words of a second choice', eventOf({ choices: [{ index: 1, delta: { content: 'x' } }] })],
   ];
 
-  test.each(hollow)('%s after a word are no progress', async (_name, part) => {
+  test.each(hollow)('%s after the first text do not restart the silence timer', async (_name, part) => {
     const { url } = await serve(endless(deltaOf('a'), part));
     const { result, text } = await askUpstream(url, hasty({ interTokenMs: 200 }));
     expect(text).toBe('a');
     expect(result).toMatchObject({ kind: 'failed', code: 'inter_token_timeout', retryable: true });
   });
 
-  test.each(hollow)('%s are no first word', async (_name, part) => {
+  test.each(hollow)('%s are no first token', async (_name, part) => {
     const { url } = await serve(endless('', part));
     const { result } = await askUpstream(url, hasty({ firstTokenMs: 200 }));
     expect(result).toMatchObject({ kind: 'failed', code: 'first_token_timeout', retryable: true });
@@ -196,7 +196,7 @@ describe('silence', () => {
   test.each([
     ['thoughts', eventOf({ choices: [{ index: 0, delta: { reasoning: 'hm' } }] })],
     ['tokens whose text is held back', eventOf({ choices: [{ index: 0, delta: {}, token_ids: [1] }] })],
-  ])('%s are progress', async (_name, part) => {
+  ])('%s restart the silence timer', async (_name, part) => {
     const { url } = await serve(endless('', part));
     const { result } = await askUpstream(
       url,
@@ -206,7 +206,7 @@ describe('silence', () => {
   });
 });
 
-describe('an answer without a word', () => {
+describe('an answer without text', () => {
   const thought = eventOf({ choices: [{ index: 0, delta: { reasoning: 'hm' } }] });
   const stored = { text: 'You said', tokenIds: [1, 2], promptTokenIds: [9] };
 
@@ -222,7 +222,7 @@ describe('an answer without a word', () => {
       eventOf({ choices: [{ index: 1, delta: { content: 'x' } }] }) + deltaOf('', 'stop'),
     ],
     ['in one piece', JSON.stringify({ choices: [{ message: { content: null }, finish_reason: 'stop' }] })],
-  ])('an answer %s is a failure that can be retried', async (_name, body) => {
+  ])('an answer %s fails as retryable', async (_name, body) => {
     expect((await hearStream(body)).result).toMatchObject({
       kind: 'failed',
       code: 'upstream_empty',
@@ -230,7 +230,7 @@ describe('an answer without a word', () => {
     });
   });
 
-  test('an answer without a word is complete when it only ends what was stored before', async () => {
+  test('an answer without text is complete if it only ends a stored answer', async () => {
     const end = eventOf({ choices: [{ index: 0, text: '', finish_reason: 'stop' }] });
     const { url } = await serve((res) => beginStream(res).end(end + DONE));
     expect((await askUpstream(url, {}, stored)).result).toMatchObject({
@@ -239,7 +239,7 @@ describe('an answer without a word', () => {
     });
   });
 
-  test('a continuation that only thinks is never complete: the answer starts over', async () => {
+  test('a continuation that only thinks starts over', async () => {
     const { url } = await serve((res, path) => {
       const cards = { data: [{ id: 'm', owned_by: 'vllm' }] };
       if (path.endsWith('/models')) res.end(JSON.stringify(cards));
@@ -251,7 +251,7 @@ describe('an answer without a word', () => {
   });
 });
 
-describe('the reason of an end', () => {
+describe('the finish reason', () => {
   test.each([
     ['content_filter', 'content_filtered', false],
     ['safety', 'content_filtered', false],
@@ -278,13 +278,13 @@ describe('the reason of an end', () => {
     expect(heard).toMatchObject({ text: 'a', result: { kind: 'completed', finishReason } });
   });
 
-  test('a finish reason is read where a server gives an object', async () => {
+  test('a finish reason inside an object is read', async () => {
     const end = eventOf({ choices: [{ index: 0, delta: {}, finish_reason: { type: 'abort' } }] });
     expect((await hearStream(deltaOf('a') + end + DONE)).result).toMatchObject({ code: 'upstream_aborted' });
   });
 });
 
-describe('text that is elsewhere', () => {
+describe('text in other places', () => {
   const choice = (more: object) => eventOf({ choices: [{ index: 0, ...more }] });
   const end = deltaOf('', 'stop') + DONE;
 
@@ -332,14 +332,14 @@ describe('text that is elsewhere', () => {
       }) + end,
       'a',
     ],
-  ])('text is read from %s, once', async (_name, body, text) => {
+  ])('text in %s is read once', async (_name, body, text) => {
     expect(await hearStream(body)).toMatchObject({
       text,
       result: { kind: 'completed', finishReason: 'stop' },
     });
   });
 
-  test('thoughts among the parts are thoughts', async () => {
+  test('thoughts among the content parts are reasoning', async () => {
     const content = [
       { type: 'thinking', thinking: [{ type: 'text', text: 'hm' }] },
       { type: 'text', text: 'a' },
@@ -349,7 +349,7 @@ describe('text that is elsewhere', () => {
   });
 
   test.each(['text/plain', 'application/json', 'text/html', 'application/octet-stream'])(
-    'a stream is a stream, though it is called %s',
+    'an event stream with the content type %s is read',
     async (contentType) => {
       const heard = await hearStream(deltaOf('a') + deltaOf('b', 'stop') + DONE, contentType);
       expect(heard).toMatchObject({ text: 'ab', result: { kind: 'completed' } });
@@ -369,7 +369,7 @@ describe('text that is elsewhere', () => {
     ['an error', '{"error":{"message":"x","code":503}}', 'upstream_unavailable', true],
     ['a flat error', '{"object":"error","message":"x","code":400}', 'upstream_rejected', false],
     ['an error event', 'event: error\ndata: out of memory\n\n', 'upstream_error', true],
-  ])('%s with status 200 is named', async (_name, body, code, retryable) => {
+  ])('%s with status 200 fails with a code', async (_name, body, code, retryable) => {
     for (const contentType of ['text/event-stream', 'text/html', 'application/json'])
       expect((await hearStream(body, contentType)).result).toMatchObject({ kind: 'failed', code, retryable });
   });
@@ -394,12 +394,12 @@ describe('a refusal', () => {
     expect(JSON.stringify(result)).not.toMatch(/5000|maximum/);
   });
 
-  test('a refusal for length is recognised inside a stream that has begun', async () => {
+  test('a refusal for length is recognised inside a running stream', async () => {
     const flat = eventOf({ object: 'error', message: words, code: 400 });
     expect((await hearStream(flat + DONE)).result).toMatchObject({ code: 'context_length_exceeded' });
   });
 
-  test('a refusal for what a prompt says is content_filtered', async () => {
+  test('a refusal of the prompt’s content is content_filtered', async () => {
     const { url } = await serve((res) =>
       res
         .writeHead(400)
@@ -408,7 +408,7 @@ describe('a refusal', () => {
     expect((await askUpstream(url)).result).toMatchObject({ code: 'content_filtered', retryable: false });
   });
 
-  test('a refusal is read although its body never ends', async () => {
+  test('a refusal whose body never ends is read', async () => {
     const { url } = await serve((res) => res.writeHead(401).write('{"error":'));
     expect((await askUpstream(url, PATIENCE)).result).toMatchObject({ code: 'upstream_unauthorized' });
   });
@@ -417,18 +417,18 @@ describe('a refusal', () => {
 describe('values that gateways write out', () => {
   const choice = (text: string, more: object = {}) => ({ index: 0, delta: { content: text }, ...more });
 
-  test('the parts of an answer are all told, though each is called a whole completion', async () => {
+  test('every part of an answer counts, even if each has the name of a whole completion', async () => {
     const part = (text: string) => eventOf({ object: 'chat.completion', choices: [choice(text)] });
     const heard = await hearStream(part('Take') + part(' 5') + part(' mg') + deltaOf('', 'stop') + DONE);
     expect(heard).toMatchObject({ text: 'Take 5 mg', result: { kind: 'completed' } });
   });
 
-  test.each(['', {}])('an empty error beside a part of an answer is none (%j)', async (error) => {
+  test.each(['', {}])('an empty error (%j) beside a part of an answer is no error', async (error) => {
     const body = eventOf({ error, choices: [choice('a')] }) + deltaOf('b', 'stop') + DONE;
     expect(await hearStream(body)).toMatchObject({ text: 'ab', result: { kind: 'completed' } });
   });
 
-  test.each(['null', 'None'])('the finish reason "%s" is none', async (word) => {
+  test.each(['null', 'None'])('the finish reason "%s" counts as none', async (word) => {
     const part = (text: string) => eventOf({ choices: [choice(text, { finish_reason: word })] });
     const heard = await hearStream(part('a') + part('b') + deltaOf('', 'stop') + DONE);
     expect(heard).toMatchObject({ text: 'ab', result: { kind: 'completed', finishReason: 'stop' } });
