@@ -52,7 +52,10 @@ export const guarantees: readonly Guarantee[] = [
     promise: 'Input gate. A session takes one event at a time, in the order of arrival.',
     enforcedBy: [['src/session/actor/event-loop.ts', 'while (!this.#stopped)']],
     shownBy: [
-      ['test/property/actor-races.test.ts', 'one story is told, whatever comes while the store is asked'],
+      [
+        'test/property/actor-races.test.ts',
+        'whatever reaches an actor while it waits for the store, its log holds one consistent story',
+      ],
     ],
   },
   {
@@ -121,7 +124,10 @@ export const guarantees: readonly Guarantee[] = [
         'test/fault/unattended-turn.test.ts',
         'a turn whose owner dies with no client connected is finished by another instance, and a later client reads it complete',
       ],
-      ['test/property/actor-paths.test.ts', 'before any transition was stored'],
+      [
+        'test/property/actor-paths.test.ts',
+        'a session whose owner died before any transition was stored looks undisturbed',
+      ],
       [
         'test/unit/session/restarted-answer.test.ts',
         'goes on from the new text alone when the instance dies after some of it',

@@ -1,9 +1,9 @@
 /**
- * The promise behind all others (G7): an instance may die at any moment, and nobody can tell.
+ * An instance may die at any moment, and no client can tell (G7).
  *
- * xstate/graph finds the paths through the statechart. Each is walked by real actors on a real store, undisturbed and
- * with the instance killed at every move and the session brought back on another one. After each move both must have
- * stored the same state, deadlines, frames, texts and transcript.
+ * xstate/graph finds the paths through the statechart. Real actors walk each path on a real store, once undisturbed
+ * and once with the instance killed at every move and the session restored on another one. After each move both must
+ * have stored the same state, deadlines, frames, texts and transcript.
  */
 import { describe, expect, test } from 'vitest';
 import type { SessionEvent } from '../../machines/vocabulary.ts';
@@ -23,20 +23,20 @@ import {
 import { type Sight, sightOf, storedEnvelope, told } from '../support/session-sight.ts';
 
 interface Troubles {
-  /** Once per move: when all it asked for is done, or in the middle of its commit. Null: nobody dies. */
+  /** The death per move: when all its effects are done, or in the middle of its commit. Null: no death. */
   readonly death: 'at rest' | Death | null;
-  /** How what clients send comes to the actor. */
+  /** How client events reach the actor. */
   readonly by: 'socket' | 'inbox';
 }
 
 interface Walk {
   readonly sights: readonly (Sight | null)[];
-  /** What the instances delivered in all lives together, besides the text. */
+  /** The frames that all instances together delivered, besides the text. */
   readonly delivered: readonly unknown[] | null;
   readonly deaths: number;
 }
 
-/** The frames of a new session's first commit: whoever made it reads them in the log. */
+/** The frames of a new session's first commit, which its creator reads in the log. */
 const BEGINNING = 1;
 
 async function walk(path: Path, troubles: Troubles): Promise<Walk> {
@@ -50,14 +50,14 @@ async function walk(path: Path, troubles: Troubles): Promise<Walk> {
   }
   const log = await session.store.readLog(session.id, BEGINNING, 10_000);
   await session.store.close();
-  // Who dies between a write and its answer delivers nothing of it; clients read the log instead.
+  // An instance that dies between a write and its answer delivers none of its frames; clients read the log instead.
   if (troubles.death === 'unacknowledged') return { sights, delivered: null, deaths: session.deaths };
   if (log !== null) expect(session.delivered).toEqual(log.frames);
   const delivered = told(session.delivered, BEGINNING).said;
   return { sights, delivered, deaths: session.deaths };
 }
 
-/** A move, the deaths around it, and a while in which the running turn's text goes on. */
+/** Makes a move with the deaths around it, and lets the running turn's text continue for a while. */
 async function live(
   session: MortalSession,
   move: Move,
@@ -71,7 +71,7 @@ async function live(
     await make(session, move, place, by);
     if (died() && (await session.bringBack())) await makeAgain(session, move, place, death, by);
   }
-  // The first piece is stored at once, the second waits.
+  // The first piece is stored immediately, the second waits.
   for (const more of [7, 5]) {
     session.narrator.tell(more);
     await session.settle();
@@ -106,7 +106,7 @@ async function make(session: MortalSession, move: Move, place: number, by: Troub
   }
 }
 
-/** What was under way when the instance died comes again: the client sends again, the deadline is still due. */
+/** Repeats the move during which the instance died: the client sends again, the deadline is still due. */
 async function makeAgain(
   session: MortalSession,
   move: Move,
@@ -116,7 +116,7 @@ async function makeAgain(
 ): Promise<void> {
   const isSent = move.type !== 'completes' && move.type !== 'fails' && move.type !== 'due';
   if (death === 'unwritten') {
-    // The inbox kept it: the next owner has taken it by now.
+    // The inbox kept the event: the next owner has taken it by now.
     if (!(isSent && by === 'inbox')) await make(session, move, place, by);
   } else if (move.type === 'message' && by === 'socket') {
     const event = eventOf(move, session.clock.now(), place);
@@ -124,10 +124,10 @@ async function makeAgain(
   }
 }
 
-/** Thousands of lives: more than a test usually is, on a busy machine above all. */
+/** The tests play thousands of lives, which takes long on a busy machine. */
 const PATIENCE = { timeout: 180_000 };
 
-async function expectNobodyCanTell(paths: readonly Path[], troubles: Troubles): Promise<void> {
+async function expectSameAsUndisturbed(paths: readonly Path[], troubles: Troubles): Promise<void> {
   let deaths = 0;
   for (const path of paths) {
     const calm = await calmWalk(path);
@@ -150,20 +150,24 @@ const atRest: Troubles = { death: 'at rest', by: 'socket' };
 const unwritten: Troubles = { death: 'unwritten', by: 'socket' };
 const unacknowledged: Troubles = { death: 'unacknowledged', by: 'socket' };
 
-describe('nobody can tell that the owner of a session died', PATIENCE, () => {
+describe('one death of an owner', PATIENCE, () => {
   const paths = pathsOverEveryTransition();
-  test('after any transition, from any state', () => expectNobodyCanTell(paths, atRest));
-  test('before any transition was stored', () => expectNobodyCanTell(paths, unwritten));
+  test('a session whose owner died after any transition, from any state, looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, atRest));
+  test('a session whose owner died before any transition was stored looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, unwritten));
 });
 
-describe('nobody can tell that all owners of a session died, one after the other', PATIENCE, () => {
+describe('a chain of dying owners', PATIENCE, () => {
   const paths = pathsWithoutLoops();
-  test('each after a transition', () => expectNobodyCanTell(paths, atRest));
-  test('each before its transition was stored', () => expectNobodyCanTell(paths, unwritten));
-  test('each before it knew that its transition was stored', () =>
-    expectNobodyCanTell(paths, unacknowledged));
-  test('each with an unwritten transition, and input that waits in the inbox', () =>
-    expectNobodyCanTell(paths, { ...unwritten, by: 'inbox' }));
-  test('each with a transition that took its input out of the inbox', () =>
-    expectNobodyCanTell(paths, { ...unacknowledged, by: 'inbox' }));
+  test('a session whose owners each died after a transition looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, atRest));
+  test('a session whose owners each died before their transition was stored looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, unwritten));
+  test('a session whose owners each died before the store acknowledged their transition looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, unacknowledged));
+  test('a session whose owners each died before their transition was stored, with its input in the inbox, looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, { ...unwritten, by: 'inbox' }));
+  test('a session whose owners each died while their transition took its input out of the inbox looks undisturbed', () =>
+    expectSameAsUndisturbed(paths, { ...unacknowledged, by: 'inbox' }));
 });

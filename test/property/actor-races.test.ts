@@ -1,6 +1,6 @@
 /**
- * What comes to an actor while it waits for the store: events, results, chunks and deaths in any order and at any
- * moment. Whatever the order, the log that is left must tell one story without a gap.
+ * Events, results, chunks and deaths reach an actor in any order while it waits for the store. In every order the log
+ * must hold one consistent story without a gap.
  */
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -59,7 +59,7 @@ async function happen(session: MortalSession, happening: Happening, place: numbe
       return session.clock.advanceTo(at + 10 * TICK_MS, session.settle);
     case 'dies':
       session.die();
-      // What the store was told before the death still happens: the next owner comes after it.
+      // Writes sent before the death still reach the store; the next owner claims the session after them.
       await session.settle();
       await session.bringBack();
       return;
@@ -68,7 +68,7 @@ async function happen(session: MortalSession, happening: Happening, place: numbe
   }
 }
 
-/** Lets what runs and waits come to its end. */
+/** Lets running and waiting turns end. */
 async function finish(session: MortalSession): Promise<void> {
   for (let rounds = 0; rounds < 60; rounds++) {
     await session.settle();
@@ -78,7 +78,7 @@ async function finish(session: MortalSession): Promise<void> {
   }
 }
 
-test('one story is told, whatever comes while the store is asked', async () => {
+test('whatever reaches an actor while it waits for the store, its log holds one consistent story', async () => {
   await fc.assert(
     fc.asyncProperty(happenings, async (list) => {
       const limits = { ...LIMITS, idleMs: 3_600_000, absoluteMs: 14_400_000, resumesMax: 1_000 };
@@ -88,7 +88,7 @@ test('one story is told, whatever comes while the store is asked', async () => {
       const log = await session.store.readLog(session.id, 0, 10_000);
       const transcript = await session.store.readTranscript(session.id);
       await session.store.close();
-      // Offsets are 1, 2, 3 … and every turn's text is a beginning of its own: `told` looks at both.
+      // `told` checks that offsets are 1, 2, 3 … and that every turn's text is a prefix of its answer.
       const { said, texts } = told(log?.frames ?? []);
       const ends = new Map<string, string>();
       let running: string | null = null;
@@ -105,7 +105,7 @@ test('one story is told, whatever comes while the store is asked', async () => {
       expect(running).toBeNull();
       for (const [turnId, end] of ends)
         if (end === 'turn.completed') expect(texts[turnId]).toHaveLength(TEXT_LENGTH);
-      // What is remembered of an answer is what was shown of it.
+      // The transcript holds each answer as its clients saw it.
       for (const { role, turnId, content } of transcript)
         if (role === 'assistant') expect(content).toBe(texts[turnId]);
     }),

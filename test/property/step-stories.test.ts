@@ -1,4 +1,4 @@
-/** What holds in every life of a session, as its frames tell it and its snapshot remembers it. */
+/** These promises hold in every life of a session, in its frames and in its snapshot. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FrameBody } from '../../machines/vocabulary.ts';
@@ -8,19 +8,19 @@ import { framesOf, LIMITS } from '../support/stepped-session.ts';
 
 const RUNS = { numRuns: 300 };
 
-describe('a session, whatever happens to it', () => {
-  const toldBy = (lived: readonly Lived[]): readonly FrameBody[] => [
+describe('any life of a session', () => {
+  const framesFrom = (lived: readonly Lived[]): readonly FrameBody[] => [
     ...framesOf(begin(INPUT, '1').effects),
     ...lived.flatMap(({ stepped }) => framesOf(stepped.effects)),
   ];
 
-  test('ends every turn exactly once before it starts the next', () => {
+  test('a session ends every turn exactly once before it starts the next', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         const lived = live(moments);
         let running: string | null = null;
         const started = new Set<string>();
-        for (const frame of toldBy(lived)) {
+        for (const frame of framesFrom(lived)) {
           if (frame.type === 'turn.started') {
             expect(running).toBeNull();
             expect(started.has(frame.turn_id)).toBe(false);
@@ -38,11 +38,11 @@ describe('a session, whatever happens to it', () => {
     );
   });
 
-  test('never says the same state twice in a row, and says the one that it is in', () => {
+  test('a session never sends the same state twice in a row, and the last one sent is its own', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         const lived = live(moments);
-        const said = toldBy(lived).flatMap((frame) => (frame.type === 'state' ? frame.value : []));
+        const said = framesFrom(lived).flatMap((frame) => (frame.type === 'state' ? frame.value : []));
         for (const [index, value] of said.entries()) expect(value).not.toBe(said[index + 1]);
         const value = lived.at(-1)?.stepped.next.snapshot.value ?? 'connected';
         expect(typeof value === 'string' ? value : Object.keys(value)[0]).toBe(said.at(-1));
@@ -51,11 +51,11 @@ describe('a session, whatever happens to it', () => {
     );
   });
 
-  test('says that it expired once and last, and has nothing pending then', () => {
+  test('a session sends expired once, as its last frame, and then has no timer and no job', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         const lived = live(moments);
-        const frames = toldBy(lived);
+        const frames = framesFrom(lived);
         const at = frames.findIndex(({ type }) => type === 'expired');
         const last = lived.at(-1)?.stepped.next;
         expect(last?.snapshot.status === 'done').toBe(at !== -1);
@@ -67,7 +67,7 @@ describe('a session, whatever happens to it', () => {
     );
   });
 
-  test('keeps its queue within its bound, and a job exactly while it generates', () => {
+  test('a session keeps its queue within the limit, and has a job exactly while it generates', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { next } of live(moments).map(({ stepped }) => stepped)) {
@@ -87,7 +87,7 @@ describe('a session, whatever happens to it', () => {
     );
   });
 
-  test('remembers only what JSON can hold', () => {
+  test('the state and the effects of a session survive JSON', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { stepped } of live(moments)) {

@@ -1,8 +1,8 @@
 /**
- * The stepper against xstate's own pure functions, and against itself after a round through the store.
+ * The stepper agrees with XState's own pure functions, and with itself after a round trip through the store.
  *
- * `src/session/machine/step.ts` reuses one inert scope where xstate builds an actor per call, and turns xstate's actions into
- * data. Both are rewritten here in the plainest way, without a line shared, and must agree on every random life.
+ * `src/session/machine/step.ts` reuses one inert scope where XState builds an actor per call, and turns XState's
+ * actions into data. This file does both again in the plainest way, without shared code, over random lives.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ import { INPUT, live, lives } from '../support/session-lives.ts';
 
 const RUNS = { numRuns: 300 };
 
-/** What is data in a step. */
+/** The part of a step that is data. */
 function dataOf({ next, effects, changed }: Step) {
   const { value, context, status } = next.snapshot;
   return { value, context, status, timers: next.timers, jobs: next.jobs, effects, changed };
@@ -35,7 +35,7 @@ interface Plain {
   readonly effects: SessionEffect[];
 }
 
-/** xstate's actions in their order, taken at their word. */
+/** Applies XState's actions one by one, in their order. */
 function plainly(plain: Plain, actions: RawActions, at: number, key: string): Plain {
   const timers = { ...plain.timers };
   const jobs = { ...plain.jobs };
@@ -51,15 +51,15 @@ function plainly(plain: Plain, actions: RawActions, at: number, key: string): Pl
   return { timers, jobs, effects };
 }
 
-describe('the stepper', () => {
-  test('begins as xstate begins', () => {
+describe('stepper', () => {
+  test('the stepper begins a session exactly as XState does', () => {
     const [snapshot, actions] = initialTransition(sessionMachine, INPUT);
     const plain = plainly({ timers: {}, jobs: {}, effects: [] }, actions, INPUT.at, '1');
     const begun = begin(INPUT, '1');
     expect(dataOf(begun)).toMatchObject({ value: snapshot.value, context: snapshot.context, ...plain });
   });
 
-  test('steps as xstate’s own transition() does, over any life', () => {
+  test('over any life of a session the stepper agrees with XState’s own transition()', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         const [first, actions] = initialTransition(sessionMachine, INPUT);
@@ -67,7 +67,7 @@ describe('the stepper', () => {
         let plain = plainly({ timers: {}, jobs: {}, effects: [] }, actions, INPUT.at, '1');
         for (const { event, stepped, key } of live(moments)) {
           const [next, asked] = transition(sessionMachine, snapshot, event as never);
-          // The timer that fired is spent, whether or not its state is left.
+          // A timer that fired is gone, even if the machine stays in its state.
           delete plain.timers[event.type];
           plain = plainly(plain, asked, event.at, key);
           snapshot = next;
@@ -81,7 +81,7 @@ describe('the stepper', () => {
     );
   });
 
-  test('steps from what is stored as it would have from what was in memory', () => {
+  test('a step from the stored snapshot equals the step from the state in memory', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { event, before, stepped, key } of live(moments)) {
@@ -95,7 +95,7 @@ describe('the stepper', () => {
     );
   });
 
-  test('gives the same for the same, and leaves what it was given as it was', () => {
+  test('the same step twice gives the same result and leaves its input unchanged', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { event, before, stepped, key } of live(moments)) {
@@ -108,7 +108,7 @@ describe('the stepper', () => {
     );
   });
 
-  test('says that nothing changed only where nothing did', () => {
+  test('a step that reports no change has an unchanged snapshot and no effects', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         for (const { before, stepped } of live(moments)) {
