@@ -1,6 +1,6 @@
 /** Serves `/openapi.json` and `/asyncapi.json`; builds each at its first request. */
 import { z } from 'zod';
-import { json } from '../core/answer.ts';
+import { type HttpAnswer, json } from '../core/answer.ts';
 import { asyncapiDocument } from '../core/asyncapi.ts';
 import { openapiDocument } from '../core/openapi.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
@@ -8,21 +8,14 @@ import type { Json } from '../core/schema-book.ts';
 
 /** `others` are all other routes. */
 export function documentsRoutes(others: readonly Route[]): readonly Route[] {
-  let openapi: Json | undefined;
-  let asyncapi: Json | undefined;
+  const openapi = jsonAnswer('OpenAPI 3.1.', z.looseObject({ openapi: z.string() }));
+  const asyncapi = jsonAnswer('AsyncAPI 3.', z.looseObject({ asyncapi: z.string() }));
   const routes: readonly Route[] = [
     {
       method: 'GET',
       path: '/openapi.json',
-      describe: {
-        name: 'getOpenapi',
-        summary: 'This document',
-        answers: { 200: jsonAnswer('OpenAPI 3.1.', z.looseObject({ openapi: z.string() })) },
-      },
-      answer() {
-        openapi ??= openapiDocument([...others, ...routes]);
-        return json(200, openapi);
-      },
+      describe: { name: 'getOpenapi', summary: 'This document', answers: { 200: openapi } },
+      answer: builtOnce(() => openapiDocument([...others, ...routes])),
     },
     {
       method: 'GET',
@@ -30,13 +23,18 @@ export function documentsRoutes(others: readonly Route[]): readonly Route[] {
       describe: {
         name: 'getAsyncapi',
         summary: 'The WebSocket protocol as an AsyncAPI document',
-        answers: { 200: jsonAnswer('AsyncAPI 3.', z.looseObject({ asyncapi: z.string() })) },
+        answers: { 200: asyncapi },
       },
-      answer() {
-        asyncapi ??= asyncapiDocument();
-        return json(200, asyncapi);
-      },
+      answer: builtOnce(asyncapiDocument),
     },
   ];
   return routes;
+}
+
+function builtOnce(build: () => Json): Route['answer'] {
+  let answer: HttpAnswer | undefined;
+  return () => {
+    answer ??= json(200, build());
+    return answer;
+  };
 }

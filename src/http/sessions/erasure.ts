@@ -55,7 +55,7 @@ export function eraseUserRoute(ports: HttpPorts): Route {
       const userId = decoded(params.id ?? '');
       if (userId === null) throw new Refusal('bad_request', 'the user id is not valid percent-encoding');
       about?.({ sessionId: null, subjectUserId: userId });
-      return json(200, await eraseUser(ports, userId).catch(refuse));
+      return json(200, await eraseUser(ports, userId).catch(refuseErasure));
     },
   };
 }
@@ -64,14 +64,11 @@ export async function eraseSession(
   ports: HttpPorts,
   sessionId: string,
 ): Promise<z.infer<typeof erasedSessionSchema>> {
-  const erase = async () => {
-    const until = ports.clock.now() + CLOCK_SKEW_MS;
-    const live = await end(ports, sessionId);
-    const erasing = ports.archive.eraseSession(sessionId, until);
-    const [archivedLives] = await Promise.all([erasing, ports.store.purge()]);
-    return { session_id: sessionId, erased: true, live, archived_lives: archivedLives } as const;
-  };
-  return erase().catch(refuse);
+  const until = ports.clock.now() + CLOCK_SKEW_MS;
+  const live = await end(ports, sessionId);
+  const erasing = ports.archive.eraseSession(sessionId, until);
+  const [archivedLives] = await Promise.all([erasing, ports.store.purge()]);
+  return { session_id: sessionId, erased: true, live, archived_lives: archivedLives };
 }
 
 async function eraseUser(ports: HttpPorts, userId: string): Promise<z.infer<typeof erasedUserSchema>> {
@@ -122,7 +119,8 @@ async function isAbsent(store: Store, sessionId: string): Promise<boolean> {
   }
 }
 
-function refuse(error: unknown): never {
+/** Turns whatever stopped an erasure into a refusal. */
+export function refuseErasure(error: unknown): never {
   const code = codeOf(error);
   if (isErrorCode(code)) throw new Refusal(code);
   // The log must not get this error: its message, or a driver's, may name the user.

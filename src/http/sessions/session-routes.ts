@@ -5,7 +5,7 @@ import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import { parseQuery, sessionIdIn } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
-import { erasedSessionSchema, eraseSession } from './erasure.ts';
+import { erasedSessionSchema, eraseSession, refuseErasure } from './erasure.ts';
 import { findSession, sendAndWait } from './find-session.ts';
 import { describeSession, sessionParamsSchema, sessionSchema } from './session-description.ts';
 
@@ -82,7 +82,7 @@ export function sessionRoutes(ports: HttpPorts): readonly Route[] {
         const sessionId = sessionIdIn(request);
         if (parseQuery(deleteQuerySchema, request.query).erase === 'true') {
           request.about?.({ action: 'erased_session' });
-          return json(200, await eraseSession(ports, sessionId));
+          return json(200, await eraseSession(ports, sessionId).catch(refuseErasure));
         }
         const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
         const isGone = (view: unknown) => view === null;

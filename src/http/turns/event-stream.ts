@@ -128,14 +128,7 @@ function endEvent(code: ErrorCode, retryAfterMs: () => number): string {
   return `retry: ${ms}\n${eventText(null, 'error', JSON.stringify({ ...error, retry_after_ms: ms }))}`;
 }
 
+/** Only frames of the log have an offset of their own; `welcome` and `reset` name that of another frame. */
 function offsetOf(frame: ServerFrame): number | null {
-  switch (frame.type) {
-    case 'welcome':
-    case 'reset':
-    case 'error':
-    case 'pong':
-      return null;
-    default:
-      return frame.offset;
-  }
+  return 'offset' in frame && frame.type !== 'welcome' && frame.type !== 'reset' ? frame.offset : null;
 }

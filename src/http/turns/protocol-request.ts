@@ -60,13 +60,7 @@ export interface TurnInput {
     | { readonly kind: 'listen'; readonly after: number };
 }
 
-export interface ParsedRequest {
-  readonly turn: TurnInput;
-  readonly wantsStream: boolean;
-  readonly lastSeen: number | null;
-}
-
-export function parseProtocolRequest(request: HttpRequest): ParsedRequest {
+export function parseProtocolRequest(request: HttpRequest) {
   const body = parseBody(protocolRequestSchema, request.body);
   const wantsStream = request.header('accept').includes('text/event-stream');
   const key = request.header('idempotency-key');
@@ -83,7 +77,8 @@ export function parseProtocolRequest(request: HttpRequest): ParsedRequest {
     lastSeen !== null && key === ''
       ? { kind: 'listen', after: lastSeen }
       : { kind: 'send', ...messageIdOf(key, request.body) };
-  return { turn: { body, sessionId, message }, wantsStream, lastSeen };
+  const turn: TurnInput = { body, sessionId, message };
+  return { turn, wantsStream, lastSeen };
 }
 
 /** The same on every instance: the key names the message, and the digest shows whether the body is the same. */
