@@ -12,7 +12,7 @@ const sealer = createSealer(keysOf(one), 'test');
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 
 describe('a sealed text', () => {
-  it('opens to what it was, with what was sealed beside it, however long', () => {
+  it('a sealed text of any length opens unchanged, together with the text sealed beside it', () => {
     fc.assert(
       fc.property(text, text, fc.option(text), fc.nat(3_000), (scope, place, second, times) => {
         const long = 'ä🙂"\\n'.repeat(times * 10);
@@ -24,7 +24,7 @@ describe('a sealed text', () => {
     );
   });
 
-  it('opens in no other session and no other place', () => {
+  it('a sealed text opens in no other session and no other place', () => {
     fc.assert(
       fc.property(text, text, text, text, (scope, place, otherScope, otherPlace) => {
         fc.pre(scope !== otherScope && place !== otherPlace);
@@ -38,8 +38,8 @@ describe('a sealed text', () => {
     );
   });
 
-  it('does not open once any of its characters was changed, lost or added', () => {
-    const stored = sealer.seal('s', 'p', 'said in confidence', 'by somebody');
+  it('a sealed text with a changed, lost or added character does not open', () => {
+    const stored = sealer.seal('s', 'p', 'said in confidence', 'by a user');
     fc.assert(
       fc.property(fc.nat(stored.length - 1), fc.constantFrom(...'A9+/=~-', ''), (at, put) => {
         const changed = stored.slice(0, at) + put + stored.slice(at + 1);
@@ -54,14 +54,14 @@ describe('a sealed text', () => {
     );
   });
 
-  it('is another one each time, and shows nothing but its length and the name of its key', () => {
+  it('sealing the same text twice gives different lines, which show only its length and the id of the key', () => {
     const all = Array.from({ length: 2_000 }, () => sealer.seal('s', 'p', 'the same words'));
     expect(new Set(all).size).toBe(all.length);
     expect(new Set(all.map((stored) => stored.length)).size).toBe(1);
     for (const stored of all) expect(stored).toMatch(/^~1~one~[A-Za-z0-9+/]+=*$/);
   });
 
-  it('opens with every key that is there, whichever of them writes', () => {
+  it('a sealed text opens with every configured key, not only with the first', () => {
     const old = sealer.seal('s', 'p', 'old');
     const both = createSealer(keysOf(`${two},${one}`), 'test');
     expect(both.open('s', 'p', old)).toMatchObject({ text: 'old' });
@@ -78,7 +78,7 @@ describe('a sealed text', () => {
 });
 
 describe('keys', () => {
-  it('are taken with commas or line ends between them', () => {
+  it('keys are separated by commas or line ends', () => {
     expect(keysOf(`${one}, ${two}`).map(({ id }) => id)).toEqual(['one', 'two']);
     expect(keysOf(`${one}\n${two}\n`).map(({ id }) => id)).toEqual(['one', 'two']);
   });
@@ -89,7 +89,7 @@ describe('keys', () => {
     [`short:${randomBytes(16).toString('base64')}`, 'key 1 of 1 is not'],
     [`${one},${keyLine('an id')}`, 'key 2 of 3 is not'],
     [`${one},${keyLine('one')}`, 'key 2 repeats an id'],
-  ])('that cannot be used are refused without a word of them: %#', (given, why) => {
+  ])('keys that cannot be used are refused with a message that quotes none of them: %#', (given, why) => {
     const parsed = parseKeys(given);
     expect(parsed).toMatchObject({ kind: 'wrong', why: expect.stringContaining(why) });
     for (const [, secret] of given.matchAll(/:([^,]+)/g))

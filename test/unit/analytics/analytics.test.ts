@@ -37,7 +37,7 @@ async function place() {
 }
 
 describe('analytics', () => {
-  it('counts a range once for all who ask within a few seconds', async () => {
+  it('analytics count a range once for all requests within a few seconds', async () => {
     const { analytics, counted, pass } = await place();
     await Promise.all([analytics({ from: 1 }), analytics({ from: 1 }), analytics({ from: 2 })]);
     expect(counted()).toBe(2);
@@ -46,7 +46,7 @@ describe('analytics', () => {
     expect(counted()).toBe(3);
   });
 
-  it('asks again after a failure', async () => {
+  it('analytics count again after a failure', async () => {
     const { analytics, counted, fail } = await place();
     fail(true);
     await expect(analytics({})).rejects.toThrow('away');
@@ -55,7 +55,7 @@ describe('analytics', () => {
     expect(counted()).toBe(2);
   });
 
-  it('does not remember every range that was ever asked for', async () => {
+  it('analytics keep the figures of the last few ranges only', async () => {
     const { analytics, counted } = await place();
     for (let from = 0; from < 100; from += 1) await analytics({ from });
     await analytics({ from: 0 });

@@ -1,4 +1,3 @@
-/** One line in the log for each change of what store and archive can do. */
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { logHealth } from '../../../src/analytics/health-log.ts';

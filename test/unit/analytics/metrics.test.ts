@@ -22,7 +22,7 @@ function meters() {
 const LIMITS = { leaseMs: 500, frameLogMax: 20, inboxMax: 4 };
 
 describe('a measured store', () => {
-  it('answers as the store does, and counts what was refused and what was held', async () => {
+  it('a measured store answers as the store does, and counts refused writes and held claims', async () => {
     const measured = meters();
     const store = measuredStore(await openSqliteStore({ ...LIMITS, dataDir: ':memory:' }), measured.meters);
     const claimed = await store.claim('s', 'a');
@@ -37,7 +37,7 @@ describe('a measured store', () => {
     await store.close();
   });
 
-  it('rejects as the store does, and counts the call that had no answer', async () => {
+  it('a measured store rejects as the store does, and counts the call without an answer', async () => {
     const measured = meters();
     const store = measuredStore(await openSqliteStore({ ...LIMITS, dataDir: ':memory:' }), measured.meters);
     await store.close();
@@ -46,7 +46,7 @@ describe('a measured store', () => {
     expect(await measured.value('rehydra_store_call_errors_total')).toBe(1);
   });
 
-  it('knows how late a sweep found a session: from its due time to its being claimed', async () => {
+  it('a measured store knows how late a sweep found a session, from its due time to its claim', async () => {
     let now = 1_000_000;
     const measured = meters();
     const open = await openSqliteStore({ ...LIMITS, dataDir: ':memory:', now: () => now });
@@ -60,7 +60,7 @@ describe('a measured store', () => {
     expect((await Promise.all(sweeps)).flatMap(({ due }) => due)).toEqual(['s']);
     await store.claim('s', 'b');
     expect(await measured.value('rehydra_sweep_lag_seconds_sum')).toBe(3);
-    // Taken by somebody who came for it, it says nothing of the sweeper.
+    // A claim without a sweep says nothing about the sweeper.
     await store.claim('s', 'c');
     expect(await measured.value('rehydra_sweep_lag_seconds_count')).toBe(1);
     await store.close();
@@ -84,7 +84,7 @@ describe('a measured generator', () => {
     replica: null,
   };
 
-  it('hands every chunk on, and times the first of them once', async () => {
+  it('a measured generator passes every chunk on, and times the first one', async () => {
     const measured = meters();
     const texts: string[] = [];
     const generator = measuredGenerator(
@@ -111,7 +111,7 @@ describe('a measured generator', () => {
 });
 
 describe('a measured archive', () => {
-  it('counts its failures by what was asked, but not those of whoever asked', async () => {
+  it('a measured archive counts its failures by call, but not the mistakes of clients', async () => {
     const measured = meters();
     const archive = measuredArchive(
       await openArchive({ databaseUrl: null, dataDir: ':memory:' }),

@@ -11,7 +11,7 @@ const HOUR_MS = 3_600_000;
 
 describe('the population of the stores', () => {
   it.each([0, -HOUR_MS, HOUR_MS])(
-    'is counted anew every two seconds, the wall clock set by %d ms',
+    'a scrape counts living sessions every two seconds when the wall clock is set by %d ms',
     async (byMs) => {
       const clock = new VirtualClock(10 * HOUR_MS);
       const registry = new Registry();

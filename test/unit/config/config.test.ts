@@ -11,7 +11,7 @@ function refusal(environment: Readonly<Record<string, string>>): readonly string
 }
 
 describe('the configuration', () => {
-  it('has a default for everything: the promised ones', () => {
+  it('every setting has its documented default', () => {
     expect(readConfig({})).toMatchObject({
       host: '127.0.0.1',
       port: 8080,
@@ -34,14 +34,14 @@ describe('the configuration', () => {
     });
   });
 
-  it('names an instance by chance where nobody does, each time another', () => {
+  it('an instance without INSTANCE_ID gets a random name', () => {
     const [first, second] = [readConfig({}).instance, readConfig({}).instance];
     expect(first).toMatch(/^[\w.-]{8,64}$/);
     expect(second).not.toBe(first);
     expect(readConfig({ INSTANCE_ID: 'a.b-1' }).instance).toBe('a.b-1');
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('an empty variable counts as unset', () => {
     const { port, store, generation } = readConfig({
       PORT: '',
       REDIS_URL: '',
@@ -51,48 +51,45 @@ describe('the configuration', () => {
     expect([port, store.redisUrl, generation.model, generation.baseUrls]).toEqual([8080, null, null, []]);
   });
 
-  it('reads several model servers, with or without spaces between', () => {
+  it('VLLM_BASE_URL lists model servers, with or without spaces', () => {
     const { generation } = readConfig({
       VLLM_BASE_URL: 'http://a:8000/v1, http://b:8000/v1,http://c:8000/v1',
     });
     expect(generation.baseUrls).toEqual(['http://a:8000/v1', 'http://b:8000/v1', 'http://c:8000/v1']);
   });
 
-  it('takes fields for every generation request as a JSON object', () => {
+  it('VLLM_EXTRA_BODY is a JSON object', () => {
     const text = '{"chat_template_kwargs":{"enable_thinking":false},"top_k":20}';
     expect(readConfig({ VLLM_EXTRA_BODY: text }).generation.extraBody).toEqual(JSON.parse(text));
     expect(readConfig({}).generation.extraBody).toEqual({});
   });
 
   it.each(['{', '[]', '1', 'null', '{"model":"m"}', '{"messages":[]}', '{"top_k":1,"stream":false}'])(
-    'refuses %s as fields for every generation request',
+    'VLLM_EXTRA_BODY may not be %s',
     (text) => {
       expect(refusal({ VLLM_EXTRA_BODY: text })).toEqual([expect.stringMatching(/VLLM_EXTRA_BODY/)]);
     },
   );
 
-  it('reads a flag as 0, 1, true or false', () => {
+  it('a flag is 0, 1, true or false', () => {
     const allowed = (value: string) => readConfig({ REDIS_ALLOW_EVICTION: value }).store.allowEviction;
     expect(['0', '1', 'false', 'true'].map(allowed)).toEqual([false, true, false, true]);
     expect(refusal({ REDIS_ALLOW_EVICTION: 'yes' })).toHaveLength(1);
   });
 
-  it('takes zero only where that means something', () => {
+  it('a setting is 0 only where 0 means something', () => {
     expect(readConfig({ PORT: '0' }).port).toBe(0);
     expect(readConfig({ SIMULATOR_TOKENS_PER_SECOND: '0' }).simulator.tokensPerSecond).toBe(0);
     for (const name of ['LEASE_MS', 'SESSION_IDLE_MS', 'FRAME_LOG_MAX', 'QUEUE_MAX', 'GENERATION_TOTAL_MS'])
       expect(refusal({ [name]: '0' })).toEqual([expect.stringContaining(name)]);
   });
 
-  it.each(['PORT', 'LEASE_MS', 'SESSION_IDLE_MS', 'DRAIN_MS'])(
-    'refuses a %s that is no whole number',
-    (name) => {
-      for (const value of ['ten', '1.5', '-1', 'NaN', 'Infinity', '10s'])
-        expect(refusal({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}=`))]);
-    },
-  );
+  it.each(['PORT', 'LEASE_MS', 'SESSION_IDLE_MS', 'DRAIN_MS'])('%s must be a whole number', (name) => {
+    for (const value of ['ten', '1.5', '-1', 'NaN', 'Infinity', '10s'])
+      expect(refusal({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name}=`))]);
+  });
 
-  it('names every variable that cannot be used, one line each', () => {
+  it('each variable that cannot be used is named on its own line', () => {
     const lines = refusal({
       PORT: '70000',
       LOG_LEVEL: 'loud',
@@ -107,7 +104,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('limits the sessions of a user, and no rate, where nobody says otherwise', () => {
+  it('by default the sessions of a user are limited, and no rate is', () => {
     const { limits, session, proxy } = readConfig({});
     expect(session.sessionsPerUserMax).toBe(100);
     expect(limits).toEqual({
@@ -119,7 +116,7 @@ describe('the configuration', () => {
     expect(proxy).toEqual({ trust: { kind: 'hops', hops: 0 }, header: 'x-forwarded-for' });
   });
 
-  it('reads proxies as how many there are, or as addresses and networks', () => {
+  it('TRUST_PROXY is a number of proxies, or a list of addresses and networks', () => {
     const trust = (text: string) => readConfig({ TRUST_PROXY: text }).proxy.trust;
     expect(trust('2')).toEqual({ kind: 'hops', hops: 2 });
     expect(trust('10.0.0.0/8, 192.0.2.7,fd00::/8')).toEqual({
@@ -145,7 +142,7 @@ describe('the configuration', () => {
       expect(refusal({ TRUST_PROXY: text })).toEqual([expect.stringContaining('TRUST_PROXY')]);
   });
 
-  it('cannot be changed afterwards', () => {
+  it('the configuration is frozen', () => {
     expect(Object.isFrozen(readConfig({}))).toBe(true);
   });
 });

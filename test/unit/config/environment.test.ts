@@ -60,13 +60,13 @@ describe('a value that cannot be used', () => {
       'VLLM_BASE_URL="http://a/v1, http://b:9" names port 9, to which',
     ],
     ['STORE_ROLLOUT', '120', 'STORE_ROLLOUT=120 is above 100'],
-  ])('%s=%s is named with what is wrong and what would do', (name, value, line) => {
+  ])('%s=%s is refused with the reason and a value that works', (name, value, line) => {
     const lines = refusal({ [name]: value });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(new RegExp(`^${line.replaceAll(/[?.*+()]/g, '\\$&')}`));
   });
 
-  it('is one of several that are all named at once', () => {
+  it('one start names all variables that cannot be used', () => {
     const lines = refusal({ PORT: 'x', LEASE_MS: '1m', DATA_KEYS: 'bad', REDIS_URL: 'x', LOG_LEVEL: 'loud' });
     expect(lines.map((line) => line.split(/[= ]/)[0]).sort()).toEqual([
       'DATA_KEYS',
@@ -88,14 +88,14 @@ describe('a value that cannot be used', () => {
     ['VLLM_BASE_URL', 'http://user:hunter2@vllm/v1'],
     ['VLLM_BASE_URL', 'http://a/v1,http://user:hunter2@b'],
     ['VLLM_BASE_URL', 'http://a/v1?api_key=hunter2'],
-  ])('%s=%s is refused without its secret', (name, value) => {
+  ])('%s=%s is refused without printing its secret', (name, value) => {
     const lines = refusal({ [name]: value });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(name);
     expect(lines[0]).not.toMatch(/hunter2|slash/);
   });
 
-  it('may be long or hold line breaks: its line stays one short line', () => {
+  it('a long value with line breaks is refused in one short line', () => {
     const [line = '', ...others] = refusal({ LOG_LEVEL: `a\n${'b'.repeat(5_000)}` });
     expect(others).toEqual([]);
     expect(line.length).toBeLessThan(300);
@@ -115,7 +115,7 @@ describe('values that contradict each other', () => {
     ['a roll-out to the same folder', { DATA_DIR: '/d', STORE_ROLLOUT_URL: 'sqlite:/d' }],
     ['two sources of keys', { DATA_KEYS: keys, DATA_KEYS_FILE: keyFile(keys) }],
     ['plain values refused without a key', { DATA_PLAIN: 'refuse' }],
-  ])('are refused: %s', (_, environment) => {
+  ])('settings that contradict each other are refused: %s', (_, environment) => {
     const lines = refusal(environment);
     expect(lines).toHaveLength(1);
     for (const name of Object.keys(environment)) expect(`${lines[0]} ${name}`).toContain(name);
@@ -127,7 +127,7 @@ describe('values that contradict each other', () => {
     ['a short limit on an answer', { GENERATION_TOTAL_MS: '1000' }],
     ['equal limits', { SESSION_IDLE_MS: '8000', SESSION_ABSOLUTE_MS: '8000', SESSION_WARN_MS: '8000' }],
     ['a roll-out that is prepared', { STORE_ROLLOUT_URL: 'redis+cluster://u:p@a:1,b:2', STORE_ROLLOUT: '0' }],
-  ])('are not seen where a default is merely larger: %s', (_, environment) => {
+  ])('settings may exceed a default: %s', (_, environment) => {
     expect(refusal(environment)).toEqual([]);
   });
 });
@@ -156,11 +156,14 @@ describe('values that are probably a mistake', () => {
     ]);
   });
 
-  it.each(Object.entries(environments))('no variable of %s is taken for one of ours', (_, environment) => {
-    expect(warned(environment)).toEqual([]);
-  });
+  it.each(Object.entries(environments))(
+    'no variable of %s is mistaken for a misspelt setting',
+    (_, environment) => {
+      expect(warned(environment)).toEqual([]);
+    },
+  );
 
-  it('a model server whose URL does not end in /v1 is warned of, without its path being changed', () => {
+  it('a model server URL that does not end in /v1 draws a warning, and keeps its path', () => {
     const { warnings, generation } = readConfig({ VLLM_BASE_URL: 'http://a:8000, http://b:8000/v1/' });
     expect(warnings).toEqual([
       'VLLM_BASE_URL=http://a:8000 does not end in /v1, as the base URL of a model server does',
@@ -168,7 +171,7 @@ describe('values that are probably a mistake', () => {
     expect(generation.baseUrls).toEqual(['http://a:8000', 'http://b:8000/v1/']);
   });
 
-  it('a setting that another one leaves without effect is warned of', () => {
+  it('a setting that has no effect without another one draws a warning', () => {
     expect(warned({ VLLM_API_KEY: 'hunter2' })).toEqual([
       'VLLM_API_KEY has no effect while VLLM_BASE_URL is not set',
     ]);
@@ -178,7 +181,7 @@ describe('values that are probably a mistake', () => {
 });
 
 describe('reading variables', () => {
-  it('drops white space around a value, as env files and secrets leave it', () => {
+  it('white space around a value, as env files and secrets leave it, is dropped', () => {
     const { host, generation } = readConfig({
       HOST: ' ::1\r',
       VLLM_API_KEY: 'key\n',
@@ -187,14 +190,14 @@ describe('reading variables', () => {
     expect([host, generation.apiKey]).toEqual(['::1', 'key']);
   });
 
-  it('accepts 30 days for every duration', () => {
+  it('every duration may be 30 days', () => {
     const names = Object.keys(environmentSchema.shape).filter((name) => name.endsWith('_MS'));
     const month = Object.fromEntries(names.map((name) => [name, String(30 * 86_400_000)]));
     expect(refusal(month)).toEqual([]);
     expect(readConfig(month).generation.totalMs).toBe(30 * 86_400_000);
   });
 
-  it('gives the simulator its defaults, and names what it cannot use', () => {
+  it('the simulator has defaults, and names each variable that it cannot use', () => {
     const read = readVariables(simulatorSchema, {});
     expect(read).toMatchObject({ kind: 'values', values: { SIMULATOR_PORT: 8000, SIMULATOR_TOKENS: 64 } });
     expect(readVariables(simulatorSchema, { SIMULATOR_PORT: 'x', SIMULATOR_TOKENS: '-1' })).toEqual({
@@ -206,7 +209,7 @@ describe('reading variables', () => {
 
 describe('the arguments of a program', () => {
   const call = (...args: readonly string[]) => callOf(args, 'npm start', () => 'help');
-  it('are --help and --version', () => {
+  it('a program takes --help and --version', () => {
     expect(call()).toEqual({ kind: 'run' });
     for (const flag of ['--help', '-h']) expect(call(flag)).toEqual({ kind: 'print', text: 'help' });
     for (const flag of ['--version', '-v'])
@@ -216,7 +219,7 @@ describe('the arguments of a program', () => {
       });
   });
 
-  it('are refused where they mean nothing, with the one that helps', () => {
+  it('a program refuses other arguments, and names --help', () => {
     for (const args of [['--port', '80'], ['serve'], ['--port=80']])
       expect(call(...args)).toMatchObject({
         kind: 'wrong',
@@ -224,7 +227,7 @@ describe('the arguments of a program', () => {
       });
   });
 
-  it('help lists every variable with its default', () => {
+  it('--help lists every variable with its default', () => {
     const text = helpText('npm start', 'purpose', environmentSchema);
     for (const name of Object.keys(environmentSchema.shape)) expect(text).toContain(`\n  ${name}`);
     expect(text).toContain('\n  SESSION_IDLE_MS=3600000\n');
@@ -239,7 +242,7 @@ function keyFile(keys: string): string {
 }
 
 describe('a port that no model server can have', () => {
-  it('is each one that fetch refuses, and no other', () => {
+  it('VLLM_BASE_URL may name any port except those that fetch refuses', () => {
     const { badPorts } = createRequire(import.meta.url)('undici/lib/web/fetch/constants.js') as {
       readonly badPorts: readonly string[];
     };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode, errorBody, errors, isErrorCode } from '../../../src/errors.ts';
 
-/** Close code, HTTP status, retryable. A row that is here is a promise to clients: none is changed or taken away. */
+/** Close code, HTTP status, retryable. Each row is a promise to clients: none is changed or removed. */
 const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, boolean]>> = {
   bad_frame: [null, 400, false],
   too_many_bad_frames: [1008, 400, false],
@@ -54,7 +54,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
 const codes = Object.keys(errors) as ErrorCode[];
 
 describe('the table of errors', () => {
-  it('holds exactly the codes that are promised, with what they mean', () => {
+  it('the error table holds exactly the promised codes with their meanings', () => {
     const table = codes.map((code) => [
       code,
       [errors[code].close, errors[code].status, errors[code].retryable],
@@ -63,28 +63,25 @@ describe('the table of errors', () => {
     expect(codes).toHaveLength(46);
   });
 
-  it('has a code in one spelling: lower case words', () => {
+  it('every error code is written in lower case words', () => {
     expect(codes.filter((code) => !/^[a-z]+(_[a-z]+)*$/.test(code))).toEqual([]);
   });
 
-  it.each(codes)(
-    '%s has words of our own: one sentence without a name, a number of ours or a secret',
-    (code) => {
-      const { text } = errors[code];
-      expect(text).toMatch(/^[A-Z][^\n]{5,100}\.$/);
-      expect(text).not.toMatch(
-        /vllm|openai|redis|sqlite|xstate|uwebsockets|ECONN|https?:|\bat \w+\.|error:|\$\{|undefined/i,
-      );
-    },
-  );
+  it.each(codes)('the text of %s is one sentence without a product name, an address or a secret', (code) => {
+    const { text } = errors[code];
+    expect(text).toMatch(/^[A-Z][^\n]{5,100}\.$/);
+    expect(text).not.toMatch(
+      /vllm|openai|redis|sqlite|xstate|uwebsockets|ECONN|https?:|\bat \w+\.|error:|\$\{|undefined/i,
+    );
+  });
 
-  it('closes a connection with codes that the protocol names', () => {
+  it('errors close connections only with close codes of the protocol', () => {
     const closes = codes.map((code) => errors[code].close).filter((close) => close !== null);
     for (const close of closes)
       expect([1008, 1009, 1012, 1013, 4001, 4003, 4008, 4009, 4010, 4011]).toContain(close);
   });
 
-  it('gives a client the code, the words and whether to try again, and no more', () => {
+  it('a client gets the code, the text and whether to retry, and nothing else', () => {
     for (const code of codes)
       expect(errorBody(code)).toEqual({
         code,
@@ -93,7 +90,7 @@ describe('the table of errors', () => {
       });
   });
 
-  it('takes no other word for a code, least of all one that every object has', () => {
+  it('no other word counts as an error code, not even a property of every object', () => {
     for (const word of ['', 'toString', '__proto__', 'constructor', 'BAD_FRAME', 5, null, undefined, {}])
       expect(isErrorCode(word)).toBe(false);
     for (const code of codes) expect(isErrorCode(code)).toBe(true);

@@ -15,13 +15,13 @@ describe('the address that a server prints', () => {
     ['0', '127.0.0.1:80'],
     ['::', '[::1]:80'],
     ['0:0:0:0:0:0:0:0', '[::1]:80'],
-  ])('of HOST=%s is %s, which fits into a URL', (host, expected) => {
+  ])('a server on HOST=%s prints the address %s, which fits into a URL', (host, expected) => {
     expect(authority(host, 80)).toBe(expected);
     expect(URL.canParse(`ws://${authority(host, 80)}/v1/session`)).toBe(true);
   });
 });
 
-it('an address in a printed command is quoted where a shell would read it as a pattern, and only there', () => {
+it('an address in a printed command is quoted only where a shell would read it as a pattern', () => {
   expect(shellWord('ws://[::1]:80/v1/session')).toBe("'ws://[::1]:80/v1/session'");
   expect(shellWord('ws://127.0.0.1:80/v1/session,ws://chat.example/v1/session')).not.toContain("'");
   expect(shellWord("a'b c")).toBe("'a'\\''b c'");
@@ -36,7 +36,7 @@ describe('a server that cannot listen', () => {
     ['ENOTFOUND', 'the host is unknown'],
     ['EAFNOSUPPORT', 'does not support that kind of address'],
     ['EMFILE', 'EMFILE'],
-  ])('because of %s says so', (code, words) => {
+  ])('a server that cannot listen because of %s says so', (code, words) => {
     const failure = listenFailure(new CodedError(code, 'listen'), listening);
     expect(reasonOf(failure)).toContain('cannot listen on HOST=10.0.0.1 PORT=80: ');
     expect(reasonOf(failure)).toContain(words);
@@ -44,11 +44,11 @@ describe('a server that cannot listen', () => {
 });
 
 describe('the reason for which a start fails', () => {
-  it('is one line', () => {
+  it('the reason for a failed start is one line', () => {
     expect(reasonOf(startFailure('first\n  second'))).toBe('first second');
   });
 
-  it('is known for a store, an archive and the system, and unknown for a bug', () => {
+  it('a failed start has a reason from a store, an archive or the system, and none for a bug', () => {
     const coded = (code: string) => new CodedError(code, 'told');
     for (const code of ['STORE_UNAVAILABLE', 'ARCHIVE_UNAVAILABLE', 'EACCES', 'ENOTDIR'])
       expect(reasonOf(coded(code))).toBe('told');
@@ -56,7 +56,7 @@ describe('the reason for which a start fails', () => {
       expect(reasonOf(bug)).toBeNull();
   });
 
-  it('holds no password of a URL', () => {
+  it('the reason for a failed start holds no password of a URL', () => {
     const reason = reasonOf(startFailure('redis://user:p@ss/word@host:6379 and postgres://:x@db/y failed'));
     expect(reason).not.toMatch(/p@ss|word|:x@/);
     expect(reason).toContain('host:6379');

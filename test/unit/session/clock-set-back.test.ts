@@ -1,6 +1,6 @@
 /**
- * Somebody sets the wall clock, or a time service does. Dates follow it; what lasts must not: between two of its
- * readings an hour may pass in no time, or none in an hour.
+ * An operator or a time service sets the wall clock. Dates follow it, durations must not: an hour may seem to pass within
+ * a moment, or no time within an hour.
  */
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ const HIBERNATE_MS = 10_000;
 describe.each([
   ['back', -HOUR_MS],
   ['forward', HOUR_MS / 2],
-])('where the wall clock is set %s', (_, byMs) => {
+])('where the wall clock is set %s', (direction, byMs) => {
   let stage: Stage;
   let visitor: Visitor;
 
@@ -34,7 +34,7 @@ describe.each([
   const told = (): string =>
     visitor.frames.flatMap((frame) => (frame.type === 'delta' ? [frame.text] : [])).join('');
 
-  it('the text of a running turn is stored as often as ever, and no oftener', async () => {
+  it(`running text is stored at the same interval when the wall clock is set ${direction}`, async () => {
     visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
     await stage.settle();
     const run = stage.generator.running;
@@ -50,7 +50,7 @@ describe.each([
     expect(told()).toBe('Good morning');
   });
 
-  it('an owner goes on to renew its lease before it is over', async () => {
+  it(`an owner renews its lease in time when the wall clock is set ${direction}`, async () => {
     visitor.say({ type: 'message', id: 'm', content: 'Good morning' });
     await stage.settle();
     const renewals = () => stage.calls.filter((call) => call === 'renew').length;
@@ -65,7 +65,7 @@ describe.each([
     expect(told()).toBe('still mine');
   });
 
-  it('a quiet session is put to sleep when it was quiet for so long', async () => {
+  it(`a quiet session hibernates on time when the wall clock is set ${direction}`, async () => {
     const released = () => stage.calls.includes('release');
     stage.clock.set(byMs);
     await stage.advance(HIBERNATE_MS / 2);
@@ -74,7 +74,7 @@ describe.each([
     expect(released()).toBe(true);
   });
 
-  it('a write whose answer does not come is given up when the lease is over', async () => {
+  it(`an owner gives up a write without an answer when its lease ends and the wall clock is set ${direction}`, async () => {
     const clock = new VirtualClock(HOUR_MS);
     let attempts = 0;
     let outcome: unknown = null;
@@ -100,27 +100,30 @@ describe.each([
 
   it.each([
     ['was away for longer than a lease', LEASE_MS + 1, 1],
-    ['was not', LEASE_MS / 2, 0],
-  ])('an instance knows that it %s', async (_awayFor, awayMs, returns) => {
-    const clock = new VirtualClock(HOUR_MS);
-    let answer = (): Promise<readonly string[]> => Promise.resolve(['me']);
-    const membership = new Membership(
-      { heartbeat: () => answer() } as unknown as Store,
-      clock,
-      'me',
-      LEASE_MS,
-    );
-    let returned = 0;
-    membership.onReturn(() => {
-      returned += 1;
-    });
-    const settle = async (): Promise<void> => void (await setImmediate());
-    await membership.beat();
-    answer = () => Promise.reject(new Error('cut off'));
-    clock.set(byMs);
-    await clock.advanceTo(clock.now() + awayMs - 1, settle);
-    answer = () => Promise.resolve(['me']);
-    await clock.advanceTo(clock.now() + LEASE_MS / 3, settle);
-    expect(returned).toBe(returns);
-  });
+    ['was away for less than a lease', LEASE_MS / 2, 0],
+  ])(
+    `an instance knows that it %s when the wall clock is set ${direction}`,
+    async (_awayFor, awayMs, returns) => {
+      const clock = new VirtualClock(HOUR_MS);
+      let answer = (): Promise<readonly string[]> => Promise.resolve(['me']);
+      const membership = new Membership(
+        { heartbeat: () => answer() } as unknown as Store,
+        clock,
+        'me',
+        LEASE_MS,
+      );
+      let returned = 0;
+      membership.onReturn(() => {
+        returned += 1;
+      });
+      const settle = async (): Promise<void> => void (await setImmediate());
+      await membership.beat();
+      answer = () => Promise.reject(new Error('cut off'));
+      clock.set(byMs);
+      await clock.advanceTo(clock.now() + awayMs - 1, settle);
+      answer = () => Promise.resolve(['me']);
+      await clock.advanceTo(clock.now() + LEASE_MS / 3, settle);
+      expect(returned).toBe(returns);
+    },
+  );
 });

@@ -65,7 +65,7 @@ describe('timers of any length', () => {
     expect(task).toHaveBeenCalledTimes(3);
   });
 
-  it('a sleep of 30 days ends after 30 days, or at once when its signal aborts', async () => {
+  it('a sleep of 30 days ends after 30 days, or immediately when its signal aborts', async () => {
     const done = vi.fn();
     void sleep(MONTH_MS).then(done);
     await vi.advanceTimersByTimeAsync(MONTH_MS - 1);
@@ -86,7 +86,7 @@ describe('timers of any length', () => {
     expect(signal.reason).toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('an answer may take 30 days, and every other limit of a generation may last as long', () => {
+  it('every limit of a generation may be 30 days', () => {
     const { signal: client } = new AbortController();
     const limits = { firstTokenMs: MONTH_MS, interTokenMs: MONTH_MS, totalMs: 3 * MONTH_MS };
     const patient = startWatchdog(limits, client);
@@ -106,7 +106,7 @@ describe('timers of any length', () => {
     expect(slow.cause).toBe('total_timeout');
   });
 
-  it('a session alarm that is due in 30 days does not ring after 25', () => {
+  it('a session deadline in 30 days does not fire after 25', () => {
     const ring = vi.fn();
     systemClock.after(MONTH_MS, ring);
     vi.advanceTimersByTime(MONTH_MS - 1);
@@ -125,7 +125,7 @@ describe('timers of any length', () => {
   });
 });
 
-it('a model is asked as usual where every limit of a generation is 30 days', async () => {
+it('a generation works when each of its limits is 30 days', async () => {
   const simulator = await startSimulator({ tokens: 5, tokensPerSecond: 50 });
   const generator = createVllmGenerator({
     baseUrls: [simulator.url],
@@ -140,7 +140,7 @@ it('a model is asked as usual where every limit of a generation is 30 days', asy
   expect(result).toMatchObject({ kind: 'completed' });
 });
 
-it("no file of the product arms one of Node's timers itself: those overflow after 24.8 days", () => {
+it("no source file but clock.ts uses Node's timers, which overflow after 24.8 days", () => {
   const raw = /\bset(Timeout|Interval)\b|\bAbortSignal\.timeout\b|timers\/promises/;
   const armed = sourceFiles('src').flatMap((file) =>
     readFileSync(file, 'utf8')

@@ -8,7 +8,7 @@ const believing = (trust: string, header = 'x-forwarded-for') =>
 const PROXY = '10.0.0.1';
 
 describe('the address of a client', () => {
-  it('is that of its socket where nobody is trusted, whatever is said', () => {
+  it('without a trusted proxy, the client address is that of the socket', () => {
     for (const trust of ['', '0']) {
       const addresses = believing(trust);
       expect(addresses.header).toBeNull();
@@ -24,7 +24,7 @@ describe('the address of a client', () => {
     ['2', ['192.0.2.1'], '192.0.2.1'],
     ['3', ['192.0.2.1 , 10.0.0.3', '10.0.0.2'], '192.0.2.1'],
   ])(
-    'behind %s proxies that say %j is %s: what a client wrote itself is not reached',
+    'behind %s proxies that send %j, the client address is %s, not an entry that the client wrote',
     (hops, lines, address) => {
       expect(believing(hops).of(PROXY, lines)).toBe(address);
     },
@@ -36,11 +36,11 @@ describe('the address of a client', () => {
     ['10.0.0.1, 10.9.9.9, fd00::/8', ['192.0.2.1, fd00::7, 10.9.9.9'], '192.0.2.1'],
     ['10.0.0.0/8', ['10.0.0.7, 10.0.0.8'], '10.0.0.7'],
     ['192.168.0.0/16', ['192.0.2.1'], PROXY],
-  ])('where %s are trusted and %j is said is %s', (networks, lines, address) => {
+  ])('where proxies in %s are trusted and send %j, the client address is %s', (networks, lines, address) => {
     expect(believing(networks).of(PROXY, lines)).toBe(address);
   });
 
-  it('is the last that is known where an entry is none', () => {
+  it('an entry that is no address ends the search for the client address', () => {
     for (const entry of [
       '',
       'unknown',
@@ -62,7 +62,7 @@ describe('the address of a client', () => {
     ['proto=https; for="[2001:db8:1:2::17]:4711"', '2001:db8:1:2::17'],
     ['for=192.0.2.1, for=unknown', PROXY],
     ['proto=https;xfor=192.0.2.1', PROXY],
-  ])('is read from Forwarded: %s', (line, address) => {
+  ])('the client address is read from Forwarded: %s', (line, address) => {
     const addresses = believing('1', 'forwarded');
     expect(addresses.header).toBe('forwarded');
     expect(addresses.of(PROXY, [line])).toBe(address);
@@ -77,11 +77,11 @@ describe('the address of a client', () => {
     ['0000:0000:0000:0000:0000:ffff:c000:0201', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
     ['192.0.2.1:4711', '192.0.2.1'],
-  ])('of the form %s is counted as %s', (peer, counted) => {
+  ])('a client at %s is counted as %s', (peer, counted) => {
     expect(networkOf(believing('0').of(peer, []))).toBe(counted);
   });
 
-  it('is whatever the socket has where that is no address', () => {
+  it('a socket without an IP address keeps what it has as client address', () => {
     expect(believing('1').of('', ['192.0.2.1'])).toBe('192.0.2.1');
     expect(believing('10.0.0.0/8').of('', ['192.0.2.1'])).toBe('');
   });

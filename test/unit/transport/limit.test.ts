@@ -27,7 +27,7 @@ describe('a limit', () => {
     return waits;
   };
 
-  it('gives each key so many points in a minute, and says how long the rest of it is', async () => {
+  it('a limit gives each key its points per minute, and tells the rest of the minute', async () => {
     expect(await taken('a', 3)).toEqual([0, 0, 0]);
     vi.advanceTimersByTime(20_000);
     expect(await taken('a', 2)).toEqual([40_000, 40_000]);
@@ -35,7 +35,7 @@ describe('a limit', () => {
     expect(refusals).toBe(2);
   });
 
-  it('gives all of them again when the minute is over, however often was asked in vain', async () => {
+  it('a limit returns all points when the minute ends, after any number of refusals', async () => {
     await taken('a', 50);
     vi.advanceTimersByTime(59_999);
     expect(await taken('a', 1)).toEqual([1]);
@@ -43,7 +43,7 @@ describe('a limit', () => {
     expect(await taken('a', 4)).toEqual([0, 0, 0, 60_000]);
   });
 
-  it('tells who asks how long to wait without taking a point', async () => {
+  it('a limit tells the wait without taking a point', async () => {
     for (let time = 0; time < 10; time += 1) expect(await limit.wait('a')).toBe(0);
     expect(refusals).toBe(0);
     await taken('a', 3);
@@ -53,7 +53,7 @@ describe('a limit', () => {
     expect(await limit.wait('a')).toBe(0);
   });
 
-  it('counts what has happened already, and refuses nothing by that', async () => {
+  it('a limit counts points spent afterwards without refusing them', async () => {
     for (let time = 0; time < 3; time += 1) {
       expect(await limit.wait('a')).toBe(0);
       limit.spend('a');
@@ -63,7 +63,7 @@ describe('a limit', () => {
     expect(await limit.wait('a')).toBe(60_000);
   });
 
-  it('puts nobody off longer than a minute, even where the wall clock is set back meanwhile', async () => {
+  it('a limit makes no client wait longer than a minute, even if the wall clock is set back', async () => {
     await taken('a', 3);
     vi.setSystemTime(Date.now() - 3_600_000);
     expect(await taken('a', 1)).toEqual([60_000]);
@@ -72,14 +72,14 @@ describe('a limit', () => {
     expect(await taken('a', 1)).toEqual([0]);
   });
 
-  it('keeps nothing of a key whose minute is over', async () => {
+  it('a limit keeps no state of a key whose minute is over', async () => {
     await Promise.all(Array.from({ length: 1_000 }, (_, n) => limit.take(`key ${n}`)));
     expect(vi.getTimerCount()).toBe(1_000);
     vi.advanceTimersByTime(60_000);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('by address takes the addresses of one IPv6 network for one client', async () => {
+  it('a limit by address counts the addresses of one IPv6 network as one client', async () => {
     const rates = {
       connectionsPerMinute: 1,
       requestsPerMinute: 1,
@@ -98,12 +98,12 @@ describe('a limit', () => {
     expect(refused).toEqual(['connections', 'requests', 'guesses']);
   });
 
-  it('of 0 is none at all, so that nobody waits for its answer', () => {
+  it('a limit of 0 is null, so that callers await nothing', () => {
     expect(openLimit(0, () => {})).toBeNull();
   });
 });
 
-it('nobody is counted as another by what they call themselves', () => {
+it('a user whose name is a session id does not share the points of that session', () => {
   const [user, session] = ['6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59', '3e1f0c52-6c1c-4b62-9a5e-0b6d1f0f4a11'];
   expect(senderKey(user, session)).not.toBe(senderKey(session, user));
   expect(senderKey(session, session)).not.toBe(senderKey(null, session));
