@@ -82,7 +82,7 @@ async function stream(stage: Stage, way: Way, count: number, extent: Extent): Pr
 function rowOf(way: Way, count: number, results: readonly StreamResult[]): Row {
   const of = (measure: (result: StreamResult) => number) => median(results.map(measure));
   const through = way.program !== null;
-  const cpu = (index: number) => of(({ usage, tokens: said }) => ((usage.cpuMs[index] ?? 0) / said) * 100);
+  const cpu = (index: number) => of((result) => ((result.usage.cpuMs[index] ?? 0) / result.tokens) * 100);
   return [
     String(count),
     way.name,

@@ -91,7 +91,7 @@ async function pipe(input: Interface): Promise<void> {
   const queue = input[Symbol.asyncIterator]();
   await until(caughtUp);
   for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
-    const message = take(next.value);
+    const message = handleLine(next.value);
     // The program ends when the server says that the session is over.
     if (next.value.trim() === '/close') return;
     if (message !== null) await until(() => message.isDone(session));
@@ -104,7 +104,7 @@ async function pipe(input: Interface): Promise<void> {
 async function talk(input: Interface): Promise<void> {
   screen.note(COMMANDS);
   input.on('line', (line) => {
-    if (take(line) === null) input.prompt();
+    if (handleLine(line) === null) input.prompt();
   });
   input.on('SIGINT', () => {
     if (session.state !== 'processing' || !session.cancel()) session.stop();
@@ -114,7 +114,7 @@ async function talk(input: Interface): Promise<void> {
   input.prompt();
 }
 
-function take(line: string): PendingMessage | null {
+function handleLine(line: string): PendingMessage | null {
   const text = line.trim();
   switch (text) {
     case '':

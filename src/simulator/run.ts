@@ -7,7 +7,7 @@ import { reasonOf } from '../startup/start-failure.ts';
 import { type Simulator, startSimulator } from './simulator.ts';
 
 const COMMAND = 'npm run simulator';
-const PURPOSE = 'A simulator that speaks as vLLM does. Its answers mean nothing.';
+const PURPOSE = 'A simulator that imitates vLLM. Its answers have no meaning.';
 answerCall(process.argv.slice(2), COMMAND, () => helpText(COMMAND, PURPOSE, simulatorSchema));
 
 function refuse(reasons: readonly string[]): never {

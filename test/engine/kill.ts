@@ -3,7 +3,7 @@
  * the same question at temperature 0: a gap, a repeat or a word of another answer differs from it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ReconnectingClient, Said } from '../support/reconnecting-client.ts';
+import type { ReconnectingClient, SentMessage } from '../support/reconnecting-client.ts';
 import { killGroup } from './engine-process.ts';
 import { answered, ask, type Rehydra, resumed, shown, startRehydra } from './rehydra.ts';
 import { readCounters } from './server-counters.ts';
@@ -81,7 +81,11 @@ export function describeKill(): void {
       },
     );
 
-    async function expectWhole(client: ReconnectingClient, said: Said, resumedAtLeast = 1): Promise<void> {
+    async function expectWhole(
+      client: ReconnectingClient,
+      said: SentMessage,
+      resumedAtLeast = 1,
+    ): Promise<void> {
       const turn = await answered(client, said);
       expect(turn.outcome).toMatchObject({ kind: 'completed' });
       expectSameText(turn.text, reference);

@@ -1,6 +1,6 @@
 /** A conversation that outgrows the model's window is shortened; what can never fit is named. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ReconnectingClient, Said } from '../support/reconnecting-client.ts';
+import type { ReconnectingClient, SentMessage } from '../support/reconnecting-client.ts';
 import { answered, ask, completedFrame, type Rehydra, startRehydra } from './rehydra.ts';
 import { engine } from './target.ts';
 
@@ -61,7 +61,7 @@ export function describeOverflow(): void {
   });
 }
 
-function turnsLeftOut(client: ReconnectingClient, said: Said): number {
+function turnsLeftOut(client: ReconnectingClient, said: SentMessage): number {
   const { turns_out_count, turns_summarised_count } = completedFrame(client, said)?.metadata.window ?? {};
   return Number(turns_out_count ?? 0) + Number(turns_summarised_count ?? 0);
 }

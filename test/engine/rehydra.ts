@@ -6,7 +6,7 @@ import type { TurnView } from '../../src/client/assembler.ts';
 import type { Frame } from '../support/client.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Environment, type Instance, startInstance } from '../support/instance.ts';
-import { ReconnectingClient, type Said } from '../support/reconnecting-client.ts';
+import { ReconnectingClient, type SentMessage } from '../support/reconnecting-client.ts';
 import { PATIENCE } from './listening.ts';
 
 export interface Rehydra {
@@ -51,7 +51,7 @@ export async function startRehydra(urls: readonly string[], settings: Environmen
 
 let questions = 0;
 
-export function ask(client: ReconnectingClient, content: string, maxTokens: number): Said {
+export function ask(client: ReconnectingClient, content: string, maxTokens: number): SentMessage {
   questions += 1;
   const id = `question-${questions}`;
   client.session.send(content, { id, options: { max_tokens: maxTokens, temperature: 0 } });
@@ -60,25 +60,28 @@ export function ask(client: ReconnectingClient, content: string, maxTokens: numb
 
 const WAIT_MS = 400_000;
 
-export const answered = (client: ReconnectingClient, said: Said): Promise<TurnView> =>
+export const answered = (client: ReconnectingClient, said: SentMessage): Promise<TurnView> =>
   client.answered(said, WAIT_MS);
 
 /** Waits until so many characters of the answer were shown. */
-export function shown(client: ReconnectingClient, said: Said, characters: number): Promise<void> {
+export function shown(client: ReconnectingClient, said: SentMessage, characters: number): Promise<void> {
   const enough = (): boolean => (client.turnOf(said)?.text ?? '').length >= characters;
   return client.until(enough, `${characters} characters of ${said.id}`, WAIT_MS);
 }
 
-export function completionTokens(client: ReconnectingClient, said: Said): number {
+export function completionTokens(client: ReconnectingClient, said: SentMessage): number {
   return completedFrame(client, said)?.usage.completion_tokens ?? 0;
 }
 
 /** How often the turn was continued from its stored text. */
-export function resumed(client: ReconnectingClient, said: Said): number {
+export function resumed(client: ReconnectingClient, said: SentMessage): number {
   return completedFrame(client, said)?.metadata.resumed ?? 0;
 }
 
-export function completedFrame(client: ReconnectingClient, said: Said): Frame<'turn.completed'> | undefined {
+export function completedFrame(
+  client: ReconnectingClient,
+  said: SentMessage,
+): Frame<'turn.completed'> | undefined {
   return client.frames.find(
     (frame): frame is Frame<'turn.completed'> =>
       frame.type === 'turn.completed' && frame.message_id === said.id,

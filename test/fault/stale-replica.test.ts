@@ -12,7 +12,7 @@ import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
 import { type Switch, startSwitch } from '../support/chaos-switch.ts';
 import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
 import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { ReconnectingClient, type Said } from '../support/reconnecting-client.ts';
+import { ReconnectingClient, type SentMessage } from '../support/reconnecting-client.ts';
 import { withClient } from '../support/redis-process.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
@@ -51,7 +51,7 @@ async function offsetOf(server: RedisServer): Promise<number> {
 }
 
 /** Resolves once the message is answered, or the store has lost it together with its answer. */
-function settled(client: ReconnectingClient, said: Said): Promise<void> {
+function settled(client: ReconnectingClient, said: SentMessage): Promise<void> {
   const known = client.resets.length;
   return client.until(
     () => {

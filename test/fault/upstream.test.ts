@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { tell } from '../support/chaos-figures.ts';
 import { differences, exchange, simulatorsAnswer } from '../support/chaos-oracle.ts';
 import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { ReconnectingClient, type Said } from '../support/reconnecting-client.ts';
+import { ReconnectingClient, type SentMessage } from '../support/reconnecting-client.ts';
 import { started } from '../support/started.ts';
 
 const CLIENTS = 20;
@@ -15,7 +15,7 @@ const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url, .
 
 interface Asked {
   readonly client: ReconnectingClient;
-  readonly said: Said;
+  readonly said: SentMessage;
 }
 
 async function ask(url: string, content: string): Promise<Asked> {

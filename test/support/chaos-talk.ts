@@ -5,11 +5,11 @@
 import type { TurnView } from '../../src/client/assembler.ts';
 import type { Random } from './chaos-figures.ts';
 import { differences, type Exchange, exchange } from './chaos-oracle.ts';
-import { ReconnectingClient, type ReconnectingOptions, type Said } from './reconnecting-client.ts';
+import { ReconnectingClient, type ReconnectingOptions, type SentMessage } from './reconnecting-client.ts';
 
 export interface Talker {
   readonly client: ReconnectingClient;
-  readonly said: readonly Said[];
+  readonly said: readonly SentMessage[];
   readonly turns: readonly TurnView[];
 }
 
@@ -43,7 +43,7 @@ let talks = 0;
 export function talk(options: TalkOptions): Talk {
   talks += 1;
   const name = talks;
-  const said: Said[] = [];
+  const said: SentMessage[] = [];
   const turns: TurnView[] = [];
   const client = new ReconnectingClient(options);
   const talker = { client, said, turns };
@@ -73,7 +73,7 @@ export function lostTurns(talkers: readonly Talker[]): readonly string[] {
 }
 
 /** Messages that began more than one turn, or none, by the log; in words. */
-export function wronglyTurned(said: readonly Said[], log: readonly string[]): readonly string[] {
+export function wronglyTurned(said: readonly SentMessage[], log: readonly string[]): readonly string[] {
   const started = new Map<string, number>();
   for (const data of log) {
     if (!data.startsWith('{"type":"turn.started"')) continue;

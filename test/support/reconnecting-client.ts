@@ -30,7 +30,7 @@ export interface ResetSeen {
   readonly before: readonly DurableFrame[];
 }
 
-export interface Said {
+export interface SentMessage {
   readonly id: string;
   readonly content: string;
 }
@@ -61,7 +61,7 @@ export class ReconnectingClient {
   readonly #name: string;
   #socket: WebSocket | null = null;
   #dials = 0;
-  #said = 0;
+  #sent = 0;
 
   constructor(options: ReconnectingOptions) {
     clients += 1;
@@ -91,28 +91,28 @@ export class ReconnectingClient {
     return this.conversation.offset;
   }
 
-  say(content: string, options: { readonly id?: string; readonly maxTokens?: number } = {}): Said {
-    this.#said += 1;
-    const id = options.id ?? `${this.#name}-m${this.#said}`;
+  say(content: string, options: { readonly id?: string; readonly maxTokens?: number } = {}): SentMessage {
+    this.#sent += 1;
+    const id = options.id ?? `${this.#name}-m${this.#sent}`;
     const limits = options.maxTokens === undefined ? {} : { options: { max_tokens: options.maxTokens } };
     this.session.send(content, { id, ...limits });
     return { id, content };
   }
 
   /** The message's turn; in a reset's transcript only the question identifies it. */
-  turnOf({ id, content }: Said): TurnView | undefined {
+  turnOf({ id, content }: SentMessage): TurnView | undefined {
     return this.conversation.turns.findLast(
       ({ messageId, question }) => messageId === id || (messageId === null && question === content),
     );
   }
 
-  async answered(said: Said, timeoutMs = WAIT_MS): Promise<TurnView> {
+  async answered(message: SentMessage, timeoutMs = WAIT_MS): Promise<TurnView> {
     const ended = () => {
-      const turn = this.turnOf(said);
+      const turn = this.turnOf(message);
       return turn !== undefined && turn.outcome.kind !== 'running' && this.session.state !== 'processing';
     };
-    await this.until(ended, `the end of ${said.id}`, timeoutMs);
-    return this.turnOf(said) as TurnView;
+    await this.until(ended, `the end of ${message.id}`, timeoutMs);
+    return this.turnOf(message) as TurnView;
   }
 
   until(condition: () => boolean, what: string, timeoutMs = WAIT_MS): Promise<void> {

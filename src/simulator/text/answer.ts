@@ -33,10 +33,12 @@ export function answer(messages: readonly ChatMessage[], key: string, length: An
 
 /** Shows a reader that the model has seen this message and the ones before it. */
 function opening(messages: readonly ChatMessage[]): string {
-  const said = messages.filter(({ role }) => role === 'user').map(({ content }) => content);
-  const last = said.at(-1) ?? '';
-  const earlier = said.slice(-REMEMBERED_MESSAGES - 1, -1).map((text) => firstWords(text, REMEMBERED_WORDS));
-  const everything = said.join('\n').toLowerCase();
+  const questions = messages.filter(({ role }) => role === 'user').map(({ content }) => content);
+  const last = questions.at(-1) ?? '';
+  const earlier = questions
+    .slice(-REMEMBERED_MESSAGES - 1, -1)
+    .map((text) => firstWords(text, REMEMBERED_WORDS));
+  const everything = questions.join('\n').toLowerCase();
   const findings = FINDINGS.filter((finding) => everything.includes(finding));
   return [
     `You said: ${firstWords(last, ECHOED_WORDS)}.`,
