@@ -3,7 +3,7 @@ import type { SessionEvent } from '../machines/vocabulary.ts';
 import { decode } from '../src/protocol/codec.ts';
 import { buildFrames } from '../src/session/actor/frames.ts';
 import { readSnapshot, toSnapshot } from '../src/session/machine/snapshot.ts';
-import { begin, type MachineState, restore, type StepEvent, step } from '../src/session/machine/step.ts';
+import { begin, type MachineState, restoreState, type StepEvent, step } from '../src/session/machine/step.ts';
 import { sampleInput, sampleMessage } from './floor/commit-bytes.ts';
 import { question } from './load/exchanges.ts';
 import type { Extent } from './measure/extent.ts';
@@ -85,15 +85,15 @@ export function steps(extent: Extent): Section {
     const parts = [
       bytes === null ? 0 : timed(calls, () => decode(bytes)),
       timed(calls, () => step(from, event, '3')),
-      timed(calls, () => buildFrames(effects, 1_000, 1, 1_000, null, null)),
+      timed(calls, () => buildFrames(effects, { head: 1_000, epoch: 1, version: 1_000 }, null, null)),
       timed(calls, () => JSON.stringify(toSnapshot(next, 1))),
     ];
     const whole = parts.reduce((sum, part) => sum + part, 0);
     const opened = timed(calls / 10, () => {
       const found = readSnapshot(json);
       if (found.kind !== 'opened') throw new Error('a snapshot of our own cannot be read');
-      const { value, context, timers, jobs } = found.envelope;
-      return restore(value, context, timers, jobs);
+      const { value, context, timers, jobs } = found.snapshot;
+      return restoreState(value, context, timers, jobs);
     });
     return [
       name,

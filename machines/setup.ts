@@ -10,6 +10,7 @@ import { queueActions, queueGuards } from './queue.ts';
 import { sharingActions, sharingGuards } from './sharing.ts';
 import { turnActions, turnGuards } from './turn.ts';
 import type {
+  CancelReason,
   EndReason,
   GenerationInput,
   GenerationOutput,
@@ -52,7 +53,7 @@ export const emitState = (value: TopState) => ({ type: 'emitState', params: { va
 export const refuse = (code: RefusalCode) => ({ type: 'refuse', params: { code } }) as const;
 export const emitFailed = (code?: string) =>
   ({ type: 'emitFailed', params: code === undefined ? {} : { code } }) as const;
-export const emitCancelled = (reason: 'client' | 'interrupt' | 'rollback') =>
+export const emitCancelled = (reason: CancelReason) =>
   ({ type: 'emitCancelled', params: { reason } }) as const;
 export const endSession = (reason?: EndReason) =>
   ({ type: 'end', params: reason === undefined ? {} : { reason } }) as const;

@@ -5,6 +5,7 @@
 import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './action.ts';
 import { firstWaiting, waiting } from './queue.ts';
 import type {
+  CancelReason,
   GenerationError,
   GenerationOutput,
   Question,
@@ -121,13 +122,11 @@ export const turnActions = {
     ...named(runningTurn(context)),
     code: code ?? errorIn(event).code,
   })),
-  emitCancelled: emitFrame<{ readonly reason: 'client' | 'interrupt' | 'rollback' }>(
-    ({ context }, { reason }) => ({
-      type: 'turn.cancelled',
-      ...named(runningTurn(context)),
-      reason,
-    }),
-  ),
+  emitCancelled: emitFrame<{ readonly reason: CancelReason }>(({ context }, { reason }) => ({
+    type: 'turn.cancelled',
+    ...named(runningTurn(context)),
+    reason,
+  })),
   recordAnswer: emitEffect(({ context, event }) => ({
     type: 'answer',
     turnId: runningTurn(context).id,

@@ -1,152 +1,183 @@
 /**
- * The closed vocabulary of a session: what it hears (events), what it asks for (effects), what it remembers (context).
+ * The closed vocabulary of a session: its context, the events that it hears, the effects that it asks for.
  *
- * Everything here is plain JSON: context is stored as it stands, effects leave the machine through `emit` and are
- * carried out by the session actor once the transition is stored. Every event says when it happened (`at`), because
- * the machine has no clock.
+ * All of it is plain JSON. The store keeps the context, and an inbox keeps events: both are read back through the schemas
+ * here, from which their types follow. Effects leave the machine through `emit`; the session actor carries them out once
+ * the transition is stored. Every event carries its time (`at`), because the machine has no clock.
  */
+import { z } from 'zod';
 
-export type OverlapPolicy = 'queue' | 'reject' | 'interrupt' | 'rollback' | 'merge';
-export type EndReason = 'idle' | 'absolute' | 'closed' | 'admin';
-export type TopState = 'connected' | 'processing' | 'idle' | 'expired';
+/** What becomes of a message that arrives while a turn runs. */
+export const overlapPolicySchema = z.enum(['queue', 'reject', 'interrupt', 'rollback', 'merge']);
+export const endReasonSchema = z.enum(['idle', 'absolute', 'closed', 'admin']);
+export const topStateSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
+export const cancelReasonSchema = z.enum(['client', 'interrupt', 'rollback']);
+const accessSchema = z.enum(['read', 'write']);
 
-export interface TurnOptions {
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly stop?: readonly string[];
-}
+const text = z.string();
+const textOrNull = z.string().nullable();
+const timeMs = z.number();
+/** What is known of the patient. The host merges new data into it; the machine keeps what it is given. */
+const patientSchema = z.record(z.string(), z.unknown());
 
-export interface QueuedMessage {
-  readonly turnId: string;
+const turnOptionsSchema = z.strictObject({
+  maxTokens: z.number().exactOptional(),
+  temperature: z.number().exactOptional(),
+  stop: z.array(text).exactOptional(),
+});
+
+const queuedMessageSchema = z.strictObject({
+  turnId: text,
   /** More than one where messages were merged; the last one names the turn's message. */
-  readonly messageIds: readonly string[];
-  readonly content: string;
-  /** Who wrote it, where that is known. */
-  readonly author?: string | null;
-  readonly policy: OverlapPolicy;
-  readonly options: TurnOptions;
-}
+  messageIds: z.array(text),
+  content: text,
+  /** User that wrote the message, where that is known. */
+  author: textOrNull.exactOptional(),
+  policy: overlapPolicySchema,
+  options: turnOptionsSchema,
+});
 
-/** Somebody who was invited into a session that is not theirs. */
-export interface Share {
-  readonly id: string;
-  readonly userId: string;
-  readonly access: 'read' | 'write';
-  readonly expiresAt: number;
-}
+/** A user's access to a session of another owner. */
+const shareSchema = z.strictObject({
+  id: text,
+  userId: text,
+  access: accessSchema,
+  expiresAt: timeMs,
+});
 
-/** Somebody who is in the session now, and through which instance. */
-export interface Present {
-  readonly userId: string;
-  readonly instance: string;
-}
+/** A user with a socket of the session, and the instance that holds it. */
+const presentSchema = z.strictObject({ userId: text, instance: text });
 
-export interface Turn {
-  readonly id: string;
-  readonly messageIds: readonly string[];
-  readonly options: TurnOptions;
-  /** 1 for the first try; counts failures of the upstream. */
-  readonly attempt: number;
-  /** How often another owner, or a retry, went on from the stored prefix. */
-  readonly resumed: number;
-  /** The replica that failed last, to be avoided. */
-  readonly failedReplica: string | null;
-  /** How often the answer started over, because its stored part could not be continued. Absent until it did. */
-  readonly restarts?: number;
-}
+const turnSchema = z.strictObject({
+  id: text,
+  messageIds: z.array(text),
+  options: turnOptionsSchema,
+  /** 1 for the first try; each failure of a model server adds one. */
+  attempt: z.number(),
+  /** How often an owner, or a retry, continued from the stored text. */
+  resumed: z.number(),
+  /** The replica that failed last; the next attempt avoids it. */
+  failedReplica: textOrNull,
+  /** How often the answer started over, because its stored text could not be continued. Absent until it did. */
+  restarts: z.number().exactOptional(),
+});
 
-export interface SessionLimits {
-  readonly idleMs: number;
-  readonly absoluteMs: number;
-  readonly warnMs: number;
-  /** How many messages may wait while a turn runs. */
-  readonly queueMax: number;
-  /** How many upstream failures one turn survives, and how many deaths of its owner. */
-  readonly attemptsMax: number;
-  readonly resumesMax: number;
-}
+const limitsSchema = z.strictObject({
+  idleMs: z.number(),
+  absoluteMs: z.number(),
+  warnMs: z.number(),
+  /** Messages that may wait while a turn runs. */
+  queueMax: z.number(),
+  /** Failures of model servers that one turn survives, and deaths of its owner. */
+  attemptsMax: z.number(),
+  resumesMax: z.number(),
+});
 
-export interface SessionInput {
-  readonly at: number;
-  readonly sessionId: string;
-  readonly instance: string;
-  readonly clientId: string | null;
-  readonly userId: string | null;
-  readonly diagnosisId: string | null;
-  readonly patient?: Readonly<Record<string, unknown>>;
-  readonly limits: SessionLimits;
-}
-
-export interface SessionContext {
-  readonly sessionId: string;
-  readonly clientId: string | null;
-  readonly userId: string | null;
-  readonly diagnosisId: string | null;
-  readonly createdAt: number;
-  readonly connectedAt: number;
-  readonly lastActivityAt: number;
-  readonly limits: SessionLimits;
-  /** Instances that hold at least one socket of this session. */
-  readonly attached: readonly string[];
-  readonly queue: readonly QueuedMessage[];
-  readonly turn: Turn | null;
-  /** The patient picture, gathered over the turns. Its host merges; the machine keeps what it is told. */
-  readonly patient: Readonly<Record<string, unknown>>;
-  readonly shares: readonly Share[];
-  readonly present: readonly Present[];
+export const contextSchema = z.strictObject({
+  sessionId: text,
+  clientId: textOrNull,
+  userId: textOrNull,
+  diagnosisId: textOrNull,
+  createdAt: timeMs,
+  connectedAt: timeMs,
+  lastActivityAt: timeMs,
+  limits: limitsSchema,
+  /** Instances that hold a socket of the session. */
+  attached: z.array(text),
+  queue: z.array(queuedMessageSchema),
+  turn: turnSchema.nullable(),
+  patient: patientSchema,
+  shares: z.array(shareSchema),
+  present: z.array(presentSchema),
   /** Turns begun so far. */
-  readonly turnCount: number;
+  turnCount: z.number(),
   /** The replica that answered last: its prefix cache is warm. */
-  readonly lastReplica: string | null;
-  /** `expiring` was said for the idle deadline that stands now. */
-  readonly warned: boolean;
-  readonly endReason: EndReason | null;
-  /** Ended to be forgotten: it is not archived. */
-  readonly erased: boolean;
-}
+  lastReplica: textOrNull,
+  /** `expiring` was emitted for the current idle deadline. */
+  warned: z.boolean(),
+  endReason: endReasonSchema.nullable(),
+  /** Ended without an archive, to leave no trace. */
+  erased: z.boolean(),
+});
+
+/** Events that clients and instances send to a session. Another instance may pass them on through the inbox. */
+export const sentEventSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('attach'),
+    at: timeMs,
+    instance: text,
+    clientId: text.exactOptional(),
+    userId: text.exactOptional(),
+    diagnosisId: text.exactOptional(),
+    /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
+    patient: patientSchema.exactOptional(),
+    /** A resuming client may repeat an old hello: its patient data adds to the picture and changes nothing in it. */
+    addsOnly: z.boolean().exactOptional(),
+  }),
+  /** With `userId` that user left the instance; without, the instance's last socket is gone. */
+  z.strictObject({ type: z.literal('detach'), at: timeMs, instance: text, userId: text.exactOptional() }),
+  z.strictObject({
+    type: z.literal('message'),
+    at: timeMs,
+    messageId: text,
+    turnId: text,
+    content: text,
+    author: textOrNull.exactOptional(),
+    /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
+    patient: patientSchema.exactOptional(),
+    policy: overlapPolicySchema,
+    options: turnOptionsSchema,
+  }),
+  z.strictObject({ type: z.literal('share'), at: timeMs, share: shareSchema }),
+  z.strictObject({ type: z.literal('unshare'), at: timeMs, shareId: text }),
+  z.strictObject({ type: z.literal('cancel'), at: timeMs, turnId: text.exactOptional() }),
+  z.strictObject({ type: z.literal('extend'), at: timeMs }),
+  z.strictObject({
+    type: z.literal('close'),
+    at: timeMs,
+    reason: z.enum(['closed', 'admin']),
+    /** Keep nothing of the session anywhere. */
+    erase: z.boolean().exactOptional(),
+  }),
+]);
+
+/** The schemas' types, deeply read-only. */
+type Stored<T> = T extends readonly (infer Item)[]
+  ? readonly Stored<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Stored<T[Key]> }
+    : T;
+
+export type OverlapPolicy = z.infer<typeof overlapPolicySchema>;
+export type EndReason = z.infer<typeof endReasonSchema>;
+export type TopState = z.infer<typeof topStateSchema>;
+export type CancelReason = z.infer<typeof cancelReasonSchema>;
+export type TurnOptions = Stored<z.infer<typeof turnOptionsSchema>>;
+export type QueuedMessage = Stored<z.infer<typeof queuedMessageSchema>>;
+export type Share = Stored<z.infer<typeof shareSchema>>;
+export type Present = Stored<z.infer<typeof presentSchema>>;
+export type Turn = Stored<z.infer<typeof turnSchema>>;
+export type SessionLimits = Stored<z.infer<typeof limitsSchema>>;
+export type SessionContext = Stored<z.infer<typeof contextSchema>>;
 
 export type SessionEvent =
-  | {
-      readonly type: 'attach';
-      readonly at: number;
-      readonly instance: string;
-      readonly clientId?: string;
-      readonly userId?: string;
-      readonly diagnosisId?: string;
-      /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
-      readonly patient?: Readonly<Record<string, unknown>>;
-      /** The client resumes and may repeat an old hello: its patient adds to the picture and changes nothing in it. */
-      readonly addsOnly?: boolean;
-    }
-  /** With `userId` only that user left the instance; without, its last socket is gone. */
-  | { readonly type: 'detach'; readonly at: number; readonly instance: string; readonly userId?: string }
-  | {
-      readonly type: 'message';
-      readonly at: number;
-      readonly messageId: string;
-      readonly turnId: string;
-      readonly content: string;
-      readonly author?: string | null;
-      /** As the client sent it; the host puts the whole picture in its place before the machine sees it. */
-      readonly patient?: Readonly<Record<string, unknown>>;
-      readonly policy: OverlapPolicy;
-      readonly options: TurnOptions;
-    }
-  | { readonly type: 'share'; readonly at: number; readonly share: Share }
-  | { readonly type: 'unshare'; readonly at: number; readonly shareId: string }
-  /** The turns up to and with `through` were summarised in the background. */
+  | Stored<z.infer<typeof sentEventSchema>>
+  /** The turns up to and including `through` were summarised in the background. */
   | { readonly type: 'summarised'; readonly at: number; readonly through: string; readonly content: string }
-  | { readonly type: 'cancel'; readonly at: number; readonly turnId?: string }
-  | { readonly type: 'extend'; readonly at: number }
-  /** `erase`: nothing of the session may be kept anywhere. */
-  | {
-      readonly type: 'close';
-      readonly at: number;
-      readonly reason: 'closed' | 'admin';
-      readonly erase?: boolean;
-    }
   /** A new owner found a turn under way. */
   | { readonly type: 'recover'; readonly at: number };
+
+/** What a client says of itself when it attaches. `patient` is a picture as `patientFromChat` makes it. */
+export type AttachRequest = Omit<
+  Extract<SessionEvent, { readonly type: 'attach' }>,
+  'type' | 'at' | 'instance'
+>;
+
+export type SessionInput = Pick<
+  SessionContext,
+  'sessionId' | 'clientId' | 'userId' | 'diagnosisId' | 'limits'
+> &
+  Partial<Pick<SessionContext, 'patient'>> & { readonly at: number; readonly instance: string };
 
 export interface GenerationInput {
   readonly turnId: string;
@@ -167,7 +198,7 @@ export interface GenerationOutput {
   readonly temperature: number;
   readonly maxTokens: number;
   readonly simulated: boolean;
-  /** What of the conversation the model was sent. */
+  /** Which parts of the conversation the model got. */
   readonly window?: Readonly<Record<string, unknown>>;
 }
 
@@ -187,7 +218,7 @@ export interface GenerationError {
   readonly startOver?: Question;
 }
 
-/** A durable frame before the log numbers it. `turn.failed` names a code; the table of errors has its words. */
+/** A durable frame before the log numbers it. `turn.failed` names a code; the error table has its text. */
 export type FrameBody =
   | { readonly type: 'state'; readonly value: TopState }
   | {
@@ -231,7 +262,7 @@ export type FrameBody =
       readonly type: 'turn.cancelled';
       readonly turn_id: string;
       readonly message_id: string;
-      readonly reason: 'client' | 'interrupt' | 'rollback';
+      readonly reason: CancelReason;
     }
   | { readonly type: 'message.queued'; readonly message_id: string; readonly position: number }
   | { readonly type: 'expiring'; readonly expires_at: number; readonly reason: 'idle' | 'absolute' }
@@ -240,7 +271,7 @@ export type FrameBody =
       readonly type: 'shared';
       readonly share_id: string;
       readonly user_id: string;
-      readonly access: 'read' | 'write';
+      readonly access: Share['access'];
       readonly expires_at: number;
     }
   | { readonly type: 'unshared'; readonly share_id: string; readonly user_id: string }
@@ -254,7 +285,7 @@ export type RefusalCode =
   | 'duplicate_message'
   | 'too_many_shares';
 
-/** What the machine asks of its host. All but `refused` are stored with the transition. */
+/** What the machine asks of its host. All effects but `refused` are stored with the transition. */
 export type SessionEffect =
   | { readonly type: 'frame'; readonly frame: FrameBody }
   | { readonly type: 'taken'; readonly messageId: string }
@@ -265,11 +296,11 @@ export type SessionEffect =
       readonly author: string | null;
       readonly at: number;
     }
-  /** The host knows the turn's text; the machine never carries it. */
+  /** The host has the turn's text; the machine never carries it. */
   | { readonly type: 'answer'; readonly turnId: string; readonly at: number }
   | { readonly type: 'forget'; readonly turnId: string }
   | { readonly type: 'summary'; readonly through: string; readonly content: string; readonly at: number }
-  /** Said to the sender alone: nothing changed. */
+  /** For the sender alone: nothing changed. */
   | {
       readonly type: 'refused';
       readonly code: RefusalCode;

@@ -22,6 +22,7 @@ import { clientAddresses } from './limits/client-address.ts';
 import { openLimits } from './limits/limits.ts';
 import { Membership } from './session/cluster/membership.ts';
 import { Sweeper } from './session/cluster/sweeper.ts';
+import { LocalSessions } from './session/router/local-sessions.ts';
 import { SessionRouter } from './session/router/session-router.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import { startFailure } from './startup/start-failure.ts';
@@ -96,6 +97,14 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   });
   const { leaseMs } = config.store;
   const membership = new Membership(store, clock, instance, leaseMs);
+  const localSessions = new LocalSessions(config.session.sessionsMax);
+  const hub = new Hub({
+    store,
+    clock,
+    reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
+    localSessions,
+    lookMs: leaseMs / 3,
+  });
   const sessions = new SessionRouter({
     instance,
     store,
@@ -106,20 +115,14 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     log,
     metrics,
     membership,
+    localSessions,
+    delivery: hub,
     limits: config.session.limits,
     leaseMs,
     hibernateMs: config.session.hibernateMs,
     flushMs: config.session.flushMs,
     flushLength: FLUSH_LENGTH,
-    sessionsMax: config.session.sessionsMax,
     sessionsPerUserMax: config.session.sessionsPerUserMax,
-  });
-  const hub = new Hub({
-    store,
-    clock,
-    reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
-    isResident: (sessionId) => sessions.actor(sessionId) !== null,
-    lookMs: leaseMs / 3,
   });
   const sweeper = new Sweeper({
     instance,
@@ -175,7 +178,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         retryAfterMs,
         limits,
         draining: () => draining,
-        localSessions: () => sessions.size,
+        localSessions: () => localSessions.size,
         connections,
       }),
   );
@@ -190,9 +193,9 @@ export async function startService(config: Config, log: Log): Promise<Service> {
       return view === null ? null : Math.min(idleEndsAt(view.context), absoluteEndsAt(view.context));
     },
   });
-  metrics.observe({ localSessions: () => sessions.size, connections: server.connectionCount });
+  metrics.observe({ localSessions: () => localSessions.size, connections: server.connectionCount });
 
-  await sessions.start(hub);
+  await sessions.start();
   await membership.beat();
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);

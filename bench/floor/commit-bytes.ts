@@ -5,8 +5,7 @@
  */
 import type { SessionEvent, SessionInput } from '../../machines/vocabulary.ts';
 import { buildFrames } from '../../src/session/actor/frames.ts';
-import { indexOf } from '../../src/session/machine/session-index.ts';
-import { toSnapshot } from '../../src/session/machine/snapshot.ts';
+import { indexOf, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { begin, type MachineState, step } from '../../src/session/machine/step.ts';
 import type { Fence, StoredFrame } from '../../src/store/contract.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
@@ -68,7 +67,7 @@ export async function commitBytes(
   let state: MachineState = begin(sampleInput(sessionId), '1').next;
   if (workload === 'restart') state = step(state, sampleMessage('queue', turnId), '2').next;
   const { next, effects } = step(state, event, String(VERSION));
-  const built = buildFrames(effects, HEAD, 1, VERSION, null, null);
+  const built = buildFrames(effects, { head: HEAD, epoch: 1, version: VERSION }, null, null);
   assertAnswers(workload, built.frames);
   const due = Object.values(next.timers);
   if (next.snapshot.context.turn !== null) due.push(AT + LEASE_MS);

@@ -35,7 +35,7 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G2',
     promise:
       'Output gate. A frame, a call of the model or a timer takes effect only after the store has acknowledged the transition that asked for it.',
-    enforcedBy: [['src/session/actor/session-actor.ts', 'The effects of an acknowledged commit (A2)']],
+    enforcedBy: [['src/session/actor/session-actor.ts', '/** ACTOR-2 */']],
     shownBy: [
       [
         'test/integration/output-gate.test.ts',
@@ -50,7 +50,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G3',
     promise: 'Input gate. A session takes one event at a time, in the order of arrival.',
-    enforcedBy: [['src/session/actor/event-loop.ts', 'while (!this.#stopped)']],
+    enforcedBy: [['src/session/actor/event-loop.ts', 'while (!this.#isStopped)']],
     shownBy: [
       [
         'test/property/actor-races.test.ts',
@@ -63,7 +63,7 @@ export const guarantees: readonly Guarantee[] = [
     promise: 'Idempotent commits. A lost reply, a resend or a retry applies a commit once.',
     enforcedBy: [
       ['src/store/redis/commands/commit.lua', 'if row[3] == ARGV[3] then'],
-      ['src/session/actor/write.ts', 'Sends a write until its outcome is known'],
+      ['src/session/actor/session-writer.ts', '/** WRITER-2, WRITER-3 */'],
     ],
     shownBy: [
       ['test/conformance/store-lost-replies.ts', 'applies a commit once whose reply was lost'],
@@ -187,7 +187,7 @@ export const guarantees: readonly Guarantee[] = [
       'Detected loss. Redis can lose writes that it acknowledged. Rehydra does not prevent that, but it detects the loss and sends `reset`.',
     enforcedBy: [
       ['src/delivery/subscription.ts', "this.#startOver('rolled_back')"],
-      ['src/delivery/hub.ts', "this.#sendAway(attendance, 'session_moved')"],
+      ['src/delivery/hub.ts', "this.end(sessionId, 'session_moved')"],
       ['src/store/redis/commands/claim.lua', "redis.call('TIME')"],
     ],
     shownBy: [

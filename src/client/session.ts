@@ -1,6 +1,7 @@
 /** Session is what a program uses: its options, its methods and its events. */
+import type { OverlapPolicy } from '../../machines/vocabulary.ts';
 import type { Clock } from '../clock.ts';
-import type { MessageFrame, Policy } from '../protocol/client-frames.ts';
+import type { MessageFrame } from '../protocol/client-frames.ts';
 import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
 import type { ClientConversation, ResetFrame } from './assembler.ts';
 import type { CloseAction } from './close-action.ts';
@@ -56,7 +57,7 @@ export interface SessionOptions {
 
 export interface SendOptions {
   readonly id?: string;
-  readonly policy?: Policy;
+  readonly policy?: OverlapPolicy;
   readonly options?: NonNullable<MessageFrame['options']>;
 }
 

@@ -1,5 +1,6 @@
 /** The settings: every environment variable with its default and its meaning. `--help` and docs/CONFIGURATION.md print them. */
 import { z } from 'zod';
+import { overlapPolicySchema } from '../../machines/vocabulary.ts';
 import {
   count,
   dataKeys,
@@ -122,8 +123,7 @@ export const environmentSchema = z.object({
     .enum(['x-forwarded-for', 'forwarded'])
     .default('x-forwarded-for')
     .describe('the header that those proxies set; the other one is not read'),
-  OVERLAP_POLICY: z
-    .enum(['queue', 'reject', 'interrupt', 'rollback', 'merge'])
+  OVERLAP_POLICY: overlapPolicySchema
     .default('queue')
     .describe('what a message does to a running turn, unless the message names a policy'),
   QUEUE_MAX: count(8, 1).describe('messages that may wait in one session'),

@@ -1,17 +1,17 @@
 /**
- * From hello to live: attach to the session, say where it stands, replay what the client missed.
+ * attachClient takes a client from hello to live frames.
  *
- * The order is what makes it exact: take a place in the hub (watching the store), then attach, then welcome with the
- * log's head, then the log from the client's offset, then live frames. Whatever is stored after the place was taken is
- * offered or hinted; whatever was stored before is in the log.
+ * The order makes the frames exact: subscribe in the hub, which watches the store; attach to the session; send `welcome`
+ * with the log's head; replay the log from the client's offset; go live. Frames that are stored after the subscription
+ * are offered or hinted, and frames stored before it are in the log.
  */
 import { randomUUID } from 'node:crypto';
-import { absoluteEndsAt, idleEndsAt } from '../../machines/session.ts';
+import { absoluteEndsAt, idleEndsAt } from '../../machines/deadlines.ts';
 import type { Clock } from '../clock.ts';
-import { patientFromChat } from '../conversation/patient/patient.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import { type TransientFrame, transcriptLines } from '../protocol/server-frames.ts';
+import { toAttachRequest } from '../protocol/to-event.ts';
 import { readSnapshot } from '../session/machine/snapshot.ts';
 import { topState } from '../session/machine/step.ts';
 import type { SessionRouter } from '../session/router/session-router.ts';
@@ -21,10 +21,7 @@ import type { ClientConnection } from './client-connection.ts';
 import type { Hub } from './hub.ts';
 import type { ResetPlace, ResetReason, Subscription } from './subscription.ts';
 
-export type ClientAttachment =
-  | { readonly kind: 'greeted'; readonly sessionId: string; readonly subscription: Subscription }
-  | { readonly kind: 'refused'; readonly code: ErrorCode };
-
+/** What sockets and HTTP need of the sessions. */
 export interface SessionServices {
   readonly instance: string;
   readonly sessions: SessionRouter;
@@ -35,55 +32,61 @@ export interface SessionServices {
   readonly isSimulated?: boolean;
 }
 
-/** `admitted` is called when the session lets the client in, and before anything of it is said. */
+export type ClientAttachment =
+  | { readonly kind: 'attached'; readonly sessionId: string; readonly subscription: Subscription }
+  | { readonly kind: 'refused'; readonly code: ErrorCode };
+
+/** Runs `admitted` when the session lets the client in, before the client gets its first frame. */
 export async function attachClient(
-  ports: SessionServices,
+  services: SessionServices,
   hello: HelloFrame,
-  outlet: ClientConnection,
+  connection: ClientConnection,
   admitted: (sessionId: string, created: boolean) => void,
 ): Promise<ClientAttachment> {
-  const { sessions, hub } = ports;
+  const { sessions, hub, store } = services;
   const sessionId = hello.session_id?.toLowerCase() ?? randomUUID();
-  const clientId = outlet.isForOneTurn === true ? null : (hello.client_id ?? null);
+  const clientId = connection.isForOneTurn === true ? null : (hello.client_id ?? null);
   let subscription: Subscription;
   try {
-    subscription = await hub.add(sessionId, outlet, {
-      clientId,
-      userId: hello.user_id ?? null,
-    });
+    subscription = await hub.add(sessionId, connection, { clientId, userId: hello.user_id ?? null });
   } catch {
     return { kind: 'refused', code: 'store_unavailable' };
   }
-  const attached = await sessions.attach(sessionId, {
-    ...(hello.client_id === undefined ? {} : { clientId: hello.client_id }),
-    ...(hello.user_id === undefined ? {} : { userId: hello.user_id }),
-    ...(hello.diagnosis_id === undefined ? {} : { diagnosisId: hello.diagnosis_id }),
-    ...(hello.patient === undefined
-      ? {}
-      : { patient: patientFromChat(hello.patient), addsOnly: hello.after !== undefined }),
-  });
+  const attached = await sessions.attach(sessionId, toAttachRequest(hello));
   if (attached.kind === 'refused') {
-    await detachClient(ports, subscription);
+    await detachClient(services, subscription);
     return attached;
   }
   const { view } = attached;
   admitted(sessionId, view.created);
-  outlet.send([JSON.stringify(welcome(ports, sessionId, view))]);
+  connection.send([JSON.stringify(welcome(services, sessionId, view))]);
   const { createdAt } = view.context;
   subscription.arrive({ version: view.version, epoch: view.epoch, createdAt });
-  endWithShare(ports, view, subscription);
-  if (clientId !== null && outlet.isOpen?.() !== false) {
+  endWithShare(services, view, subscription);
+  if (clientId !== null && connection.isOpen?.() !== false) {
     hub.replaceBy(subscription, clientId);
     sessions.replaceElsewhere(sessionId, clientId, view);
   }
-  if (await place(ports.store, sessionId, hello, view, outlet, subscription))
-    return { kind: 'greeted', sessionId, subscription };
-  await detachClient(ports, subscription);
-  // Welcome was said already: only a new connection can start over.
+  if (await beginReplay(store, hello, view, subscription))
+    return { kind: 'attached', sessionId, subscription };
+  await detachClient(services, subscription);
+  // The client has its `welcome` already: only a new connection can start over.
   return { kind: 'refused', code: 'session_moved' };
 }
 
-/** An invited reader's connection ends when the invitation does, also where it is given anew meanwhile. */
+/** Removes a client's subscription; its instance leaves the session with the last one. */
+export async function detachClient(
+  { hub, sessions, clock, instance }: SessionServices,
+  subscription: Subscription,
+): Promise<void> {
+  const left = hub.remove(subscription);
+  if (left === 'neither') return;
+  const { sessionId, userId } = subscription;
+  const user = left === 'user' && userId !== null ? { userId } : {};
+  await sessions.send(sessionId, { type: 'detach', at: clock.now(), instance, ...user }, null);
+}
+
+/** Ends an invited reader's connection with the invitation, also where the owner renews it meanwhile. */
 function endWithShare({ clock }: SessionServices, view: SessionView, subscription: Subscription): void {
   const { userId } = subscription;
   if (userId === null || userId === view.context.userId) return;
@@ -94,50 +97,31 @@ function endWithShare({ clock }: SessionServices, view: SessionView, subscriptio
   if (share !== undefined) endAt(share.expiresAt);
 }
 
-/** Takes a client's place away; its instance leaves the session with the last one. */
-export async function detachClient(ports: SessionServices, subscription: Subscription): Promise<void> {
-  const left = ports.hub.remove(subscription);
-  if (left === 'nobody') return;
-  const { sessionId, userId } = subscription;
-  const user = left === 'user' && userId !== null ? { userId } : {};
-  await ports.sessions.send(
-    sessionId,
-    { type: 'detach', at: ports.clock.now(), instance: ports.instance, ...user },
-    null,
-  );
-}
-
-/** Puts the subscription where the client's knowledge ends; false where the store failed. */
-async function place(
+/** Starts the subscription after the client's last frame; false where the store failed. */
+async function beginReplay(
   store: Store,
-  sessionId: string,
-  hello: HelloFrame,
+  { after, epoch }: HelloFrame,
   view: SessionView,
-  outlet: ClientConnection,
   subscription: Subscription,
 ): Promise<boolean> {
-  const { after, epoch } = hello;
   if (after === undefined || view.created) {
     subscription.begin(after === undefined ? view.head : 0, view.epoch, after === undefined, view.state);
     return true;
   }
-  const lost = epoch !== undefined && epoch > view.epoch;
-  if (after <= view.head && !lost) {
+  const isLost = epoch !== undefined && epoch > view.epoch;
+  if (after <= view.head && !isLost) {
     const isAtHead = after === view.head;
     const known = epoch ?? (isAtHead ? view.epoch : null);
     subscription.begin(after, known, isAtHead && known === view.epoch, view.state);
     return true;
   }
-  // The client saw what this log does not have: it was lost, or it is not of this log.
-  try {
-    const reset = await resetFrame(store, sessionId, epoch === undefined ? 'unknown_offset' : 'rolled_back');
-    if (reset?.createdAt !== view.context.createdAt) return false;
-    outlet.send([reset.data]);
-    subscription.begin(reset.head, reset.epoch, false, reset.state);
-    return true;
-  } catch {
-    return false;
-  }
+  // The client has frames that this log lacks: the store lost them, or they are of another log.
+  const reason = epoch === undefined ? 'unknown_offset' : 'rolled_back';
+  const reset = await resetFrame(store, subscription.sessionId, reason).catch(() => null);
+  if (reset?.createdAt !== view.context.createdAt) return false;
+  subscription.connection.send([reset.data]);
+  subscription.begin(reset.head, reset.epoch, false, reset.state);
+  return true;
 }
 
 function welcome(
@@ -162,8 +146,8 @@ function welcome(
 }
 
 /**
- * What a client is given that must start over: the conversation so far, and the offset from which it goes on. While a
- * turn runs that is just before the turn, so that its text is heard from the first delta.
+ * The frame for a client that must start over: the conversation so far, and the offset to continue from. While a turn
+ * runs that offset lies just before the turn, so that the client gets its text from the first delta.
  */
 export async function resetFrame(
   store: Store,
@@ -171,12 +155,12 @@ export async function resetFrame(
   reason: ResetReason,
 ): Promise<ResetPlace | null> {
   const record = await store.read(sessionId);
-  const opened = record === null ? null : readSnapshot(record.snapshot);
-  if (record === null || opened?.kind !== 'opened') return null;
-  const { value, context, turnOffset } = opened.envelope;
+  const read = record === null ? null : readSnapshot(record.snapshot);
+  if (record === null || read?.kind !== 'opened') return null;
+  const { value, context, turnOffset } = read.snapshot;
   const log = await store.readLog(sessionId, record.head, 1);
-  const turnIsKept = context.turn !== null && log !== null && log.first <= turnOffset;
-  const head = turnIsKept ? turnOffset - 1 : record.head;
+  const isTurnKept = context.turn !== null && log !== null && log.first <= turnOffset;
+  const head = isTurnKept ? turnOffset - 1 : record.head;
   const transcript = await store.readTranscript(sessionId);
   const state = topState(value);
   const frame: TransientFrame = {

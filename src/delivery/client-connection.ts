@@ -1,16 +1,16 @@
+/** ClientConnection is one client's connection, whatever carries it. */
 import type { ErrorCode } from '../errors.ts';
 
-/** One client's end of a connection, whatever carries it. */
 export interface ClientConnection {
   readonly id: string;
-  /** False once the connection is gone. */
+  /** False once the connection is closed. */
   isOpen?(): boolean;
-  /** Comes for one turn and goes: it takes no other connection's place, and none takes its. */
+  /** Serves one turn and ends: it replaces no other connection of its client, and none replaces it. */
   readonly isForOneTurn?: true;
-  /** False where the client read too slowly: nothing more may be sent, or it would see a gap. */
+  /** False where the client reads too slowly: a later frame would leave a gap. */
   send(frames: readonly string[]): boolean;
-  /** Says that something this client sent was not taken. */
+  /** Tells the client that its input was refused. */
   refuse(code: ErrorCode, messageId?: string): void;
-  /** Ends the connection; `closed` is the client's own wish come true. */
+  /** Ends the connection; `closed` where the client asked for it. */
   end(code: ErrorCode | 'closed'): void;
 }

@@ -1,19 +1,19 @@
 /**
- * The hub: committed frames → the sockets of this instance.
+ * Hub brings stored frames to the sockets of this instance.
  *
- * Where the session's actor lives here it offers each frame as it is stored. Where it does not, the store's hints say
- * that something moved and each subscription reads the log from its own cursor. Both end in the same place, so a
- * session can change hands without its sockets noticing.
+ * Where the session's actor lives here it offers each frame as it is stored. Where it does not, the store hints that the
+ * session moved on, and each subscription reads the log from its own cursor. Both end in the same place, so a session
+ * changes owners without its sockets noticing.
  *
- *  H1  The store is watched before the log is read the first time: what happens in between is hinted.
- *  H2  A hint may be lost. While a turn runs elsewhere, its followers look by themselves now and then, and who was
- *      invited always does: that an invitation was taken back must be learnt. Else, of a quiet session nobody asks.
+ *  HUB-1  The hub watches a session in the store before it first reads the log: what happens in between is hinted.
+ *  HUB-2  A hint may be lost. A follower of a running turn reads the log now and then without one, and so does an
+ *         invited reader, who must learn that an invitation was withdrawn. A quiet session is not read.
  */
-
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor/actor-host.ts';
 import type { DeliveryPort } from '../session/router/delivery-port.ts';
+import type { LocalSessions } from '../session/router/local-sessions.ts';
 import { readView } from '../session/router/session-view.ts';
 import type { Store, StoredFrame } from '../store/contract.ts';
 import type { ClientConnection } from './client-connection.ts';
@@ -23,19 +23,15 @@ export interface HubOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly reset: SubscriptionPorts['reset'];
-  readonly isResident: (sessionId: string) => boolean;
-  /** How often followers of a running turn look without a hint. */
+  readonly localSessions: Pick<LocalSessions, 'get'>;
+  /** Wait between two reads of followers without a hint. */
   readonly lookMs: number;
-}
-
-interface Attendance {
-  readonly subscriptions: Set<Subscription>;
 }
 
 export class Hub implements DeliveryPort {
   readonly #options: HubOptions;
   readonly #ports: SubscriptionPorts;
-  readonly #sessions = new Map<string, Attendance>();
+  readonly #sessions = new Map<string, Set<Subscription>>();
   #stopLooking: (() => void) | null = null;
 
   constructor(options: HubOptions) {
@@ -48,16 +44,15 @@ export class Hub implements DeliveryPort {
       pause: (ms) => new Promise((resume) => clock.after(ms, resume)),
     };
     store.onHint((hint) => {
-      const attendance = this.#sessions.get(hint.sessionId);
-      if (attendance === undefined) return;
+      if (!this.#sessions.has(hint.sessionId)) return;
       if (hint.kind === 'ended') this.#finish(hint.sessionId, hint.frames);
-      else if (!options.isResident(hint.sessionId)) this.#pull(attendance);
+      else if (!this.#isLocal(hint.sessionId)) this.catchUp(hint.sessionId);
     });
     const look = () => {
-      for (const [sessionId, { subscriptions }] of this.#sessions) {
-        if (options.isResident(sessionId)) continue;
+      for (const [sessionId, subscriptions] of this.#sessions) {
+        if (this.#isLocal(sessionId)) continue;
         for (const subscription of subscriptions)
-          if (subscription.turnRuns || subscription.isInvited) subscription.pull();
+          if (subscription.turnRuns || subscription.isInvited) subscription.pull(); // HUB-2
       }
       this.#stopLooking = clock.after(options.lookMs, look);
     };
@@ -68,21 +63,18 @@ export class Hub implements DeliveryPort {
     return this.#sessions.keys();
   }
 
-  /** Somebody here reads a session. */
+  /** True while a client of this instance reads a session. */
   get isAttended(): boolean {
     return this.#sessions.size > 0;
   }
 
-  async add(sessionId: string, outlet: ClientConnection, reader: Reader): Promise<Subscription> {
-    const subscription = new Subscription(sessionId, outlet, reader, this.#ports);
-    let attendance = this.#sessions.get(sessionId);
-    if (attendance === undefined) {
-      attendance = { subscriptions: new Set() };
-      this.#sessions.set(sessionId, attendance);
-    }
-    attendance.subscriptions.add(subscription);
+  /** Rejects when the store does; the subscription is then removed. */
+  async add(sessionId: string, connection: ClientConnection, reader: Reader): Promise<Subscription> {
+    const subscription = new Subscription(sessionId, connection, reader, this.#ports);
+    const subscriptions = this.#sessions.get(sessionId) ?? new Set();
+    this.#sessions.set(sessionId, subscriptions.add(subscription));
     try {
-      await this.#options.store.watch(sessionId);
+      await this.#options.store.watch(sessionId); // HUB-1
     } catch (error) {
       this.remove(subscription);
       throw error;
@@ -90,19 +82,19 @@ export class Hub implements DeliveryPort {
     return subscription;
   }
 
-  /** Takes a place away; says who left this instance with it. */
-  remove(subscription: Subscription): 'session' | 'user' | 'nobody' {
+  /** Says what left this instance with the subscription: its user, the whole session, or neither. */
+  remove(subscription: Subscription): 'session' | 'user' | 'neither' {
     subscription.drop();
     const { sessionId, userId } = subscription;
-    const attendance = this.#sessions.get(sessionId);
-    if (attendance === undefined || !attendance.subscriptions.delete(subscription)) return 'nobody';
-    if (attendance.subscriptions.size === 0) {
+    const subscriptions = this.#sessions.get(sessionId);
+    if (subscriptions?.delete(subscription) !== true) return 'neither';
+    if (subscriptions.size === 0) {
       this.#sessions.delete(sessionId);
       this.#options.store.unwatch(sessionId);
       return 'session';
     }
-    const others = [...attendance.subscriptions];
-    return userId === null || others.some((one) => one.userId === userId) ? 'nobody' : 'user';
+    const stays = userId === null || [...subscriptions].some((one) => one.userId === userId);
+    return stays ? 'neither' : 'user';
   }
 
   hasSockets(sessionId: string): boolean {
@@ -110,76 +102,70 @@ export class Hub implements DeliveryPort {
   }
 
   deliver(sessionId: string, frames: readonly StoredFrame[]): void {
-    for (const subscription of this.#sessions.get(sessionId)?.subscriptions ?? []) subscription.offer(frames);
-    if (frames.some((frame) => frame.data.startsWith('{"type":"expired"'))) this.#finish(sessionId, frames);
+    for (const subscription of this.#of(sessionId)) subscription.offer(frames);
+    if (frames.some(({ type }) => type === 'expired')) this.#finish(sessionId, frames);
   }
 
   refuse(sessionId: string, connectionId: string, code: ErrorCode, messageId?: string): void {
-    for (const { connection } of this.#sessions.get(sessionId)?.subscriptions ?? [])
+    for (const { connection } of this.#of(sessionId))
       if (connection.id === connectionId) connection.refuse(code, messageId);
   }
 
-  /** The client arrived elsewhere at `version`; a word that comes late must not end a connection that came after. */
+  /** The client attached elsewhere at `version`. A message that comes late must not end a newer connection. */
   replace(sessionId: string, clientId: string, version: number): void {
     this.#replace(sessionId, clientId, (one) => one.arrivedAt < version);
   }
 
-  /** The client arrived here again. */
+  /** The client attached here again. */
   replaceBy(newer: Subscription, clientId: string): void {
-    // In the order of their hellos, which is not that in which they are answered.
-    let before = true;
+    // Clients' order is that of their hellos, not that of the answers.
+    let isOlder = true;
     this.#replace(newer.sessionId, clientId, (one) => {
-      if (one === newer) before = false;
-      return before;
+      if (one === newer) isOlder = false;
+      return isOlder;
     });
   }
 
-  #replace(sessionId: string, clientId: string, isOlder: (one: Subscription) => boolean): void {
-    for (const subscription of this.#sessions.get(sessionId)?.subscriptions ?? [])
-      if (subscription.clientId === clientId && isOlder(subscription)) subscription.end('replaced');
-  }
-
   left(sessionId: string, reason: StopReason): void {
-    const attendance = this.#sessions.get(sessionId);
-    if (attendance === undefined) return;
-    if (reason === 'fenced' || reason === 'conflict') this.#sendAway(attendance, 'session_moved');
-    else if (reason !== 'ended') this.#pull(attendance);
+    if (reason === 'fenced' || reason === 'conflict') this.end(sessionId, 'session_moved');
+    else if (reason !== 'ended') this.catchUp(sessionId);
   }
 
   catchUp(sessionId: string): void {
-    const attendance = this.#sessions.get(sessionId);
-    if (attendance !== undefined) this.#pull(attendance);
+    for (const subscription of this.#of(sessionId)) subscription.pull();
   }
 
   end(sessionId: string, code: ErrorCode): void {
-    const attendance = this.#sessions.get(sessionId);
-    if (attendance !== undefined) this.#sendAway(attendance, code);
+    for (const subscription of this.#of(sessionId)) subscription.sendAway(code);
   }
 
   endAll(code: ErrorCode): void {
-    for (const attendance of this.#sessions.values()) this.#endAll(attendance, code);
+    for (const subscriptions of this.#sessions.values())
+      for (const subscription of subscriptions) subscription.end(code);
   }
 
   stop(): void {
     this.#stopLooking?.();
   }
 
-  #endAll(attendance: Attendance, code: ErrorCode): void {
-    for (const subscription of attendance.subscriptions) subscription.end(code);
+  #of(sessionId: string): Iterable<Subscription> {
+    return this.#sessions.get(sessionId) ?? [];
   }
 
-  #sendAway(attendance: Attendance, code: ErrorCode): void {
-    for (const subscription of attendance.subscriptions) subscription.sendAway(code);
+  #isLocal(sessionId: string): boolean {
+    return this.#options.localSessions.get(sessionId) !== null;
   }
 
-  #pull(attendance: Attendance): void {
-    for (const subscription of attendance.subscriptions) subscription.pull();
+  #replace(sessionId: string, clientId: string, isOlder: (one: Subscription) => boolean): void {
+    for (const subscription of this.#of(sessionId))
+      if (subscription.clientId === clientId && isOlder(subscription)) subscription.end('replaced');
   }
 
   #finish(sessionId: string, frames: readonly StoredFrame[]): void {
     const last = frames.at(-1);
-    const closed = last?.data.includes('"reason":"closed"') === true;
-    for (const subscription of this.#sessions.get(sessionId)?.subscriptions ?? [])
-      subscription.finish(frames, closed ? 'closed' : 'session_expired');
+    const isClosed =
+      last?.type === 'expired' && (JSON.parse(last.data) as { readonly reason: string }).reason === 'closed';
+    for (const subscription of this.#of(sessionId))
+      subscription.finish(frames, isClosed ? 'closed' : 'session_expired');
   }
 }

@@ -1,24 +1,25 @@
 /**
- * One client's place in a session's log.
+ * Subscription is one client's place in a session's log.
  *
- *  L1  Frames go out in the order of their offsets, each once: the cursor is the offset of the last one sent.
- *  L2  A frame that does not follow the cursor is never sent; the log is read from the cursor instead.
- *  L3  What cannot be had is said: a trimmed or shorter log gives `reset`, never a silent gap (G5).
- *  L4  The frame at the cursor must be the one that the client saw. A store that lost acknowledged writes goes on under
- *      a higher epoch, so a higher epoch there than the client ever saw means that its frames are gone: `reset`.
- *      Of a client that does not say its epoch, that is known from the first frame on that was read here.
- *  L5  After the first refused send nothing more is sent; the client resumes from what it has.
- *  L6  Who is sent away because the session went elsewhere is first told what is in the log: it may hold another story
- *      than the one that this instance told, and a client that does not say its epoch could not be told later.
+ *  SUB-1  Frames leave in the order of their offsets, each once: the cursor is the offset of the last frame sent.
+ *  SUB-2  A frame that does not follow the cursor is never sent; the log is read from the cursor instead.
+ *  SUB-3  What the log lost is announced: a trimmed or shorter log gives `reset`, never a silent gap (G5).
+ *  SUB-4  The frame at the cursor must be the one that the client saw. A store that lost acknowledged writes continues
+ *         under a higher epoch, so a higher epoch at the cursor means that the client's frames are lost: `reset`. For a
+ *         client that does not name its epoch, this holds from the first frame on that was read here.
+ *  SUB-5  Nothing follows a refused send; the client resumes from what it has.
+ *  SUB-6  When a session moves, the client gets the rest of the log before its socket closes: the log may tell another
+ *         story than this instance did, and a client that names no epoch could not be told later.
  */
 import type { TopState } from '../../machines/vocabulary.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Store, StoredFrame } from '../store/contract.ts';
+import { UNREADABLE } from '../store/log.ts';
 import type { ClientConnection } from './client-connection.ts';
 
 export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset';
 
-/** Where a client starts over: what it is told, the offset from which it goes on, and the state that it then knows. */
+/** Where a client starts over: the frame that it gets, and the offset, epoch and state that it then knows. */
 export interface ResetPlace {
   readonly data: string;
   readonly head: number;
@@ -27,15 +28,15 @@ export interface ResetPlace {
   readonly state: TopState;
 }
 
-/** The session as its reader found it. */
+/** The session as it was when the client attached. */
 export interface Arrival {
   readonly version: number;
   readonly epoch: number;
-  /** Which life of the session it is: an id may be used again after its end. */
+  /** Tells one session from the next: an id may be used again after its end. */
   readonly createdAt: number;
 }
 
-/** Who reads, as far as they said. */
+/** What the client's hello says of it. */
 export interface Reader {
   readonly clientId: string | null;
   readonly userId: string | null;
@@ -43,22 +44,22 @@ export interface Reader {
 
 export interface SubscriptionPorts {
   readonly store: Store;
-  /** Null where the session is gone. */
+  /** Null where the session has ended. */
   readonly reset: (sessionId: string, reason: ResetReason) => Promise<ResetPlace | null>;
-  /** When the session that is stored now began; null where there is none. */
+  /** Start of the session that is stored now; null where there is none. */
   readonly createdAt: (sessionId: string) => Promise<number | null>;
   readonly pause: (ms: number) => Promise<void>;
 }
 
 type Phase =
-  /** Welcome was not said yet; `moved` where something was stored meanwhile. */
+  /** Before `welcome`; `moved` where a frame was stored meanwhile. */
   | { readonly kind: 'waiting'; moved: boolean }
-  /** Reading the log; `again` where something moved meanwhile. */
+  /** Reading the log; `again` where a frame was stored meanwhile. */
   | { readonly kind: 'replaying'; again: boolean }
   | { readonly kind: 'live' }
   | { readonly kind: 'ended' };
 
-/** What is known of the reader's invitation at offset `since`; the log tells how it goes on. */
+/** The reader's invitation as of offset `since`; the log has what follows. */
 interface Invitation {
   readonly since: number;
   readonly onRenewed: (expiresAt: number) => void;
@@ -75,7 +76,7 @@ export class Subscription {
   readonly #ports: SubscriptionPorts;
   #phase: Phase = { kind: 'waiting', moved: false };
   #cursor = 0;
-  /** Of the frame at the cursor, or, until that was read here, of none that is higher; null where nobody has said. */
+  /** Epoch of the frame at the cursor. Until that frame was read here: the highest that the client named, or null. */
   #epoch: number | null = null;
   #isEpochExact = false;
   #invitation: Invitation | null = null;
@@ -83,7 +84,7 @@ export class Subscription {
   #arrival: Arrival | null = null;
   #turnRuns = false;
   #caughtUp = false;
-  /** Why the connection ends as soon as the client knows what is in the log. */
+  /** The connection ends for this reason once the client has the rest of the log (SUB-6). */
   #sentAwayFor: ErrorCode | null = null;
 
   constructor(sessionId: string, outlet: ClientConnection, reader: Reader, ports: SubscriptionPorts) {
@@ -98,14 +99,14 @@ export class Subscription {
     return this.#cursor;
   }
 
-  /** A turn is under way, as far as this client was told: more will come. */
+  /** True while, as far as this client knows, a turn runs: more frames will come. */
   get turnRuns(): boolean {
     return this.#turnRuns;
   }
 
   /**
-   * Goes live after `cursor`. `upToDate` says that the log ends there and the client knows it; `epoch` is the highest
-   * one that the client saw, or null. `state` is the one that it was told of.
+   * Goes live after `cursor`. `upToDate`: the log ends there, and the client knows it. `epoch` is the highest that the
+   * client saw, or null; `state` is the one that it knows.
    */
   begin(cursor: number, epoch: number | null, upToDate: boolean, state: TopState): void {
     if (this.#phase.kind !== 'waiting') return;
@@ -118,7 +119,7 @@ export class Subscription {
     if (moved || !upToDate) this.pull();
   }
 
-  /** The reader is here by invitation: it is known as it was at `since`, and `onRenewed` hears of a new end. */
+  /** The reader has an invitation, known as of `since`; `onRenewed` gets a new end of it. */
   invited(since: number, onRenewed: (expiresAt: number) => void): void {
     this.#invitation = { since, onRenewed };
   }
@@ -127,7 +128,7 @@ export class Subscription {
     return this.#invitation !== null;
   }
 
-  /** Version of the session at this reader's arrival. */
+  /** The session's version when the client attached. */
   get arrivedAt(): number {
     return this.#arrival?.version ?? Number.POSITIVE_INFINITY;
   }
@@ -136,22 +137,21 @@ export class Subscription {
     this.#arrival = arrival;
   }
 
-  /** The reader's invitation runs out: `cancel` takes the timer back. */
+  /** `cancel` stops the timer that ends the reader's invitation. */
   expires(cancel: () => void): void {
     this.#cancelExpiry?.();
     this.#cancelExpiry = cancel;
     if (this.#phase.kind === 'ended') this.drop();
   }
 
-  /** Frames that were just stored. */
+  /** Takes frames that were just stored. */
   offer(frames: readonly StoredFrame[]): void {
-    // A new claim may stand on another log than the one that this client saw: only the log can tell.
-    const first = frames[0];
-    const known = first !== undefined && epochOf(first) === this.#epoch;
-    if (this.#phase.kind !== 'live' || !known || !this.#sendNext(frames)) this.pull();
+    // A new owner may continue another log than the one that this client saw: only the log can tell.
+    const isSameOwner = frames[0]?.epoch === this.#epoch;
+    if (this.#phase.kind !== 'live' || !isSameOwner || !this.#sendNext(frames)) this.pull();
   }
 
-  /** Something may be in the log that was not offered. */
+  /** Reads the log: it may have frames that were not offered. */
   pull(): void {
     if (this.#phase.kind === 'waiting') this.#phase.moved = true;
     else if (this.#phase.kind === 'replaying') this.#phase.again = true;
@@ -161,21 +161,22 @@ export class Subscription {
     }
   }
 
-  /** The session is over: its log is gone, these frames were its last. The client may have had some of them. */
+  /** The session ended and its log is deleted; these frames were its last. The client may have some of them. */
   finish(frames: readonly StoredFrame[], code: 'closed' | 'session_expired'): void {
-    // Who was not welcomed yet may be on the way into the next session of this id.
+    // A client before `welcome` may be on its way into the next session of this id.
     if (this.#phase.kind === 'waiting') return this.pull();
     if (this.#phase.kind === 'ended') return;
     const last = frames.at(-1);
-    // Word of the end of a former session of this id may come when the next one has begun: the log will tell.
+    // The end of an earlier session of this id may be announced after the next one began: the log will tell.
     const arrivedIn = this.#arrival?.epoch;
-    if (arrivedIn === undefined || (last !== undefined && !isOf(last, arrivedIn))) return this.pull();
+    if (arrivedIn === undefined || (last !== undefined && last.epoch < arrivedIn)) return this.pull();
     const seen = frames.find(({ offset }) => offset === this.#cursor);
-    if (seen === undefined || (isOf(seen, 0) && !this.#isAnother(epochOf(seen)))) this.#sendNext(frames);
+    if (seen === undefined || (seen.type !== UNREADABLE && !this.#isAnother(seen.epoch)))
+      this.#sendNext(frames);
     this.end(code);
   }
 
-  /** The client must come in anew, once it knows what is in the log. */
+  /** The client must attach again, once it has the rest of the log (SUB-6). */
   sendAway(code: ErrorCode): void {
     if (this.#phase.kind === 'waiting') return this.end(code);
     this.#sentAwayFor = code;
@@ -188,7 +189,7 @@ export class Subscription {
     this.connection.end(code);
   }
 
-  /** The connection is gone by itself. */
+  /** The connection is closed already. */
   drop(): void {
     this.#phase = { kind: 'ended' };
     this.#cancelExpiry?.();
@@ -199,31 +200,32 @@ export class Subscription {
   #sendNext(frames: readonly StoredFrame[]): boolean {
     const next: string[] = [];
     let last: StoredFrame | null = null;
-    let isShutOut = false;
+    let isForbidden = false;
     for (const frame of frames) {
       const cursor = last?.offset ?? this.#cursor;
       if (frame.offset <= cursor) continue;
       if (frame.offset !== cursor + 1) return false;
+      if (frame.type === UNREADABLE) throw new Error(`frame ${frame.offset} of the log cannot be read`);
       next.push(frame.data);
       last = frame;
-      if (frame.data.startsWith('{"type":"state"'))
-        this.#turnRuns = frame.data.includes('"value":"processing"');
-      isShutOut = this.#shutsOut(frame);
-      if (isShutOut) break;
+      if (frame.type === 'state')
+        this.#turnRuns = (JSON.parse(frame.data) as { readonly value: TopState }).value === 'processing';
+      isForbidden = this.#endsInvitation(frame);
+      if (isForbidden) break;
     }
     if (last === null) return true;
-    this.#epoch = epochOf(last);
+    this.#epoch = last.epoch;
     this.#isEpochExact = true;
     this.#emit(next, last.offset);
-    if (isShutOut) this.end('forbidden');
+    if (isForbidden) this.end('forbidden');
     return true;
   }
 
-  /** Every instance with a socket of the session reads its log, so that is how it learns whom to turn away. */
-  #shutsOut({ data, offset }: StoredFrame): boolean {
-    // What is replayed of former invitations says nothing of this one.
+  /** Every instance with a socket of the session reads its log: a withdrawn invitation reaches the reader through it. */
+  #endsInvitation({ type, data, offset }: StoredFrame): boolean {
+    if (type !== 'shared' && type !== 'unshared') return false;
+    // Replayed frames of earlier invitations say nothing about this one.
     if (this.#invitation === null || offset <= this.#invitation.since) return false;
-    if (!data.startsWith('{"type":"shared"') && !data.startsWith('{"type":"unshared"')) return false;
     const frame = JSON.parse(data) as { readonly user_id: string; readonly expires_at?: number };
     if (frame.user_id !== this.userId) return false;
     if (frame.expires_at === undefined) return true;
@@ -255,21 +257,21 @@ export class Subscription {
     const page = await this.#ports.store.readLog(this.sessionId, Math.max(0, this.#cursor - 1), PAGE);
     if (this.#phase.kind !== 'replaying') return;
     if (page === null) {
-      // The log may be gone just before its last frames come as a hint: they say why, so they have their turn first.
+      // The log is deleted just before its last frames come as a hint. These tell the client why, so they go first.
       await this.#ports.pause(RETRY_MS);
       return this.end('session_expired');
     }
     if (page.head < this.#cursor) return this.#rolledBack();
     if (page.first > this.#cursor + 1) return this.#startOver('trimmed');
     const [first] = page.frames;
+    if (first?.type === UNREADABLE) throw new Error(`frame ${first.offset} of the log cannot be read`);
     if (first?.offset === this.#cursor) {
-      const epoch = epochOf(first);
-      if (this.#isAnother(epoch)) return this.#rolledBack();
-      this.#epoch = epoch;
+      if (this.#isAnother(first.epoch)) return this.#rolledBack();
+      this.#epoch = first.epoch;
       this.#isEpochExact = true;
     } else if (first !== undefined && page.first > this.#cursor && this.#cursor > 0) {
-      // The frame at the cursor is not kept, and what follows it is of another claim: nobody can tell any more.
-      if (this.#epoch !== null && epochOf(first) > this.#epoch) return this.#startOver('trimmed');
+      // The frame at the cursor was trimmed, and another owner wrote the next: whether the client saw it is unknown.
+      if (this.#epoch !== null && first.epoch > this.#epoch) return this.#startOver('trimmed');
     }
     if (!this.#sendNext(page.frames)) return this.#startOver('trimmed');
     if (this.#cursor >= page.head && this.#phase.kind === 'replaying' && !this.#phase.again) {
@@ -279,13 +281,13 @@ export class Subscription {
     }
   }
 
-  /** L4: whether a frame of `epoch` at the cursor is another one than the client saw there. */
+  /** SUB-4: true where a frame of `epoch` at the cursor is another than the client saw there. */
   #isAnother(epoch: number): boolean {
     if (this.#isEpochExact) return epoch !== this.#epoch;
     return this.#epoch !== null && epoch > this.#epoch;
   }
 
-  /** What was lost may include that this instance has sockets of the session: the client must come in anew. */
+  /** The lost writes may include this instance's attachment: the client must attach again. */
   async #rolledBack(): Promise<void> {
     const wasCaughtUp = this.#caughtUp;
     await this.#startOver('rolled_back');
@@ -293,29 +295,16 @@ export class Subscription {
   }
 
   async #startOver(reason: ResetReason): Promise<void> {
-    // Where a guest lost track of the log, it may have lost that they were shown out: a new greeting looks anew.
+    // The lost part of the log may have withdrawn the reader's invitation: attaching again checks it.
     if (this.#invitation !== null && this.#cursor >= this.#invitation.since) return this.end('session_moved');
     const reset = await this.#ports.reset(this.sessionId, reason);
     if (this.#phase.kind !== 'replaying') return;
     if (reset === null) return this.end('session_expired');
-    // Another session under the same id: what is said in it is not for whoever listened to the one before.
+    // Another session has this id now: its words are not for readers of the one before.
     if (reset.createdAt !== this.#arrival?.createdAt) return this.end('session_moved');
     this.#epoch = reset.epoch;
     this.#isEpochExact = false;
     this.#turnRuns = reset.state === 'processing';
     this.#emit([reset.data], reset.head);
   }
-}
-
-/** False also for a frame that cannot be read: a hint is only a hint, and the log tells. */
-function isOf(frame: StoredFrame, epoch: number): boolean {
-  try {
-    return epochOf(frame) >= epoch;
-  } catch {
-    return false;
-  }
-}
-
-function epochOf(frame: StoredFrame): number {
-  return (JSON.parse(frame.data) as { readonly epoch: number }).epoch;
 }

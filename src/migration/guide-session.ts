@@ -2,15 +2,14 @@
  * Converts a session of the guide. The guide is the requirements document of this service: its own implementation keeps a
  * session as one JSON value under `session:{id}`, and a migration can import such values.
  *
- * The real state machine produces the stored envelope from three events (created, last used, left), so this version reads
+ * The real state machine produces the stored snapshot from three events (created, last used, left), so this version reads
  * it like its own. Equal values give equal dumps: a repeated move recognises its earlier copies.
  */
 import { z } from 'zod';
 import type { SessionLimits } from '../../machines/vocabulary.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
 import { buildFrames } from '../session/actor/frames.ts';
-import { indexOf } from '../session/machine/session-index.ts';
-import { readSnapshot, toSnapshot } from '../session/machine/snapshot.ts';
+import { indexOf, readSnapshot, toSnapshot } from '../session/machine/snapshot.ts';
 import { begin, type MachineState, step } from '../session/machine/step.ts';
 import type { SessionDump, StoredFrame, TranscriptEntry } from '../store/contract.ts';
 import type { Found } from './source.ts';
@@ -68,7 +67,7 @@ export function guideSession(sessionId: string, value: string, limits: SessionLi
   if (!parsed.success) return unreadable(z.prettifyError(parsed.error).replaceAll('\n', ' '));
   const dump = dumpOf(sessionId, parsed.data, limits);
   const opened = readSnapshot(dump.record.snapshot);
-  return opened.kind === 'opened' ? { kind: 'session', dump } : unreadable(`its envelope is ${opened.kind}`);
+  return opened.kind === 'opened' ? { kind: 'session', dump } : unreadable(`its snapshot is ${opened.kind}`);
 }
 
 function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): SessionDump {
@@ -90,7 +89,9 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
   const left = step(used.next, { type: 'detach', at: usedAt, instance: INSTANCE }, '3');
   const frames: StoredFrame[] = [];
   for (const [index, { effects }] of [created, used, left].entries()) {
-    frames.push(...buildFrames(effects, frames.length, epoch, index + 1, null, null).frames);
+    frames.push(
+      ...buildFrames(effects, { head: frames.length, epoch, version: index + 1 }, null, null).frames,
+    );
   }
   const { snapshot, timers, jobs } = left.next;
   const context = {

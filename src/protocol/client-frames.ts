@@ -1,8 +1,6 @@
-/**
- * What a client may send. A frame that is not exactly one of these is refused before it comes near a session:
- * unknown keys and types are errors, and no client JSON ever becomes an event of the machine.
- */
+/** The frames that a client may send. Any other frame is refused: unknown keys and types are errors. */
 import { z } from 'zod';
+import { overlapPolicySchema } from '../../machines/vocabulary.ts';
 
 export const MAX_FRAME_BYTES = 64 * 1024;
 export const HELLO_DEADLINE_MS = 10_000;
@@ -10,11 +8,9 @@ export const BAD_FRAMES_IN_A_ROW = 5;
 
 const shortText = z.string().min(1).max(256);
 
-/** Free of structure here; the clinical API validates its own fields. Depth and size are bounded by the frame. */
+/** Any JSON of the frame's size and depth; the HTTP API validates its own patient fields. */
 const json = z.json().register(z.globalRegistry, { id: 'Json' });
 const patient = z.record(z.string().max(128), json);
-
-export const policySchema = z.enum(['queue', 'reject', 'interrupt', 'rollback', 'merge']);
 
 export const generationOptionsSchema = z.strictObject({
   max_tokens: z.int().min(1).max(131_072).optional(),
@@ -29,38 +25,38 @@ const hello = z.strictObject({
     .int()
     .min(0)
     .optional()
-    .describe('the last offset the client has seen; 0 replays all that is kept'),
+    .describe('Offset of the last frame that the client has; 0 replays the whole kept log.'),
   epoch: z
     .int()
     .min(0)
     .optional()
-    .describe('the epoch of the frame at `after`; lets a log that lost writes be recognised'),
+    .describe('Epoch of the frame at `after`; with it the server recognises a log that lost writes.'),
   client_id: shortText.optional(),
   user_id: shortText.optional(),
   diagnosis_id: shortText.optional(),
-  token: z.string().max(8192).optional().describe('reserved: accepted, and not read by this version'),
+  token: z.string().max(8192).optional().describe('Reserved: this version accepts it and ignores it.'),
   patient: patient
     .optional()
     .describe(
-      'merged into what the session knows of its patient, field by field; with `after` it only adds what is not known yet',
+      'Merged field by field into what the session knows of its patient; with `after` it only adds unknown fields.',
     ),
 });
 
 const message = z
   .strictObject({
     type: z.literal('message'),
-    // Half a character would be stored as another one, and two ids would become one.
+    // A store would replace half a character by another, and two ids would become one.
     id: z
       .string()
       .min(1)
       .max(64)
       .refine((id) => id.isWellFormed(), { error: 'is not well-formed text' })
       .describe(
-        'names the message for the life of the session; used again, with whatever content, it is refused with `duplicate_message`',
+        'Names the message for the life of the session. A second message with this id is refused with `duplicate_message`.',
       ),
     content: z.string().min(1).optional(),
-    patient: patient.optional().describe('merged into what the session knows of its patient, field by field'),
-    policy: policySchema.optional(),
+    patient: patient.optional().describe('Merged field by field into what the session knows of its patient.'),
+    policy: overlapPolicySchema.optional(),
     options: generationOptionsSchema.optional(),
   })
   .refine((frame) => frame.content !== undefined || frame.patient !== undefined, {
@@ -77,4 +73,3 @@ export const clientFrameSchema = z.discriminatedUnion('type', [hello, message, c
 export type ClientFrame = z.infer<typeof clientFrameSchema>;
 export type HelloFrame = z.infer<typeof hello>;
 export type MessageFrame = z.infer<typeof message>;
-export type Policy = z.infer<typeof policySchema>;

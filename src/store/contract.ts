@@ -17,11 +17,17 @@
  */
 import { crc32 } from 'node:zlib';
 
-/** One durable frame as it is sent, byte for byte. `data` is JSON and carries its own `offset`. */
+/**
+ * One durable frame of a session's log. `data` is the JSON that clients get, byte for byte; `offset`, `type` and `epoch`
+ * repeat what it says. `storedFrame` in log.ts reads them from data that was stored without them.
+ */
 export interface StoredFrame {
   readonly offset: number;
+  readonly type: string;
+  /** The claim under which the frame was stored. */
+  readonly epoch: number;
   readonly data: string;
-  /** What only a continuation needs and no client sees: JSON, or absent. */
+  /** What a continuation needs and no client sees: JSON, or absent. */
   readonly aux?: string;
 }
 

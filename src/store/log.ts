@@ -5,6 +5,25 @@ import type { Append, StoredFrame, TranscriptEntry, TranscriptRecord } from './c
 export const TAIL_FRAMES = 64;
 const TAIL_BYTES = 65_536;
 
+/** The type of a frame whose data is sealed, damaged or no frame at all. */
+export const UNREADABLE = 'unreadable';
+
+/** The frame of which a store kept offset, data and aux. */
+export function storedFrame(offset: number, data: string, aux?: string | null): StoredFrame {
+  const { type, epoch } = headOf(data);
+  return { offset, type, epoch, data, ...(aux === undefined || aux === null ? {} : { aux }) };
+}
+
+function headOf(data: string): Pick<StoredFrame, 'type' | 'epoch'> {
+  try {
+    const { type, epoch } = JSON.parse(data) as Partial<StoredFrame>;
+    if (typeof type === 'string' && typeof epoch === 'number') return { type, epoch };
+  } catch {
+    // Sealed data; the sealed store reads the head once it has opened it.
+  }
+  return { type: UNREADABLE, epoch: 0 };
+}
+
 /** No later write can repair a gap in the log, so this throws before the store sends anything. */
 export function assertContinues(head: number, frames: readonly StoredFrame[]): void {
   for (const [index, frame] of frames.entries()) {
@@ -26,10 +45,10 @@ export function logMaxAfter(
 export function tailOf(frames: readonly StoredFrame[]): readonly StoredFrame[] {
   const tail: StoredFrame[] = [];
   let bytes = 0;
-  for (const { offset, data } of frames.slice(-TAIL_FRAMES).toReversed()) {
-    bytes += Buffer.byteLength(data);
+  for (const { aux: _, ...frame } of frames.slice(-TAIL_FRAMES).toReversed()) {
+    bytes += Buffer.byteLength(frame.data);
     if (bytes > TAIL_BYTES) break;
-    tail.push({ offset, data });
+    tail.push(frame);
   }
   return tail.toReversed();
 }

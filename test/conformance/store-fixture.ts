@@ -1,4 +1,5 @@
 /** What the conformance suite needs of a backing store, and the small words its tests are written in. */
+
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type {
@@ -11,6 +12,7 @@ import type {
   StoredFrame,
   StoreOptions,
 } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 
 export const OPTIONS: StoreOptions = { leaseMs: 1_500, frameLogMax: 20, inboxMax: 4 };
 
@@ -36,7 +38,7 @@ export const freshId = (prefix = 's'): string => `${prefix}-${randomUUID()}`;
 export function frames(after: number, count: number): StoredFrame[] {
   return Array.from({ length: count }, (_, index) => {
     const offset = after + index + 1;
-    return { offset, data: JSON.stringify({ offset, text: `frame ${offset}` }) };
+    return storedFrame(offset, JSON.stringify({ offset, text: `frame ${offset}` }));
   });
 }
 

@@ -1,6 +1,8 @@
 /** Hints, signals, heartbeats: best effort between instances that live. */
+
 import { describe, expect, it } from 'vitest';
 import { bucketOf, type Hint } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import { appendOf, commitOf, created, frames, freshId, type StoreFixture, until } from './store-fixture.ts';
 
 export function describeHints(fixture: () => StoreFixture): void {
@@ -35,7 +37,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       const { sessionId, fence } = await created(a, 'a');
       const heard = listen(b, sessionId);
       await b.watch(sessionId);
-      const last = [{ offset: 1, data: '{"bye":"\\n 🙂"}', aux: '1' }, ...frames(1, 1)];
+      const last = [storedFrame(1, '{"bye":"\\n 🙂"}', '1'), ...frames(1, 1)];
       await a.commit(fence, commitOf({ expectedVersion: 1, frames: last, notify: true, end: true }));
       await until(() => heard.length === 1);
       expect(heard).toEqual([{ kind: 'ended', sessionId, frames: last }]);
@@ -43,7 +45,7 @@ export function describeHints(fixture: () => StoreFixture): void {
 
     it('of an end carry what the log had last before it, where that is asked for', async () => {
       const [a, b] = fixture().stores;
-      const before = [{ offset: 1, data: '{"text":"\\n / \\u0000 🙂 \\""}', aux: '1' }, ...frames(1, 3)];
+      const before = [storedFrame(1, '{"text":"\\n / \\u0000 🙂 \\""}', '1'), ...frames(1, 3)];
       const { sessionId, fence } = await created(a, 'a', { frames: before });
       const heard = listen(b, sessionId);
       await b.watch(sessionId);
@@ -59,7 +61,7 @@ export function describeHints(fixture: () => StoreFixture): void {
 
     it('of an end carry no more of the log than fits, and the newest of it', async () => {
       const [a, b] = fixture().stores;
-      const long = frames(0, 4).map(({ offset }) => ({ offset, data: `"${'é'.repeat(15_000)}"` }));
+      const long = frames(0, 4).map(({ offset }) => storedFrame(offset, `"${'é'.repeat(15_000)}"`));
       const { sessionId, fence } = await created(a, 'a', { frames: long });
       const heard = listen(b, sessionId);
       await b.watch(sessionId);

@@ -1,6 +1,8 @@
 /** STORE-3 to STORE-6: the frame log, message ids, the inbox, the transcript, and what an end leaves. */
+
 import { describe, expect, it } from 'vitest';
 import { type Hint, UNCOMMITTED_LEASES } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import {
   appendOf,
   claimed,
@@ -20,7 +22,7 @@ export function describeLog(fixture: () => StoreFixture): void {
     it('continues over commits and appends without gap, byte for byte, with what only a continuation needs', async () => {
       const [a, b] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a', { frames: frames(0, 2) });
-      const special = { offset: 3, data: '{"t":"\\u0000 é 漢字 🙂 \\r\\n \\"q\\""}', aux: '[[1,2],"x"]' };
+      const special = storedFrame(3, '{"t":"\\u0000 é 漢字 🙂 \\r\\n \\"q\\""}', '[[1,2],"x"]');
       expectCommitted(await a.append(fence, appendOf({ expectedHead: 2, frames: [special] })));
       expectCommitted(
         await a.commit(fence, commitOf({ expectedVersion: 1, expectedHead: 3, frames: frames(3, 1) })),

@@ -1,6 +1,8 @@
 /** Sessions out of a store and into one, whole. */
+
 import { describe, expect, it } from 'vitest';
 import { bucketOf, type SessionDump } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import {
   appendOf,
   claimed,
@@ -16,7 +18,7 @@ import {
 
 const full = {
   snapshot: '{"value":"idle ä 🙂"}',
-  frames: [{ offset: 1, data: '{"t":"\\u0000 漢字"}', aux: '[[1],"x"]' }, ...frames(1, 2)],
+  frames: [storedFrame(1, '{"t":"\\u0000 漢字"}', '[[1],"x"]'), ...frames(1, 2)],
   messageIds: ['m2', 'm1'],
   transcript: [
     { role: 'user', content: 'hi\n', turnId: 't1', at: 1 },

@@ -1,8 +1,10 @@
 /** What only the Redis store has: a line that breaks, a server that fills up, and one write per event-loop turn. */
+
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bucketOf, type Hint, type Store } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import { createBatch } from '../../src/store/redis/batch.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';
@@ -248,7 +250,7 @@ describe('a server in trouble', () => {
     const write = {
       expectedVersion: 1,
       snapshot: 'canary-snapshot',
-      frames: [{ offset: 1, data: 'canary-frame' }],
+      frames: [storedFrame(1, 'canary-frame')],
     };
     await admin.config('SET', 'maxmemory', '1');
     const full = await store.commit(fence, commitOf(write)).catch((error: unknown) => error);

@@ -1,6 +1,8 @@
 /** A sealed store keeps the contract of the one below, and what it cannot open is never taken for nothing. */
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hint, Store } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import { createRecordCipher, type RecordCipherOptions } from '../../src/store/sealed/record-cipher.ts';
 import { sealedStore } from '../../src/store/sealed/store.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
@@ -48,11 +50,8 @@ describe.each([
   afterAll(() => below?.stop());
 
   const WORD = 'chest-pain-canary';
-  const frame = (offset: number) => ({
-    offset,
-    data: `{"offset":${offset},"text":"${WORD}"}`,
-    aux: `["${WORD}"]`,
-  });
+  const frame = (offset: number) =>
+    storedFrame(offset, `{"offset":${offset},"text":"${WORD}"}`, `["${WORD}"]`);
   const said = { role: 'user', content: WORD, turnId: 't1', at: 1, author: WORD } as const;
 
   async function told(store: Store): Promise<string> {

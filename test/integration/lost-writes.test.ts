@@ -2,8 +2,10 @@
  * A failover lost acknowledged writes, and another instance continued from the rest. A client that names the epoch it
  * saw gets a reset when it resumes. Of any other client only the instance of its socket knows what the client saw.
  */
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fence, Store } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import { isDurable } from '../support/client.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
 
@@ -63,7 +65,7 @@ describe('client without an epoch', () => {
     const frames = Array.from({ length: count }, (_, index) => {
       const at = head + index + 1;
       const frame = { type: 'expiring', offset: at, epoch: fence.epoch, expires_at: 1, reason: 'idle' };
-      return { offset: at, data: JSON.stringify(frame) };
+      return storedFrame(at, JSON.stringify(frame));
     });
     const append = { writeId: 'w', expectedHead: head, frames, inboxTaken: 0, notify: false };
     expect(await store.append(fence, append)).toMatchObject({ kind: 'committed' });

@@ -233,7 +233,7 @@ describe('the guide’s sessions', () => {
     const dump = await embedded((store) => present(store, id));
     const opened = readSnapshot(dump.record.snapshot);
     if (opened.kind !== 'opened') throw new Error(opened.kind);
-    expect(opened.envelope).toMatchObject({
+    expect(opened.snapshot).toMatchObject({
       value: { idle: 'fresh' },
       context: {
         sessionId: id,
@@ -244,8 +244,8 @@ describe('the guide’s sessions', () => {
         turn: null,
       },
     });
-    expect(JSON.stringify(opened.envelope.context.patient)).toMatch(/chest pain.*A\+/s);
-    expect(dump.index).toMatchObject({ state: 'idle', createdAt: opened.envelope.context.createdAt });
+    expect(JSON.stringify(opened.snapshot.context.patient)).toMatch(/chest pain.*A\+/s);
+    expect(dump.index).toMatchObject({ state: 'idle', createdAt: opened.snapshot.context.createdAt });
     expect(dump.transcript).toEqual([
       expect.objectContaining({ role: 'user', content: 'chest pain', turnId: 'guide-1' }),
       expect.objectContaining({ role: 'assistant', content: '1. Obtain EKG', turnId: 'guide-1' }),

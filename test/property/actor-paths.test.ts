@@ -20,7 +20,7 @@ import {
   pathsWithoutLoops,
   TICK_MS,
 } from '../support/session-paths.ts';
-import { type Sight, sightOf, storedEnvelope, told } from '../support/session-sight.ts';
+import { type Sight, sightOf, storedSnapshot, told } from '../support/session-sight.ts';
 
 interface Troubles {
   /** The death per move: when all its effects are done, or in the middle of its commit. Null: no death. */
@@ -96,7 +96,7 @@ async function make(session: MortalSession, move: Move, place: number, by: Troub
       return session.settle();
     }
     case 'due': {
-      const dueAt = (await storedEnvelope(session.store, session.id))?.timers[event.type];
+      const dueAt = (await storedSnapshot(session.store, session.id))?.timers[event.type];
       if (dueAt === undefined) throw new Error(`${event.type} is not among the stored deadlines`);
       return session.clock.advanceTo(dueAt, session.settle);
     }

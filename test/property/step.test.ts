@@ -10,7 +10,7 @@ import { initialTransition, type SnapshotFrom, transition } from 'xstate';
 import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
 import type { SessionEffect } from '../../machines/vocabulary.ts';
 import { readSnapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
-import { begin, restore, type Step, step } from '../../src/session/machine/step.ts';
+import { begin, restoreState, type Step, step } from '../../src/session/machine/step.ts';
 import { INPUT, live, lives } from '../support/session-lives.ts';
 
 const RUNS = { numRuns: 300 };
@@ -87,8 +87,10 @@ describe('stepper', () => {
         for (const { event, before, stepped, key } of live(moments)) {
           const opened = readSnapshot(JSON.stringify(toSnapshot(before, 7)));
           if (opened.kind !== 'opened') throw new Error(JSON.stringify(opened));
-          const { value, context, timers, jobs } = opened.envelope;
-          expect(dataOf(step(restore(value, context, timers, jobs), event, key))).toEqual(dataOf(stepped));
+          const { value, context, timers, jobs } = opened.snapshot;
+          expect(dataOf(step(restoreState(value, context, timers, jobs), event, key))).toEqual(
+            dataOf(stepped),
+          );
         }
       }),
       RUNS,

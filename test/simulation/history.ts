@@ -55,7 +55,7 @@ const ROOT: FrameNode = {
   text: '',
 };
 
-interface StoredEnvelope {
+interface StoredSnapshot {
   readonly value: unknown;
   readonly context: { readonly turn: { readonly id: string; readonly attempt: number } | null };
   readonly turnOffset: number;
@@ -134,10 +134,10 @@ export class History implements StoreWitness {
     for (const id of commit.messageIds)
       if (life.messageIds.includes(id)) this.#violations.found('G6', `message ${id} was taken twice`);
     const next = this.#written(fence, life, commit);
-    const envelope = JSON.parse(commit.snapshot) as StoredEnvelope;
-    this.#compare(envelope, next.tip);
+    const snapshot = JSON.parse(commit.snapshot) as StoredSnapshot;
+    this.#compare(snapshot, next.tip);
     this.#readTranscript(commit, next.tip);
-    const { turn } = envelope.context;
+    const { turn } = snapshot.context;
     if (turn !== null) this.#asked.add(`${turn.id}/${turn.attempt}`);
 
     const expired = commit.frames.filter(({ data }) => data.startsWith('{"type":"expired"')).length;
@@ -283,8 +283,8 @@ export class History implements StoreWitness {
   }
 
   /** The snapshot must be what the log says. */
-  #compare(envelope: StoredEnvelope, tip: FrameNode): void {
-    const { context, value, turnOffset } = envelope;
+  #compare(snapshot: StoredSnapshot, tip: FrameNode): void {
+    const { context, value, turnOffset } = snapshot;
     if (topState(value) !== tip.state)
       this.#violations.found('G5', `the snapshot is ${topState(value)}, the log says ${tip.state}`);
     if ((context.turn?.id ?? null) !== tip.turnId)

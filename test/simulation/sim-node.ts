@@ -12,6 +12,7 @@ import type { Generator } from '../../src/generation/port.ts';
 import { unlimited } from '../../src/limits/limits.ts';
 import { Membership } from '../../src/session/cluster/membership.ts';
 import { Sweeper } from '../../src/session/cluster/sweeper.ts';
+import { LocalSessions } from '../../src/session/router/local-sessions.ts';
 import { SessionRouter } from '../../src/session/router/session-router.ts';
 import type { Store, StoredFrame } from '../../src/store/contract.ts';
 import type { Log } from '../../src/telemetry/log.ts';
@@ -104,6 +105,14 @@ export class SimNode {
     this.slot = ports.slot;
     this.process = process;
     this.#membership = new Membership(store, clock, instance, LEASE_MS);
+    const localSessions = new LocalSessions(1_000);
+    this.#hub = new Hub({
+      store,
+      clock,
+      reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
+      localSessions,
+      lookMs: LEASE_MS / 3,
+    });
     this.#sessions = new SessionRouter({
       instance,
       store,
@@ -114,6 +123,8 @@ export class SimNode {
       log,
       metrics,
       membership: this.#membership,
+      localSessions,
+      delivery: this.#hub,
       limits: {
         idleMs: IDLE_MS,
         absoluteMs: ABSOLUTE_MS,
@@ -126,15 +137,7 @@ export class SimNode {
       hibernateMs: HIBERNATE_MS,
       flushMs: 25,
       flushLength: 64,
-      sessionsMax: 1_000,
       sessionsPerUserMax: 0,
-    });
-    this.#hub = new Hub({
-      store,
-      clock,
-      reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
-      isResident: (sessionId) => this.#sessions.actor(sessionId) !== null,
-      lookMs: LEASE_MS / 3,
     });
     this.#sweeper = new Sweeper({
       instance,
@@ -181,7 +184,7 @@ export class SimNode {
 
   async #boot(): Promise<void> {
     try {
-      await this.#sessions.start(this.#hub);
+      await this.#sessions.start();
     } catch {
       // As src/run.ts: an instance that cannot start ends, and is started again.
       return this.#ports.exit(this);

@@ -65,7 +65,7 @@ function walk(
   for (const [key, field] of Object.entries(schema.properties ?? {})) {
     if (field.const !== undefined) continue;
     const at = path === '' ? key : `${path}.${key}`;
-    found.set(at, { path: at, isReserved: field.description?.startsWith('reserved') === true });
+    found.set(at, { path: at, isReserved: field.description?.startsWith('Reserved') === true });
     walk(root, field, at, found, depth + 1);
   }
 }

@@ -10,7 +10,6 @@ import { pino } from 'pino';
 import type { Clock } from '../../src/clock.ts';
 import type { Generator } from '../../src/generation/port.ts';
 import type { ActorHost, StopReason } from '../../src/session/actor/actor-host.ts';
-import type { SessionActor } from '../../src/session/actor/session-actor.ts';
 import type { Outcome } from '../../src/session/machine/outcome.ts';
 import { readInboxEntry } from '../../src/session/router/inbox.ts';
 import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../src/store/contract.ts';
@@ -96,7 +95,7 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
         if (read === null) throw new Error(`not an inbox entry: ${entry}`);
         return { event: read.event, settle: (outcome) => void passed.push(outcome) };
       },
-      stopped: (_: SessionActor, reason) => void stops.push(reason),
+      stopped: (_sessionId, _epoch, reason) => void stops.push(reason),
       committed() {},
       appended() {},
       storeFailed() {},

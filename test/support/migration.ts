@@ -1,7 +1,9 @@
 /** The program `migrate` as its own process, and stores full of sessions for it to move. */
+
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { SessionDump, Store, StoreOptions } from '../../src/store/contract.ts';
+import { storedFrame } from '../../src/store/log.ts';
 import { spawnBuilt } from './instance.ts';
 
 export const MOVE_OPTIONS: StoreOptions = {
@@ -75,7 +77,7 @@ export function sessionOf(n: number, changes: Partial<SessionDump> = {}): Sessio
     frames: Array.from({ length: kept }, (_, index) => {
       const offset = head - kept + index + 1;
       const data = JSON.stringify({ type: 'state', offset, n });
-      return offset % 2 === 0 ? { offset, data } : { offset, data, aux: `[${n}]` };
+      return storedFrame(offset, data, offset % 2 === 0 ? undefined : `[${n}]`);
     }),
     transcript: Array.from({ length: turns }, (_, turn) => ({
       role: turn % 2 === 0 ? ('user' as const) : ('assistant' as const),

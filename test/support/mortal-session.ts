@@ -65,7 +65,7 @@ export async function beginSession(input: SessionInput): Promise<MortalSession> 
   begun += 1;
   const sessionId = `${input.sessionId}-${begun}`;
   const opened = await loadSession(hosts[0].host, sessionId, { ...input, sessionId }, quota);
-  if (opened.kind !== 'resident') throw new Error(`the session was not made: ${opened.kind}`);
+  if (opened.kind !== 'loaded') throw new Error(`the session was not made: ${opened.kind}`);
   const narrator = new Narrator(generator);
   return new MortalSession({ clock, store, generator, narrator, hosts, delivered, lost }, opened.actor);
 }
@@ -144,7 +144,7 @@ export class MortalSession {
     this.#parts.lost.count += 1;
     const opened = await loadSession(this.#host.host, this.id, null, new UserQuota(this.store, 0));
     if (opened.kind === 'absent') return false;
-    if (opened.kind !== 'resident') throw new Error(`the session was not brought back: ${opened.kind}`);
+    if (opened.kind !== 'loaded') throw new Error(`the session was not brought back: ${opened.kind}`);
     expect(opened.actor.epoch).toBeGreaterThan(this.#actor.epoch);
     this.#actor = opened.actor;
     await this.settle();

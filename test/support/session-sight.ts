@@ -21,15 +21,15 @@ export interface Sight {
 
 type Frame = Readonly<Record<string, unknown>> & { readonly type: string; readonly offset: number };
 
-export async function storedEnvelope(store: Store, sessionId: string): Promise<Snapshot | null> {
+export async function storedSnapshot(store: Store, sessionId: string): Promise<Snapshot | null> {
   const record = await store.read(sessionId);
-  return record === null ? null : envelopeIn(record);
+  return record === null ? null : snapshotIn(record);
 }
 
-function envelopeIn({ snapshot }: SessionRecord): Snapshot {
+function snapshotIn({ snapshot }: SessionRecord): Snapshot {
   const opened = readSnapshot(snapshot);
   if (opened.kind !== 'opened') throw new Error(`what is stored cannot be read: ${JSON.stringify(opened)}`);
-  return opened.envelope;
+  return opened.snapshot;
 }
 
 /** Null where nothing is stored: the session is over. */
@@ -41,7 +41,7 @@ export async function sightOf(store: Store, sessionId: string): Promise<Sight | 
   ]);
   if (record === null || page === null) return null;
   expect(page.head).toBe(record.head);
-  const { value, context, timers, jobs } = envelopeIn(record);
+  const { value, context, timers, jobs } = snapshotIn(record);
   const { said, texts } = told(page.frames);
   const { [context.turn?.id ?? '']: _, ...whole } = texts;
   return {

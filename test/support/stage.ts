@@ -9,6 +9,7 @@ import { Hub } from '../../src/delivery/hub.ts';
 import { type Limits, unlimited } from '../../src/limits/limits.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { Membership } from '../../src/session/cluster/membership.ts';
+import { LocalSessions } from '../../src/session/router/local-sessions.ts';
 import { SessionRouter } from '../../src/session/router/session-router.ts';
 import type { Store } from '../../src/store/contract.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
@@ -87,7 +88,15 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const store = options.wrap?.(counted) ?? counted;
 
   const membership = new Membership(store, clock, INSTANCE, LEASE_MS);
-  const sessions: SessionRouter = new SessionRouter({
+  const localSessions = new LocalSessions(100);
+  const hub = new Hub({
+    store,
+    clock,
+    reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
+    localSessions,
+    lookMs: LEASE_MS / 3,
+  });
+  const sessions = new SessionRouter({
     instance: INSTANCE,
     store,
     generator,
@@ -97,6 +106,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     log,
     metrics,
     membership,
+    localSessions,
+    delivery: hub,
     limits: {
       idleMs: HOUR_MS,
       absoluteMs: 4 * HOUR_MS,
@@ -109,15 +120,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     hibernateMs: options.hibernateMs ?? HOUR_MS,
     flushMs: 25,
     flushLength: 1_024,
-    sessionsMax: 100,
     sessionsPerUserMax: options.sessionsPerUserMax ?? 0,
-  });
-  const hub = new Hub({
-    store,
-    clock,
-    reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
-    isResident: (sessionId) => sessions.actor(sessionId) !== null,
-    lookMs: LEASE_MS / 3,
   });
   const ports: ConnectionPorts = {
     services: { instance: INSTANCE, sessions, hub, store, clock },
@@ -137,7 +140,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       quiet = pending === 0 ? quiet + 1 : 0;
     }
   };
-  await sessions.start(hub);
+  await sessions.start();
   await membership.beat();
 
   return {

@@ -1,5 +1,4 @@
 /** Takes part in one turn of a session: joins like a socket does, sends its message or only listens, and leaves. */
-import { randomUUID } from 'node:crypto';
 import { type Match, matchOf } from '../../../machines/message-id.ts';
 import type { OverlapPolicy, SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Audit, AuditAction, AuditOutcome } from '../../audit/audit.ts';
@@ -8,6 +7,7 @@ import { attachClient, detachClient, type SessionServices } from '../../delivery
 import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { HelloFrame } from '../../protocol/client-frames.ts';
+import { messageEvent } from '../../protocol/to-event.ts';
 import { wordOf } from '../../session/machine/outcome.ts';
 import type { ProtocolRequest, TurnInput } from './protocol-request.ts';
 import { type Listener, TurnCollector, type TurnResult } from './turn-collector.ts';
@@ -49,7 +49,7 @@ export async function joinTurn(
   }
   const first = await attend(ports, visit, message.id, null, listen(), async (collector) => {
     const { sessions, instance } = ports.services;
-    const event = messageEvent(ports, body, message.id);
+    const event = toMessageEvent(ports, body, message.id);
     const outcome = await sessions.send(sessionId, event, { instance, connection: collector.id });
     visit.note('message', wordOf(outcome));
     if (outcome.kind === 'refused') return outcome;
@@ -154,22 +154,13 @@ function hello({ body, sessionId }: TurnRequest, after: number | null): HelloFra
   };
 }
 
-function messageEvent(ports: ProtocolPorts, body: ProtocolRequest, messageId: string): SessionEvent {
-  const { age, gender, chief_complaint, past_medical_history, vitals } = body;
-  const { max_tokens, temperature, stop } = body.options ?? {};
-  return {
-    type: 'message',
+function toMessageEvent(ports: ProtocolPorts, body: ProtocolRequest, messageId: string): SessionEvent {
+  const { age, gender, chief_complaint, past_medical_history, vitals, policy, options } = body;
+  const patient = pictureOf({ age, gender, chief_complaint, past_medical_history, vitals });
+  const sender = {
     at: ports.services.clock.now(),
-    messageId,
-    turnId: randomUUID(),
-    content: '',
-    patient: pictureOf({ age, gender, chief_complaint, past_medical_history, vitals }),
-    author: body.user_id ?? null,
-    policy: body.policy ?? ports.defaultPolicy,
-    options: {
-      ...(max_tokens === undefined ? {} : { maxTokens: max_tokens }),
-      ...(temperature === undefined ? {} : { temperature }),
-      ...(stop === undefined ? {} : { stop }),
-    },
+    userId: body.user_id ?? null,
+    defaultPolicy: ports.defaultPolicy,
   };
+  return messageEvent({ id: messageId, policy, options }, sender, patient);
 }

@@ -1,8 +1,9 @@
 /** Parses `POST /api/protocol`: patient data, the session, and options of the turn. */
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import { patientFields } from '../../conversation/patient/patient.ts';
-import { generationOptionsSchema, policySchema } from '../../protocol/client-frames.ts';
+import { generationOptionsSchema } from '../../protocol/client-frames.ts';
 import { Refusal } from '../core/answer.ts';
 import { derivedUuid } from '../core/derived-uuid.ts';
 import { type HttpRequest, parse, parseBody } from '../core/request.ts';
@@ -19,7 +20,7 @@ export const protocolRequestSchema = z
       .optional()
       .describe('author of the message; the first user named in a session owns it'),
     diagnosis_id: z.string().min(1).max(256).optional(),
-    policy: policySchema.optional().describe('what happens if another turn is running'),
+    policy: overlapPolicySchema.optional().describe('what happens if another turn is running'),
     options: generationOptionsSchema.optional(),
   })
   .refine(

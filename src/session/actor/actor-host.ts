@@ -1,4 +1,4 @@
-/** What a session actor needs of the instance that it lives on. */
+/** ActorHost is what a session actor needs of its instance. Callbacks name the session, never the actor. */
 import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
@@ -7,15 +7,14 @@ import type { Generator } from '../../generation/port.ts';
 import type { Store, StoredFrame } from '../../store/contract.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Outcome } from '../machine/outcome.ts';
-import type { SessionActor } from './session-actor.ts';
 
 export type StopReason =
-  /** The session is over and gone. */
+  /** The session ended, and its keys are deleted. */
   | 'ended'
   | 'released'
   /** Another instance owns the session. */
   | 'fenced'
-  /** Our memory of it is stale. */
+  /** The actor's memory of the session is stale. */
   | 'conflict'
   /** The store did not answer within a lease. */
   | 'lost'
@@ -31,20 +30,21 @@ export interface ActorHost {
   readonly store: Store;
   readonly generator: Generator;
   readonly conversation: PromptBuilder;
-  /** Where conversations go before their keys do; null where nothing is kept. */
+  /** Takes ended conversations before their keys are deleted; null where none are kept. */
   readonly archive: Archive | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseMs: number;
-  /** Text of a running turn is stored at least this often, or once this much of it waits (UTF-16 units). */
+  /** Longest wait between two writes of a running turn's text. */
   readonly flushMs: number;
+  /** Length of waiting text that is written without further wait, in UTF-16 units. */
   readonly flushLength: number;
-  deliver(sessionId: string, frames: readonly StoredFrame[]): void;
-  openInboxEntry(sessionId: string, entry: string): InboxEntry;
-  stopped(actor: SessionActor, reason: StopReason): void;
-  committed(actor: SessionActor, frames: number): void;
-  appended(actor: SessionActor, frames: number): void;
-  storeFailed(actor: SessionActor, error: unknown): void;
-  /** What is stored of the session cannot be read by this instance. */
-  unreadable(sessionId: string, why: string): void;
+  readonly deliver: (sessionId: string, frames: readonly StoredFrame[]) => void;
+  readonly openInboxEntry: (sessionId: string, entry: string) => InboxEntry;
+  readonly stopped: (sessionId: string, epoch: number, reason: StopReason) => void;
+  readonly committed: (frames: number) => void;
+  readonly appended: (frames: number) => void;
+  readonly storeFailed: (sessionId: string, error: unknown) => void;
+  /** This instance cannot read what is stored of the session. */
+  readonly unreadable: (sessionId: string, why: string) => void;
 }

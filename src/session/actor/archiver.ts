@@ -1,12 +1,12 @@
 /**
- * What was said goes to the archive before its keys go: the session's record, everything said, how each turn went.
- * Archiving twice is one row, so an owner that dies between archiving and deleting does no harm.
+ * Archiver stores an ended conversation in the archive before the session's keys are deleted: the session's record, its
+ * transcript, and how each turn ended. Archiving twice makes one row, so an owner may die between the two steps.
  *
- *  R1  Nobody waits longer than `withinMs` for the archive: one that was cut off answers nothing at all, and the
- *      session must go on meanwhile.
- *  R2  An owner that was frozen while it read does not write: another instance may have the session by then, and may
- *      have ended it without a trace. One that is frozen while it writes is the archive's affair (its ARCHIVE-3).
- *  R3  While an attempt has no answer there is no other: the older could be written after the newer.
+ *  ARCHIVER-1  An attempt waits for the archive at most `withinMs`: an archive that was cut off never answers, and the
+ *              session must go on meanwhile.
+ *  ARCHIVER-2  An owner that was frozen while it read does not write: another instance may own the session by then, and
+ *              may have ended it without a trace. ARCHIVE-3 guards against one that freezes while it writes.
+ *  ARCHIVER-3  While an attempt has no answer no other starts: the older could be written after the newer.
  */
 import type { SessionContext } from '../../../machines/vocabulary.ts';
 import type { Archive, ArchivedLine, ArchivedSession, ArchivedTurn } from '../../archive/archive.ts';
@@ -19,9 +19,9 @@ const LOG_PAGE = 1_000;
 export interface EndedSession {
   readonly sessionId: string;
   readonly context: SessionContext;
-  /** Everything said, with what the ending itself adds. */
+  /** Every entry, with those that the end itself adds. */
   readonly transcript: readonly TranscriptRecord[];
-  /** Frames that the ending adds to the log. */
+  /** Frames that the end adds to the log. */
   readonly frames: readonly StoredFrame[];
   readonly endedAt: number;
 }
@@ -34,7 +34,6 @@ export interface ArchiverPorts {
   readonly isLeaseSure: () => boolean;
 }
 
-/** One session's way into the archive. */
 export class Archiver {
   readonly #ports: ArchiverPorts;
   #isUnderWay = false;
@@ -44,31 +43,31 @@ export class Archiver {
     this.#ports = ports;
   }
 
-  /** An attempt has no answer yet: the conversation may still be written. */
+  /** True while an attempt has no answer: the archive may still write the conversation. */
   get isUnderWay(): boolean {
     return this.#isUnderWay;
   }
 
-  /** True once the session may end: what was said is kept, or is not to be kept. Rejects as `store` does. */
+  /** True once the session may end: its conversation is archived, or must not be. Rejects as `store` does. */
   async conclude(
     version: string,
     { turnCount, erased }: SessionContext,
-    ending: () => Promise<EndedSession>,
+    read: () => Promise<EndedSession>,
   ): Promise<boolean> {
     if (turnCount === 0) return true;
-    // What is to be erased must not be written afterwards by an attempt of before.
+    // An earlier attempt must not write the conversation after it was erased.
     if (erased) return !this.#isUnderWay;
-    await this.store(version, await ending());
+    await this.store(version, await read());
     return true;
   }
 
-  /** `version` names what is archived. Rejects when the archive or the store does, or does not answer in time. */
-  async store(version: string, ending: EndedSession): Promise<void> {
+  /** `version` names what is archived. Rejects when the archive or the store rejects, or is too slow. */
+  async store(version: string, ended: EndedSession): Promise<void> {
     if (this.#isUnderWay) throw new Error('the archive has not answered the attempt before');
-    // Answered when nobody waited any more.
+    // The answer to the last attempt came after its time limit.
     if (this.#stored === version) return;
     this.#isUnderWay = true;
-    const attempt = this.#attempt(version, ending);
+    const attempt = this.#attempt(version, ended);
     const { clock, withinMs } = this.#ports;
     await new Promise<void>((resolve, reject) => {
       const cancel = clock.after(withinMs, () => reject(new Error(`no answer within ${withinMs} ms`)));
@@ -76,10 +75,10 @@ export class Archiver {
     });
   }
 
-  async #attempt(version: string, ending: EndedSession): Promise<void> {
+  async #attempt(version: string, ended: EndedSession): Promise<void> {
     const { archive, store, isLeaseSure } = this.#ports;
     try {
-      const session = await archivedSession(store, ending);
+      const session = await archivedSession(store, ended);
       if (!isLeaseSure()) throw new Error('another instance may have the session');
       await archive.store(session);
       this.#stored = version;
@@ -89,12 +88,12 @@ export class Archiver {
   }
 }
 
-async function archivedSession(store: Store, ending: EndedSession): Promise<ArchivedSession> {
-  const { sessionId, context, endedAt } = ending;
+async function archivedSession(store: Store, ended: EndedSession): Promise<ArchivedSession> {
+  const { sessionId, context, endedAt } = ended;
   const { clientId, userId, diagnosisId, createdAt, patient, turnCount, endReason } = context;
   const startedAt = new Map<string, number>();
   const lines: ArchivedLine[] = [];
-  for (const record of ending.transcript) {
+  for (const record of ended.transcript) {
     if ('forget' in record || record.role === 'summary') continue;
     const { role, content, turnId, at, author, simulated } = record;
     if (role === 'user') startedAt.set(turnId, at);
@@ -112,7 +111,7 @@ async function archivedSession(store: Store, ending: EndedSession): Promise<Arch
     patient,
     turnCount,
     lines,
-    turns: await turnsOf(store, ending, startedAt),
+    turns: await turnsOf(store, ended, startedAt),
   };
 }
 
@@ -123,8 +122,7 @@ async function turnsOf(
 ): Promise<readonly ArchivedTurn[]> {
   const turns: ArchivedTurn[] = [];
   const take = (stored: StoredFrame) => {
-    // Most frames are deltas: they are told apart without being read.
-    if (!stored.data.startsWith('{"type":"turn.')) return;
+    if (!stored.type.startsWith('turn.')) return;
     const turn = turnOf(JSON.parse(stored.data) as DurableFrame, startedAt, context.createdAt);
     if (turn !== null) turns.push(turn);
   };

@@ -1,98 +1,153 @@
 /**
- * Works through a session's mailbox.
+ * EventLoop hands a session its commands one at a time, in the order in which they came.
  *
- *  C1  One letter at a time: the next is taken when the one before is done with (G3). What can wait is done when no
- *      letter does.
- *  C2  Once it has stopped no letter is taken any more, and each that is left is given back to its sender.
- *  C3  A letter at which it crashed is answered all the same: whether it took effect nobody knows, but left without an
- *      answer its sender would wait for ever, and so would a drain.
+ *  LOOP-1  One command at a time: the next is taken once the handler of the one before has resolved. Idle work runs
+ *          only while no command waits.
+ *  LOOP-2  A stopped loop takes no command; it gives each waiting command back to its sender.
+ *  LOOP-3  A command whose handler throws still gets an answer. Its effect is unknown, but a sender without an answer
+ *          would wait for ever, and so would a drain.
+ *  LOOP-4  The mailbox is bounded for clients' input only. The actor's own commands always have room: a full mailbox
+ *          would otherwise wait for a timer that cannot be posted.
  */
+import type { SessionEvent } from '../../../machines/vocabulary.ts';
+import { type Outcome, refused, untaken } from '../machine/outcome.ts';
+import type { RunResult } from '../turn/generation.ts';
 
-import { refused, untaken } from '../machine/outcome.ts';
-import { type Command, MAILBOX_MAX, Mailbox } from './mailbox.ts';
+export type Command =
+  | {
+      readonly kind: 'event';
+      readonly event: SessionEvent;
+      readonly fromInbox: boolean;
+      readonly settle: (outcome: Outcome) => void;
+    }
+  | { readonly kind: 'timer'; readonly id: string }
+  | { readonly kind: 'result'; readonly key: string; readonly result: RunResult }
+  | { readonly kind: 'drain-inbox' }
+  | { readonly kind: 'renew'; readonly settle: () => void }
+  | { readonly kind: 'release'; readonly handOver: boolean; readonly settle: (released: boolean) => void };
 
 export interface EventLoopPorts {
-  readonly handle: (letter: Command) => Promise<void>;
-  /** What there is to do while no letter waits; null where nothing is. */
-  readonly meanwhile: () => Promise<void> | null;
-  /** Nothing is left to do for now. */
-  readonly idle: () => void;
-  /** Calls `stop`. */
-  readonly crashed: (error: unknown) => void;
+  readonly handle: (command: Command) => Promise<void>;
+  /** Starts work that needs no command, or answers null where there is none. */
+  readonly idleWork: () => Promise<void> | null;
+  /** Runs when the loop comes to rest. */
+  readonly onRest: () => void;
+  /** Runs when a handler throws; it calls `stop`. */
+  readonly onCrash: (error: unknown) => void;
 }
+
+const MAILBOX_MAX = 256;
 
 export class EventLoop {
   readonly #ports: EventLoopPorts;
   readonly #mailbox = new Mailbox();
-  #isWorking = false;
-  #stopped = false;
+  #isRunning = false;
+  #isStopped = false;
 
   constructor(ports: EventLoopPorts) {
     this.#ports = ports;
   }
 
-  get stopped(): boolean {
-    return this.#stopped;
+  get isStopped(): boolean {
+    return this.#isStopped;
   }
 
-  /** Nothing waits and nothing is under way. */
+  /** True while no command waits and none is handled. */
   get isIdle(): boolean {
-    return !this.#stopped && !this.#isWorking && this.#mailbox.length === 0;
+    return !this.#isStopped && !this.#isRunning && this.#mailbox.length === 0;
   }
 
-  get hasMail(): boolean {
+  get hasCommands(): boolean {
     return this.#mailbox.length > 0;
   }
 
-  /** Nobody from outside may send more now. */
+  /** LOOP-4 */
   get isFull(): boolean {
     return this.#mailbox.length >= MAILBOX_MAX;
   }
 
-  post(letter: Command): void {
-    if (this.#stopped) return giveBack(letter);
-    this.#mailbox.post(letter);
+  post(command: Command): void {
+    if (this.#isStopped) return giveBack(command);
+    this.#mailbox.post(command);
     this.wake();
   }
 
-  /** Only while a letter is handled: they are taken next. */
-  postFirst(letters: readonly Command[]): void {
-    this.#mailbox.postFirst(letters);
+  /** Posts input from the inbox before all that waits, because it came first. Only a handler may call this. */
+  postFirst(commands: readonly Command[]): void {
+    this.#mailbox.postFirst(commands);
   }
 
-  /** There may be something to do meanwhile. */
+  /** Looks for idle work. */
   wake(): void {
-    if (!this.#isWorking && !this.#stopped) void this.#work();
+    if (!this.#isRunning && !this.#isStopped) void this.#run();
   }
 
   stop(): void {
-    this.#stopped = true;
-    for (const letter of this.#mailbox.drain()) giveBack(letter);
+    this.#isStopped = true;
+    for (const command of this.#mailbox.drain()) giveBack(command);
   }
 
-  async #work(): Promise<void> {
-    this.#isWorking = true;
-    let letter: Command | undefined;
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    let command: Command | undefined;
     try {
-      while (!this.#stopped) {
-        letter = this.#mailbox.take();
-        const work = letter === undefined ? this.#ports.meanwhile() : this.#ports.handle(letter);
+      while (!this.#isStopped) {
+        command = this.#mailbox.take();
+        const work = command === undefined ? this.#ports.idleWork() : this.#ports.handle(command);
         if (work === null) break;
         await work;
       }
     } catch (error) {
-      this.#ports.crashed(error);
-      if (letter?.kind === 'event') letter.settle(refused('internal'));
-      else if (letter !== undefined) giveBack(letter);
+      this.#ports.onCrash(error);
+      if (command?.kind === 'event') command.settle(refused('internal'));
+      else if (command !== undefined) giveBack(command);
     } finally {
-      this.#isWorking = false;
+      this.#isRunning = false;
     }
-    if (!this.#stopped) this.#ports.idle();
+    if (!this.#isStopped) this.#ports.onRest();
   }
 }
 
-function giveBack(letter: Command): void {
-  if (letter.kind === 'event') letter.settle(untaken);
-  else if (letter.kind === 'release') letter.settle(true);
-  else if (letter.kind === 'renew') letter.settle();
+function giveBack(command: Command): void {
+  if (command.kind === 'event') command.settle(untaken);
+  else if (command.kind === 'release') command.settle(true);
+  else if (command.kind === 'renew') command.settle();
+}
+
+/** The commands that wait, first in, first out. */
+export class Mailbox {
+  #commands: Command[] = [];
+  #first = 0;
+
+  get length(): number {
+    return this.#commands.length - this.#first;
+  }
+
+  post(command: Command): void {
+    this.#commands.push(command);
+  }
+
+  postFirst(commands: readonly Command[]): void {
+    this.#commands = [...commands, ...this.#commands.slice(this.#first)];
+    this.#first = 0;
+  }
+
+  take(): Command | undefined {
+    if (this.#first === this.#commands.length) return undefined;
+    const command = this.#commands[this.#first];
+    this.#first += 1;
+    // Array.shift is linear: the head moves instead, and the array is cut now and then.
+    if (this.#first === this.#commands.length || this.#first > 1024) {
+      this.#commands = this.#commands.slice(this.#first);
+      this.#first = 0;
+    }
+    return command;
+  }
+
+  drain(): readonly Command[] {
+    const rest = this.#commands.slice(this.#first);
+    this.#commands = [];
+    this.#first = 0;
+    return rest;
+  }
 }

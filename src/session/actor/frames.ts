@@ -1,9 +1,9 @@
-/** Turns what a step asks for into what one commit writes. Pure: offsets and texts come from the caller. */
+/** buildFrames turns the effects of a step into what one commit writes. It is pure: offsets and texts come in. */
 import type { FrameBody, SessionEffect } from '../../../machines/vocabulary.ts';
 import { errorBody, isErrorCode } from '../../errors.ts';
 import type { DurableFrame } from '../../protocol/server-frames.ts';
 import type { StoredFrame, TranscriptRecord } from '../../store/contract.ts';
-import type { PendingText, TurnText } from '../turn/turn-text.ts';
+import type { Piece, TurnText } from '../turn/turn-text.ts';
 
 export interface BuiltFrames {
   readonly frames: readonly StoredFrame[];
@@ -13,65 +13,51 @@ export interface BuiltFrames {
   readonly turnOffset: number | null;
 }
 
-export function deltaFrame(offset: number, epoch: number, turnId: string, piece: PendingText): StoredFrame {
-  const frame: DurableFrame = {
-    type: 'delta',
-    offset,
-    epoch,
-    turn_id: turnId,
-    text: piece.text,
-    ...(piece.reasoning === '' ? {} : { reasoning: piece.reasoning }),
-    ...(piece.simulated === true ? { simulated: true } : {}),
-  };
-  return { offset, data: JSON.stringify(frame), ...(piece.aux === undefined ? {} : { aux: piece.aux }) };
+/** Where the frames go: after `head`, under the owner's `epoch`, with the version that the commit gives the session. */
+export interface LogPlace {
+  readonly head: number;
+  readonly epoch: number;
+  readonly version: number;
 }
 
+/** `answer` is the running turn's text, and `piece` the part of it that waits to be stored. */
 export function buildFrames(
   effects: readonly SessionEffect[],
-  head: number,
-  epoch: number,
-  version: number,
-  turn: TurnText | null,
-  piece: PendingText | null,
+  { head, epoch, version }: LogPlace,
+  answer: Pick<TurnText, 'turnId' | 'whole' | 'isSimulated'> | null,
+  piece: Piece | null,
 ): BuiltFrames {
   const frames: StoredFrame[] = [];
   const transcript: TranscriptRecord[] = [];
   const messageIds: string[] = [];
   let turnOffset: number | null = null;
-  if (turn !== null && piece !== null) frames.push(deltaFrame(head + 1, epoch, turn.turnId, piece));
+  if (piece !== null) frames.push(deltaFrame(head + 1, epoch, piece));
   for (const effect of effects) {
     switch (effect.type) {
       case 'frame': {
         const offset = head + frames.length + 1;
         if (effect.frame.type === 'turn.started') turnOffset = offset;
-        frames.push({ offset, data: JSON.stringify(numbered(effect.frame, { offset, epoch }, version)) });
+        frames.push(stored(numbered(effect.frame, { offset, epoch }, version)));
         break;
       }
       case 'taken':
         messageIds.push(effect.messageId);
         break;
-      case 'question':
-        transcript.push({
-          role: 'user',
-          content: effect.content,
-          turnId: effect.turnId,
-          at: effect.at,
-          ...(effect.author === null ? {} : { author: effect.author }),
-        });
+      case 'question': {
+        const { content, turnId, at, author } = effect;
+        transcript.push({ role: 'user', content, turnId, at, ...(author === null ? {} : { author }) });
         break;
+      }
       case 'summary':
         transcript.push({ role: 'summary', content: effect.content, turnId: effect.through, at: effect.at });
         break;
-      case 'answer':
-        if (turn !== null && turn.turnId === effect.turnId && turn.whole !== '')
-          transcript.push({
-            role: 'assistant',
-            content: turn.whole,
-            turnId: effect.turnId,
-            at: effect.at,
-            ...(turn.isSimulated ? { simulated: true } : {}),
-          });
+      case 'answer': {
+        const { turnId, at } = effect;
+        if (answer?.turnId !== turnId || answer.whole === '') break;
+        const mark = answer.isSimulated ? { simulated: true } : {};
+        transcript.push({ role: 'assistant', content: answer.whole, turnId, at, ...mark });
         break;
+      }
       case 'forget':
         transcript.push({ forget: effect.turnId });
         break;
@@ -80,6 +66,25 @@ export function buildFrames(
     }
   }
   return { frames, transcript, messageIds, turnOffset };
+}
+
+export function deltaFrame(offset: number, epoch: number, piece: Piece): StoredFrame {
+  const { turnId, text, reasoning, simulated, aux } = piece;
+  const frame: DurableFrame = {
+    type: 'delta',
+    offset,
+    epoch,
+    turn_id: turnId,
+    text,
+    ...(reasoning === '' ? {} : { reasoning }),
+    ...(simulated === true ? { simulated: true } : {}),
+  };
+  return aux === undefined ? stored(frame) : { ...stored(frame), aux };
+}
+
+function stored(frame: DurableFrame): StoredFrame {
+  const { type, offset, epoch } = frame;
+  return { offset, type, epoch, data: JSON.stringify(frame) };
 }
 
 function numbered(

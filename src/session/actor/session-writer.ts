@@ -1,10 +1,13 @@
 /**
- * What the owner of a session holds: the session as it is stored, and the tenure under which alone it changes.
+ * SessionWriter holds one claim of a session: the state as it is stored, the lease, and the only way to change either.
  *
- *  O1  What is held is what was acknowledged: it changes with the answer of a write, never before.
- *  O2  An inbox entry is taken up once and leaves the inbox with the write that applies it.
- *  O3  A running turn stays in the log from its start, however long the log becomes: who continues it, and who reads
- *      its answer later, needs all of its text.
+ *  WRITER-1  The writer's state is the acknowledged state: it changes with the answer to a write, never before.
+ *  WRITER-2  A write is sent under one id until its outcome is known, or until the lease in which it began has lapsed.
+ *  WRITER-3  The lease counts from the moment an answered write was sent: the store's own moment is not known.
+ *  WRITER-4  While `isLeaseSure`, no other instance can have claimed the session. Afterwards only the store can tell.
+ *  WRITER-5  An inbox entry is taken once, and leaves the inbox with the write that applies it.
+ *  WRITER-6  The log keeps a running turn from its start, however long the log grows: the next owner continues its
+ *            text, and later readers need all of it.
  */
 import type {
   Append,
@@ -16,59 +19,61 @@ import type {
   RenewOutcome,
   StoredFrame,
 } from '../../store/contract.ts';
-import { indexOf } from '../machine/session-index.ts';
-import { toSnapshot } from '../machine/snapshot.ts';
-import type { MachineState, Step } from '../machine/step.ts';
+import { indexOf, toSnapshot } from '../machine/snapshot.ts';
+import type { MachineState } from '../machine/step.ts';
 import type { ActorHost, InboxEntry } from './actor-host.ts';
 import type { BuiltFrames } from './frames.ts';
-import { Lease } from './lease.ts';
 
-/** A claim, and what it found or what was made under it. */
+/** A claim, with the session that it found or that was created under it. */
 export interface ClaimedSession {
   readonly fence: Fence;
-  /** By the monotonic clock: when the claim was sent. */
+  /** Monotonic time at which the claim was sent. */
   readonly claimedMs: number;
-  readonly resting: MachineState;
+  readonly state: MachineState;
   readonly version: number;
   readonly head: number;
   /** Offset of the running turn's last `turn.started`. */
   readonly turnOffset: number;
 }
 
-export interface SessionWriterPorts {
-  readonly host: ActorHost;
-  readonly stopped: () => boolean;
-  readonly failed: (error: unknown) => void;
-}
-
+/** The store did not answer within a lease. */
 type Lost = { readonly kind: 'lost' };
 
+type WriterHost = Pick<
+  ActorHost,
+  'instance' | 'store' | 'clock' | 'leaseMs' | 'openInboxEntry' | 'storeFailed'
+>;
+
+const FIRST_RETRY_MS = 25;
+const LONGEST_RETRY_MS = 1_000;
+
 export class SessionWriter {
-  readonly tenure: Lease;
-  readonly #ports: SessionWriterPorts;
-  #resting: MachineState;
+  readonly fence: Fence;
+  readonly #host: WriterHost;
+  readonly #isStopped: () => boolean;
+  #state: MachineState;
   #version: number;
   #head: number;
   #turnOffset: number;
-  /** Inbox entries that were taken up, and by no write yet. */
-  #takenUp = 0;
+  #leasedMs: number;
+  #writes = 0;
+  /** Inbox entries taken, and not yet applied by a write. */
+  #takenInput = 0;
   #hasMoreInput = false;
 
-  constructor(
-    { fence, claimedMs, resting, version, head, turnOffset }: ClaimedSession,
-    ports: SessionWriterPorts,
-  ) {
-    const { clock, leaseMs } = ports.host;
-    this.#ports = ports;
-    this.tenure = new Lease(fence, claimedMs, { ...ports, clock, leaseMs });
-    this.#resting = resting;
-    this.#version = version;
-    this.#head = head;
-    this.#turnOffset = turnOffset;
+  constructor(host: WriterHost, claimed: ClaimedSession, isStopped: () => boolean) {
+    this.#host = host;
+    this.#isStopped = isStopped;
+    this.fence = claimed.fence;
+    this.#state = claimed.state;
+    this.#version = claimed.version;
+    this.#head = claimed.head;
+    this.#turnOffset = claimed.turnOffset;
+    this.#leasedMs = claimed.claimedMs;
   }
 
-  get resting(): MachineState {
-    return this.#resting;
+  get state(): MachineState {
+    return this.#state;
   }
 
   get version(): number {
@@ -79,20 +84,28 @@ export class SessionWriter {
     return this.#head;
   }
 
-  /** The last answer told of input that was not taken up yet. */
+  /** The last answer counted inbox entries that were not taken yet. */
   get hasMoreInput(): boolean {
     return this.#hasMoreInput;
   }
 
-  async commit(stepped: Step, composed: BuiltFrames, inboxTaken: number): Promise<CommitOutcome | Lost> {
-    const { next } = stepped;
+  get isLeaseSure(): boolean {
+    return this.#leaseAgeMs < this.#host.leaseMs;
+  }
+
+  /** True once the lease needs a write or a renewal to stay sure. */
+  get isLeaseAging(): boolean {
+    return this.#leaseAgeMs >= this.#host.leaseMs / 3;
+  }
+
+  async commit(next: MachineState, built: BuiltFrames, inboxTaken: number): Promise<CommitOutcome | Lost> {
     const { snapshot } = next;
-    const { frames, transcript, messageIds } = composed;
-    const turnOffset = composed.turnOffset ?? this.#turnOffset;
-    const isWatched = this.#isWatched(next) || this.#isWatched(this.#resting);
+    const { frames, transcript, messageIds } = built;
+    const turnOffset = built.turnOffset ?? this.#turnOffset;
+    const isWatched = this.#isWatched(next) || this.#isWatched(this.#state);
     const end = snapshot.status === 'done';
     const commit: Commit = {
-      writeId: this.tenure.nextWriteId(),
+      writeId: this.#nextWriteId(),
       expectedVersion: this.#version,
       expectedHead: this.#head,
       snapshot: JSON.stringify(toSnapshot(next, turnOffset)),
@@ -107,81 +120,104 @@ export class SessionWriter {
       tail: isWatched,
       ...keepTurn(next, turnOffset),
     };
-    const { store } = this.#ports.host;
-    const outcome = await this.tenure.write(() => store.commit(this.tenure.fence, commit));
+    const outcome = await this.#write((store, fence) => store.commit(fence, commit));
     if (outcome.kind !== 'committed') return outcome;
-    this.#resting = next;
+    this.#state = next;
     this.#version += 1;
     this.#head += frames.length;
     this.#turnOffset = turnOffset;
-    this.#took(inboxTaken, end ? 0 : outcome.inboxLength);
+    this.#countInput(inboxTaken, end ? 0 : outcome.inboxLength);
     return outcome;
   }
 
   async append(frames: readonly StoredFrame[], inboxTaken: number): Promise<AppendOutcome | Lost> {
     const append: Append = {
-      writeId: this.tenure.nextWriteId(),
+      writeId: this.#nextWriteId(),
       expectedHead: this.#head,
       frames,
       inboxTaken,
-      notify: frames.length > 0 && this.#isWatched(this.#resting),
-      ...keepTurn(this.#resting, this.#turnOffset),
+      notify: frames.length > 0 && this.#isWatched(this.#state),
+      ...keepTurn(this.#state, this.#turnOffset),
     };
-    const { store } = this.#ports.host;
-    const outcome = await this.tenure.write(() => store.append(this.tenure.fence, append));
+    const outcome = await this.#write((store, fence) => store.append(fence, append));
     if (outcome.kind !== 'committed') return outcome;
     this.#head += frames.length;
-    this.#took(inboxTaken, outcome.inboxLength);
+    this.#countInput(inboxTaken, outcome.inboxLength);
     return outcome;
   }
 
   async renew(): Promise<RenewOutcome | Lost> {
-    const { store } = this.#ports.host;
-    const outcome = await this.tenure.write(() => store.renew(this.tenure.fence));
-    if (outcome.kind === 'renewed') this.#took(0, outcome.inboxLength);
+    const outcome = await this.#write((store, fence) => store.renew(fence));
+    if (outcome.kind === 'renewed') this.#countInput(0, outcome.inboxLength);
     return outcome;
   }
 
   release(): Promise<ReleaseOutcome | Lost> {
-    const { store } = this.#ports.host;
-    const notify = this.#isWatched(this.#resting);
-    return this.tenure.write(() => store.release(this.tenure.fence, notify));
+    const notify = this.#isWatched(this.#state);
+    return this.#write((store, fence) => store.release(fence, notify));
   }
 
-  /** Input that was not taken up before; none where the store does not answer. */
-  async takeUpInput(): Promise<readonly InboxEntry[]> {
-    const { host, failed } = this.#ports;
-    const { sessionId } = this.tenure.fence;
-    const entries = await host.store.readInbox(sessionId).catch((error: unknown) => {
-      failed(error);
+  /** Takes the inbox entries that were not taken before; none where the store does not answer. */
+  async takeInput(): Promise<readonly InboxEntry[]> {
+    const { store, openInboxEntry, storeFailed } = this.#host;
+    const { sessionId } = this.fence;
+    const entries = await store.readInbox(sessionId).catch((error: unknown) => {
+      storeFailed(sessionId, error);
       return [];
     });
-    const fresh = entries.slice(this.#takenUp);
-    this.#takenUp += fresh.length;
+    const fresh = entries.slice(this.#takenInput);
+    this.#takenInput += fresh.length;
     this.#hasMoreInput = false;
-    return fresh.map((entry) => host.openInboxEntry(sessionId, entry));
+    return fresh.map((entry) => openInboxEntry(sessionId, entry));
   }
 
-  #took(inboxTaken: number, inboxLength: number): void {
-    this.#takenUp -= inboxTaken;
-    this.#hasMoreInput = inboxLength > this.#takenUp;
+  /** WRITER-2, WRITER-3 */
+  async #write<T>(send: (store: WriterHost['store'], fence: Fence) => Promise<T>): Promise<T | Lost> {
+    const { store, clock, leaseMs } = this.#host;
+    const startedMs = clock.monotonicMs();
+    for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)) {
+      const sentMs = clock.monotonicMs();
+      try {
+        const outcome = await send(store, this.fence);
+        this.#leasedMs = sentMs;
+        return outcome;
+      } catch (error) {
+        if (this.#isStopped()) return { kind: 'lost' };
+        this.#host.storeFailed(this.fence.sessionId, error);
+        if (clock.monotonicMs() + retryMs - startedMs >= leaseMs) return { kind: 'lost' };
+        await new Promise<void>((resume) => clock.after(retryMs, resume));
+      }
+    }
   }
 
-  /** Other instances have sockets of the session. */
+  #nextWriteId(): string {
+    this.#writes += 1;
+    return `${this.fence.token}.${this.#writes}`;
+  }
+
+  get #leaseAgeMs(): number {
+    return this.#host.clock.monotonicMs() - this.#leasedMs;
+  }
+
+  #countInput(inboxTaken: number, inboxLength: number): void {
+    this.#takenInput -= inboxTaken;
+    this.#hasMoreInput = inboxLength > this.#takenInput;
+  }
+
+  /** True while other instances have sockets of the session. */
   #isWatched({ snapshot }: MachineState): boolean {
-    return snapshot.context.attached.some((instance) => instance !== this.#ports.host.instance);
+    return snapshot.context.attached.some((instance) => instance !== this.#host.instance);
   }
 
-  /** When the session needs somebody next: a deadline, or, while a turn runs, the end of the owner's lease. */
+  /** The next moment at which the session needs an owner: a deadline, or the end of the lease while a turn runs. */
   #dueAt({ timers, snapshot }: MachineState): number | null {
-    const { clock, leaseMs } = this.#ports.host;
     const due = Object.values(timers);
-    if (snapshot.context.turn !== null) due.push(clock.now() + leaseMs);
+    if (snapshot.context.turn !== null) due.push(this.#host.clock.now() + this.#host.leaseMs);
     return due.length === 0 ? null : Math.min(...due);
   }
 }
 
-/** O3 */
+/** WRITER-6 */
 function keepTurn({ snapshot }: MachineState, turnOffset: number): Pick<Append, 'keepFrom'> {
   return snapshot.context.turn === null ? {} : { keepFrom: turnOffset };
 }

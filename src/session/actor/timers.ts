@@ -1,4 +1,4 @@
-/** One local timer for the earliest of a session's stored deadlines; the stored time decides, this only wakes. */
+/** DeadlineTimer wakes a session at the earliest of its stored deadlines. The stored time decides; a timer only wakes. */
 import type { Clock } from '../../clock.ts';
 import type { Timers } from '../machine/step.ts';
 
@@ -7,7 +7,7 @@ export interface Deadline {
   readonly dueAt: number;
 }
 
-/** The one that is due first; of several that are due together, the one that was set first. */
+/** The earliest deadline; of several at one time, the one that was set first. */
 export function firstOf(timers: Timers): Deadline | null {
   let first: Deadline | null = null;
   for (const [id, dueAt] of Object.entries(timers))
@@ -17,12 +17,12 @@ export function firstOf(timers: Timers): Deadline | null {
 
 export class DeadlineTimer {
   readonly #clock: Clock;
-  readonly #ring: (timerId: string) => void;
+  readonly #onDue: (timerId: string) => void;
   #cancel: (() => void) | null = null;
 
-  constructor(clock: Clock, ring: (timerId: string) => void) {
+  constructor(clock: Clock, onDue: (timerId: string) => void) {
     this.#clock = clock;
-    this.#ring = ring;
+    this.#onDue = onDue;
   }
 
   set(timers: Timers): void {
@@ -32,7 +32,7 @@ export class DeadlineTimer {
     const { id, dueAt } = first;
     this.#cancel = this.#clock.after(dueAt - this.#clock.now(), () => {
       this.#cancel = null;
-      this.#ring(id);
+      this.#onDue(id);
     });
   }
 

@@ -1,29 +1,29 @@
 /**
- * How many sessions one user may have, over all instances (docs/adr/0011).
+ * UserQuota bounds the living sessions of one user over all instances (docs/adr/0011).
  *
- *  Q1  Asked only where a session is about to be made for a named user: what exists is resumed whatever the count.
- *  Q2  What is being made here counts as if it were there, so that many at once on one instance are no way around it.
- *      Other instances' are not seen before they are stored: together they may be too many by what was under way.
- *  Q3  Nobody is refused where there is room. What was just stored may be counted twice, once by the store and once as
- *      being made; where that decides, those ahead are waited for and the store is asked again.
+ *  QUOTA-1  It counts only where a session is to be created for a named user; existing sessions are always resumed.
+ *  QUOTA-2  Sessions that this instance is creating count as stored, so that parallel requests cannot exceed the bound.
+ *           Other instances' unstored sessions are unknown: together, instances may exceed it by those.
+ *  QUOTA-3  A user below the bound is never refused. A session that was just stored may count twice, once in the store
+ *           and once as under way; where that decides, the quota waits for those ahead and counts again.
  */
 import type { Store } from '../../store/contract.ts';
 
 export class UserQuota {
   readonly #store: Store;
   readonly #max: number;
-  /** By user, in the order in which they came: each settles once its session is stored, or is known not to be. */
+  /** By user, oldest first: each settles once its session is stored, or is known not to be. */
   readonly #underWay = new Map<string, Set<Promise<void>>>();
 
-  /** 0: without bound. */
+  /** `max` 0: no bound. */
   constructor(store: Store, max: number) {
     this.#store = store;
     this.#max = max;
   }
 
-  /** Makes the session if its user may have one more, else answers null. Rejects where the store does not say. */
-  async within<T>(userId: string | null, make: () => Promise<T>): Promise<T | null> {
-    if (userId === null || this.#max === 0) return make();
+  /** Creates the session if its user may have one more, else answers null. Rejects when the store does. */
+  async within<T>(userId: string | null, create: () => Promise<T>): Promise<T | null> {
+    if (userId === null || this.#max === 0) return create();
     const underWay = this.#underWay.get(userId) ?? new Set();
     this.#underWay.set(userId, underWay);
     const before = [...underWay];
@@ -33,7 +33,7 @@ export class UserQuota {
     });
     underWay.add(mine);
     try {
-      return (await this.#hasRoom(userId, before)) ? await make() : null;
+      return (await this.#hasRoom(userId, before)) ? await create() : null;
     } finally {
       settle();
       underWay.delete(mine);

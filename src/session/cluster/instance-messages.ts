@@ -1,10 +1,33 @@
-/** What instances say to each other about sessions, and who here waits for an answer. */
-
+/**
+ * InstanceMessages carries short messages between instances, and matches answers to questions. It is best effort: what
+ * must not be lost is in the store.
+ */
+import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { Store } from '../../store/contract.ts';
-import { type InstanceMessage, parseInstanceMessage } from './signals.ts';
 
-/** A live owner answers at once; a dead one never does, and waiting longer than this helps nobody. */
+const messageSchema = z.discriminatedUnion('kind', [
+  /** A client of the session attached to `from`: release the session if nothing is under way. */
+  z.object({ kind: z.literal('release'), sessionId: z.string(), from: z.string() }),
+  z.object({ kind: z.literal('released'), sessionId: z.string() }),
+  z.object({ kind: z.literal('kept'), sessionId: z.string() }),
+  /** The session's inbox has a new entry. */
+  z.object({ kind: z.literal('inbox'), sessionId: z.string() }),
+  /** The owner refused the input of a connection. */
+  z.object({
+    kind: z.literal('refused'),
+    sessionId: z.string(),
+    connection: z.string(),
+    code: z.string(),
+    messageId: z.string().optional(),
+  }),
+  /** The client attached with a new connection: close its connections that attached before `version`. */
+  z.object({ kind: z.literal('replaced'), sessionId: z.string(), clientId: z.string(), version: z.number() }),
+]);
+
+export type InstanceMessage = z.infer<typeof messageSchema>;
+
+/** A live owner answers within this time; a dead owner never does, and the client waits meanwhile. */
 const RELEASE_WAIT_MS = 400;
 
 export class InstanceMessages {
@@ -19,27 +42,27 @@ export class InstanceMessages {
     this.#instance = instance;
   }
 
-  /** Answers to questions of ours are taken here; all else goes to `listener`. */
-  start(listener: (signal: InstanceMessage) => void): Promise<void> {
-    return this.#store.onSignal(this.#instance, (message) => {
-      const signal = parseInstanceMessage(message);
-      if (signal === null) return;
-      if (signal.kind !== 'released' && signal.kind !== 'kept') return listener(signal);
-      const waiting = this.#awaitingRelease.get(signal.sessionId);
-      for (const answer of [...(waiting ?? [])]) answer(signal.kind === 'released');
+  /** Answers to this instance's questions settle those; all other messages go to `listener`. */
+  start(listener: (message: InstanceMessage) => void): Promise<void> {
+    return this.#store.onSignal(this.#instance, (json) => {
+      const message = parse(json);
+      if (message === null) return;
+      if (message.kind !== 'released' && message.kind !== 'kept') return listener(message);
+      const waiting = this.#awaitingRelease.get(message.sessionId);
+      for (const answer of [...(waiting ?? [])]) answer(message.kind === 'released');
     });
   }
 
-  send(instance: string, signal: InstanceMessage): Promise<void> {
-    return this.#store.signal(instance, JSON.stringify(signal));
+  send(instance: string, message: InstanceMessage): Promise<void> {
+    return this.#store.signal(instance, JSON.stringify(message));
   }
 
-  /** Best effort: whoever is not reached finds out from the store. */
-  tell(instance: string, signal: InstanceMessage): void {
-    this.send(instance, signal).catch(() => {});
+  /** Sends without waiting. An instance that the message does not reach learns the same from the store. */
+  tell(instance: string, message: InstanceMessage): void {
+    this.send(instance, message).catch(() => {});
   }
 
-  /** Asks a session's owner to let it go; true where it did. */
+  /** Asks the owner to release the session; true where it did. */
   askRelease(sessionId: string, owner: string): Promise<boolean> {
     const waiting = this.#awaitingRelease.get(sessionId) ?? new Set();
     this.#awaitingRelease.set(sessionId, waiting);
@@ -54,5 +77,13 @@ export class InstanceMessages {
       waiting.add(answer);
       this.send(owner, { kind: 'release', sessionId, from: this.#instance }).catch(() => answer(false));
     });
+  }
+}
+
+function parse(json: string): InstanceMessage | null {
+  try {
+    return messageSchema.parse(JSON.parse(json));
+  } catch {
+    return null;
   }
 }

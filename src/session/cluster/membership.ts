@@ -1,5 +1,4 @@
-/** Which instances live. Each says so in the store; what is not heard of for a lease is taken for dead. */
-
+/** Membership knows the living instances. Each beats in the store; one that stays silent for a lease counts as dead. */
 import type { Clock } from '../../clock.ts';
 import type { Store } from '../../store/contract.ts';
 
@@ -8,11 +7,11 @@ export class Membership {
   readonly #clock: Clock;
   readonly #instance: string;
   readonly #leaseMs: number;
-  #alive: readonly string[] = [];
-  #stop: (() => void) | null = null;
-  #stopped = false;
-  /** When the last heartbeat that arrived was sent. */
-  #heardMs: number | null = null;
+  #living: readonly string[] = [];
+  #stopBeat: (() => void) | null = null;
+  #hasLeft = false;
+  /** Monotonic time at which the last successful heartbeat was sent. */
+  #beatMs: number | null = null;
   #onReturn: () => void = () => {};
 
   constructor(store: Store, clock: Clock, instance: string, leaseMs: number) {
@@ -22,46 +21,46 @@ export class Membership {
     this.#leaseMs = leaseMs;
   }
 
-  /** In one order on every instance. Empty until the store has answered once. */
+  /** Living instances, in the same order on every instance. Empty until the store has answered once. */
   get living(): readonly string[] {
-    return this.#alive;
+    return this.#living;
   }
 
-  /** True unless it is known that the instance is gone. Who came since our last beat is not in our list: we ask. */
+  /** True unless the instance is known to be dead. An instance unknown to this list may be new: the store knows. */
   async mayLive(instance: string): Promise<boolean> {
-    if (!this.#alive.includes(instance)) await this.#look();
-    return this.#alive.length === 0 || this.#alive.includes(instance);
+    if (!this.#living.includes(instance)) await this.#heartbeat();
+    return this.#living.length === 0 || this.#living.includes(instance);
   }
 
-  /** Called when others may have taken us for dead meanwhile: sessions have crossed our sockets off their lists. */
+  /** Runs `listener` when other instances may have taken this one for dead: they have detached its sockets since. */
   onReturn(listener: () => void): void {
     this.#onReturn = listener;
   }
 
   async beat(): Promise<void> {
-    if (this.#stopped) return;
-    await this.#look();
-    if (!this.#stopped) this.#stop = this.#clock.after(this.#leaseMs / 3, () => void this.beat());
+    if (this.#hasLeft) return;
+    await this.#heartbeat();
+    if (!this.#hasLeft) this.#stopBeat = this.#clock.after(this.#leaseMs / 3, () => void this.beat());
   }
 
   async leave(): Promise<void> {
-    this.#stopped = true;
-    this.#stop?.();
+    this.#hasLeft = true;
+    this.#stopBeat?.();
     await this.#store.deregister(this.#instance).catch(() => {});
   }
 
-  async #look(): Promise<void> {
-    // Asking is a heartbeat too: who has left must not come back to life by it.
-    if (this.#stopped) return;
+  async #heartbeat(): Promise<void> {
+    // A heartbeat after deregistering would bring this instance back to life.
+    if (this.#hasLeft) return;
     const sentMs = this.#clock.monotonicMs();
     try {
-      this.#alive = [...(await this.#store.heartbeat(this.#instance, this.#leaseMs))].sort();
-      const wasAbsent = this.#heardMs !== null && this.#clock.monotonicMs() - this.#heardMs > this.#leaseMs;
-      this.#heardMs = sentMs;
+      this.#living = [...(await this.#store.heartbeat(this.#instance, this.#leaseMs))].sort();
+      const wasAbsent = this.#beatMs !== null && this.#clock.monotonicMs() - this.#beatMs > this.#leaseMs;
+      this.#beatMs = sentMs;
       if (wasAbsent) this.#onReturn();
     } catch {
-      // The store is away: nobody can be declared dead by us until it is back.
-      this.#alive = [];
+      // While the store is away, this instance declares no other dead.
+      this.#living = [];
     }
   }
 }

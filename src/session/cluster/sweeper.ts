@@ -1,14 +1,15 @@
 /**
- * The sweeper finds sessions that are due and homeless, and wakes them here: deadlines of sleeping sessions, turns
- * whose owner died, input that nobody came for. It only finds; what happens then is decided under the session's fence,
- * so two sweepers on one bucket do no harm.
+ * Sweeper finds sessions that are due and have no owner, and wakes them on this instance: deadlines of sleeping sessions,
+ * turns whose owner died, input that waits in an inbox. It only finds them. The session's fence decides what happens
+ * then, so two sweepers may look at one bucket.
  *
- *  W1  Every bucket is looked after by the first two living instances of its ranking, so that one death leaves no
- *      bucket alone until the death is noticed.
- *  W2  A bucket is looked at when the time has come that its last look named, and at least once per `pollMs` for what
- *      changed since. One timer stands for all of them; the calls of one round leave in one write, and rounds keep
- *      `ROUND_MS` apart, so that many busy sessions cost no more than that.
- *  W3  A bucket is looked at again only when what it showed was woken: a slow store is not asked for more meanwhile.
+ *  SWEEP-1  The first two living instances of a bucket's ranking look at it, so that one death leaves no bucket unwatched
+ *           until the others notice.
+ *  SWEEP-2  A bucket is looked at when the time comes that its last look named, and at least once per `pollMs` for newer
+ *           changes. One timer serves all buckets; the calls of a round leave in one write, and rounds start `ROUND_MS`
+ *           apart, so that many busy sessions cost no more than that.
+ *  SWEEP-3  A bucket is looked at again only after the sessions that it showed were woken: a slow store gets no further
+ *           calls meanwhile.
  */
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../../clock.ts';
@@ -25,21 +26,21 @@ export interface SweeperOptions {
   readonly metrics: Metrics;
   readonly membership: Membership;
   readonly leaseMs: number;
-  /** A bucket is looked at this often even where nothing is known to be due. */
+  /** Longest wait between two looks at a bucket, even where no session is known to be due. */
   readonly pollMs: number;
   readonly wake: (sessionId: string) => Promise<void>;
 }
 
 const LOOKERS = 2;
 /**
- * Due sessions taken from one bucket at a time. All buckets are at it at once: with more, ten thousand sessions that
- * are due together would keep each other's writes waiting for longer than a lease.
+ * Due sessions that one look takes from a bucket. All buckets look in parallel: with more, ten thousand sessions that are
+ * due together would delay each other's writes for longer than a lease.
  */
 const BATCH = 2;
 const ROUND_MS = 25;
 
-function bucketsOf(instance: string, alive: readonly string[]): readonly number[] {
-  const others = alive.includes(instance) ? alive : [...alive, instance];
+function bucketsOf(instance: string, living: readonly string[]): readonly number[] {
+  const others = living.includes(instance) ? living : [...living, instance];
   const mine: number[] = [];
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const ranked = others
@@ -52,7 +53,7 @@ function bucketsOf(instance: string, alive: readonly string[]): readonly number[
 
 export class Sweeper {
   readonly #options: SweeperOptions;
-  /** When a bucket is looked at next; infinite while a look is under way. */
+  /** Time of a bucket's next look; infinite while a look is under way. */
   readonly #lookAt = new Map<number, number>();
   readonly #looks = new Set<Promise<void>>();
   #timer: { readonly at: number; readonly cancel: () => void } | null = null;
@@ -85,7 +86,7 @@ export class Sweeper {
     for (const bucket of this.#mine()) {
       const known = this.#lookAt.get(bucket) ?? now;
       if (known === Number.POSITIVE_INFINITY) continue;
-      // A clock that was set back must not leave a bucket alone until it has caught up.
+      // Without this, a bucket would wait until a clock that was set back has caught up.
       const lookAt = known > now + pollMs ? now : known;
       if (lookAt > now) nextAt = Math.min(nextAt, lookAt);
       else this.#begin(bucket, now);
@@ -114,7 +115,7 @@ export class Sweeper {
       await Promise.all(due.map((sessionId) => wake(sessionId)));
       return Math.min(nextAt ?? Number.POSITIVE_INFINITY, now + pollMs);
     } catch (error) {
-      // All calls of a round fail together: one word for them is enough.
+      // All calls of a round fail together: one log line is enough.
       if (this.#failedAt !== now) {
         metrics.storeFailed();
         log.warn({ err: error }, 'sweep failed');
@@ -133,7 +134,7 @@ export class Sweeper {
     this.#timer = { at, cancel: clock.after(Math.max(0, at - now), () => this.#round()) };
   }
 
-  /** Ranking every bucket is work: it is done again only when somebody came or went. */
+  /** Ranking every bucket costs time, so it happens only when an instance came or left. */
   #mine(): readonly number[] {
     const { living } = this.#options.membership;
     const membership = living.join();

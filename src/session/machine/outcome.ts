@@ -1,16 +1,16 @@
+/** Outcome is what became of one input to a session. */
 import type { ErrorCode } from '../../errors.ts';
 
-/** What became of one input to a session. */
 export type Outcome =
   /** Stored, or known to need no storing. */
   | { readonly kind: 'done' }
-  /** Lies in the session's inbox; its owner will take it. */
+  /** In the session's inbox; the owner will take it. */
   | { readonly kind: 'passed' }
   | { readonly kind: 'refused'; readonly code: ErrorCode }
-  /** This actor stopped before it took the input: ask the directory again. */
+  /** The actor stopped before it took the input: the session router must try again. */
   | { readonly kind: 'untaken' };
 
-/** In a word, for who only notes it. */
+/** One word for the audit log. */
 export const wordOf = (outcome: Outcome): 'ok' | 'passed' | ErrorCode =>
   outcome.kind === 'refused' ? outcome.code : outcome.kind === 'passed' ? 'passed' : 'ok';
 

@@ -1,13 +1,13 @@
 /**
- * The stepper: one transition of the session machine as a pure function from data to data.
+ * step is one transition of the session machine, as a pure function from data to data.
  *
- *  S1  Nothing runs here. Delays, invokes and emitted effects come back as data; the actor carries them out after
- *      the transition is stored.
- *  S2  One inert scope serves every session. xstate's own `transition()` builds a throw-away actor per call, which
- *      costs more than the step itself; a property test holds the two equal.
- *  S3  Whatever cannot be stored is refused: `sendTo`, inline actors, actions without a name.
+ *  STEP-1  Nothing runs here. Delays, invokes and emitted effects come back as data; the actor carries them out after
+ *          the transition is stored.
+ *  STEP-2  One inert scope serves every session. XState's own `transition()` builds a throw-away actor per call, which
+ *          costs more than the step itself; a property test holds the two equal.
+ *  STEP-3  What cannot be stored is refused: `sendTo`, inline actors, actions without a name.
  *
- * `ActorScope` is not a documented surface of xstate: this is the only file that builds one, and xstate is pinned.
+ * XState does not document `ActorScope`: only this file builds one, and package.json pins XState's version.
  */
 import { type AnyActorScope, createActor, type SnapshotFrom } from 'xstate';
 import { type SessionMachine, sessionMachine } from '../../../machines/session.ts';
@@ -21,7 +21,7 @@ import type {
   TopState,
 } from '../../../machines/vocabulary.ts';
 
-/** Events that the actor raises about its own timers and jobs; a client can never name them. */
+/** Events that the actor raises about its own timers and jobs; no client can name them. */
 export type InternalEvent =
   | { readonly type: `xstate.after.${string}`; readonly at: number }
   | { readonly type: 'xstate.done.actor.generation'; readonly at: number; readonly output: GenerationOutput }
@@ -43,7 +43,7 @@ export interface MachineState {
 export interface Step {
   readonly next: MachineState;
   readonly effects: readonly SessionEffect[];
-  /** False where nothing needs to be stored: no state, context, timer or job changed and nothing durable was asked. */
+  /** False where nothing needs to be stored: state, context, timers and jobs are the same, and no effect is durable. */
   readonly changed: boolean;
 }
 
@@ -80,23 +80,27 @@ export function begin(input: SessionInput, key: string): Step {
 }
 
 /** `key` must be unique among the steps of a session; the version that will store the step is. */
-export function step(resting: MachineState, event: StepEvent, key: string): Step {
+export function step(state: MachineState, event: StepEvent, key: string): Step {
   // xstate steps a finished machine as if it lived; nothing may follow `expired`.
-  if (resting.snapshot.status !== 'active') return { next: resting, effects: [], changed: false };
+  if (state.snapshot.status !== 'active') return { next: state, effects: [], changed: false };
   sink.length = 0;
-  const snapshot = sessionMachine.transition(resting.snapshot, event as never, scope as never);
-  if (snapshot === resting.snapshot && sink.length === 0)
-    return { next: resting, effects: [], changed: false };
+  const snapshot = sessionMachine.transition(state.snapshot, event as never, scope as never);
+  if (snapshot === state.snapshot && sink.length === 0) return { next: state, effects: [], changed: false };
   return reify(
-    resting.timers[event.type] === undefined ? resting : spent(resting, event.type),
+    state.timers[event.type] === undefined ? state : spent(state, event.type),
     snapshot,
     event.at,
     key,
   );
 }
 
-/** Brings stored data back; throws where the machine has no such state. */
-export function restore(value: unknown, context: SessionContext, timers: Timers, jobs: Jobs): MachineState {
+/** Restores the machine's state from stored data; throws where the machine has no such state. */
+export function restoreState(
+  value: unknown,
+  context: SessionContext,
+  timers: Timers,
+  jobs: Jobs,
+): MachineState {
   const children = Object.fromEntries(
     Object.entries(jobs).map(([id, job]) => [
       id,
@@ -115,9 +119,9 @@ export function topState(value: unknown): TopState {
 }
 
 /** A timer that fired is gone even where its state is not left: it would fire again after every restore. */
-function spent(resting: MachineState, timer: string): MachineState {
-  const { [timer]: _, ...timers } = resting.timers;
-  return { ...resting, timers };
+function spent(state: MachineState, timer: string): MachineState {
+  const { [timer]: _, ...timers } = state.timers;
+  return { ...state, timers };
 }
 
 function reify(

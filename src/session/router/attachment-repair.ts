@@ -1,4 +1,4 @@
-/** What a session believes of the instances with sockets of it, put right after one of them was away. */
+/** Repairs what a session knows of attached instances, after an instance died or was taken for dead. */
 import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -14,40 +14,40 @@ export interface AttachmentRepairPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly delivery: DeliveryPort;
-  readonly isResident: (sessionId: string) => boolean;
+  readonly isLocal: (sessionId: string) => boolean;
   readonly view: (sessionId: string) => Promise<SessionView | null>;
   readonly send: (sessionId: string, event: SessionEvent) => Promise<Outcome>;
 }
 
-/** Sessions that are looked at together after an repair. */
-const REJOIN_TOGETHER = 64;
+/** Sessions that are reattached in parallel. */
+const REATTACH_TOGETHER = 64;
 
-/** Instances that died never said that their sockets are gone. */
+/** A dead instance never detached its sockets: the session's new owner does it. */
 export async function detachDeadInstances(
   actor: SessionActor,
   { instance, membership, clock, delivery }: AttachmentRepairPorts,
 ): Promise<void> {
   for (const attached of actor.snapshot.context.attached) {
-    const gone =
+    const isGone =
       attached === instance ? !delivery.hasSockets(actor.sessionId) : !(await membership.mayLive(attached));
-    if (gone) actor.post({ type: 'detach', at: clock.now(), instance: attached });
+    if (isGone) actor.post({ type: 'detach', at: clock.now(), instance: attached });
   }
 }
 
 /**
- * Others took this instance for dead: a session that was opened meanwhile has crossed it off, and would hint nothing
- * to its sockets any more. The sockets stay; the session is told that they are here.
+ * Other instances took this one for dead: sessions that they own have detached its sockets, and would send these no
+ * further hints. The sockets stay; each session learns that they are here.
  */
 export async function reattach(ports: AttachmentRepairPorts): Promise<void> {
-  const { delivery, isResident } = ports;
-  const homeless = [...delivery.sessions].filter((sessionId) => !isResident(sessionId));
-  for (let first = 0; first < homeless.length; first += REJOIN_TOGETHER) {
-    const together = homeless.slice(first, first + REJOIN_TOGETHER);
-    await Promise.all(together.map((sessionId) => rejoinOne(sessionId, ports)));
+  const { delivery, isLocal } = ports;
+  const followed = [...delivery.sessions].filter((sessionId) => !isLocal(sessionId));
+  for (let first = 0; first < followed.length; first += REATTACH_TOGETHER) {
+    const together = followed.slice(first, first + REATTACH_TOGETHER);
+    await Promise.all(together.map((sessionId) => reattachSession(sessionId, ports)));
   }
 }
 
-async function rejoinOne(
+async function reattachSession(
   sessionId: string,
   { instance, clock, log, delivery, view, send }: AttachmentRepairPorts,
 ): Promise<void> {
@@ -59,7 +59,7 @@ async function rejoinOne(
     }
     delivery.catchUp(sessionId);
   } catch (error) {
-    log.warn({ err: error }, 'session could not be rejoined');
+    log.warn({ err: error }, 'session could not be reattached');
     delivery.end(sessionId, 'session_moved');
   }
 }

@@ -1,4 +1,4 @@
-/** What the sockets' side of an instance does for its sessions. */
+/** DeliveryPort is what sessions need of the sockets of their instance. */
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame } from '../../store/contract.ts';
 import type { StopReason } from '../actor/actor-host.ts';
@@ -8,13 +8,13 @@ export interface DeliveryPort {
   /** True while this instance has a socket of the session. */
   hasSockets(sessionId: string): boolean;
   refuse(sessionId: string, connection: string, code: ErrorCode, messageId?: string): void;
-  /** A client arrived elsewhere: its connections that arrived before `version` end. */
+  /** The client attached elsewhere: its connections that attached before `version` end. */
   replace(sessionId: string, clientId: string, version: number): void;
-  /** The session is over or owned elsewhere now; `ended` after its last frame was delivered. */
+  /** The session's actor stopped here; after `ended` its last frame was delivered. */
   left(sessionId: string, reason: StopReason): void;
   /** Sessions that have a socket here. */
   readonly sessions: Iterable<string>;
-  /** What was stored meanwhile may not have been hinted to us. */
+  /** Reads the log: hints of recent frames may have been lost. */
   catchUp(sessionId: string): void;
   end(sessionId: string, code: ErrorCode): void;
 }

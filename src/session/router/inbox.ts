@@ -1,85 +1,67 @@
 /**
- * One entry of a session's inbox: an event of the closed vocabulary, and who sent it.
- * It was written by an instance, yet it is checked like anything that comes from outside this process.
+ * Inbox entries carry input to a session that another instance owns: an event, and the connection that sent it.
+ * An instance wrote the entry; the owner checks it all the same, like everything that comes from outside its process.
  */
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { SessionEvent } from '../../../machines/vocabulary.ts';
-import { generationOptionsSchema } from '../../protocol/client-frames.ts';
+import { type SessionEvent, sentEventSchema } from '../../../machines/vocabulary.ts';
+import type { Clock } from '../../clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { InboxEntry } from '../actor/actor-host.ts';
+import type { InstanceMessages } from '../cluster/instance-messages.ts';
+import type { Outcome } from '../machine/outcome.ts';
+import type { DeliveryPort } from './delivery-port.ts';
 
-const at = z.number();
+const originSchema = z.strictObject({ instance: z.string(), connection: z.string() }).readonly();
+const entrySchema = z.strictObject({ event: sentEventSchema, origin: originSchema.nullable() });
 
-const eventSchema = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('attach'),
-    at,
-    instance: z.string(),
-    clientId: z.string().optional(),
-    userId: z.string().optional(),
-    diagnosisId: z.string().optional(),
-    patient: z.record(z.string(), z.json()).optional(),
-    addsOnly: z.boolean().optional(),
-  }),
-  z.strictObject({ type: z.literal('detach'), at, instance: z.string(), userId: z.string().optional() }),
-  z.strictObject({
-    type: z.literal('message'),
-    at,
-    messageId: z.string(),
-    turnId: z.string(),
-    content: z.string(),
-    author: z.string().nullable().optional(),
-    patient: z.record(z.string(), z.json()).optional(),
-    policy: z.enum(['queue', 'reject', 'interrupt', 'rollback', 'merge']),
-    options: z.strictObject({
-      maxTokens: z.number().optional(),
-      temperature: generationOptionsSchema.shape.temperature,
-      stop: generationOptionsSchema.shape.stop,
-    }),
-  }),
-  z.strictObject({
-    type: z.literal('share'),
-    at,
-    share: z.strictObject({
-      id: z.string(),
-      userId: z.string(),
-      access: z.enum(['read', 'write']),
-      expiresAt: z.number(),
-    }),
-  }),
-  z.strictObject({ type: z.literal('unshare'), at, shareId: z.string() }),
-  z.strictObject({ type: z.literal('cancel'), at, turnId: z.string().optional() }),
-  z.strictObject({ type: z.literal('extend'), at }),
-  z.strictObject({
-    type: z.literal('close'),
-    at,
-    reason: z.enum(['closed', 'admin']),
-    erase: z.boolean().optional(),
-  }),
-]);
+/** The connection to which a refusal of the input goes. */
+export type Origin = z.infer<typeof originSchema>;
 
-const entrySchema = z.strictObject({
-  event: eventSchema,
-  origin: z.strictObject({ instance: z.string(), connection: z.string() }).nullable(),
-});
-
-export interface Origin {
-  readonly instance: string;
-  readonly connection: string;
-}
-
-export interface InboxEvent {
+export interface PassedEvent {
   readonly event: SessionEvent;
   readonly origin: Origin | null;
 }
 
-export function writeInboxEntry(passed: InboxEvent): string {
+export interface InboxPorts {
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly delivery: Pick<DeliveryPort, 'refuse'>;
+  readonly messages: Pick<InstanceMessages, 'tell'>;
+}
+
+export function writeInboxEntry(passed: PassedEvent): string {
   return JSON.stringify(passed);
 }
 
-/** Null where the entry is not one of ours; it is then taken out of the inbox without effect. */
-export function readInboxEntry(entry: string): InboxEvent | null {
+/** Null where the entry cannot be read. */
+export function readInboxEntry(entry: string): PassedEvent | null {
   try {
-    return entrySchema.parse(JSON.parse(entry)) as InboxEvent;
+    return entrySchema.parse(JSON.parse(entry));
   } catch {
     return null;
   }
+}
+
+/** The entry as the owner applies it. A refusal goes back to the connection that sent the input. */
+export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: string): InboxEntry {
+  const passed = readInboxEntry(entry);
+  if (passed === null) {
+    ports.log.warn({ sessionId }, 'an inbox entry could not be read');
+    // An event without effect in any state: the write that applies it takes the entry out of the inbox.
+    const instance = `unread-${randomUUID()}`;
+    return { event: { type: 'detach', at: ports.clock.now(), instance }, settle: () => {} };
+  }
+  const { event, origin } = passed;
+  const settle = (outcome: Outcome) => {
+    if (outcome.kind !== 'refused' || origin === null) return;
+    const { connection } = origin;
+    const { code } = outcome;
+    const messageId = event.type === 'message' ? event.messageId : undefined;
+    if (origin.instance === ports.instance)
+      return ports.delivery.refuse(sessionId, connection, code, messageId);
+    ports.messages.tell(origin.instance, { kind: 'refused', sessionId, connection, code, messageId });
+  };
+  return { event, settle };
 }

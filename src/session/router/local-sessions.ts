@@ -1,101 +1,84 @@
 /**
- * The sessions whose actors live on this instance.
+ * LocalSessions knows the sessions whose actors live on this instance.
  *
- *  N1  At most one actor per session: opening is single-flight, and who comes meanwhile gets the same one.
- *  N2  What is busy keeps its lease; what is quiet is put to sleep and its lock released. Its sockets stay.
+ *  LOCAL-1  A session has at most one actor here: loading is single-flight, and callers meanwhile share the one load.
+ *  LOCAL-2  `maintain` renews the lease of a busy session and releases a quiet one. Its sockets stay.
  */
 import type { SessionInput } from '../../../machines/vocabulary.ts';
-import type { ActorHost } from '../actor/actor-host.ts';
-import { type LoadedSession, loadSession } from '../actor/load.ts';
+import type { LoadedSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
-import type { UserQuota } from '../actor/user-quota.ts';
 
-type Place =
-  | { readonly kind: 'opening'; readonly opened: Promise<LoadedSession> }
-  | { readonly kind: 'resident'; readonly actor: SessionActor };
+type LocalSession =
+  | { readonly kind: 'loading'; readonly loaded: Promise<LoadedSession> }
+  | { readonly kind: 'live'; readonly actor: SessionActor };
 
-export interface LocalSessionsOptions {
-  readonly host: ActorHost;
-  readonly sessionsMax: number;
-  readonly quota: UserQuota;
-  readonly hibernateMs: number;
-  readonly opened: (actor: SessionActor, created: boolean) => void;
-  readonly failed: (error: unknown) => void;
-}
+/** Never rejects. */
+export type Load = (sessionId: string, input: SessionInput | null) => Promise<LoadedSession>;
 
 export class LocalSessions {
-  readonly #options: LocalSessionsOptions;
-  readonly #places = new Map<string, Place>();
+  readonly #sessionsMax: number;
+  readonly #sessions = new Map<string, LocalSession>();
 
-  constructor(options: LocalSessionsOptions) {
-    this.#options = options;
+  constructor(sessionsMax: number) {
+    this.#sessionsMax = sessionsMax;
   }
 
   get size(): number {
-    return this.#places.size;
+    return this.#sessions.size;
   }
 
   get(sessionId: string): SessionActor | null {
-    const place = this.#places.get(sessionId);
-    return place?.kind === 'resident' ? place.actor : null;
+    const session = this.#sessions.get(sessionId);
+    return session?.kind === 'live' ? session.actor : null;
   }
 
-  /** True while the session lives here or is about to. */
+  /** True while the session lives here or is being loaded. */
   has(sessionId: string): boolean {
-    return this.#places.has(sessionId);
+    return this.#sessions.has(sessionId);
   }
 
   all(): readonly SessionActor[] {
-    return [...this.#places.values()].flatMap((place) => (place.kind === 'resident' ? [place.actor] : []));
+    return [...this.#sessions.values()].flatMap((one) => (one.kind === 'live' ? [one.actor] : []));
   }
 
-  async open(sessionId: string, create: SessionInput | null): Promise<LoadedSession> {
-    const place = this.#places.get(sessionId);
-    if (place?.kind === 'resident') return { kind: 'resident', actor: place.actor, created: false };
-    if (place?.kind === 'opening') {
-      const opened = await place.opened;
-      // Who joins an opening did not create the session, and may find it absent where it would have made it. That the
-      // opener has too many sessions means for others that there is none.
+  /** `input` begins a new session; null opens an existing one only. */
+  async open(sessionId: string, input: SessionInput | null, load: Load): Promise<LoadedSession> {
+    const session = this.#sessions.get(sessionId);
+    if (session?.kind === 'live') return { kind: 'loaded', actor: session.actor, created: false };
+    if (session?.kind === 'loading') {
+      const loaded = await session.loaded;
+      // A caller that shares a load did not create the session, and may find none where it would have created one.
+      // Another user's limit refuses that user alone: for this caller the session does not exist.
       const isAbsent =
-        opened.kind === 'absent' || (opened.kind === 'refused' && opened.code === 'too_many_sessions');
-      if (isAbsent) return create === null ? { kind: 'absent' } : this.open(sessionId, create);
-      return opened.kind === 'resident' ? { ...opened, created: false } : opened;
+        loaded.kind === 'absent' || (loaded.kind === 'refused' && loaded.code === 'too_many_sessions');
+      if (isAbsent) return input === null ? { kind: 'absent' } : this.open(sessionId, input, load);
+      return loaded.kind === 'loaded' ? { ...loaded, created: false } : loaded;
     }
-    if (this.#places.size >= this.#options.sessionsMax) return { kind: 'refused', code: 'overloaded' };
-    const opened = this.#openNew(sessionId, create);
-    this.#places.set(sessionId, { kind: 'opening', opened });
-    // A promise that is only returned is waited for a turn later, after who joined us meanwhile.
-    return await opened;
+    if (this.#sessions.size >= this.#sessionsMax) return { kind: 'refused', code: 'overloaded' };
+    const loaded = this.#load(sessionId, input, load);
+    this.#sessions.set(sessionId, { kind: 'loading', loaded });
+    // Without this await the callers that share the load would resolve first.
+    return await loaded;
   }
 
-  remove(actor: SessionActor): void {
-    if (this.get(actor.sessionId) === actor) this.#places.delete(actor.sessionId);
+  /** Forgets the actor of this epoch; a later actor of the session stays. */
+  remove(sessionId: string, epoch: number): void {
+    if (this.get(sessionId)?.epoch === epoch) this.#sessions.delete(sessionId);
   }
 
-  /** Renews what is busy, puts to sleep what is quiet. */
-  maintain(): void {
-    const { host, hibernateMs } = this.#options;
-    const nowMs = host.clock.monotonicMs();
+  /** LOCAL-2 */
+  maintain(nowMs: number, hibernateMs: number): void {
     for (const actor of this.all()) {
       if (actor.quiet && nowMs - actor.lastActiveMs >= hibernateMs) void actor.release();
       else if (actor.needsRenewal) actor.renew();
     }
   }
 
-  async #openNew(sessionId: string, create: SessionInput | null): Promise<LoadedSession> {
-    let opened: LoadedSession;
-    try {
-      opened = await loadSession(this.#options.host, sessionId, create, this.#options.quota);
-    } catch (error) {
-      this.#options.failed(error);
-      opened = { kind: 'refused', code: 'store_unavailable' };
-    }
-    if (opened.kind !== 'resident' || opened.actor.stopped) {
-      this.#places.delete(sessionId);
-      return opened;
-    }
-    this.#places.set(sessionId, { kind: 'resident', actor: opened.actor });
-    this.#options.opened(opened.actor, opened.created);
-    return opened;
+  async #load(sessionId: string, input: SessionInput | null, load: Load): Promise<LoadedSession> {
+    const loaded = await load(sessionId, input);
+    if (loaded.kind === 'loaded' && !loaded.actor.stopped)
+      this.#sessions.set(sessionId, { kind: 'live', actor: loaded.actor });
+    else this.#sessions.delete(sessionId);
+    return loaded;
   }
 }

@@ -1,250 +1,238 @@
 /**
- * The directory: the way to a session, whether it lives here or elsewhere.
+ * SessionRouter brings input to a session, on this instance or on another.
  *
- *  D1  An input ends in exactly one place: this instance's actor, or the session's inbox.
- *  D2  A client that comes here is served here at once where the owner has nothing under way; else it follows the
- *      session's log from here and its input goes through the inbox.
+ *  ROUTER-1  An input ends in exactly one place: this instance's actor, or the session's inbox.
+ *  ROUTER-2  A client is served on the instance that it reaches, where the owner has nothing under way. Else the client
+ *            follows the session's log from here, and its input goes through the inbox.
  *
- * Read next: localSessions.ts (who lives here), messages.ts (what instances say to each other), repair.ts (when one
- * was away).
+ * Read next: local-sessions.ts (what lives here), inbox.ts (input for another owner), ../cluster/instance-messages.ts
+ * (messages between instances), attachment-repair.ts (after an instance died).
  */
 import { accessOf } from '../../../machines/access.ts';
-import type { SessionEvent, SessionInput, SessionLimits } from '../../../machines/vocabulary.ts';
-import type { Archive } from '../../archive/archive.ts';
-import type { Clock } from '../../clock.ts';
-import type { PromptBuilder } from '../../conversation/port.ts';
+import type {
+  AttachRequest,
+  SessionEvent,
+  SessionInput,
+  SessionLimits,
+} from '../../../machines/vocabulary.ts';
 import { type ErrorCode, isErrorCode } from '../../errors.ts';
-import type { Generator } from '../../generation/port.ts';
-import type { DiscardOutcome, Store } from '../../store/contract.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { DiscardOutcome } from '../../store/contract.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { ActorHost, StopReason } from '../actor/actor-host.ts';
+import { type LoadedSession, loadSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 import { UserQuota } from '../actor/user-quota.ts';
-import { InstanceMessages } from '../cluster/instance-messages.ts';
+import { type InstanceMessage, InstanceMessages } from '../cluster/instance-messages.ts';
 import type { Membership } from '../cluster/membership.ts';
-import type { InstanceMessage } from '../cluster/signals.ts';
 import { type Outcome, refused } from '../machine/outcome.ts';
 import { type AttachmentRepairPorts, detachDeadInstances, reattach } from './attachment-repair.ts';
 import type { DeliveryPort } from './delivery-port.ts';
-import { type Origin, writeInboxEntry } from './inbox.ts';
-import { LocalSessions } from './local-sessions.ts';
-import { type InboxPorts, openInboxEntry } from './passed-input.ts';
+import { type Origin, openInboxEntry, writeInboxEntry } from './inbox.ts';
+import type { LocalSessions } from './local-sessions.ts';
 import { readView, type SessionView, viewOf } from './session-view.ts';
 import { unreadableLog } from './unreadable-log.ts';
 
-export interface SessionRouterOptions {
-  readonly instance: string;
-  readonly store: Store;
-  readonly generator: Generator;
-  readonly conversation: PromptBuilder;
-  readonly archive: Archive | null;
-  readonly clock: Clock;
-  readonly log: Log;
+type HostOptions = Pick<
+  ActorHost,
+  | 'instance'
+  | 'store'
+  | 'generator'
+  | 'conversation'
+  | 'archive'
+  | 'clock'
+  | 'log'
+  | 'leaseMs'
+  | 'flushMs'
+  | 'flushLength'
+>;
+
+export interface SessionRouterOptions extends HostOptions {
   readonly metrics: Metrics;
   readonly membership: Membership;
+  readonly localSessions: LocalSessions;
+  readonly delivery: DeliveryPort;
   readonly limits: SessionLimits;
-  readonly leaseMs: number;
-  /** An actor with nothing under way for this long is put to sleep. */
+  /** A session with nothing under way for this long is put to sleep. */
   readonly hibernateMs: number;
-  readonly flushMs: number;
-  readonly flushLength: number;
-  readonly sessionsMax: number;
-  /** Living sessions of one user, over all instances; 0: without bound. */
+  /** Living sessions of one user, over all instances; 0: no bound. */
   readonly sessionsPerUserMax: number;
 }
 
-export interface AttachRequest {
-  readonly clientId?: string;
-  readonly userId?: string;
-  readonly diagnosisId?: string;
-  /** A picture as `patientFromChat` makes it. */
-  readonly patient?: Readonly<Record<string, unknown>>;
-  readonly addsOnly?: boolean;
-}
+type AttachEvent = Extract<SessionEvent, { readonly type: 'attach' }>;
 
 export type AttachOutcome =
   | { readonly kind: 'attached'; readonly view: SessionView }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
-/** How often an input may find the actor gone or the lock just freed before we say so. */
-const TRIES = 8;
-/** Between a lock being taken and its holder's name being known lies one round trip. */
+/** How often an input may find that the actor stopped or the lock was just freed. */
+const ATTEMPTS_MAX = 8;
+/** A lock is taken one round trip before its holder's name is known. */
 const CLAIM_PAUSE_MS = 20;
 
 export class SessionRouter {
   readonly #options: SessionRouterOptions;
   readonly #localSessions: LocalSessions;
   readonly #messages: InstanceMessages;
-  #delivery: DeliveryPort | null = null;
-  #repair: AttachmentRepairPorts | null = null;
+  readonly #host: ActorHost;
+  readonly #quota: UserQuota;
+  readonly #repair: AttachmentRepairPorts;
   #inFlight = 0;
-  #stopTick: (() => void) | null = null;
+  #stopMaintenance: (() => void) | null = null;
 
   constructor(options: SessionRouterOptions) {
+    const { instance, store, clock, log, metrics, delivery } = options;
     this.#options = options;
-    const { metrics } = options;
-    const input: InboxPorts = {
+    this.#localSessions = options.localSessions;
+    this.#messages = new InstanceMessages(store, clock, instance);
+    this.#quota = new UserQuota(store, options.sessionsPerUserMax);
+    const inbox = { instance, clock, log, delivery, messages: this.#messages };
+    this.#host = {
       ...options,
-      refuseHere: (...refused) => this.#delivery?.refuse(...refused),
-      tell: (instance, signal) => this.#messages.tell(instance, signal),
+      deliver: (sessionId, frames) => delivery.deliver(sessionId, frames),
+      openInboxEntry: (sessionId, entry) => openInboxEntry(inbox, sessionId, entry),
+      stopped: (sessionId, epoch, reason) => this.#stopped(sessionId, epoch, reason),
+      committed: (frames) => metrics.committed(frames),
+      appended: (frames) => metrics.appended(frames),
+      storeFailed: (sessionId, error) => {
+        metrics.storeFailed();
+        log.warn({ sessionId, err: error }, 'store did not answer a write');
+      },
+      unreadable: unreadableLog(log),
     };
-    const host: ActorHost = {
+    this.#repair = {
       ...options,
-      deliver: (sessionId, frames) => this.#delivery?.deliver(sessionId, frames),
-      openInboxEntry: (sessionId, entry) => openInboxEntry(input, sessionId, entry),
-      stopped: (actor, reason) => this.#stopped(actor, reason),
-      committed: (_, frames) => metrics.committed(frames),
-      appended: (_, frames) => metrics.appended(frames),
-      storeFailed: (actor, error) => {
-        metrics.storeFailed();
-        options.log.warn({ sessionId: actor.sessionId, err: error }, 'store did not answer a write');
-      },
-      unreadable: unreadableLog(options.log),
-    };
-    this.#messages = new InstanceMessages(options.store, options.clock, options.instance);
-    this.#localSessions = new LocalSessions({
-      host,
-      sessionsMax: options.sessionsMax,
-      quota: new UserQuota(options.store, options.sessionsPerUserMax),
-      hibernateMs: options.hibernateMs,
-      opened: (actor, created) => {
-        metrics.opened(created);
-        if (!created && this.#repair !== null) void detachDeadInstances(actor, this.#repair);
-      },
-      failed: (error) => {
-        metrics.storeFailed();
-        this.#log(error, 'session could not be opened');
-      },
-    });
-  }
-
-  async start(delivery: DeliveryPort): Promise<void> {
-    this.#delivery = delivery;
-    const { clock, leaseMs, membership } = this.#options;
-    const repair: AttachmentRepairPorts = {
-      ...this.#options,
-      delivery,
-      isResident: (sessionId) => this.actor(sessionId) !== null,
+      isLocal: (sessionId) => this.actor(sessionId) !== null,
       view: (sessionId) => this.view(sessionId),
       send: (sessionId, event) => this.send(sessionId, event, null),
     };
-    this.#repair = repair;
-    membership.onReturn(() => void reattach(repair));
-    await this.#messages.start((signal) => {
-      this.#onSignal(signal, delivery).catch((error: unknown) => this.#log(error, 'signal failed'));
-    });
-    const tick = () => {
-      this.#localSessions.maintain();
-      this.#stopTick = clock.after(leaseMs / 6, tick);
-    };
-    tick();
   }
 
-  get size(): number {
-    return this.#localSessions.size;
+  async start(): Promise<void> {
+    const { clock, leaseMs, hibernateMs, membership } = this.#options;
+    membership.onReturn(() => void reattach(this.#repair));
+    await this.#messages.start((message) => {
+      this.#onMessage(message).catch((error: unknown) => this.#warn(error, 'instance message failed'));
+    });
+    const maintain = () => {
+      this.#localSessions.maintain(clock.monotonicMs(), hibernateMs);
+      this.#stopMaintenance = clock.after(leaseMs / 6, maintain);
+    };
+    maintain();
+  }
+
+  stop(): void {
+    this.#stopMaintenance?.();
   }
 
   actor(sessionId: string): SessionActor | null {
     return this.#localSessions.get(sessionId);
   }
 
-  /** Opens or resumes a session for a client of this instance. */
-  async attach(sessionId: string, visitor: AttachRequest): Promise<AttachOutcome> {
+  /** The session as it is stored, on any owner; null where there is none. Rejects when the store does. */
+  view(sessionId: string): Promise<SessionView | null> {
+    return readView(this.#options.store, sessionId);
+  }
+
+  /** Creates or resumes a session for a client of this instance. */
+  async attach(sessionId: string, request: AttachRequest): Promise<AttachOutcome> {
     const { instance, clock } = this.#options;
-    const event: SessionEvent = { type: 'attach', at: clock.now(), instance, ...visitor };
-    let asked = false;
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      const opened = await this.#localSessions.open(sessionId, this.#inputFor(sessionId, visitor));
-      if (opened.kind === 'refused') return opened;
-      if (opened.kind === 'absent') continue;
-      if (opened.kind === 'held') {
-        if (opened.instance === null) {
-          await this.#pause(CLAIM_PAUSE_MS);
+    const event: AttachEvent = { type: 'attach', at: clock.now(), instance, ...request };
+    let hasAsked = false;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const opened = await this.#open(sessionId, this.#inputOf(sessionId, request));
+      switch (opened.kind) {
+        case 'refused':
+          return opened;
+        case 'absent':
           continue;
+        case 'loaded': {
+          if (!opened.created) {
+            const outcome = await opened.actor.send(event);
+            if (outcome.kind === 'untaken') continue;
+            if (outcome.kind === 'refused') return outcome;
+          }
+          return { kind: 'attached', view: viewOf(opened.actor, opened.created) };
         }
-        if (!asked && opened.instance !== instance) {
-          asked = true;
-          if (await this.#messages.askRelease(sessionId, opened.instance)) continue;
+        case 'held': {
+          if (opened.instance === null) {
+            await this.#pause(CLAIM_PAUSE_MS);
+            continue;
+          }
+          if (!hasAsked && opened.instance !== instance) {
+            hasAsked = true;
+            if (await this.#messages.askRelease(sessionId, opened.instance)) continue;
+          }
+          const followed = await this.#follow(sessionId, event);
+          if (followed !== null) return followed;
         }
-        const followed = await this.#follow(sessionId, event);
-        if (followed !== null) return followed;
-        continue;
       }
-      if (!opened.created) {
-        const outcome = await opened.actor.send(event);
-        if (outcome.kind === 'untaken') continue;
-        if (outcome.kind === 'refused') return outcome;
-      }
-      return { kind: 'attached', view: viewOf(opened.actor, opened.created) };
     }
     return { kind: 'refused', code: 'session_moved' };
   }
 
-  /** Brings an input to the session, wherever its owner is. */
+  /** Brings an input to the session's owner. A refusal by another instance goes to the `origin` connection. */
   async send(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     this.#inFlight += 1;
     try {
-      return await this.#sendTo(sessionId, event, origin);
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        const opened = await this.#open(sessionId, null);
+        switch (opened.kind) {
+          case 'refused':
+            return opened;
+          case 'absent':
+            return refused('session_not_found');
+          case 'held':
+            return await this.#pass(sessionId, event, origin);
+          case 'loaded': {
+            const outcome = await opened.actor.send(event);
+            if (outcome.kind !== 'untaken') return outcome;
+          }
+        }
+      }
+      return refused('session_moved');
     } finally {
       this.#inFlight -= 1;
     }
   }
 
-  async #sendTo(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      const opened = await this.#localSessions.open(sessionId, null);
-      switch (opened.kind) {
-        case 'refused':
-          return opened;
-        case 'absent':
-          return refused('session_not_found');
-        case 'resident': {
-          const outcome = await opened.actor.send(event);
-          if (outcome.kind !== 'untaken') return outcome;
-          break;
-        }
-        case 'held':
-          return this.#pass(sessionId, event, origin);
-      }
-    }
-    return refused('session_moved');
-  }
-
-  /** Deletes a session that no owner can end, because what is stored of it cannot be read. */
+  /** Deletes a session that no owner can end, because its stored state cannot be read. */
   async discard(sessionId: string): Promise<DiscardOutcome> {
     await this.actor(sessionId)?.release(true);
     return this.#options.store.discard(sessionId);
   }
 
-  /** Makes a session live here if it can be: its timers, its inbox and its turn then go on by themselves. */
+  /** Loads the session here if it is free: its timers, its inbox and its turn then go on. */
   async wake(sessionId: string): Promise<void> {
-    await this.#localSessions.open(sessionId, null);
+    await this.#open(sessionId, null);
+  }
+
+  /** Closes the client's sockets on other instances. */
+  replaceElsewhere(sessionId: string, clientId: string, { context, version }: SessionView): void {
+    for (const instance of context.attached)
+      if (instance !== this.#options.instance)
+        this.#messages.tell(instance, { kind: 'replaced', sessionId, clientId, version });
   }
 
   /** Sessions with a turn under way, and inputs on their way. */
   get busy(): number {
-    return (
-      this.#inFlight +
-      this.#localSessions.all().filter((actor) => actor.snapshot.context.turn !== null).length
-    );
+    return this.#inFlight + this.#running().length;
   }
 
-  /** Lets go of what is quiet: what its clients say next is for an instance that stays. */
+  /** Releases quiet sessions, so that their clients' next input goes to an instance that stays. */
   leaveQuiet(): void {
     for (const actor of this.#localSessions.all()) if (actor.quiet) void actor.release();
   }
 
-  /** Gives every session up; a running turn goes to another instance with what is stored of it. Resolves with how many did. */
+  /** Releases every session. Another instance continues each running turn from its stored text. Resolves with their number. */
   async leave(): Promise<number> {
     const { membership, instance } = this.#options;
     const others = membership.living.filter((member) => member !== instance);
-    const running = this.#localSessions.all().filter((actor) => actor.snapshot.context.turn !== null);
+    const running = this.#running();
     const handOver = async (actor: SessionActor, index: number): Promise<void> => {
       await actor.release(true);
-      // At once: until its heir knows, nobody goes on with the turn.
       const heir = others[index % others.length];
       const { sessionId } = actor;
+      // Without this message the turn would rest until a sweeper finds it.
       if (heir !== undefined) this.#messages.tell(heir, { kind: 'inbox', sessionId });
     };
     await Promise.all(running.map(handOver));
@@ -252,20 +240,41 @@ export class SessionRouter {
     return running.length;
   }
 
-  stop(): void {
-    this.#stopTick?.();
+  #running(): readonly SessionActor[] {
+    return this.#localSessions.all().filter((actor) => actor.snapshot.context.turn !== null);
   }
 
-  #inputFor(sessionId: string, visitor: AttachRequest): SessionInput {
+  #open(sessionId: string, input: SessionInput | null): Promise<LoadedSession> {
+    return this.#localSessions.open(sessionId, input, this.#load);
+  }
+
+  readonly #load = async (sessionId: string, input: SessionInput | null): Promise<LoadedSession> => {
+    const { metrics } = this.#options;
+    try {
+      const loaded = await loadSession(this.#host, sessionId, input, this.#quota);
+      if (loaded.kind === 'loaded' && !loaded.actor.stopped) {
+        metrics.opened(loaded.created);
+        if (!loaded.created) void detachDeadInstances(loaded.actor, this.#repair);
+      }
+      return loaded;
+    } catch (error) {
+      metrics.storeFailed();
+      this.#warn(error, 'session could not be opened');
+      return { kind: 'refused', code: 'store_unavailable' };
+    }
+  };
+
+  #inputOf(sessionId: string, request: AttachRequest): SessionInput {
+    const { clock, instance, limits } = this.#options;
     return {
-      at: this.#options.clock.now(),
+      at: clock.now(),
       sessionId,
-      instance: this.#options.instance,
-      clientId: visitor.clientId ?? null,
-      userId: visitor.userId ?? null,
-      diagnosisId: visitor.diagnosisId ?? null,
-      patient: visitor.patient ?? {},
-      limits: this.#options.limits,
+      instance,
+      clientId: request.clientId ?? null,
+      userId: request.userId ?? null,
+      diagnosisId: request.diagnosisId ?? null,
+      patient: request.patient ?? {},
+      limits,
     };
   }
 
@@ -275,84 +284,76 @@ export class SessionRouter {
       const pushed = await store.push(sessionId, writeInboxEntry({ event, origin }));
       if (pushed.kind === 'absent') return refused('session_not_found');
       if (pushed.kind === 'full') return refused('overloaded');
-      if (pushed.owner === null || pushed.owner === instance) await this.#localSessions.open(sessionId, null);
+      if (pushed.owner === null || pushed.owner === instance) await this.wake(sessionId);
       else await this.#messages.send(pushed.owner, { kind: 'inbox', sessionId });
       return { kind: 'passed' };
     } catch (error) {
-      this.#log(error, 'input could not be passed on');
+      this.#warn(error, 'input could not be passed on');
       return refused('store_unavailable');
     }
   }
 
-  /** The session stays where it is; our client follows its log from here. Null where it is gone meanwhile. */
-  async #follow(sessionId: string, event: SessionEvent): Promise<AttachOutcome | null> {
-    const before = await this.view(sessionId).catch(() => undefined);
-    if (before === undefined) return { kind: 'refused', code: 'store_unavailable' };
-    if (before === null) return null;
-    if (event.type === 'attach' && accessOf(before.context, event.userId, event.at) === 'none')
-      return { kind: 'refused', code: 'forbidden' };
+  /** The session stays with its owner; the client follows its log from here. Null where the session ended meanwhile. */
+  async #follow(sessionId: string, event: AttachEvent): Promise<AttachOutcome | null> {
+    const before = await this.#admit(sessionId, event);
+    if (before?.kind !== 'attached') return before;
     const passed = await this.#pass(sessionId, event, null);
     if (passed.kind === 'refused') return passed.code === 'session_not_found' ? null : passed;
+    // The owner may have taken the client's access back between the two reads.
+    const after = await this.#admit(sessionId, event);
+    if (after?.kind !== 'attached') return after;
+    // The attach event waits in the inbox: the owner will store it as a later version than today's.
+    return { kind: 'attached', view: { ...after.view, version: after.view.version + 1 } };
+  }
+
+  /** The stored session, if its client may see it; null where there is none. */
+  async #admit(sessionId: string, { userId, at }: AttachEvent): Promise<AttachOutcome | null> {
     const view = await this.view(sessionId).catch(() => undefined);
     if (view === undefined) return { kind: 'refused', code: 'store_unavailable' };
     if (view === null) return null;
-    // Access may have been taken back between the two looks.
-    if (event.type === 'attach' && accessOf(view.context, event.userId, event.at) === 'none')
-      return { kind: 'refused', code: 'forbidden' };
-    // The arrival waits in the inbox: it will be stored as a later version than any that stands now.
-    return { kind: 'attached', view: { ...view, version: view.version + 1 } };
-  }
-
-  /** The session as it is stored, whoever owns it; null where there is none. Rejects when the store does. */
-  view(sessionId: string): Promise<SessionView | null> {
-    return readView(this.#options.store, sessionId);
+    if (accessOf(view.context, userId, at) === 'none') return { kind: 'refused', code: 'forbidden' };
+    return { kind: 'attached', view };
   }
 
   #pause(ms: number): Promise<void> {
     return new Promise((resume) => this.#options.clock.after(ms, resume));
   }
 
-  async #onSignal(signal: InstanceMessage, delivery: DeliveryPort): Promise<void> {
-    const { sessionId } = signal;
-    switch (signal.kind) {
+  async #onMessage(message: InstanceMessage): Promise<void> {
+    const { delivery } = this.#options;
+    const { sessionId } = message;
+    switch (message.kind) {
       case 'release': {
         const actor = this.actor(sessionId);
         const released = actor === null ? !this.#localSessions.has(sessionId) : await actor.release();
-        return this.#messages.send(signal.from, { kind: released ? 'released' : 'kept', sessionId });
+        return this.#messages.send(message.from, { kind: released ? 'released' : 'kept', sessionId });
       }
       case 'inbox': {
-        // While it is being opened here, what was pushed is not in what the claim has read.
-        const opened = await this.#localSessions.open(sessionId, null);
-        return opened.kind === 'resident' ? opened.actor.drainInbox() : undefined;
+        // A load that is under way may have claimed the session before the entry was pushed.
+        const opened = await this.#open(sessionId, null);
+        return opened.kind === 'loaded' ? opened.actor.drainInbox() : undefined;
       }
       case 'refused': {
-        const code = isErrorCode(signal.code) ? signal.code : 'internal';
-        return delivery.refuse(sessionId, signal.connection, code, signal.messageId);
+        const code = isErrorCode(message.code) ? message.code : 'internal';
+        return delivery.refuse(sessionId, message.connection, code, message.messageId);
       }
       case 'replaced':
-        return delivery.replace(sessionId, signal.clientId, signal.version);
+        return delivery.replace(sessionId, message.clientId, message.version);
       case 'released':
       case 'kept':
         return;
     }
   }
 
-  /** Tells other instances that hold a socket of this client to let it go. */
-  replaceElsewhere(sessionId: string, clientId: string, { context, version }: SessionView): void {
-    for (const instance of context.attached)
-      if (instance !== this.#options.instance)
-        this.#messages.tell(instance, { kind: 'replaced', sessionId, clientId, version });
-  }
-
-  #stopped(actor: SessionActor, reason: StopReason): void {
-    this.#localSessions.remove(actor);
+  #stopped(sessionId: string, epoch: number, reason: StopReason): void {
+    this.#localSessions.remove(sessionId, epoch);
     this.#options.metrics.stopped(reason);
     if (reason !== 'ended' && reason !== 'released')
-      this.#options.log.warn({ sessionId: actor.sessionId, reason }, 'session actor stopped');
-    this.#delivery?.left(actor.sessionId, reason);
+      this.#options.log.warn({ sessionId, reason }, 'session actor stopped');
+    this.#options.delivery.left(sessionId, reason);
   }
 
-  #log(error: unknown, message: string): void {
+  #warn(error: unknown, message: string): void {
     this.#options.log.warn({ err: error }, message);
   }
 }

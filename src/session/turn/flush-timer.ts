@@ -1,6 +1,6 @@
 /**
- * When the text of a running turn is stored: the first piece at once, then by time or by size, whichever comes first.
- * While a write is under way text gathers for the next one, so a slow store gets fewer and larger writes.
+ * FlushTimer decides when the text of a running turn is stored: the first piece without delay, then by time or by
+ * length, whichever comes first. During a write text gathers for the next one: a slow store gets fewer, larger writes.
  */
 import type { Clock } from '../../clock.ts';
 
@@ -24,7 +24,7 @@ export class FlushTimer {
     return pendingLength >= this.#length || this.#clock.monotonicMs() - this.#lastMs >= this.#everyMs;
   }
 
-  /** Makes sure that waiting text is looked at when its time has come. */
+  /** Wakes the actor when waiting text is due. */
   schedule(pendingLength: number): void {
     if (pendingLength === 0 || this.#cancel !== null) return;
     this.#cancel = this.#clock.after(this.#lastMs + this.#everyMs - this.#clock.monotonicMs(), () => {

@@ -1,11 +1,12 @@
 /**
- * One run of a generation: has the conversation composed, drives the generator, hands its chunks on.
+ * A run of one generation: has the prompt built, drives the generator, hands its chunks on.
  *
- *  R1  After `stop()` neither a chunk nor a result is handed on.
- *  R2  Exactly one result per run that was not stopped, whatever throws.
- *  R3  The lease is confirmed right before the model is asked: composing takes its time, and may have been frozen.
- *  R4  A conversation that the model finds too long is composed again, shorter, before any text of it was seen.
- *  R5  A run that had nothing to continue never starts over: a turn that did so would never end.
+ *  RUN-1  After `stop()` neither a chunk nor a result is handed on.
+ *  RUN-2  A run that was not stopped hands on exactly one result, whatever throws.
+ *  RUN-3  The lease is confirmed right before the model is asked: building a prompt takes time, and the process may
+ *         have been frozen meanwhile.
+ *  RUN-4  A prompt that the model finds too long is built again, shorter, before any text of the answer was seen.
+ *  RUN-5  A run that had nothing to continue never starts over: such a turn would never end.
  */
 import type { GenerationError, GenerationOutput, Question, Turn } from '../../../machines/vocabulary.ts';
 import type { BuiltPrompt, WindowReport } from '../../conversation/port.ts';
@@ -23,11 +24,11 @@ export interface RunRequest {
   readonly lastReplica: string | null;
   readonly prefix: GenerationPrefix | null;
   /**
-   * The conversation up to and with the turn's question; `shrink` counts refusals for its length, and the last one may
-   * have told the model's window.
+   * The conversation up to and with the turn's question. `shrink` counts the model's refusals of its length;
+   * `contextLimit` is the model's window in tokens, where a refusal named it.
    */
   readonly buildPrompt: (shrink: number, contextLimit: number | null) => Promise<BuiltPrompt>;
-  /** The turn's question, for clients that are to clear its answer. */
+  /** The turn's question, which `turn.started` repeats when the answer starts over. */
   readonly question: () => Promise<Question>;
   readonly confirmLease: () => Promise<void>;
 }
@@ -45,9 +46,9 @@ export interface GenerationRun {
   stop(): void;
 }
 
-/** A prompt that is refused this often does not get shorter by asking again. */
+/** After so many refusals another attempt makes no prompt shorter. */
 const SHRINKS_MAX = 3;
-/** Turns named in each list of a report; their number is always said. */
+/** Turns that each list of a report names; the report always counts all of them. */
 const REPORTED_MAX = 32;
 
 export function startGeneration(
@@ -67,7 +68,7 @@ export function startGeneration(
   return { key, stop: () => abort.abort() };
 }
 
-/** How the session hears of it. */
+/** The machine event that carries the result. */
 export function eventOf(result: RunResult, at: number): StepEvent {
   return result.kind === 'completed'
     ? { type: 'xstate.done.actor.generation', at, output: result.output }
@@ -130,7 +131,7 @@ function ask(
   );
 }
 
-/** A report that named every turn of a long conversation would make its log grow with the square of its length. */
+/** A report that named every turn would make the log of a long conversation grow with the square of its length. */
 function shortReport(report: WindowReport): Readonly<Record<string, unknown>> {
   const lists = {
     turns_in: report.turns_in,
@@ -147,7 +148,7 @@ function shortReport(report: WindowReport): Readonly<Record<string, unknown>> {
 }
 
 async function restarted({ prefix, question }: RunRequest, replica: string): Promise<RunResult> {
-  if (prefix === null) return failed('internal', false, replica); // R5
+  if (prefix === null) return failed('internal', false, replica); // RUN-5
   let startOver: Question;
   try {
     startOver = await question();

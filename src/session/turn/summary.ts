@@ -1,8 +1,7 @@
 /**
- * The background summary of what fell out of the window: one call of the model beside the conversation, at most one
- * at a time. Losing it loses nothing: the next turn finds the same turns uncovered and asks again.
+ * SummaryRun asks the model in the background to summarise the turns that fell out of the window, one call at a time.
+ * A lost summary costs nothing: the next turn finds the same turns without a summary and asks again.
  */
-
 import type { BuiltPrompt } from '../../conversation/port.ts';
 import { boundSummary, SUMMARY_MAX_TOKENS } from '../../conversation/summary.ts';
 import type { Generator } from '../../generation/port.ts';

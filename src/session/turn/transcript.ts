@@ -1,8 +1,8 @@
 /**
- * What was said in a session, as its owner remembers it.
+ * Transcript is the owner's copy of what was said in a session.
  *
- *  T1  It is read from the store when it is first needed, and kept up to date by what is committed after that.
- *  T2  Only what is stored is in it.
+ *  TRANSCRIPT-1  It is read from the store when it is first needed; later commits keep it up to date.
+ *  TRANSCRIPT-2  It holds stored entries only.
  */
 import type { Store, TranscriptEntry, TranscriptRecord } from '../../store/contract.ts';
 
@@ -11,7 +11,7 @@ export class Transcript {
   readonly #sessionId: string;
   #entries: TranscriptEntry[] | null;
 
-  /** `known`: all that was said so far, or null where the store must be asked. */
+  /** `known`: every entry so far, or null where the store must be read. */
   constructor(store: Store, sessionId: string, known: readonly TranscriptEntry[] | null) {
     this.#store = store;
     this.#sessionId = sessionId;
@@ -24,7 +24,7 @@ export class Transcript {
     return this.#entries;
   }
 
-  /** Records that were just stored. */
+  /** Takes in records that were just stored. */
   keep(records: readonly TranscriptRecord[]): void {
     for (const record of records) {
       if ('forget' in record)

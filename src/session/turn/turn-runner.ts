@@ -1,28 +1,35 @@
 /**
- * Runs the generation that the stored state asks for, and gathers its text until the actor stores it.
+ * TurnRunner runs the generation that the stored state asks for, and gathers its text until the actor stores it.
  *
- *  U1  The generation that runs is the one named by the stored jobs, or none: `reconcile` is called after a commit.
- *  U2  Text waits here until `confirm`; nobody has seen it before.
- *  U3  After `stop` no chunk, no result and no summary reaches the actor.
- *  U4  The model is asked only while the lease is sure: a turn waits until it is confirmed, a summary is left out.
+ *  RUNNER-1  The generation that runs is the one that the stored jobs name, or none: `reconcile` follows each commit.
+ *  RUNNER-2  After `stop` no chunk, no result and no summary reaches the actor.
+ *  RUNNER-3  The model is asked only while the lease is sure: a turn waits until it is confirmed, a summary is skipped.
  */
 import type { Question, SessionContext, Turn } from '../../../machines/vocabulary.ts';
-import type { BuiltPrompt } from '../../conversation/port.ts';
-import type { GenerationChunk } from '../../generation/port.ts';
-import type { ActorHost } from '../actor/actor-host.ts';
+import type { Clock } from '../../clock.ts';
+import type { BuiltPrompt, PromptBuilder } from '../../conversation/port.ts';
+import type { GenerationChunk, Generator } from '../../generation/port.ts';
 import type { MachineState } from '../machine/step.ts';
 import { FlushTimer } from './flush-timer.ts';
 import { type GenerationRun, type RunResult, startGeneration } from './generation.ts';
 import { SummaryRun } from './summary.ts';
 import type { Transcript } from './transcript.ts';
-import { type PendingText, TurnText } from './turn-text.ts';
+import { type Piece, TurnText } from './turn-text.ts';
+
+export interface RunnerHost {
+  readonly generator: Generator;
+  readonly conversation: PromptBuilder;
+  readonly clock: Clock;
+  readonly flushMs: number;
+  readonly flushLength: number;
+}
 
 export interface TurnRunnerPorts {
   readonly sessionId: string;
   readonly transcript: Transcript;
   readonly context: () => SessionContext;
   readonly isLeaseSure: () => boolean;
-  /** Resolves once the lease is sure, or the session is somebody else's and `stop` was called. */
+  /** Resolves once the lease is sure, or the session was lost and `stop` was called. */
   readonly confirmLease: () => Promise<void>;
   /** Text waits and is due to be stored. */
   readonly wake: () => void;
@@ -31,19 +38,19 @@ export interface TurnRunnerPorts {
 }
 
 export class TurnRunner {
-  readonly #host: ActorHost;
+  readonly #host: RunnerHost;
   readonly #ports: TurnRunnerPorts;
-  readonly #pacer: FlushTimer;
+  readonly #flushTimer: FlushTimer;
   readonly #summary: SummaryRun;
   #text: TurnText | null;
   #run: GenerationRun | null = null;
 
-  /** `text`: what is stored of the running turn, where there is one. */
-  constructor(host: ActorHost, ports: TurnRunnerPorts, text: TurnText | null) {
+  /** `text`: the stored text of the running turn, where there is one. */
+  constructor(host: RunnerHost, text: TurnText | null, ports: TurnRunnerPorts) {
     this.#host = host;
     this.#ports = ports;
     this.#text = text;
-    this.#pacer = new FlushTimer(host.clock, host.flushMs, host.flushLength, ports.wake);
+    this.#flushTimer = new FlushTimer(host.clock, host.flushMs, host.flushLength, ports.wake);
     this.#summary = new SummaryRun(host.generator, ports.sessionId, ports.onSummary);
   }
 
@@ -52,30 +59,35 @@ export class TurnRunner {
   }
 
   get isFlushDue(): boolean {
-    return this.#pacer.isDue(this.#pendingLength);
+    return this.#flushTimer.isDue(this.#pendingLength);
   }
 
-  /** What waits to be stored, or null. */
-  take(): PendingText | null {
+  /** The text that waits to be stored, or null. */
+  takePiece(): Piece | null {
     if (this.#text === null || this.#pendingLength === 0) return null;
-    this.#pacer.flushed();
+    this.#flushTimer.flushed();
     return this.#text.pending();
   }
 
-  /** Makes sure that waiting text is looked at when it is due. */
-  schedule(): void {
-    this.#pacer.schedule(this.#pendingLength);
+  /** The piece that `takePiece` gave is stored. */
+  confirm(piece: Piece | null): void {
+    if (piece !== null) this.#text?.confirm(piece);
   }
 
-  reconcile(resting: MachineState): void {
-    const wanted = resting.jobs.generation?.key;
+  /** Sets the timer for text that waits. */
+  schedule(): void {
+    this.#flushTimer.schedule(this.#pendingLength);
+  }
+
+  reconcile({ jobs, snapshot }: MachineState): void {
+    const wanted = jobs.generation?.key;
     if (this.#run?.key === wanted) return;
     this.stopGeneration();
-    const { turn, lastReplica } = resting.snapshot.context;
+    const { turn, lastReplica } = snapshot.context;
     if (turn === null) this.#text = null;
     if (wanted === undefined || turn === null) return;
     const text = this.#textOf(turn);
-    if (text.incomplete) {
+    if (text.isIncomplete) {
       const error = { code: 'interrupted', retryable: false, replica: null };
       return this.#ports.onResult(wanted, { kind: 'failed', error });
     }
@@ -108,10 +120,10 @@ export class TurnRunner {
   stop(): void {
     this.stopGeneration();
     this.#summary.stop();
-    this.#pacer.stop();
+    this.#flushTimer.stop();
   }
 
-  /** The text of the turn as it runs now: an answer that starts over begins with none. */
+  /** The text of the turn as it runs now: an answer that starts over begins with an empty one. */
   #textOf({ id, restarts = 0 }: Turn): TurnText {
     const known = this.#text;
     if (known !== null && known.turnId === id && known.restarts === restarts) return known;
@@ -121,17 +133,17 @@ export class TurnRunner {
   }
 
   async #question(turn: Turn): Promise<Question> {
-    const said = await this.#ports.transcript.read();
-    const asked = said.find((entry) => entry.turnId === turn.id && entry.role === 'user');
-    return { content: asked?.content ?? '', author: asked?.author ?? null };
+    const entries = await this.#ports.transcript.read();
+    const question = entries.find((entry) => entry.turnId === turn.id && entry.role === 'user');
+    return { content: question?.content ?? '', author: question?.author ?? null };
   }
 
   async #buildPrompt(turn: Turn, shrink: number, contextLimit: number | null): Promise<BuiltPrompt> {
-    const said = await this.#ports.transcript.read();
-    const summary = said.findLast((entry) => entry.role === 'summary');
+    const entries = await this.#ports.transcript.read();
+    const summary = entries.findLast((entry) => entry.role === 'summary');
     return this.#host.conversation.buildPrompt({
       session: this.#ports.context(),
-      transcript: said.filter((entry) => entry.role !== 'summary'),
+      transcript: entries.filter((entry) => entry.role !== 'summary'),
       summary: summary === undefined ? null : { through: summary.turnId, content: summary.content },
       turn,
       shrink,

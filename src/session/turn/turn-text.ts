@@ -1,11 +1,11 @@
 /**
- * The text of the running turn: what is stored of it, and what has arrived and waits to be stored.
+ * TurnText holds the text of the running turn: the part that is stored, and the part that waits to be stored.
  *
- *  T1  `stored` is exactly the concatenation of the turn's deltas in the log.
- *  T2  Text is shown to nobody before `confirm` was called for it.
- *  T3  Token ids are kept only while they are known for every piece of what is stored, thoughts included; once one is
- *      missing, the turn can be continued by its text alone.
- *  T4  An answer that starts over has a text of its own: what was stored before the restart is no part of it.
+ *  TEXT-1  The stored part is exactly the concatenation of the turn's deltas in the log.
+ *  TEXT-2  No client sees a piece before `confirm` was called for it.
+ *  TEXT-3  Token ids are kept only while they are known for every piece that is stored, reasoning included. Once one is
+ *          missing, the turn can be continued by its text alone.
+ *  TEXT-4  An answer that starts over has a text of its own: what was stored before the restart is no part of it.
  */
 import type { GenerationChunk, GenerationPrefix } from '../../generation/port.ts';
 import type { StoredFrame } from '../../store/contract.ts';
@@ -15,9 +15,12 @@ interface Aux {
   readonly prompt?: readonly number[];
 }
 
-export interface PendingText {
+/** Text of a turn that waits to be stored. */
+export interface Piece {
+  readonly turnId: string;
   readonly text: string;
   readonly reasoning: string;
+  /** JSON of the token ids, where they are known. */
   readonly aux: string | undefined;
   readonly simulated?: boolean;
 }
@@ -34,8 +37,8 @@ export class TurnText {
   #reasoning = '';
   #ids: number[] | null = [];
   #newPromptIds: readonly number[] | null = null;
-  #incomplete = false;
-  #simulated = false;
+  #isIncomplete = false;
+  #isSimulated = false;
 
   constructor(turnId: string, restarts = 0) {
     this.turnId = turnId;
@@ -45,7 +48,7 @@ export class TurnText {
   add(chunk: GenerationChunk): void {
     this.#text += chunk.text;
     this.#reasoning += chunk.reasoning ?? '';
-    this.#simulated ||= chunk.simulated === true;
+    this.#isSimulated ||= chunk.simulated === true;
     // A continuation reports prompt and prefix together as its prompt: only the first report is the prompt.
     if (chunk.promptTokenIds !== undefined && this.#promptIds === null && this.#stored === '')
       this.#newPromptIds = chunk.promptTokenIds;
@@ -53,6 +56,7 @@ export class TurnText {
     else if (chunk.text !== '' || (chunk.reasoning ?? '') !== '') this.#ids = null;
   }
 
+  /** In UTF-16 units. */
   get pendingLength(): number {
     return this.#text.length + this.#reasoning.length;
   }
@@ -61,27 +65,28 @@ export class TurnText {
     return this.#stored + this.#text;
   }
 
-  /** A simulator said at least a part of it. */
+  /** True where a simulator wrote at least a part of it. */
   get isSimulated(): boolean {
-    return this.#simulated;
+    return this.#isSimulated;
   }
 
-  pending(): PendingText {
+  pending(): Piece {
     const aux: Aux = {
       ...(this.#ids !== null && this.#ids.length > 0 ? { ids: this.#ids } : {}),
       ...(this.#newPromptIds !== null ? { prompt: this.#newPromptIds } : {}),
     };
     return {
+      turnId: this.turnId,
       text: this.#text,
       reasoning: this.#reasoning,
       aux: Object.keys(aux).length > 0 ? JSON.stringify(aux) : undefined,
-      ...(this.#simulated ? { simulated: true } : {}),
+      ...(this.#isSimulated ? { simulated: true } : {}),
     };
   }
 
   /** The piece that `pending` gave is stored. Text that arrived meanwhile stays pending. */
-  confirm(piece: PendingText): void {
-    const aux: Aux = piece.aux === undefined ? {} : (JSON.parse(piece.aux) as Aux);
+  confirm(piece: Piece): void {
+    const aux = auxOf(piece);
     this.#keep(piece.text, piece.reasoning, aux);
     this.#text = this.#text.slice(piece.text.length);
     this.#reasoning = this.#reasoning.slice(piece.reasoning.length);
@@ -89,16 +94,16 @@ export class TurnText {
     if (aux.prompt !== undefined) this.#newPromptIds = null;
   }
 
-  /** The log no longer has the beginning of the turn: nothing can be continued from what is left. */
+  /** The log lacks the beginning of the turn, so no model can continue it. */
   markIncomplete(): void {
-    this.#incomplete = true;
+    this.#isIncomplete = true;
   }
 
-  get incomplete(): boolean {
-    return this.#incomplete;
+  get isIncomplete(): boolean {
+    return this.#isIncomplete;
   }
 
-  /** Takes in a frame of the log, if it is a delta of this turn. */
+  /** Takes in a frame of the log, if it is a delta of this turn. Throws where the frame is not JSON. */
   replay(frame: StoredFrame): void {
     const data = JSON.parse(frame.data) as {
       type: string;
@@ -108,12 +113,8 @@ export class TurnText {
       simulated?: boolean;
     };
     if (data.type !== 'delta' || data.turn_id !== this.turnId) return;
-    this.#simulated ||= data.simulated === true;
-    this.#keep(
-      data.text ?? '',
-      data.reasoning ?? '',
-      frame.aux === undefined ? {} : (JSON.parse(frame.aux) as Aux),
-    );
+    this.#isSimulated ||= data.simulated === true;
+    this.#keep(data.text ?? '', data.reasoning ?? '', auxOf(frame));
   }
 
   prefix(): GenerationPrefix | null {
@@ -129,4 +130,8 @@ export class TurnText {
     if (aux.ids !== undefined) this.#storedIds?.push(...aux.ids);
     else if (text !== '' || reasoning !== '') this.#storedIds = null;
   }
+}
+
+function auxOf({ aux }: { readonly aux?: string | undefined }): Aux {
+  return aux === undefined ? {} : (JSON.parse(aux) as Aux);
 }

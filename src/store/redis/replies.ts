@@ -1,5 +1,6 @@
 /** Parses the scripts' replies. A reply that breaks its format is a bug and throws STORE_REPLY. */
 import type { LogPage, SessionRecord, StoredFrame, Swept } from '../contract.ts';
+import { storedFrame } from '../log.ts';
 import { redisError } from './failure.ts';
 
 function unexpected(reply: unknown): Error {
@@ -66,5 +67,5 @@ export function frame(entry: unknown): StoredFrame {
   const [id, fields] = list(entry);
   const [, data, , aux] = list(fields);
   const offset = Number.parseInt(text(id), 10);
-  return aux === undefined ? { offset, data: text(data) } : { offset, data: text(data), aux: text(aux) };
+  return storedFrame(offset, text(data), aux === undefined ? undefined : text(aux));
 }

@@ -9,6 +9,7 @@
  */
 
 import { bucketOf, type Hint, type Store, type StoredFrame } from '../contract.ts';
+import { storedFrame } from '../log.ts';
 import type { Client } from './connection.ts';
 import { redisError, redisFailure } from './failure.ts';
 import { bucketKeys, instanceChannel } from './keys.ts';
@@ -25,7 +26,8 @@ export function movedMessage(sessionId: string): string {
 }
 
 export function endedMessage(sessionId: string, frames: readonly StoredFrame[]): string {
-  return `e${sessionId}\n${JSON.stringify(frames)}`;
+  const sent = frames.map(({ offset, data, aux }) => ({ offset, data, aux }));
+  return `e${sessionId}\n${JSON.stringify(sent)}`;
 }
 
 /** Null for a foreign message, which must not end the subscriber. */
@@ -41,7 +43,7 @@ function framesOf(json: string): readonly StoredFrame[] | null {
   try {
     const frames = JSON.parse(json) as readonly StoredFrame[];
     return frames.every(({ offset, data }) => Number.isSafeInteger(offset) && typeof data === 'string')
-      ? frames
+      ? frames.map(({ offset, data, aux }) => storedFrame(offset, data, aux))
       : null;
   } catch {
     return null;

@@ -13,6 +13,7 @@ import type {
   TranscriptRecord,
 } from '../contract.ts';
 import { storeError } from '../failure.ts';
+import { storedFrame } from '../log.ts';
 
 export interface RecordCipher {
   sealSnapshot(sessionId: string, version: number, snapshot: string): string;
@@ -80,8 +81,7 @@ export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOpti
     if (plain === 'read' && !frames.some(({ data }) => isSealed(data))) return frames;
     return frames.map((frame) => {
       const { text, second } = mustOpen(sessionId, places.frame(frame.offset), frame.data);
-      const aux = second ?? frame.aux;
-      return { offset: frame.offset, data: text, ...(aux === undefined ? {} : { aux }) };
+      return storedFrame(frame.offset, text, second ?? frame.aux);
     });
   };
   const openTranscript: RecordCipher['openTranscript'] = (sessionId, entries) =>
@@ -118,9 +118,9 @@ function sealingWith(sealer: Sealer): Sealing {
     sealSnapshot: (sessionId, version, snapshot) =>
       sealer.seal(sessionId, places.snapshot(version), snapshot),
     sealFrames: (sessionId, frames) =>
-      frames.map(({ offset, data, aux }) => ({
-        offset,
-        data: sealer.seal(sessionId, places.frame(offset), data, aux),
+      frames.map(({ aux, ...frame }) => ({
+        ...frame,
+        data: sealer.seal(sessionId, places.frame(frame.offset), frame.data, aux),
       })),
     sealTranscript: (sessionId, entries) =>
       entries.map((entry) => {

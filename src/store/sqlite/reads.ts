@@ -1,6 +1,7 @@
 /** Reads sessions and lists them; each function runs inside a transaction. */
 import type { ListQuery, LogPage, SessionPage, SessionRecord, StoredFrame } from '../contract.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
+import { storedFrame } from '../log.ts';
 import type { FrameRow, SessionRow, Sql } from './sql.ts';
 
 export function recordOf(sql: Sql, row: SessionRow): SessionRecord {
@@ -21,7 +22,7 @@ export function logPage(sql: Sql, row: SessionRow, after: number, limit: number)
 }
 
 export function frameOf({ offset, data, aux }: FrameRow): StoredFrame {
-  return aux === null ? { offset, data } : { offset, data, aux };
+  return storedFrame(offset, data, aux);
 }
 
 /** The sort key before a page: sessions are in the order of their creation, then of their ids. */

@@ -1,5 +1,5 @@
 /**
- * The envelopes of every released version, as they lie in somebody's store. They are never changed: a change of the
+ * The snapshots of every released version, as they lie in somebody's store. They are never changed: a change of the
  * machine that they do not survive is a new MACHINE_VERSION with a migration and with goldens of its own, which
  * `WRITE_GOLDENS=1 npx vitest run test/unit/machine/snapshot-golden.test.ts` adds.
  */
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MACHINE_VERSION } from '../../../machines/versions.ts';
 import { readSnapshot } from '../../../src/session/machine/snapshot.ts';
-import { restore } from '../../../src/session/machine/step.ts';
+import { restoreState } from '../../../src/session/machine/step.ts';
 import { goldenSessions } from '../../support/golden-sessions.ts';
 import { SteppedSession } from '../../support/stepped-session.ts';
 
@@ -19,9 +19,9 @@ const nameOf = (version: number, state: string): string => `session-v${version}-
 
 if (process.env.WRITE_GOLDENS === '1') {
   mkdirSync(folder, { recursive: true });
-  for (const [state, envelope] of Object.entries(sessions)) {
+  for (const [state, snapshot] of Object.entries(sessions)) {
     const file = join(folder, nameOf(MACHINE_VERSION, state));
-    if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(envelope, null, 2)}\n`);
+    if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(snapshot, null, 2)}\n`);
   }
 }
 
@@ -63,8 +63,8 @@ describe.each(files)('%s', (file) => {
 describe('what today’s machine stores', () => {
   test.each(Object.entries(sessions))(
     'has the shape of the goldens of its version: %s',
-    (state, envelope) => {
-      expect(shapeOf(envelope)).toEqual(shapeOf(JSON.parse(read(nameOf(MACHINE_VERSION, state)))));
+    (state, snapshot) => {
+      expect(shapeOf(snapshot)).toEqual(shapeOf(JSON.parse(read(nameOf(MACHINE_VERSION, state)))));
     },
   );
 });
@@ -72,9 +72,9 @@ describe('what today’s machine stores', () => {
 function restored(file: string): SteppedSession {
   const opened = readSnapshot(read(file));
   if (opened.kind !== 'opened') throw new Error(`${file}: ${JSON.stringify(opened)}`);
-  const { value, context, timers, jobs } = opened.envelope;
+  const { value, context, timers, jobs } = opened.snapshot;
   return new SteppedSession(
-    { next: restore(value, context, timers, jobs), effects: [] },
+    { next: restoreState(value, context, timers, jobs), effects: [] },
     context.lastActivityAt,
   );
 }

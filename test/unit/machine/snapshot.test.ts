@@ -3,26 +3,26 @@ import {
   MACHINE_ID,
   MACHINE_VERSION,
   type Migrations,
-  type StampedEnvelope,
+  type StampedSnapshot,
   upgrade,
 } from '../../../machines/versions.ts';
 import { readSnapshot, type Snapshot, toSnapshot } from '../../../src/session/machine/snapshot.ts';
-import { restore } from '../../../src/session/machine/step.ts';
+import { restoreState } from '../../../src/session/machine/step.ts';
 import { goldenSessions } from '../../support/golden-sessions.ts';
 
 const stored: Snapshot = goldenSessions()['processing.recovering'] as Snapshot;
 const openChanged = (changes: object) => readSnapshot(JSON.stringify({ ...stored, ...changes }));
 const inContext = (changes: object) => openChanged({ context: { ...stored.context, ...changes } });
 
-describe('an envelope', () => {
-  test.each(Object.entries(goldenSessions()))('comes back as it was stored: %s', (_, envelope) => {
-    const opened = readSnapshot(JSON.stringify(envelope));
-    expect(opened).toEqual({ kind: 'opened', envelope, migrated: false });
+describe('an snapshot', () => {
+  test.each(Object.entries(goldenSessions()))('comes back as it was stored: %s', (_, snapshot) => {
+    const opened = readSnapshot(JSON.stringify(snapshot));
+    expect(opened).toEqual({ kind: 'opened', snapshot, migrated: false });
   });
 
-  test.each(Object.entries(goldenSessions()))('is the same after another round: %s', (_, envelope) => {
-    const { value, context, timers, jobs, turnOffset } = envelope;
-    expect(toSnapshot(restore(value, context, timers, jobs), turnOffset)).toEqual(envelope);
+  test.each(Object.entries(goldenSessions()))('is the same after another round: %s', (_, snapshot) => {
+    const { value, context, timers, jobs, turnOffset } = snapshot;
+    expect(toSnapshot(restoreState(value, context, timers, jobs), turnOffset)).toEqual(snapshot);
   });
 
   test('of a newer version is left alone: another instance can read it', () => {
@@ -79,18 +79,18 @@ describe('an envelope', () => {
   test('in a state that the machine does not have cannot be restored', () => {
     const opened = openChanged({ value: { processing: 'pondering' } });
     if (opened.kind !== 'opened') throw new Error('its form is right, only the machine can tell');
-    const { value, context, timers, jobs } = opened.envelope;
-    expect(() => restore(value, context, timers, jobs)).toThrow(/pondering/);
+    const { value, context, timers, jobs } = opened.snapshot;
+    expect(() => restoreState(value, context, timers, jobs)).toThrow(/pondering/);
   });
 });
 
 describe('migrations', () => {
-  type Marked = StampedEnvelope & { readonly trail: readonly string[] };
+  type Marked = StampedSnapshot & { readonly trail: readonly string[] };
   const mark =
     (name: string) =>
-    (envelope: StampedEnvelope): Marked => ({
-      ...(envelope as Marked),
-      trail: [...((envelope as Partial<Marked>).trail ?? []), name],
+    (snapshot: StampedSnapshot): Marked => ({
+      ...(snapshot as Marked),
+      trail: [...((snapshot as Partial<Marked>).trail ?? []), name],
     });
   const steps: Migrations = { 1: mark('1→2'), 2: mark('2→3'), 3: mark('3→4') };
   const ofVersion = (machineVersion: number) => ({ machine: MACHINE_ID, machineVersion });
@@ -99,13 +99,13 @@ describe('migrations', () => {
     expect(upgrade(ofVersion(1), 4, steps)).toEqual({
       kind: 'migrated',
       from: 1,
-      envelope: { ...ofVersion(4), trail: ['1→2', '2→3', '3→4'] },
+      snapshot: { ...ofVersion(4), trail: ['1→2', '2→3', '3→4'] },
     });
-    expect(upgrade(ofVersion(3), 4, steps)).toMatchObject({ envelope: { trail: ['3→4'] } });
+    expect(upgrade(ofVersion(3), 4, steps)).toMatchObject({ snapshot: { trail: ['3→4'] } });
   });
 
   test('are not asked for what is current', () => {
-    expect(upgrade(ofVersion(4), 4, steps)).toEqual({ kind: 'current', envelope: ofVersion(4) });
+    expect(upgrade(ofVersion(4), 4, steps)).toEqual({ kind: 'current', snapshot: ofVersion(4) });
   });
 
   test('stop at a gap instead of jumping it', () => {
@@ -117,31 +117,31 @@ describe('migrations', () => {
   });
 
   test('leave what they were given as it was', () => {
-    const envelope = Object.freeze(ofVersion(1));
-    upgrade(envelope, 4, steps);
-    expect(envelope).toEqual(ofVersion(1));
+    const snapshot = Object.freeze(ofVersion(1));
+    upgrade(snapshot, 4, steps);
+    expect(snapshot).toEqual(ofVersion(1));
   });
 
-  test('make an envelope that is marked, so that its owner stores it before it serves from it', () => {
+  test('make an snapshot that is marked, so that its owner stores it before it serves from it', () => {
     const { mood: _, ...older } = { ...stored, mood: 'good', machineVersion: 1 };
     const addTurnOffset: Migrations = {
-      1: (envelope) => ({ ...envelope, turnOffset: 5 }) as StampedEnvelope,
+      1: (snapshot) => ({ ...snapshot, turnOffset: 5 }) as StampedSnapshot,
     };
     const opened = readSnapshot(JSON.stringify({ ...older, turnOffset: undefined }), (stamped) => {
       const upgraded = upgrade(stamped, 2, addTurnOffset);
       if (upgraded.kind !== 'migrated') return upgraded;
       // Today's schema is the schema of version 2 as far as this test goes.
-      return { ...upgraded, envelope: { ...upgraded.envelope, machineVersion: MACHINE_VERSION } };
+      return { ...upgraded, snapshot: { ...upgraded.snapshot, machineVersion: MACHINE_VERSION } };
     });
-    expect(opened).toMatchObject({ kind: 'opened', migrated: true, envelope: { turnOffset: 5 } });
+    expect(opened).toMatchObject({ kind: 'opened', migrated: true, snapshot: { turnOffset: 5 } });
   });
 
   test('that yield what today’s machine cannot read are refused', () => {
-    const ruin: Migrations = { 1: (envelope) => ({ ...envelope, context: {} }) as StampedEnvelope };
+    const ruin: Migrations = { 1: (snapshot) => ({ ...snapshot, context: {} }) as StampedSnapshot };
     const opened = readSnapshot(JSON.stringify({ ...stored, machineVersion: 1 }), (stamped) => {
       const upgraded = upgrade(stamped, 2, ruin);
       if (upgraded.kind !== 'migrated') return upgraded;
-      return { ...upgraded, envelope: { ...upgraded.envelope, machineVersion: MACHINE_VERSION } };
+      return { ...upgraded, snapshot: { ...upgraded.snapshot, machineVersion: MACHINE_VERSION } };
     });
     expect(opened).toMatchObject({ kind: 'unreadable' });
   });

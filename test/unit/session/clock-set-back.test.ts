@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeUntilKnown } from '../../../src/session/actor/write.ts';
+import { type ClaimedSession, SessionWriter } from '../../../src/session/actor/session-writer.ts';
 import { Membership } from '../../../src/session/cluster/membership.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { LEASE_MS, openStage, type Stage, type Visitor } from '../../support/stage.ts';
@@ -78,14 +78,18 @@ describe.each([
     const clock = new VirtualClock(HOUR_MS);
     let attempts = 0;
     let outcome: unknown = null;
-    const write = writeUntilKnown(
-      () => {
-        attempts += 1;
-        if (attempts === 2) clock.set(byMs);
-        return Promise.reject(new Error('the store is away'));
-      },
-      { clock, giveUpMs: LEASE_MS, stopped: () => false, failed() {} },
-    ).then((known) => {
+    const renew = () => {
+      attempts += 1;
+      if (attempts === 2) clock.set(byMs);
+      return Promise.reject(new Error('the store is away'));
+    };
+    const store = { renew } as unknown as Store;
+    const writer = new SessionWriter(
+      { instance: 'me', store, clock, leaseMs: LEASE_MS, openInboxEntry: expect.fail, storeFailed() {} },
+      { fence: { sessionId: 's' }, claimedMs: clock.monotonicMs() } as ClaimedSession,
+      () => false,
+    );
+    const write = writer.renew().then((known) => {
       outcome = known;
     });
     const settle = async (): Promise<void> => void (await setImmediate());

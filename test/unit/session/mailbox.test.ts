@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Command, Mailbox } from '../../../src/session/actor/mailbox.ts';
+import { type Command, Mailbox } from '../../../src/session/actor/event-loop.ts';
 
 const letter = (id: number): Command => ({ kind: 'timer', id: String(id) });
 const idOf = (taken: Command | undefined): number | undefined =>

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deltaFrame } from '../../../src/session/actor/frames.ts';
 import { TurnText } from '../../../src/session/turn/turn-text.ts';
+import { storedFrame } from '../../../src/store/log.ts';
 
 function stored(text: TurnText): string {
   return text.prefix()?.text ?? '';
@@ -25,7 +26,12 @@ describe('the text of a running turn', () => {
     const piece = text.pending();
     text.add({ text: 'morning', reasoning: 'well', tokenIds: [2, 3] });
     text.confirm(piece);
-    expect(text.pending()).toEqual({ text: 'morning', reasoning: 'well', aux: '{"ids":[2,3]}' });
+    expect(text.pending()).toEqual({
+      turnId: 't',
+      text: 'morning',
+      reasoning: 'well',
+      aux: '{"ids":[2,3]}',
+    });
     expect(text.whole).toBe('Good morning');
   });
 
@@ -77,10 +83,10 @@ describe('the text of a running turn', () => {
     const second = text.pending();
     text.confirm(second);
     const again = new TurnText('t');
-    again.replay(deltaFrame(3, 1, 't', first));
-    again.replay({ offset: 4, data: '{"type":"state","offset":4,"epoch":1,"value":"idle","version":2}' });
-    again.replay(deltaFrame(5, 1, 'another', { text: 'not mine', reasoning: '', aux: undefined }));
-    again.replay(deltaFrame(6, 2, 't', second));
+    again.replay(deltaFrame(3, 1, first));
+    again.replay(storedFrame(4, '{"type":"state","offset":4,"epoch":1,"value":"idle","version":2}'));
+    again.replay(deltaFrame(5, 1, { turnId: 'another', text: 'not mine', reasoning: '', aux: undefined }));
+    again.replay(deltaFrame(6, 2, second));
     expect(again.prefix()).toEqual(text.prefix());
     expect(again.whole).toBe('one two');
   });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClientConnection } from '../../../src/delivery/client-connection.ts';
 import { Subscription } from '../../../src/delivery/subscription.ts';
 import type { LogPage, Store, StoredFrame } from '../../../src/store/contract.ts';
+import { storedFrame } from '../../../src/store/log.ts';
 
 const RESET = '{"type":"reset"}';
 const NOBODY = { clientId: null, userId: null };
@@ -80,7 +81,7 @@ class Scene {
   ): readonly StoredFrame[] {
     const frames = Array.from({ length: count }, (_, index) => {
       const offset = this.log.length + index + 1;
-      return { offset, data: JSON.stringify({ type: body.type, offset, epoch, ...body }) };
+      return storedFrame(offset, JSON.stringify({ type: body.type, offset, epoch, ...body }));
     });
     this.log.push(...frames);
     return frames;
