@@ -27,7 +27,7 @@ export const guarantees: readonly Guarantee[] = [
       ],
       [
         'test/conformance/store-fencing.ts',
-        'fences commit, append, renew and release of an owner whose session was taken',
+        'a store fences commit, append, renew and release of an owner whose session another instance claimed',
       ],
     ],
   },
@@ -66,7 +66,10 @@ export const guarantees: readonly Guarantee[] = [
       ['src/session/actor/session-writer.ts', '/** WRITER-2, WRITER-3 */'],
     ],
     shownBy: [
-      ['test/conformance/store-lost-replies.ts', 'applies a commit once whose reply was lost'],
+      [
+        'test/conformance/store-lost-replies.ts',
+        'a commit whose reply was lost applies once, and its resend gets the same outcome',
+      ],
       [
         'test/integration/output-gate.test.ts',
         'while an acknowledgement is lost no frame leaves; the instance continues the turn once it knows that the write is stored',
@@ -90,7 +93,10 @@ export const guarantees: readonly Guarantee[] = [
         'test/integration/trimmed-log.test.ts',
         'a client that asks for trimmed frames gets a reset with the transcript, and then the next frames',
       ],
-      ['test/conformance/store-hints.ts', 'of an end carry what the log had last before it'],
+      [
+        'test/conformance/store-hints.ts',
+        'the hint of an end carries the tail of the log if the commit asks for it',
+      ],
       ['test/fault/flaky-network.test.ts', 'two hundred clients with a line that fails for 2 s of every 5'],
     ],
   },
@@ -152,7 +158,10 @@ export const guarantees: readonly Guarantee[] = [
         'ten thousand sessions that are due at one moment with no client connected expire exactly once each',
       ],
       ['test/integration/long-outage.test.ts', 'whose server was off for %s is archived once as ended'],
-      ['test/conformance/store-log.ts', 'keeps a committed session without a time limit'],
+      [
+        'test/conformance/store-log.ts',
+        'a committed session has no time limit, whatever the last write was and even if no instance runs',
+      ],
     ],
   },
   {
@@ -174,10 +183,13 @@ export const guarantees: readonly Guarantee[] = [
         'test/fault/redis-loading.test.ts',
         'while Redis loads its data, instances refuse work and no acknowledged write is lost',
       ],
-      ['test/conformance/store-sqlite-faults.test.ts', 'the store serves again once the lock is gone'],
       [
         'test/conformance/store-sqlite-faults.test.ts',
-        'the store is unhealthy from the first write that finds no room',
+        'the embedded store rejects an operation that waits too long for a lock, and the store serves again once the lock is gone',
+      ],
+      [
+        'test/conformance/store-sqlite-faults.test.ts',
+        'the embedded store is unhealthy from the first write that finds no space until there is space for a write',
       ],
     ],
   },

@@ -46,7 +46,7 @@ export function describeErasure(open: ArchiveFactory): void {
       return counted;
     };
 
-    it('takes every life of one session out of every table and of the search, and no other', async () => {
+    it('an erasure removes every life of a session from every table and the search, and no other session', async () => {
       const { archive } = fixture;
       const stays = sessionOf({ turns: [turnOf()] });
       await archive.store(stays);
@@ -64,7 +64,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await archive.eraseSession('goes', ERASED_AT)).toBe(0);
     });
 
-    it('takes all sessions of one user and names each once', async () => {
+    it('an erasure of a user removes all their sessions and names each once', async () => {
       const { archive } = fixture;
       for (const [sessionId, createdAt] of [
         ['one', MORNING],
@@ -79,7 +79,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await archive.eraseUser('anna', ERASED_AT)).toEqual([]);
     });
 
-    it('empties what the user wrote into sessions of others, and leaves their own words', async () => {
+    it('an erasure of a user blanks their lines in sessions of others and keeps the other lines', async () => {
       const { archive } = fixture;
       const [mine, , hers] = dialogue(['my own words', 'an answer', 'zebrafish by her'], 'ben');
       const shared = sessionOf({
@@ -97,7 +97,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
-    it('leaves no byte of an erased session in any file', async () => {
+    it('an erasure leaves no byte of a session in any file', async () => {
       const { archive } = fixture;
       await archive.store(sessionOf({ sessionId: 'stays', userId: 'bystander' }));
       await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id', userId: 'qcanaryq-user' }));
@@ -107,7 +107,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await fixture.holds('bystander')).not.toBe(false);
     });
 
-    it('leaves no byte of a user whose sessions lie scattered among pages that grew, split and emptied', async () => {
+    it('an erasure leaves no byte of a user whose sessions are scattered over split and emptied pages', async () => {
       const { archive } = fixture;
       const pick = randomOf(7);
       // Words and ids in no order, so that rows land between rows and words between words.
@@ -133,7 +133,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect((await everyHit(archive, { userId: 'bystander', limit: 50 })).length).toBeGreaterThan(100);
     }, 60_000);
 
-    it('finishes, at the next start, an erasure whose process died between deleting and scrubbing', async () => {
+    it('the next start of an archive finishes an erasure whose process died before the purge', async () => {
       const { archive, engine } = fixture;
       await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id' }));
       await engine.db.transaction().execute(async (tx) => {
@@ -145,7 +145,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await engine.db.selectFrom('archive_erasures').selectAll().execute()).toEqual([]);
     });
 
-    it('finishes erasures that come all at once, while others store', async () => {
+    it('simultaneous erasures finish while instances store other sessions', async () => {
       const { archive } = fixture;
       for (let index = 0; index < 8; index += 1) {
         await archive.store(telling(`qcanaryq${index}`, { sessionId: `goes-${index}` }));
@@ -160,7 +160,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await everyHit(archive, { limit: 50 })).toHaveLength(20);
     });
 
-    it('takes in no life that had begun by then and comes late, and every one that began after it', async () => {
+    it('an archive stores no late life of an erased session that began before the erasure, and every later one', async () => {
       const { archive } = fixture;
       const late = telling('zebrafish', { sessionId: 'goes' });
       const next = sessionOf({ sessionId: 'goes', createdAt: ERASED_AT + 1 });
@@ -174,7 +174,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
-    it('takes in no session of the user that had begun by then and comes late, nor its words', async () => {
+    it('an archive stores no late session of an erased user that began before the erasure, and none of its words', async () => {
       const { archive } = fixture;
       await archive.eraseUser('anna', ERASED_AT);
       await archive.store(telling('zebrafish', { userId: 'anna' }));
@@ -184,7 +184,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
-    it('takes in a session of somebody else without what the user had written into it by then', async () => {
+    it('an archive stores a late session of another user without the lines that the erased user wrote before the erasure', async () => {
       const { archive } = fixture;
       await archive.eraseUser('anna', ERASED_AT);
       const [mine, answer, hers, , later] = dialogue(
@@ -208,7 +208,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
-    it('leaves nothing behind of what is stored while it is erased', async () => {
+    it('an erasure leaves nothing of a session that an instance stores at the same time', async () => {
       const { archive } = fixture;
       const other = await fixture.again();
       const goes = Array.from({ length: 12 }, (_, index) =>
@@ -227,7 +227,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await rowsLeft()).toEqual([0, 0, 0]);
     });
 
-    it('keeps no note of whom it erased for longer than a month, and has no name in it', async () => {
+    it('a tombstone goes after a month and contains no name', async () => {
       const { archive, engine } = fixture;
       const notes = () => engine.db.selectFrom('archive_erased').selectAll().execute();
       await archive.eraseUser('qcanaryq', Date.now());
@@ -238,7 +238,7 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await notes()).toHaveLength(1);
     });
 
-    it('retires what ended before a date, over several batches, and nothing that ended at it', async () => {
+    it('retention deletes sessions that ended before a date, in several batches, and none that ended at it', async () => {
       const { archive } = fixture;
       const endedAt = MORNING + HOUR_MS;
       const old = Array.from({ length: 450 }, (_, index) =>

@@ -3,7 +3,7 @@ import { type ArchiveFactory, dialogue, HOUR_MS, MORNING, sessionOf, turnOf } fr
 
 export function describeFigures(open: ArchiveFactory): void {
   describe('figures', () => {
-    it('are zeros, not errors, where there is nothing', async () => {
+    it('the figures of an empty archive are zeros', async () => {
       const { archive, stop } = await open();
       expect(await archive.figures({})).toEqual({
         sessions: 0,
@@ -23,7 +23,7 @@ export function describeFigures(open: ArchiveFactory): void {
       await stop();
     });
 
-    it('are those that a person would count', async () => {
+    it('the figures of an archive are those that a person would count', async () => {
       const { archive, stop } = await open();
       // 09:00, abandoned after one turn.
       await archive.store(sessionOf({ createdAt: MORNING, turns: [turnOf({ totalMs: 100 })] }));

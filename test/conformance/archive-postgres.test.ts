@@ -52,7 +52,7 @@ function filesOf(folder: string, without: readonly string[]): readonly string[] 
 describeArchive('postgres', fixture);
 
 describe('archive: postgres itself', () => {
-  it('keeps nothing of an erased user in the statistics of the tables', async () => {
+  it('an erasure leaves nothing of a user in PostgreSQL’s statistics', async () => {
     const { archive, url, holds } = await fixture();
     for (let index = 0; index < 30; index += 1) {
       const lines = dialogue(['wcanaryw', 'wcanaryw', 'wcanaryw'], 'wcanaryw');
@@ -66,7 +66,7 @@ describe('archive: postgres itself', () => {
     await archive.close();
   });
 
-  it('waits with the rewriting until no older transaction can see what was erased', async () => {
+  it('a purge in PostgreSQL waits for older transactions that can see the erased rows', async () => {
     const { archive, url, holds } = await fixture();
     await archive.store(sessionOf({ sessionId: 'goes', lines: dialogue(['vcanaryv']) }));
     const older = new pg.Client({ connectionString: url });
@@ -87,7 +87,7 @@ describe('archive: postgres itself', () => {
     await archive.close();
   });
 
-  it('leaves no byte in the write-ahead log either, once it was switched and its old files are not recycled', async () => {
+  it('an erasure leaves no byte in PostgreSQL’s write-ahead log after a switch without recycled files', async () => {
     if (server.dataDir === null) return;
     const { archive, url } = await fixture();
     await archive.store(sessionOf({ sessionId: 'goes', lines: dialogue(['ucanaryu']) }));
@@ -101,7 +101,7 @@ describe('archive: postgres itself', () => {
     await archive.close();
   });
 
-  it('erases although a process was frozen while it stored, and that one is told when it goes on', async () => {
+  it('an erasure succeeds while a process is frozen in a store, and that store then fails', async () => {
     const { archive, engine } = await fixture();
     let goOn = () => {};
     const frozen = engine.db.transaction().execute(async (tx) => {
@@ -120,7 +120,7 @@ describe('archive: postgres itself', () => {
     await archive.close();
   }, 60_000);
 
-  it('survives the loss of its connections', async () => {
+  it('an archive in PostgreSQL survives the loss of its connections', async () => {
     const { archive, url } = await fixture();
     const session = sessionOf();
     await archive.store(session);
@@ -135,7 +135,7 @@ describe('archive: postgres itself', () => {
     await archive.close();
   });
 
-  it('says what is wrong where nobody answers', async () => {
+  it('an archive without a reachable PostgreSQL fails to open and names the reason', async () => {
     const options = { databaseUrl: 'postgres://nobody@127.0.0.1:1/none', dataDir: '/nowhere' };
     await expect(openArchive(options)).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
   });

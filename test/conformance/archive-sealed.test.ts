@@ -69,7 +69,7 @@ describe('a sealed archive', () => {
     }
   };
 
-  it('has no word of a conversation in its files, and finds it by its words', async () => {
+  it('a sealed archive has no word of a conversation in its files, and its search finds the conversation', async () => {
     const said = session();
     await using(sealingWith(first), async (archive) => {
       await archive.store(said);
@@ -83,7 +83,7 @@ describe('a sealed archive', () => {
     expect(inFiles()).toEqual([]);
   });
 
-  it('is read and searched with an old key while a new one writes', async () => {
+  it('a sealed archive reads and searches with an old key while it writes with a new one', async () => {
     const [before, after] = [session(), session()];
     await using(sealingWith(first), (archive) => archive.store(before));
     await using(sealingWith(`${second},${first}`), async (archive) => {
@@ -94,7 +94,7 @@ describe('a sealed archive', () => {
     });
   });
 
-  it('finds what was archived before there was a key, and refuses what no key opens', async () => {
+  it('a sealed archive finds conversations from before the first key, and refuses text that no key opens', async () => {
     const [plain, sealed] = [session(), session()];
     await using(NO_KEYS, (archive) => archive.store(plain));
     await using(sealingWith(first), async (archive) => {

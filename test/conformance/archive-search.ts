@@ -52,25 +52,25 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
     const found = (query: Partial<Parameters<typeof archive.search>[0]>) =>
       everyHit(archive, { limit: 2, ...query });
 
-    it('finds conversations in which all words occur, anywhere in them, newest first', async () => {
+    it('a search finds conversations with all its words, newest first', async () => {
       expect(await found({ text: 'pain' })).toEqual(['knee', 'chest']);
       expect(await found({ text: 'aspirin chest diabetes' })).toEqual(['chest']);
       expect(await found({ text: 'aspirin knee' })).toEqual([]);
     });
 
-    it('minds neither case nor accents nor what stands between words', async () => {
+    it('a search ignores case, accents and punctuation', async () => {
       expect(await found({ text: '  ZOE;café\t' })).toEqual(['chest']);
       expect(await found({ text: '120/80' })).toEqual(['chest']);
       expect(await found({ text: '300MG' })).toEqual(['chest']);
       expect(await found({ text: 'x-ray' })).toEqual(['other']);
     });
 
-    it('takes whole words only', async () => {
+    it('a search matches whole words only', async () => {
       expect(await found({ text: 'diabet' })).toEqual([]);
       expect(await found({ text: 'hest' })).toEqual([]);
     });
 
-    it('filters by user, by diagnosis, by date, and by all of them together', async () => {
+    it('a search filters by user, by diagnosis, by date, and by all of them together', async () => {
       expect(await found({ userId: 'anna' })).toEqual(['knee', 'chest']);
       expect(await found({ diagnosisId: 'I21' })).toEqual(['other', 'chest']);
       expect(await found({ userId: 'anna', diagnosisId: 'I21' })).toEqual(['chest']);
@@ -86,13 +86,13 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       expect(await found({ text: 'pain', from: MORNING + 1 })).toEqual(['knee']);
     });
 
-    it('answers everything where no words are given, and nothing where none of them can be searched', async () => {
+    it('a search without words finds everything, and one without searchable words finds nothing', async () => {
       expect(await found({})).toEqual(['other', 'knee', 'chest']);
       expect(await found({ text: '  ' })).toEqual(['other', 'knee', 'chest']);
       expect(await found({ text: '?!' })).toEqual([]);
     });
 
-    it('gives heads without patient or lines, and a snippet that contains the words as they were written', async () => {
+    it('a search returns no patient and no lines, but a snippet with the words as written', async () => {
       const { hits } = await archive.search({ text: 'zoe diabetes', limit: 5 });
       expect(hits).toHaveLength(1);
       const { snippet, ...head } = hits[0]!;
@@ -120,7 +120,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       "'); DROP TABLE archived_sessions; --",
       '$1 ? :name @p',
       '\0chest',
-    ])('takes the query %j as words and nothing else', async (text) => {
+    ])('a search takes the query %j as words, never as operators', async (text) => {
       const expected = [chest, knee, other]
         .filter(({ lines }) => {
           const all = new Set(lines.flatMap(({ content }) => wordsOf(content)));
@@ -132,7 +132,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       expect(await found({ diagnosisId: text })).toEqual([]);
     });
 
-    it('does not find a user or a diagnosis by the words that their scope is indexed with', async () => {
+    it('a search does not find a user or a diagnosis by their words in the index', async () => {
       const [row] = await fixture.engine.db.selectFrom('archived_sessions').select('words').execute();
       const scope = row?.words.split(' ').find((word) => word.length > 64);
       expect(scope).toBeDefined();
@@ -140,7 +140,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
     });
 
     it.each(['', 'zz zz', '../..', "1' OR '1", 'zzzzzzzzzzz', '-1'])(
-      'refuses %j as a cursor',
+      'a search refuses %j as a cursor',
       async (cursor) => {
         await expect(archive.search({ cursor, limit: 1 })).rejects.toMatchObject({
           code: 'ARCHIVE_BAD_CURSOR',
@@ -148,7 +148,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       },
     );
 
-    it('keeps a page within bounds, whatever is asked for', async () => {
+    it('a page of a search stays within its bounds, whatever limit the caller asks for', async () => {
       expect((await archive.search({ limit: 0 })).hits).toHaveLength(1);
       expect((await archive.search({ limit: -5 })).hits).toHaveLength(1);
       expect((await archive.search({ limit: 1e9 })).hits).toHaveLength(3);
@@ -162,7 +162,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       return () => fixture.stop();
     });
 
-    it('shows every session once, while others are stored, stored again and erased around the cursor', async () => {
+    it('the pages of a search have every session once, while other sessions are stored and erased around the cursor', async () => {
       const { archive } = fixture;
       const sessions = Array.from({ length: 60 }, (_, index) =>
         sessionOf({ sessionId: `s${index}`, createdAt: MORNING + Math.floor(index / 4) }),
@@ -220,7 +220,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       { limit: 20, text: 'kind 7', userId: 'user-7', diagnosisId: 'diagnosis-7', from: MORNING },
     ];
 
-    it.each(queries)('answers the first page and a late one from an index: %j', async (query) => {
+    it.each(queries)('a search reads its first page and a late one from an index: %j', async (query) => {
       const { archive, engine } = fixture;
       const first = await archive.search(query);
       expect(first.hits).toHaveLength(20);
@@ -242,7 +242,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
       expect(later).toBeLessThanOrEqual(2 * atFirst + 20);
     });
 
-    it('shows all of them, once each, in the order of their beginning', async () => {
+    it('a search over many sessions returns each once, in the order of their beginning', async () => {
       const ids = await everyHit(fixture.archive, { limit: 200 });
       expect(ids).toEqual(Array.from({ length: manySessions }, (_, index) => `s${manySessions - 1 - index}`));
     }, 300_000);

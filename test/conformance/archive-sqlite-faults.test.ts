@@ -35,7 +35,7 @@ function lockFile(): { unlock(): void } {
   };
 }
 
-it('a conversation waits for the lock of another process without holding up the event loop, and is then archived', async () => {
+it('an archive waits for the lock of another process without blocking the event loop, then stores the conversation', async () => {
   const other = lockFile();
   let settled = false;
   const one = sessionOf({ sessionId: 's-1' });
@@ -49,7 +49,7 @@ it('a conversation waits for the lock of another process without holding up the 
   expect(await archive.read('s-1')).toHaveLength(1);
 });
 
-it('what waits too long for the lock is rejected, and everything works once the lock is gone', async () => {
+it('an archive rejects a write that waits too long for a lock, and works once the lock is gone', async () => {
   await archive.store(sessionOf({ sessionId: 's-1' }));
   const other = lockFile();
   await expect(archive.store(sessionOf({ sessionId: 's-2' }))).rejects.toMatchObject({
@@ -64,7 +64,7 @@ it('what waits too long for the lock is rejected, and everything works once the 
   expect(await archive.health()).toBe(true);
 });
 
-it('the archive is unhealthy from the first conversation that finds no room until there is room for one', async () => {
+it('the archive is unhealthy from the first conversation that finds no space until there is space for one', async () => {
   const limitPages = async (more: number) => {
     const found = await sql<{ page_count: number }>`PRAGMA page_count`.execute(engine.db);
     await sql.raw(`PRAGMA max_page_count = ${(found.rows[0]?.page_count ?? 0) + more}`).execute(engine.db);
@@ -81,7 +81,7 @@ it('the archive is unhealthy from the first conversation that finds no room unti
   expect(await archive.read('s-large')).toHaveLength(1);
 });
 
-it('the archive is unhealthy once its file was deleted', async () => {
+it('the archive is unhealthy after its file was deleted', async () => {
   expect(await archive.health()).toBe(true);
   rmSync(join(dataDir, 'archive.db'));
   expect(await archive.health()).toBe(false);

@@ -81,7 +81,7 @@ async function neighbour(dir: string): Promise<Neighbour> {
 }
 
 describe('archive: sqlite itself', () => {
-  it('serves several processes that open one new file at the same moment', async () => {
+  it('several processes can open one new archive file at the same moment', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'rehydra-archive-'));
     const neighbours = await Promise.all([1, 2, 3, 4].map(() => neighbour(dir)));
     const found = await Promise.all(neighbours.map(({ go }) => go()));
@@ -89,7 +89,7 @@ describe('archive: sqlite itself', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('keeps its conversations over a restart', async () => {
+  it('an embedded archive keeps its conversations over a restart', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'rehydra-archive-'));
     const options = { databaseUrl: null, dataDir: join(dir, 'made', 'when', 'needed') };
     const first = await openArchive(options);
@@ -102,7 +102,7 @@ describe('archive: sqlite itself', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('gives every opening of :memory: an archive of its own', async () => {
+  it('every open of :memory: gets its own archive', async () => {
     const options = { databaseUrl: null, dataDir: ':memory:' };
     const [one, two] = [await openArchive(options), await openArchive(options)];
     const session = sessionOf();
@@ -112,7 +112,7 @@ describe('archive: sqlite itself', () => {
     await two.close();
   });
 
-  it('says what is wrong where the folder cannot be used', async () => {
+  it('an archive in an unusable folder fails to open and names the reason', async () => {
     const options = { databaseUrl: null, dataDir: '/dev/null/archive' };
     await expect(openArchive(options)).rejects.toMatchObject({
       code: 'ARCHIVE_UNAVAILABLE',

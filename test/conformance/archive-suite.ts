@@ -36,7 +36,7 @@ function describeStoring(open: ArchiveFactory): void {
     });
     afterAll(() => fixture.stop());
 
-    it('reads back what was stored, to the last field', async () => {
+    it('an archive returns every field that it stored', async () => {
       const session = sessionOf({
         clientId: 'client-1',
         diagnosisId: 'I21.4',
@@ -52,7 +52,7 @@ function describeStoring(open: ArchiveFactory): void {
       expect(await fixture.archive.read(session.sessionId)).toEqual([session]);
     });
 
-    it('keeps one row of a session that is archived twice, and its latest content', async () => {
+    it('an archive keeps one row of a session that it stored twice, with the latest content', async () => {
       const session = sessionOf({ lines: dialogue(['first telling', 'a', 'b', 'c']), turns: [turnOf()] });
       await fixture.archive.store(session);
       await fixture.archive.store(session);
@@ -66,7 +66,7 @@ function describeStoring(open: ArchiveFactory): void {
       ]);
     });
 
-    it('keeps every life of an id that was used again, newest first', async () => {
+    it('an archive keeps every life of a reused id, newest first', async () => {
       const first = sessionOf();
       const second = { ...first, createdAt: MORNING + HOUR_MS, endedAt: MORNING + 2 * HOUR_MS };
       await fixture.archive.store(second);
@@ -74,11 +74,11 @@ function describeStoring(open: ArchiveFactory): void {
       expect(await fixture.archive.read(first.sessionId)).toEqual([second, first]);
     });
 
-    it('answers nothing for a session that it does not know', async () => {
+    it('an archive returns nothing for an unknown session', async () => {
       expect(await fixture.archive.read('never')).toEqual([]);
     });
 
-    it('takes many stores at once, of the same session and of others that began in the same ms', async () => {
+    it('an archive takes simultaneous stores of one session, and of sessions that began in the same ms', async () => {
       const sessions = Array.from({ length: 30 }, (_, index) =>
         sessionOf({
           createdAt: MORNING + 5 * HOUR_MS,
@@ -98,7 +98,7 @@ function describeStoring(open: ArchiveFactory): void {
       }
     });
 
-    it('stores what a database may stumble over: NUL, half a character, a very long word, no words at all', async () => {
+    it('an archive stores text with a NUL, half a character, a very long word, or no words', async () => {
       const contents = ['a\0b', 'half \ud83e of a heart', 'x'.repeat(300_000), '¿?', ''];
       const session = sessionOf({ lines: dialogue(contents), userId: 'nul\0user' });
       await fixture.archive.store(session);
@@ -111,7 +111,7 @@ function describeStoring(open: ArchiveFactory): void {
       ]);
     });
 
-    it('archives a conversation of a hundred thousand different words', async () => {
+    it('an archive stores a conversation of a hundred thousand different words', async () => {
       const words = Array.from({ length: 100_000 }, (_, index) => `word${index}`);
       const session = sessionOf({ lines: dialogue(['the beginning', words.join(' ')]) });
       await fixture.archive.store(session);
@@ -122,7 +122,7 @@ function describeStoring(open: ArchiveFactory): void {
   });
 
   describe('opening and closing', () => {
-    it('is healthy while it is open; closed, it says so and refuses', async () => {
+    it('an open archive is healthy, and a closed one refuses calls', async () => {
       const fixture = await open();
       expect(await fixture.archive.health()).toBe(true);
       await fixture.archive.close();
@@ -132,7 +132,7 @@ function describeStoring(open: ArchiveFactory): void {
       await fixture.stop();
     });
 
-    it('can be opened by several at the same moment, the first time too', async () => {
+    it('several instances can open an archive at the same moment, even a new one', async () => {
       const fixture = await open();
       const handles = await Promise.all([fixture.again(), fixture.again(), fixture.again()]);
       const session = sessionOf();

@@ -14,7 +14,7 @@ import {
 
 export function describeFencing(fixture: () => StoreFixture): void {
   describe('one writer', () => {
-    it('gives a claim to one instance and tells the other who holds it and for how long', async () => {
+    it('a store gives a claim to one instance and tells another which instance holds it and for how long', async () => {
       const [a, b] = fixture().stores;
       const { sessionId } = await created(a, 'a');
       const other = await b.claim(sessionId, 'b');
@@ -24,7 +24,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(other.leaseLeftMs).toBeLessThanOrEqual(OPTIONS.leaseMs);
     });
 
-    it('lets one of many simultaneous claims through', async () => {
+    it('a store grants one of many simultaneous claims', async () => {
       const sessionId = freshId();
       const { stores } = fixture();
       const outcomes = await Promise.all(
@@ -33,7 +33,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(outcomes.filter(({ kind }) => kind === 'claimed')).toHaveLength(1);
     });
 
-    it('raises the epoch with every claim and brings the stored session with it', async () => {
+    it('every claim raises the epoch and returns the stored session', async () => {
       const [a, b] = fixture().stores;
       const first = await created(a, 'a', {
         snapshot: '{"value":"töken \\n 🙂"}',
@@ -56,7 +56,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await a.read(first.sessionId)).toEqual(record);
     });
 
-    it('shows nothing of a session that was claimed but never committed, and forgets it on release', async () => {
+    it('a claimed session without a commit is invisible, and its release removes it', async () => {
       const { stores, traces } = fixture();
       const sessionId = freshId();
       const { fence, record } = await claimed(stores[0], sessionId, 'a');
@@ -72,7 +72,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect([...(await traces(sessionId)).keys()]).toEqual([]);
     });
 
-    it('still takes writes after the lease ran out, as long as nobody else claimed', async () => {
+    it('an owner with an expired lease still writes until another instance claims the session', async () => {
       const { stores, elapse } = fixture();
       const { sessionId, fence } = await created(stores[0], 'a');
       await elapse(OPTIONS.leaseMs + 50);
@@ -85,14 +85,14 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await stores[1].claim(sessionId, 'b')).toMatchObject({ kind: 'held', instance: 'a' });
     });
 
-    it('takes a first commit after the lease ran out', async () => {
+    it('a store takes a first commit after the lease expired', async () => {
       const { stores, elapse } = fixture();
       const { fence } = await claimed(stores[0], freshId(), 'a');
       await elapse(OPTIONS.leaseMs + 50);
       expectCommitted(await stores[0].commit(fence, commitOf()));
     });
 
-    it('fences commit, append, renew and release of an owner whose session was taken', async () => {
+    it('a store fences commit, append, renew and release of an owner whose session another instance claimed', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       const { sessionId, fence } = await created(a, 'a');
@@ -115,7 +115,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       });
     });
 
-    it('fences who has the token but not the epoch, or the epoch but not the token', async () => {
+    it('a store fences a write with the right token but another epoch, and the reverse', async () => {
       const [a] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       for (const wrong of [
@@ -132,7 +132,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await a.read(sessionId)).toMatchObject({ version: 1 });
     });
 
-    it('never gives out an epoch below its clock, so none of a timeline that was lost comes again', async () => {
+    it('a new epoch is never below the store’s clock, so no epoch of a lost timeline repeats', async () => {
       const { stores, now, elapse } = fixture();
       const [a, b] = stores;
       const before = now();
@@ -152,7 +152,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect((await claimed(a, sessionId, 'a')).fence.epoch).toBeGreaterThanOrEqual(before + 50);
     });
 
-    it('fences by the token too: of an ended session nothing is left to count from', async () => {
+    it('the token fences the owner of an ended session, whose successor may have the same epoch', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       const sessionId = freshId();
@@ -165,7 +165,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expectCommitted(await b.commit(renewed.fence, commitOf()));
     });
 
-    it('fences a claim that was given up, and says twice that it was', async () => {
+    it('a store fences a released claim, and a repeated release succeeds', async () => {
       const { stores } = fixture();
       const { sessionId, fence } = await created(stores[0], 'a');
       expect(await stores[0].release(fence, false)).toEqual({ kind: 'released' });
@@ -177,7 +177,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
   });
 
   describe('all or nothing, once', () => {
-    it('answers a repeated commit and append like the first time and applies them once', async () => {
+    it('a repeated commit or append gets the first outcome and applies once', async () => {
       const [a] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       const commit = commitOf({ expectedVersion: 1, frames: frames(0, 2), messageIds: ['m1'] });
@@ -192,7 +192,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect((await a.readLog(sessionId, 0, 10))?.frames).toEqual(frames(0, 4));
     });
 
-    it('refuses another version and another head, and changes nothing', async () => {
+    it('a write with another version or another head is a conflict and changes nothing', async () => {
       const [a] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a', { frames: frames(0, 1) });
       const before = await a.read(sessionId);
@@ -210,7 +210,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await a.read(sessionId)).toEqual(before);
     });
 
-    it('refuses to write a gap into the log before anything is sent', async () => {
+    it('a store refuses frames with a gap before it sends anything', async () => {
       const [a] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       await expect(a.commit(fence, commitOf({ expectedVersion: 1, frames: frames(1, 1) }))).rejects.toThrow(
@@ -220,7 +220,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await a.read(sessionId)).toMatchObject({ version: 1, head: 0 });
     });
 
-    it('answers a repeated ending like the first one, when its reply was lost', async () => {
+    it('a repeated ending whose first reply was lost gets the first outcome', async () => {
       const [a] = fixture().stores;
       const { fence } = await created(a, 'a');
       const ending = commitOf({ expectedVersion: 1, end: true });

@@ -16,7 +16,7 @@ export function describeHints(fixture: () => StoreFixture): void {
   }
 
   describe('hints', () => {
-    it('reach those who watch, for commits, appends and releases that ask for it', async () => {
+    it('watchers get a hint for commits, appends and releases with notify', async () => {
       const [a, b, c] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       const [heardByB, heardByC] = [listen(b, sessionId), listen(c, sessionId)];
@@ -32,7 +32,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(heardByC).toEqual([]);
     });
 
-    it('of an end carry the last frames', async () => {
+    it('the hint of an end carries the frames of the ending', async () => {
       const [a, b] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       const heard = listen(b, sessionId);
@@ -43,7 +43,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(heard).toEqual([{ kind: 'ended', sessionId, frames: last }]);
     });
 
-    it('of an end carry what the log had last before it, where that is asked for', async () => {
+    it('the hint of an end carries the tail of the log if the commit asks for it', async () => {
       const [a, b] = fixture().stores;
       const before = [storedFrame(1, '{"text":"\\n / \\u0000 🙂 \\""}', '1'), ...frames(1, 3)];
       const { sessionId, fence } = await created(a, 'a', { frames: before });
@@ -59,7 +59,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(told).toEqual(all);
     });
 
-    it('of an end carry no more of the log than fits, and the newest of it', async () => {
+    it('the hint of an end carries the newest frames of the log within its size limit', async () => {
       const [a, b] = fixture().stores;
       const long = frames(0, 4).map(({ offset }) => storedFrame(offset, `"${'é'.repeat(15_000)}"`));
       const { sessionId, fence } = await created(a, 'a', { frames: long });
@@ -73,7 +73,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(hint?.kind === 'ended' ? hint.frames.map(({ offset }) => offset) : []).toEqual(fitting);
     });
 
-    it('stop with unwatch, for that session only, even where two share a bucket', async () => {
+    it('unwatch stops the hints of one session, even if another shares its bucket', async () => {
       const [a, b] = fixture().stores;
       const one = await created(a, 'a');
       let twinId = freshId();
@@ -97,7 +97,7 @@ export function describeHints(fixture: () => StoreFixture): void {
   });
 
   describe('instances', () => {
-    it('hear what is said to them and nothing else', async () => {
+    it('an instance gets messages to itself and no others', async () => {
       const [a, b, c] = fixture().stores;
       const [nameB, nameC] = [freshId('b'), freshId('c')];
       const heardB: string[] = [];
@@ -112,7 +112,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       expect(heardC).toEqual([]);
     });
 
-    it('know who lives, and forget who said farewell or fell silent', async () => {
+    it('a heartbeat lists live instances, without those that deregistered or stopped beating', async () => {
       const { stores, elapse } = fixture();
       const [a, b, c] = stores;
       const [nameA, nameB, nameC] = [freshId('a'), freshId('b'), freshId('c')];

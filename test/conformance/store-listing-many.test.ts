@@ -61,7 +61,7 @@ async function walk(store: Store, query: Filter, limit: number, afterPage: () =>
 const expectedCounts = { connected: 33_334, processing: 33_333, idle: 33_333 };
 
 describe('a hundred thousand sessions', () => {
-  it('in redis: every page is a bounded number of script calls, and all pages are all sessions', async () => {
+  it('in Redis every page of 100,000 sessions takes a bounded number of script calls, and the pages cover all sessions', async () => {
     const server = await startRedis();
     const store = await openRedisStore({ ...OPTIONS, url: server.url });
     const admin = new Redis(server.port, '127.0.0.1', { protocol: 2 });
@@ -122,7 +122,7 @@ describe('a hundred thousand sessions', () => {
     await server.stop();
   }, 300_000);
 
-  it('embedded: every page walks along one index from where the page before ended', async () => {
+  it('in the embedded store every page walks one index from the end of the page before', async () => {
     const dataDir = `:memory:${freshId()}`;
     const store = await openSqliteStore({ ...OPTIONS, dataDir });
     const { db, release } = openDatabase(dataDir);

@@ -26,7 +26,7 @@ const at = (state: string, userId: string | null = null, createdAt = 1_700_000_0
 
 export function describeListing(fixture: () => StoreFixture): void {
   describe('a listing', () => {
-    it('gives every session once, in pages of any size, by state, by user and by both', async () => {
+    it('a listing has every session once, in pages of any size, by state, by user and by both', async () => {
       const [a, b] = fixture().stores;
       const [mine, other] = [freshId('user ä'), freshId('user')];
       const state = freshId('state');
@@ -58,7 +58,7 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect(await allOf(b, { state: 'nowhere' })).toEqual([]);
     });
 
-    it('fills every page but the last', async () => {
+    it('every page of a listing but the last is full', async () => {
       const [a] = fixture().stores;
       const userId = freshId('user');
       for (let n = 0; n < 11; n += 1) await created(a, 'a', { index: at('idle', userId) });
@@ -66,7 +66,7 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect(sizes).toEqual([4, 4, 3]);
     });
 
-    it('follows a session from state to state and user to user, and forgets it with its end', async () => {
+    it('a listing follows a session through states and users, and drops it at its end', async () => {
       const { stores, traces } = fixture();
       const [a, b] = stores;
       const [one, two] = [freshId('one'), freshId('two')];
@@ -89,14 +89,14 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect([...(await traces(sessionId)).keys()]).toEqual([]);
     });
 
-    it('shows nothing of a session that was claimed but never committed', async () => {
+    it('a listing hides a claimed session without a commit', async () => {
       const [a] = fixture().stores;
       const { fence } = await claimed(a, freshId(), 'a');
       expect(await allOf(a, {})).not.toContain(fence.sessionId);
       await a.release(fence, false);
     });
 
-    it('counts what it lists', async () => {
+    it('the counts by state match the listing', async () => {
       const [a, b] = fixture().stores;
       const state = freshId('state');
       expect((await b.countByState())[state]).toBeUndefined();
@@ -109,7 +109,7 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBe((await allOf(b, {}, 500)).length);
     });
 
-    it('counts the sessions of a user through all that becomes of them, as soon as they are stored', async () => {
+    it('the count of a user’s sessions follows creation, change of user, move and end', async () => {
       const [a, b] = fixture().stores;
       const [one, two] = [freshId('one ä'), freshId('two')];
       const count = async (userId: string) => [
@@ -137,7 +137,7 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect((await allOf(b, { userId: one })).length).toBe(10);
     });
 
-    it('counts the sessions of a user at least as far as is asked for, and no less', async () => {
+    it('the count of a user’s sessions is exact up to the requested number', async () => {
       const [a] = fixture().stores;
       const userId = freshId('user');
       await Promise.all(Array.from({ length: 8 }, () => created(a, 'a', { index: at('idle', userId) })));
@@ -145,14 +145,14 @@ export function describeListing(fixture: () => StoreFixture): void {
       for (const upTo of [9, 1_000]) expect(await a.countOfUser(userId, upTo)).toBe(8);
     });
 
-    it('refuses a cursor that it never gave', async () => {
+    it('a listing refuses a cursor that no listing wrote', async () => {
       const [a] = fixture().stores;
       for (const cursor of ['', 'x', 'bnVsbA', Buffer.from('[{},[]]').toString('base64url')]) {
         await expect(a.list({ cursor, limit: 5 })).rejects.toMatchObject({ code: 'STORE_CURSOR' });
       }
     });
 
-    it('has every session that was there all the time once, in whatever is committed between its pages', async () => {
+    it('a listing has every session that existed throughout exactly once, despite commits between its pages', async () => {
       const { stores } = fixture();
       const [a, b] = stores;
       const step = fc.record({

@@ -19,7 +19,7 @@ import {
 
 export function describeLog(fixture: () => StoreFixture): void {
   describe('the frame log', () => {
-    it('continues over commits and appends without gap, byte for byte, with what only a continuation needs', async () => {
+    it('the log continues over commits and appends without a gap and keeps data and aux byte for byte', async () => {
       const [a, b] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a', { frames: frames(0, 2) });
       const special = storedFrame(3, '{"t":"\\u0000 é 漢字 🙂 \\r\\n \\"q\\""}', '[[1,2],"x"]');
@@ -34,13 +34,13 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await b.readLog(sessionId, 99, 100)).toEqual({ frames: [], first: 1, head: 4 });
     });
 
-    it('says head + 1 as the first offset of a log without frames', async () => {
+    it('the first offset of an empty log is head + 1', async () => {
       const [a] = fixture().stores;
       const { sessionId } = await created(a, 'a');
       expect(await a.readLog(sessionId, 0, 10)).toEqual({ frames: [], first: 1, head: 0 });
     });
 
-    it('keeps exactly as many frames as it may and says where they begin', async () => {
+    it('the log keeps exactly its maximum of frames and tells the first offset', async () => {
       const [a] = fixture().stores;
       const kept = OPTIONS.frameLogMax;
       const { sessionId, fence } = await created(a, 'a', { frames: frames(0, kept - 1) });
@@ -66,7 +66,7 @@ export function describeLog(fixture: () => StoreFixture): void {
   });
 
   describe('a log that is told what to keep', () => {
-    it('keeps that and all after it, however long it becomes, until it is told so no more', async () => {
+    it('the log keeps all frames from keepFrom on until a write no longer asks for it', async () => {
       const [a] = fixture().stores;
       const max = OPTIONS.frameLogMax;
       const { sessionId, fence } = await created(a, 'a', { frames: frames(0, max), keepFrom: max - 1 });
@@ -86,7 +86,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await a.readLog(sessionId, 0, 1)).toMatchObject({ first: max + 5, head: 2 * max + 4 });
     });
 
-    it('keeps no fewer than it always may', async () => {
+    it('keepFrom never shortens the log below its maximum', async () => {
       const [a] = fixture().stores;
       const max = OPTIONS.frameLogMax;
       const { sessionId } = await created(a, 'a', { frames: frames(0, max + 2), keepFrom: max + 2 });
@@ -95,7 +95,7 @@ export function describeLog(fixture: () => StoreFixture): void {
   });
 
   describe('message ids', () => {
-    it('are taken once in the life of a session; a commit that meets a taken one writes nothing', async () => {
+    it('a session takes a message id once, and a commit with a taken id writes nothing', async () => {
       const { stores } = fixture();
       const [a, b] = stores;
       const { sessionId, fence } = await created(a, 'a', { messageIds: ['m1', 'm2'] });
@@ -114,7 +114,7 @@ export function describeLog(fixture: () => StoreFixture): void {
   });
 
   describe('the inbox', () => {
-    it('keeps the order, is bounded, names the owner, and is consumed by the write that applies it', async () => {
+    it('the inbox keeps its order, is bounded, names the owner, and loses an entry in the write that applies it', async () => {
       const [a, b] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       for (const entry of ['1', '2', '3', '4']) {
@@ -132,7 +132,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await a.read(sessionId)).toMatchObject({ inboxLength: 1 });
     });
 
-    it('keeps an owner from leaving while something is in it', async () => {
+    it('an owner cannot release a session while its inbox has entries', async () => {
       const [a, b] = fixture().stores;
       const { sessionId, fence } = await created(a, 'a');
       await b.push(sessionId, 'late');
@@ -142,7 +142,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await a.release(fence, true)).toEqual({ kind: 'released' });
     });
 
-    it('names no owner where nobody holds the session, and refuses one that does not exist', async () => {
+    it('a push names no owner for an unclaimed session, and finds no absent session', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       const sessionId = await homeless(a);
@@ -158,7 +158,7 @@ export function describeLog(fixture: () => StoreFixture): void {
   });
 
   describe('the transcript', () => {
-    it('gives back what was written, in order, without the turns that were forgotten', async () => {
+    it('the transcript returns its entries in order, without forgotten turns', async () => {
       const [a, b] = fixture().stores;
       const say = (turnId: string, role: 'user' | 'assistant') => ({
         role,
@@ -195,7 +195,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       dueAt: 1_900_000_000_000,
     } as const;
 
-    it('keeps a committed session without a time limit, whatever was written last and although no instance runs', async () => {
+    it('a committed session has no time limit, whatever the last write was and even if no instance runs', async () => {
       const { stores, traces } = fixture();
       const { sessionId, fence } = await created(stores[0], 'a', full);
       const limits = async () => {
@@ -219,7 +219,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await limits()).toEqual([]);
     });
 
-    it('gives a claim that never committed a time limit', async () => {
+    it('a claim without a commit has a time limit', async () => {
       const { stores, traces } = fixture();
       const sessionId = freshId();
       const { fence } = await claimed(stores[0], sessionId, 'a');
@@ -229,7 +229,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await longestMs()).toBeLessThanOrEqual(UNCOMMITTED_LEASES * OPTIONS.leaseMs);
     });
 
-    it('discards a session unread where no live claim stands on it, leaves no trace, and tells its watchers', async () => {
+    it('discard deletes an unclaimed session unread, leaves no trace, and hints its watchers', async () => {
       const { stores, traces } = fixture();
       const [a, b, c] = stores;
       const { sessionId, fence } = await created(a, 'a', full);
@@ -253,7 +253,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       await until(() => hints.some(({ kind }) => kind === 'ended'));
     });
 
-    it('leaves no trace of a session that ended', async () => {
+    it('an ended session leaves no trace in the store', async () => {
       const { stores, traces } = fixture();
       const { sessionId, fence } = await created(stores[0], 'a', full);
       await stores[1].push(sessionId, 'x');

@@ -12,7 +12,7 @@ export interface ShakyLine {
 }
 
 export function describeLostReplies(line: () => ShakyLine): void {
-  it('applies a commit once whose reply was lost, and knows it when it is sent again', async () => {
+  it('a commit whose reply was lost applies once, and its resend gets the same outcome', async () => {
     const { store, witness, loseReplies, cut } = line();
     const { sessionId, fence } = await created(store, 'a');
     const commit = commitOf({ expectedVersion: 1, frames: frames(0, 2), messageIds: ['m1'] });

@@ -286,12 +286,12 @@ export function describeModel(factory: StoreFactory): void {
     }, 60_000);
     afterAll(() => fixture?.stop());
 
-    it('every history of claims, writes, repetitions and refusals goes as in the model', async () => {
+    it('every random history of claims, writes, repetitions and refusals goes as in the model', async () => {
       const property = fc.asyncProperty(history, (steps) => new Replay(fixture.stores).run(steps));
       await fc.assert(property, { numRuns: 150 });
     });
 
-    it('of commits that race for one version exactly one is applied, and versions have no gap', async () => {
+    it('of commits that race for one version exactly one applies, and versions have no gap', async () => {
       const { stores } = fixture;
       const rounds = 20;
       const { sessionId, fence } = await created(stores[0], 'a');
@@ -309,7 +309,7 @@ export function describeModel(factory: StoreFactory): void {
       expect((await stores[1].readLog(sessionId, 0, 100))?.frames).toEqual(frames(0, rounds));
     });
 
-    it('instances that fight for a session commit versions 1 to n, each once, in the order of their epochs', async () => {
+    it('instances that compete for a session commit versions 1 to n, each once, in the order of their epochs', async () => {
       const { stores } = fixture;
       const sessionId = await homeless(stores[0]);
       const applied: { version: number; epoch: number }[] = [];

@@ -37,7 +37,7 @@ async function dumpOf(store: StoreFixture['stores'][number], sessionId: string):
 
 export function describeMoving(fixture: () => StoreFixture): void {
   describe('export and import', () => {
-    it('bring a session to another id byte for byte, where it goes on as if it had always been there', async () => {
+    it('an imported session equals its dump byte for byte, and its next owner goes on from there', async () => {
       const { stores, traces } = fixture();
       const [a, b] = stores;
       const sessionId = await homeless(a, full);
@@ -75,7 +75,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
       expect([...(await traces(copy.sessionId)).keys()]).toEqual([]);
     });
 
-    it('give null of what is not there, and refuse what is there or held', async () => {
+    it('an export of an absent session is null, and an import refuses an existing or claimed one', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       expect(await a.export(freshId())).toBeNull();
@@ -94,7 +94,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
       await a.release(other.fence, false);
     });
 
-    it('replace a session whole, and fence whoever wrote it before', async () => {
+    it('an import replaces a whole session and fences its former owner', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       const { sessionId, fence } = await created(a, 'a', { ...full, dueAt: 5 });
@@ -114,7 +114,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
       expect((await a.list({ userId: full.index.userId, limit: 500 })).sessionIds).not.toContain(sessionId);
     });
 
-    it('wake an imported session by its deadline, or at once where input waits in it', async () => {
+    it('a sweep finds an imported session at its deadline, or immediately if its inbox has entries', async () => {
       const { stores, now } = fixture();
       const [a, b] = stores;
       const dump = await dumpOf(a, await homeless(a, { dueAt: now() + 50_000 }));
@@ -129,7 +129,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
       expect(await sees(waiting.sessionId, now() + 1)).toBe(true);
     });
 
-    it('bring a long log along, all of it, and leave nothing of the way behind', async () => {
+    it('an import of a long log stores every frame and leaves no staged parts', async () => {
       const { stores, traces } = fixture();
       const [a, b] = stores;
       const small = await dumpOf(a, await homeless(a));
@@ -151,7 +151,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
       expect((await b.read(fence.sessionId))?.head).toBe(7_778);
     });
 
-    it('refuse a dump whose frames do not lead to its head', async () => {
+    it('an import refuses a dump whose frames do not end at its head', async () => {
       const [a] = fixture().stores;
       const dump = await dumpOf(a, await homeless(a, { frames: frames(0, 2) }));
       const torn = { ...dump, sessionId: freshId(), frames: dump.frames.slice(0, 1) };

@@ -20,7 +20,7 @@ describe('at boot', () => {
     await server?.stop();
   });
 
-  it('refuses a Redis that evicts live sessions, unless told otherwise', async () => {
+  it('the store refuses a Redis that evicts live sessions, unless the operator allows it', async () => {
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await expect(openRedisStore({ ...OPTIONS, url: server.url })).rejects.toThrow(/allkeys-lru.*noeviction/);
     const said: string[] = [];
@@ -32,13 +32,13 @@ describe('at boot', () => {
     await admin.config('SET', 'maxmemory-policy', 'noeviction');
   });
 
-  it('says how durable what it acknowledges is', async () => {
+  it('the health of the Redis store names its durability', async () => {
     const store = await openRedisStore({ ...OPTIONS, url: server.url });
     expect(await store.health()).toMatchObject({ ok: true, kind: 'redis', durability: 'aof always' });
     await store.close();
   });
 
-  it('warns where CONFIG is forbidden, and works', async () => {
+  it('the store warns of a Redis that forbids CONFIG, and works with it', async () => {
     await admin.call(
       'ACL',
       'SETUSER',
@@ -63,7 +63,7 @@ describe('at boot', () => {
     await store.close();
   });
 
-  it('refuses a wrong password and says so without repeating it', async () => {
+  it('the store refuses a wrong Redis password in an error that does not repeat it', async () => {
     await admin.call('ACL', 'SETUSER', 'other', 'on', '>right', '~*', '&*', '+@all');
     const failed = openRedisStore({ ...OPTIONS, url: `redis://other:wr0ng@127.0.0.1:${server.port}` });
     const error = await failed.then(
@@ -74,7 +74,7 @@ describe('at boot', () => {
     expect(error?.message).not.toMatch(/wr0ng/);
   });
 
-  it('knows the only node of a cluster, where no script may count over all buckets at once', async () => {
+  it('the store counts bucket by bucket on a Redis Cluster with a single node', async () => {
     const cluster = await startRedisCluster(1);
     const store = await openRedisStore({ ...OPTIONS, url: cluster.urls[0] ?? '' });
     const index = { state: 'idle', userId: 'ada', createdAt: 1 };
@@ -84,7 +84,7 @@ describe('at boot', () => {
     await cluster.stop();
   });
 
-  it('refuses a Redis older than 7', () => {
+  it('the store refuses a Redis older than 7', () => {
     const facts = {
       version: '6.2.14',
       runId: '',
@@ -102,7 +102,7 @@ describe('at boot', () => {
 });
 
 describe('the parts', () => {
-  it('read addresses of one server and of a cluster', () => {
+  it('a Redis URL names one server or the nodes of a cluster', () => {
     expect(parseAddress('redis://u:p@cache:6380/1')).toMatchObject({ kind: 'single', label: 'cache:6380' });
     expect(parseAddress('rediss+cluster://u:p%40:x@a:7000,b')).toEqual({
       kind: 'cluster',
@@ -124,7 +124,7 @@ describe('the parts', () => {
     expect(() => parseAddress('http://cache')).toThrow(/redis:\/\//);
   });
 
-  it('wait longer with every failed attempt, up to a cap, and never all at the same moment', () => {
+  it('the delay before a reconnect grows up to a cap, with jitter', () => {
     for (const attempt of [1, 2, 5, 10, 100, 100_000]) {
       const waits = Array.from({ length: 200 }, () => retryDelayMs(attempt));
       expect(Math.min(...waits)).toBeGreaterThanOrEqual(25);
@@ -134,7 +134,7 @@ describe('the parts', () => {
     expect(Math.max(...Array.from({ length: 200 }, () => retryDelayMs(1)))).toBeLessThan(200);
   });
 
-  it('name what went wrong', () => {
+  it('every Redis failure gets its store error code', () => {
     const codes = [
       "OOM command not allowed when used memory > 'maxmemory'.",
       "READONLY You can't write against a read only replica.",

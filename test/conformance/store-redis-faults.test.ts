@@ -73,7 +73,7 @@ async function callsOf(command: string): Promise<number> {
 }
 
 describe('one write', () => {
-  it('takes everything that one event-loop turn asks for to the server', async () => {
+  it('all calls of one event-loop turn go to Redis in one write', async () => {
     const sessions = await Promise.all(Array.from({ length: 20 }, () => created(store, 'a')));
     // The scripts must be known to the server, or their texts are sent as well.
     await store.append(sessions[0]!.fence, appendOf());
@@ -90,7 +90,7 @@ describe('one write', () => {
     expect(proxy.chunksUp).toBe(1);
   });
 
-  it('is one script call per commit, and most commits touch no sorted set', async () => {
+  it('a commit is one script call, and most commits touch no sorted set', async () => {
     const { sessionId, fence } = await created(store, 'a', { dueAt: 1_000 });
     const before = { scripts: await callsOf('evalsha'), due: await callsOf('zadd') };
     const commits = 25;
@@ -113,7 +113,7 @@ describe('one write', () => {
     expect(Number(await admin.zscore(due, sessionId))).toBe(999);
   });
 
-  it('survives a server that has lost its scripts: each call is repeated with the text, by itself', async () => {
+  it('the batch repeats a call with the script text if Redis lost the script', async () => {
     const sessions = await Promise.all(Array.from({ length: 30 }, () => created(store, 'a')));
     await admin.script('FLUSH');
     const outcomes = await Promise.all(
@@ -127,7 +127,7 @@ describe('one write', () => {
 });
 
 describe('keys that are not as the store left them', () => {
-  it('between the lock and the claim of a new owner the old one is fenced, and nobody is named', async () => {
+  it('between the lock and the claim of a new owner, Redis fences the old owner and names none', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const tag = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:`;
     await admin.set(`${tag}lock:${sessionId}`, 'the-new-owner', 'PX', 5_000);
@@ -143,7 +143,7 @@ describe('keys that are not as the store left them', () => {
     expect(await admin.get(`${tag}lock:${sessionId}`)).toBe('the-new-owner');
   });
 
-  it('a claim whose lock ran out between its two round trips, and was taken, is no claim', async () => {
+  it('a claim fails if another claim took its expired lock between the two round trips', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const slow = { acquire: async () => 'a-lock-that-ran-out' };
     const batch = createBatch(admin, 3_000);
@@ -152,7 +152,7 @@ describe('keys that are not as the store left them', () => {
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));
   });
 
-  it('an ending that comes late does not break the lock of the one who claims the id anew', async () => {
+  it('a late ending does not break the lock of the next claim of its id', async () => {
     const { sessionId, fence } = await created(store, 'a');
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1, end: true })));
     const lock = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:lock:${sessionId}`;
@@ -164,7 +164,7 @@ describe('keys that are not as the store left them', () => {
     expect(await admin.get(lock)).toBe('the-new-owner');
   });
 
-  it('what is left of a session whose hash was deleted does not join its successor', async () => {
+  it('remains of a session whose hash was deleted do not join its successor', async () => {
     const { sessionId, fence } = await created(store, 'a', {
       frames: frames(0, 5),
       transcript: [{ role: 'user', content: 'old', turnId: 't', at: 1 }],
@@ -186,7 +186,7 @@ describe('keys that are not as the store left them', () => {
 });
 
 describe('a line that breaks', () => {
-  it('rejects what is on its way at once, refuses during the outage, and works again by itself', async () => {
+  it('a broken connection rejects pending calls immediately, refuses new ones, and recovers without a restart', async () => {
     // So patient that what it waited for would end this test: all that follows is known at once.
     const patient = await open({ commandTimeoutMs: 10 * 60_000 });
     const { sessionId, fence } = await created(patient, 'a');
@@ -207,7 +207,7 @@ describe('a line that breaks', () => {
     expect(await patient.read(sessionId)).toMatchObject({ version: 2 });
   });
 
-  it('gives up on a silent server after the command timeout, and on its connection soon after', async () => {
+  it('a call to a silent Redis fails after the command timeout, and its connection closes soon after', async () => {
     const { sessionId } = await created(store, 'a');
     // Today's connections stay open and silent for ever; only a new one can help.
     proxy.loseReplies();
@@ -215,7 +215,7 @@ describe('a line that breaks', () => {
     await expect.poll(() => store.read(sessionId).catch(() => null)).not.toBeNull();
   });
 
-  it('listens again after a cut, and tells every watcher that it may have missed something', async () => {
+  it('after a reconnect the store subscribes again and hints every watcher', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const hints: Hint[] = [];
     const signals: string[] = [];
@@ -231,7 +231,7 @@ describe('a line that breaks', () => {
     await until(() => hints.length === 2 && signals.length === 1);
   });
 
-  it('leaves no subscription behind when the last watcher of a bucket goes', async () => {
+  it('the last unwatch of a bucket removes its subscription', async () => {
     const channels = async () => (await admin.call('PUBSUB', 'SHARDCHANNELS')) as string[];
     const [one, two] = [freshId(), freshId()];
     const before = (await channels()).length;
@@ -245,7 +245,7 @@ describe('a line that breaks', () => {
 });
 
 describe('a server in trouble', () => {
-  it('is reported without a word of what was to be written', async () => {
+  it('the error of a Redis command contains none of the text that it should have written', async () => {
     const { fence } = await created(store, 'a');
     const write = {
       expectedVersion: 1,
@@ -266,7 +266,7 @@ describe('a server in trouble', () => {
     }
   });
 
-  it('when full refuses commits whole, but lets sweepers claim and end sessions', async () => {
+  it('a full Redis refuses whole commits but lets sweepers claim and end sessions', async () => {
     const { sessionId, fence } = await created(store, 'a', { frames: frames(0, 1), dueAt: 5 });
     const other = await homeless(store, { dueAt: 5 });
     await admin.config('SET', 'maxmemory', '1');
@@ -300,7 +300,7 @@ describe('a server in trouble', () => {
     }
   });
 
-  it('that became a replica is told apart, and left for the next master', async () => {
+  it('a write to a master that became a replica has its own error code, and the store reconnects to the next master', async () => {
     const { fence } = await created(store, 'a');
     await admin.replicaof('127.0.0.1', 1);
     try {
@@ -316,7 +316,7 @@ describe('a server in trouble', () => {
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));
   });
 
-  it('that came back empty fences every owner, and says that it is another one', async () => {
+  it('a Redis that came back empty fences every owner, and the log names the change', async () => {
     const said: string[] = [];
     const own = await startRedis();
     const one = await openRedisStore({

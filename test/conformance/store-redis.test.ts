@@ -37,7 +37,7 @@ describe('redis itself', () => {
   const ofSession = async (sessionId: string) =>
     (await direct.keys('*')).filter((key) => key.endsWith(sessionId));
 
-  it('takes the time limit of an earlier version off a session, when an owner writes and when a sweep shows it', async () => {
+  it('a write or a sweep removes the time limit that an earlier version set on a session', async () => {
     const { sessionId, fence } = await created(store, 'a', full);
     await store.push(sessionId, 'x');
     const limited = async () => {
@@ -58,7 +58,7 @@ describe('redis itself', () => {
     expect(await limited()).toBe(0);
   });
 
-  it('names a session whose hash is gone, once, and leaves nothing else of it behind', async () => {
+  it('a sweep returns a session whose hash is gone once and deletes its remains', async () => {
     const { sessionId } = await created(store, 'a', full);
     await store.push(sessionId, 'x');
     const { session, lock } = sessionKeys(sessionId);

@@ -100,7 +100,7 @@ describe('a roll-out', () => {
     };
   };
 
-  it('makes about its share of the new sessions in the new store', async () => {
+  it('a rollout creates about its share of new sessions in the new store', async () => {
     const ids = Array.from({ length: 20_000 }, () => freshId());
     const share = ids.filter((id) => isInShare(id, 30)).length / ids.length;
     expect(share).toBeGreaterThan(0.27);
@@ -114,7 +114,7 @@ describe('a roll-out', () => {
     expect(await places(outside)).toEqual({ old: true, new: false });
   });
 
-  it('leaves every session where it is when the share goes down to nothing and up to everything', async () => {
+  it('every session stays in its store when the share of a rollout falls to 0 and rises to 100', async () => {
     const ids = [idIn(30, true), idIn(30, false)] as const;
     for (const id of ids) {
       const store = handle(0, 30);
@@ -135,7 +135,7 @@ describe('a roll-out', () => {
     }
   });
 
-  it('makes one session once, although two instances think of different homes for it', async () => {
+  it('two instances with different shares create a session in one store only', async () => {
     for (let round = 0; round < 40; round += 1) {
       const id = freshId();
       const stores = [handle(0, 0), handle(1, 100), handle(2, 50)];
@@ -152,7 +152,7 @@ describe('a roll-out', () => {
     }
   });
 
-  it('withdraws a first commit that came so late that somebody else made the session meanwhile', async () => {
+  it('a rollout withdraws a late first commit if another instance created the session meanwhile', async () => {
     const id = freshId();
     const slow = await claimed(handle(0, 100), id, 'slow');
     await fixture.elapse(OPTIONS.leaseMs + 50);
@@ -163,7 +163,7 @@ describe('a roll-out', () => {
     expectCommitted(await quick.commit(mine, commitOf({ expectedVersion: 1, expectedHead: 1 })));
   });
 
-  it('makes a session anew in either store when it ended', async () => {
+  it('a rollout creates the successor of an ended session in either store', async () => {
     const id = idIn(50, true);
     const store = handle(0, 50);
     const fence = await make(store, id);
@@ -177,7 +177,7 @@ describe('a roll-out', () => {
     expect((await claimed(store, id, 'a')).record).toMatchObject({ version: 1 });
   });
 
-  it('goes on with the store that answers while the other is away', async () => {
+  it('a rollout goes on with one store while the other is away', async () => {
     const down = new Proxy({} as Store, {
       get: () => () => Promise.reject(new CodedError('STORE_UNAVAILABLE', 'away')),
     });

@@ -75,7 +75,7 @@ describe.each([
     };
   }
 
-  it('leaves no word of a session to whoever reads the store below', async () => {
+  it('a sealed store leaves no word of a session in the store below', async () => {
     const [store] = below.stores;
     const sessionId = await told(sealedWith(store, first));
     expect(JSON.stringify(await everything(sealedWith(store, first), sessionId)).split(WORD)).toHaveLength(
@@ -85,7 +85,7 @@ describe.each([
     expect(JSON.stringify(await store.export(sessionId))).not.toContain(WORD);
   });
 
-  it('reads with an old key what a new one writes from now on', async () => {
+  it('a sealed store opens old text with the old key and seals with the new one', async () => {
     const [store] = below.stores;
     const sessionId = await told(sealedWith(store, first));
     const rotated = sealedWith(store, `${second},${first}`);
@@ -95,7 +95,7 @@ describe.each([
     expect((await store.read(young))?.snapshot).toMatch(/^~1~second~/);
   });
 
-  it('reads what was stored before there was a key, unless it is told to refuse that', async () => {
+  it('a sealed store reads text from before the first key, unless the operator refuses plain text', async () => {
     const [store] = below.stores;
     const sessionId = await told(store);
     expect(await everything(sealedWith(store, first), sessionId)).toEqual(await everything(store, sessionId));
@@ -103,7 +103,7 @@ describe.each([
     await expect(strict.read(sessionId)).rejects.toMatchObject({ code: 'STORE_SEALED' });
   });
 
-  it('rejects what no key opens and says where it is; a claim hands out what no machine reads', async () => {
+  it('a sealed store rejects text that no key opens and names its place, but a claim returns it', async () => {
     const [store, , another] = below.stores;
     const sessionId = await told(sealedWith(store, first));
     await below.elapse(OPTIONS.leaseMs * 2);
@@ -127,7 +127,7 @@ describe.each([
     );
   });
 
-  it('is not read without any key either', async () => {
+  it('a store without keys does not read sealed text', async () => {
     const [store] = below.stores;
     const sessionId = await told(sealedWith(store, first));
     const keyless = sealedStore(store, createRecordCipher({ keys: [], plain: 'read', onUnopened() {} }));
@@ -137,7 +137,7 @@ describe.each([
     expect(await everything(keyless, plain)).toEqual(await everything(store, plain));
   });
 
-  it('takes a hint that it cannot open for word that the session moved on', async () => {
+  it('a sealed store turns a hint that no key opens into a moved hint', async () => {
     const [store, watcher] = below.stores;
     const sessionId = freshId();
     const heard: Hint[] = [];

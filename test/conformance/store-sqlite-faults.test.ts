@@ -34,7 +34,7 @@ function lockFile(): { unlock(): void } {
 }
 
 describe('while another process locks the file', () => {
-  it('a write waits for the lock without holding up the event loop, and is then committed', async () => {
+  it('a write waits for a locked embedded file without blocking the event loop, then commits', async () => {
     const { fence } = await created(store, 'a');
     const other = lockFile();
     let settled = false;
@@ -47,7 +47,7 @@ describe('while another process locks the file', () => {
     expect(await write).toMatchObject({ kind: 'committed' });
   });
 
-  it('what waits too long is rejected, whatever it is, and the store serves again once the lock is gone', async () => {
+  it('the embedded store rejects an operation that waits too long for a lock, and the store serves again once the lock is gone', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const sleeping = await homeless(store);
     const other = lockFile();
@@ -70,7 +70,7 @@ describe('while another process locks the file', () => {
     expect(await store.read(sessionId)).toMatchObject({ version: 2, inboxLength: 0 });
   });
 
-  it('a write between two of another process does not fail because of them', async () => {
+  it('a write between two writes of another process succeeds', async () => {
     const { fence } = await created(store, 'a');
     const other = new Database(join(dataDir, 'rehydra.db'), { timeout: 5_000 });
     for (let version = 1; version <= 5; version += 1) {
@@ -83,7 +83,7 @@ describe('while another process locks the file', () => {
     other.close();
   });
 
-  it('a store that opens waits for the lock', async () => {
+  it('an embedded store waits for a locked file when it opens', async () => {
     await store.close();
     const other = lockFile();
     const opening = openSqliteStore({ ...OPTIONS, dataDir });
@@ -93,7 +93,7 @@ describe('while another process locks the file', () => {
     expect(await store.health()).toMatchObject({ ok: true });
   });
 
-  it('a store closes, and opens again afterwards', async () => {
+  it('an embedded store closes on a locked file, and opens again afterwards', async () => {
     await created(store, 'a');
     const other = lockFile();
     await store.close();
@@ -112,7 +112,7 @@ describe('on a disk that takes no more', () => {
   };
   const large = commitOf({ expectedVersion: 1, snapshot: 'x'.repeat(200_000) });
 
-  it('the store is unhealthy from the first write that finds no room until there is room for one', async () => {
+  it('the embedded store is unhealthy from the first write that finds no space until there is space for a write', async () => {
     const { sessionId, fence } = await created(store, 'a');
     limitPages(4);
     expect(await store.health()).toMatchObject({ ok: true });
@@ -127,7 +127,7 @@ describe('on a disk that takes no more', () => {
     expect(await store.commit(fence, large)).toMatchObject({ kind: 'committed' });
   });
 
-  it('reads go on and writes are refused where the database has become read-only', async () => {
+  it('an embedded store that became read-only refuses writes and serves reads', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const { db, release } = openDatabase(dataDir);
     db.pragma('query_only = ON');
@@ -139,7 +139,7 @@ describe('on a disk that takes no more', () => {
     release();
   });
 
-  it('the probe of its health leaves nothing behind', async () => {
+  it('the health probe of the embedded store leaves nothing behind', async () => {
     const { fence } = await created(store, 'a');
     limitPages(4);
     await expect(store.commit(fence, large)).rejects.toMatchObject({ code: 'STORE_FULL' });
@@ -161,7 +161,7 @@ describe('files that are not where they were', () => {
         writeFileSync(file, '');
       },
     ],
-  ])('the store is unhealthy once its file was %s', async (what, change) => {
+  ])('the embedded store is unhealthy after its file was %s', async (what, change) => {
     expect(await store.health()).toMatchObject({ ok: true });
     change(join(dataDir, 'rehydra.db'));
     expect(await store.health()).toMatchObject({ ok: false, detail: expect.stringContaining(what) });
@@ -173,7 +173,7 @@ describe('a folder that can never be had', () => {
     ['below /proc', () => '/proc/nope/data'],
     ['below a file', () => join(dataDir, 'rehydra.db', 'data')],
     ['that is a file', () => join(dataDir, 'rehydra.db')],
-  ])('is refused in one line that names it: a folder %s', async (_, folder) => {
+  ])('the embedded store refuses a folder %s in one line that names it', async (_, folder) => {
     const opening = openSqliteStore({ ...OPTIONS, dataDir: folder() });
     await expect(opening).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',

@@ -35,7 +35,7 @@ const HOLDER = `
 `;
 
 describe('sqlite itself', () => {
-  it('keeps its sessions over a restart and says how durable it is', async () => {
+  it('the embedded store keeps its sessions over a restart, and its health names its durability', async () => {
     const { dir, remove } = temporary();
     const first = await openSqliteStore({ ...OPTIONS, dataDir: dir });
     const { sessionId } = await created(first, 'a', { frames: frames(0, 2) });
@@ -47,7 +47,7 @@ describe('sqlite itself', () => {
     remove();
   });
 
-  it('gives a session away after a lease at the latest, also where the clock was set back by an hour', async () => {
+  it('a claim of the embedded store ends after one lease at most, even if the clock was set back by an hour', async () => {
     let now = 1_800_000_000_000;
     const dataDir = `:memory:${freshId()}`;
     const owner = await openSqliteStore({ ...OPTIONS, dataDir, now: () => now });
@@ -64,7 +64,7 @@ describe('sqlite itself', () => {
     await Promise.all([owner.close(), heir.close()]);
   });
 
-  it('tells a second process that the folder is taken, and lets it in once the first was killed', async () => {
+  it('a second process cannot open the folder of an embedded store until the first one is dead', async () => {
     const { dir, remove } = temporary();
     const holder = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', HOLDER, dir], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -80,7 +80,7 @@ describe('sqlite itself', () => {
     remove();
   });
 
-  it('gives every opening of :memory: a database of its own', async () => {
+  it('every open of :memory: gets its own database', async () => {
     const [one, two] = [
       await openSqliteStore({ ...OPTIONS, dataDir: ':memory:' }),
       await openSqliteStore({ ...OPTIONS, dataDir: ':memory:' }),
@@ -93,7 +93,7 @@ describe('sqlite itself', () => {
     await two.close();
   });
 
-  it('refuses calls after close, also while another handle is open', async () => {
+  it('a closed handle of the embedded store refuses calls, even while another handle is open', async () => {
     const dataDir = `:memory:${freshId()}`;
     const one = await openSqliteStore({ ...OPTIONS, dataDir });
     const two = await openSqliteStore({ ...OPTIONS, dataDir });
@@ -104,7 +104,7 @@ describe('sqlite itself', () => {
     await expect(two.claim('x', 'a')).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   });
 
-  it('rejects a write that finds no room, tells nobody, and leaves its neighbours of the same turn alone', async () => {
+  it('a write that finds no space is rejected and sends no hint, and other writes of its event-loop turn succeed', async () => {
     const { dir, remove } = temporary();
     const store = await openSqliteStore({ ...OPTIONS, dataDir: dir });
     const { db, release } = openDatabase(dir);
@@ -130,7 +130,7 @@ describe('sqlite itself', () => {
     remove();
   });
 
-  it('keeps a session that waited a year for an instance, and one whose row an earlier version gave a time limit', async () => {
+  it('the embedded store keeps a session for a year without an instance, and one with the time limit of an earlier version', async () => {
     let at = 1_000_000;
     const dataDir = `:memory:${freshId()}`;
     const store = await openSqliteStore({ ...OPTIONS, dataDir, now: () => at });
@@ -153,7 +153,7 @@ describe('sqlite itself', () => {
     await store.close();
   });
 
-  it('forgets claims that never committed: they read as absent at once, and a sweep removes them', async () => {
+  it('an expired claim without a commit reads as absent, and a sweep deletes its row', async () => {
     let at = 1_000_000;
     const dataDir = `:memory:${freshId()}`;
     const store = await openSqliteStore({ ...OPTIONS, dataDir, now: () => at });

@@ -21,7 +21,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
     (await store.sweep(bucketOf(sessionId), now, 1_000, VISIBILITY_MS)).due.includes(sessionId);
 
   describe('sweep', () => {
-    it('shows what is due and homeless to one sweeper, and again when that one did nothing', async () => {
+    it('one sweeper gets a due session without an owner, and another gets it if the first does nothing', async () => {
       const { stores, now, elapse } = fixture();
       const [a, b, c] = stores;
       const sessionId = await homeless(a, { dueAt: now() + 100 });
@@ -34,7 +34,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await sees(c, sessionId)).toBe(true);
     });
 
-    it('never shows a held session, and shows it once its owner died', async () => {
+    it('a sweep skips a claimed session and returns it after its owner died', async () => {
       const { stores, now, elapse } = fixture();
       const [a, b] = stores;
       const { sessionId, fence } = await created(a, 'a', { dueAt: now() - 1_000 });
@@ -47,7 +47,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await sees(b, sessionId)).toBe(true);
     });
 
-    it('follows a deadline that moves earlier, later, earlier again, and away', async () => {
+    it('a sweep follows a deadline that moves earlier, later, earlier again, and away', async () => {
       const { stores, now } = fixture();
       const [a, b] = stores;
       const start = now();
@@ -81,7 +81,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await sees(b, sessionId, start + 7_000)).toBe(true);
     });
 
-    it('finds a session with input that nobody took, at once or after the lease of its dead owner', async () => {
+    it('a sweep finds a session with input in its inbox, immediately or after the lease of its dead owner', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       const alone = await homeless(a);
@@ -96,7 +96,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await sees(b, sessionId)).toBe(true);
     });
 
-    it('finds a session whose owner died with only part of its input taken', async () => {
+    it('a sweep finds a session whose owner died after it took part of the inbox', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
       const { sessionId, fence } = await created(a, 'a');
@@ -108,7 +108,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await sees(b, sessionId)).toBe(true);
     });
 
-    it('does not show a session to a second sweeper because of input that came while the first has its turn', async () => {
+    it('new input does not give a session to a second sweeper while the first one has it', async () => {
       const { stores, elapse } = fixture();
       const [a, b, c] = stores;
       const sessionId = await homeless(a);
@@ -120,7 +120,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await sees(c, sessionId)).toBe(true);
     });
 
-    it('gives no more than the limit, the longest overdue first', async () => {
+    it('a sweep returns the longest overdue sessions first, up to its limit', async () => {
       const { stores, now } = fixture();
       const [a] = stores;
       const bucket = bucketOf(await homeless(a));
@@ -145,7 +145,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       else expect(shown).toEqual(ids);
     });
 
-    it('says when the bucket next needs a look, and is right whatever moves in it', async () => {
+    it('a sweep names the time of the next one, however deadlines move', async () => {
       const { stores, now, elapse } = fixture();
       const [a, b] = stores;
       // A bucket that no other test has a session in.
@@ -177,7 +177,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await nextAt()).toBeNull();
     });
 
-    it('shows each of 2,000 due sessions to exactly one of three sweepers', async () => {
+    it('exactly one of three sweepers gets each of 2,000 due sessions', async () => {
       const { stores, now } = fixture();
       const [a] = stores;
       const prefix = freshId('due');

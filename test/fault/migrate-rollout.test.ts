@@ -118,7 +118,7 @@ describe('a roll-out under load', () => {
 
   const madeAt = (percent: number) => talks.filter((talk) => talk.madeAt === percent);
 
-  it('at 30 %, then 0 %, then 100 %: every session goes on where it was made, and none is lost', async () => {
+  it('a rollout under load at 30 %, then 0 %, then 100 %, keeps every session in its store and loses none', async () => {
     await roll(30);
     const workers = Array.from({ length: WORKERS }, () => work());
     for (const percent of [30, 0, 100]) {

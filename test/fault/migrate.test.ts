@@ -31,7 +31,7 @@ describe('moving a hundred thousand sessions from the embedded store to Redis', 
     return found;
   };
 
-  it('killed twice and resumed, has every session there byte by byte; rolled back, every one is here again', async () => {
+  it('a migration of 100,000 sessions, killed twice and resumed, moves every session byte by byte, and its rollback restores all', async () => {
     const source = await openSqliteStore({ ...MOVE_OPTIONS, dataDir });
     await fill(source, SESSIONS);
     await source.close();

@@ -75,7 +75,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('has what was said in a session that was closed: found, read, downloaded, exported', async () => {
+  it('an archive has the conversation of a closed session: found, read, downloaded, exported', async () => {
     const sessionId = randomUUID();
     const whose = { user_id: 'dr a', diagnosis_id: 'd-7', client_id: 'web', age: '45' };
     await say(instance, sessionId, 'chest pain', whose);
@@ -115,7 +115,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     expect(exported.body).toMatchObject({ count: 1, cursor: null, sessions: [life] });
   });
 
-  it('has the patient that a client named in its hello', async () => {
+  it('an archive has the patient from the hello of a client', async () => {
     const sessionId = randomUUID();
     const client = await TestClient.greet(instance.url, { session_id: sessionId, patient: { age: 60 } });
     client.message('m-1', 'my knee hurts');
@@ -125,7 +125,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     expect(body.lives).toMatchObject([{ patient: { age: { years: 60 } } }]);
   });
 
-  it('has a session that nobody closed, once its time was up', async () => {
+  it('an archive has a session that expired without a close', async () => {
     const sessionId = randomUUID();
     await say(brief, sessionId, 'an itching elbow');
     await isGone(brief, sessionId);
@@ -133,7 +133,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     expect(body.lives).toMatchObject([{ end_reason: 'idle', conversation_count: 1 }]);
   });
 
-  it('has every life of an id, the newest first', async () => {
+  it('an archive shows every life of a reused id, newest first', async () => {
     const sessionId = randomUUID();
     for (const complaint of ['the first life', 'the second life']) {
       await say(instance, sessionId, complaint);
@@ -146,7 +146,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     ]);
   });
 
-  it('is paged by a cursor, each conversation on one page, and refuses a cursor that is none', async () => {
+  it('the pages of an archive have each conversation once, and a foreign cursor is refused', async () => {
     const user = `pages-${randomUUID()}`;
     const sessions = Array.from({ length: 5 }, () => randomUUID());
     for (const sessionId of sessions) {
@@ -167,7 +167,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     }
   });
 
-  it('does not have a session in which nothing was said', async () => {
+  it('an archive has no session without a message', async () => {
     const client = await TestClient.greet(instance.url);
     client.send({ type: 'close' });
     await client.closed;
@@ -202,7 +202,7 @@ describe('a session whose owner is killed after archiving it and before deleting
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('is ended by its heir, and archived once: on Redis', async () => {
+  it('on Redis, a session whose owner died after archiving it is ended by the next owner and archived once', async () => {
     const redis = await startRedis();
     const proxy = await startProxy(redis.port);
     const dataDir = join(folder, 'shared');
@@ -236,7 +236,7 @@ describe('a session whose owner is killed after archiving it and before deleting
     await redis.stop();
   }, 90_000);
 
-  it('is ended after its restart, and archived once: in the embedded store', async () => {
+  it('in the embedded store, a session whose owner died after archiving it ends after the restart and is archived once', async () => {
     const dataDir = join(folder, 'embedded');
     const environment = { ...PACE, ...BRIEF, DATA_DIR: dataDir };
     const owner = await startInstance(environment);
@@ -269,7 +269,7 @@ describe('a session whose owner is killed after archiving it and before deleting
 
 describe('a session whose archive is away', () => {
   it.each(['Redis', 'the embedded store'])(
-    'does not end but stays readable, and ends once the archive is back: %s',
+    'without its archive a session on %s stays readable, and it ends once the archive is back',
     async (kind) => {
       const postgres = await startPostgres();
       const database = new URL(await postgres.database());
@@ -309,7 +309,7 @@ describe('a session whose archive is away', () => {
 });
 
 describe('an archive that answers nothing at all', () => {
-  it('keeps nobody from talking, nor an instance from leaving, and has everything once when it is back', async () => {
+  it('an archive that never answers blocks no client and no drain, and has every session once after it recovers', async () => {
     const postgres = await startPostgres();
     const database = new URL(await postgres.database());
     const direct = database.href;
@@ -352,7 +352,7 @@ describe('an archive that answers nothing at all', () => {
 });
 
 describe('a PostgreSQL that stops and is started again', () => {
-  it('is missed by nobody who talks, and archives once what ended meanwhile: only then its keys go', async () => {
+  it('clients talk on while PostgreSQL is down, and ended sessions are archived once before their keys go', async () => {
     const postgres = await startPostgres();
     const database = await postgres.database();
     const redis = await startRedis();

@@ -124,16 +124,19 @@ describe.each(Object.entries(backings))('in %s', (_, { environment, damages, tra
   });
   afterAll(() => service?.drain());
 
-  it.each(Object.entries(damages))('a session with %s is erased by its id', async (_damage, damage) => {
-    const sessionId = await chat(service, 'dr-one');
-    await sleeps(service);
-    await damage(sessionId);
-    expect(await erase(service, sessionId)).toMatchObject({ status: 200, body: { erased: true } });
-    expect(await traces(sessionId)).toBe(0);
-    expect((await fetch(`${httpOf(service)}/api/session/${sessionId}`)).status).toBe(404);
-  });
+  it.each(Object.entries(damages))(
+    'an operator can erase a session with %s by its id',
+    async (_damage, damage) => {
+      const sessionId = await chat(service, 'dr-one');
+      await sleeps(service);
+      await damage(sessionId);
+      expect(await erase(service, sessionId)).toMatchObject({ status: 200, body: { erased: true } });
+      expect(await traces(sessionId)).toBe(0);
+      expect((await fetch(`${httpOf(service)}/api/session/${sessionId}`)).status).toBe(404);
+    },
+  );
 
-  it('a plain DELETE of a damaged session deletes nothing and says how it can be erased', async () => {
+  it('a plain DELETE of a damaged session deletes nothing and tells how to erase it', async () => {
     const sessionId = await chat(service, 'dr-plain');
     await sleeps(service);
     await damages['a torn snapshot']?.(sessionId);
@@ -146,7 +149,7 @@ describe.each(Object.entries(backings))('in %s', (_, { environment, damages, tra
     expect((await erase(service, sessionId)).status).toBe(200);
   });
 
-  it('a user is erased although one of several sessions is damaged, and the list shows the others before', async () => {
+  it('an operator can erase a user with one damaged session, and the list still shows the other sessions', async () => {
     const userId = `dr-${randomUUID()}`;
     const ids = [await chat(service, userId), await chat(service, userId), await chat(service, userId)];
     await sleeps(service);
@@ -160,7 +163,7 @@ describe.each(Object.entries(backings))('in %s', (_, { environment, damages, tra
     for (const sessionId of ids) expect(await traces(sessionId)).toBe(0);
   });
 
-  it('a session whose key is lost is erased by its id', async () => {
+  it('an operator can erase a session with a lost key by its id', async () => {
     const where = environment();
     await service.drain();
     service = await start({ ...where, DATA_KEYS: KEY(1) });

@@ -122,7 +122,7 @@ describe.each([
     expect((await place.holding(bystander)).length).toBeGreaterThan(0);
   });
 
-  it('leaves no byte of a session that lives, nor of its earlier lives in the archive', async () => {
+  it('an erasure leaves no byte of a live session, nor of its earlier lives in the archive', async () => {
     const canary = word();
     bystander = word();
     const [first] = place.instances;
@@ -154,7 +154,7 @@ describe.each([
     });
   }, 60_000);
 
-  it('leaves no byte of a user: their sessions that live, on every instance, and those that ended', async () => {
+  it('an erasure leaves no byte of a user: neither of live sessions on any instance nor of ended ones', async () => {
     const canary = word();
     bystander = word();
     const [first] = place.instances;
@@ -182,7 +182,7 @@ describe.each([
     expect(await status(`/api/sessions?user_id=${encodeURIComponent(user)}`)).toBe(200);
   }, 60_000);
 
-  it('goes on answering turns while its files are rewritten', async () => {
+  it('a service answers turns while an erasure rewrites its files', async () => {
     bystander = word();
     const [first] = place.instances;
     const sessions = Array.from({ length: 6 }, () => randomUUID());
@@ -195,7 +195,7 @@ describe.each([
 });
 
 describe('an erasure that cannot be finished', () => {
-  it('says so, and the next one finishes it', async () => {
+  it('an erasure that cannot finish reports it, and the next one finishes it', async () => {
     const redis = await startRedis({ appendonly: 'everysec', args: ['--rdbcompression', 'no'] });
     // Who dies with the session in its hands cannot end it; its heir does once it is told.
     const owner = await startInstance({ ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' });
@@ -220,7 +220,7 @@ describe('an erasure that cannot be finished', () => {
     }
   }, 60_000);
 
-  it('refuses a user id that is not one', async () => {
+  it('an erasure refuses an invalid user id', async () => {
     const instance = await startInstance();
     const response = await fetch(`${instance.http}/api/users/%E0%A4%A`, { method: 'DELETE' });
     expect(response.status).toBe(400);
@@ -232,7 +232,7 @@ describe('an erasure that cannot be finished', () => {
 });
 
 describe('a session that was erased', () => {
-  it('stays erased where its owner was frozen with the conversation on its way into the archive', async () => {
+  it('an erased session stays erased even if its owner was frozen while it archived the conversation', async () => {
     const redis = await startRedis();
     const postgres = await startPostgres();
     const archive = await postgres.database();

@@ -91,7 +91,7 @@ describe('with the embedded store and default lifetimes', () => {
     expect((await fetch(`${httpOf(after)}/api/session/${sessionId}`)).status).toBe(404);
   });
 
-  it('a session is archived once as ended when the clock of its running server jumps ahead by two hours', async () => {
+  it('a session is archived once as ended when the clock of its server jumps ahead by two hours', async () => {
     const service = await start();
     const sessionId = await chat(service);
     pass(120 * MINUTE_MS);

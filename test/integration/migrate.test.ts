@@ -79,7 +79,7 @@ async function useSession(store: Store, sessionId: string, end = false): Promise
 }
 
 describe('a move', () => {
-  it('goes from Redis to the embedded store as well, and back', async () => {
+  it('a migration moves sessions from Redis to the embedded store, and back', async () => {
     await fill(redis, 300);
     const before = await fingerprint(redis);
     expect(await migrate([...toEmbedded(), '--validate'])).toMatchObject({
@@ -92,7 +92,7 @@ describe('a move', () => {
     expect((await embedded(fingerprint)).sessions).toBe(0);
   });
 
-  it('writes nothing in a dry run, and says what it would do', async () => {
+  it('a dry run of a migration writes nothing and shows what a move would do', async () => {
     await embedded((store) => fill(store, 40));
     await redis.import(sessionOf(1), 'absent-only');
     await redis.import({ ...sessionOf(2), inbox: ['another'] }, 'absent-only');
@@ -102,7 +102,7 @@ describe('a move', () => {
     expect(await admin.keys('rehydra:migration:*')).toEqual([]);
   });
 
-  it('overwrites nothing that is there already, and says that it differs', async () => {
+  it('a migration overwrites no session of the target and reports the difference', async () => {
     await embedded((store) => fill(store, 10));
     await redis.import({ ...sessionOf(3), inbox: ['theirs'] }, 'absent-only');
     expect(await migrate([...toRedis(), '--validate'])).toMatchObject({
@@ -112,7 +112,7 @@ describe('a move', () => {
     expect((await present(redis, 'session-3')).inbox).toEqual(['theirs']);
   });
 
-  it('leaves a session that is in use where it is, and takes it with the next run', async () => {
+  it('a migration skips a session in use and moves it in the next run', async () => {
     await fill(redis, 5);
     const lock = (await admin.keys('*s:session-2'))[0]!.replace('s:session-2', 'lock:session-2');
     await admin.set(lock, 'somebody', 'PX', 60_000);
@@ -125,7 +125,7 @@ describe('a move', () => {
     });
   });
 
-  it('keeps its notes in a file where told to, ends after the batch on SIGTERM and goes on from there', async () => {
+  it('a migration with --state keeps its notes in that file, stops after the batch on SIGTERM, and resumes', async () => {
     await embedded((store) => fill(store, 5_000));
     const state = join(folder, 'notes.json');
     const args = [...toRedis(), '--state', state, '--batch', '5'];
@@ -139,7 +139,7 @@ describe('a move', () => {
     expect(await admin.keys('rehydra:migration:*')).toEqual([]);
   });
 
-  it('refuses wrong usage before it touches anything', async () => {
+  it('a migration refuses wrong usage before it opens a store', async () => {
     for (const args of [
       [],
       ['--from', server.url],
@@ -164,7 +164,7 @@ describe('a move', () => {
 });
 
 describe('a rollback', () => {
-  it('brings sessions back as they are now, with those made since, and does not revive what ended', async () => {
+  it('a rollback copies sessions back in their present state, includes new ones, and revives no ended one', async () => {
     await embedded((store) => fill(store, 20));
     expect(await migrate(toRedis())).toMatchObject({ code: 0 });
     // The service runs on Redis for a while.
@@ -190,7 +190,7 @@ describe('a rollback', () => {
     expect(await admin.keys('rehydra:migration:*')).toEqual([]);
   });
 
-  it('keeps what went on at the source since, and says that it differs', async () => {
+  it('a rollback keeps a session that went on at the source and reports the difference', async () => {
     await embedded((store) => fill(store, 6));
     expect(await migrate(toRedis())).toMatchObject({ code: 0 });
     await embedded((store) => useSession(store, 'session-1'));
@@ -219,7 +219,7 @@ describe('the guide’s sessions', () => {
   };
   const id = '7f8a9b2c-4d5e-6f7a-8b9c-0d1e2f3a4b5c';
 
-  it('become idle sessions of ours with their transcript and patient; what cannot be read is named', async () => {
+  it('a migration imports sessions of the guide with transcript and patient, and names unreadable ones', async () => {
     await admin.set(`session:${id}`, JSON.stringify(value), 'EX', 7_200);
     await admin.set('session:torn', '{"created_at":');
     await admin.set('session:strange', JSON.stringify({ created_at: 'yesterday', last_access: 1 }));

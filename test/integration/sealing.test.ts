@@ -73,7 +73,7 @@ async function ended(instance: Instance, sessionId: string): Promise<void> {
 }
 
 describe('with keys', () => {
-  it('Redis and PostgreSQL hold no word of a conversation, living or archived, and another instance goes on with it', async () => {
+  it('with keys, Redis and PostgreSQL hold no word of a conversation, live or archived, and another instance continues it', async () => {
     const args = ['--rdbcompression', 'no', '--save', '3600', '1'];
     const redis = await startRedis({ appendonly: 'always', args });
     undo.push(() => redis.stop());
@@ -102,7 +102,7 @@ describe('with keys', () => {
     }
   });
 
-  it('the embedded store goes on after a restart with a new key before the old one, and refuses without the old', async () => {
+  it('the embedded store goes on after a restart with a new key before the old one, and refuses to read without the old one', async () => {
     const DATA_DIR = folder();
     const before = await started({ DATA_DIR, DATA_KEYS: first });
     const { sessionId } = await talk(before);
@@ -126,7 +126,7 @@ describe('with keys', () => {
     expect(filesWith(DATA_DIR, PIECE)).toEqual([]);
   });
 
-  it('what was said before there were any goes on, and is sealed with what follows', async () => {
+  it('a conversation from before the first key goes on, and its later writes are sealed', async () => {
     const DATA_DIR = folder();
     const plain = await started({ DATA_DIR });
     const { sessionId } = await talk(plain);
@@ -136,7 +136,7 @@ describe('with keys', () => {
     await goesOn(sealed, sessionId, 'm2');
   });
 
-  it('that cannot be used, the service does not start, and says why without a word of them', async () => {
+  it('a service with unusable keys does not start and names the reason without the keys', async () => {
     const secret = 'c2VjcmV0LXRoYXQtaXMtdG9vLXNob3J0';
     await expect(startInstance({ DATA_KEYS: `one:${secret}` })).rejects.toThrow(
       /DATA_KEYS key 1 of 1 is not/,

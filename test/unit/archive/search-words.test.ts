@@ -4,25 +4,25 @@ import { indexedWords, scopeWords, wordsOf } from '../../../src/archive/search/s
 import { snippetOf } from '../../../src/archive/search/snippet.ts';
 
 describe('words of a text', () => {
-  it('are letters and digits of one case, without accents', () => {
+  it('words of the index are letters and digits of one case, without accents', () => {
     expect(wordsOf('Être: 38.5°C — "ÄRZTIN"')).toEqual(['etre', '38', '5', 'c', 'arztin']);
   });
 
-  it('keep the vowel signs without which a word of Hindi is another word', () => {
+  it('words of the index keep the vowel signs that distinguish words of Hindi', () => {
     expect(wordsOf('दर्द है')).toEqual(['दर्द', 'है']);
   });
 
-  it('are cut where no search would type on, in the index and in the query alike', () => {
+  it('words of the index have a maximum length, in the archive and in the query alike', () => {
     expect(wordsOf('x'.repeat(1_000))).toEqual(['x'.repeat(64)]);
   });
 
-  it('can never be the word of a user or a diagnosis', () => {
+  it('a word of a text is never the index word of a user or a diagnosis', () => {
     const [user, diagnosis] = scopeWords({ userId: 'anna', diagnosisId: 'anna' });
     expect(user).not.toBe(diagnosis);
     expect(wordsOf(`${user} ${diagnosis}`)).not.toContain(user);
   });
 
-  it('stay within what PostgreSQL takes, the first ones of a conversation', () => {
+  it('words of a long conversation stay within what PostgreSQL takes, the first ones first', () => {
     const line = { role: 'user', author: null, turnId: 't', at: 0 } as const;
     const content = Array.from({ length: 200_000 }, (_, index) => `word${index}`).join(' ');
     const words = indexedWords(
@@ -35,14 +35,14 @@ describe('words of a text', () => {
 });
 
 describe('a snippet', () => {
-  it('shows each word where it stands first, as it was written', () => {
+  it('a snippet shows each word at its first place, as written', () => {
     const contents = [`${'before '.repeat(40)}Chest PAIN${' after'.repeat(40)}`, 'and Diabétès'];
     const snippet = snippetOf(contents, ['pain', 'diabetes']);
     expect(snippet).toMatch(/^before .*Chest PAIN after.* … and Diabétès$/);
     expect(snippet.length).toBeLessThan(160);
   });
 
-  it('is empty where the words are gone meanwhile', () => {
+  it('a snippet is empty if the words are gone', () => {
     expect(snippetOf(['nothing here'], ['pain'])).toBe('');
   });
 });
@@ -50,12 +50,12 @@ describe('a snippet', () => {
 describe('the number of a session', () => {
   const at = Date.UTC(2026, 0, 1);
 
-  it('is larger the later the session began, and a safe integer beyond the year 2200', () => {
+  it('the number of a row grows with the time and is a safe integer beyond the year 2200', () => {
     expect(rowNumberOf(at + 1, 0)).toBeGreaterThan(rowNumberOf(at, 0));
     expect(Number.isSafeInteger(rowNumberOf(Date.UTC(2200, 0, 1), 199))).toBe(true);
   });
 
-  it('lies within the range of dates that its beginning lies in, however crowded the ms was', () => {
+  it('the number of a row lies within the range of its date, however crowded its ms is', () => {
     for (let attempt = 0; attempt < 200; attempt += 1) {
       const place = rowNumberOf(at, attempt);
       expect(place).toBeGreaterThanOrEqual(firstRowNumber(at));

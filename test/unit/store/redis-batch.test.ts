@@ -11,7 +11,7 @@ function clusterThat(sendCommand: () => Promise<unknown>): Cluster {
 }
 
 describe('a call to a cluster', () => {
-  it('that is never answered is rejected as one whose outcome nobody knows', async () => {
+  it('a call to a cluster without an answer is rejected as unknown', async () => {
     const batch = createBatch(
       clusterThat(() => new Promise(() => {})),
       WITHIN_MS,
@@ -19,7 +19,7 @@ describe('a call to a cluster', () => {
     await expect(batch.call(scripts.read, ['{b}:s'], [])).rejects.toMatchObject({ code: 'STORE_TIMEOUT' });
   });
 
-  it('that is answered is not disturbed', async () => {
+  it('a call to a cluster with an answer resolves', async () => {
     const batch = createBatch(
       clusterThat(() => Promise.resolve(['1'])),
       WITHIN_MS,
