@@ -5,9 +5,9 @@ import type { Usage } from '../measure/usage.ts';
 
 /**
  * extend   `extend` and, in the same write, a `cancel` that names no turn: one transition without frames. The
- *          refusal of the `cancel` comes after the transition is stored, because a session takes one input at a time.
+ *          refusal of the `cancel` proves that the transition is stored: a session takes one input at a time.
  * restart  `message` with policy `rollback` while a turn runs: one transition with two frames, a message id and two
- *          transcript records; an upstream call is aborted and the next one started. The reply is `turn.started`.
+ *          transcript records. The service aborts one upstream call and starts another. The reply is `turn.started`.
  * turn     `message` to `turn.completed`, with an upstream that immediately answers one token.
  */
 export type Workload = 'extend' | 'restart' | 'turn';
@@ -53,7 +53,7 @@ interface Orders {
       readonly group: string;
       readonly workload: Workload;
       readonly inFlight: number;
-      /** The window stays open until each of the first so many watched processes has used CPU time. */
+      /** The window stays open until this many of the first watched processes have used CPU time. */
       readonly mustWork: number;
     };
     readonly result: LoopResult;

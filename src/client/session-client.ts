@@ -156,7 +156,7 @@ class SessionClient implements Session {
 
   #hello(): string {
     const { clientId, userId, diagnosisId, token } = this.#options;
-    // JSON leaves out what is undefined.
+    // JSON leaves out undefined fields.
     return JSON.stringify({
       type: 'hello',
       session_id: this.#id ?? undefined,

@@ -23,7 +23,7 @@ export function createPause(): Pause {
   };
 }
 
-/** With no pace, so many tokens leave before sockets get a turn: the engine must notice a client that leaves. */
+/** Without a pace, sockets get a turn after this many tokens: the simulator must notice a client that leaves. */
 const TOKENS_PER_TURN = 8;
 
 /** Each token is due at a fixed time, so that a late timer does not lower the rate. */

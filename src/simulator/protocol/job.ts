@@ -31,7 +31,7 @@ export interface Job extends GenerationInput {
   readonly isThinking: boolean;
 }
 
-/** vLLM's default for the older API: a client that forgets max_tokens gets a stump. */
+/** vLLM's default for the older API: a client that forgets max_tokens gets a few words. */
 const TEXT_DEFAULT_MAX_TOKENS = 16;
 
 const CONTINUATIONS: readonly Continuation[] = ['honour', 'ignore', 'refuse', 'reason'];
