@@ -1,6 +1,6 @@
 /**
- * What the vLLM client promises, checked against a server. This part holds for every vLLM (temperature 0);
- * vllm-faults.ts needs faults, so it is added only where the server is our simulator.
+ * Checks the promises of the vLLM client against a server. This part holds for every vLLM (temperature 0);
+ * vllm-faults.ts needs faults, so only the simulator runs it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Generator } from '../../src/generation/port.ts';
@@ -11,8 +11,8 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 import { describeWithFaults } from './vllm-faults.ts';
 import { hear, PATIENT, storedAfter, type Target, wholeText } from './vllm-listening.ts';
 
-/** What differs between servers, so that each is asked only for what it can keep. */
-export interface ClientGives {
+/** The differences between servers: the suite tests only promises that the server can keep. */
+export interface ClientFeatures {
   readonly ids: boolean;
   readonly detokenize: boolean;
   readonly refusesUnknownModel: boolean;
@@ -20,20 +20,25 @@ export interface ClientGives {
 }
 
 export interface ClientTerms {
-  readonly gives?: ClientGives;
+  readonly features?: ClientFeatures;
   readonly timeouts?: GenerationTimeouts;
-  /** Whether faults can be asked for, which takes a simulator in this process. */
+  /** Whether the test can cause faults, which needs a simulator in this process. */
   readonly faults?: boolean;
 }
 
 const PATIENCE: GenerationTimeouts = { firstTokenMs: 10_000, interTokenMs: 5_000, totalMs: 30_000 };
-const ALL: ClientGives = { ids: true, detokenize: true, refusesUnknownModel: true, refusesManyTokens: true };
+const ALL: ClientFeatures = {
+  ids: true,
+  detokenize: true,
+  refusesUnknownModel: true,
+  refusesManyTokens: true,
+};
 
 export function describeVllmClient(
   name: string,
   getTarget: () => Target,
   onSimulator: boolean,
-  { gives = ALL, timeouts = PATIENCE, faults = onSimulator }: ClientTerms = {},
+  { features = ALL, timeouts = PATIENCE, faults = onSimulator }: ClientTerms = {},
 ): void {
   describe(name, () => {
     let generator: Generator;
@@ -68,7 +73,7 @@ export function describeVllmClient(
       expect(result.simulated).toBe(onSimulator);
       expect(result.firstTokenMs).not.toBeNull();
       expect(result).toMatchObject({ temperature: 0, maxTokens: 200 });
-      if (gives.ids) expect(result.usage.prompt_tokens).toBe(chunks[0]?.promptTokenIds?.length);
+      if (features.ids) expect(result.usage.prompt_tokens).toBe(chunks[0]?.promptTokenIds?.length);
       expect(result.usage.prompt_tokens).toBeGreaterThan(0);
       expect(result.usage.completion_tokens).toBeGreaterThanOrEqual(chunks.length - 1);
     });
@@ -88,16 +93,19 @@ export function describeVllmClient(
       });
     });
 
-    test.skipIf(!(gives.ids && gives.detokenize))('the token ids stand for exactly the text', async () => {
-      const { chunks } = await hear(generator, { options: { maxTokens: 40 } });
-      const stored = storedAfter(chunks, chunks.length);
-      const response = await fetch(`${getTarget().url.replace(/\/v1$/, '')}/detokenize`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ tokens: stored.tokenIds }),
-      });
-      expect(await response.json()).toEqual({ prompt: stored.text });
-    });
+    test.skipIf(!(features.ids && features.detokenize))(
+      'the token ids stand for exactly the text',
+      async () => {
+        const { chunks } = await hear(generator, { options: { maxTokens: 40 } });
+        const stored = storedAfter(chunks, chunks.length);
+        const response = await fetch(`${getTarget().url.replace(/\/v1$/, '')}/detokenize`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ tokens: stored.tokenIds }),
+        });
+        expect(await response.json()).toEqual({ prompt: stored.text });
+      },
+    );
 
     test('an answer with stop strings has no token ids, because ids run ahead of the text', async () => {
       const { chunks } = await hear(generator, { options: { stop: ['\n\n\n\n', 'qqq'], maxTokens: 20 } });
@@ -107,7 +115,7 @@ export function describeVllmClient(
       ).toBe(true);
     });
 
-    test.skipIf(!gives.ids)('an answer whose every token is stored completes without a call', async () => {
+    test.skipIf(!features.ids)('an answer whose every token is stored completes without a call', async () => {
       const { chunks } = await hear(generator, { options: { maxTokens: 6 } });
       const before = getTarget().simulator?.stats().requests;
       const { result, text } = await hear(generator, {
@@ -138,12 +146,12 @@ export function describeVllmClient(
       expect((await hear(generator, { signal: AbortSignal.abort() })).result).toEqual({ kind: 'aborted' });
     });
 
-    test.skipIf(!gives.refusesUnknownModel)('a missing model fails as model_not_found', async () => {
+    test.skipIf(!features.refusesUnknownModel)('a missing model fails as model_not_found', async () => {
       const { result } = await hear(make({ model: 'no/such-model' }));
       expect(result).toMatchObject({ kind: 'failed', code: 'model_not_found', retryable: false });
     });
 
-    test.skipIf(!gives.refusesManyTokens)(
+    test.skipIf(!features.refusesManyTokens)(
       'a max_tokens above the window fails as context_length_exceeded',
       async () => {
         const { result } = await hear(generator, { options: { maxTokens: 100_000_000 } });

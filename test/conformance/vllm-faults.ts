@@ -1,4 +1,4 @@
-/** The part of the conformance suite that needs faults, and a view of the upstream side. */
+/** Checks the promises of the vLLM client that need faults or a view of the upstream side. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
@@ -125,7 +125,7 @@ export function describeWithFaults(
           'I should ask about the onset first.',
         );
         expect(text).toMatch(/^You said/);
-        // All but the last, which holds the token that ends the answer.
+        // All chunks but the last, which holds the end token.
         expect(chunks.slice(0, -1).every((chunk) => chunk.tokenIds !== undefined)).toBe(true);
       },
     );

@@ -1,4 +1,4 @@
-/** How the conformance suites listen to a generator, and what a session would have stored of what they heard. */
+/** Collects a generator's chunks for the conformance suites, and the prefix that a session would store of them. */
 import type {
   GenerationChunk,
   GenerationPrefix,
@@ -12,7 +12,7 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 export interface Target {
   readonly url: string;
   readonly apiKey?: string;
-  /** Present where faults can be asked for and the upstream side can be watched. */
+  /** Present if the test can cause faults and watch the upstream side. */
   readonly simulator?: Simulator;
 }
 
@@ -76,7 +76,7 @@ export function faulty(messages: readonly Message[], fault: string | undefined):
   return [...messages.slice(0, -1), { ...last, content: `${last.content} [[fault:${fault}]]` }];
 }
 
-/** The same answer without a stream, asked for without our client. */
+/** The same answer without a stream and without our client. */
 export async function wholeText(target: Target, messages: readonly Message[], model = ''): Promise<string> {
   const response = await fetch(`${target.url}/chat/completions`, {
     method: 'POST',
@@ -87,7 +87,7 @@ export async function wholeText(target: Target, messages: readonly Message[], mo
   return whole.choices[0].message.content;
 }
 
-/** What a session has stored after the first `count` chunks. */
+/** The stored prefix after the first `count` chunks. */
 export function storedAfter(chunks: readonly GenerationChunk[], count: number): GenerationPrefix {
   const heard = chunks.slice(0, count);
   const isWhole = heard.every((chunk) => chunk.tokenIds !== undefined);

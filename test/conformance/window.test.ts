@@ -1,4 +1,4 @@
-/** Two hundred turns against a model that reads 8,192 tokens: no strategy ever asks too much of it. */
+/** Two hundred turns against a model of 8,192 tokens: no strategy ever exceeds its window. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,7 +23,7 @@ const MAX_TOKENS = 600;
 
 let simulator: Simulator;
 let generator: Generator;
-/** Knows its model and nothing of /tokenize, as many gateways. */
+/** A gateway that lists its model but has no /tokenize. */
 let gateway: Server;
 
 beforeAll(async () => {
@@ -86,7 +86,7 @@ interface Held {
   readonly tooLong: number;
   readonly givenUp: number;
   readonly summaries: number;
-  readonly promptTokens: { readonly said: number; readonly used: number };
+  readonly promptTokens: { readonly reported: number; readonly used: number };
 }
 
 /** Acts as a session: builds the prompt, generates, stores; shrinks the prompt once when the model refuses its length. */
@@ -98,7 +98,7 @@ async function hold(conversation: PromptBuilder): Promise<Held> {
   let summary: Summary | null = null;
   let last: BuiltPrompt | null = null;
   let [tooLong, givenUp, summaries] = [0, 0, 0];
-  let promptTokens = { said: 0, used: 0 };
+  let promptTokens = { reported: 0, used: 0 };
   for (let index = 0; index < TURNS; index += 1) {
     const turnId = `turn-${index}`;
     const question = questionOf(index);
@@ -118,7 +118,7 @@ async function hold(conversation: PromptBuilder): Promise<Held> {
       const { result, text } = await generate(turnId, last.messages, MAX_TOKENS);
       if (result.kind === 'completed') {
         transcript.push({ role: 'assistant', turnId, content: text, at: index });
-        promptTokens = { said: last.window.prompt_tokens, used: result.usage.prompt_tokens };
+        promptTokens = { reported: last.window.prompt_tokens, used: result.usage.prompt_tokens };
         break;
       }
       if (result.kind !== 'failed' || result.code !== 'context_length_exceeded')
@@ -170,8 +170,8 @@ describe(`${TURNS} turns in ${MODEL_LEN} tokens`, () => {
     print(strategy, held);
     expect(held.tooLong).toBe(0);
     expect(held.last.window.counted_by).toBe('tokenizer');
-    // what was said of the prompt is what the server used
-    expect(held.promptTokens.used).toBe(held.promptTokens.said);
+    // the report's prompt tokens are the server's own count
+    expect(held.promptTokens.used).toBe(held.promptTokens.reported);
     const { turns_in, turns_out, turns_summarised } = held.last.window;
     expect(turns_in.length + turns_out.length + turns_summarised.length).toBe(TURNS);
     if (strategy.includes('summary')) {
@@ -259,8 +259,8 @@ describe('the prompt of a turn', () => {
     expect(result).toMatchObject({ code: 'context_length_exceeded', contextLimit: 2_048 });
     const unknown = await promptOf({ baseUrls: [rust.url] });
     expect(unknown.window.budget_tokens).toBeGreaterThan(2_048);
-    const told = await promptOf({ baseUrls: [rust.url] }, {}, 1, 2_048);
-    expect(told.window.budget_tokens).toBeLessThan(2_048 - MAX_TOKENS);
+    const limited = await promptOf({ baseUrls: [rust.url] }, {}, 1, 2_048);
+    expect(limited.window.budget_tokens).toBeLessThan(2_048 - MAX_TOKENS);
     await asking.close();
     await rust.close();
   });

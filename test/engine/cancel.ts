@@ -1,4 +1,4 @@
-/** A cancelled answer stops in the engine too, by the engine's own count of what it runs. */
+/** A cancelled answer stops in the engine, by the engine's own count of its requests. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hear } from '../conformance/vllm-listening.ts';
 import { makeGenerator } from './listening.ts';
@@ -7,25 +7,25 @@ import { type Counters, readCounters } from './server-counters.ts';
 import { engine } from './target.ts';
 
 const TOKENS = 1_200;
-/** A fast engine would have ended a short answer before it hears of the cancellation. */
+/** A fast engine would end a short answer before the cancellation arrives. */
 const UNENDING = { ignore_eos: true };
 const QUESTION = 'Tell me about your work.';
 
 export function describeCancel(): void {
   describe('cancel', () => {
     let rehydra: Rehydra;
-    /** Tokens of the same answer where it is not cancelled. */
+    /** Tokens of the same answer without a cancellation. */
     let whole = 0;
     beforeAll(async () => {
-      const { countsRequests } = engine.gives;
+      const { countsRequests } = engine.features;
       rehydra = await startRehydra(
         [engine.url],
         countsRequests ? { VLLM_EXTRA_BODY: JSON.stringify(UNENDING) } : {},
       );
       const client = await rehydra.connect();
-      const said = ask(client, QUESTION, TOKENS);
-      await answered(client, said);
-      whole = completionTokens(client, said);
+      const sent = ask(client, QUESTION, TOKENS);
+      await answered(client, sent);
+      whole = completionTokens(client, sent);
       client.stop();
     });
     afterAll(async () => rehydra.stop());
@@ -42,7 +42,7 @@ export function describeCancel(): void {
       return `the engine stopped after ${generated} of ${whole} tokens`;
     };
 
-    test.skipIf(!engine.gives.countsRequests)(
+    test.skipIf(!engine.features.countsRequests)(
       'an abort of the generator stops the request in the engine',
       async ({ annotate }) => {
         const generator = makeGenerator(UNENDING);
@@ -64,16 +64,16 @@ export function describeCancel(): void {
       },
     );
 
-    test.skipIf(!engine.gives.countsRequests)(
+    test.skipIf(!engine.features.countsRequests)(
       'a client that cancels its turn stops the request in the engine',
       async ({ annotate }) => {
         const before = await counters();
         const client = await rehydra.connect();
-        const said = ask(client, QUESTION, TOKENS);
-        await shown(client, said, 20);
+        const sent = ask(client, QUESTION, TOKENS);
+        await shown(client, sent, 20);
         expect((await counters()).running).toBe(1);
         client.session.cancel();
-        const turn = await answered(client, said);
+        const turn = await answered(client, sent);
         expect(turn.outcome.kind).toBe('cancelled');
         await annotate(await expectStopped(before.generated));
         client.stop();

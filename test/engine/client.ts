@@ -1,12 +1,12 @@
-/** The promises of the client that hold without faults on demand, asked of the server under test. */
+/** Runs the conformance suite that needs no faults against the server under test. */
 import { describeVllmClient } from '../conformance/vllm-client.ts';
 import { PATIENCE } from './listening.ts';
 import { engine } from './target.ts';
 
 export function describeClient(): void {
-  const { url, gives } = engine;
-  describeVllmClient('the client', () => ({ url }), gives.simulated, {
-    gives,
+  const { url, features } = engine;
+  describeVllmClient('the client', () => ({ url }), features.simulated, {
+    features,
     timeouts: PATIENCE,
     faults: false,
   });

@@ -1,4 +1,4 @@
-/** Continuation of an answer that was cut, compared with the same answer uncut (temperature 0). */
+/** Compares the continuation of a cut answer with the same answer uncut (temperature 0). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerationChunk, GenerationResult, Generator } from '../../src/generation/port.ts';
 import { type Heard, hear, storedAfter, withoutIds } from '../conformance/vllm-listening.ts';
@@ -11,8 +11,8 @@ const CUTS = Number(process.env.ENGINE_CUTS ?? 24);
 
 export function describeContinuation(): void {
   describe('continuation', () => {
-    const { gives } = engine;
-    const continuesText = gives.continuesByText === 'continued';
+    const { features } = engine;
+    const continuesText = features.continuesByText === 'continued';
     let generator: Generator;
     let whole: Heard;
     beforeAll(async () => {
@@ -25,7 +25,7 @@ export function describeContinuation(): void {
       expect((await completed(generator, TOKENS)).text).toBe(whole.text);
     });
 
-    test.skipIf(!gives.ids)(
+    test.skipIf(!features.ids)(
       'a continuation by ids from every cut gives exactly the rest',
       async ({ annotate }) => {
         const cuts = cutsOf(whole.chunks, () => true);
@@ -44,7 +44,7 @@ export function describeContinuation(): void {
       },
     );
 
-    test.skipIf(!gives.ids)(
+    test.skipIf(!features.ids)(
       'a continuation by ids can break and continue any number of times',
       async ({ annotate }) => {
         const chunks: GenerationChunk[] = [];
@@ -88,7 +88,7 @@ export function describeContinuation(): void {
       },
     );
 
-    /** Every continuation must complete and not say again what it continues. */
+    /** Every continuation must complete and not repeat its prefix. */
     async function countExact(cuts: readonly number[]): Promise<number> {
       let exact = 0;
       for (const count of cuts) {
@@ -96,11 +96,11 @@ export function describeContinuation(): void {
         const rest = await completed(generator, TOKENS, prefix);
         const text = prefix.text + rest.text;
         const length = Math.min(text.length, whole.text.length);
-        // The budget of what is left is estimated, so that the end may lie a few words away.
+        // The remaining budget is an estimate, so the end may be a few words away.
         if (length >= whole.text.length * 0.8 && text.slice(0, length) === whole.text.slice(0, length))
           exact += 1;
         const opening = prefix.text.slice(0, 20);
-        // A small model may repeat itself, uncut too.
+        // A small model may repeat itself even uncut.
         const repeatsItself = whole.text
           .slice(prefix.text.length)
           .trimStart()
@@ -112,7 +112,7 @@ export function describeContinuation(): void {
   });
 }
 
-/** Numbers of chunks after which to cut, evenly spread over those before a chunk that fits. */
+/** Cut positions, evenly spread over the chunks before a chunk that fits. */
 function cutsOf(chunks: readonly GenerationChunk[], fits: (next: string) => boolean): readonly number[] {
   const all = chunks.flatMap(({ text }, index) => (index > 0 && fits(text) ? [index] : []));
   const step = Math.max(1, all.length / CUTS);

@@ -1,8 +1,8 @@
 /**
- * Starts model servers through the scripts that people use.
+ * Starts model servers through the repository's own scripts.
  *
  * ENGINE-1  A server is the leader of a process group, so that a kill reaches the processes that it started.
- * ENGINE-2  Every server that was started is killed at the end, whatever the tests did.
+ * ENGINE-2  Every server that the tests started is killed at the end, whatever the tests did.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ export interface EngineProcess {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** Most of it is the installation, where there was none. */
+/** The first installation takes most of it. */
 const START_WITHIN_MS = 3_600_000;
 const LINES_KEPT = 40;
 
@@ -38,7 +38,7 @@ export async function startEngine(kind: string): Promise<EngineProcess> {
   };
 }
 
-/** Kills the group that the process leads; of a process that leads none, itself only. */
+/** Kills the group that the process leads, or the process alone if it leads none. */
 export function killGroup(pid: number): void {
   for (const target of [-pid, pid]) {
     try {
@@ -60,7 +60,7 @@ function startSimulator(port: number): ChildProcess {
     SIMULATOR_PORT: `${port}`,
     SIMULATOR_TOKENS_PER_SECOND: '60',
     SIMULATOR_TOKENS: '240',
-    // Small enough to be filled: the window of the real servers that the script starts.
+    // Small enough for a test to fill: the window of the real servers that the script starts.
     SIMULATOR_MAX_MODEL_LEN: '2048',
   };
   const env = { ...process.env, ...settings };

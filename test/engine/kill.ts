@@ -1,6 +1,6 @@
 /**
- * SIGKILL in mid-answer, of the instance and of the engine. The reference is what an undisturbed session hears for
- * the same question at temperature 0: a gap, a repeat or a word of another answer differs from it.
+ * Kills the instance or the engine in mid-answer. The reference is the answer of an undisturbed session to the same
+ * question at temperature 0: a gap, a repeat or a word of another answer differs from it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReconnectingClient, SentMessage } from '../support/reconnecting-client.ts';
@@ -31,14 +31,14 @@ export function describeKill(): void {
     test.each([0.15, 0.4, 0.7])(
       'after SIGKILL of the instance at %d of the text, the client reads the whole answer once',
       async (share) => {
-        // A fast model on a busy machine may be done before its client has read so much: then once more.
+        // A fast model on a busy machine may finish before its client has read so much: then the test repeats.
         for (let round = 0; round < ROUNDS_MAX; round += 1) {
           const client = await rehydra.connect();
-          const said = ask(client, engine.question, TOKENS);
-          await shown(client, said, reference.length * share);
-          if (client.turnOf(said)?.outcome.kind === 'running') {
+          const sent = ask(client, engine.question, TOKENS);
+          await shown(client, sent, reference.length * share);
+          if (client.turnOf(sent)?.outcome.kind === 'running') {
             await rehydra.killAndRestart();
-            return expectWhole(client, said);
+            return expectWhole(client, sent);
           }
           client.stop();
         }
@@ -49,16 +49,16 @@ export function describeKill(): void {
     test.skipIf(engine.pid === null || engine.secondUrl === null)(
       'after SIGKILL of the engine, the other replica finishes the answer',
       async ({ annotate }) => {
-        // Which replica answers is the instance's choice: rounds go on until the one to be killed has work.
+        // The instance chooses the replica: rounds continue until the replica to kill has work.
         for (let round = 0; round < ROUNDS_MAX; round += 1) {
           const clients = await Promise.all(Array.from({ length: CLIENTS }, () => rehydra.connect()));
-          const said = clients.map((client) => ask(client, engine.question, TOKENS));
-          await Promise.any(clients.map((client, index) => shown(client, said[index]!, 20)));
+          const sent = clients.map((client) => ask(client, engine.question, TOKENS));
+          await Promise.any(clients.map((client, index) => shown(client, sent[index]!, 20)));
           const busy = ((await readCounters(engine.url))?.running ?? 1) > 0;
           if (busy) killEngine();
-          await Promise.all(clients.map((client, index) => expectWhole(client, said[index]!, 0)));
+          await Promise.all(clients.map((client, index) => expectWhole(client, sent[index]!, 0)));
           if (!busy) continue;
-          const moved = clients.filter((client, index) => resumed(client, said[index]!) > 0).length;
+          const moved = clients.filter((client, index) => resumed(client, sent[index]!) > 0).length;
           await annotate(`${moved} of ${clients.length} answers moved`);
           return expect(moved).toBeGreaterThan(0);
         }
@@ -70,10 +70,10 @@ export function describeKill(): void {
       'after SIGKILL of the only engine, the turn fails with a code and keeps the shown text',
       async () => {
         const client = await rehydra.connect();
-        const said = ask(client, engine.question, TOKENS);
-        await shown(client, said, reference.length / 5);
+        const sent = ask(client, engine.question, TOKENS);
+        await shown(client, sent, reference.length / 5);
         killEngine();
-        const turn = await answered(client, said);
+        const turn = await answered(client, sent);
         expect(turn.outcome).toMatchObject({ kind: 'failed', retryable: true });
         expect(turn.text).not.toBe('');
         expect(reference.startsWith(turn.text)).toBe(true);
@@ -83,22 +83,22 @@ export function describeKill(): void {
 
     async function expectWhole(
       client: ReconnectingClient,
-      said: SentMessage,
+      sent: SentMessage,
       resumedAtLeast = 1,
     ): Promise<void> {
-      const turn = await answered(client, said);
+      const turn = await answered(client, sent);
       expect(turn.outcome).toMatchObject({ kind: 'completed' });
       expectSameText(turn.text, reference);
-      expect(resumed(client, said)).toBeGreaterThanOrEqual(resumedAtLeast);
+      expect(resumed(client, sent)).toBeGreaterThanOrEqual(resumedAtLeast);
       expect(client.violations).toEqual([]);
       client.stop();
     }
   });
 }
 
-/** By ids to the last character. By text the tokens that are left are an estimate, so the end may lie elsewhere. */
+/** By ids: to the last character. By text: the remaining tokens are an estimate, so the end may differ. */
 function expectSameText(text: string, reference: string): void {
-  if (engine.gives.ids) return expect(text).toBe(reference);
+  if (engine.features.ids) return expect(text).toBe(reference);
   const length = Math.min(text.length, reference.length);
   expect(text.slice(0, length)).toBe(reference.slice(0, length));
   expect(length).toBeGreaterThan(reference.length * 0.6);

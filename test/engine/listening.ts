@@ -1,4 +1,4 @@
-/** A generator of the product, aimed at the server under test with the patience that a CPU needs. */
+/** Runs the product's generator against the server under test, with time limits for a CPU. */
 import type { ExtraBody } from '../../src/config/values.ts';
 import type { GenerationPrefix, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
@@ -26,7 +26,7 @@ export async function completed(
   return heard;
 }
 
-/** The usual conversation, with the question that answers are compared by. */
+/** The usual conversation, with the question for comparisons. */
 export function aboutTheQuestion(): readonly Message[] {
   return [...PATIENT.slice(0, -1), { role: 'user', content: engine.question }];
 }

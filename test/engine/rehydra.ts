@@ -1,4 +1,4 @@
-/** One instance of the service in front of the server under test, and clients that ask it at temperature 0. */
+/** Starts one instance in front of the server under test, and clients that ask it at temperature 0. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,30 +60,30 @@ export function ask(client: ReconnectingClient, content: string, maxTokens: numb
 
 const WAIT_MS = 400_000;
 
-export const answered = (client: ReconnectingClient, said: SentMessage): Promise<TurnView> =>
-  client.answered(said, WAIT_MS);
+export const answered = (client: ReconnectingClient, sent: SentMessage): Promise<TurnView> =>
+  client.answered(sent, WAIT_MS);
 
-/** Waits until so many characters of the answer were shown. */
-export function shown(client: ReconnectingClient, said: SentMessage, characters: number): Promise<void> {
-  const enough = (): boolean => (client.turnOf(said)?.text ?? '').length >= characters;
-  return client.until(enough, `${characters} characters of ${said.id}`, WAIT_MS);
+/** Waits until the client has shown so many characters of the answer. */
+export function shown(client: ReconnectingClient, sent: SentMessage, characters: number): Promise<void> {
+  const enough = (): boolean => (client.turnOf(sent)?.text ?? '').length >= characters;
+  return client.until(enough, `${characters} characters of ${sent.id}`, WAIT_MS);
 }
 
-export function completionTokens(client: ReconnectingClient, said: SentMessage): number {
-  return completedFrame(client, said)?.usage.completion_tokens ?? 0;
+export function completionTokens(client: ReconnectingClient, sent: SentMessage): number {
+  return completedFrame(client, sent)?.usage.completion_tokens ?? 0;
 }
 
-/** How often the turn was continued from its stored text. */
-export function resumed(client: ReconnectingClient, said: SentMessage): number {
-  return completedFrame(client, said)?.metadata.resumed ?? 0;
+/** How often the turn continued from its stored text. */
+export function resumed(client: ReconnectingClient, sent: SentMessage): number {
+  return completedFrame(client, sent)?.metadata.resumed ?? 0;
 }
 
 export function completedFrame(
   client: ReconnectingClient,
-  said: SentMessage,
+  sent: SentMessage,
 ): Frame<'turn.completed'> | undefined {
   return client.frames.find(
     (frame): frame is Frame<'turn.completed'> =>
-      frame.type === 'turn.completed' && frame.message_id === said.id,
+      frame.type === 'turn.completed' && frame.message_id === sent.id,
   );
 }

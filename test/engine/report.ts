@@ -1,4 +1,4 @@
-/** Writes what the server gives, and one row per promise, as Markdown: to the terminal and to --report's file. */
+/** Writes the server's features, and one row per promise, as Markdown: to the terminal and to --report's file. */
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 

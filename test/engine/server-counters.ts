@@ -1,4 +1,4 @@
-/** What a model server itself says about the requests that it runs: the only proof that a cancelled one stopped. */
+/** Reads a model server's own counters of its requests: the only proof that a cancelled one stopped. */
 import { rootOf } from './server-request.ts';
 
 export interface Counters {
@@ -10,7 +10,7 @@ export interface Counters {
 const RUNNING = ['vllm:num_requests_running', 'llamacpp:requests_processing'];
 const GENERATED = ['vllm:generation_tokens_total', 'llamacpp:tokens_predicted_total'];
 
-/** Null where the server has no metrics that say it. */
+/** null: the server has no such metrics. */
 export async function readCounters(url: string): Promise<Counters | null> {
   const response = await fetch(`${rootOf(url)}/metrics`);
   const text = await response.text();

@@ -1,8 +1,8 @@
-/** Finds or starts the server under test, asks what it gives, and hands both to the tests and to the report. */
+/** Finds or starts the server under test, probes it, and gives the results to the tests and to the report. */
 import type { TestProject } from 'vitest/node';
 import { PATIENT } from '../conformance/vllm-listening.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
-import { probe } from './server-gives.ts';
+import { probe } from './server-features.ts';
 
 const given = (name: string): string | null => {
   const value = process.env[name];
@@ -26,8 +26,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const url = first?.url ?? given('ENGINE_URL');
     if (url === null) throw new Error('say which server: npm run test:engine -- --help');
     const model = await modelOf(url);
-    const gives = await probe(url, model);
-    process.env.ENGINE_SEEN = JSON.stringify({ url, model, seen: gives.seen });
+    const features = await probe(url, model);
+    process.env.ENGINE_SEEN = JSON.stringify({ url, model, seen: features.seen });
     const pid = first?.pid ?? Number(given('ENGINE_PID') ?? 0);
     project.provide('engine', {
       url,
@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       pid: pid === 0 ? null : pid,
       model,
       question: given('ENGINE_QUESTION') ?? PATIENT.at(-1)?.content ?? '',
-      gives,
+      features,
     });
   } catch (error) {
     await teardown();

@@ -1,18 +1,18 @@
-/** The server under test, as `npm run test:engine` names it and as the probe found it. */
+/** Describes the server under test, as `npm run test:engine` names it and as the probe found it. */
 import { inject } from 'vitest';
-import type { ServerGives } from './server-gives.ts';
+import type { ServerFeatures } from './server-features.ts';
 
 export interface EngineTarget {
   /** Ends in /v1. */
   readonly url: string;
-  /** A second server with the same model, to which an answer moves when the first one is killed. */
+  /** A second server with the same model: answers move to it when the first dies. */
   readonly secondUrl: string | null;
-  /** Process of the first server, where a test may kill it. */
+  /** Process of the first server, if a test may kill it. */
   readonly pid: number | null;
   readonly model: string;
-  /** What the model is asked where answers are compared. */
+  /** The question for comparisons of answers. */
   readonly question: string;
-  readonly gives: ServerGives;
+  readonly features: ServerFeatures;
 }
 
 declare module 'vitest' {

@@ -1,11 +1,11 @@
-/** However a server frames its events and the network cuts them, the answer is the same. */
+/** The answer does not depend on how a server frames its events and the network cuts them. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GenerationRequest, Generator } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 
-/** The body that the next answer is made of, in the pieces in which the server writes it. */
+/** The body of the next answer, in the pieces that the server writes. */
 let pieces: readonly Uint8Array[] = [];
 let staysOpen = false;
 let upstream: ScriptedUpstream;
@@ -15,7 +15,7 @@ beforeAll(async () => {
   upstream = await startScriptedUpstream((res, path) => {
     if (path.endsWith('/models')) return void res.writeHead(404).end();
     res.writeHead(200, { 'content-type': 'text/event-stream' });
-    // One write is one HTTP chunk, and the client's parser hands each chunk on as it is.
+    // One write is one HTTP chunk, and the client's parser keeps chunks apart.
     for (const piece of pieces) res.write(piece);
     if (!staysOpen) res.end();
   });
@@ -65,7 +65,7 @@ const part = (content: string, more: object = {}) => ({
   choices: [{ index: 0, delta: { content }, ...more }],
 });
 
-/** The values that end an answer, in any order, each of which may come in a chunk of its own. */
+/** The values that end an answer, in any order and in one chunk or several. */
 const tail = (finish: Finish) =>
   fc
     .record({
@@ -155,11 +155,11 @@ test('outcome, text and usage of an answer depend neither on its framing, nor on
     staysOpen = wire.end === 'open';
 
     const heard = await hear();
-    const said = words.join('');
-    const isEmpty = said.trim() === '' && (finish === 'stop' || finish === 'length');
+    const text = words.join('');
+    const isEmpty = text.trim() === '' && (finish === 'stop' || finish === 'length');
     const outcome = isEmpty ? 'upstream_empty' : OUTCOMES[finish];
     const completed = outcome === 'stop' || outcome === 'length';
-    expect(heard).toEqual({ text: said, outcome, usage: completed ? USAGE : null });
+    expect(heard).toEqual({ text, outcome, usage: completed ? USAGE : null });
   });
   await fc.assert(property, { numRuns: 250 });
 });

@@ -1,4 +1,4 @@
-/** What holds for every patient picture, in whatever pieces it came. */
+/** Laws for every patient picture, in any number of parts. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -42,7 +42,7 @@ function withoutUndefined(record: object): object {
 
 const picture: fc.Arbitrary<PatientPicture> = sent.map((update) => pictureOf(patientSchema.parse(update)));
 
-/** As chat clients send it: readable, unreadable and unknown, side by side. */
+/** Patient data of a chat client: readable, unreadable and unknown fields together. */
 const chatPicture: fc.Arbitrary<PatientPicture> = fc
   .record({
     age: maybe(fc.constantFrom<unknown>(45, 'old', null)),

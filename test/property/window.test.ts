@@ -1,4 +1,4 @@
-/** What holds for every conversation, every strategy and every way of counting. */
+/** Laws for every conversation, strategy and token counter. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Summary } from '../../src/conversation/port.ts';
@@ -103,7 +103,7 @@ test('a window is within its budget, holds the question, keeps the order and acc
       expect(window.messages.length - talk.length).toBeLessThanOrEqual(1);
       expect(talk.every(({ role }, at) => role === (at % 2 === 0 ? 'user' : 'assistant'))).toBe(true);
 
-      // in order, and whole: the answers that are in are those of the turns that are said to be in
+      // in order, and whole: the answers in the prompt are those of the reported turns
       const order = [...given.spoken.map((_, at) => `t${at}`), 'now'];
       const inside = new Set(window.turnsIn);
       expect(window.turnsIn).toEqual(order.filter((id) => inside.has(id)));
@@ -115,7 +115,7 @@ test('a window is within its budget, holds the question, keeps the order and acc
       const all = [...window.turnsIn, ...window.turnsOut, ...window.turnsSummarised];
       expect(all.toSorted()).toEqual(order.toSorted());
 
-      // a summary is asked for only where the strategy has one, and never for the turn that runs
+      // only a strategy with summaries asks for one, and never for the running turn
       if (!given.strategyText.includes('summary')) expect(window.toSummarise).toBeNull();
       expect(window.toSummarise?.through).not.toBe('now');
     }),

@@ -22,11 +22,11 @@ export interface MeasureRule {
   readonly shown: readonly string[];
   /** Pairs of units for texts with two amounts: `5 ft 11 in`, `5'11`. */
   readonly parts?: readonly (readonly [Convert, Convert])[];
-  /** The unit of a bare number, if its size alone tells it; null: the metric one. */
+  /** The unit of a bare number, if its size alone decides it; null: the metric one. */
   readonly bare?: {
     readonly unit: (value: number) => { readonly key: string; readonly shown: string } | null;
-    /** The rule in words, for the documents. */
-    readonly says: string;
+    /** The rule, for the documents. */
+    readonly note: string;
   };
   /** Accepted texts, for the documents. */
   readonly examples: readonly string[];
@@ -94,7 +94,7 @@ function descriptionOf({ unit, min, max, leastAboveZero, shown, bare, examples }
       ? `${min} to ${max} ${unit}`
       : `${min}, or ${leastAboveZero} to ${max} ${unit}`;
   const texts = examples.map((text) => `\`${text}\``).join(', ');
-  return `${range}. Units: ${shown.join(', ')}. A bare number is in ${unit}${bare?.says ?? ''}. Texts such as ${texts}`;
+  return `${range}. Units: ${shown.join(', ')}. A bare number is in ${unit}${bare?.note ?? ''}. Texts such as ${texts}`;
 }
 
 /** The amount as the client sent it: the client could not find a converted number in its request. */

@@ -50,7 +50,7 @@ export const pictureSchema = z
   .readonly();
 export type PatientPicture = z.infer<typeof pictureSchema>;
 
-/** One turn's data as a picture of its own, ready to be merged into the session's. */
+/** One turn's data as a picture, ready for a merge into the session's. */
 export function pictureOf(update: PatientUpdate): PatientPicture {
   const { age, gender, chief_complaint, past_medical_history, vitals } = update;
   const history = typeof past_medical_history === 'string' ? [past_medical_history] : past_medical_history;
@@ -170,13 +170,13 @@ function without<T extends object>(fields: T, names: ReadonlySet<string>, prefix
 /** The names of notes that a picture makes obsolete. Lists only grow, so none of theirs is among them. */
 function valueNames({ age, gender, vitals = {}, other = {} }: PatientPicture): ReadonlySet<string> {
   const signs = Object.keys(vitals).map((name) => `${VITALS}${name}`);
-  const saysVitals = signs.length > 0 || Object.keys(other).some((name) => name.startsWith(VITALS));
+  const hasVitals = signs.length > 0 || Object.keys(other).some((name) => name.startsWith(VITALS));
   return new Set([
     ...(age === undefined ? [] : ['age']),
     ...(gender === undefined ? [] : ['gender']),
     ...signs,
     // A single later sign replaces a text on all vitals.
-    ...(saysVitals ? ['vitals'] : []),
+    ...(hasVitals ? ['vitals'] : []),
   ]);
 }
 

@@ -90,7 +90,7 @@ const temperature = measure({
   shown: ['C', '°C', 'Cel', 'F', '°F', '[degF]'],
   bare: {
     unit: (value) => (inFahrenheit(value) ? { key: 'f', shown: 'F' } : null),
-    says: `, and from ${FAHRENHEIT_MIN} to ${FAHRENHEIT_MAX} in F`,
+    note: `, and from ${FAHRENHEIT_MIN} to ${FAHRENHEIT_MAX} in F`,
   },
   examples: ['38.5 °C', '37,5ºC', '101.3 F'],
 });
@@ -108,7 +108,7 @@ const spo2 = measure({
   shown: ['%', 'percent'],
   bare: {
     unit: (value) => (isShare(value) ? { key: 'share', shown: '' } : null),
-    says: ', and below 1 a share of one: 0.98 is 98 %',
+    note: ', and below 1 a share of one: 0.98 is 98 %',
   },
   examples: ['98 %', '0.98'],
 });

@@ -37,7 +37,7 @@ export interface Window {
 export async function chooseWindow(input: WindowInput): Promise<Window> {
   const { strategy, turns, budgetTokens, counter } = input;
   const { past } = turns;
-  // After a rollback of its last turn a summary tells what never happened: the window ignores it.
+  // After a rollback of its last turn a summary describes a turn that no longer exists: the window ignores it.
   const covered =
     strategy.summarise && input.summary !== null
       ? past.findIndex((turn) => turn.id === input.summary?.through) + 1

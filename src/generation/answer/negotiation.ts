@@ -48,21 +48,21 @@ export async function negotiate(
     if (plan.kind === 'nothing-left')
       return { outcome: nothingLeft(request, plan.prefixTokens), temperature: context.temperature };
 
-    const { outcome, hasSpoken, repeatsEachTime } = await send(upstream, plan, request, watchdog, onChunk);
+    const { outcome, hasAnswered, repeatsEachTime } = await send(upstream, plan, request, watchdog, onChunk);
     const named = refusedBy(outcome, plan, ownsTemperature);
     const suspects = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome);
     const fields = [...suspects].filter((field) => !refused.has(field));
-    if (fields.length > 0 && !hasSpoken) {
+    if (fields.length > 0 && !hasAnswered) {
       refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round drops at least one more field
       continue;
     }
-    if (refused !== known.refused && (hasSpoken || outcome.kind === 'finished'))
+    if (refused !== known.refused && (hasAnswered || outcome.kind === 'finished'))
       profile.rememberRefused(refused);
-    if (hasSpoken && EXTENSIONS.every((field) => sends(plan.body, field))) profile.rememberExtensions();
+    if (hasAnswered && EXTENSIONS.every((field) => sends(plan.body, field))) profile.rememberExtensions();
     if (repeatsEachTime) profile.rememberStartsOver();
     const { temperature = DEFAULT_OF_SERVERS } = plan.body;
     return {
-      outcome: plan.continues !== null && !hasSpoken && isRefusal(outcome) ? { kind: 'restart' } : outcome, // NEGOTIATE-2
+      outcome: plan.continues !== null && !hasAnswered && isRefusal(outcome) ? { kind: 'restart' } : outcome, // NEGOTIATE-2
       temperature: Number(temperature),
     };
   }
@@ -71,7 +71,7 @@ export async function negotiate(
 interface Sent {
   readonly outcome: Negotiated['outcome'];
   /** The server has sent a part of the answer. */
-  readonly hasSpoken: boolean;
+  readonly hasAnswered: boolean;
   readonly repeatsEachTime: boolean;
 }
 
@@ -83,19 +83,20 @@ async function send(
   onChunk: (chunk: GenerationChunk) => void,
 ): Promise<Sent> {
   const guard = call.continues === 'text' ? createRepeatGuard(prefix?.text ?? '', onChunk) : null;
-  let hasSpoken = false;
+  let hasAnswered = false;
   let isRepeat = false;
-  const listen = (chunk: GenerationChunk): void => {
-    hasSpoken = true;
+  const forward = (chunk: GenerationChunk): void => {
+    hasAnswered = true;
     if (guard === null) return onChunk(chunk);
     if (isRepeat || guard.accept(chunk)) return;
     isRepeat = true;
     watchdog.stop('client');
   };
-  const outcome = await attempt(upstream, call, `${turnId}-${number}`, watchdog, listen);
-  if (isRepeat) return { outcome: { kind: 'restart' }, hasSpoken, repeatsEachTime: guard?.isHabit ?? false };
+  const outcome = await attempt(upstream, call, `${turnId}-${number}`, watchdog, forward);
+  if (isRepeat)
+    return { outcome: { kind: 'restart' }, hasAnswered, repeatsEachTime: guard?.isHabit ?? false };
   if (outcome.kind === 'finished') guard?.finish();
-  return { outcome, hasSpoken, repeatsEachTime: false };
+  return { outcome, hasAnswered, repeatsEachTime: false };
 }
 
 function refusedBy(

@@ -83,9 +83,9 @@ describe('what a client may say of a patient', () => {
     [{ blood_pressure: '120' }, /^blood_pressure must be "systolic\/diastolic" in mmHg/],
     [{ blood_pressure: '900/80' }, /^blood_pressure systolic must be between 0 and 370 mmHg/],
   ])('the vitals %j are refused with field, range and unit', (vitals, message) => {
-    const [said] = complaints({ vitals });
-    if (typeof message === 'string') expect(said).toBe(message);
-    else expect(said).toMatch(message);
+    const [refusal] = complaints({ vitals });
+    if (typeof message === 'string') expect(refusal).toBe(message);
+    else expect(refusal).toMatch(message);
   });
 
   test('the values of a dying patient are accepted', () => {

@@ -117,15 +117,18 @@ describe('turns of a transcript', () => {
   });
 
   test('the stored answer of the running turn is no message of the prompt', () => {
-    const told = readTurns(
+    const turns = readTurns(
       [entry('user', 'a', 'q1'), entry('user', 'b', 'q2'), entry('assistant', 'b', 'half')],
       'b',
     );
-    expect(messagesOf(null, told.past, told.question).at(-1)).toEqual({ role: 'user', content: 'q1\n\nq2' });
+    expect(messagesOf(null, turns.past, turns.question).at(-1)).toEqual({
+      role: 'user',
+      content: 'q1\n\nq2',
+    });
   });
 
   test('roles alternate even after turns without an answer', () => {
-    const told = readTurns(
+    const turns = readTurns(
       [
         entry('user', 'a', 'q1'),
         entry('user', 'b', 'q2'),
@@ -135,12 +138,12 @@ describe('turns of a transcript', () => {
       ],
       'c',
     );
-    expect(messagesOf('s', told.past, told.question)).toEqual([
+    expect(messagesOf('s', turns.past, turns.question)).toEqual([
       { role: 'system', content: 's' },
       { role: 'user', content: 'q1\n\nq2' },
       { role: 'assistant', content: 'a2' },
       { role: 'user', content: 'q3' },
     ]);
-    expect(told.withoutQuestion).toEqual(['x']);
+    expect(turns.withoutQuestion).toEqual(['x']);
   });
 });

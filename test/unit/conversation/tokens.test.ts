@@ -29,8 +29,10 @@ async function stub(
       const body = Buffer.concat(parts).toString();
       const { authorization } = req.headers;
       asked.push({ path: req.url ?? '', body, ...(authorization === undefined ? {} : { authorization }) });
-      const { status, body: said } = answer(req.url ?? '', body);
-      res.writeHead(status).end(typeof said === 'string' ? said : JSON.stringify(said ?? {}));
+      const { status, body: answerBody } = answer(req.url ?? '', body);
+      res
+        .writeHead(status)
+        .end(typeof answerBody === 'string' ? answerBody : JSON.stringify(answerBody ?? {}));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -93,7 +95,7 @@ describe('counting with the server', () => {
     const counter = createTokenizer(createTokenizeClient({ baseUrls: [strict.url] })).counterFor('m');
     await counter.costs(CONVERSATION);
     expect(counter.by).toBe('tokenizer');
-    expect(await counter.whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION)); // it refuses system messages
+    expect(await counter.whole(CONVERSATION)).toBe(estimatePrompt(CONVERSATION)); // the template refuses system messages
     expect(counter.by).toBe('estimate');
   });
 });

@@ -1,4 +1,4 @@
-/** Vital signs and ages as people write them. Each row is what a client sends and what the session keeps. */
+/** Vital signs and ages as people write them: each row pairs a client's text with the stored value. */
 import { describe, expect, test } from 'vitest';
 import { patientSchema, pictureOf } from '../../../src/conversation/patient/patient.ts';
 import { formatPatient } from '../../../src/conversation/patient/patient-text.ts';

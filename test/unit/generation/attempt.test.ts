@@ -1,4 +1,4 @@
-/** What a scripted server can show and the simulator cannot: the exact bytes, in a bad order. */
+/** Attempts at a scripted server, which controls the exact bytes and their order. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startWatchdog } from '../../../src/generation/upstream/watchdog.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';

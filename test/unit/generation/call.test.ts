@@ -148,20 +148,20 @@ describe('the overlap', () => {
     fc.assert(
       fc.property(fc.string(), space, fc.string(), fc.nat(5), (head, gap, tail, size) => {
         const stored = head + gap;
-        const seam = createPrefixOverlap(stored);
-        const resaid = stored.slice(seam.sent.length) + tail;
+        const overlap = createPrefixOverlap(stored);
+        const repeated = stored.slice(overlap.sent.length) + tail;
         let text = '';
-        for (let at = 0; at < resaid.length; at += size + 1)
-          text += seam.strip(resaid.slice(at, at + size + 1));
+        for (let at = 0; at < repeated.length; at += size + 1)
+          text += overlap.strip(repeated.slice(at, at + size + 1));
         expect(stored + text).toBe(stored + tail);
       }),
     );
   });
 
   test('a continuation that does not repeat the white space keeps all of its text', () => {
-    const seam = createPrefixOverlap('One. ');
-    expect(seam.strip('\n\nTwo')).toBe('\n\nTwo');
-    expect(seam.strip(' three')).toBe(' three');
+    const overlap = createPrefixOverlap('One. ');
+    expect(overlap.strip('\n\nTwo')).toBe('\n\nTwo');
+    expect(overlap.strip(' three')).toBe(' three');
   });
 });
 
@@ -183,42 +183,42 @@ describe('the token ids', () => {
   });
 
   test('token ids without text wait for the text that they are part of', () => {
-    const trail = createTokenIdFilter(true);
-    expect(trail.take(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
-    expect(trail.take(chunk('', [10]))).toEqual({});
-    expect(trail.take(chunk('', [11]))).toEqual({});
-    expect(trail.take(chunk('🩺', [12]))).toEqual({ tokenIds: [10, 11, 12], promptTokenIds: [1, 2] });
-    expect(trail.take(chunk('a', [13]))).toEqual({ tokenIds: [13] });
+    const filter = createTokenIdFilter(true);
+    expect(filter.take(chunk('', null, { promptTokenIds: [1, 2] }))).toEqual({});
+    expect(filter.take(chunk('', [10]))).toEqual({});
+    expect(filter.take(chunk('', [11]))).toEqual({});
+    expect(filter.take(chunk('🩺', [12]))).toEqual({ tokenIds: [10, 11, 12], promptTokenIds: [1, 2] });
+    expect(filter.take(chunk('a', [13]))).toEqual({ tokenIds: [13] });
   });
 
   test('after text without token ids no ids go on', () => {
-    const trail = createTokenIdFilter(true);
-    trail.take(chunk('a', [1]));
-    expect(trail.take(chunk('b', null))).toEqual({});
-    expect(trail.take(chunk('c', [3]))).toEqual({});
+    const filter = createTokenIdFilter(true);
+    filter.take(chunk('a', [1]));
+    expect(filter.take(chunk('b', null))).toEqual({});
+    expect(filter.take(chunk('c', [3]))).toEqual({});
   });
 
   test('after the server counts more tokens than it sent ids, no ids go on', () => {
     const usage = (completion_tokens: number) => ({ usage: { prompt_tokens: 3, completion_tokens } });
-    const trail = createTokenIdFilter(true);
-    expect(trail.take(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
-    expect(trail.take(chunk('', [2], usage(2)))).toEqual({});
-    expect(trail.take(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
-    expect(trail.take(chunk('🩺', [6], usage(6)))).toEqual({});
-    expect(trail.take(chunk('c', [7], usage(7)))).toEqual({});
+    const filter = createTokenIdFilter(true);
+    expect(filter.take(chunk('a', [1], usage(1)))).toEqual({ tokenIds: [1] });
+    expect(filter.take(chunk('', [2], usage(2)))).toEqual({});
+    expect(filter.take(chunk('b', [3], usage(3)))).toEqual({ tokenIds: [2, 3] });
+    expect(filter.take(chunk('🩺', [6], usage(6)))).toEqual({});
+    expect(filter.take(chunk('c', [7], usage(7)))).toEqual({});
   });
 
   test('token ids of thoughts go on, with the ids that end the thoughts', () => {
-    const trail = createTokenIdFilter(true);
-    expect(trail.take(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
-    expect(trail.take(chunk('', [99]))).toEqual({});
-    expect(trail.take(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
+    const filter = createTokenIdFilter(true);
+    expect(filter.take(chunk('', [1], { reasoning: 'hm' }))).toEqual({ tokenIds: [1] });
+    expect(filter.take(chunk('', [99]))).toEqual({});
+    expect(filter.take(chunk('b', [2]))).toEqual({ tokenIds: [99, 2] });
   });
 
   test('after thoughts without token ids no ids go on', () => {
-    const trail = createTokenIdFilter(true);
-    expect(trail.take(chunk('', null, { reasoning: 'hm' }))).toEqual({});
-    expect(trail.take(chunk('b', [2]))).toEqual({});
+    const filter = createTokenIdFilter(true);
+    expect(filter.take(chunk('', null, { reasoning: 'hm' }))).toEqual({});
+    expect(filter.take(chunk('b', [2]))).toEqual({});
   });
 
   test('the id of the end token does not go on, even in a chunk with text', () => {
@@ -243,9 +243,9 @@ describe('a chunk', () => {
   });
 
   test('readChunk reads reasoning under its new name, and under its old one', () => {
-    const told = (delta: object) => readChunk('chat', { choices: [{ delta }] }).reasoning;
-    expect(told({ reasoning: 'new', reasoning_content: 'old' })).toBe('new');
-    expect(told({ reasoning_content: 'old' })).toBe('old');
-    expect(told({ reasoning: null, content: 'x' })).toBe('');
+    const reasoningOf = (delta: object) => readChunk('chat', { choices: [{ delta }] }).reasoning;
+    expect(reasoningOf({ reasoning: 'new', reasoning_content: 'old' })).toBe('new');
+    expect(reasoningOf({ reasoning_content: 'old' })).toBe('old');
+    expect(reasoningOf({ reasoning: null, content: 'x' })).toBe('');
   });
 });

@@ -8,7 +8,7 @@ const read = (body: unknown, status = 400) =>
   refusalOfResponse(status, typeof body === 'string' ? body : JSON.stringify(body), new Headers());
 const said = (message: string, status = 400) => read({ error: { message, code: status } }, status);
 
-/** The words of servers that people run, with the window that they tell. */
+/** The words of common servers, with the window that they name. */
 const WORDS: readonly (readonly [string, string, number | null])[] = [
   [
     'vLLM, old',
@@ -128,8 +128,8 @@ describe('a conversation that is too long', () => {
 
   test.each([
     ['another refusal', said('temperature must be non-negative')],
-    ['a server error that talks about it', said('maximum context length is 5', 500)],
-    ['a user who talks about it', said('value: "what is your context length?"')],
+    ['a server error that mentions it', said('maximum context length is 5', 500)],
+    ['a user’s question about it', said('value: "what is your context length?"')],
     ['a refusal without a body', read('')],
   ])('a conversation that is too long is not seen in %s', (_name, refusal) => {
     expect(isContextLengthError(refusal)).toBe(false);

@@ -1,4 +1,4 @@
-/** A broken answer at servers that continue it, and at those that do not. */
+/** Interrupted answers, at servers that continue them and at servers that do not. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { createRepeatGuard } from '../../../src/generation/answer/repeat-guard.ts';
 import type { GenerationChunk, GenerationPrefix } from '../../../src/generation/port.ts';
@@ -94,9 +94,9 @@ describe('a continuation by ids', () => {
     const whole = await hear(generator, { fault });
     const thoughts = whole.chunks.filter(({ text }) => text === '').length;
     expect(thoughts).toBeGreaterThan(2);
-    for (const said of [1, 4, 20]) {
-      const prefix = storedAfter(whole.chunks, thoughts + said);
-      expect(prefix.tokenIds).toHaveLength(thoughts + said);
+    for (const answered of [1, 4, 20]) {
+      const prefix = storedAfter(whole.chunks, thoughts + answered);
+      expect(prefix.tokenIds).toHaveLength(thoughts + answered);
       const rest = await hear(generator, { fault, prefix });
       expect(prefix.text + rest.text).toBe(whole.text);
       expect(rest.chunks.every(({ reasoning }) => reasoning === undefined)).toBe(true);

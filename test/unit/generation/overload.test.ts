@@ -1,4 +1,4 @@
-/** A model server that has too much to do, and says when to come back. */
+/** Overloaded model servers that name the time of the next attempt. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { chooseReplica, type ReplicaView, waitMs } from '../../../src/generation/replicas/replica-choice.ts';
 import { failure, restMsOf } from '../../../src/generation/upstream/failure.ts';

@@ -1,4 +1,4 @@
-/** Servers that refuse fields which vLLM takes: each by its exact words, and through the whole client. */
+/** Servers that refuse vLLM's fields: each in its exact words, and through the whole client. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { type RefusedField, refusedFields } from '../../../src/generation/answer/refused-fields.ts';
 import { ReplicaProfile } from '../../../src/generation/answer/server-profile.ts';
@@ -31,7 +31,7 @@ describe('a refusal names fields of ours', () => {
       'return_token_ids is not supported with streaming on /v1/chat/completions. Please set stream=false when using return_token_ids=true.',
       ['return_token_ids'],
     ],
-    // OpenAI names one at a time; a server that does not know one of vLLM's knows none.
+    // OpenAI names one field at a time; a server that does not know one of vLLM's knows none.
     ['OpenAI', 'Unrecognized request argument supplied: session_id', extensions],
     ['OpenAI, later', "Unknown parameter: 'return_token_ids'.", extensions],
     ['NVIDIA Dynamo', 'Unsupported parameter(s): `session_id`, `return_token_ids`', extensions],

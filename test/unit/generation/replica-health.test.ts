@@ -8,7 +8,7 @@ import { freePort } from '../../support/free-port.ts';
 const OK: CheckResult = { kind: 'ok', models: ['m'] };
 const GONE: CheckResult = { kind: 'failed', code: 'upstream_unavailable', detail: 'ECONNREFUSED' };
 
-/** One replica on a clock of its own. `checked` answers its checks one by one, the last answer again and again. */
+/** One replica on a virtual clock. `checked` answers its checks one by one, and then repeats the last answer. */
 function oneReplica(checked: readonly CheckResult[] | null = null, model: string | null = null) {
   let nowMs = 0;
   const answers = [...(checked ?? [])];

@@ -220,9 +220,9 @@ describe('the replicas of an instance', () => {
       await simulate({ kvCacheUsage: 0.4 }),
       await simulate({ kvCacheUsage: 0.4, oldMetricNames: true }),
     ];
-    const told = { healthy: true, load: load(0, 0, 0.4) };
-    expect(await probeReplica(today.url, 1_000)).toEqual(told);
-    expect(await probeReplica(old.url, 1_000)).toEqual(told);
+    const result = { healthy: true, load: load(0, 0, 0.4) };
+    expect(await probeReplica(today.url, 1_000)).toEqual(result);
+    expect(await probeReplica(old.url, 1_000)).toEqual(result);
     today.setHealthy(false);
     expect(await probeReplica(today.url, 1_000)).toEqual({ healthy: false, load: null });
     expect(await probeReplica('http://127.0.0.1:9/v1', 1_000)).toEqual({ healthy: false, load: null });

@@ -1,11 +1,11 @@
-/** The wait that a model server asked for, as the owner of a session keeps it. */
+/** The owner of a session keeps the wait that a model server asked for. */
 import { describe, expect, it } from 'vitest';
 import { beginAskedSession, type MortalSession } from '../../support/mortal-session.ts';
 import { INPUT } from '../../support/session-lives.ts';
 
 const WAIT_MS = 30_000;
 
-/** A turn whose model server is overloaded, and has said for how long. */
+/** A turn whose overloaded model server asked for a wait. */
 async function waiting(): Promise<MortalSession> {
   const session = await beginAskedSession(INPUT);
   session.generator.running?.end({

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A model server that says something only when the test lets it. */
+/** A model server that sends bytes only on the test's command. */
 async function silentServer(): Promise<{ url: string; asked: Promise<ServerResponse>; close(): void }> {
   const server = createServer();
   const asked = once(server, 'request').then(([req, res]) => {
@@ -26,7 +26,7 @@ async function silentServer(): Promise<{ url: string; asked: Promise<ServerRespo
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked, close };
 }
 
-it('a model server may be silent for an hour before its headers and again in its answer', async () => {
+it('a model server may be silent for an hour, before its headers and within its answer', async () => {
   const { url, asked, close } = await silentServer();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
   const upstream = createUpstream({ baseUrl: url, apiKey: null, model: 'm', totalMs: 600 * MINUTE_MS });

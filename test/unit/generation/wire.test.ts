@@ -1,4 +1,4 @@
-/** What model servers and the proxies before them really send, byte by byte, and what a client gets of it. */
+/** Reads what model servers and their proxies really send, byte by byte. */
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   askUpstream,
@@ -159,7 +159,7 @@ describe('silence', () => {
   const hasty = (limit: object) => ({
     timeouts: { firstTokenMs: 30_000, interTokenMs: 30_000, totalMs: 30_000, ...limit },
   });
-  /** Goes on until the client leaves. */
+  /** Writes until the client disconnects. */
   const endless = (begin: string, part: string): Script => {
     return (res) => {
       beginStream(res).write(begin);

@@ -1,14 +1,14 @@
 /**
- * Asks a model server what it gives, without Rehydra in between. The answers choose which promises can be asked of it,
- * and are the rows of the table in docs/ENGINES.md.
+ * Finds out what a model server supports, without Rehydra in between. The results choose the promises to test, and are
+ * the rows of the table in docs/ENGINES.md.
  */
 import { readCounters } from './server-counters.ts';
 import { post, rootOf, type ServerAnswer, type ServerChunk, stream } from './server-request.ts';
 
-/** How a server treats the beginning of an answer that it is asked to continue. */
+/** How a server treats a request to continue an answer. */
 export type Continuation = 'continued' | 'other text' | 'started over' | 'refused' | 'no ids';
 
-export interface ServerGives {
+export interface ServerFeatures {
   readonly simulated: boolean;
   readonly ids: boolean;
   readonly detokenize: boolean;
@@ -18,7 +18,7 @@ export interface ServerGives {
   readonly refusesManyTokens: boolean;
   readonly countsRequests: boolean;
   readonly contextTokens: number | null;
-  /** For people: a name and what was seen, in the order of the table. */
+  /** For readers: a name and the observation, in the order of the table. */
   readonly seen: readonly (readonly [string, string])[];
 }
 
@@ -26,7 +26,7 @@ const ASKED = [{ role: 'user', content: 'I have chest pain – and diabetes ✓.
 const EXTENSIONS = { session_id: 'probe', return_token_ids: true };
 const LENGTH = 48;
 
-export async function probe(url: string, model: string): Promise<ServerGives> {
+export async function probe(url: string, model: string): Promise<ServerFeatures> {
   const base = { model, temperature: 0, max_tokens: LENGTH };
   const chat = { ...base, messages: ASKED, stream_options: { include_usage: true } };
   const cards = (await (await fetch(`${url}/models`)).json()) as { readonly data?: readonly Card[] };
@@ -39,7 +39,7 @@ export async function probe(url: string, model: string): Promise<ServerGives> {
   const rest = plain.text.slice(half.text.length);
 
   const byIds = ids
-    ? judge(
+    ? continuationOf(
         await stream(url, '/completions', {
           ...base,
           max_tokens: LENGTH - (half.ids?.length ?? 0),
@@ -54,7 +54,7 @@ export async function probe(url: string, model: string): Promise<ServerGives> {
     messages: [...ASKED, { role: 'assistant', content: half.text }],
     max_tokens: LENGTH,
   };
-  const byText = judge(
+  const byText = continuationOf(
     await stream(url, '/chat/completions', {
       ...open,
       continue_final_message: true,
@@ -63,7 +63,7 @@ export async function probe(url: string, model: string): Promise<ServerGives> {
     rest,
     plain.text,
   );
-  const byPlainText = judge(await stream(url, '/chat/completions', open), rest, plain.text);
+  const byPlainText = continuationOf(await stream(url, '/chat/completions', open), rest, plain.text);
 
   const unknown = await refusal(url, { ...chat, model: 'no/such-model', max_tokens: 4 });
   const many = await refusal(url, { ...chat, max_tokens: 100_000_000 }, 'accepted: it ends by itself');
@@ -89,7 +89,7 @@ export async function probe(url: string, model: string): Promise<ServerGives> {
     seen: [
       ['owner in /v1/models', card.owned_by ?? 'none'],
       ['window in /v1/models', windowOf(card)],
-      ['`session_id`, `return_token_ids`', extended.kind === 'stream' ? 'accepted' : told(extended)],
+      ['`session_id`, `return_token_ids`', extended.kind === 'stream' ? 'accepted' : refusalText(extended)],
       ['token ids in the stream', ids ? 'of prompt and answer' : 'none'],
       ['continuation by ids', byIds],
       ['continuation by text, with `continue_final_message`', byText],
@@ -127,31 +127,31 @@ function firstHalf(chunks: readonly ServerChunk[]): {
   readonly ids: readonly number[] | null;
   readonly promptIds: readonly number[] | null;
 } {
-  const spoken = chunks.filter(({ text }) => text !== '');
-  let count = Math.ceil(spoken.length / 2);
-  while (count > 1 && !/^\s/.test(spoken[count]?.text ?? ' ')) count -= 1;
-  const heard = chunks.slice(0, chunks.indexOf(spoken[count - 1] as ServerChunk) + 1);
-  const whole = heard.every(({ text, tokenIds }) => text === '' || tokenIds !== null);
+  const withText = chunks.filter(({ text }) => text !== '');
+  let count = Math.ceil(withText.length / 2);
+  while (count > 1 && !/^\s/.test(withText[count]?.text ?? ' ')) count -= 1;
+  const before = chunks.slice(0, chunks.indexOf(withText[count - 1] as ServerChunk) + 1);
+  const whole = before.every(({ text, tokenIds }) => text === '' || tokenIds !== null);
   return {
-    text: heard.map(({ text }) => text).join(''),
-    ids: whole ? heard.flatMap(({ tokenIds }) => tokenIds ?? []) : null,
-    promptIds: heard.find(({ promptTokenIds }) => promptTokenIds !== null)?.promptTokenIds ?? null,
+    text: before.map(({ text }) => text).join(''),
+    ids: whole ? before.flatMap(({ tokenIds }) => tokenIds ?? []) : null,
+    promptIds: before.find(({ promptTokenIds }) => promptTokenIds !== null)?.promptTokenIds ?? null,
   };
 }
 
-function judge(answer: ServerAnswer, rest: string, whole: string): Continuation {
+function continuationOf(answer: ServerAnswer, rest: string, whole: string): Continuation {
   if (answer.kind === 'refused') return 'refused';
   // The limit of tokens cuts a continuation and the whole answer at different places.
   const begins = (text: string): boolean => {
-    const heard = answer.text.trimStart();
-    const length = Math.min(heard.length, text.trimStart().length, 24);
-    return length > 0 && heard.slice(0, length) === text.trimStart().slice(0, length);
+    const before = answer.text.trimStart();
+    const length = Math.min(before.length, text.trimStart().length, 24);
+    return length > 0 && before.slice(0, length) === text.trimStart().slice(0, length);
   };
   if (begins(rest)) return 'continued';
   return begins(whole) ? 'started over' : 'other text';
 }
 
-function told(answer: { readonly status: number; readonly body: string }): string {
+function refusalText(answer: { readonly status: number; readonly body: string }): string {
   return `${answer.status} \`${answer.body.replace(/\s+/g, ' ').replaceAll('|', '¦').replaceAll('`', "'").slice(0, 220)}\``;
 }
 
@@ -161,7 +161,7 @@ async function refusal(
   accepted = 'accepted',
 ): Promise<string> {
   const response = await post(url, '/chat/completions', { ...body, stream: true });
-  if (!response.ok) return told({ status: response.status, body: await response.text() });
+  if (!response.ok) return refusalText({ status: response.status, body: await response.text() });
   await response.body?.cancel();
   return accepted;
 }
