@@ -7,8 +7,8 @@ const warnings = (session: SteppedSession) =>
   session.frames.filter((frame) => frame.type === 'expiring').map(({ type: _, ...frame }) => frame);
 const ends = (session: SteppedSession) => session.frames.filter(({ type }) => type === 'expired');
 
-describe('the idle deadline', () => {
-  test('is announced once, then ends the session', () => {
+describe('idle deadline', () => {
+  test('the idle deadline is announced once, then ends the session', () => {
     const session = beginStepped();
     session.pass(idleMs - warnMs - 1);
     expect(warnings(session)).toEqual([]);
@@ -21,7 +21,7 @@ describe('the idle deadline', () => {
     expect(ends(session)).toEqual([{ type: 'expired', reason: 'idle' }]);
   });
 
-  test('holds for a session that nobody is attached to', () => {
+  test('the idle deadline ends a session without a client', () => {
     const session = beginStepped();
     session.hear({ type: 'detach', instance: 'a' });
     session.pass(idleMs);
@@ -29,7 +29,7 @@ describe('the idle deadline', () => {
     expect(ends(session)).toEqual([{ type: 'expired', reason: 'idle' }]);
   });
 
-  test('does not move when a client leaves', () => {
+  test('the idle deadline does not move when a client detaches', () => {
     const session = beginStepped();
     session.pass(40_000);
     session.hear({ type: 'detach', instance: 'a' });
@@ -39,7 +39,7 @@ describe('the idle deadline', () => {
     expect(session.isOver).toBe(true);
   });
 
-  test('is announced once, also where the client left after it had been', () => {
+  test('the idle deadline is announced once, even if the client detaches after the warning', () => {
     const session = beginStepped();
     session.pass(idleMs - warnMs);
     session.hear({ type: 'detach', instance: 'a' });
@@ -52,7 +52,7 @@ describe('the idle deadline', () => {
 
   test.each([
     ['extend', (session: SteppedSession) => session.hear({ type: 'extend' })],
-    ['a client that comes', (session: SteppedSession) => session.hear({ type: 'attach', instance: 'b' })],
+    ['an attaching client', (session: SteppedSession) => session.hear({ type: 'attach', instance: 'b' })],
     [
       'a turn that ends',
       (session: SteppedSession) => {
@@ -60,7 +60,7 @@ describe('the idle deadline', () => {
         session.complete();
       },
     ],
-  ])('moves with %s, and is announced anew', (_, act) => {
+  ])('the idle deadline moves with %s, and is announced again', (_, act) => {
     const session = beginStepped();
     session.pass(idleMs - 1);
     act(session);
@@ -74,7 +74,7 @@ describe('the idle deadline', () => {
     expect(session.isOver).toBe(true);
   });
 
-  test('moves with extend in a session without clients too', () => {
+  test('the idle deadline moves with extend in a session without clients too', () => {
     const session = beginStepped();
     session.hear({ type: 'detach', instance: 'a' });
     session.pass(idleMs - 1);
@@ -84,7 +84,7 @@ describe('the idle deadline', () => {
     expect(session.isOver).toBe(false);
   });
 
-  test('does not pass while a turn runs, however long it takes', () => {
+  test('the idle deadline does not pass while a turn runs, however long it takes', () => {
     const session = beginStepped();
     session.ask(1);
     session.pass(3 * idleMs);
@@ -95,7 +95,7 @@ describe('the idle deadline', () => {
     expect(session.isOver).toBe(false);
   });
 
-  test('is not moved by what was refused', () => {
+  test('a refused event does not move the idle deadline', () => {
     const session = beginStepped();
     session.pass(50_000);
     session.hear({ type: 'cancel' });
@@ -103,7 +103,7 @@ describe('the idle deadline', () => {
     expect(session.isOver).toBe(true);
   });
 
-  test('is announced no earlier than half the idle time, however early the warning is wanted', () => {
+  test('the idle deadline is announced no earlier than half the idle time, however early the configured warning', () => {
     const session = beginStepped({ warnMs: 10 * idleMs });
     session.pass(idleMs / 2 - 1);
     expect(warnings(session).filter(({ reason }) => reason === 'idle')).toEqual([]);
@@ -112,7 +112,7 @@ describe('the idle deadline', () => {
   });
 });
 
-describe('the absolute deadline', () => {
+describe('absolute deadline', () => {
   /** Keeps the session from going idle. */
   function extendUntil(session: SteppedSession, at: number): void {
     while (session.now < at) {
@@ -121,7 +121,7 @@ describe('the absolute deadline', () => {
     }
   }
 
-  test('is announced once and ends the session, however often it is extended', () => {
+  test('the absolute deadline is announced once and ends the session, however often a client extends it', () => {
     const session = beginStepped();
     extendUntil(session, STARTS_AT + absoluteMs - 1);
     expect(warnings(session)).toEqual([{ expires_at: STARTS_AT + absoluteMs, reason: 'absolute' }]);
@@ -130,7 +130,7 @@ describe('the absolute deadline', () => {
     expect(ends(session)).toEqual([{ type: 'expired', reason: 'absolute' }]);
   });
 
-  test('is announced at its time', () => {
+  test('the absolute deadline is announced on time', () => {
     const session = beginStepped();
     extendUntil(session, STARTS_AT + absoluteMs - warnMs - 1);
     expect(warnings(session)).toEqual([]);
@@ -138,7 +138,7 @@ describe('the absolute deadline', () => {
     expect(warnings(session)).toHaveLength(1);
   });
 
-  test('ends a running turn, which fails and keeps its text', () => {
+  test('the absolute deadline ends a running turn, which fails and keeps its text', () => {
     const session = beginStepped();
     session.ask(1);
     session.pass(absoluteMs - 1);
@@ -154,7 +154,7 @@ describe('the absolute deadline', () => {
     ]);
   });
 
-  test('ends a turn that waits for its retry', () => {
+  test('the absolute deadline ends a turn that waits for its retry', () => {
     const session = beginStepped();
     session.ask(1);
     session.pass(absoluteMs - 1);
@@ -164,7 +164,7 @@ describe('the absolute deadline', () => {
     expect(frames.at(-1)).toEqual({ type: 'expired', reason: 'absolute' });
   });
 
-  test('is announced once, whatever was announced of the idle one', () => {
+  test('the absolute deadline is announced once, whatever was announced of the idle deadline', () => {
     const session = beginStepped({ absoluteMs: idleMs });
     session.pass(idleMs - 1);
     expect(warnings(session).map(({ reason }) => reason)).toEqual(['absolute', 'idle']);
@@ -172,7 +172,7 @@ describe('the absolute deadline', () => {
     expect(ends(session)).toHaveLength(1);
   });
 
-  test('is the same after any turn, coming and going', () => {
+  test('the absolute deadline does not move with turns, attaching and detaching clients', () => {
     const session = beginStepped();
     const deadline = () => session.resting.timers['xstate.after.absoluteEnd.session'];
     const before = deadline();

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { OverlapPolicy } from '../../../machines/vocabulary.ts';
 import { beginStepped, framesOf, type SteppedSession } from '../../support/stepped-session.ts';
 
-/** A session whose first turn is running. */
+/** Begins a session whose first turn runs. */
 function answering(limits = {}): SteppedSession {
   const session = beginStepped(limits);
   session.ask(1);
@@ -11,9 +11,9 @@ function answering(limits = {}): SteppedSession {
 
 const queued = (session: SteppedSession) => session.context.queue.map(({ turnId }) => turnId);
 
-describe('a message that finds no turn running', () => {
+describe('message without a running turn', () => {
   test.each<OverlapPolicy>(['queue', 'reject', 'interrupt', 'rollback', 'merge'])(
-    'starts one, whatever its policy: %s',
+    'a message without a running turn starts one under the policy %s',
     (policy) => {
       const session = beginStepped();
       const effects = session.ask(1, { policy, content: 'it hurts' });
@@ -30,7 +30,7 @@ describe('a message that finds no turn running', () => {
     },
   );
 
-  test('starts one with nobody attached too, and the session is idle again after it', () => {
+  test('a message starts a turn without an attached client too, and the session is idle again after it', () => {
     const session = beginStepped();
     session.hear({ type: 'detach', instance: 'a' });
     session.ask(1);
@@ -41,7 +41,7 @@ describe('a message that finds no turn running', () => {
 });
 
 describe('queue', () => {
-  test('a message waits at its place and starts when its time has come, in order', () => {
+  test('under the policy queue messages wait and start in their order', () => {
     const session = answering();
     expect(framesOf(session.ask(2))).toEqual([{ type: 'message.queued', message_id: 'm2', position: 1 }]);
     expect(framesOf(session.ask(3))).toEqual([{ type: 'message.queued', message_id: 'm3', position: 2 }]);
@@ -53,7 +53,7 @@ describe('queue', () => {
     ]);
   });
 
-  test('the question is recorded when its turn starts, so that the transcript reads in order', () => {
+  test('a queued question is recorded when its turn starts, so that the transcript reads in order', () => {
     const session = answering();
     const onArrival = session.ask(2);
     expect(onArrival.some(({ type }) => type === 'question')).toBe(false);
@@ -73,7 +73,7 @@ describe('queue', () => {
     expect(session.context).toEqual(context);
   });
 
-  test('merged messages fill the queue like others', () => {
+  test('merged messages count towards the queue limit like others', () => {
     const session = answering({ queueMax: 2 });
     session.ask(2, { policy: 'merge' });
     session.ask(3, { policy: 'merge' });
@@ -82,7 +82,7 @@ describe('queue', () => {
     ]);
   });
 
-  test('a message keeps its own options', () => {
+  test('a queued message keeps its own options', () => {
     const session = answering();
     session.ask(2, { options: { maxTokens: 5 } });
     session.complete();
@@ -91,7 +91,7 @@ describe('queue', () => {
 });
 
 describe('reject', () => {
-  test('a message is refused while a turn runs, and not taken: it may be sent again', () => {
+  test('under the policy reject a message during a turn is refused, and may be sent again under its id', () => {
     const session = answering();
     const { context } = session;
     expect(session.ask(2, { policy: 'reject' })).toEqual([
@@ -102,7 +102,7 @@ describe('reject', () => {
 });
 
 describe('interrupt', () => {
-  test('ends the running turn, keeps its text, and starts at once', () => {
+  test('an interrupting message ends the running turn, keeps its text, and starts immediately', () => {
     const session = answering();
     const effects = session.ask(2, { policy: 'interrupt' });
     expect(effects).toEqual([
@@ -121,7 +121,7 @@ describe('interrupt', () => {
     expect(session.context.turnCount).toBe(2);
   });
 
-  test('goes before those that wait, even where the queue is full', () => {
+  test('an interrupting message goes before waiting ones, even when the queue is full', () => {
     const session = answering({ queueMax: 2 });
     session.ask(2);
     session.ask(3);
@@ -130,7 +130,7 @@ describe('interrupt', () => {
     expect(queued(session)).toEqual(['t2', 't3']);
   });
 
-  test('another run takes the place of the stopped one', () => {
+  test('an interrupting message replaces the stopped generation with another', () => {
     const session = answering();
     const before = session.resting.jobs.generation;
     session.ask(2, { policy: 'interrupt' });
@@ -138,7 +138,7 @@ describe('interrupt', () => {
     expect(session.resting.jobs.generation?.key).not.toBe(before?.key);
   });
 
-  test('reaches a turn that waits for its retry', () => {
+  test('an interrupting message ends a turn that waits for its retry', () => {
     const session = answering();
     session.fail();
     session.ask(2, { policy: 'interrupt' });
@@ -150,7 +150,7 @@ describe('interrupt', () => {
 });
 
 describe('rollback', () => {
-  test('the running turn is forgotten with its question, and does not count', () => {
+  test('under the policy rollback the running turn is removed with its question, and does not count', () => {
     const session = answering();
     const effects = session.ask(2, { policy: 'rollback' });
     expect(effects).toContainEqual({ type: 'forget', turnId: 't1' });
@@ -164,7 +164,7 @@ describe('rollback', () => {
     expect(session.context).toMatchObject({ turnCount: 1, turn: { id: 't2' } });
   });
 
-  test('goes before those that wait', () => {
+  test('a message with the policy rollback goes before waiting ones', () => {
     const session = answering();
     session.ask(2);
     session.ask(3, { policy: 'rollback' });
@@ -174,7 +174,7 @@ describe('rollback', () => {
 });
 
 describe('merge', () => {
-  test('messages that wait become one turn, named after the last of them', () => {
+  test('under the policy merge waiting messages become one turn, named after the last of them', () => {
     const session = answering();
     session.ask(2, { policy: 'merge', content: 'and it burns', options: { maxTokens: 5, temperature: 1 } });
     session.ask(3, { policy: 'merge', content: 'at night', options: { maxTokens: 9 } });
@@ -197,20 +197,20 @@ describe('merge', () => {
     expect(session.context.turn?.options).toEqual({ maxTokens: 9, temperature: 1 });
   });
 
-  test('each merged message id is taken', () => {
+  test('the id of each merged message is taken', () => {
     const session = answering();
     session.ask(2, { policy: 'merge' });
     expect(session.ask(3, { policy: 'merge' })).toContainEqual({ type: 'taken', messageId: 'm3' });
   });
 
-  test('does not join a message that asked to stand alone', () => {
+  test('a merging message does not join a waiting message of another policy', () => {
     const session = answering();
     session.ask(2, { policy: 'queue' });
     session.ask(3, { policy: 'merge' });
     expect(queued(session)).toEqual(['t2', 't3']);
   });
 
-  test('does not join the running turn', () => {
+  test('a merging message does not join the running turn', () => {
     const session = beginStepped();
     session.ask(1, { policy: 'merge' });
     session.ask(2, { policy: 'merge' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { beginStepped, framesOf, LIMITS, type SteppedSession } from '../../support/stepped-session.ts';
 
-/** One way into each state that a session can rest in. */
+/** One way into each stable state of a session. */
 const ways: Readonly<Record<string, (session: SteppedSession) => void>> = {
   'connected.fresh': () => {},
   'connected.expiring': (session) => void session.pass(LIMITS.idleMs - 1),
@@ -26,12 +26,12 @@ function inState(name: string): SteppedSession {
   return session;
 }
 
-describe('coming and going', () => {
-  test('a new session is connected and says so first', () => {
+describe('attach and detach', () => {
+  test('a new session is connected, and its first frame says so', () => {
     expect(beginStepped().frames).toEqual([{ type: 'state', value: 'connected' }]);
   });
 
-  test('the last instance to leave makes it idle, the first to come back connected', () => {
+  test('the last instance to detach makes a session idle, the first to attach makes it connected', () => {
     const session = beginStepped();
     session.hear({ type: 'attach', instance: 'b' });
     expect(session.hear({ type: 'detach', instance: 'a' })).toEqual([]);
@@ -44,7 +44,7 @@ describe('coming and going', () => {
     expect(session.context.attached).toEqual(['a']);
   });
 
-  test('an instance that attaches twice is there once, and leaves with one word', () => {
+  test('an instance that attaches twice counts once, and detaches with one event', () => {
     const session = beginStepped();
     session.hear({ type: 'attach', instance: 'a' });
     expect(session.context.attached).toEqual(['a']);
@@ -52,28 +52,28 @@ describe('coming and going', () => {
     expect(session.value).toEqual({ idle: 'fresh' });
   });
 
-  test('an instance that never came can leave without effect', () => {
+  test('the detach of an instance that never attached has no effect', () => {
     const session = beginStepped();
     session.hear({ type: 'detach', instance: 'z' });
     expect(session.value).toEqual({ connected: 'fresh' });
     expect(session.context.attached).toEqual(['a']);
   });
 
-  test('who comes may say who it is; who says nothing takes nothing away', () => {
+  test('an attaching client may name its user; one that names none changes nothing', () => {
     const session = beginStepped();
     session.hear({ type: 'attach', instance: 'a', userId: 'u1', clientId: 'c1' });
     session.hear({ type: 'attach', instance: 'b', diagnosisId: 'd1' });
     expect(session.context).toMatchObject({ userId: 'u1', clientId: 'c1', diagnosisId: 'd1' });
   });
 
-  test('a turn goes on when everybody leaves', () => {
+  test('a turn keeps running when every client detaches', () => {
     const session = inState('processing.generating');
     expect(session.hear({ type: 'detach', instance: 'a' })).toEqual([]);
     expect(session.value).toEqual({ processing: 'generating' });
     expect(framesOf(session.complete()).at(-1)).toEqual({ type: 'state', value: 'idle' });
   });
 
-  test('who comes during a turn finds the session connected after it', () => {
+  test('a client that attaches during a turn finds the session connected after it', () => {
     const session = inState('processing.generating');
     session.hear({ type: 'detach', instance: 'a' });
     session.hear({ type: 'attach', instance: 'b' });
@@ -82,7 +82,7 @@ describe('coming and going', () => {
 });
 
 describe('close', () => {
-  test.each(states)('ends the session in %s; `expired` is its last frame', (name) => {
+  test.each(states)('a close in the state %s ends the session with `expired` as its last frame', (name) => {
     const session = inState(name);
     const frames = framesOf(session.hear({ type: 'close', reason: 'closed' }));
     expect(frames.slice(-2)).toEqual([
@@ -94,7 +94,7 @@ describe('close', () => {
   });
 
   test.each(['processing.generating', 'processing.recovering'])(
-    'cancels the turn that runs in %s and keeps its text',
+    'a close in the state %s cancels the running turn and keeps its text',
     (name) => {
       const effects = inState(name).hear({ type: 'close', reason: 'closed' });
       expect(framesOf(effects)[0]).toEqual({
@@ -107,7 +107,7 @@ describe('close', () => {
     },
   );
 
-  test('says so where it was an operator who closed', () => {
+  test('a close by an operator ends the session with the reason admin', () => {
     const session = beginStepped();
     session.hear({ type: 'close', reason: 'admin' });
     expect(session.frames.at(-1)).toEqual({ type: 'expired', reason: 'admin' });
@@ -115,8 +115,8 @@ describe('close', () => {
   });
 });
 
-describe('a session that is over', () => {
-  test('starts no turn, ends none, and has nothing to wait for', () => {
+describe('ended session', () => {
+  test('an ended session starts no turn, ends none, and has no timer and no job', () => {
     const session = inState('processing.generating');
     session.hear({ type: 'close', reason: 'closed' });
     const { resting } = session;
@@ -129,11 +129,14 @@ describe('a session that is over', () => {
   });
 });
 
-describe('every resting state', () => {
-  test.each(states)('%s has a deadline that ends it, if only the absolute one', (name) => {
-    const session = inState(name);
-    expect(session.resting.timers['xstate.after.absoluteEnd.session']).toBeDefined();
-    session.pass(LIMITS.absoluteMs);
-    expect(session.isOver).toBe(true);
-  });
+describe('every stable state', () => {
+  test.each(states)(
+    'the state %s has a deadline that ends the session, at least the absolute one',
+    (name) => {
+      const session = inState(name);
+      expect(session.resting.timers['xstate.after.absoluteEnd.session']).toBeDefined();
+      session.pass(LIMITS.absoluteMs);
+      expect(session.isOver).toBe(true);
+    },
+  );
 });

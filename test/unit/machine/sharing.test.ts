@@ -4,7 +4,7 @@ import { beginStepped, framesOf, type SteppedSession } from '../../support/stepp
 
 const HOUR_MS = 3_600_000;
 
-/** A session that belongs to u1, who is in it. */
+/** Begins a session that u1 owns and is attached to. */
 function owned(): SteppedSession {
   const session = beginStepped({ idleMs: 10 * HOUR_MS, absoluteMs: 20 * HOUR_MS });
   session.hear({ type: 'attach', instance: 'a', userId: 'u1' });
@@ -24,13 +24,13 @@ const forbidden = (effects: readonly object[]): boolean =>
 const presence = (effects: ReturnType<SteppedSession['hear']>) =>
   framesOf(effects).flatMap((frame) => (frame.type === 'presence' ? `${frame.user_id} ${frame.event}` : []));
 
-describe('a session that belongs to somebody', () => {
-  test('belongs to the first who says who it is', () => {
+describe('owned session', () => {
+  test('a session belongs to the first user who is named', () => {
     const session = owned();
     expect(session.context.userId).toBe('u1');
   });
 
-  test('lets no stranger in, and is not kept alive by one', () => {
+  test('an owned session refuses a stranger, who does not keep it alive', () => {
     const session = owned();
     const { context } = session;
     session.pass(1_000);
@@ -38,7 +38,7 @@ describe('a session that belongs to somebody', () => {
     expect(session.context).toEqual(context);
   });
 
-  test('takes no message from a stranger, whether a turn runs or not', () => {
+  test('an owned session refuses messages of a stranger, with or without a running turn', () => {
     const session = owned();
     expect(session.ask(1, { author: 'u2' })).toEqual([
       { type: 'refused', code: 'forbidden', messageId: 'm1' },
@@ -48,15 +48,15 @@ describe('a session that belongs to somebody', () => {
     expect(session.context.turn?.id).toBe('t2');
   });
 
-  test('lets its owner come back, from anywhere', () => {
+  test('an owned session lets its owner attach from any instance', () => {
     const session = owned();
     expect(forbidden(enters(session, 'u1'))).toBe(false);
     expect(session.context.attached).toEqual(['a', 'b']);
   });
 });
 
-describe('a share', () => {
-  test('is said, with what it allows and how long', () => {
+describe('share', () => {
+  test('a share is announced with its access and its end', () => {
     const session = owned();
     const share = { id: 's1', userId: 'u2', access: 'write', expiresAt: session.now + 5 } as const;
     expect(framesOf(session.hear({ type: 'share', share }))).toEqual([
@@ -64,13 +64,13 @@ describe('a share', () => {
     ]);
   });
 
-  test('to read lets somebody in who may not write', () => {
+  test('a share to read lets its guest enter but not write', () => {
     const session = shared('u2', 'read');
     expect(forbidden(enters(session, 'u2'))).toBe(false);
     expect(forbidden(session.ask(1, { author: 'u2' }))).toBe(true);
   });
 
-  test('to write lets somebody write, under their own name', () => {
+  test('a share to write lets its guest write under their own name', () => {
     const session = shared('u2', 'write');
     enters(session, 'u2');
     const effects = session.ask(1, { author: 'u2' });
@@ -78,20 +78,20 @@ describe('a share', () => {
     expect(framesOf(effects).at(-1)).toMatchObject({ type: 'turn.started', author: 'u2' });
   });
 
-  test('is over at its time', () => {
+  test('a share ends on time', () => {
     const session = shared('u2', 'write', 1_000);
     session.pass(1_000);
     expect(forbidden(enters(session, 'u2'))).toBe(true);
   });
 
-  test('of somebody who has one takes its place', () => {
+  test('a second share of a user replaces the first', () => {
     const session = shared('u2', 'read');
     const share = { id: 's2', userId: 'u2', access: 'write', expiresAt: session.now + HOUR_MS } as const;
     session.hear({ type: 'share', share });
     expect(session.context.shares.map(({ id }) => id)).toEqual(['s2']);
   });
 
-  test('can be taken back, which is said', () => {
+  test('a revoked share is announced', () => {
     const session = shared('u2', 'write');
     expect(framesOf(session.hear({ type: 'unshare', shareId: 's1' }))).toEqual([
       { type: 'unshared', share_id: 's1', user_id: 'u2' },
@@ -99,11 +99,11 @@ describe('a share', () => {
     expect(forbidden(enters(session, 'u2'))).toBe(true);
   });
 
-  test('that nobody knows is taken back without a word', () => {
+  test('revoking an unknown share sends no frame', () => {
     expect(shared('u2', 'write').hear({ type: 'unshare', shareId: 's9' })).toEqual([]);
   });
 
-  test('is refused where there are many already; those that are over do not count', () => {
+  test('a share beyond the limit is refused; ended shares do not count', () => {
     const session = owned();
     const give = (number: number) =>
       session.hear({
@@ -118,8 +118,8 @@ describe('a share', () => {
   });
 });
 
-describe('who is here', () => {
-  test('is said of a shared session when somebody comes and when their last connection is gone', () => {
+describe('presence', () => {
+  test('a shared session announces a user with their first connection and again when the last one is gone', () => {
     const session = shared('u2', 'read');
     expect(presence(enters(session, 'u2', 'b'))).toEqual(['u2 joined']);
     expect(presence(enters(session, 'u2', 'c'))).toEqual([]);
@@ -127,14 +127,14 @@ describe('who is here', () => {
     expect(presence(session.hear({ type: 'detach', instance: 'c', userId: 'u2' }))).toEqual(['u2 left']);
   });
 
-  test('is said too while a turn runs', () => {
+  test('a shared session announces presence while a turn runs too', () => {
     const session = shared('u2', 'read');
     session.ask(1, { author: 'u1' });
     expect(presence(enters(session, 'u2'))).toEqual(['u2 joined']);
     expect(presence(session.hear({ type: 'detach', instance: 'b', userId: 'u2' }))).toEqual(['u2 left']);
   });
 
-  test('an instance that is gone takes everybody with it who was there', () => {
+  test('a dead instance takes all its users out of a shared session', () => {
     const session = shared('u2', 'read');
     enters(session, 'u2', 'a');
     expect(presence(session.hear({ type: 'detach', instance: 'a' }))).toEqual(['u1 left', 'u2 left']);
@@ -142,14 +142,14 @@ describe('who is here', () => {
     expect(session.context.present).toEqual([]);
   });
 
-  test('is nobody’s business in a session that is not shared', () => {
+  test('a session that is not shared announces no presence', () => {
     const session = owned();
     expect(presence(session.hear({ type: 'detach', instance: 'a', userId: 'u1' }))).toEqual([]);
   });
 });
 
-describe('what is known of the patient', () => {
-  test('is what came last, also with a message that waits', () => {
+describe('patient', () => {
+  test('the patient data of a session are the newest ones, even from a waiting message', () => {
     const session = owned();
     session.ask(1, { patient: { age: 61 } });
     session.ask(2, { patient: { age: 61, smoker: true } });
@@ -157,7 +157,7 @@ describe('what is known of the patient', () => {
     expect(session.context.patient).toEqual({ age: 61, smoker: true });
   });
 
-  test('is not learnt from a message that is refused', () => {
+  test('a refused message does not change the patient data of a session', () => {
     const session = owned();
     session.ask(1, { patient: { age: 61 } });
     session.ask(2, { policy: 'reject', patient: { age: 16 } });
@@ -165,8 +165,8 @@ describe('what is known of the patient', () => {
   });
 });
 
-describe('a summary', () => {
-  test('is recorded in any state, and moves no deadline', () => {
+describe('summary', () => {
+  test('a summary is recorded in any state, and moves no deadline', () => {
     const session = owned();
     const { timers } = session.resting;
     session.pass(1_000);

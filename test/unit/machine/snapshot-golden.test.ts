@@ -1,6 +1,6 @@
 /**
- * The snapshots of every released version, as they lie in somebody's store. They are never changed: a change of the
- * machine that they do not survive is a new MACHINE_VERSION with a migration and with goldens of its own, which
+ * The golden files hold snapshots of every released version, as operators' stores do. Never change them: a machine
+ * that cannot read them needs a new MACHINE_VERSION with a migration and with goldens of its own, which
  * `WRITE_GOLDENS=1 npx vitest run test/unit/machine/snapshot-golden.test.ts` adds.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ test('there is a golden of every version in every state', () => {
 });
 
 describe.each(files)('%s', (file) => {
-  test('is restored', () => {
+  test('the golden snapshot is restored', () => {
     const opened = readSnapshot(read(file));
     expect(opened).toMatchObject({ kind: 'opened', migrated: !file.includes(`-v${MACHINE_VERSION}-`) });
     const { value } = restored(file);
@@ -46,7 +46,7 @@ describe.each(files)('%s', (file) => {
     );
   });
 
-  test('lives on to its end', () => {
+  test('the golden session lives on to its end', () => {
     const session = restored(file);
     for (let moves = 0; !session.isOver && moves < 20; moves++) {
       if (session.resting.jobs.generation !== undefined) session.complete();
@@ -60,9 +60,9 @@ describe.each(files)('%s', (file) => {
   });
 });
 
-describe('what today’s machine stores', () => {
+describe('current machine', () => {
   test.each(Object.entries(sessions))(
-    'has the shape of the goldens of its version: %s',
+    'a snapshot of the current machine has the shape of its golden: %s',
     (state, snapshot) => {
       expect(shapeOf(snapshot)).toEqual(shapeOf(JSON.parse(read(nameOf(MACHINE_VERSION, state)))));
     },
@@ -79,7 +79,7 @@ function restored(file: string): SteppedSession {
   );
 }
 
-/** Names and kinds of everything in it, and the state, without what differs between two sessions. */
+/** The names and types of all fields, and the state, without values that differ between two sessions. */
 function shapeOf(value: unknown, name = ''): readonly string[] {
   if (name === '.value') return [`${name} ${JSON.stringify(value)}`];
   if (typeof value !== 'object' || value === null)

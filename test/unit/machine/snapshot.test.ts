@@ -14,25 +14,28 @@ const stored: Snapshot = goldenSessions()['processing.recovering'] as Snapshot;
 const openChanged = (changes: object) => readSnapshot(JSON.stringify({ ...stored, ...changes }));
 const inContext = (changes: object) => openChanged({ context: { ...stored.context, ...changes } });
 
-describe('an snapshot', () => {
-  test.each(Object.entries(goldenSessions()))('comes back as it was stored: %s', (_, snapshot) => {
+describe('stored snapshot', () => {
+  test.each(Object.entries(goldenSessions()))('a snapshot is read as it was stored: %s', (_, snapshot) => {
     const opened = readSnapshot(JSON.stringify(snapshot));
     expect(opened).toEqual({ kind: 'opened', snapshot, migrated: false });
   });
 
-  test.each(Object.entries(goldenSessions()))('is the same after another round: %s', (_, snapshot) => {
-    const { value, context, timers, jobs, turnOffset } = snapshot;
-    expect(toSnapshot(restoreState(value, context, timers, jobs), turnOffset)).toEqual(snapshot);
-  });
+  test.each(Object.entries(goldenSessions()))(
+    'a snapshot is the same after it was restored and stored again: %s',
+    (_, snapshot) => {
+      const { value, context, timers, jobs, turnOffset } = snapshot;
+      expect(toSnapshot(restoreState(value, context, timers, jobs), turnOffset)).toEqual(snapshot);
+    },
+  );
 
-  test('of a newer version is left alone: another instance can read it', () => {
+  test('a snapshot of a newer version is left to a newer instance', () => {
     expect(openChanged({ machineVersion: MACHINE_VERSION + 1 })).toEqual({
       kind: 'newer',
       version: MACHINE_VERSION + 1,
     });
   });
 
-  test('of a newer version is left alone whatever else is in it', () => {
+  test('a snapshot of a newer version is left alone whatever else it contains', () => {
     const json = JSON.stringify({ machine: MACHINE_ID, machineVersion: MACHINE_VERSION + 7, novel: true });
     expect(readSnapshot(json)).toEqual({ kind: 'newer', version: MACHINE_VERSION + 7 });
   });
@@ -44,11 +47,11 @@ describe('an snapshot', () => {
     ['version 0', { machineVersion: 0 }],
     ['half a version', { machineVersion: 0.5 }],
     ['a version in words', { machineVersion: '1' }],
-    ['a key that nobody wrote', { surprise: 1 }],
+    ['an unknown key', { surprise: 1 }],
     ['a deadline that is no time', { timers: { 'xstate.after.idleEnd': 'soon' } }],
     ['a job without a key', { jobs: { generation: { src: 'generation' } } }],
     ['no context', { context: null }],
-  ])('with %s is refused', (_, changes) => {
+  ])('a snapshot with %s is refused', (_, changes) => {
     expect(openChanged(changes)).toMatchObject({ kind: 'unreadable' });
   });
 
@@ -58,25 +61,25 @@ describe('an snapshot', () => {
     ['a queue that is none', { queue: 'm1' }],
     ['a time in words', { createdAt: 'yesterday' }],
     ['limits with one missing', { limits: { ...stored.context.limits, queueMax: undefined } }],
-    ['a field that nobody wrote', { mood: 'good' }],
+    ['an unknown field', { mood: 'good' }],
     ['a field missing', { attached: undefined }],
-  ])('whose context has %s is refused', (_, changes) => {
+  ])('a snapshot whose context has %s is refused', (_, changes) => {
     expect(inContext(changes)).toMatchObject({ kind: 'unreadable' });
   });
 
   test.each(['', '7', '"session"', '[]', '{', '{"machine":"session"'])(
-    'that is no object is refused: %s',
+    'a snapshot that is no object is refused: %s',
     (json) => {
       expect(readSnapshot(json)).toMatchObject({ kind: 'unreadable' });
     },
   );
 
-  test('names what is wrong with it, for whoever repairs it', () => {
+  test('the refusal of a snapshot names its faults for the operator', () => {
     const opened = inContext({ createdAt: 'yesterday' });
     expect(opened).toMatchObject({ kind: 'unreadable', reason: expect.stringContaining('createdAt') });
   });
 
-  test('in a state that the machine does not have cannot be restored', () => {
+  test('a snapshot in an unknown state cannot be restored', () => {
     const opened = openChanged({ value: { processing: 'pondering' } });
     if (opened.kind !== 'opened') throw new Error('its form is right, only the machine can tell');
     const { value, context, timers, jobs } = opened.snapshot;
@@ -95,7 +98,7 @@ describe('migrations', () => {
   const steps: Migrations = { 1: mark('1→2'), 2: mark('2→3'), 3: mark('3→4') };
   const ofVersion = (machineVersion: number) => ({ machine: MACHINE_ID, machineVersion });
 
-  test('run in order from the version that is stored to the one that is wanted', () => {
+  test('migrations run in order from the stored version to the current one', () => {
     expect(upgrade(ofVersion(1), 4, steps)).toEqual({
       kind: 'migrated',
       from: 1,
@@ -104,25 +107,25 @@ describe('migrations', () => {
     expect(upgrade(ofVersion(3), 4, steps)).toMatchObject({ snapshot: { trail: ['3→4'] } });
   });
 
-  test('are not asked for what is current', () => {
+  test('no migration runs for a snapshot of the current version', () => {
     expect(upgrade(ofVersion(4), 4, steps)).toEqual({ kind: 'current', snapshot: ofVersion(4) });
   });
 
-  test('stop at a gap instead of jumping it', () => {
+  test('migrations stop at a missing version', () => {
     expect(upgrade(ofVersion(1), 3, { 2: mark('2→3') })).toMatchObject({ kind: 'unknown' });
   });
 
-  test('never lead back', () => {
+  test('migrations never lead to an older version', () => {
     expect(upgrade(ofVersion(3), 2, steps)).toEqual({ kind: 'newer', version: 3 });
   });
 
-  test('leave what they were given as it was', () => {
+  test('migrations leave their input unchanged', () => {
     const snapshot = Object.freeze(ofVersion(1));
     upgrade(snapshot, 4, steps);
     expect(snapshot).toEqual(ofVersion(1));
   });
 
-  test('make an snapshot that is marked, so that its owner stores it before it serves from it', () => {
+  test('a migrated snapshot is marked, so that its owner stores it before it serves the session', () => {
     const { mood: _, ...older } = { ...stored, mood: 'good', machineVersion: 1 };
     const addTurnOffset: Migrations = {
       1: (snapshot) => ({ ...snapshot, turnOffset: 5 }) as StampedSnapshot,
@@ -130,13 +133,13 @@ describe('migrations', () => {
     const opened = readSnapshot(JSON.stringify({ ...older, turnOffset: undefined }), (stamped) => {
       const upgraded = upgrade(stamped, 2, addTurnOffset);
       if (upgraded.kind !== 'migrated') return upgraded;
-      // Today's schema is the schema of version 2 as far as this test goes.
+      // In this test the current schema plays the schema of version 2.
       return { ...upgraded, snapshot: { ...upgraded.snapshot, machineVersion: MACHINE_VERSION } };
     });
     expect(opened).toMatchObject({ kind: 'opened', migrated: true, snapshot: { turnOffset: 5 } });
   });
 
-  test('that yield what today’s machine cannot read are refused', () => {
+  test('a migration whose result the current machine cannot read is refused', () => {
     const ruin: Migrations = { 1: (snapshot) => ({ ...snapshot, context: {} }) as StampedSnapshot };
     const opened = readSnapshot(JSON.stringify({ ...stored, machineVersion: 1 }), (stamped) => {
       const upgraded = upgrade(stamped, 2, ruin);

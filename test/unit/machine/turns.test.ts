@@ -9,7 +9,7 @@ function answering(limits = {}): SteppedSession {
 }
 
 describe('completion', () => {
-  test('says what it took, keeps the answer, and the session is connected again', () => {
+  test('a completed turn reports its usage, keeps the answer, and leaves the session connected', () => {
     const session = answering();
     expect(session.complete({ replica: 'r7' })).toEqual([
       {
@@ -40,7 +40,7 @@ describe('completion', () => {
     expect(session.context).toMatchObject({ turn: null, lastReplica: 'r7' });
   });
 
-  test('nothing of a turn is left running', () => {
+  test('a completed turn leaves no job behind', () => {
     const session = answering();
     session.complete();
     expect(session.resting.jobs).toEqual({});
@@ -51,8 +51,8 @@ describe('completion', () => {
 describe('cancel', () => {
   test.each([
     ['the running turn by its id', { type: 'cancel', turnId: 't1' } as const],
-    ['whatever runs', { type: 'cancel' } as const],
-  ])('ends %s and keeps its text', (_, cancel) => {
+    ['the running turn without an id', { type: 'cancel' } as const],
+  ])('a cancel ends %s and keeps its text', (_, cancel) => {
     const session = answering();
     expect(session.hear(cancel)).toEqual([
       {
@@ -64,7 +64,7 @@ describe('cancel', () => {
     ]);
   });
 
-  test('another id than the running turn’s is refused and nothing changes', () => {
+  test('a cancel of another turn than the running one is refused and changes nothing', () => {
     const session = answering();
     session.ask(2);
     const { context } = session;
@@ -73,14 +73,14 @@ describe('cancel', () => {
     expect(session.context).toEqual(context);
   });
 
-  test.each(['connected', 'idle'])('without a turn it is refused: %s', (state) => {
+  test.each(['connected', 'idle'])('a cancel without a turn is refused in the state %s', (state) => {
     const session = beginStepped();
     if (state === 'idle') session.hear({ type: 'detach', instance: 'a' });
     expect(session.hear({ type: 'cancel' })).toEqual([{ type: 'refused', code: 'unknown_turn' }]);
     expect(Object.keys(session.value as object)).toEqual([state]);
   });
 
-  test('lets the next message in the queue start', () => {
+  test('after a cancel the next message in the queue starts', () => {
     const session = answering();
     session.ask(2);
     const frames = framesOf(session.hear({ type: 'cancel', turnId: 't1' }));
@@ -88,7 +88,7 @@ describe('cancel', () => {
     expect(session.context.turn?.id).toBe('t2');
   });
 
-  test('reaches a turn that waits for its retry, which then never comes', () => {
+  test('a cancel ends a turn that waits for its retry, which then never runs', () => {
     const session = answering();
     session.fail();
     session.hear({ type: 'cancel', turnId: 't1' });
@@ -98,8 +98,8 @@ describe('cancel', () => {
   });
 });
 
-describe('a failure of the upstream', () => {
-  test('is tried again after a while, silently, and away from the replica that failed', () => {
+describe('failure of the model server', () => {
+  test('a failed generation is retried after a while, without a frame, and away from the failed replica', () => {
     const session = answering();
     expect(session.fail({ replica: 'r3' })).toEqual([]);
     expect(session.value).toEqual({ processing: 'recovering' });
@@ -109,7 +109,7 @@ describe('a failure of the upstream', () => {
     expect(session.context.turn).toMatchObject({ id: 't1', attempt: 2, failedReplica: 'r3' });
   });
 
-  test('waits as long as the model server asked, and a cancel does not wait', () => {
+  test('a retry waits as long as the model server asked, and a cancel ends the wait', () => {
     const session = answering();
     session.fail({ retryAfterMs: 30_000 });
     session.pass(29_999);
@@ -121,14 +121,14 @@ describe('a failure of the upstream', () => {
     expect(session.value).toEqual({ connected: 'fresh' });
   });
 
-  test('never waits shorter than it would without being asked', () => {
+  test('a retry never waits less than its own backoff, whatever the model server asked', () => {
     const session = answering();
     session.fail({ retryAfterMs: 0 });
     session.pass(50);
     expect(session.value).toEqual({ processing: 'recovering' });
   });
 
-  test('waits longer each time', () => {
+  test('each retry waits longer than the one before', () => {
     const session = answering({ attemptsMax: 4 });
     const waits = [1, 2, 3].map(() => {
       session.fail();
@@ -143,7 +143,7 @@ describe('a failure of the upstream', () => {
     expect(new Set(waits).size).toBe(3);
   });
 
-  test('ends the turn after its last attempt, under the upstream’s code, and keeps the text', () => {
+  test('the last failed attempt ends the turn under the upstream’s code, and the turn keeps its text', () => {
     const session = answering({ attemptsMax: 2 });
     session.fail();
     session.pass(10_000);
@@ -158,20 +158,20 @@ describe('a failure of the upstream', () => {
     expect(session.value).toEqual({ connected: 'fresh' });
   });
 
-  test('that cannot get better ends the turn at once', () => {
+  test('a failure that is not retryable ends the turn immediately', () => {
     const session = answering();
     const frames = framesOf(session.fail({ code: 'context_length_exceeded', retryable: false }));
     expect(frames[0]).toMatchObject({ type: 'turn.failed', code: 'context_length_exceeded' });
   });
 
-  test('does not keep the next message from its turn, which has all its attempts', () => {
+  test('after a failed turn the next message gets its turn with all attempts', () => {
     const session = answering({ attemptsMax: 1 });
     session.ask(2);
     session.fail();
     expect(session.context.turn).toMatchObject({ id: 't2', attempt: 1, resumed: 0, failedReplica: null });
   });
 
-  test('a retry counts as a resumption: it went on from a stored prefix', () => {
+  test('a retry counts as a resumption, because it continues from a stored prefix', () => {
     const session = answering();
     session.fail();
     session.pass(10_000);
@@ -179,8 +179,8 @@ describe('a failure of the upstream', () => {
   });
 });
 
-describe('a new owner', () => {
-  test('goes on with the turn that it finds, and says nothing about it', () => {
+describe('new owner', () => {
+  test('a new owner continues the running turn without a frame', () => {
     const session = answering();
     const { jobs } = session.resting;
     expect(session.hear({ type: 'recover' })).toEqual([]);
@@ -188,7 +188,7 @@ describe('a new owner', () => {
     expect(session.resting.jobs).toEqual(jobs);
   });
 
-  test('gives a turn up that was interrupted too often, and keeps its text', () => {
+  test('a new owner gives up a turn that was interrupted too often, and keeps its text', () => {
     const session = answering({ resumesMax: 2 });
     session.hear({ type: 'recover' });
     session.hear({ type: 'recover' });
@@ -202,14 +202,14 @@ describe('a new owner', () => {
     ]);
   });
 
-  test('gives up one turn, not the queue behind it', () => {
+  test('a new owner that gives up a turn starts the next one in the queue', () => {
     const session = answering({ resumesMax: 0 });
     session.ask(2);
     session.hear({ type: 'recover' });
     expect(session.context.turn).toMatchObject({ id: 't2', resumed: 0 });
   });
 
-  test('changes nothing where no turn runs', () => {
+  test('a new owner changes nothing where no turn runs', () => {
     const session = beginStepped();
     const { resting } = session;
     expect(session.hear({ type: 'recover' })).toEqual([]);
@@ -217,10 +217,10 @@ describe('a new owner', () => {
   });
 });
 
-describe('an answer that starts over', () => {
+describe('answer that starts over', () => {
   const startOver = { content: 'question 1', author: 'u1' };
 
-  test('says the start of its turn once more, counted, and asks for another generation', () => {
+  test('an answer that starts over sends turn.started again with a count, and asks for another generation', () => {
     const session = answering();
     session.ask(2);
     const before = session.resting.jobs.generation?.key;
@@ -244,7 +244,7 @@ describe('an answer that starts over', () => {
     expect(framesOf(session.fail({ startOver }))).toMatchObject([{ type: 'turn.started', restarts: 2 }]);
   });
 
-  test('names every message of a turn of several', () => {
+  test('the second turn.started of an answer that starts over names every message of its turn', () => {
     const session = answering();
     session.ask(2, { policy: 'merge' });
     session.ask(3, { policy: 'merge' });
@@ -254,7 +254,7 @@ describe('an answer that starts over', () => {
     expect(frames[0]).not.toHaveProperty('author');
   });
 
-  test('is no failed attempt: a failure after it has as many tries left as before', () => {
+  test('an answer that starts over uses up no retry', () => {
     const session = answering({ attemptsMax: 2 });
     session.fail({ startOver });
     session.fail();
