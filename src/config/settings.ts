@@ -112,7 +112,7 @@ export const environmentSchema = z.object({
     'messages and extensions of one user, or of one session without a user, over sockets and HTTP',
   ),
   RATE_GUESSES_PER_MINUTE: count(0).describe(
-    'lookups from one address that find no session or a forbidden one; above it, the address is refused for a while',
+    'lookups from one address that find no session or a forbidden one; above it, the address may name no session for a while',
   ),
   TRUST_PROXY: trustProxy
     .optional()
@@ -125,7 +125,7 @@ export const environmentSchema = z.object({
     .describe('the header that those proxies set; the other one is not read'),
   OVERLAP_POLICY: overlapPolicySchema
     .default('queue')
-    .describe('what a message does to a running turn, unless the message names a policy'),
+    .describe('what happens to a message that arrives during a turn, unless the message names a policy'),
   QUEUE_MAX: count(8, 1).describe('messages that may wait in one session'),
   FRAME_LOG_MAX: count(20_000, 1).describe(
     'durable frames kept per session; a single turn with more frames is kept whole',
