@@ -1,6 +1,6 @@
 /**
- * Measures the store, the archive and the generator from outside: each wrapper forwards every call, and times it or counts
- * its failure. None of the wrapped knows about metrics.
+ * Measured wraps the store, the archive and the generator, so that none of them knows about metrics: each wrapper times
+ * calls and counts failures.
  */
 import { LRUCache } from 'lru-cache';
 import type { Archive } from '../archive/archive.ts';

@@ -1,6 +1,6 @@
 /**
- * Checks settings against each other. `contradictions` refuse a start, `warnings` do not. A default contradicts nothing:
- * an operator who sets one of two values has not chosen the other.
+ * Consistency compares settings with each other. `contradictions` refuse a start, `warnings` do not. A default contradicts
+ * nothing: an operator who sets one of two values has not chosen the other.
  */
 import { knownNames, type Settings } from './settings.ts';
 import { unknownNames } from './unknown-names.ts';

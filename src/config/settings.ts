@@ -1,4 +1,4 @@
-/** The settings: every environment variable with its default and its meaning. `--help` and docs/CONFIGURATION.md print them. */
+/** Settings lists every environment variable with its default and meaning, as `--help` and docs/CONFIGURATION.md print them. */
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../machines/vocabulary.ts';
 import {

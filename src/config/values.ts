@@ -1,4 +1,4 @@
-/** The kinds of value that a variable can have. A message completes the sentence "NAME=value …". */
+/** Values parses and checks each kind of setting. A message completes the sentence "NAME=value …". */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';

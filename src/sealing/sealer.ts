@@ -24,7 +24,7 @@ import { type DataKey, keyFor } from './keys.ts';
 /** `not-sealed`: it should be. `damaged`: changed, moved from another place, or sealed with another key of that id. */
 export type Unopened = 'key-unknown' | 'damaged' | 'not-sealed';
 
-export type Opened =
+export type OpenResult =
   | { readonly kind: 'opened'; readonly text: string; readonly second: string | null }
   | { readonly kind: 'unopened'; readonly why: Unopened };
 
@@ -32,7 +32,7 @@ export interface Sealer {
   seal(scope: string, place: string, text: string, second?: string): string;
   /** The same text gives the same line, so that a database can group by it. A reader of the lines sees that too. */
   sealAlike(scope: string, place: string, text: string): string;
-  open(scope: string, place: string, stored: string): Opened;
+  open(scope: string, place: string, stored: string): OpenResult;
 }
 
 const CIPHER = 'aes-256-gcm';

@@ -1,4 +1,3 @@
-/** Sealed texts: what opens, what is noticed, and what gives nothing away. */
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,3 @@
-/** How often the stores are asked for what is scraped, on a clock of the test's own. */
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { watchPopulation } from '../../../src/analytics/population.ts';
