@@ -185,5 +185,4 @@ export const sessionMachine = inSession.createMachine({
   },
 });
 
-export { absoluteEndsAt, idleEndsAt } from './deadlines.ts';
 export type SessionMachine = typeof sessionMachine;

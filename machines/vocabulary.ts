@@ -152,7 +152,6 @@ export type OverlapPolicy = z.infer<typeof overlapPolicySchema>;
 export type EndReason = z.infer<typeof endReasonSchema>;
 export type TopState = z.infer<typeof topStateSchema>;
 export type CancelReason = z.infer<typeof cancelReasonSchema>;
-export type TurnOptions = Stored<z.infer<typeof turnOptionsSchema>>;
 export type QueuedMessage = Stored<z.infer<typeof queuedMessageSchema>>;
 export type Share = Stored<z.infer<typeof shareSchema>>;
 export type Present = Stored<z.infer<typeof presentSchema>>;
