@@ -24,7 +24,7 @@ export function describeErasure(open: ArchiveFactory): void {
       return () => fixture.stop();
     });
 
-    /** A conversation that says its word everywhere a conversation can. */
+    /** A conversation with its word in every field. */
     const telling = (word: string, changes: Partial<ArchivedSession> = {}): ArchivedSession =>
       sessionOf({
         clientId: `${word}-client`,
@@ -110,11 +110,11 @@ export function describeErasure(open: ArchiveFactory): void {
     it('an erasure leaves no byte of a user whose sessions are scattered over split and emptied pages', async () => {
       const { archive } = fixture;
       const pick = randomOf(7);
-      // Words and ids in no order, so that rows land between rows and words between words.
+      // Words and ids in random order, so that rows and words land between others.
       const text = () => Array.from({ length: 12 }, () => 'abcdefghijklmnopqrstuvwxyz'[pick(26)]).join('');
       for (let index = 0; index < 240; index += 1) {
         const own = pick(3) === 0;
-        // Neighbours that differ in their last letter alone: an index tells them apart by the whole word.
+        // Neighbours that differ only in their last letter, so the index stores the whole word.
         const pair = (word: string) => `${word}qcanaryqx ${word}qcanaryqy`;
         const words = Array.from({ length: 40 }, () => (own ? pair(text()) : text())).join(' ');
         const padding = ' -'.repeat(pick(pick(3_000) + 1));
@@ -245,7 +245,7 @@ export function describeErasure(open: ArchiveFactory): void {
         sessionOf({ createdAt: MORNING + index, endedAt, turns: [turnOf()] }),
       );
       await fill(fixture.engine, old);
-      // Their lines and turns too, of some.
+      // Some have lines and turns too.
       for (const session of old.slice(0, 20)) await archive.store(session);
       const kept = sessionOf({ sessionId: 'kept', createdAt: MORNING, endedAt: endedAt + 1 });
       await archive.store(kept);
@@ -258,7 +258,7 @@ export function describeErasure(open: ArchiveFactory): void {
   });
 }
 
-/** Whole numbers below a bound, the same ones in every run. */
+/** Integers below a bound, the same in every run. */
 function randomOf(seed: number): (bound: number) => number {
   let state = seed;
   return (bound) => {

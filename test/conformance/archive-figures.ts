@@ -36,7 +36,7 @@ export function describeFigures(open: ArchiveFactory): void {
           turns: [turnOf({ totalMs: 200.5, promptTokens: 1_000 }), turnOf({ totalMs: 300 })],
         }),
       );
-      // 10:30, the third answer is another than the first: a revision.
+      // 10:30, the third answer differs from the first: a revision.
       await archive.store(
         sessionOf({
           createdAt: MORNING + 1.5 * HOUR_MS,
@@ -86,7 +86,7 @@ export function describeFigures(open: ArchiveFactory): void {
         totalMsP99: 5_000,
         simulatedAnswers: 0,
       });
-      // Without the first and the last: `to` itself is not in the range.
+      // Without the first and the last: the range excludes `to`.
       expect(await archive.figures({ from: MORNING + 1, to: midnight })).toEqual({
         sessions: 2,
         turns: 5,

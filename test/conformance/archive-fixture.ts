@@ -1,4 +1,4 @@
-/** What the archive's suite needs of a database, and the small words its tests are written in. */
+/** Fixture of the archive's suite for one database, and builders for its tests. */
 import { randomUUID } from 'node:crypto';
 import { CompiledQuery } from 'kysely';
 import type {
@@ -15,11 +15,11 @@ import { pageOf } from '../../src/archive/search/search.ts';
 
 export interface ArchiveFixture {
   readonly archive: Archive;
-  /** What the archive stands on, for plans and for rows in bulk. */
+  /** The engine below the archive, for query plans and bulk rows. */
   readonly engine: Engine;
-  /** One more handle on the same archive, as another instance would open it. */
+  /** Opens another handle on the same archive, like another instance. */
   again(): Promise<Archive>;
-  /** Whether the text stands in any file of the database, read as bytes; null where there are no files to read. */
+  /** Whether a file of the database contains the text, read as bytes; null without files. */
   holds(text: string): Promise<boolean | null>;
   stop(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export type ArchiveFactory = () => Promise<ArchiveFixture>;
 /** 2026-03-02, 09:00 UTC. */
 export const MORNING = Date.UTC(2026, 2, 2, 9);
 export const HOUR_MS = 3_600_000;
-/** When the tests erase: what they store had begun by then. */
+/** The `until` of the tests' erasures; their sessions begin before it. */
 export const ERASED_AT = MORNING + 24 * HOUR_MS;
 
 export function sessionOf(changes: Partial<ArchivedSession> = {}): ArchivedSession {
@@ -51,7 +51,7 @@ export function sessionOf(changes: Partial<ArchivedSession> = {}): ArchivedSessi
   };
 }
 
-/** Question and answer in turns. */
+/** Questions and answers, alternating. */
 export function dialogue(contents: readonly string[], author: string | null = null): ArchivedLine[] {
   return contents.map((content, index) => {
     const turnId = `turn-${Math.floor(index / 2)}`;
@@ -87,7 +87,7 @@ export async function everyHit(archive: Archive, query: SearchQuery): Promise<st
 
 const ROWS_PER_INSERT = 500;
 
-/** Sessions in bulk, by the rows that `store` would write. */
+/** Inserts the rows of many sessions that `store` would write. */
 export async function fill(
   { db, kind, cipher }: Engine,
   sessions: readonly ArchivedSession[],
@@ -102,11 +102,11 @@ export async function fill(
       .values(rows.slice(start, start + ROWS_PER_INSERT))
       .execute();
   }
-  // PostgreSQL does so by itself within a minute; its plans are guesses until then.
+  // PostgreSQL analyses on its own within a minute; until then its plans are guesses.
   if (kind === 'postgres') await db.executeQuery(CompiledQuery.raw('ANALYZE'));
 }
 
-/** How the database would answer a search, in its own words. */
+/** The database's query plan for a search. */
 export async function planOf(engine: Engine, query: SearchQuery): Promise<string> {
   const { sql, parameters } = pageOf(engine, query).compile();
   const explain = engine.kind === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN (COSTS OFF)';
@@ -117,7 +117,7 @@ export async function planOf(engine: Engine, query: SearchQuery): Promise<string
     .join('\n');
 }
 
-/** Blocks that PostgreSQL touches to answer a search. */
+/** The number of blocks that PostgreSQL reads for a search. */
 export async function blocksOf(engine: Engine, query: SearchQuery): Promise<number> {
   const { sql, parameters } = pageOf(engine, query).compile();
   const explain = CompiledQuery.raw(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`, [...parameters]);

@@ -32,7 +32,7 @@ async function fixture(): Promise<ArchiveFixture & { readonly url: string }> {
   };
 }
 
-/** A running server removes and replaces files; one that is gone holds nothing. */
+/** A running server removes and replaces files; a removed file counts as empty. */
 function bytesOf(file: string): Buffer {
   try {
     return readFileSync(file);
@@ -77,7 +77,7 @@ describe('archive: postgres itself', () => {
     const erasing = archive.eraseSession('goes', Date.now()).then(() => {
       erased = true;
     });
-    // Nobody else finds it any more, although the erasure is not through.
+    // Other clients no longer find the session, although the erasure has not finished.
     while ((await archive.read('goes')).length > 0);
     expect(erased).toBe(false);
     await older.query('COMMIT');
@@ -129,7 +129,7 @@ describe('archive: postgres itself', () => {
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()`,
     );
-    // The pool may hand out a connection of whose end it has not heard yet.
+    // The pool may still hand out a broken connection.
     await archive.health();
     expect(await archive.read(session.sessionId)).toEqual([session]);
     await archive.close();

@@ -1,4 +1,4 @@
-/** A sealed archive keeps every promise of an open one, and its files hold nobody's words. */
+/** A sealed archive keeps every promise of a plain one, and its files contain no text of a conversation. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ async function fixtureOn(databaseUrl: string | null, dataDir: string): Promise<A
     archive,
     engine,
     again: () => openArchive(options),
-    // Sealed, no word of a session is in the files before it is erased either.
+    // The files of a sealed archive have no word of a session even before its erasure.
     holds: async () => null,
     stop: () => archive.close(),
   };

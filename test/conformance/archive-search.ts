@@ -249,7 +249,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
   });
 }
 
-/** A table that is walked from end to end is a SCAN; rows that have to be sorted afterwards are a TEMP B-TREE. */
+/** SCAN is a walk over a whole table, TEMP B-TREE a sort. */
 function expectSqliteIndex(plan: string, isFullText: boolean): void {
   // The full-text index: matched (M), and entered between two row numbers (<>).
   const matched = /^SCAN \w+ VIRTUAL TABLE INDEX \d+:[<>]*M\d*[<>]*$/m;
@@ -258,7 +258,7 @@ function expectSqliteIndex(plan: string, isFullText: boolean): void {
   expect(rest).toMatch(/^SEARCH s USING [^\n]+$/);
 }
 
-/** PostgreSQL's full-text index knows no order: what it found, and nothing else, may be sorted. */
+/** PostgreSQL's full-text index has no order: a plan may sort only its matches. */
 function expectPostgresIndex(plan: string, isFullText: boolean): void {
   const isMatched = isFullText && plan.includes('Bitmap Index Scan on archived_sessions_words');
   expect(plan).not.toContain('Seq Scan');

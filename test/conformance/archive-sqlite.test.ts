@@ -43,7 +43,7 @@ describeArchive(
   ENOUGH_SESSIONS,
 );
 
-/** A process that opens the archive when told to, stores, erases, and says how many sessions of ours it finds. */
+/** A process that opens the archive on a command, stores, erases, and prints the number of our sessions. */
 const NEIGHBOUR = `
   import { openArchive } from './src/archive/open.ts';
   import { everyHit, sessionOf } from './test/conformance/archive-fixture.ts';

@@ -1,4 +1,4 @@
-/** What every archive promises, whatever database it stands on. One describe per promise of `archive.ts`. */
+/** The contract of `archive.ts` as tests, for every database. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeErasure } from './archive-erasure.ts';
 import { describeFigures } from './archive-figures.ts';
@@ -14,9 +14,9 @@ import {
 } from './archive-fixture.ts';
 import { describeSearch } from './archive-search.ts';
 
-/** PostgreSQL plans by the rows that it counted, so it always searches among this many. */
+/** PostgreSQL plans by row counts, so its tests always have this many sessions. */
 const MANY_SESSIONS = 100_000;
-/** SQLite plans the same for any number of rows, in a file and in memory: only the file holds the large number. */
+/** SQLite plans the same for any number of rows, so only the file gets the large number. */
 export const ENOUGH_SESSIONS = 20_000;
 
 export function describeArchive(name: string, open: ArchiveFactory, manySessions = MANY_SESSIONS): void {

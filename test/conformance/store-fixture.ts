@@ -1,4 +1,4 @@
-/** What the conformance suite needs of a backing store, and the small words its tests are written in. */
+/** Fixture of the conformance suite for one backing store, and builders for its tests. */
 
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
@@ -17,16 +17,16 @@ import { storedFrame } from '../../src/store/log.ts';
 export const OPTIONS: StoreOptions = { leaseMs: 1_500, frameLogMax: 20, inboxMax: 4 };
 
 export interface StoreFixture {
-  /** Independent handles on one backing store, as three instances would have them. */
+  /** Independent handles on one backing store, like those of three instances. */
   readonly stores: readonly [Store, Store, Store];
-  /** False where it is two stores behind one: each then has an order of its own. */
+  /** False for two stores behind one, because each has its own order. */
   readonly sweepsInOrder?: boolean;
-  /** True where what is stored is about half as long again as what was given. */
+  /** True if stored text is about half as long again as its plain text. */
   readonly stretches?: boolean;
-  /** The clock that the store's leases run by. */
+  /** The clock of the store's leases. */
   now(): number;
   elapse(ms: number): Promise<void>;
-  /** A name for each trace of the session that is stored anywhere, with the ms that it will stay (null: for ever). */
+  /** Every stored trace of the session by name, with its remaining ms (null: no limit). */
   traces(sessionId: string): Promise<ReadonlyMap<string, number | null>>;
   stop(): Promise<void>;
 }
@@ -78,7 +78,7 @@ export function expectCommitted(outcome: CommitOutcome): void {
   expect(outcome).toMatchObject({ kind: 'committed' });
 }
 
-/** A session at version 1, held by `instance`. */
+/** A session at version 1, owned by `instance`. */
 export async function created(
   store: Store,
   instance: string,
@@ -90,7 +90,7 @@ export async function created(
   return { sessionId, fence };
 }
 
-/** A session that nobody holds. */
+/** A session without an owner. */
 export async function homeless(store: Store, changes: Partial<Commit> = {}): Promise<string> {
   const { sessionId, fence } = await created(store, 'former', changes);
   expect(await store.release(fence, false)).toEqual({ kind: 'released' });

@@ -1,4 +1,4 @@
-/** Hints, signals, heartbeats: best effort between instances that live. */
+/** Hints, messages and heartbeats between live instances, all best effort. */
 
 import { describe, expect, it } from 'vitest';
 import { bucketOf, type Hint } from '../../src/store/contract.ts';
@@ -6,7 +6,7 @@ import { storedFrame } from '../../src/store/log.ts';
 import { appendOf, commitOf, created, frames, freshId, type StoreFixture, until } from './store-fixture.ts';
 
 export function describeHints(fixture: () => StoreFixture): void {
-  /** A place where the hints of one session arrive. */
+  /** Collects the hints of one session. */
   function listen(store: StoreFixture['stores'][number], sessionId: string): Hint[] {
     const heard: Hint[] = [];
     store.onHint((hint) => {
@@ -106,7 +106,7 @@ export function describeHints(fixture: () => StoreFixture): void {
       await c.onSignal(nameC, (message) => heardC.push(message));
       await a.signal(nameB, 'first\n🙂');
       await a.signal(nameB, 'second');
-      await a.signal('nobody', 'lost');
+      await a.signal('absent', 'lost');
       await until(() => heardB.length === 2);
       expect(heardB).toEqual(['first\n🙂', 'second']);
       expect(heardC).toEqual([]);

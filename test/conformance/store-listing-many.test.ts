@@ -1,4 +1,4 @@
-/** A hundred thousand sessions: a page costs what it costs with one. Counted in calls and index walks, never in time. */
+/** A page of 100,000 sessions costs the same as of one, measured in calls and index walks, never in time. */
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { BUCKETS, type ListQuery, type SessionDump, type Store } from '../../src/store/contract.ts';
@@ -11,10 +11,10 @@ import { freshId, OPTIONS } from './store-fixture.ts';
 
 const SESSIONS = 100_000;
 const STATES = ['connected', 'processing', 'idle'] as const;
-/** Not so many that the last of them would be given up before its turn. */
+/** Few enough for the last one to run before its timeout. */
 const AT_ONCE = 500;
 
-/** One in a thousand is of `rare`, the others of one of five hundred users. */
+/** One session in a thousand belongs to `rare`, the others to five hundred users. */
 function dumpOf(n: number): SessionDump {
   const userId = n % 1_000 === 0 ? 'rare' : `user-${n % 500}`;
   return {
@@ -85,7 +85,7 @@ describe('a hundred thousand sessions', () => {
     process.stdout.write(
       `${perPage.length} pages of 1,000: the first took ${first} script calls, the last ${last}\n`,
     );
-    // The first page costs what every other one costs: the four buckets of the first wave. The last two ask on.
+    // Every page costs the four buckets of the first wave; the last two pages read on.
     expect(new Set(perPage.slice(0, -2))).toEqual(new Set([4]));
     expect(Math.max(...perPage)).toBeLessThanOrEqual(BUCKETS);
 
@@ -111,9 +111,9 @@ describe('a hundred thousand sessions', () => {
     const asked = await calls();
     expect(asked.get('evalsha')).toBe(2);
     expect(asked.get('exists')).toBe(2);
-    // Only where there are any are they counted.
+    // The script counts only if the user has a session.
     expect(asked.get('zcard')).toBe(BUCKETS);
-    // Where there are enough it looks no further.
+    // The script stops once there are enough.
     await admin.config('RESETSTAT');
     expect(await store.countOfUser('user-1', 1)).toBeGreaterThanOrEqual(1);
     expect((await calls()).get('zcard')).toBeLessThan(BUCKETS);

@@ -1,4 +1,4 @@
-/** Listings and counts: every session once, whatever is committed meanwhile, and none that is over. */
+/** Listings and counts have every live session once, during any commits. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Fence, ListQuery, SessionIndex, Store } from '../../src/store/contract.ts';
@@ -123,7 +123,7 @@ export function describeListing(fixture: () => StoreFixture): void {
       );
       expect(await count(one)).toEqual([12, 12]);
       expect(await count(two)).toEqual([0, 0]);
-      // Who claims a session has none yet.
+      // A claim alone does not count.
       const { fence } = await claimed(a, freshId(), 'a');
       expect(await count(one)).toEqual([12, 12]);
       await a.release(fence, false);

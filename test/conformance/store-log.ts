@@ -1,4 +1,4 @@
-/** STORE-3 to STORE-6: the frame log, message ids, the inbox, the transcript, and what an end leaves. */
+/** STORE-3 to STORE-6: the frame log, message ids, the inbox, the transcript, and the end of a session. */
 
 import { describe, expect, it } from 'vitest';
 import { type Hint, UNCOMMITTED_LEASES } from '../../src/store/contract.ts';
@@ -65,7 +65,7 @@ export function describeLog(fixture: () => StoreFixture): void {
     });
   });
 
-  describe('a log that is told what to keep', () => {
+  describe('keepFrom', () => {
     it('the log keeps all frames from keepFrom on until a write no longer asks for it', async () => {
       const [a] = fixture().stores;
       const max = OPTIONS.frameLogMax;
@@ -104,7 +104,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await a.read(sessionId)).toMatchObject({ version: 1, head: 0 });
       await a.release(fence, false);
       const next = await claimed(b, sessionId, 'b');
-      // m3 was not taken by the commit that was refused.
+      // The refused commit did not take m3.
       expectCommitted(await b.commit(next.fence, commitOf({ expectedVersion: 1, messageIds: ['m3'] })));
       expect(await b.commit(next.fence, commitOf({ expectedVersion: 2, messageIds: ['m1'] }))).toEqual({
         kind: 'duplicate',
@@ -201,7 +201,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       const limits = async () => {
         const found = await traces(sessionId);
         expect(found.size).toBeGreaterThan(0);
-        // The lease of the owner is the only trace that may run out.
+        // Only the owner's lease may expire.
         return [...found.values()].filter((ms) => ms !== null && ms > OPTIONS.leaseMs && Number.isFinite(ms));
       };
       expect(await limits()).toEqual([]);

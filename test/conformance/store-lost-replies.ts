@@ -1,9 +1,9 @@
-/** What a store on a line does when the line loses a reply: the write may stand, and its sender can't know. */
+/** Lost replies of a store over a network: the write may have succeeded, and its sender cannot know. */
 import { expect, it } from 'vitest';
 import type { Store } from '../../src/store/contract.ts';
 import { commitOf, created, frames } from './store-fixture.ts';
 
-/** Two handles on one backing store: one on a line that can lose replies, one that sees what stands. */
+/** Two handles on one backing store: one whose connection can lose replies, one that sees the stored state. */
 export interface ShakyLine {
   readonly store: Store;
   readonly witness: Store;

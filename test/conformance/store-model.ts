@@ -1,6 +1,6 @@
 /**
- * Properties: random histories against a model that fits on a page, and writers that race.
- * The model has no clock: leases outlast the run, so a session is held until it is released or ends.
+ * Compares random histories with a small model, and lets writers race. The model has no clock: leases outlast the run, so
+ * an owner keeps its session until it releases or ends it.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -183,9 +183,9 @@ class Replay {
     const now = this.#model.get(id);
     const fence = step.twist === 'old fence' ? this.#formerFences.get(id) : this.#fence(id);
     if (fence === undefined) return;
-    const stands = now?.owner?.token === fence.token;
+    const isOwner = now?.owner?.token === fence.token;
     const last = this.#lastWrites.get(id);
-    if (step.twist === 'repeat' && last !== undefined && stands) {
+    if (step.twist === 'repeat' && last !== undefined && isOwner) {
       const outcome =
         'commit' in last ? await store.commit(fence, last.commit) : await store.append(fence, last.append);
       expect(outcome).toEqual({ kind: 'committed', inboxLength: now.inbox.length });
@@ -197,7 +197,7 @@ class Replay {
       frames: frames(expectedHead, step.frames),
       inboxTaken: Math.min(step.taken, now?.inbox.length ?? 0),
     };
-    if (step.op === 'append') await this.#append(store, fence, stands ? now : undefined, appendOf(common));
+    if (step.op === 'append') await this.#append(store, fence, isOwner ? now : undefined, appendOf(common));
     else {
       const version = now?.version ?? 0;
       const write = commitOf({
@@ -208,7 +208,7 @@ class Replay {
         snapshot: `{"n":${version + 1}}`,
         end: step.twist === 'end',
       });
-      await this.#commit(store, fence, stands, write);
+      await this.#commit(store, fence, isOwner, write);
     }
   }
 
@@ -224,14 +224,14 @@ class Replay {
     }
   }
 
-  async #commit(store: Store, fence: Fence, stands: boolean, write: Commit): Promise<void> {
+  async #commit(store: Store, fence: Fence, isOwner: boolean, write: Commit): Promise<void> {
     const { sessionId } = fence;
     const now = this.#model.get(sessionId);
     const messageId = write.messageIds[0]!;
     const outcome = await store.commit(fence, write);
     if (now === undefined) {
       expect(outcome).toEqual(write.end ? { kind: 'committed', inboxLength: 0 } : { kind: 'fenced' });
-    } else if (!stands) {
+    } else if (!isOwner) {
       expect(outcome).toEqual({ kind: 'fenced' });
     } else if (write.expectedVersion !== now.version || write.expectedHead !== now.head) {
       expect(outcome).toEqual({ kind: 'conflict' });

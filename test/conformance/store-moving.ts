@@ -1,4 +1,4 @@
-/** Sessions out of a store and into one, whole. */
+/** Export and import of whole sessions. */
 
 import { describe, expect, it } from 'vitest';
 import { bucketOf, type SessionDump } from '../../src/store/contract.ts';

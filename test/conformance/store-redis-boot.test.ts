@@ -1,4 +1,4 @@
-/** What a Redis must be before sessions are kept in it; and the small parts of the store that have no server. */
+/** The checks of a Redis at the start of its store, and the parts of the store that need no server. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judge } from '../../src/store/redis/boot.ts';

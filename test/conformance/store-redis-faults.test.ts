@@ -1,4 +1,4 @@
-/** What only the Redis store has: a line that breaks, a server that fills up, and one write per event-loop turn. */
+/** Faults of the Redis store alone: broken connections, a full server, and one write per event-loop turn. */
 
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
@@ -60,7 +60,7 @@ async function connections(): Promise<readonly string[]> {
   return lines.filter((line) => line.includes('name=rehydra-commit')).map((line) => line.split(' ')[0]!);
 }
 
-/** The session's version as Redis has it, whatever reaches whom. */
+/** The session's version in Redis. */
 async function storedVersion(sessionId: string): Promise<string | null> {
   return admin.hget(sessionKeys(sessionId).session, 'version');
 }
@@ -75,7 +75,7 @@ async function callsOf(command: string): Promise<number> {
 describe('one write', () => {
   it('all calls of one event-loop turn go to Redis in one write', async () => {
     const sessions = await Promise.all(Array.from({ length: 20 }, () => created(store, 'a')));
-    // The scripts must be known to the server, or their texts are sent as well.
+    // Redis must know the scripts, or the batch also sends their texts.
     await store.append(sessions[0]!.fence, appendOf());
     proxy.resetCounts();
     await Promise.all(
@@ -187,7 +187,7 @@ describe('keys that are not as the store left them', () => {
 
 describe('a line that breaks', () => {
   it('a broken connection rejects pending calls immediately, refuses new ones, and recovers without a restart', async () => {
-    // So patient that what it waited for would end this test: all that follows is known at once.
+    // A timeout longer than the test: everything below must settle without it.
     const patient = await open({ commandTimeoutMs: 10 * 60_000 });
     const { sessionId, fence } = await created(patient, 'a');
     proxy.loseReplies();
@@ -209,7 +209,7 @@ describe('a line that breaks', () => {
 
   it('a call to a silent Redis fails after the command timeout, and its connection closes soon after', async () => {
     const { sessionId } = await created(store, 'a');
-    // Today's connections stay open and silent for ever; only a new one can help.
+    // The present connections stay open and silent; only a new one helps.
     proxy.loseReplies();
     await expect(store.read(sessionId)).rejects.toMatchObject({ code: 'STORE_TIMEOUT' });
     await expect.poll(() => store.read(sessionId).catch(() => null)).not.toBeNull();
@@ -307,7 +307,7 @@ describe('a server in trouble', () => {
       const before = await connections();
       const late = store.commit(fence, commitOf({ expectedVersion: 1 }));
       await expect(late).rejects.toMatchObject({ code: 'STORE_READONLY' });
-      // A new connection, because the address may lead to the new master by now.
+      // The address may lead to the new master by now.
       await expect.poll(async () => (await connections()).some((id) => !before.includes(id))).toBe(true);
     } finally {
       await admin.replicaof('NO', 'ONE');

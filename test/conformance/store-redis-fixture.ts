@@ -25,7 +25,7 @@ export async function redisFixture(
         const keys = await node.keys('*');
         for (const key of keys.filter((name) => name.includes(sessionId))) {
           const stays = await node.pttl(key);
-          // -2: it ran out since it was listed.
+          // -2: the key expired after the listing.
           if (stays !== -2) found.set(key, stays < 0 ? Number.POSITIVE_INFINITY : stays);
         }
         for (const key of keys.filter(

@@ -1,4 +1,4 @@
-/** Two stores behind one keep the same contract, whatever share of the new sessions goes to the new one. */
+/** Two stores behind one keep the contract with any share of new sessions in the new store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CodedError } from '../../src/errors.ts';
 import { bucketOf, type Store, type StoreOptions } from '../../src/store/contract.ts';
@@ -172,7 +172,7 @@ describe('a roll-out', () => {
     const other = handle(1, 0);
     await other.release(await make(other, id, 'b'), false);
     expect(await places(id)).toEqual({ old: true, new: false });
-    // The first handle remembers it in the new store; that is only a hint.
+    // The first handle remembers the new store, but only as a hint.
     expect(await store.read(id)).toMatchObject({ version: 1 });
     expect((await claimed(store, id, 'a')).record).toMatchObject({ version: 1 });
   });

@@ -1,4 +1,4 @@
-/** A sealed store keeps the contract of the one below, and what it cannot open is never taken for nothing. */
+/** A sealed store keeps the contract, and text that no key opens never passes for an absent one. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hint, Store } from '../../src/store/contract.ts';
@@ -121,7 +121,7 @@ describe.each([
     expect(unopened).toContain(`${sessionId} frame/1 key-unknown`);
     const { record } = await claimed(wrong, sessionId, 'b');
     expect(() => JSON.parse(record?.snapshot ?? '{}')).toThrow();
-    // And it is all there for whoever has the key.
+    // A store with the key still reads everything.
     expect(JSON.stringify(await everything(sealedWith(store, first), sessionId)).split(WORD)).toHaveLength(
       11,
     );

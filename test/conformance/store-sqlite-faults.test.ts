@@ -1,4 +1,4 @@
-/** The embedded store on a file that another process locks, on a full disk, and in a folder that cannot be had. */
+/** The embedded store on a locked file, on a full disk, and in an unusable folder. */
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** Another process at the file, such as a backup or a shell. */
+/** Another process that uses the file, such as a backup or a shell. */
 function lockFile(): { unlock(): void } {
   const other = new Database(join(dataDir, 'rehydra.db'), { timeout: 5_000 });
   other.exec('BEGIN IMMEDIATE');
@@ -118,7 +118,7 @@ describe('on a disk that takes no more', () => {
     expect(await store.health()).toMatchObject({ ok: true });
     await expect(store.commit(fence, large)).rejects.toMatchObject({ code: 'STORE_FULL' });
     expect(await store.health()).toMatchObject({ ok: false, detail: expect.stringContaining('full') });
-    // What needs no room is served meanwhile, and does not hide that a message would find none.
+    // A write without new space succeeds meanwhile but must not hide the full disk.
     expect(await store.renew(fence)).toMatchObject({ kind: 'renewed' });
     expect(await store.read(sessionId)).toMatchObject({ version: 1 });
     expect(await store.health()).toMatchObject({ ok: false });
@@ -151,7 +151,7 @@ describe('on a disk that takes no more', () => {
   });
 });
 
-describe('files that are not where they were', () => {
+describe('deleted and replaced files', () => {
   it.each([
     ['deleted', (file: string) => rmSync(file)],
     [
@@ -168,7 +168,7 @@ describe('files that are not where they were', () => {
   });
 });
 
-describe('a folder that can never be had', () => {
+describe('unusable folders', () => {
   it.each([
     ['below /proc', () => '/proc/nope/data'],
     ['below a file', () => join(dataDir, 'rehydra.db', 'data')],

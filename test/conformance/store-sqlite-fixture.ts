@@ -1,4 +1,4 @@
-/** The conformance suite's fixture on the embedded store: three handles on one database, and a clock of the test's own. */
+/** The conformance suite's fixture on the embedded store: three handles on one database, and a simulated clock. */
 
 import type { StoreOptions } from '../../src/store/contract.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
@@ -11,7 +11,7 @@ export async function sqliteFixture(
   dataDir: string,
   remove: () => void,
 ): Promise<StoreFixture> {
-  // The clock of these stores is ours, so no test has to wait for a lease.
+  // With a simulated clock no test waits for a lease.
   let ahead = 0;
   const now = () => Date.now() + ahead;
   const open = () => openSqliteStore({ ...options, dataDir, now });
@@ -31,7 +31,7 @@ export async function sqliteFixture(
       if (row !== undefined)
         found.set('sessions', row.version > 0 ? Number.POSITIVE_INFINITY : row.expires_at - now());
       for (const table of CHILD_TABLES) {
-        // Rows of no session at all would be traces of one that ended.
+        // A row without its session would be a trace of an ended one.
         const { rows } = db
           .prepare(
             `SELECT COUNT(*) AS rows FROM ${table} WHERE session = ? OR session NOT IN (SELECT n FROM sessions)`,

@@ -23,7 +23,7 @@ describeStore('sqlite, in a file', (options) => {
 
 describeStore('sqlite, in memory', (options) => sqliteFixture(options, `:memory:${freshId()}`, () => {}));
 
-/** A process that opens a folder, commits one session, says so, and stays until it is killed. */
+/** A process that opens a folder, commits one session, reports it, and runs until it is killed. */
 const HOLDER = `
   import { openSqliteStore } from './src/store/sqlite/open.ts';
   import { claimed, commitOf, OPTIONS } from './test/conformance/store-fixture.ts';
@@ -74,7 +74,7 @@ describe('sqlite itself', () => {
     holder.kill('SIGKILL');
     await once(holder, 'exit');
     const store = await openSqliteStore({ ...OPTIONS, dataDir: dir });
-    // Everything that it acknowledged is there, although it was killed without a word.
+    // Every acknowledged write survives the kill.
     expect(await store.read('held')).toMatchObject({ version: 1 });
     await store.close();
     remove();

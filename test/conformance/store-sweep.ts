@@ -1,4 +1,4 @@
-/** The deadline index: what is due and homeless is found, by one. */
+/** The deadline index: one sweeper finds each due session without an owner. */
 import { describe, expect, it } from 'vitest';
 import { BUCKETS, bucketOf, type Store } from '../../src/store/contract.ts';
 import {
@@ -63,7 +63,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
         ({ fence } = await claimed(a, sessionId, 'a'));
       };
       await move(start + 50_000);
-      // Looked at too early, which moves the index on; a deadline that then comes closer must not be lost.
+      // An early sweep moves the index; a deadline that then moves closer must not get lost.
       expect(await sees(b, sessionId, start + 10_001)).toBe(false);
       await again();
       await move(start + 30_000);
@@ -125,7 +125,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       const [a] = stores;
       const bucket = bucketOf(await homeless(a));
       const start = now();
-      // What other tests left in this bucket is shown now, and then not again for a minute.
+      // Takes the sessions of other tests in this bucket out of the way for a minute.
       await a.sweep(bucket, start, 1_000, 60_000);
       const ids: string[] = [];
       while (ids.length < 4) {
@@ -138,7 +138,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       }
       const first = await a.sweep(bucket, start, 3, 60_000);
       expect(first.due).toHaveLength(3);
-      // More is due already, and it says so.
+      // More is already due.
       expect(first.nextAt).toBeLessThanOrEqual(1_003);
       const shown = [...first.due, ...(await a.sweep(bucket, start, 1, 60_000)).due];
       if (fixture().sweepsInOrder === false) expect(shown.toSorted()).toEqual(ids.toSorted());
@@ -148,7 +148,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
     it('a sweep names the time of the next one, however deadlines move', async () => {
       const { stores, now, elapse } = fixture();
       const [a, b] = stores;
-      // A bucket that no other test has a session in.
+      // A bucket without sessions of other tests.
       let sessionId = freshId();
       while ((await a.sweep(bucketOf(sessionId), 0, 1, 1)).nextAt !== null) sessionId = freshId();
       const bucket = bucketOf(sessionId);
@@ -160,7 +160,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await nextAt()).toBe(start + 5_000);
       await a.commit(first.fence, commitOf({ expectedVersion: 1, dueAt: start + 2_000 }));
       expect(await nextAt()).toBe(start + 2_000);
-      // Its owner has it: look again when the lease is over.
+      // It has an owner: look again after the lease.
       await a.commit(first.fence, commitOf({ expectedVersion: 2, dueAt: start }));
       const afterLease = await nextAt();
       expect(afterLease).toBeGreaterThan(start);
@@ -188,7 +188,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
         await a.commit(fence, commitOf({ dueAt: now() - 1 }));
         await a.release(fence, false);
       };
-      // All at once, the lease of a claim could run out before its commit has its turn.
+      // All simultaneously, the lease of a claim could expire before its commit.
       while (due.length > made.length) {
         const next = due.slice(made.length, made.length + MADE_AT_ONCE);
         await Promise.all(next.map(make));

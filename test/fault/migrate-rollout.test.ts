@@ -1,4 +1,4 @@
-/** From one Redis to another without stopping: the share goes up and down under load, and no session is lost. */
+/** Moves from one Redis to another without downtime: the share rises and falls under load, and no session is lost. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,10 +19,10 @@ const PHASE_SESSIONS = 30;
 
 interface Talk {
   readonly sessionId: string;
-  /** The share that every instance had while it was made; null where they were being restarted. */
+  /** The share of every instance at its creation; null during a rolling restart. */
   readonly madeAt: number | null;
   turns: number;
-  /** What the service said of its turns, last. */
+  /** The service's last count of turns. */
   counted: number;
   busy: boolean;
 }
@@ -61,7 +61,7 @@ describe('a roll-out under load', () => {
       LOG_LEVEL: 'info',
     });
 
-  /** One after the other, as an operator does it; clients go on meanwhile. */
+  /** One instance after the other, like an operator; clients go on meanwhile. */
   async function roll(percent: number): Promise<void> {
     share = null;
     for (const slot of [0, 1]) {
@@ -72,7 +72,7 @@ describe('a roll-out under load', () => {
     share = percent;
   }
 
-  /** One turn, however often its connection or its instance goes away. */
+  /** One turn, through any loss of its connection or instance. */
   async function turn(talk: Talk): Promise<void> {
     const id = `m-${talk.turns + 1}`;
     for (;;) {
@@ -90,7 +90,7 @@ describe('a roll-out under load', () => {
         if (end.type === 'turn.completed') talk.counted = end.metadata.conversation_count;
         return;
       } catch {
-        // The instance is being restarted: another one, or the next one in its place.
+        // The instance restarts: try another one, or its successor.
         if (stopping) return;
         client?.drop();
         await sleep(50);
@@ -130,7 +130,7 @@ describe('a roll-out under load', () => {
     stopping = true;
     await Promise.all(workers);
     stopping = false;
-    // Everybody once more, with all instances at 100 %.
+    // Every client once more, with all instances at 100 %.
     await Promise.all(
       Array.from({ length: WORKERS }, async (_, worker) => {
         for (let n = worker; n < talks.length; n += WORKERS) await turn(talks[n]!);

@@ -1,4 +1,4 @@
-/** A hundred thousand sessions, moved and brought back by a process that is killed on the way. */
+/** Moves 100,000 sessions and rolls the move back; the test kills each process on the way. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ describe('moving a hundred thousand sessions from the embedded store to Redis', 
       code: 0,
       summary: { action: 'move', equal: SESSIONS, differences: 0, different: 0, missing: 0, unreadable: 0 },
     });
-    // The work of the killed runs was not done again, but for the batch that each of them died in.
+    // A resumed run repeats only the batch in which its predecessor died.
     expect(Number(moved.summary?.already ?? 0)).toBeLessThanOrEqual(2 * 500);
 
     const store = await openRedisStore({ ...MOVE_OPTIONS, url: server.url });

@@ -1,4 +1,4 @@
-/** Where conversations go when they end, with real processes: archived before their keys go, once, whatever dies. */
+/** Ended conversations with real processes: an owner archives each once before it deletes the keys, whatever dies. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,7 +63,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
   let brief: Instance;
   beforeAll(async () => {
     redis = kind === 'Redis' ? await startRedis() : null;
-    // Whoever ends a session archives it, so all who share a store share an archive.
+    // The instance that ends a session archives it, so instances with one store share an archive.
     folder = mkdtempSync(join(tmpdir(), 'rehydra-archive-'));
     const where: Environment = redis === null ? {} : { REDIS_URL: redis.url, DATA_DIR: folder };
     instance = await startInstance({ ...PACE, ...HOUR, ...where });
@@ -177,7 +177,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
 });
 
 describe('a session whose owner is killed after archiving it and before deleting it', () => {
-  /** Held by us, the archive makes whoever wants to write into it wait. */
+  /** Locks the archive, so that a writer waits. */
   function holdArchive(folder: string): { release(): void; rows(sessionId: string): number } {
     const db = new Database(join(folder, 'archive.db'), { timeout: 5_000 });
     const count = db.prepare('SELECT COUNT(*) AS n FROM archived_sessions WHERE session_id = ?');
@@ -212,7 +212,7 @@ describe('a session whose owner is killed after archiving it and before deleting
     const archive = holdArchive(dataDir);
     await say(owner, sessionId, 'chest pain');
     await waits(owner);
-    // From here on nothing it sends reaches Redis; what it archives is archived.
+    // From here on none of its writes reaches Redis, but the archive still gets its sessions.
     proxy.pause();
     archive.release();
     await eventually(
@@ -396,8 +396,8 @@ describe('a PostgreSQL that stops and is started again', () => {
         expect(body.error).toMatchObject({ code: 'archive_unavailable', retryable: true });
         expect(headers.get('retry-after')).not.toBeNull();
       }
-      const somebody = `/api/session/${randomUUID()}?erase=true`;
-      for (const path of [`/api/session/${client.sessionId}`, somebody, '/api/users/dr-a']) {
+      const unknown = `/api/session/${randomUUID()}?erase=true`;
+      for (const path of [`/api/session/${client.sessionId}`, unknown, '/api/users/dr-a']) {
         const response = await fetch(`${instance.http}${path}`, { method: 'DELETE' });
         const body = (await response.json()) as Json;
         expect({ path, status: response.status }).toEqual({ path, status: 503 });

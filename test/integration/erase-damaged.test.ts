@@ -1,4 +1,4 @@
-/** What is stored of a session may be damaged, or sealed with a key that is lost: an operator can erase it all the same. */
+/** An operator can erase a session whose stored state is damaged or sealed with a lost key. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -56,7 +56,7 @@ const sleeps = (service: Service) =>
     ({ resident_sessions }) => resident_sessions === 0,
   );
 
-/** How to damage what is stored, and how to see whether anything is. */
+/** Damages stored state, and finds its traces. */
 interface Backing {
   readonly environment: () => Environment;
   readonly damages: Readonly<Record<string, (sessionId: string) => unknown>>;

@@ -1,6 +1,6 @@
 /**
- * Erasure, proved by reading: every file of Redis, the embedded store, the archive and PostgreSQL, byte by byte, and
- * every line that the service logged. Who is erased and who stays have words of their own in everything that is kept.
+ * Proves erasure byte by byte in every file of Redis, the embedded store, the archive and PostgreSQL, and in every log line.
+ * The erased user and the others have words of their own in every stored field.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -14,9 +14,9 @@ import { startProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 interface Place {
-  /** The last one is never the one that is asked to erase. */
+  /** The test never sends an erasure to the last one. */
   readonly instances: readonly [Instance, ...Instance[]];
-  /** Makes the servers write what they hold; then the files that have the text in them. */
+  /** Makes the servers write their memory, then returns the files with the text. */
   holding(text: string): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
@@ -81,7 +81,7 @@ describe.each([
   }, 90_000);
   afterAll(() => place?.stop());
 
-  /** One turn that says the word wherever a turn can. */
+  /** One turn with the word in every field. */
   async function say(instance: Instance, word: string, sessionId: string, userId: string): Promise<void> {
     const body = {
       session_id: sessionId,
@@ -99,7 +99,7 @@ describe.each([
     });
     const answer = (await response.json()) as { readonly protocol?: string };
     expect(response.status, JSON.stringify(answer)).toBe(200);
-    // The model repeats what it was told, so the word is in the answer too.
+    // The model repeats the question, so the answer has the word too.
     expect(answer.protocol).toContain(word);
   }
 
@@ -118,7 +118,7 @@ describe.each([
 
   let bystander = '';
   afterEach(async () => {
-    // The search for bytes finds what is there, and erasing took nobody else along.
+    // The byte search works, and the erasure removed no other user.
     expect((await place.holding(bystander)).length).toBeGreaterThan(0);
   });
 
@@ -133,7 +133,7 @@ describe.each([
     await say(first, canary, sessionId, `user-${canary}`);
     expect(await del(first, `/api/session/${sessionId}`)).toMatchObject({ status: 200 });
     expect(await found(canary)).toBe(1);
-    // It lives again, where another instance than the one that will be asked has it.
+    // The session is live again, on another instance than the one that gets the erasure.
     await say(last, canary, sessionId, `user-${canary}`);
     expect((await place.holding(canary)).length).toBeGreaterThan(1);
 
@@ -197,7 +197,7 @@ describe.each([
 describe('an erasure that cannot be finished', () => {
   it('an erasure that cannot finish reports it, and the next one finishes it', async () => {
     const redis = await startRedis({ appendonly: 'everysec', args: ['--rdbcompression', 'no'] });
-    // Who dies with the session in its hands cannot end it; its heir does once it is told.
+    // A dead owner cannot end its session; the next owner does after the erasure reaches it.
     const owner = await startInstance({ ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' });
     const heir = await startInstance({ ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' });
     try {
@@ -252,7 +252,7 @@ describe('a session that was erased', () => {
 
       way.pause();
       const closing = fetch(`${owner.http}/api/session/${sessionId}`, { method: 'DELETE' }).catch(() => null);
-      // The conversation is on its way once the owner says that the archive does not answer.
+      // The owner's log line about the silent archive shows that the conversation is on its way.
       await eventually(
         'the owner waits',
         () => owner.logs.filter((line) => line.includes('could not be archived')).length,
@@ -269,7 +269,7 @@ describe('a session that was erased', () => {
       way.resume();
       await closing;
 
-      // A conversation that is archived later, on the same way, shows that the former had its time.
+      // A later conversation in the archive shows that the former had enough time to arrive.
       const next = JSON.stringify({ session_id: randomUUID(), user_id: 'u', chief_complaint: 'fever' });
       const answer = await eventually(
         'an answer',

@@ -1,4 +1,4 @@
-/** How long the server was away, or how far its clock jumped, makes no difference to the end of a session. */
+/** A session ends the same way after any downtime of the server or jump of its clock. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** The program `migrate` between small stores: what it moves, what it leaves, and what it says of it. */
+/** `rehydra migrate` between small stores: the sessions that it moves and skips, and its report. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ beforeEach(async () => {
   dataDir = join(folder, `data-${round}`);
 });
 
-/** The embedded store serves one process: open only while the program does not run. */
+/** The embedded store serves one process, so the test opens it only while the program does not run. */
 async function embedded<T>(use: (store: Store) => Promise<T>): Promise<T> {
   const store = await openSqliteStore({ ...MOVE_OPTIONS, dataDir });
   try {
@@ -173,7 +173,7 @@ describe('a rollback', () => {
     const since = sessionOf(1_000, { index: { state: 'idle', userId: 'new', createdAt: Date.now() } });
     await redis.import(since, 'absent-only');
     const changed = await present(redis, 'session-4');
-    // And one that was in Redis all along is none of our business.
+    // A session that was in Redis all along is not part of the move.
     await redis.import(sessionOf(2_000), 'absent-only');
 
     expect(await migrate([...toRedis(), '--rollback'])).toMatchObject({

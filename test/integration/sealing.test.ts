@@ -1,6 +1,6 @@
 /**
- * With keys, nothing that was said can be read in what is stored: in Redis' files, in PostgreSQL's, in the embedded
- * store's, while a conversation lives and after it was archived. Read byte by byte.
+ * With keys, no file of Redis, PostgreSQL or the embedded store contains text of a conversation, live or archived. The test
+ * reads the files byte by byte.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { query, startPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 const CANARY = 'Schmetterlingsgefühl7734';
-/** As it may stand in a file that escapes what is not ASCII. */
+/** The text as a file with ASCII escapes contains it. */
 const PIECE = 'Schmetterlingsgef';
 const FAST = { SIMULATOR_TOKENS_PER_SECOND: '0', LOG_LEVEL: 'trace' };
 const [first, second] = [keyLine('first'), keyLine('second')];

@@ -1,4 +1,4 @@
-/** Calls to a cluster whose driver keeps one back for ever. */
+/** Calls to a cluster whose driver never settles one. */
 import type { Cluster } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createBatch } from '../../../src/store/redis/batch.ts';
