@@ -17,7 +17,7 @@ import { protocolRoute } from './turns/protocol-route.ts';
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
   const routes = [
     ...operationsRoutes(ports),
-    protocolRoute({ ...ports, services: ports }),
+    protocolRoute(ports),
     ...sessionRoutes(ports),
     transcriptRoute(ports),
     ...sharesRoutes(ports),

@@ -44,7 +44,7 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         name: 'searchArchive',
         summary: 'Ended conversations, newest first',
         query: searchSchema,
-        answers: { 200: jsonAnswer('A page.', archivedPageSchema) },
+        answers: { 200: jsonAnswer('One page of conversations.', archivedPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
       async answer({ query, about }) {
@@ -63,7 +63,7 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         name: 'exportArchive',
         summary: 'Ended conversations in full, page by page',
         query: exportSchema,
-        answers: { 200: jsonAnswer('A page.', exportPageSchema) },
+        answers: { 200: jsonAnswer('One page of conversations.', exportPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
       async answer({ query, about }) {

@@ -47,6 +47,15 @@ export const jsonAnswer = (says: string, schema: z.ZodType): AnswerDescription =
   content: { 'application/json': schema },
 });
 
+/** Answers every request with the answer to the first one. */
+export function builtOnce(build: () => HttpAnswer): Route['answer'] {
+  let answer: HttpAnswer | undefined;
+  return () => {
+    answer ??= build();
+    return answer;
+  };
+}
+
 /** Turns each refusal that a route throws into its answer, so that limits and the audit log see it. */
 export function withRefusals(routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => ({

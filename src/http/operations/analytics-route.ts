@@ -1,4 +1,4 @@
-/** Serves `GET /api/analytics`: figures on how clients use the service. */
+/** Serves `GET /api/analytics`: usage figures. */
 import { z } from 'zod';
 import type { Report } from '../../analytics/analytics.ts';
 import { momentSchema, refuseArchive } from '../archive/archive-routes.ts';
@@ -52,7 +52,7 @@ export function analyticsRoute({ analytics }: HttpPorts): Route {
     audit: 'read',
     describe: {
       name: 'getAnalytics',
-      summary: 'Figures on how clients use the service',
+      summary: 'Usage figures',
       details: 'Live sessions are counted by state only; all other figures are of ended conversations.',
       query: querySchema,
       answers: { 200: jsonAnswer('The figures.', analyticsSchema) },

@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
-import type { HttpAnswer } from '../core/answer.ts';
-import type { Route } from '../core/router.ts';
+import { builtOnce, type Route } from '../core/router.ts';
 
 const HEADERS = {
   'content-security-policy':
@@ -16,42 +15,31 @@ const HEADERS = {
   'referrer-policy': 'no-referrer',
   'cache-control': 'no-cache',
 };
-const HTML = 'text/html; charset=utf-8';
-const STYLE = 'text/css; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
 
 const ours = (name: string) => new URL(`./dashboard/${name}`, import.meta.url);
 
 export function dashboardRoutes(): readonly Route[] {
-  const page = fileRoute('/dashboard', HTML, ours('dashboard.html'));
   return [
     {
-      ...page,
-      describe: { name: 'getDashboard', summary: 'A page with charts of `/api/analytics`', answers: PAGE },
+      ...fileRoute('/dashboard', 'text/html; charset=utf-8', ours('dashboard.html')),
+      describe: {
+        name: 'getDashboard',
+        summary: 'A page with charts of `/api/analytics`',
+        answers: { 200: { says: 'The page.', content: { 'text/html': z.string() } } },
+      },
     },
-    fileRoute('/dashboard/dashboard.css', STYLE, ours('dashboard.css')),
+    fileRoute('/dashboard/dashboard.css', 'text/css; charset=utf-8', ours('dashboard.css')),
     fileRoute('/dashboard/dashboard.js', SCRIPT, ours('dashboard.js')),
     fileRoute('/dashboard/icon.svg', 'image/svg+xml', ours('icon.svg')),
     fileRoute('/dashboard/chart.js', SCRIPT, chartLibrary()),
   ];
 }
 
-const PAGE = { 200: { says: 'The page.', content: { 'text/html': z.string() } } };
-
 function fileRoute(route: string, type: string, file: URL | string): Route {
-  let answer: HttpAnswer | null = null;
-  return {
-    method: 'GET',
-    path: route,
-    answer() {
-      answer ??= {
-        status: 200,
-        headers: { ...HEADERS, 'content-type': type },
-        body: readFileSync(file, 'utf8'),
-      };
-      return answer;
-    },
-  };
+  const headers = { ...HEADERS, 'content-type': type };
+  const answer = builtOnce(() => ({ status: 200, headers, body: readFileSync(file, 'utf8') }));
+  return { method: 'GET', path: route, answer };
 }
 
 /** The build for browsers; the package names only the one beside it. */

@@ -1,10 +1,9 @@
 /** Serves `/openapi.json` and `/asyncapi.json`; builds each at its first request. */
 import { z } from 'zod';
-import { type HttpAnswer, json } from '../core/answer.ts';
+import { json } from '../core/answer.ts';
 import { asyncapiDocument } from '../core/asyncapi.ts';
 import { openapiDocument } from '../core/openapi.ts';
-import { jsonAnswer, type Route } from '../core/router.ts';
-import type { Json } from '../core/schema-book.ts';
+import { builtOnce, jsonAnswer, type Route } from '../core/router.ts';
 
 /** `others` are all other routes. */
 export function documentsRoutes(others: readonly Route[]): readonly Route[] {
@@ -15,7 +14,7 @@ export function documentsRoutes(others: readonly Route[]): readonly Route[] {
       method: 'GET',
       path: '/openapi.json',
       describe: { name: 'getOpenapi', summary: 'This document', answers: { 200: openapi } },
-      answer: builtOnce(() => openapiDocument([...others, ...routes])),
+      answer: builtOnce(() => json(200, openapiDocument([...others, ...routes]))),
     },
     {
       method: 'GET',
@@ -25,16 +24,8 @@ export function documentsRoutes(others: readonly Route[]): readonly Route[] {
         summary: 'The WebSocket protocol as an AsyncAPI document',
         answers: { 200: asyncapi },
       },
-      answer: builtOnce(asyncapiDocument),
+      answer: builtOnce(() => json(200, asyncapiDocument())),
     },
   ];
   return routes;
-}
-
-function builtOnce(build: () => Json): Route['answer'] {
-  let answer: HttpAnswer | undefined;
-  return () => {
-    answer ??= json(200, build());
-    return answer;
-  };
 }

@@ -63,7 +63,10 @@ export function sessionRoutes(ports: HttpPorts): readonly Route[] {
         details:
           'Cancels a running turn and closes every socket of the session. With `erase=true` the session is not archived, its earlier lives are deleted from the archive, and the files of store and archive are rewritten. The answer is then 200 with `erased`, even if nothing was found.',
         answers: {
-          200: jsonAnswer('The session is deleted.', z.union([deletionSchema, erasedSessionSchema])),
+          200: jsonAnswer(
+            'The session is deleted, or erased with `erase=true`.',
+            z.union([deletionSchema, erasedSessionSchema]),
+          ),
           202: jsonAnswer(
             'The instance that serves the session does not answer: the session is deleted once its lease expires.',
             deletionSchema,
@@ -99,7 +102,7 @@ export function sessionRoutes(ports: HttpPorts): readonly Route[] {
         summary: 'Live sessions, page by page',
         details: 'The order never changes: a session that lives throughout is on exactly one page.',
         query: listQuerySchema,
-        answers: { 200: jsonAnswer('A page.', sessionPageSchema) },
+        answers: { 200: jsonAnswer('One page of sessions.', sessionPageSchema) },
         errors: ['bad_request', 'store_unavailable'],
       },
       async answer({ query, about }) {

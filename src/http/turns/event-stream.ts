@@ -9,7 +9,8 @@
 import { type ErrorCode, errorBody, errors } from '../../errors.ts';
 import type { ServerFrame } from '../../protocol/server-frames.ts';
 import { type HttpAnswer, problem, type StreamSink } from '../core/answer.ts';
-import { joinTurn, type ProtocolPorts, type TurnRequest } from './join-turn.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import { joinTurn, type TurnRequest } from './join-turn.ts';
 import type { Listener, TurnResult } from './turn-collector.ts';
 
 const HEADERS = {
@@ -23,7 +24,7 @@ const KEEP_ALIVE_MS = 5_000;
 
 /** `lastSeen` is the client's `Last-Event-ID`, or null. */
 export async function streamTurn(
-  ports: ProtocolPorts,
+  ports: HttpPorts,
   requestId: string,
   turn: TurnRequest,
   lastSeen: number | null,
@@ -37,7 +38,7 @@ export async function streamTurn(
     headers: HEADERS,
     body: (sink) => {
       events.start(sink);
-      const { clock } = ports.services;
+      const { clock } = ports;
       let stopKeepAlive = () => {};
       const scheduleKeepAlive = () => {
         stopKeepAlive = clock.after(KEEP_ALIVE_MS, () => {

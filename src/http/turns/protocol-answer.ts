@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { readPatient } from '../../conversation/patient/patient.ts';
 import { summaryOf } from '../../conversation/patient/patient-text.ts';
-import type { SessionServices } from '../../delivery/attach-client.ts';
 import { isErrorCode } from '../../errors.ts';
 import { turnMetadataSchema, usageSchema } from '../../protocol/server-frames.ts';
+import type { Store } from '../../store/contract.ts';
 import { type HttpAnswer, json, problem } from '../core/answer.ts';
-import type { ProtocolPorts } from './join-turn.ts';
+import type { HttpPorts } from '../core/ports.ts';
 import type { TurnResult } from './turn-collector.ts';
 
 const textOrNumber = z.union([z.string(), z.number()]);
@@ -46,7 +46,7 @@ export const protocolAnswerSchema = z
   .meta({ id: 'ProtocolAnswer' });
 
 export async function answerFor(
-  { services }: ProtocolPorts,
+  { sessions, store, clock }: HttpPorts,
   requestId: string,
   sessionId: string,
   result: TurnResult,
@@ -62,13 +62,13 @@ export async function answerFor(
       return problem('turn_cancelled', requestId, `by ${result.frame.reason}`);
     case 'completed': {
       const { metadata, usage, finish_reason, turn_id, offset } = result.frame;
-      const text = result.text ?? (await storedAnswer(services, sessionId, turn_id));
-      const view = await services.sessions.view(sessionId).catch(() => null);
+      const text = result.text ?? (await storedAnswer(store, sessionId, turn_id));
+      const view = await sessions.view(sessionId).catch(() => null);
       return json(200, {
         protocol: text,
         patient_summary: view === null ? null : summaryOf(readPatient(view.context.patient)),
         metadata: { ...metadata, usage, finish_reason, turn_id, offset },
-        timestamp: new Date(metadata.completed_at ?? services.clock.now()).toISOString(),
+        timestamp: new Date(metadata.completed_at ?? clock.now()).toISOString(),
         session_id: sessionId,
       });
     }
@@ -76,7 +76,7 @@ export async function answerFor(
 }
 
 /** Needed if the log was trimmed before its reader saw all of the turn. */
-async function storedAnswer({ store }: SessionServices, sessionId: string, turnId: string): Promise<string> {
+async function storedAnswer(store: Store, sessionId: string, turnId: string): Promise<string> {
   const entries = await store.readTranscript(sessionId);
   return entries.find((entry) => entry.turnId === turnId && entry.role === 'assistant')?.content ?? '';
 }

@@ -7,13 +7,14 @@ import { z } from 'zod';
 import { senderKey } from '../../limits/limits.ts';
 import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
 import { limitGuesses } from '../core/limits.ts';
+import type { HttpPorts } from '../core/ports.ts';
 import type { Route } from '../core/router.ts';
 import { streamTurn } from './event-stream.ts';
-import { joinTurn, type ProtocolPorts, type TurnRequest } from './join-turn.ts';
+import { joinTurn, type TurnRequest } from './join-turn.ts';
 import { answerFor, protocolAnswerSchema } from './protocol-answer.ts';
 import { parseProtocolRequest, protocolHeadersSchema, protocolRequestSchema } from './protocol-request.ts';
 
-export function protocolRoute(ports: ProtocolPorts): Route {
+export function protocolRoute(ports: HttpPorts): Route {
   return {
     method: 'POST',
     path: '/api/protocol',
