@@ -7,7 +7,7 @@
  *      it lost. It begins none, though, once it goes on: only what a failover forgot can make two instances ask.
  *  M2  All generations of a turn that its owner begins are asked with the same conversation, and with a prefix of its
  *      answer (G7).
- *  M3  After its signal fired it says nothing more (P1 of the port).
+ *  M3  After its signal fired it says nothing more (GENERATOR-1).
  *  M4  Of some turns no answer can be continued: asked to do so, the model starts over instead.
  */
 import { crc32 } from 'node:zlib';
