@@ -136,7 +136,7 @@ export const guarantees: readonly Guarantee[] = [
       ],
       [
         'test/unit/session/restarted-answer.test.ts',
-        'goes on from the new text alone when the instance dies after some of it',
+        'an answer that started over continues from the new text alone when the instance dies after some of it',
       ],
     ],
   },

@@ -1,4 +1,4 @@
-/** How a session waits for its archive, on a clock of the test's own. */
+/** A session waits for its archive, on a virtual clock. */
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SessionContext } from '../../../machines/vocabulary.ts';
@@ -47,8 +47,8 @@ function archivingInto() {
   return { archiving, asked, attempt, begin, pass, lease };
 }
 
-describe('a session that is archived', () => {
-  it('is stored once the archive says so', async () => {
+describe('archiving', () => {
+  it('a session counts as archived once the archive confirms it', async () => {
     const { archiving, asked, begin } = archivingInto();
     const { outcome } = await begin('1');
     expect(archiving.isUnderWay).toBe(true);
@@ -58,7 +58,7 @@ describe('a session that is archived', () => {
     expect(asked).toMatchObject([{ session: { sessionId: 's', endReason: 'idle' } }]);
   });
 
-  it('waits no longer than it may for an archive that does not answer, and makes no second attempt beside it', async () => {
+  it('a session waits a bounded time for a silent archive, and starts no second attempt beside the first', async () => {
     const { archiving, asked, attempt, begin, pass } = archivingInto();
     const { outcome } = await begin('1');
     await pass(WITHIN_MS);
@@ -69,7 +69,7 @@ describe('a session that is archived', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('is not told twice where the answer came late, unless more was said meanwhile', async () => {
+  it('a session whose archive answered late is not archived twice, unless it has changed since', async () => {
     const { asked, attempt, begin, pass } = archivingInto();
     const { outcome } = await begin('1');
     await pass(WITHIN_MS);
@@ -83,7 +83,7 @@ describe('a session that is archived', () => {
     expect(await newer).toBe('stored');
   });
 
-  it('is not told what was read before its owner was frozen, for another instance may have it by then', async () => {
+  it('an owner whose lease is over does not archive its session, because another instance may own it', async () => {
     const { asked, attempt, begin, lease } = archivingInto();
     const outcome = attempt('1');
     lease.isSure = false;
@@ -95,7 +95,7 @@ describe('a session that is archived', () => {
     expect(await again).toBe('stored');
   });
 
-  it('is attempted again after an attempt that failed, in time or late', async () => {
+  it('archiving is attempted again after a failure, in time or late', async () => {
     const { asked, begin, pass } = archivingInto();
     const first = await begin('1');
     asked[0]?.fail(new Error('refused'));

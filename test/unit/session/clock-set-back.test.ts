@@ -17,7 +17,7 @@ const HIBERNATE_MS = 10_000;
 describe.each([
   ['back', -HOUR_MS],
   ['forward', HOUR_MS / 2],
-])('where the wall clock is set %s', (direction, byMs) => {
+])('wall clock set %s', (direction, byMs) => {
   let stage: Stage;
   let visitor: Visitor;
 

@@ -1,9 +1,9 @@
-/** An owner that was frozen goes on as if nothing had happened. The model costs money: the store is asked first. */
+/** An owner that was frozen does not notice it. The model costs money, so the owner first asks the store. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClaimOutcome, Commit, CommitOutcome, Fence, Store } from '../../../src/store/contract.ts';
 import { LEASE_MS, openStage, type Stage } from '../../support/stage.ts';
 
-describe('an owner whose lease was over before its write was answered', () => {
+describe('frozen owner', () => {
   let stage: Stage;
   let sessionId = '';
   let takeOver: () => Promise<ClaimOutcome>;
@@ -13,7 +13,7 @@ describe('an owner whose lease was over before its write was answered', () => {
     await stage.close();
   });
 
-  /** The message is stored, and the owner learns of it so much later. */
+  /** Stores a message, and delays the acknowledgement to the owner by `forMs`. */
   async function askAndFreeze(forMs: number): Promise<void> {
     let slow = false;
     const wrap = (store: Store): Store => {
@@ -46,14 +46,14 @@ describe('an owner whose lease was over before its write was answered', () => {
     await stage.settle();
   }
 
-  it('asks the model nothing where another has taken the session', async () => {
+  it('a frozen owner does not ask the model when another instance has claimed the session', async () => {
     await askAndFreeze(LEASE_MS);
     expect(await takeOver()).toMatchObject({ kind: 'claimed' });
     await goOn();
     expect(stage.generator.runs).toEqual([]);
   });
 
-  it('asks the model once the store has said that the session is still its own', async () => {
+  it('a frozen owner asks the model once the store has confirmed its lease', async () => {
     await askAndFreeze(LEASE_MS);
     const before = stage.calls.length;
     await goOn();
@@ -61,7 +61,7 @@ describe('an owner whose lease was over before its write was answered', () => {
     expect(stage.generator.runs).toHaveLength(1);
   });
 
-  it('asks the model at once where the lease is sure', async () => {
+  it('an owner with a sure lease asks the model without asking the store', async () => {
     await askAndFreeze(LEASE_MS / 10);
     const before = stage.calls.length;
     await goOn();

@@ -6,8 +6,8 @@ const letter = (id: number): Command => ({ kind: 'timer', id: String(id) });
 const idOf = (taken: Command | undefined): number | undefined =>
   taken?.kind === 'timer' ? Number(taken.id) : undefined;
 
-describe('a mailbox', () => {
-  it('gives its letters in the order in which they came, however posting and taking are mixed', () => {
+describe('mailbox', () => {
+  it('a mailbox returns its commands in the order in which they came, however posts and takes mix', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -37,7 +37,7 @@ describe('a mailbox', () => {
     );
   });
 
-  it('keeps the order where thousands wait, and what is posted while they are taken', () => {
+  it('a mailbox keeps the order of thousands of waiting commands, and of those that are posted meanwhile', () => {
     const mailbox = new Mailbox();
     for (let id = 0; id < 3_000; id += 1) mailbox.post(letter(id));
     for (let id = 0; id < 6_000; id += 1) {

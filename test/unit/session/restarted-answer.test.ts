@@ -1,4 +1,4 @@
-/** An answer that starts over, from the stored transition to what clients and the next owner make of it. */
+/** An answer starts over, from the stored transition to the text of clients and of the next owner. */
 import { describe, expect, it } from 'vitest';
 import { assemble, emptyConversation } from '../../../src/client/assembler.ts';
 import type { GenerationResult } from '../../../src/generation/port.ts';
@@ -20,7 +20,7 @@ const RETRIES_MS = 10_000;
 
 const asked = (): Promise<MortalSession> => beginAskedSession(INPUT, 'u1');
 
-/** Says text in the running generation and lets it be stored. */
+/** Adds text to the running generation and lets the owner store it. */
 async function say(session: MortalSession, text: string, reasoning = ''): Promise<void> {
   session.generator.running?.say({ text, reasoning });
   await session.settle();
@@ -32,7 +32,7 @@ async function end(session: MortalSession, result: GenerationResult): Promise<vo
   await session.settle();
 }
 
-/** An answer that broke off after some text, and is tried again. */
+/** Breaks an answer off after some text, and lets it be retried. */
 async function brokenOff(text: string, reasoning = ''): Promise<MortalSession> {
   const session = await asked();
   await say(session, text, reasoning);
@@ -46,7 +46,7 @@ async function framesOf({ store, id }: MortalSession): Promise<readonly DurableF
   return log?.frames.map(({ data }) => JSON.parse(data) as DurableFrame) ?? [];
 }
 
-/** The answer as a client has it that heard every frame. */
+/** The answer of a client that received every frame. */
 async function shown(session: MortalSession): Promise<{ readonly text: string; readonly reasoning: string }> {
   let conversation = emptyConversation();
   for (const frame of await framesOf(session)) {
@@ -63,8 +63,8 @@ async function written(session: MortalSession): Promise<string | undefined> {
   return said.find(({ role }) => role === 'assistant')?.content;
 }
 
-describe('an answer that cannot be continued', () => {
-  it('starts over in the same turn, and clients hear so before any new text', async () => {
+describe('answer that cannot be continued', () => {
+  it('an answer that cannot be continued starts over in its turn, and clients learn it before any new text', async () => {
     const session = await brokenOff('Take an EC');
     await end(session, RESTART);
     expect((await framesOf(session)).at(-1)).toMatchObject({
@@ -79,7 +79,7 @@ describe('an answer that cannot be continued', () => {
     expect(session.generator.running?.request).toMatchObject({ turnId: 't1', attempt: 2, prefix: null });
   });
 
-  it('is the new text alone, for clients and in the transcript', async () => {
+  it('an answer that started over is only the new text, for clients and in the transcript', async () => {
     const session = await brokenOff('Take an EC');
     await end(session, RESTART);
     await say(session, 'Take an ECG now.');
@@ -88,7 +88,7 @@ describe('an answer that cannot be continued', () => {
     expect(await written(session)).toBe('Take an ECG now.');
   });
 
-  it('keeps no thoughts of the first try either', async () => {
+  it('an answer that started over keeps no reasoning of the first try', async () => {
     const session = await brokenOff('', 'first thoughts');
     expect(session.generator.running?.request.prefix).toMatchObject({ text: '' });
     await end(session, RESTART);
@@ -97,7 +97,7 @@ describe('an answer that cannot be continued', () => {
     expect(await shown(session)).toEqual({ text: 'Rest.', reasoning: 'second thoughts' });
   });
 
-  it('goes on from the new text alone when the instance dies after some of it', async () => {
+  it('an answer that started over continues from the new text alone when the instance dies after some of it', async () => {
     const session = await brokenOff('Take an EC');
     await end(session, RESTART);
     await say(session, 'Rest and ');
@@ -110,7 +110,7 @@ describe('an answer that cannot be continued', () => {
     expect(await written(session)).toBe('Rest and drink.');
   });
 
-  it('begins with nothing when the instance dies before any of the new text', async () => {
+  it('an answer that started over begins empty when the instance dies before any new text', async () => {
     const session = await brokenOff('Take an EC');
     await end(session, RESTART);
     session.die();
@@ -122,7 +122,7 @@ describe('an answer that cannot be continued', () => {
   });
 
   it.each(['unwritten', 'unacknowledged'] as const)(
-    'starts over once for clients when the instance dies with the restart %s',
+    'an answer starts over once for clients when the instance dies with the restart %s',
     async (death) => {
       const session = await brokenOff('Take an EC');
       const died = session.dieAtNextCommit(death);
@@ -138,7 +138,7 @@ describe('an answer that cannot be continued', () => {
     },
   );
 
-  it('may start over once more, and the frames count', async () => {
+  it('an answer may start over twice, and its turn.started frames count the restarts', async () => {
     const session = await brokenOff('Take an EC');
     await end(session, RESTART);
     await say(session, 'Rest and ');
@@ -149,7 +149,7 @@ describe('an answer that cannot be continued', () => {
     expect(session.generator.running?.request.prefix).toBeNull();
   });
 
-  it('ends as failed, not in a circle, where a generator asks for it without need', async () => {
+  it('an answer whose generator asks for a needless restart fails instead of repeating for ever', async () => {
     const session = await asked();
     await end(session, RESTART);
     expect((await framesOf(session)).find(({ type }) => type === 'turn.failed')).toMatchObject({

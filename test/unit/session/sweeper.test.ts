@@ -1,4 +1,4 @@
-/** When the sweeper looks, on a clock of the test's own; what a look finds is the store's business. */
+/** The sweeper decides when to look at each bucket, on a virtual clock. The store decides what it finds. */
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
@@ -38,8 +38,8 @@ function sweeperOn(answer: (bucket: number, now: number) => Swept) {
   return { sweeper, looks, woken, pass };
 }
 
-describe('the sweeper', () => {
-  it('looks at every bucket once per poll while nothing is due, all in one round', async () => {
+describe('sweeper', () => {
+  it('the sweeper looks at every bucket once per poll while nothing is due, all in one round', async () => {
     const { sweeper, looks, pass } = sweeperOn(() => ({ due: [], nextAt: null, lost: [] }));
     sweeper.start();
     await setImmediate();
@@ -49,7 +49,7 @@ describe('the sweeper', () => {
     await sweeper.stop();
   });
 
-  it('looks again when a bucket said that it would be time, and wakes what is due then', async () => {
+  it('the sweeper looks again at the time that a bucket named, and wakes the sessions that are due', async () => {
     const dueAt = START + 1_234;
     const { sweeper, looks, woken, pass } = sweeperOn((bucket, now) => {
       if (bucket !== 7) return { due: [], nextAt: null, lost: [] };
@@ -63,7 +63,7 @@ describe('the sweeper', () => {
     await sweeper.stop();
   });
 
-  it('keeps its rounds apart however much is due, and goes on until nothing is', async () => {
+  it('the sweeper pauses between rounds however many sessions are due, and continues until none is', async () => {
     let left = 10;
     const { sweeper, looks, woken, pass } = sweeperOn((bucket, now) => {
       if (bucket !== 7 || left === 0) return { due: [], nextAt: null, lost: [] };
@@ -79,7 +79,7 @@ describe('the sweeper', () => {
     await sweeper.stop();
   });
 
-  it('goes on after a store that did not answer', async () => {
+  it('the sweeper continues after a failed call to the store', async () => {
     let down = true;
     const { sweeper, looks, pass } = sweeperOn(() => {
       if (down) throw new Error('away');

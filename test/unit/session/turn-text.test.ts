@@ -8,8 +8,8 @@ function stored(text: TurnText): string {
   return text.prefix()?.text ?? '';
 }
 
-describe('the text of a running turn', () => {
-  it('is not stored before it is confirmed', () => {
+describe('text of a running turn', () => {
+  it('the text of a turn does not count as stored before the store confirms it', () => {
     const text = new TurnText('t');
     text.add({ text: 'Good ' });
     const piece = text.pending();
@@ -20,7 +20,7 @@ describe('the text of a running turn', () => {
     expect(text.pendingLength).toBe(0);
   });
 
-  it('keeps what arrives while a piece is being stored for the next one', () => {
+  it('text that arrives while a piece is being stored belongs to the next piece', () => {
     const text = new TurnText('t');
     text.add({ text: 'Good ', reasoning: 'hm ', tokenIds: [1] });
     const piece = text.pending();
@@ -35,7 +35,7 @@ describe('the text of a running turn', () => {
     expect(text.whole).toBe('Good morning');
   });
 
-  it('can be continued by token ids only while they are known for all of it', () => {
+  it('the text of a turn can be continued by token ids only if the ids of all its text are known', () => {
     const text = new TurnText('t');
     text.add({ text: 'a', tokenIds: [1], promptTokenIds: [9, 9] });
     text.confirm(text.pending());
@@ -48,7 +48,7 @@ describe('the text of a running turn', () => {
     expect(text.prefix()?.tokenIds).toBeNull();
   });
 
-  it('forgets the ids of a piece of which one chunk had none', () => {
+  it('a piece with one chunk without token ids has no ids', () => {
     const text = new TurnText('t');
     text.add({ text: 'a', tokenIds: [1] });
     text.add({ text: 'b' });
@@ -57,7 +57,7 @@ describe('the text of a running turn', () => {
     expect(text.prefix()).toMatchObject({ text: 'ab', tokenIds: null });
   });
 
-  it('keeps its ids over a chunk that says nothing', () => {
+  it('an empty chunk does not cost the text of a turn its token ids', () => {
     const text = new TurnText('t');
     text.add({ text: 'a', tokenIds: [1] });
     text.add({ text: '' });
@@ -65,7 +65,7 @@ describe('the text of a running turn', () => {
     expect(text.prefix()?.tokenIds).toEqual([1]);
   });
 
-  it('takes the first report of the prompt for the prompt, not that of a continuation', () => {
+  it('the prompt tokens of a turn are those of its first request, not of a continuation', () => {
     const text = new TurnText('t');
     text.add({ text: 'a', tokenIds: [1], promptTokenIds: [7] });
     text.confirm(text.pending());
@@ -74,7 +74,7 @@ describe('the text of a running turn', () => {
     expect(text.prefix()?.promptTokenIds).toEqual([7]);
   });
 
-  it('comes back from its frames, whoever stored them, and takes no other turn for its own', () => {
+  it('the text of a turn is restored from its own frames, whichever instance stored them', () => {
     const text = new TurnText('t');
     text.add({ text: 'one ', tokenIds: [1], promptTokenIds: [7] });
     const first = text.pending();
@@ -91,7 +91,7 @@ describe('the text of a running turn', () => {
     expect(again.whole).toBe('one two');
   });
 
-  it('is stored as exactly the concatenation of what arrived, however it was cut into pieces', () => {
+  it('the stored text of a turn is exactly the concatenation of its chunks, however they are cut into pieces', () => {
     const chunk = fc.record({
       text: fc.string({ unit: fc.constantFrom('a', ' ', 'é', '\ud83e', '🦵'), maxLength: 6 }),
       store: fc.boolean(),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { UserQuota } from '../../../src/session/actor/user-quota.ts';
 import type { Store } from '../../../src/store/contract.ts';
 
-/** Sessions by user, and the questions about them: each is answered when the test says so. */
+/** Counts sessions by user; the test decides when each count is answered. */
 function counted() {
   const living = new Map<string, number>();
   const questions: { readonly upTo: number; readonly answer: () => void }[] = [];
@@ -29,8 +29,8 @@ function counted() {
   return { living, questions, store, make, answerAll };
 }
 
-describe("a user's quota", () => {
-  it('lets the last one in and nobody after it, until one has ended', async () => {
+describe('user quota', () => {
+  it('a user quota admits sessions up to its limit, and another one only after one has ended', async () => {
     const { living, store, make, answerAll } = counted();
     const quota = new UserQuota(store, 3);
     const ask = async () => {
@@ -43,14 +43,14 @@ describe("a user's quota", () => {
     expect(await ask()).toBe('made');
   });
 
-  it('asks nothing for nobody, and nothing where there is no bound', async () => {
+  it('a user quota does not ask the store for a session without a user, nor without a limit', async () => {
     const { store, questions, make } = counted();
     expect(await new UserQuota(store, 1).within(null, make('nobody'))).toBe('made');
     expect(await new UserQuota(store, 0).within('ada', make('ada'))).toBe('made');
     expect(questions).toHaveLength(0);
   });
 
-  it('asks the store once for each, and only up to the bound', async () => {
+  it('a user quota asks the store once per new session, and counts only up to the limit', async () => {
     const { store, questions, make, answerAll } = counted();
     const outcome = new UserQuota(store, 100).within('ada', make('ada'));
     expect(questions.map(({ upTo }) => upTo)).toEqual([100]);
@@ -63,17 +63,20 @@ describe("a user's quota", () => {
     [0, 5],
     [3, 2],
     [5, 0],
-  ])('of 5, with %d there, lets exactly %d of twenty at once through', async (there, room) => {
-    const { living, store, make, answerAll } = counted();
-    living.set('ada', there);
-    const quota = new UserQuota(store, 5);
-    const all = Promise.all(Array.from({ length: 20 }, () => quota.within('ada', make('ada'))));
-    await answerAll();
-    expect((await all).filter((outcome) => outcome === 'made')).toHaveLength(room);
-    expect(living.get('ada')).toBe(5);
-  });
+  ])(
+    'a user quota of 5 with %d sessions admits exactly %d of twenty simultaneous ones',
+    async (there, room) => {
+      const { living, store, make, answerAll } = counted();
+      living.set('ada', there);
+      const quota = new UserQuota(store, 5);
+      const all = Promise.all(Array.from({ length: 20 }, () => quota.within('ada', make('ada'))));
+      await answerAll();
+      expect((await all).filter((outcome) => outcome === 'made')).toHaveLength(room);
+      expect(living.get('ada')).toBe(5);
+    },
+  );
 
-  it('refuses nobody because one that was just stored is counted twice', async () => {
+  it('a session that was just stored does not count twice in a user quota', async () => {
     const { living, store, make, questions, answerAll } = counted();
     const quota = new UserQuota(store, 2);
     let acknowledge = () => {};
@@ -85,7 +88,7 @@ describe("a user's quota", () => {
     });
     questions.shift()?.answer();
     await new Promise((resolve) => setImmediate(resolve));
-    // It is in the store, but whoever makes it does not know that yet.
+    // The session is in the store, but its creator does not know it yet.
     expect(living.get('ada')).toBe(1);
     const second = quota.within('ada', make('ada'));
     await answerAll();
@@ -94,7 +97,7 @@ describe("a user's quota", () => {
     expect(await Promise.all([first, second])).toEqual(['made', 'made']);
   });
 
-  it('counts a making that failed no longer, and users apart', async () => {
+  it('a user quota does not count a session that failed to open, and counts each user apart', async () => {
     const { living, store, make, answerAll } = counted();
     const quota = new UserQuota(store, 1);
     const failing = quota.within('ada', () => Promise.reject(new Error('away')));
@@ -106,7 +109,7 @@ describe("a user's quota", () => {
     expect(Object.fromEntries(living)).toEqual({ ada: 1, bob: 1 });
   });
 
-  it('rejects where the store does not say, and stands in nobody’s way afterwards', async () => {
+  it('a user quota fails while the store does, and works again afterwards', async () => {
     let away = true;
     const store = {
       countOfUser: () => (away ? Promise.reject(new Error('away')) : Promise.resolve(0)),

@@ -7,7 +7,7 @@ const believing = (trust: string, header = 'x-forwarded-for') =>
 
 const PROXY = '10.0.0.1';
 
-describe('the address of a client', () => {
+describe('address of a client', () => {
   it('without a trusted proxy, the client address is that of the socket', () => {
     for (const trust of ['', '0']) {
       const addresses = believing(trust);

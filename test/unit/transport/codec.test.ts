@@ -8,7 +8,7 @@ const decodeText = (text: string): Decoded => decode(bytes(new TextEncoder().enc
 const decodeJson = (value: unknown): Decoded => decodeText(JSON.stringify(value));
 const bad = { kind: 'refused', code: 'bad_frame' };
 
-describe('a client frame', () => {
+describe('client frame', () => {
   it.each([
     { type: 'hello' },
     {
@@ -26,7 +26,7 @@ describe('a client frame', () => {
     { type: 'extend' },
     { type: 'close' },
     { type: 'ping', nonce: 'n' },
-  ])('comes through as it was sent: %j', (frame) => {
+  ])('a client frame is decoded as it was sent: %j', (frame) => {
     expect(decodeJson(frame)).toEqual({ kind: 'frame', frame });
   });
 
@@ -42,17 +42,17 @@ describe('a client frame', () => {
     ['a negative offset', { type: 'hello', after: -1 }],
     ['a list', [{ type: 'ping' }]],
     ['null', null],
-  ])('with %s is refused', (_, frame) => {
+  ])('a client frame with %s is refused', (_, frame) => {
     expect(decodeJson(frame)).toMatchObject(bad);
   });
 
-  it('that is refused is named by its id where it has a usable one', () => {
+  it('the refusal of a client frame carries its id if that is valid', () => {
     expect(decodeJson({ type: 'message', id: 'm-1', content: 7 })).toEqual({ ...bad, messageId: 'm-1' });
     for (const id of [7, {}, 'x'.repeat(65)])
       expect(decodeJson({ type: 'message', id, content: 7 })).toEqual(bad);
   });
 
-  it('may be as large as the limit, counted in bytes, and not a byte larger', () => {
+  it('a client frame may be as large as the limit in bytes, and no larger', () => {
     const filled = (size: number) => {
       const frame = { type: 'message', id: 'm', content: '' };
       return { ...frame, content: 'é'.repeat((size - JSON.stringify(frame).length) / 2) };
@@ -66,24 +66,24 @@ describe('a client frame', () => {
     });
   });
 
-  it('that is not UTF-8 is refused', () => {
+  it('a client frame that is not UTF-8 is refused', () => {
     for (const broken of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80]])
       expect(decode(bytes(Uint8Array.from([0x22, ...broken, 0x22])))).toEqual(bad);
   });
 
-  it('that nests deeper than any frame needs is refused before it is parsed', () => {
+  it('a client frame that nests too deep is refused before it is parsed', () => {
     const nested = (depth: number) =>
       `{"type":"message","id":"m","patient":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
     expect(decodeText(nested(30)).kind).toBe('frame');
     for (const depth of [31, 1_000, 32_000]) expect(decodeText(nested(depth))).toEqual(bad);
   });
 
-  it('may say brackets as often as it likes: those in a text are no depth', () => {
+  it('brackets in the text of a client frame do not count as nesting', () => {
     const content = `${'[{('.repeat(500)} "quoted \\ and \\" escaped`;
     expect(decodeJson({ type: 'message', id: 'm', content })).toMatchObject({ frame: { content } });
   });
 
-  it('that names a prototype is refused, or its key is data like any other', () => {
+  it('a client frame that names a prototype is refused, or its key is plain data', () => {
     const decoded = decodeText(
       '{"type":"message","id":"m","content":"a","patient":{"__proto__":{"polluted":1}}}',
     );
@@ -94,7 +94,7 @@ describe('a client frame', () => {
       expect(decodeText(`{"type":"ping","${key}":{"polluted":1}}`)).toEqual(bad);
   });
 
-  it('never throws, whatever the bytes', () => {
+  it('the codec never throws, whatever the bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2_000 }), (data) => {
         expect(decode(bytes(data))).toMatchObject(bad);

@@ -24,7 +24,7 @@ function limitOf(points: number): Limit & { readonly keys: readonly string[] } {
 
 const errorsIn = (frames: readonly ServerFrame[]) => frames.filter((frame) => frame.type === 'error');
 
-describe('a connection with limits', () => {
+describe('connection with limits', () => {
   let stage: Stage;
   afterEach(async () => {
     await stage.close();
@@ -39,7 +39,7 @@ describe('a connection with limits', () => {
     return visitor;
   };
 
-  it('refuses the message that is too much, says when to go on, and stays', async () => {
+  it('a connection refuses a message over the rate with the time to retry, and stays open', async () => {
     const messages = limitOf(2);
     await limited({ messages });
     const visitor = await greeted({ session_id: SESSION });
@@ -55,7 +55,7 @@ describe('a connection with limits', () => {
     expect(view?.context.queue.map(({ messageIds }) => messageIds)).toEqual([['b']]);
   });
 
-  it('counts a user over all their sessions, and extensions like messages, but never what stops a turn or ends', async () => {
+  it('a connection counts the messages and extensions of a user over all sessions, but never a cancel or a close', async () => {
     const messages = limitOf(2);
     await limited({ messages });
     const [one, two] = [await greeted({ user_id: 'ada' }), await greeted({ user_id: 'ada' })];
@@ -75,7 +75,7 @@ describe('a connection with limits', () => {
     expect(messages.keys).toHaveLength(4);
   });
 
-  it('lets no frame overtake another while it is counted', async () => {
+  it('a connection keeps its frames in order while the limit is asked', async () => {
     await limited({ messages: limitOf(100) });
     const visitor = await greeted();
     visitor.say({ type: 'message', id: 'first', content: 'Good morning' });
@@ -93,7 +93,7 @@ describe('a connection with limits', () => {
     expect(errorsIn(visitor.frames)).toEqual([]);
   });
 
-  it('takes nothing any more once it is closed, though it was let through', async () => {
+  it('a connection that closes while the limit is asked drops the frame', async () => {
     await limited({ messages: limitOf(100) });
     const visitor = await greeted({ session_id: SESSION });
     visitor.say({ type: 'message', id: 'late', content: 'Anybody?' });
@@ -102,7 +102,7 @@ describe('a connection with limits', () => {
     expect(stage.generator.runs).toHaveLength(0);
   });
 
-  it('counts every hello but the first, which was counted with the connection', async () => {
+  it('a connection counts every hello but the first, which was counted with the connection', async () => {
     const connections = limitOf(1);
     await limited({ connections });
     stage.ports.services.hub.add = () => Promise.reject(new Error('away'));
@@ -120,7 +120,7 @@ describe('a connection with limits', () => {
     expect(stage.calls.length).toBe(before);
   });
 
-  it('takes an id that meets nothing, or what is another’s, for a guess; not a session of its own or a new one', async () => {
+  it('an unknown or a foreign session id in a hello counts as a guess, an own or a new session does not', async () => {
     const guesses = limitOf(100);
     await limited({ guesses });
     await greeted();
@@ -136,7 +136,7 @@ describe('a connection with limits', () => {
     expect(guesses.keys).toEqual(Array(2).fill('192.0.2.1'));
   });
 
-  it('takes an id for a guess too where its user may have no more sessions: it is not there', async () => {
+  it('an unknown session id in a hello counts as a guess when its user may have no more sessions', async () => {
     const guesses = limitOf(100);
     stage = await openStage({ limits: { ...unlimited, guesses }, sessionsPerUserMax: 1 });
     await greeted({ user_id: 'ada' });
@@ -145,7 +145,7 @@ describe('a connection with limits', () => {
     expect(guesses.keys).toHaveLength(1);
   });
 
-  it('asks no store for one who guessed too often, whether or not the id exists; a new session is still to be had', async () => {
+  it('a client with too many guesses costs no call to the store, and may still open a new session', async () => {
     await limited({ guesses: limitOf(1) });
     await greeted({ session_id: SESSION });
     const before = stage.calls.length;

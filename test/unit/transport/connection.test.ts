@@ -8,13 +8,13 @@ import { openStage, type Stage } from '../../support/stage.ts';
 const bytes = (frame: Readonly<Record<string, unknown>>): ArrayBuffer =>
   new TextEncoder().encode(JSON.stringify(frame)).slice().buffer as ArrayBuffer;
 
-describe('a connection', () => {
+describe('connection', () => {
   let stage: Stage;
   afterEach(async () => {
     await stage.close();
   });
 
-  /** A connection on a wire that takes so many frames, with other ports where a test wants them. */
+  /** Makes a connection on a wire that accepts so many frames, with changed ports where a test needs them. */
   function wired(changes: Partial<ConnectionPorts> = {}, room = Number.POSITIVE_INFINITY) {
     const sent: ServerFrame[] = [];
     const closes: { readonly code: number; readonly reason: string }[] = [];
@@ -36,18 +36,21 @@ describe('a connection', () => {
   it.each([
     ['that is going away', { draining: () => true }, 'draining', 1012],
     ['that cannot keep up', { overloaded: () => true }, 'overloaded', 1013],
-  ] as const)('to an instance %s is sent elsewhere, told when to come', async (_, changes, code, close) => {
-    stage = await openStage();
-    const before = stage.calls.length;
-    const { connection, sent, closes } = wired(changes);
-    connection.receive(bytes({ type: 'hello' }));
-    await stage.settle();
-    expect(sent).toMatchObject([{ type: 'error', code, retryable: true, retry_after_ms: 100 }]);
-    expect(closes).toMatchObject([{ code: close }]);
-    expect(stage.calls.length).toBe(before);
-  });
+  ] as const)(
+    'a connection to an instance %s is closed with the time to retry elsewhere',
+    async (_, changes, code, close) => {
+      stage = await openStage();
+      const before = stage.calls.length;
+      const { connection, sent, closes } = wired(changes);
+      connection.receive(bytes({ type: 'hello' }));
+      await stage.settle();
+      expect(sent).toMatchObject([{ type: 'error', code, retryable: true, retry_after_ms: 100 }]);
+      expect(closes).toMatchObject([{ code: close }]);
+      expect(stage.calls.length).toBe(before);
+    },
+  );
 
-  it('whose hello finds the store away may say it again on the same socket, and leaves nothing behind', async () => {
+  it('a connection whose hello fails because the store is away may repeat it, and leaves nothing behind', async () => {
     let away = true;
     const wrap = (store: Store): Store => ({
       ...store,
@@ -66,7 +69,7 @@ describe('a connection', () => {
     expect(closes).toEqual([]);
   });
 
-  it('whose wire is full is closed as a slow consumer, once', async () => {
+  it('a connection whose wire is full is closed once as a slow consumer', async () => {
     stage = await openStage();
     const { connection, sent, closes } = wired({}, 2);
     connection.receive(bytes({ type: 'hello', after: 0 }));
@@ -76,7 +79,7 @@ describe('a connection', () => {
     expect(closes).toMatchObject([{ code: 4010 }]);
   });
 
-  it('that is closed hears nothing and says nothing any more', async () => {
+  it('a closed connection neither receives nor sends a frame', async () => {
     stage = await openStage();
     const { connection, sent, closes } = wired();
     connection.receive(bytes({ type: 'hello' }));
@@ -90,7 +93,7 @@ describe('a connection', () => {
     expect([sent.length, stage.generator.runs.length, closes.length]).toEqual([frames, runs, 0]);
   });
 
-  it('that is gone while its hello is answered leaves its session again', async () => {
+  it('a connection that closes while its hello is answered detaches from its session', async () => {
     stage = await openStage();
     const { connection } = wired();
     connection.receive(bytes({ type: 'hello', session_id: '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59' }));
@@ -101,7 +104,7 @@ describe('a connection', () => {
     expect(view).toMatchObject({ state: 'idle', context: { attached: [] } });
   });
 
-  it('is told the policy of the house where its message names none', async () => {
+  it('a message without a policy gets the configured overlap policy', async () => {
     stage = await openStage();
     const { connection, sent } = wired({ defaultPolicy: 'reject' });
     connection.receive(bytes({ type: 'hello' }));

@@ -1,8 +1,8 @@
 /**
  * Every documented field of a client frame makes a difference that can be observed.
  *
- * Each scene is played twice on a whole instance in memory, with two values of one field. Sent frames, stored records
- * and requests to the model are compared: a field that code reads and then drops fails as one that no code reads.
+ * The test plays each scene twice on a whole instance in memory, with two values of one field. It compares sent frames,
+ * stored records and requests to the model, so a field that code reads and then drops fails too.
  */
 import { describe, expect, it } from 'vitest';
 import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
@@ -16,7 +16,7 @@ const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
 const RUNNING = Symbol('the id of the running turn');
 
-/** What a frame has beside the field in question, so that the field can matter. */
+/** The other fields that a frame needs so that the tested field can matter. */
 const BASES: Readonly<Record<string, Fields>> = {
   hello: { session_id: SESSION, after: 0 },
   message: { id: 'asked', content: 'And now?' },
@@ -67,7 +67,7 @@ async function toSession(stage: Stage): Promise<Visitor> {
   return owner;
 }
 
-/** Everything that a client, a model server or the store's reader could see of it. */
+/** Everything that a client, a model server or a reader of the store can see. */
 async function observed(type: string, fields: Fields | null): Promise<string> {
   const stage = await openStage();
   try {
@@ -101,7 +101,7 @@ function resolved(fields: Fields, running: string | undefined): Fields {
   );
 }
 
-/** Ids drawn by chance differ between two plays of one scene; their order does not. */
+/** Random ids differ between two plays of one scene; their order does not. */
 function withoutChance(text: string): string {
   const names = new Map<string, string>();
   return text
@@ -119,11 +119,11 @@ function withField(type: string, path: string, value: unknown): Fields {
 }
 
 describe('documented frames of clients', () => {
-  it('each documented field has two values here, and nothing else has', () => {
+  it('this test has two values for every documented field of a client frame and for no other', () => {
     expect(Object.keys(VALUES).sort()).toEqual(everyField.map(({ path }) => path).sort());
   });
 
-  it('one scene played twice is observed the same, so that a difference is the field’s', async () => {
+  it('a scene played twice looks the same, so that every difference comes from the tested field', async () => {
     for (const [type, fields] of Object.entries(BASES))
       expect(await observed(type, fields)).toBe(await observed(type, fields));
   });

@@ -4,7 +4,7 @@ import { openStage, type Stage } from '../../support/stage.ts';
 const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const HOUR_MS = 3_600_000;
 
-describe('the patient of a hello', () => {
+describe('patient of a hello', () => {
   let stage: Stage;
   beforeEach(async () => {
     stage = await openStage();
@@ -26,12 +26,12 @@ describe('the patient of a hello', () => {
     await stage.ports.services.sessions.send(SESSION, { type: 'share', at, share: invitation }, null);
   }
 
-  it('is known to a session that the hello creates', async () => {
+  it('a session knows the patient of the hello that creates it', async () => {
     await hello({ patient: { age: 60 } });
     expect(await patient()).toEqual({ age: { years: 60, given: 60 } });
   });
 
-  it('is merged into what an existing session knows, and newer data wins', async () => {
+  it('the patient of a hello is merged into an existing session, and newer data wins', async () => {
     await hello({ patient: { age: 60, gender: 'female' } });
     await hello({ patient: { age: 61, vitals: { spo2: 97 } } });
     expect(await patient()).toMatchObject({
@@ -41,7 +41,7 @@ describe('the patient of a hello', () => {
     });
   });
 
-  it('does not take back newer data when a client repeats its hello at a reconnect', async () => {
+  it('a repeated hello does not replace newer patient data with older', async () => {
     const said = { patient: { chief_complaint: 'chest pain', vitals: { spo2: 97 } } };
     await hello(said);
     await hello({ patient: { chief_complaint: 'dizzy', vitals: { spo2: 88 } } });
@@ -54,7 +54,7 @@ describe('the patient of a hello', () => {
     });
   });
 
-  it('changes nothing when a guest who may only read says it, and is taken from a guest who may write', async () => {
+  it('the patient of a hello is ignored from a guest with read access and merged from one with write access', async () => {
     await hello({ user_id: 'ana', patient: { age: 60 } });
     await share('reader', 'read');
     await share('writer', 'write');

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Limit, openLimit, openLimits, senderKey } from '../../../src/limits/limits.ts';
 
-describe('a limit', () => {
+describe('limit', () => {
   let refusals: number;
   let limit: Limit;
   beforeEach(() => {

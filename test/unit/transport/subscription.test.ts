@@ -9,7 +9,7 @@ import { storedFrame } from '../../../src/store/log.ts';
 const RESET = '{"type":"reset"}';
 const NOBODY = { clientId: null, userId: null };
 
-/** A log that a test writes, and the one client that follows it. */
+/** A log that the test writes, and the one client that follows it. */
 class Scene {
   readonly log: StoredFrame[] = [];
   readonly sent: string[] = [];
@@ -19,10 +19,10 @@ class Scene {
   failures = 0;
   reads = 0;
   pauses = 0;
-  /** Which life of the session the log is of. */
+  /** The life of the session to which the log belongs. */
   createdAt = 1;
   trimmedTo = 0;
-  /** Frames that the socket still takes. */
+  /** The number of frames that the socket still accepts. */
   room = Number.POSITIVE_INFINITY;
   onPause: () => void = () => {};
   readonly subscription: Subscription;
@@ -73,7 +73,7 @@ class Scene {
     this.subscription.arrive({ version: 1, epoch: 1, createdAt: 1 });
   }
 
-  /** Stores frames, and gives them back. */
+  /** Stores frames and returns them. */
   write(
     count: number,
     epoch = 1,
@@ -91,7 +91,7 @@ class Scene {
     this.subscription.begin(cursor, epoch, upToDate, 'connected');
   }
 
-  /** As offsets; a reset as `reset`. */
+  /** The sent frames as offsets, a reset as `reset`. */
   get heard(): readonly (number | 'reset')[] {
     return this.sent.map((data) =>
       data === RESET ? 'reset' : (JSON.parse(data) as { offset: number }).offset,
@@ -103,8 +103,8 @@ async function settle(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await setImmediate();
 }
 
-describe('a subscription', () => {
-  it('sends what is offered in order, each frame once', async () => {
+describe('subscription', () => {
+  it('a subscription sends offered frames in order, each once', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     const first = scene.write(2);
@@ -115,7 +115,7 @@ describe('a subscription', () => {
     expect(scene.reads).toBe(0);
   });
 
-  it('reads the log where a frame does not follow, and is live again', async () => {
+  it('a subscription that misses a frame reads the log, and is live again', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.write(3);
@@ -127,7 +127,7 @@ describe('a subscription', () => {
     expect(scene.heard).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('sends nothing before it has begun, and then what was stored meanwhile', async () => {
+  it('a subscription sends nothing before it begins, and then every frame stored meanwhile', async () => {
     const scene = new Scene();
     scene.subscription.offer(scene.write(2));
     expect(scene.heard).toEqual([]);
@@ -136,7 +136,7 @@ describe('a subscription', () => {
     expect(scene.heard).toEqual([1, 2]);
   });
 
-  it('reads a long log page by page, and what is stored while it reads', async () => {
+  it('a subscription reads a long log page by page, including frames stored meanwhile', async () => {
     const scene = new Scene();
     scene.write(1_200);
     scene.begin(100);
@@ -145,7 +145,7 @@ describe('a subscription', () => {
     expect(scene.heard).toEqual(Array.from({ length: 1_105 }, (_, index) => 101 + index));
   });
 
-  it('starts over where the frames that it needs were trimmed, and goes on after the reset', async () => {
+  it('a subscription whose next frames were trimmed sends a reset and continues after it', async () => {
     const scene = new Scene();
     scene.write(10);
     scene.trimmedTo = 5;
@@ -157,7 +157,7 @@ describe('a subscription', () => {
     expect(scene.heard).toEqual(['reset', 11, 12]);
   });
 
-  it('reads on where just the frame that the client saw last was trimmed: nothing is missing', async () => {
+  it('a subscription needs no reset when only the last seen frame was trimmed', async () => {
     const scene = new Scene();
     scene.write(10);
     scene.trimmedTo = 5;
@@ -166,7 +166,7 @@ describe('a subscription', () => {
     expect([scene.resets, scene.heard]).toEqual([[], [6, 7, 8, 9, 10]]);
   });
 
-  it('starts over where the log is shorter than what the client saw', async () => {
+  it('a subscription sends a reset when the log is shorter than what the client saw', async () => {
     const scene = new Scene();
     scene.write(3);
     scene.begin(7);
@@ -174,7 +174,7 @@ describe('a subscription', () => {
     expect([scene.resets, scene.heard]).toEqual([['rolled_back'], ['reset']]);
   });
 
-  it('starts over where another frame stands at the offset that the client saw: the log lost writes and went on', async () => {
+  it('a subscription sends a reset when the log holds another frame at the offset that the client saw', async () => {
     const scene = new Scene();
     scene.write(2, 1);
     scene.write(3, 2);
@@ -183,7 +183,7 @@ describe('a subscription', () => {
     expect([scene.resets, scene.heard]).toEqual([['rolled_back'], ['reset']]);
   });
 
-  it('goes on where a new owner wrote behind what the client saw: a higher epoch there is no loss', async () => {
+  it('a subscription continues without a reset when a new owner wrote after the last seen frame', async () => {
     const scene = new Scene();
     scene.write(3, 1);
     scene.write(2, 2);
@@ -192,7 +192,7 @@ describe('a subscription', () => {
     expect([scene.resets, scene.heard]).toEqual([[], [4, 5]]);
   });
 
-  it('tells who was up to date to start over before it is sent away, where the log lost what it saw', async () => {
+  it('a subscription that loses its owner sends an up-to-date client a reset if the log lost frames', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.subscription.offer(scene.write(3));
@@ -207,7 +207,7 @@ describe('a subscription', () => {
     ]);
   });
 
-  it('is sent away with all that is in the log', async () => {
+  it('a subscription that loses its owner sends the rest of the log before it ends', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.subscription.offer(scene.write(2));
@@ -221,10 +221,10 @@ describe('a subscription', () => {
   });
 
   it.each([
-    ['all of it was read here', 0],
-    ['it came back to the end of the log', 3],
-    ['it came back to the middle of the log', 2],
-  ])('is told of a loss without having said its epoch, where %s', async (_, after) => {
+    ['read the whole log here', 0],
+    ['resumed at the end of the log', 3],
+    ['resumed in the middle of the log', 2],
+  ])('a subscription reports a loss to a client without an epoch that %s', async (_, after) => {
     const scene = new Scene();
     scene.write(3);
     scene.begin(after, null);
@@ -240,7 +240,7 @@ describe('a subscription', () => {
     ]);
   });
 
-  it('is told nothing of another session under the same id', async () => {
+  it('a subscription sends no frame of another session under the same id', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.subscription.offer(scene.write(3));
@@ -252,7 +252,7 @@ describe('a subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[1, 2, 3], 'session_moved']);
   });
 
-  it('ends after the first send that was dropped, and says nothing more', async () => {
+  it('a subscription ends after the first dropped send, and sends nothing more', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.room = 1;
@@ -266,7 +266,7 @@ describe('a subscription', () => {
     expect(scene.heard).toEqual([1]);
   });
 
-  it('waits for a store that is away, and misses nothing', async () => {
+  it('a subscription waits for a store that is away, and misses no frame', async () => {
     const scene = new Scene();
     scene.failures = 3;
     scene.write(2);
@@ -275,7 +275,7 @@ describe('a subscription', () => {
     expect([scene.heard, scene.pauses]).toEqual([[1, 2], 3]);
   });
 
-  it('ends where the session is gone', async () => {
+  it('a subscription ends when its session is gone', async () => {
     const scene = new Scene();
     scene.gone = true;
     scene.begin(0);
@@ -283,7 +283,7 @@ describe('a subscription', () => {
     expect(scene.ended).toBe('session_expired');
   });
 
-  it('hears the last frames of a session whose log is gone while it reads, and why it ended', async () => {
+  it('a subscription whose log is deleted while it reads still sends the last frames and the reason', async () => {
     const scene = new Scene();
     const last = scene.write(2);
     scene.gone = true;
@@ -293,7 +293,7 @@ describe('a subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[1, 2], 'closed']);
   });
 
-  it('hears once what it had not read when its session ended, as far as the last word goes back', async () => {
+  it('a subscription sends the frames of an end once, as far as the final frames go back', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.subscription.offer(scene.write(2));
@@ -303,7 +303,7 @@ describe('a subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[1, 2, 3, 4, 5, 6, 7], 'closed']);
   });
 
-  it('hears nothing of an end that is not of the log that it read', async () => {
+  it('a subscription ignores the final frames of another log', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.subscription.offer(scene.write(2));
@@ -313,7 +313,7 @@ describe('a subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[1, 2], 'closed']);
   });
 
-  it('is not told of the end with a gap before it', async () => {
+  it('a subscription does not send final frames after a gap', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     scene.write(1);
@@ -323,7 +323,7 @@ describe('a subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[], 'closed']);
   });
 
-  it('knows whether a turn runs by what it has sent', async () => {
+  it('a subscription knows from its sent frames whether a turn runs', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
     expect(scene.subscription.turnRuns).toBe(false);
@@ -334,7 +334,7 @@ describe('a subscription', () => {
     expect(scene.subscription.turnRuns).toBe(false);
   });
 
-  it('tells its client the log, whole and in order, whatever is offered, hinted, lost or failing', async () => {
+  it('a subscription sends the whole log in order, whatever is offered, hinted, lost or failing', async () => {
     const move = fc.record({
       frames: fc.integer({ min: 0, max: 4 }),
       told: fc.constantFrom('offered', 'hinted', 'lost', 'offered twice'),

@@ -15,26 +15,26 @@ async function complaint(host: Host): Promise<string> {
   );
 }
 
-describe('loading uWebSockets.js', () => {
-  it('finds a build that fits the Node that runs this test', async () => {
+describe('uWebSockets.js', () => {
+  it('the loader of uWebSockets.js finds a build for the Node that runs this test', async () => {
     const uws = await loadUws();
     expect(uws.App).toBeTypeOf('function');
     expect(uws.us_listen_socket_close).toBeTypeOf('function');
   });
 
-  it('takes the first build that loads and does not touch the next', async () => {
+  it('the loader of uWebSockets.js takes the first build that loads and does not touch the next', async () => {
     const uws = await loadUws();
     const marked: Uws = { ...uws };
     const untouched: UwsBuild = { name: 'second', load: () => Promise.reject(new Error('was touched')) };
     expect(await loadUws([{ name: 'first', load: () => Promise.resolve(marked) }, untouched])).toBe(marked);
   });
 
-  it('tries the other build when the first has no binary', async () => {
+  it('the loader of uWebSockets.js tries the other build when the first has no binary', async () => {
     const uws = await loadUws();
     expect(await loadUws([missing('first'), { name: 'second', load: () => Promise.resolve(uws) }])).toBe(uws);
   });
 
-  it('says in one line what is missing and what to do, and keeps the causes', async () => {
+  it('a missing uWebSockets.js fails with one line about the cause and the remedy, and keeps the causes', async () => {
     const failure = await loadUws([missing('new'), missing('old')], () => debian12).catch(
       (error: unknown) => error,
     );
@@ -47,7 +47,7 @@ describe('loading uWebSockets.js', () => {
     expect(cause).toHaveLength(2);
   });
 
-  it('names the remedy that fits the host', async () => {
+  it('a missing uWebSockets.js fails with the remedy for the host', async () => {
     expect(await complaint({ ...debian12, glibc: undefined })).toContain('musl is not supported');
     expect(await complaint({ ...debian12, node: '21.7.0' })).toContain('use Node 20, 22, 23, 24 or 26');
     expect(await complaint({ ...debian12, glibc: '2.41' })).toContain('npm install');
