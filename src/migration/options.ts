@@ -41,26 +41,26 @@ export type ParsedOptions =
   | { readonly kind: 'wrong'; readonly why: string };
 
 export function parseOptions(args: readonly string[]): ParsedOptions {
+  const wrong = (why: string) => ({ kind: 'wrong', why }) as const;
   let values: ReturnType<typeof parse>;
   try {
     values = parse(args);
   } catch (error) {
-    return { kind: 'wrong', why: error instanceof Error ? error.message : String(error) };
+    return wrong(error instanceof Error ? error.message : String(error));
   }
   if (values.help) return { kind: 'help' };
   const { from, to, batch, state } = values;
-  if (from === undefined || to === undefined) return { kind: 'wrong', why: '--from and --to are needed' };
+  if (from === undefined || to === undefined) return wrong('--from and --to are needed');
   for (const url of [from, to]) {
-    if (!STORE.test(url)) return { kind: 'wrong', why: `${withoutPassword(url)} is not a store` };
+    if (!STORE.test(url)) return wrong(`${withoutPassword(url)} is not a store`);
   }
-  if (to.startsWith('guide+'))
-    return { kind: 'wrong', why: 'guide+redis:// is read-only: it cannot be the target' };
-  if (from === to) return { kind: 'wrong', why: '--from and --to are the same store' };
+  if (to.startsWith('guide+')) return wrong('guide+redis:// is read-only: it cannot be the target');
+  if (from === to) return wrong('--from and --to are the same store');
   const size = Number(batch);
   if (!Number.isInteger(size) || size < 1 || size > BATCH_MAX)
-    return { kind: 'wrong', why: `--batch is a number from 1 to ${BATCH_MAX}` };
+    return wrong(`--batch is a number from 1 to ${BATCH_MAX}`);
   if (values.rollback && values['dry-run'])
-    return { kind: 'wrong', why: '--rollback has no dry run: --validate shows the differences' };
+    return wrong('--rollback has no dry run: --validate shows the differences');
   const options: Options = {
     from,
     to,

@@ -113,7 +113,7 @@ export function storable(text: string): string {
   return text.replaceAll('\0', '\ufffd');
 }
 
-function storableOrNull(text: string | null): string | null {
+export function storableOrNull(text: string | null): string | null {
   return text === null ? null : storable(text);
 }
 

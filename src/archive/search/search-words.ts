@@ -10,17 +10,15 @@ const WORD_MAX_CHARS = 64;
 /** PostgreSQL refuses a row whose words exceed 1 MiB: such a session could never be archived. */
 const WORDS_MAX_BYTES = 512 * 1_024;
 
+const AROUND_CHARS = 50;
+const PIECES_MAX = 6;
+
 export function wordsOf(text: string): readonly string[] {
   const folded = text
     .normalize('NFKD')
     .replace(/[\u0300-\u036f]/g, '')
     .toLowerCase();
   return (folded.match(RUN) ?? []).map((word) => word.slice(0, WORD_MAX_CHARS));
-}
-
-/** The words of a text as written, with their positions. */
-export function runsOf(text: string): readonly { readonly run: string; readonly index: number }[] {
-  return [...text.matchAll(RUN)].map((found) => ({ run: found[0], index: found.index }));
 }
 
 /**
@@ -62,4 +60,29 @@ export function indexedWords(
     }
   }
   return [...found].join(' ');
+}
+
+/** The places with the words of a search in a conversation, as one line of plain text. */
+export function snippetOf(contents: readonly string[], words: readonly string[]): string {
+  const missing = new Set(words);
+  const pieces: string[] = [];
+  for (const content of contents) {
+    for (const { 0: run, index } of content.matchAll(RUN)) {
+      if (missing.size === 0 || pieces.length === PIECES_MAX) return pieces.join(' … ');
+      if (!wordsOf(run).some((word) => missing.has(word))) continue;
+      const piece = cut(content, index, index + run.length);
+      pieces.push(piece);
+      for (const word of wordsOf(piece)) missing.delete(word);
+    }
+  }
+  return pieces.join(' … ');
+}
+
+/** The text around a place; it ends between words. */
+function cut(content: string, start: number, end: number): string {
+  const before = content.slice(Math.max(0, start - AROUND_CHARS), start);
+  const after = content.slice(end, end + AROUND_CHARS);
+  const head = start > AROUND_CHARS ? before.slice(before.search(/\s|$/)) : before;
+  const tail = end + AROUND_CHARS < content.length ? after.slice(0, after.search(/\s\S*$/) + 1) : after;
+  return `${head}${content.slice(start, end)}${tail}`.replace(/\s+/g, ' ').trim();
 }

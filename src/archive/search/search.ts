@@ -11,9 +11,8 @@ import type { Engine } from '../database/engine.ts';
 import { archiveError } from '../database/failure.ts';
 import type { Life } from '../field-cipher.ts';
 import { firstRowNumber, rowNumberAfter } from '../rows/row-number.ts';
-import { HEAD_COLUMNS, headOf, linePlace, storable } from '../rows/rows.ts';
-import { scopeWords, wordsOf } from './search-words.ts';
-import { snippetOf } from './snippet.ts';
+import { HEAD_COLUMNS, headOf, linePlace, storableOrNull } from '../rows/rows.ts';
+import { scopeWords, snippetOf, wordsOf } from './search-words.ts';
 
 const PAGE_MAX = 200;
 const CURSOR = /^[0-9a-z]{1,11}$/;
@@ -37,7 +36,10 @@ export async function search(engine: Engine, query: SearchQuery): Promise<Search
 /** Selects one row more than a page, to see if another page follows. */
 export function pageOf({ db, dialect, cipher }: Engine, query: SearchQuery) {
   const words = queryWords(query);
-  const scope = scopeOf(query);
+  const scope = {
+    userId: storableOrNull(query.userId ?? null),
+    diagnosisId: storableOrNull(query.diagnosisId ?? null),
+  };
   const within = scopeWords(scope);
   const matching =
     words === null ? null : dialect.matching(cipher.marks(words).map((marks) => [...marks, ...within]));
@@ -61,16 +63,6 @@ export function pageOf({ db, dialect, cipher }: Engine, query: SearchQuery) {
   if (scope.userId !== null) page = page.where('s.user_id', '=', scope.userId);
   if (scope.diagnosisId !== null) page = page.where('s.diagnosis_id', '=', scope.diagnosisId);
   return page;
-}
-
-function scopeOf(query: SearchQuery): {
-  readonly userId: string | null;
-  readonly diagnosisId: string | null;
-} {
-  return {
-    userId: query.userId === undefined ? null : storable(query.userId),
-    diagnosisId: query.diagnosisId === undefined ? null : storable(query.diagnosisId),
-  };
 }
 
 function queryWords({ text }: SearchQuery): readonly string[] | null {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { firstRowNumber, rowNumberAfter, rowNumberOf } from '../../../src/archive/rows/row-number.ts';
-import { indexedWords, scopeWords, wordsOf } from '../../../src/archive/search/search-words.ts';
-import { snippetOf } from '../../../src/archive/search/snippet.ts';
+import { indexedWords, scopeWords, snippetOf, wordsOf } from '../../../src/archive/search/search-words.ts';
 
 describe('words of a text', () => {
   it('words of the index are letters and digits of one case, without accents', () => {

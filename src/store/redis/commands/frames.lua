@@ -1,6 +1,6 @@
 -- Included by every script that puts frames into a log.
--- The arguments from `first` on are frames, each as data and aux ('' none). They become the entries after `head`;
--- returned is the new head. With `most` the log keeps no more than so many entries.
+-- Appends the frames in ARGV from `first` on, each as data and aux ('' none), after `head`; returns the new head. The log
+-- keeps at most `most` entries, if given.
 local function addFrames(log, head, first, most)
   for i = first, #ARGV, 2 do
     head = head + 1
