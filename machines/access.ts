@@ -1,11 +1,11 @@
-/** Who may do what in a session. Pure, so that the machine and whoever asks before it agree. */
+/** Access rights to a session, as pure functions: the machine and the rooms that ask before it use the same rule. */
 import type { SessionContext } from './vocabulary.ts';
 
 export type Access = 'owner' | 'write' | 'read' | 'none';
 
 /**
- * A session without a user belongs to whoever knows its id; so does a visitor without one, since an id cannot be
- * guessed. A visitor of another name needs a share that has not run out.
+ * A session without a user grants every client that knows its id, and every session grants a client without a user: ids
+ * cannot be guessed. Another user needs a share that has not expired.
  */
 export function accessOf(context: SessionContext, userId: string | null | undefined, at: number): Access {
   if (context.userId === null || userId === null || userId === undefined || userId === context.userId)
@@ -18,10 +18,10 @@ export function mayWrite(context: SessionContext, userId: string | null | undefi
   return ['owner', 'write'].includes(accessOf(context, userId, at));
 }
 
-/** More are not a consultation but a broadcast, and each is in every snapshot. */
+/** Every snapshot carries all shares. */
 const SHARES_MAX = 16;
 
-/** Whether one more may not be given to `userId`; who has one already would only get another in its place. */
+/** True where `userId` may get no further share. A user with a share only replaces it. */
 export function sharesAreFull({ shares }: SessionContext, userId: string, at: number): boolean {
   return shares.filter((one) => one.expiresAt > at && one.userId !== userId).length >= SHARES_MAX;
 }

@@ -1,11 +1,8 @@
-/**
- * How an action of the session machine is written: it remembers something (a change of the context), or it asks the
- * host for something (an effect), which most often is to say a frame to the client. There is no third kind.
- */
+/** An action of the session machine assigns to the context, or emits an effect for its host: most often a frame. */
 import { assign, emit, enqueueActions } from 'xstate';
 import type { FrameBody, SessionContext, SessionEffect, SessionEvent, SessionInput } from './vocabulary.ts';
 
-/** What every action, guard and delay is given. */
+/** Arguments of every action, guard and delay. */
 export interface ActionArgs {
   readonly context: SessionContext;
   readonly event: SessionEvent;
@@ -24,7 +21,7 @@ export const emitEffect = <P extends Params = undefined>(
 export const emitFrame = <P extends Params = undefined>(body: (heard: ActionArgs, params: P) => FrameBody) =>
   emitEffect<P>((heard, params) => ({ type: 'frame', frame: body(heard, params) }));
 
-/** For what is said once for each of many, or of none. */
+/** Emits any number of frames, also none. */
 export const emitFrames = (bodies: (heard: ActionArgs) => readonly FrameBody[]) =>
   enqueueActions<
     SessionContext,
@@ -40,7 +37,7 @@ export const emitFrames = (bodies: (heard: ActionArgs) => readonly FrameBody[]) 
     for (const frame of bodies({ context, event })) enqueue.emit({ type: 'frame', frame });
   });
 
-/** Time of the event; the first one (`xstate.init`) carries it in the machine's input. */
+/** The event's time. The first event, `xstate.init`, carries it in the machine's input. */
 export function atOf(event: { readonly type: string }): number {
   const dated = event as { readonly at?: number; readonly input?: SessionInput };
   return dated.at ?? dated.input?.at ?? 0;

@@ -1,4 +1,4 @@
-/** What a session remembers when it begins. */
+/** The context of a new session. */
 import type { SessionContext, SessionInput } from './vocabulary.ts';
 
 export const firstContext = (input: SessionInput): SessionContext => ({

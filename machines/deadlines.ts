@@ -1,8 +1,8 @@
 /**
- * When a session is warned, when it ends by itself, and when a failed turn is tried again.
+ * Deadlines of a session: its warnings, its ends, and the retry of a failed turn.
  *
- * The idle deadline moves with whatever is heard of the client (`touch`), the absolute one never moves. Both are
- * computed from the context, so a session that slept through one ends the moment it wakes.
+ * Every input of a client moves the idle deadline (`touch`); the absolute one never moves. Both follow from the context,
+ * so a session that slept past a deadline ends when it wakes.
  */
 import { type ActionArgs, assignContext, atOf, emitFrame } from './action.ts';
 import { errorIn } from './turn.ts';
@@ -12,7 +12,7 @@ export const idleEndsAt = (context: SessionContext): number => context.lastActiv
 export const absoluteEndsAt = (context: SessionContext): number =>
   context.createdAt + context.limits.absoluteMs;
 
-/** A warning longer than half of what it warns of would be said at once; half is the most that makes sense. */
+/** At most half of the whole time: a longer warning would come right at its start. */
 const warnMs = ({ limits }: SessionContext, wholeMs: number): number => Math.min(limits.warnMs, wholeMs / 2);
 const until = (dueAt: number, event: { readonly type: string }): number => Math.max(0, dueAt - atOf(event));
 
@@ -26,7 +26,7 @@ export const deadlines = {
   absoluteWarning: ({ context, event }: ActionArgs) =>
     until(absoluteEndsAt(context) - warnMs(context, context.limits.absoluteMs), event),
   absoluteEnd: ({ context, event }: ActionArgs) => until(absoluteEndsAt(context), event),
-  /** Grows with the attempts, and is never shorter than a model server asked for. */
+  /** Grows with each attempt, and is at least the wait that a model server asked for. */
   retryDelay: ({ context, event }: ActionArgs) =>
     Math.max(
       Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MOST_MS),

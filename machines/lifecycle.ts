@@ -1,4 +1,4 @@
-/** What concerns the session as a whole: the state it says it is in, what it learns, what it refuses, its end. */
+/** Actions of the session as a whole: its state, what it learns of the patient, its refusals, its end. */
 import { assertEvent } from 'xstate';
 import { mayWrite } from './access.ts';
 import { assignContext, emitEffect, emitFrame } from './action.ts';
@@ -9,7 +9,7 @@ export const lifecycleActions = {
   learn: assignContext(({ context, event }) => {
     assertEvent(event, ['attach', 'message']);
     const speaker = event.type === 'attach' ? event.userId : event.author;
-    // A guest who may only read comes in by `attach` too; the patient is not theirs to change.
+    // A reader attaches too, and must not change the patient.
     if (event.patient === undefined || !mayWrite(context, speaker, event.at)) return {};
     return { patient: event.patient };
   }),

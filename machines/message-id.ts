@@ -6,7 +6,7 @@
  */
 const KEYED = /^(key-[\w-]{43})\.[\w-]{16}$/;
 
-/** The name under which a session takes the message once. */
+/** The id under which a session takes the message once. */
 export function takenIdOf(messageId: string): string {
   return KEYED.exec(messageId)?.[1] ?? messageId;
 }

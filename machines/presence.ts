@@ -1,8 +1,6 @@
 /**
- * Who is here, and through which instances.
- *
- * `attached` is what the chart asks to tell connected from idle: instances with a socket. `present` is who those
- * sockets belong to; only sessions that are shared tell their clients of it.
+ * Presence of clients in a session. `attached` lists instances with a socket: it tells connected from idle. `present`
+ * lists the users of those sockets; only shared sessions announce them.
  */
 import { type ActionArgs, assignContext, emitFrames } from './action.ts';
 import type { Present, SessionContext } from './vocabulary.ts';
@@ -51,7 +49,7 @@ export const presenceActions = {
   }),
   emitDeparture: emitFrames(({ context, event }) => {
     if (event.type !== 'detach') return [];
-    // Whose invitation was the last one is still heard leaving; an owner alone is nobody's business.
+    // A session without shares announces only the leaving reader whose share was the last one.
     const leaves = (one: Present) =>
       one.instance === event.instance &&
       (event.userId === undefined || one.userId === event.userId) &&

@@ -1,7 +1,7 @@
 /**
- * The messages that wait for their turn, and what becomes of one that comes while a turn runs.
+ * The queue of messages that wait for their turn, and the overlap policies for a message that comes while a turn runs.
  *
- * A message is taken exactly once: its id is asked to be remembered with the same transition that puts it here.
+ * A session takes a message exactly once: the transition that queues the message also stores its id.
  */
 import { assertEvent } from 'xstate';
 import { type ActionArgs, assignContext, emitEffect, emitFrame } from './action.ts';
@@ -15,11 +15,11 @@ function messageIn(event: SessionEvent): MessageEvent {
   return event;
 }
 
-/** How many messages wait; merged ones count each. */
+/** Waiting messages; each merged message counts. */
 export const waiting = ({ queue }: SessionContext): number =>
   queue.reduce((sum, queued) => sum + queued.messageIds.length, 0);
 
-/** What the next turn is about. */
+/** The message of the next turn. */
 export function firstWaiting({ queue }: SessionContext): QueuedMessage {
   const [first] = queue;
   if (first === undefined) throw new Error('no message is waiting');

@@ -1,22 +1,22 @@
 /**
- * The session statechart: the whole behaviour of one conversation, readable, drawable and testable.
+ * The session statechart: the whole behaviour of one conversation.
  *
- * It is never run by XState. The stepper computes one transition at a time, the result is stored, and only then are
- * its effects carried out; `invoke` and `after` declare jobs and deadlines that the actor keeps as data.
+ * XState never runs it. The step computes one transition at a time; the actor stores the result, and carries out its
+ * effects only then. `invoke` and `after` declare jobs and deadlines, which the actor keeps as data.
  *
- * Every turn passes through the queue: `processing.next` takes the first waiting message or leaves for
- * `connected` or `idle`. So one rule starts turns, whether the message came alone, waited, or interrupted.
+ * Every turn passes through the queue: `processing.next` takes the first waiting message, or leaves for `connected` or
+ * `idle`. One rule starts all turns, whether the message came alone, waited, or interrupted.
  *
- * This file is the chart alone; setup.ts says where each of its names is explained.
+ * This file is the chart alone; setup.ts names the files that define its guards, actions and delays.
  */
 import { firstContext } from './context.ts';
 import { emitCancelled, emitFailed, emitState, endSession, inSession, refuse } from './setup.ts';
 import { runningTurn } from './turn.ts';
 
-/** The message takes the place of the turn that it ended. */
+/** The message runs next, after it ended the running turn. */
 const goesFirst = ['takeId', 'learn', 'enqueueFirst', 'touch'] as const;
 
-/** Nothing runs: the first message starts a turn, and silence ends the session, once it was warned. */
+/** No turn runs: the first message starts one, and silence ends the session after a warning. */
 const startsTurn = [
   { guard: 'mayNotWrite', actions: refuse('forbidden') },
   { target: 'processing', actions: ['takeId', 'learn', 'enqueue', 'touch'] },

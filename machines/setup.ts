@@ -1,7 +1,4 @@
-/**
- * What the chart in session.ts is written with: every guard, action, delay and job that it may name, and the few
- * actions that take a parameter as words of their own.
- */
+/** Every guard, action, delay and job that the chart in session.ts may name. */
 import { fromPromise, setup } from 'xstate';
 import { deadlineActions, deadlineGuards, deadlines } from './deadlines.ts';
 import { lifecycleActions } from './lifecycle.ts';
@@ -31,7 +28,7 @@ export const inSession = setup({
     children: {} as { generation: 'generation' },
   },
   actors: {
-    /** A contract only: the session actor runs generations, XState never does. */
+    /** Declares the types only: the turn runner runs generations, XState never does. */
     generation: fromPromise<GenerationOutput, GenerationInput>(() =>
       Promise.reject(new Error('generations are run by the session actor')),
     ),
@@ -48,7 +45,7 @@ export const inSession = setup({
   },
 });
 
-/** Actions that say more than their name. */
+/** Actions with a parameter. */
 export const emitState = (value: TopState) => ({ type: 'emitState', params: { value } }) as const;
 export const refuse = (code: RefusalCode) => ({ type: 'refuse', params: { code } }) as const;
 export const emitFailed = (code?: string) =>

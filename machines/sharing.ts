@@ -1,4 +1,4 @@
-/** The invitations into a session: given, taken back, and asked at the door. The rule itself is in access.ts. */
+/** Shares of a session: guards and actions. access.ts has the rule of access. */
 import { assertEvent } from 'xstate';
 import { accessOf, mayWrite, sharesAreFull } from './access.ts';
 import { type ActionArgs, assignContext, emitFrame } from './action.ts';

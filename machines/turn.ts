@@ -1,6 +1,6 @@
 /**
- * The turn that runs: how it begins from the queue, is tried again or starts over, and ends with exactly one of
- * completed, failed or cancelled. The machine never carries the turn's text; its host has it.
+ * The running turn: it begins from the queue, may be retried or start over, and ends with exactly one of completed, failed
+ * or cancelled. The machine never carries the turn's text; its host does.
  */
 import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './action.ts';
 import { firstWaiting, waiting } from './queue.ts';
@@ -22,7 +22,7 @@ export function runningTurn({ turn }: SessionContext): Turn {
 const messageOf = (turn: Turn): string => turn.messageIds.at(-1) ?? '';
 const named = (turn: Turn) => ({ turn_id: turn.id, message_id: messageOf(turn) });
 
-/** How a generation ended comes in events of xstate's own, which the vocabulary does not name. */
+/** XState's own events carry the end of a generation; the vocabulary does not name them. */
 const outputIn = (event: SessionEvent): GenerationOutput =>
   (event as unknown as { readonly output: GenerationOutput }).output;
 export const errorIn = (event: SessionEvent): GenerationError =>
@@ -71,7 +71,7 @@ export const turnActions = {
     const failedReplica = errorIn(event).replica;
     return { turn: { ...turn, attempt: turn.attempt + 1, resumed: turn.resumed + 1, failedReplica } };
   }),
-  /** The same frame once more, under the same turn: a client that knows nothing of restarts clears the text as well. */
+  /** Repeats the frame under the same turn: a client that knows no restarts clears the text as well. */
   emitStartedOver: emitFrame(({ context, event }) => {
     const turn = runningTurn(context);
     const { content, author } = questionIn(event);

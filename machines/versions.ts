@@ -1,24 +1,24 @@
 /**
- * The version of the session machine, and how snapshots of earlier versions become today's.
+ * The version of the session machine, and the migrations of older snapshots.
  *
- * Any change to state names, context or timers is a new version with a migration here, a new optional field too: an
- * older instance refuses fields that it does not know. Migrations are pure and run in order. An snapshot that is newer
- * than this code is never touched: the instance hands the session on instead.
+ * Every change to state names, context or timers is a new version with a migration here. A new optional field is one too:
+ * an older instance refuses unknown fields. Migrations are pure and run in order. An instance never writes a snapshot of
+ * a newer version: it leaves the session to a newer instance.
  */
 export const MACHINE_ID = 'session';
 export const MACHINE_VERSION = 2;
 
-/** An snapshot of any version: only its stamp is known. */
+/** A snapshot of any version: only these two fields are known. */
 export interface StampedSnapshot {
   readonly machine: string;
   readonly machineVersion: number;
 }
 
-/** `migrations[n]` takes an snapshot of version n to version n + 1. */
+/** `migrations[n]` takes a snapshot of version n to version n + 1. */
 export type Migrations = Readonly<Record<number, (snapshot: StampedSnapshot) => StampedSnapshot>>;
 
 const migrations: Migrations = {
-  // Version 2 may count the restarts of the running turn; a turn of version 1 has had none.
+  // Version 2 counts the restarts of the running turn; a turn of version 1 had none.
   1: (snapshot) => snapshot,
 };
 

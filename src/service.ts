@@ -1,6 +1,6 @@
 /**
- * One instance of Rehydra, put together: store, generator, sessions, sweeper, hub, server. The only file that knows
- * everything; it decides nothing but the order in which things start and stop.
+ * startService puts one instance together: store, generator, sessions, hub, sweeper, server. It alone knows all parts, and
+ * decides nothing but their order of start and stop.
  */
 import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
 import { createAnalytics } from './analytics/analytics.ts';
@@ -40,17 +40,17 @@ import { createServer } from './transport/server.ts';
 export interface Service {
   readonly port: number;
   readonly upstream: string;
-  /** Lets clients and turns go elsewhere within the drain time, then stops. */
+  /** Hands clients and turns to other instances within the drain time, then stops. */
   drain(): Promise<void>;
-  /** Its file was moved away: from now on lines go into a new one. */
+  /** Opens the audit file again, after log rotation moved it away. */
   reopenAudit(): void;
 }
 
-/** A generation's text is stored at the latest when this much of it waits, in UTF-16 units. */
+/** Length of a turn's waiting text that is stored without further wait, in UTF-16 units. */
 const FLUSH_LENGTH = 1_024;
-/** Beyond this much event-loop delay, work is refused instead of being served late. */
+/** Delay of Node's event loop beyond which new work is refused instead of served late. */
 const LAG_LIMIT_MS = 1_000;
-/** A model that fails is asked this often whether it is back. */
+/** Wait between two checks of a failed model server. */
 const CHECK_EVERY_MS = 2_000;
 
 export async function startService(config: Config, log: Log): Promise<Service> {
@@ -206,13 +206,13 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
     stopRetention();
-    // One that cannot be closed must not keep the others open: the lock of the store's folder is among them.
+    // One part that cannot be closed must not keep the others open: one of them locks the store's folder.
     const closing = [generator, simulator, archive, store, audit].map(async (one) => one?.close());
     const failed = (await Promise.allSettled(closing)).find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };
   const port = await server.listen(config.host, config.port).catch(async (error: unknown) => {
-    // It is a member already: the sessions that it claimed would wait for their leases to run out.
+    // The instance is a member already: without a stop its sessions would wait for their leases to lapse.
     await stop();
     throw error;
   });

@@ -1,11 +1,11 @@
-/** Bytes ↔ client frames. Nothing that a client sends throws past this file. */
+/** decode turns bytes into a client frame. No bytes of a client throw past this file. */
 import { type ClientFrame, clientFrameSchema, MAX_FRAME_BYTES } from './client-frames.ts';
 
 export type Decoded =
   | { readonly kind: 'frame'; readonly frame: ClientFrame }
   | { readonly kind: 'refused'; readonly code: 'bad_frame' | 'frame_too_large'; readonly messageId?: string };
 
-/** Deeper JSON than any frame needs; a bound keeps recursive validation off the stack's end. */
+/** Deeper than any frame needs. Without a bound, recursive validation could exhaust the stack. */
 const MAX_DEPTH = 32;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -13,7 +13,7 @@ const BACKSLASH = 0x5c;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const bad: Decoded = { kind: 'refused', code: 'bad_frame' };
 
-/** The bytes are read before this returns: uWebSockets.js takes its buffer back afterwards. */
+/** Reads the bytes before it returns: uWebSockets.js reuses its buffer afterwards. */
 export function decode(bytes: ArrayBuffer): Decoded {
   if (bytes.byteLength > MAX_FRAME_BYTES) return { kind: 'refused', code: 'frame_too_large' };
   let raw: unknown;
@@ -32,7 +32,7 @@ export function decode(bytes: ArrayBuffer): Decoded {
     : bad;
 }
 
-/** Counts brackets without parsing. Those inside strings are what somebody wrote, and no depth. */
+/** Counts brackets outside strings, without parsing. */
 function tooDeep(text: string): boolean {
   let depth = 0;
   let inString = false;

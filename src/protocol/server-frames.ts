@@ -1,6 +1,6 @@
 /**
- * What the server sends. Durable frames are numbered 1, 2, 3 … per session, stored in the same commit as the
- * transition that caused them, and replayed on resume; transient ones are said once to one connection.
+ * The frames that the server sends. Durable frames are numbered 1, 2, 3 … per session, stored in the same commit as the
+ * transition that caused them, and replayed on resume. Transient frames go once to one connection.
  */
 import { z } from 'zod';
 import type { TranscriptEntry } from '../store/contract.ts';
@@ -8,8 +8,10 @@ import type { TranscriptEntry } from '../store/contract.ts';
 export const stateValueSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
 export type StateValue = z.infer<typeof stateValueSchema>;
 
-/** `epoch` names the claim under which the frame was stored: where a store lost acknowledged writes, the log goes on
- * under a higher one, and a client that says the epoch it saw is told so. */
+/**
+ * `epoch` names the claim under which the frame was stored. Where a store lost acknowledged writes, the log continues under
+ * a higher epoch, and a client that names the epoch it saw gets a `reset`.
+ */
 const place = { offset: z.int().min(1), epoch: z.int().min(1) };
 const turn = { turn_id: z.string(), message_id: z.string() };
 const errorFields = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
@@ -34,7 +36,7 @@ export const turnMetadataSchema = z.object({
   replica: z.string(),
   resumed: z.int(),
   simulated: simulatedSchema,
-  /** Absent in frames of before it was said. */
+  /** Absent in frames that older versions stored. */
   completed_at: z.int().optional(),
   window: z.record(z.string(), z.unknown()).optional(),
 });
@@ -49,7 +51,7 @@ export const transcriptLineSchema = z.strictObject({
 });
 type TranscriptLine = z.infer<typeof transcriptLineSchema>;
 
-/** What was said in a session, as clients get it: without the summaries, which only the model reads. */
+/** The transcript as clients get it: without the summaries, which only the model reads. */
 export function transcriptLines(entries: readonly TranscriptEntry[]): TranscriptLine[] {
   return entries.flatMap(({ role, content, turnId, at, author, simulated }) => {
     if (role === 'summary') return [];

@@ -31,7 +31,7 @@ export class Admission {
     this.#limits.guesses?.spend(this.#address);
   }
 
-  /** Calls `take` with 0 for an admitted frame, else with the milliseconds to wait. Without a limit it calls at once. */
+  /** Calls `take` with 0 for an admitted frame, else with the milliseconds to wait. Without a limit it does so synchronously. */
   admit(frame: ClientFrame, sessionId: string, userId: string | null, take: (waitMs: number) => void): void {
     const { messages } = this.#limits;
     if (messages === null) return take(0);

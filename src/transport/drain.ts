@@ -1,10 +1,9 @@
 /**
- * Going away without anybody noticing much:
- * no new sessions, clients sent elsewhere with a spread of waiting times, running turns finished or handed over with
- * what is stored of them, sessions released, and only then gone.
+ * drain stops an instance with little notice to its clients. It takes no new sessions, sends clients elsewhere at spread
+ * times, lets running turns finish or hands them over with their stored text, and releases every session.
  *
- *  Z1  Who asked over HTTP gets an answer: the turn's, wherever that runs, or that they must ask elsewhere.
- *  Z2  They have left their sessions before these are handed over: who leaves later would wake them up here again.
+ *  DRAIN-1  Every HTTP request gets an answer: its turn's, on whichever instance that runs, or a refusal to retry.
+ *  DRAIN-2  HTTP requests leave their sessions before these are handed over: a later one would wake its session here.
  */
 
 import type { Clock } from '../clock.ts';
@@ -27,9 +26,9 @@ export interface DrainPorts {
 }
 
 const LOOK_EVERY_MS = 50;
-/** The last part of the drain time is for handing over what did not finish. */
+/** The rest of the drain time is for handing over unfinished turns. */
 const FINISHING_SHARE = 0.75;
-/** For an answer to be on its way: a store that is away is not waited for. */
+/** Time for answers to leave; longer would mean waiting for an unreachable store. */
 const ANSWER_WITHIN_MS = 1_000;
 const ANSWER_LOOK_MS = 5;
 
@@ -41,12 +40,12 @@ export async function drain(ports: DrainPorts): Promise<void> {
   server.sendAway('draining');
   const isAwaited = () => sessions.busy > 0 || hub.isAttended;
   while (isAwaited() && clock.monotonicMs() - startedMs < drainMs * FINISHING_SHARE) {
-    // Clients that talk on elsewhere would otherwise begin turn after turn here, and none of these would finish.
+    // Clients on other instances would otherwise start turn after turn here, and the drain would wait for each.
     sessions.leaveQuiet();
     await pause(LOOK_EVERY_MS);
   }
   for (let waitedMs = 0; waitedMs < ANSWER_WITHIN_MS; waitedMs += ANSWER_LOOK_MS) {
-    // Again and again: a request that was on its way in may only now wait for its turn.
+    // Repeated: a request may have started to wait for its turn since the last round.
     hub.endAll('draining');
     if (server.unanswered() === 0) break;
     await pause(ANSWER_LOOK_MS);

@@ -1,6 +1,6 @@
 /**
- * uWebSockets.js ↔ HTTP routes. The request object is dead after the handler returns, so its head is read at once; the
- * chunks of a body are only valid during their callback; a response whose client is gone throws on any call.
+ * Serves HTTP routes with uWebSockets.js. The request is invalid after the handler returns, so its head is read first; a
+ * chunk of a body is valid during its callback only; a response whose client is gone throws on any call.
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
@@ -12,17 +12,17 @@ import type { Log } from '../telemetry/log.ts';
 import type { PeerOf } from './peer.ts';
 
 const BODY_MAX_BYTES = 1024 * 1024;
-/** Bytes that may wait for a slow reader of a stream before it is ended. */
+/** Bytes that may wait for a slow reader of a stream; more end the stream. */
 const STREAM_BACKLOG_MAX_BYTES = 1024 * 1024;
 
 interface Exchange {
   readonly res: HttpResponse;
   readonly isHead: boolean;
   gone: boolean;
-  /** Answered already: what is still to come of its body is of no interest. */
+  /** Answered already: the rest of its body is ignored. */
   deaf: boolean;
   readonly onGone: (() => void)[];
-  /** Called once or more when nothing more will be said. */
+  /** Runs once or more when the response is over. */
   over: () => void;
 }
 
@@ -51,7 +51,7 @@ export function serveHttp(
       for (const task of exchange.onGone) task();
     });
     const head = headOf(req, exchange, peerOf(res, req), log);
-    // Listened to before anything is waited for: a chunk that nobody hears is lost.
+    // Before the first await: a chunk without a listener is lost.
     const reading = readBody(exchange);
     const answered = async () => {
       const body = await reading;
@@ -124,7 +124,7 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
   if (isStream) body(sinkOf(exchange));
 }
 
-/** The length is a header of ours: given to `endWithoutBody`, it keeps the response open until the connection closes. */
+/** Writes the length as a header: given to `endWithoutBody`, it keeps the response open until the connection closes. */
 function endHead(res: HttpResponse, body: HttpAnswer['body']): void {
   if (typeof body === 'string') res.writeHeader('content-length', String(Buffer.byteLength(body)));
   res.endWithoutBody();

@@ -1,4 +1,4 @@
-/** Whose a request is: its socket's address, or what trusted proxies say of whom they serve. */
+/** The client's address of a request: its socket's, or the one that trusted proxies name. */
 import type { HttpRequest, HttpResponse } from 'uws-node20';
 import type { ClientAddresses } from '../limits/client-address.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -11,13 +11,13 @@ export function peers(addresses: ClientAddresses, log: Log): PeerOf {
     const peer = Buffer.from(res.getRemoteAddressAsText()).toString();
     const lines: string[] = [];
     if (addresses.header !== null) {
-      // `getHeader` gives the first line of that name, which is the client's own where a proxy adds another.
+      // `getHeader` gives the first line of that name: the client's own, where a proxy adds another.
       req.forEach((name, value) => {
         if (name === addresses.header) lines.push(value);
       });
     } else if (!isWarned && req.getHeader('x-forwarded-for') !== '') {
       isWarned = true;
-      log.warn('somebody in front says whom it serves, but TRUST_PROXY is not set: they all count as one');
+      log.warn('a proxy names its clients, but TRUST_PROXY is not set: they all count as one client');
     }
     return addresses.of(peer, lines);
   };

@@ -1,4 +1,4 @@
-/** One port for sockets and HTTP. It is told to listen when everything behind it is ready. */
+/** Server is one port for sockets and HTTP. It listens once the rest of the instance is ready. */
 
 import type { TemplatedApp, us_listen_socket } from 'uws-node20';
 import type { ErrorCode } from '../errors.ts';
@@ -12,14 +12,14 @@ import { loadUws } from './uws.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Server {
-  /** Resolves with the port that was taken; rejects with the reason for which it cannot be. */
+  /** Resolves with the port; rejects with the reason where it cannot listen. */
   listen(host: string, port: number): Promise<number>;
   readonly connectionCount: () => number;
-  /** HTTP requests that a route has and has not answered to the end. */
+  /** HTTP requests that a route has not answered completely. */
   readonly unanswered: () => number;
-  /** Says to every client why it must go. */
+  /** Closes every client's connection for this reason. */
   sendAway(code: ErrorCode): void;
-  /** Nobody new; what is open stays. */
+  /** Accepts no new connections; open ones stay. */
   stopListening(): void;
   close(): void;
 }
@@ -67,7 +67,7 @@ export async function createServer(
 /** LIBUS_LISTEN_EXCLUSIVE_PORT. Without it uWebSockets.js shares the port with any other process that listens on it. */
 const EXCLUSIVE_PORT = 1;
 
-/** Both builds know options with a host; the types of the older one leave them out. */
+/** Both builds take options with a host; the older build's types omit them. */
 interface Listener {
   listen(
     host: string,

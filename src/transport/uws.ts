@@ -1,9 +1,9 @@
-// Loads uWebSockets.js. No single build of it covers every Node that we run on, so two are installed side by
-// side and the first whose binary fits this process is taken. See docs/adr/0001-uwebsockets-from-npm.md.
+// Loads uWebSockets.js. No single build covers every supported Node, so two are installed, and the first whose binary fits
+// this process is loaded (docs/adr/0001-uwebsockets-from-npm.md).
 
 import { startFailure } from '../startup/start-failure.ts';
 
-/** The older build's types: what they lack is missing on Node 20. */
+/** The older build's types: what they lack, Node 20 lacks. */
 export type Uws = typeof import('uws-node20');
 
 export interface UwsBuild {
@@ -46,7 +46,7 @@ function nothingFits(host: Host, candidates: readonly UwsBuild[]): string {
   );
 }
 
-// The same knowledge as in scripts/system.mjs, which refuses before anything is installed; a test compares them.
+// scripts/system.mjs has the same list, and refuses before the installation; a test compares the two.
 function remedy({ node, platform, arch, glibc }: Host): string {
   const major = Number.parseInt(node, 10);
   const isLinux = platform === 'linux';

@@ -1,6 +1,6 @@
 /**
- * uWebSockets.js ↔ connections. What bites in that library is kept in this file: a message's buffer is only valid
- * during its callback, a closed socket throws on any call, and `send` answers 2 where it dropped the message.
+ * Serves WebSockets with uWebSockets.js. Only this file knows that library's traps: a message's buffer is valid during
+ * its callback only, a closed socket throws on any call, and `send` answers 2 where it dropped the message.
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
@@ -15,9 +15,9 @@ interface UserData {
   connection: Connection | null;
 }
 
-/** Over-size frames up to this are read, so that they get a typed error instead of a bare 1006. */
+/** Frames up to this size are read, so that an over-size frame gets a typed error instead of a bare 1006. */
 const TRANSPORT_MAX_BYTES = 4 * MAX_FRAME_BYTES;
-/** Outbound bytes that may wait for one client; the first send beyond it ends the connection. */
+/** Outbound bytes that may wait for one client; the first send beyond them ends the connection. */
 const BACKPRESSURE_MAX_BYTES = 1024 * 1024;
 const DROPPED = 2;
 const SUB_PROTOCOL = 'rehydra.v1';
@@ -83,7 +83,7 @@ export function serveWebSocket(
   return { connections };
 }
 
-/** As HTTP, and before there is a socket: nothing is kept of who comes too often. */
+/** Refuses the upgrade over HTTP. A rate-limited client leaves no state behind. */
 function refuse(res: HttpResponse, waitMs: number): void {
   const { status, headers, body } = problem('rate_limited', randomUUID(), undefined, waitMs);
   res.writeStatus(String(status));
