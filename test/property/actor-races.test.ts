@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
+import { type OverlapPolicy, overlapPolicySchema, type SessionEvent } from '../../machines/vocabulary.ts';
 import { beginSession, type MortalSession } from '../support/mortal-session.ts';
 import { TEXT_LENGTH } from '../support/narrator.ts';
 import { inputOf, OUTPUT, TICK_MS } from '../support/session-paths.ts';
@@ -24,7 +24,7 @@ const happenings: fc.Arbitrary<readonly Happening[]> = fc.array(
       weight: 4,
       arbitrary: fc.record({
         kind: fc.constant('message'),
-        policy: fc.constantFrom('queue', 'reject', 'interrupt', 'rollback', 'merge'),
+        policy: fc.constantFrom(...overlapPolicySchema.options),
       }),
     },
     { weight: 9, arbitrary: fc.record({ kind: fc.constantFrom('tells', 'completes', 'a moment') }) },

@@ -3,7 +3,7 @@
  * turn comes. A life is plain choices, so that fast-check can shrink it; they become events as the session is stepped.
  */
 import fc from 'fast-check';
-import type { OverlapPolicy, SessionInput } from '../../machines/vocabulary.ts';
+import { type OverlapPolicy, overlapPolicySchema, type SessionInput } from '../../machines/vocabulary.ts';
 import { begin, type MachineState, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
 import { OUTPUT, STARTS_AT } from './session-paths.ts';
 import { LIMITS } from './stepped-session.ts';
@@ -42,7 +42,7 @@ const choice: fc.Arbitrary<Choice> = fc.oneof(
     60,
     fc.record({
       kind: fc.constant('message'),
-      policy: fc.constantFrom('queue', 'reject', 'interrupt', 'rollback', 'merge'),
+      policy: fc.constantFrom(...overlapPolicySchema.options),
       maxTokens: fc.option(fc.nat(9), { nil: null }),
       user,
     }),

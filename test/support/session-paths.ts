@@ -7,11 +7,12 @@
 import type { SnapshotFrom } from 'xstate';
 import { getAdjacencyMap, getShortestPaths, getSimplePaths } from 'xstate/graph';
 import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
-import type {
-  GenerationOutput,
-  OverlapPolicy,
-  SessionInput,
-  SessionLimits,
+import {
+  type GenerationOutput,
+  type OverlapPolicy,
+  overlapPolicySchema,
+  type SessionInput,
+  type SessionLimits,
 } from '../../machines/vocabulary.ts';
 import {
   begin,
@@ -112,11 +113,7 @@ const ANYWHERE: readonly Move[] = [
   { type: 'attach', instance: 'b' },
   { type: 'detach', instance: 'a' },
   { type: 'detach', instance: 'b' },
-  { type: 'message', policy: 'queue' },
-  { type: 'message', policy: 'merge' },
-  { type: 'message', policy: 'reject' },
-  { type: 'message', policy: 'interrupt' },
-  { type: 'message', policy: 'rollback' },
+  ...overlapPolicySchema.options.map((policy) => ({ type: 'message', policy }) as const),
   { type: 'cancel' },
   { type: 'cancel', turnId: 'of nobody' },
   { type: 'extend' },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { OverlapPolicy } from '../../../machines/vocabulary.ts';
+import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import { beginStepped, framesOf, type SteppedSession } from '../../support/stepped-session.ts';
 
 /** Begins a session whose first turn runs. */
@@ -12,7 +12,7 @@ function answering(limits = {}): SteppedSession {
 const queued = (session: SteppedSession) => session.context.queue.map(({ turnId }) => turnId);
 
 describe('message without a running turn', () => {
-  test.each<OverlapPolicy>(['queue', 'reject', 'interrupt', 'rollback', 'merge'])(
+  test.each(overlapPolicySchema.options)(
     'a message without a running turn starts one under the policy %s',
     (policy) => {
       const session = beginStepped();

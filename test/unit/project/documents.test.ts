@@ -35,7 +35,7 @@ const documents = files.filter((file) => file.endsWith('.md'));
 const exists = (path: string) =>
   path === '.' || files.includes(path) || files.some((file) => file.startsWith(`${path}/`));
 const textOf = (file: string) => readFileSync(file, 'utf8');
-const withoutCodeBlocks = (text: string) => text.replace(/^( *)```[^]*?^\1```$/gm, '');
+const withoutCodeBlocks = (text: string) => text.replace(/^( *)```[\s\S]*?^\1```$/gm, '');
 
 /** The anchors that GitHub gives to a document's headings. */
 function anchorsOf(document: string): ReadonlySet<string> {
@@ -79,7 +79,7 @@ describe('documents', () => {
     const room = /^(?:src|machines|test|scripts|deploy|docs|bench|examples)\//;
     const named = [...withoutCodeBlocks(textOf(document)).matchAll(/`([\w./-]+)`/g)]
       .map(([, path = '']) => path.replace(/\/$/, ''))
-      .filter((path) => room.test(path) && !path.includes("NNNN"));
+      .filter((path) => room.test(path) && !path.includes('NNNN'));
     expect(named.filter((path) => !exists(path))).toEqual([]);
   });
 });
@@ -95,7 +95,7 @@ it('OPERATIONS.md quotes log lines as the source writes them', () => {
 
 describe("the README's road", () => {
   const [, diagram = '', table = ''] =
-    /## How a message flows[^]*?```\n([^]*?)```\n\n((?:\|.*\n)+)/.exec(textOf('README.md')) ?? [];
+    /## How a message flows[\s\S]*?```\n([\s\S]*?)```\n\n((?:\|.*\n)+)/.exec(textOf('README.md')) ?? [];
 
   it('the diagram of the road names its stops in the order in which a message passes them', () => {
     const named = diagram.split(/\s*[→←↓·]\s*|\s{2,}|\n/).filter((stop) => stop !== '');
