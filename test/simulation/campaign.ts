@@ -1,4 +1,4 @@
-/** Many worlds, one seed each, and what a person needs to know of the first that breaks a promise. */
+/** Campaign runs many worlds, one seed each, and reports the first one that breaks a promise. */
 import { type Plan, planOf } from './fault-plan.ts';
 import { shrink } from './shrink.ts';
 import type { Violation } from './violations.ts';
@@ -21,9 +21,9 @@ export interface Campaign {
 export interface CampaignOptions extends RunOptions {
   readonly from: number;
   readonly seeds: number;
-  /** Stops after so many broken ones. */
+  /** Stops after so many broken worlds. */
   readonly enough: number;
-  /** Begins no further seed after this long. */
+  /** Starts no further seed after this long. */
   readonly withinMs?: number;
 }
 
@@ -49,7 +49,7 @@ export async function campaign({
   return { seeds: done, steps, sessionsEnded, tookMs: took(), broken };
 }
 
-/** The shortest way to see it, in words. */
+/** Describes the broken promise with the shortest trace that shows it. */
 export async function report({ seed, plan, violation }: Broken, options: RunOptions = {}): Promise<string> {
   const small = await shrink(plan, violation, options);
   const { faults, clients } = small.plan;

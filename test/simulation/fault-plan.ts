@@ -1,6 +1,6 @@
 /**
- * What goes wrong in one world, and what its clients do, as data. A plan follows from its seed; any part may be taken
- * out of it and the rest still means the same, which is how a failing plan is made small.
+ * A plan holds the faults of one world and the acts of its clients, as data. It follows from its seed. Without any one
+ * part the rest still means the same, so that a failing plan can be shrunk.
  */
 import type { OverlapPolicy } from '../../machines/vocabulary.ts';
 import { type Random, randomStream } from './random.ts';
@@ -72,7 +72,7 @@ export interface ClientPlan {
   readonly session: number;
   /** Wants all that is kept, or only what comes from now on. */
   readonly from: 'beginning' | 'now';
-  /** Without it, nobody can tell it of a loss that came while it was away. */
+  /** Without it, no instance can report a loss that happened while the client was away. */
   readonly saysEpoch: boolean;
   readonly acts: readonly Act[];
 }

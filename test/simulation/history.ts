@@ -1,10 +1,10 @@
 /**
- * What the store accepted, kept apart from the store and judged as it comes: the promises that a write can break.
+ * History keeps the accepted writes apart from the store, and checks each against the promises that a write can break.
  *
- *  H1  Frames form a tree: each knows the one before it. Where a failover lost writes, the tree branches. So "no gap,
- *      no repeat, no silent loss" is one question: is what a client saw a path of this tree?
- *  H2  Nothing here is asked of the store's own fence or numbering: a store or an instance that breaks them is caught.
- *  H3  It forgets with the store: `remember` gives back what stood before the writes that a failover lost.
+ *  HISTORY-1  Frames form a tree: each knows its predecessor. Where a failover lost writes, the tree branches. So "no
+ *             gap, no repeat, no silent loss" is one check: the frames of a client are a path of this tree.
+ *  HISTORY-2  It never relies on the store's own fence or numbering, so it catches a store that breaks them.
+ *  HISTORY-3  It forgets with the store: `remember` restores the state before the writes that a failover lost.
  */
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import { topState } from '../../src/session/machine/step.ts';
@@ -85,7 +85,7 @@ export class History implements StoreWitness {
     return this.#ended;
   }
 
-  /** Writes were lost: what was true of one branch need not be of another. */
+  /** Writes were lost: facts of one branch need not hold on another. */
   get branched(): boolean {
     return this.#branched;
   }

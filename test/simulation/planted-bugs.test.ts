@@ -1,4 +1,4 @@
-/** A simulation that finds nothing proves nothing: it must find these. */
+/** The simulation must find planted bugs: if it found nothing, it would prove nothing. */
 import { describe, expect, it } from 'vitest';
 import { campaign, summary } from './campaign.ts';
 import { planOf } from './fault-plan.ts';
@@ -17,7 +17,7 @@ const SEEDS = 1_500;
 
 describe('planted bugs', () => {
   for (const [name, promise] of Object.entries(CAUGHT_BY) as [keyof typeof CAUGHT_BY, Promised][]) {
-    it(`finds out that ${name}`, async () => {
+    it(`the simulation detects that ${name}`, async () => {
       const found = await campaign({ from: 1, seeds: SEEDS, enough: 2, variant: plantedBugs[name] });
       process.stdout.write(`${name}: ${summary(found)}\n`);
       expect(found.broken.map(({ violation }) => violation.promise)).toEqual([promise, promise]);

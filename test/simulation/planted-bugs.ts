@@ -1,13 +1,13 @@
 /**
- * Worlds that are broken on purpose, to show that the simulation would notice. No source is touched: each bug is a
- * store, or something between the store and the instance, that breaks one rule.
+ * Planted bugs break worlds on purpose, to show that the simulation notices. No source changes: each bug is a store,
+ * or a layer between store and instance, that breaks one rule.
  */
 import type { Commit } from '../../src/store/contract.ts';
 import type { WrapStore } from './sim-node.ts';
 import { SOUND } from './store-rules.ts';
 import { FAITHFUL, type Variant } from './world.ts';
 
-/** Frames go out as the commit that holds them is sent, not as it is acknowledged. */
+/** Delivers frames when the commit is sent, not when the store acknowledges it. */
 const eager: WrapStore = (store, { deliver }) => ({
   ...store,
   commit(fence, commit) {
@@ -17,7 +17,7 @@ const eager: WrapStore = (store, { deliver }) => ({
   },
 });
 
-/** With a store that lets entries go as they are read: until they are applied only the reader's memory has them. */
+/** For a store that drops inbox entries when they are read: until a write applies them, only the reader has them. */
 const forgetful: WrapStore = (store, { consumed }) => {
   const read = new Map<string, string[]>();
   const inMemory = (sessionId: string): string[] => {

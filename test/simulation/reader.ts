@@ -1,9 +1,9 @@
 /**
- * What one client was given, judged against the history: the promises that a reader can see broken.
+ * Reader checks the frames that one client received against the history: the promises that a reader can see broken.
  *
- *  R1  What it read is a path of the tree of histories. It has a set of places where it may stand (equal frames of two
- *      branches look alike); a frame that follows none of them is a gap, a repeat, or a loss that was not said (G5).
- *  R2  Only `reset`, or a welcome that says that the session is a new one, lets it stand elsewhere.
+ *  READER-1  Its frames are a path of the history tree. Equal frames of two branches look alike, so it keeps a set of
+ *            possible places; a frame that follows none of them is a gap, a repeat, or an unreported loss (G5).
+ *  READER-2  Only `reset`, or the welcome of a new session, moves it to another place.
  */
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import type { FrameNode, History } from './history.ts';

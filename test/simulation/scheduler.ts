@@ -1,11 +1,11 @@
 /**
- * Virtual time. Everything that happens is a task in one queue, and tasks run one at a time.
+ * Scheduler runs virtual time: every event is a task in one queue, and tasks run one at a time.
  *
- *  S1  Between two tasks the promises that the first one settled run to their end. No real timer is waited for, so
- *      code under test that used one would never be called, and the world would come to a standstill.
- *  S2  The order is that of time, then of asking. Nothing else decides it: the same seed gives the same order.
- *  S3  A task belongs to a process or to the world. A dead process runs nothing any more; a paused one runs what was
- *      due when it goes on, timers first, as Node does after SIGCONT.
+ *  SCHED-1  Between two tasks the promises that the first one settled run to their end. The scheduler waits for no real
+ *           timer, so code that used one would stall its world.
+ *  SCHED-2  Tasks run in the order of their time, then of their creation: the same seed gives the same order.
+ *  SCHED-3  A task belongs to a process or to the world. A dead process runs nothing; a paused one runs its due tasks
+ *           when it resumes, timers first, as Node does after SIGCONT.
  */
 import type { SimProcess } from './sim-process.ts';
 
@@ -54,7 +54,7 @@ export class Scheduler {
     return task;
   }
 
-  /** Runs the next task and what follows from it at once; false where there is none. */
+  /** Runs the next task and the promises that it settles; false if there is none. */
   async step(): Promise<boolean> {
     const task = this.#pop();
     if (task === undefined) return false;

@@ -1,6 +1,6 @@
 /**
- * Makes a failing plan small: what can be left out without the promise being kept is left out, one thing at a time,
- * until nothing more can go. The run ends at the broken promise, so fewer things mean a shorter trace as well.
+ * Shrink makes a failing plan small: it removes one part at a time while the promise stays broken. The run ends at the
+ * broken promise, so fewer parts mean a shorter trace too.
  */
 import type { ClientPlan, Plan } from './fault-plan.ts';
 import type { Violation } from './violations.ts';
@@ -32,7 +32,7 @@ export async function shrink(plan: Plan, violation: Violation, options: RunOptio
   return { plan: smallest, run: await runWorld(smallest, { ...options, traced: true }), tries };
 }
 
-/** The plan with one thing less, the largest things first. */
+/** The plan without one part, the largest parts first. */
 function* smallerPlans(plan: Plan): Generator<Plan> {
   for (const client of plan.clients)
     if (plan.clients.length > 1) yield { ...plan, clients: without(plan.clients, client) };

@@ -1,13 +1,13 @@
 /**
- * A client as the protocol describes it: it says hello anywhere, says each message under one id until the server has
- * decided, comes back after the offset and epoch that it has, and puts the text together.
+ * SimClient behaves as the protocol asks: it says hello to any instance, sends each message under one id until the
+ * server has decided, resumes after its offset and epoch, and assembles the text.
  *
- *  C1  A message is said again after each welcome until a durable frame, or an error that decides, settles it.
- *  C2  After `resumed: false`, another `created_at` or `reset` it drops what it had, and nothing else makes it do so.
- *  C3  It never waits for ever: where something is outstanding and nothing is heard, it leaves and comes back.
- *  C4  Where nothing goes wrong, and it was there for a while, it is told of the end of its session by the last frame.
- *  C5  One that does not say its epoch cannot be told of a loss that came while it was away. While it is connected it
- *      is, and also when it is sent away because its session moved.
+ *  SIMCLIENT-1  It resends a message after each welcome until a durable frame, or a final error, settles it.
+ *  SIMCLIENT-2  It drops its frames after `resumed: false`, another `created_at` or `reset`, and only then.
+ *  SIMCLIENT-3  It never waits for ever: if it misses an answer and receives nothing, it reconnects.
+ *  SIMCLIENT-4  Without faults, a client that was connected for a while receives the last frame of its session.
+ *  SIMCLIENT-5  A client without an epoch gets no report of a loss while it was away. It does get one while it is
+ *               connected, and when an instance closes its socket because the session moved.
  */
 import type { DurableFrame, ServerFrame, TransientFrame } from '../../src/protocol/server-frames.ts';
 import type { Act, ClientPlan } from './fault-plan.ts';
@@ -70,10 +70,10 @@ export class SimClient {
   #said = 0;
   #actsLeft: number;
   #welcome: Extract<TransientFrame, { type: 'welcome' }> | null = null;
-  /** Where it stands: an offset, and the epoch of the frame there. */
+  /** The last frame that it has: its offset and its epoch. */
   #after: number;
   #epoch: number | null = null;
-  /** C5 */
+  /** SIMCLIENT-5 */
   #mayMiss = false;
   #turnId: string | null = null;
   #text = '';

@@ -1,14 +1,13 @@
 /**
- * The model of the simulation. What it answers is a function of the conversation, so a continuation from any prefix
- * has exactly one right rest; when it says it is the scheduler's affair.
+ * SimGenerator is the model of the simulation. Its answer is a function of the conversation, so a continuation from
+ * any prefix has exactly one right rest. The scheduler decides the pace.
  *
- *  M1  Two generations of one turn never run on one instance at the same time, and none runs that no stored
- *      transition asked for (G2). On two instances they may: an owner that is frozen while one runs does not know that
- *      it lost. It begins none, though, once it goes on: only what a failover forgot can make two instances ask.
- *  M2  All generations of a turn that its owner begins are asked with the same conversation, and with a prefix of its
- *      answer (G7).
- *  M3  After its signal fired it says nothing more (GENERATOR-1).
- *  M4  Of some turns no answer can be continued: asked to do so, the model starts over instead.
+ *  MODEL-1  Two generations of one turn never run on one instance at the same time, and each follows from a stored
+ *           transition (G2). On two instances they may overlap: a frozen owner does not know that it lost. It starts
+ *           none after it resumes, unless a failover lost the claim of the other instance.
+ *  MODEL-2  All generations of a turn get the same conversation, and a prefix of its answer (G7).
+ *  MODEL-3  It sends nothing after its signal has fired (GENERATOR-1).
+ *  MODEL-4  Some answers cannot be continued: there the model starts over.
  */
 import { crc32 } from 'node:zlib';
 import type { GenerationRequest, GenerationResult, Generator, Message } from '../../src/generation/port.ts';
@@ -19,9 +18,9 @@ import type { SimProcess } from './sim-process.ts';
 import type { Violations } from './violations.ts';
 
 const WORDS = ['one', 'two', 'tides', 'of', 'salt', 'and', 'light', 'fall', 'back', '…', '\n', 'ünder', '🙂'];
-/** How long a stalled upstream is waited for: the watchdog of the real client would say so. */
+/** How long to wait for a stalled upstream, as the watchdog of the real client does. */
 const STALL_MS = 1_200;
-/** The share of turns of which no answer is continued. Turn ids are random, so the conversation decides (W1). */
+/** The share of turns whose answers cannot be continued. Turn ids are random, so the conversation decides (WORLD-1). */
 const NEVER_CONTINUED = 1 / 3;
 
 function answerTo(messages: readonly Message[]): readonly string[] {

@@ -1,12 +1,12 @@
 /**
- * Between the instances and the store: every call is a request and a reply, and hints and signals are words.
+ * SimNetwork lies between the instances and the store: it carries requests, replies, hints and instance messages.
  *
- *  N1  On one connection requests arrive in the order in which they were sent, and so do replies; what the plan calls
- *      late comes after the connection broke, on its own.
- *  N2  A call whose request or reply was lost is rejected, and only then: nobody knows whether it was applied.
- *  N3  A process that is dead sends nothing and hears nothing. What it had sent is still under way.
- *  N4  After its connection for words stood again an instance is hinted of every session that it watches, as the Redis
- *      store does: what was said meanwhile is lost.
+ *  NETWORK-1  On one connection requests arrive in the order in which they were sent, and so do replies. A call that
+ *             the plan delays arrives alone, after its connection broke.
+ *  NETWORK-2  Only a call whose request or reply was lost is rejected: its caller cannot know whether it was applied.
+ *  NETWORK-3  A dead process sends and receives nothing. Its earlier requests are still in flight.
+ *  NETWORK-4  After its subscriber connection is back, an instance gets a hint for every session that it watches, as
+ *             from the Redis store, because earlier hints are lost.
  */
 
 import { CodedError } from '../../src/errors.ts';
@@ -129,7 +129,7 @@ export class SimNetwork {
     const lost = this.#ports.faults.some(
       (fault) => fault.kind === 'word' && fault.node === ear.slot && fault.nth === nth,
     );
-    // A word is lost with the connection that carries it, and the one after it hints again (N4).
+    // A word is lost with the connection that carries it, and the one after it hints again (NETWORK-4).
     if (lost) this.cut(ear.slot, 'words', true, LOST_WORD_MS);
     if (this.#cutOf(ear.slot, 'words') !== null)
       return this.#ports.note(() => `${ear.process.name} does not hear: ${what}`);

@@ -1,8 +1,8 @@
 /**
- * One instance: the pieces of `src/service.ts`, put together as there, on simulated time, store, model and sockets.
+ * SimNode is one instance: the pieces of `src/service.ts`, wired as there, on simulated time, store, model and sockets.
  *
- *  D1  Everything it runs belongs to its process: when that dies, nothing of it runs again.
- *  D2  An error that it logs is a bug: faults of the world are warnings. So is a promise that nobody handled.
+ *  NODE-1  Everything it runs belongs to its process: when that dies, nothing of it runs again.
+ *  NODE-2  An error in its log, or an unhandled promise, is a bug: faults of the world are warnings.
  */
 
 import { Registry } from 'prom-client';

@@ -1,10 +1,10 @@
 /**
- * One process of the world: it runs, is frozen, or is dead. What it owns in the scheduler shares its fate.
+ * SimProcess is one process of the world: it runs, is frozen, or is dead, and so are its tasks in the scheduler.
  *
- *  P1  After `kill` none of its closures runs again: its timers, replies and sockets are dropped as they come up.
- *  P2  While it is frozen nothing of it runs; what came due meanwhile runs late, when it goes on.
- *  P3  Its wall clock may be wrong and may jump; its timers and its monotonic clock count real time, as those of an
- *      operating system do.
+ *  PROCESS-1  After `kill` none of its closures runs again: the scheduler drops its timers, replies and sockets.
+ *  PROCESS-2  While it is frozen none of its tasks runs; due tasks run late, when it resumes.
+ *  PROCESS-3  Its wall clock may be wrong and may jump; its timers and its monotonic clock count real time, as those of
+ *             an operating system do.
  */
 import type { Clock } from '../../src/clock.ts';
 import type { Scheduler, Task } from './scheduler.ts';

@@ -1,9 +1,9 @@
 /**
- * One connection between a client and an instance, as TCP gives it: in order, with a bounded buffer, and with an end
- * that each side may learn of much later than the other.
+ * SimSocket is one connection between a client and an instance, as in TCP: ordered, with a bounded buffer, and with an
+ * end that one side may notice much later than the other.
  *
- *  K1  What arrives at the client is what the instance sent before the end, in order.
- *  K2  Bytes that the client has not read count; beyond the bound a send is refused, as uWebSockets.js does.
+ *  SOCKET-1  The client receives the frames that the instance sent before the end, in order.
+ *  SOCKET-2  Unread bytes count; beyond the bound a send is refused, as in uWebSockets.js.
  */
 import { Connection, type ConnectionPorts } from '../../src/transport/connection.ts';
 import type { Scheduler } from './scheduler.ts';

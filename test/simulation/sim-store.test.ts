@@ -1,4 +1,4 @@
-/** The simulation is worth what its store is worth: it must keep the same contract as the real ones. */
+/** The simulated store must keep the contract of the real ones, or the simulation would prove nothing. */
 import { randomUUID } from 'node:crypto';
 import { bucketOf, type Hint, type Store, type StoreOptions } from '../../src/store/contract.ts';
 import type { StoreFixture } from '../conformance/store-fixture.ts';

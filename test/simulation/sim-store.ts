@@ -1,10 +1,10 @@
 /**
- * The store of the simulation: what the scripts of `src/store/redis` do, on a map. Each method is one script: it runs
- * at one moment of virtual time, whole.
+ * SimStore is the store of the simulation: the scripts of `src/store/redis` on a map. Each method is one script, which
+ * runs atomically at one moment of virtual time.
  *
- *  T1  Rows are replaced, never changed, so the state before each of the last writes is still there: a failover that
- *      loses the last writes goes back to it.
- *  T2  Whoever watches it (`StoreWitness`) is told of every change that was accepted, and of nothing else.
+ *  SIMSTORE-1  Rows are replaced, never changed, so that a failover that loses the last writes can go back to the state
+ *              before them.
+ *  SIMSTORE-2  Its `StoreWitness` learns of every accepted change, and of nothing else.
  *
  * Read next: store-handle.ts (the contract on top), sim-network.ts (what may happen to a call on its way here).
  */
@@ -222,7 +222,7 @@ export class SimStore {
     return { kind: 'released' };
   }
 
-  // what anybody may do
+  // calls without a fence
 
   discard(sessionId: string): DiscardOutcome {
     if (this.#lockOf(sessionId) !== undefined) return 'held';

@@ -1,4 +1,4 @@
-/** The service as it is, in thousands of small worlds in which everything goes wrong. */
+/** The unchanged service runs in thousands of small worlds full of faults. */
 import { describe, expect, it } from 'vitest';
 import { campaign, report, summary } from './campaign.ts';
 import { planOf } from './fault-plan.ts';
@@ -6,7 +6,7 @@ import { runWorld } from './world.ts';
 
 const SEEDS = 3_000;
 
-/** What a world must have come across for its promises to mean anything. Written as a trace says it. */
+/** Events that the worlds must contain, as a trace names them; without them the kept promises would mean nothing. */
 const SIGHTS: Readonly<Record<string, RegExp>> = {
   'an owner is fenced': /(commit|append|renew|release) \w+ → fenced/,
   'an owner finds that its memory is stale': /(commit|append) \w+ → conflict/,
@@ -17,16 +17,16 @@ const SIGHTS: Readonly<Record<string, RegExp>> = {
   'an answer starts over': /generation restart/,
   'an upstream fails and is asked again': /generates, attempt 2/,
   'a write is sent again after its reply was lost': /(commit|append) \w+: lose reply/,
-  'a client is told that frames are lost': /is reset to \d+: rolled_back/,
-  'a client is told that frames are trimmed': /is reset to \d+: trimmed/,
+  'a client gets a reset for lost frames': /is reset to \d+: rolled_back/,
+  'a client gets a reset for trimmed frames': /is reset to \d+: trimmed/,
   'a follower is hinted of an end': /hears: hint ended/,
-  'a slow reader is sent away': /is closed: 4010/,
+  'a slow reader is disconnected': /is closed: 4010/,
   'an instance drains': /is closed: 1012 draining/,
   'a session expires': /gets \d+ expired/,
 };
 
 describe('simulation', () => {
-  it(`keeps every promise in ${SEEDS} worlds`, async () => {
+  it(`the service keeps every promise in ${SEEDS} simulated worlds`, async () => {
     const { broken, ...rest } = await campaign({ from: 1, seeds: SEEDS, enough: 1 });
     process.stdout.write(`${summary({ ...rest, broken })}\n`);
     const [first] = broken;
@@ -34,7 +34,7 @@ describe('simulation', () => {
     expect(rest.sessionsEnded).toBeGreaterThan(SEEDS);
   });
 
-  it('tells the same story each time it is given the same seed', async () => {
+  it('a simulated world tells the same story for the same seed', async () => {
     for (let seed = 1; seed <= 40; seed++) {
       const plan = planOf(seed);
       const first = await runWorld(plan, { traced: true });
@@ -43,7 +43,7 @@ describe('simulation', () => {
     }
   });
 
-  it('leaves nothing half done between two steps: more rounds for promises change no story', async () => {
+  it('more microtask rounds between two steps change no story of a simulated world', async () => {
     for (let seed = 41; seed <= 70; seed++) {
       const plan = planOf(seed);
       const usual = await runWorld(plan, { traced: true });
@@ -52,7 +52,7 @@ describe('simulation', () => {
     }
   });
 
-  it('comes across what it is about', async () => {
+  it('the simulated worlds contain every kind of fault and recovery that they must test', async () => {
     const unseen = new Set(Object.keys(SIGHTS));
     for (let seed = 1; seed <= 600 && unseen.size > 0; seed++) {
       const { trace } = await runWorld(planOf(seed), { traced: true });

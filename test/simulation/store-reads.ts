@@ -1,4 +1,4 @@
-/** What the simulated store answers to those who only read: pure functions of what it keeps. */
+/** Reads of the simulated store, as pure functions of its state. */
 
 import type { ListQuery, LogPage, SessionDump, SessionIndex, SessionPage } from '../../src/store/contract.ts';
 import { readCursor, writeCursor } from '../../src/store/cursor.ts';

@@ -1,4 +1,4 @@
-/** What the simulated store keeps of one session: never changed in place, so that an older state is a reference. */
+/** The simulated store's row of one session. Rows never change in place, so that an older state is a reference. */
 
 import type {
   Append,

@@ -1,4 +1,4 @@
-/** What a planted bug may leave out. */
+/** Rules of the store that a planted bug may leave out. */
 export interface StoreRules {
   readonly checksFence: boolean;
   /** An entry that was read stays until a write applies it. */

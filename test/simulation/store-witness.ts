@@ -1,4 +1,4 @@
-/** Who is told what the simulated store accepted, as it accepts it. */
+/** A witness learns of every write that the simulated store accepts. */
 import type { Append, Commit, Fence } from '../../src/store/contract.ts';
 
 export interface StoreWitness {

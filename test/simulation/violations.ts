@@ -1,4 +1,4 @@
-/** Promises that were found broken. The first one ends the run: what follows from it says nothing new. */
+/** Broken promises. The first one ends the run, because its consequences show nothing new. */
 export type Promised = 'G1' | 'G2' | 'G3' | 'G4' | 'G5' | 'G6' | 'G7' | 'G8' | 'G9' | 'R24' | 'LIVE';
 
 export interface Violation {

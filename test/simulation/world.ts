@@ -1,9 +1,9 @@
 /**
- * One world: a store, instances, a model, clients, and what goes wrong, on one scheduler.
+ * A world is a store, instances, a model, clients and faults on one scheduler.
  *
- *  W1  A run is a function of its plan. Nothing of the machine that it runs on is asked.
- *  W2  It ends at the first broken promise, or when nothing is left to do, or when it should have come to rest and
- *      did not, which is a broken promise too.
+ *  WORLD-1  A run is a function of its plan, and depends on nothing of the machine that it runs on.
+ *  WORLD-2  It ends at the first broken promise, or when no task is left. A world that does not come to rest in time
+ *           breaks a promise too.
  *
  * Read next: fault-plan.ts (what may happen), history.ts and reader.ts (what must not).
  */
@@ -24,7 +24,7 @@ import { storeHandle } from './store-handle.ts';
 import { SOUND, type StoreRules } from './store-rules.ts';
 import { type Violation, Violations } from './violations.ts';
 
-/** How a world differs from the real thing: the planted bugs. */
+/** How a world differs from the real service: the planted bugs. */
 export interface Variant {
   readonly rules: StoreRules;
   readonly wrap: WrapStore;
@@ -43,7 +43,7 @@ export interface Run {
 
 export interface RunOptions {
   readonly variant?: Variant;
-  /** Keeps what happened, in words. */
+  /** Keeps a trace of the events. */
   readonly traced?: boolean;
   readonly rounds?: number;
 }
@@ -126,7 +126,7 @@ class World {
       if (goesOn && !late) continue;
       this.#violations.found('LIVE', `not at rest: ${this.#whatIsLeft()}`);
     }
-    // Promises that nobody handled are known only after the loop has turned.
+    // Node reports unhandled promises only after a turn of the event loop.
     await new Promise((resume) => setImmediate(resume));
     const { steps, elapsed } = this.#scheduler;
     const trace = this.#trace ?? [];
@@ -142,7 +142,7 @@ class World {
 
   unhandled(error: unknown): void {
     const words = error instanceof Error ? error.stack : String(error);
-    this.#violations.found('R24', `nobody handled: ${words}`);
+    this.#violations.found('R24', `unhandled: ${words}`);
   }
 
   readonly #note = (line: () => string): void => {
