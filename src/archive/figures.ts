@@ -1,16 +1,13 @@
 /** Counts the conversations that began within a range; the database does the counting. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import type { ArchiveFigures } from './archive.ts';
+import type { Archive, ArchiveFigures } from './archive.ts';
 import type { Tables } from './database/tables.ts';
 import type { FieldCipher } from './field-cipher.ts';
 import { firstRowNumber, rowNumberAfter } from './rows/row-number.ts';
 
 const PATTERNS_MAX = 20;
 
-export interface Range {
-  readonly from?: number;
-  readonly to?: number;
-}
+type Range = Parameters<Archive['figures']>[0];
 
 export async function figures(
   db: Kysely<Tables>,

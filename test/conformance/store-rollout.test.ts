@@ -50,7 +50,7 @@ async function composed(
 const embedded = (options: StoreOptions) => () => sqliteFixture(options, `:memory:${freshId()}`, () => {});
 
 for (const percent of [0, 30, 100]) {
-  describeStore(`a roll-out at ${percent} %`, (options) => composed(percent, embedded(options)));
+  describeStore(`a rollout at ${percent} %`, (options) => composed(percent, embedded(options)));
 }
 
 describe('on two Redis servers', () => {
@@ -61,7 +61,7 @@ describe('on two Redis servers', () => {
   afterAll(async () => {
     for (const server of servers) await server.stop();
   });
-  describeStore('a roll-out at 30 %', (options) => {
+  describeStore('a rollout at 30 %', (options) => {
     const left = [...servers];
     return composed(30, async () => {
       const server = left.shift()!;
@@ -76,7 +76,7 @@ function idIn(percent: number, inShare: boolean): string {
   return id;
 }
 
-describe('a roll-out', () => {
+describe('a rollout', () => {
   let fixture: Awaited<ReturnType<typeof composed>>;
   let handle: (n: 0 | 1 | 2, percent: number) => Store;
   beforeAll(async () => {

@@ -27,7 +27,7 @@ interface Talk {
   busy: boolean;
 }
 
-describe('a roll-out under load', () => {
+describe('a rollout under load', () => {
   let oldRedis: RedisServer;
   let newRedis: RedisServer;
   let simulator: SimulatorProcess;

@@ -112,35 +112,29 @@ export function openPostgres(databaseUrl: string): OpenDatabase {
   };
 }
 
-/** Polls, because a purge that waits inside a statement would be an older transaction for the other. */
 async function takePurgeLock(db: Kysely<Tables>): Promise<void> {
-  const deadlineMs = performance.now() + LOCK_WITHIN_MS;
-  for (;;) {
-    const { rows } = await sql<{ mine: boolean }>`SELECT pg_try_advisory_lock(${PURGE_LOCK}) AS mine`.execute(
-      db,
-    );
-    if (rows[0]?.mine === true) return;
-    if (performance.now() > deadlineMs) throw notPurged('another instance is purging');
-    await sleep(POLL_MS);
-  }
+  await untilNull(LOCK_WITHIN_MS, async () => {
+    const query = sql<{ mine: boolean }>`SELECT pg_try_advisory_lock(${PURGE_LOCK}) AS mine`;
+    return (await query.execute(db)).rows[0]?.mine === true ? null : 'another instance is purging';
+  });
 }
 
 async function olderTransactionsEnd(db: Kysely<Tables>): Promise<void> {
-  const { rows } = await sql<{
-    next: string;
-  }>`SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next`.execute(db);
-  const next = rows[0]?.next ?? '0';
-  const deadlineMs = performance.now() + OLDER_END_WITHIN_MS;
-  for (;;) {
-    const older = await sql<{
-      pid: number;
-    }>`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-      AND pid <> pg_backend_pid() AND age(backend_xmin) > age(${next}::xid8::xid)`.execute(db);
-    if (older.rows.length === 0) return;
-    if (performance.now() > deadlineMs) {
-      const pids = older.rows.map(({ pid }) => pid).join(', ');
-      throw notPurged(`older transactions can still see them (pid ${pids})`);
-    }
+  const now = sql<{ next: string }>`SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next`;
+  const next = (await now.execute(db)).rows[0]?.next ?? '0';
+  await untilNull(OLDER_END_WITHIN_MS, async () => {
+    const older = sql<{ pid: number }>`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+      AND pid <> pg_backend_pid() AND age(backend_xmin) > age(${next}::xid8::xid)`;
+    const pids = (await older.execute(db)).rows.map(({ pid }) => pid).join(', ');
+    return pids === '' ? null : `older transactions can still see them (pid ${pids})`;
+  });
+}
+
+/** Polls, because a purge that waits inside a statement would be an older transaction for the other. */
+async function untilNull(withinMs: number, obstacle: () => Promise<string | null>): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
+  for (let found = await obstacle(); found !== null; found = await obstacle()) {
+    if (performance.now() > deadlineMs) throw notPurged(found);
     await sleep(POLL_MS);
   }
 }
