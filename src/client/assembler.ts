@@ -5,7 +5,8 @@
  *  VIEW-1  It takes only the next frame of the log: it drops a frame seen before, and reports a later one as a gap.
  *  VIEW-2  A turn's text is the concatenation of its deltas since its last `turn.started`: an answer can start over.
  */
-import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
+import type { CancelReason, TopState } from '../../machines/vocabulary.ts';
+import type { DurableFrame, TransientFrame } from '../protocol/server-frames.ts';
 
 export type ResetFrame = Extract<TransientFrame, { type: 'reset' }>;
 
@@ -13,7 +14,7 @@ export type TurnOutcome =
   | { readonly kind: 'running' }
   | { readonly kind: 'completed'; readonly finishReason: string }
   | { readonly kind: 'failed'; readonly code: string; readonly retryable: boolean }
-  | { readonly kind: 'cancelled'; readonly reason: 'client' | 'interrupt' | 'rollback' }
+  | { readonly kind: 'cancelled'; readonly reason: CancelReason }
   /** A turn of a transcript, which does not say how the turn ended. */
   | { readonly kind: 'past' };
 
@@ -33,7 +34,7 @@ export interface ClientConversation {
   /** The last offset seen. */
   readonly offset: number;
   /** Null until the server sends it. */
-  readonly state: StateValue | null;
+  readonly state: TopState | null;
   readonly turns: readonly TurnView[];
 }
 

@@ -6,9 +6,10 @@
  *  CLIENT-3  The client has one connection at a time and ignores every frame of an old one (CONN-1).
  *  CLIENT-4  Once the session is over, the client dials no more.
  */
+import type { TopState } from '../../machines/vocabulary.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { ClientFrame, HelloFrame } from '../protocol/client-frames.ts';
-import type { DurableFrame, ServerFrame, StateValue } from '../protocol/server-frames.ts';
+import type { DurableFrame, ServerFrame } from '../protocol/server-frames.ts';
 import { assemble, type ClientConversation, emptyConversation, startOver } from './assembler.ts';
 import { Backoff } from './backoff.ts';
 import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
@@ -62,7 +63,7 @@ class SessionClient implements Session {
     return this.#id;
   }
 
-  get state(): StateValue | null {
+  get state(): TopState | null {
     return this.#conversation.state;
   }
 

@@ -1,8 +1,8 @@
 /** Session is what a program uses: its options, its methods and its events. */
-import type { OverlapPolicy } from '../../machines/vocabulary.ts';
+import type { OverlapPolicy, TopState } from '../../machines/vocabulary.ts';
 import type { Clock } from '../clock.ts';
 import type { MessageFrame } from '../protocol/client-frames.ts';
-import type { DurableFrame, StateValue, TransientFrame } from '../protocol/server-frames.ts';
+import type { DurableFrame, TransientFrame } from '../protocol/server-frames.ts';
 import type { ClientConversation, ResetFrame } from './assembler.ts';
 import type { CloseAction } from './close-action.ts';
 import type { Connect } from './connection.ts';
@@ -64,7 +64,7 @@ export interface SendOptions {
 export interface Session {
   /** Null until the server names the session in its first welcome. */
   readonly id: string | null;
-  readonly state: StateValue | null;
+  readonly state: TopState | null;
   readonly conversation: ClientConversation;
   /** Ids of the messages that the server has not decided about. */
   readonly unacknowledged: readonly string[];

@@ -3,10 +3,8 @@
  * transition that caused them, and replayed on resume. Transient frames go once to one connection.
  */
 import { z } from 'zod';
+import { cancelReasonSchema, endReasonSchema, topStateSchema } from '../../machines/vocabulary.ts';
 import type { TranscriptEntry } from '../store/contract.ts';
-
-export const stateValueSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
-export type StateValue = z.infer<typeof stateValueSchema>;
 
 /**
  * `epoch` names the claim under which the frame was stored. Where a store lost acknowledged writes, the log continues under
@@ -61,7 +59,7 @@ export function transcriptLines(entries: readonly TranscriptEntry[]): Transcript
 }
 
 export const durableFrameSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('state'), ...place, value: stateValueSchema, version: z.int() }),
+  z.object({ type: z.literal('state'), ...place, value: topStateSchema, version: z.int() }),
   z.object({
     type: z.literal('turn.started'),
     ...place,
@@ -97,7 +95,7 @@ export const durableFrameSchema = z.discriminatedUnion('type', [
     type: z.literal('turn.cancelled'),
     ...place,
     ...turn,
-    reason: z.enum(['client', 'interrupt', 'rollback']),
+    reason: cancelReasonSchema,
   }),
   z.object({ type: z.literal('message.queued'), ...place, message_id: z.string(), position: z.int() }),
   z.object({
@@ -116,7 +114,7 @@ export const durableFrameSchema = z.discriminatedUnion('type', [
     expires_at: z.int(),
   }),
   z.object({ type: z.literal('unshared'), ...place, share_id: z.string(), user_id: z.string() }),
-  z.object({ type: z.literal('expired'), ...place, reason: z.enum(['idle', 'absolute', 'closed', 'admin']) }),
+  z.object({ type: z.literal('expired'), ...place, reason: endReasonSchema }),
 ]);
 export type DurableFrame = z.infer<typeof durableFrameSchema>;
 
@@ -125,7 +123,7 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     type: z.literal('welcome'),
     session_id: z.uuid(),
     resumed: z.boolean(),
-    state: stateValueSchema,
+    state: topStateSchema,
     offset: z.int(),
     epoch: z.int(),
     created_at: z.int(),
@@ -139,7 +137,7 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     reason: z.enum(['trimmed', 'rolled_back', 'unknown_offset']),
     offset: z.int(),
     epoch: z.int().describe('Send it together with `offset` when you resume from here.'),
-    state: stateValueSchema,
+    state: topStateSchema,
     transcript: z.array(transcriptLineSchema),
   }),
   z.object({

@@ -1,5 +1,6 @@
 /** Describes ended sessions: their schemas in the documents, and their JSON. */
 import { z } from 'zod';
+import { endReasonSchema } from '../../../machines/vocabulary.ts';
 import type { ArchivedHead, ArchivedSession } from '../../archive/archive.ts';
 import { simulatedSchema } from '../../protocol/server-frames.ts';
 
@@ -11,7 +12,7 @@ const headShape = {
   session_id: z.string(),
   created_at: at.describe('names one life of the session: its id may be used again after it ended'),
   ended_at: at,
-  end_reason: z.enum(['idle', 'absolute', 'closed', 'admin']),
+  end_reason: endReasonSchema,
   client_id: name,
   user_id: name,
   diagnosis_id: name,

@@ -1,7 +1,7 @@
 /** Describes a session without its conversation. */
 import { z } from 'zod';
 import { absoluteEndsAt, idleEndsAt } from '../../../machines/deadlines.ts';
-import { stateValueSchema } from '../../protocol/server-frames.ts';
+import { topStateSchema } from '../../../machines/vocabulary.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 
 const at = z.int().describe('ms since the epoch');
@@ -18,7 +18,7 @@ export const sessionSchema = z
     created_at: at,
     connected_at: at.describe('when a client last connected'),
     last_activity_at: at,
-    state: stateValueSchema,
+    state: topStateSchema,
     offset: z.int().describe('offset of the last frame in its log'),
     conversation_count: z.int().describe('turns so far'),
     expires_at: at.describe('when it ends if it stays idle, `absolute_expires_at` at the latest'),
