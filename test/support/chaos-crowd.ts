@@ -1,11 +1,11 @@
-/** Very many sessions, made as fast as an instance can: each socket opens one, and leaves it to itself. */
+/** Opens many sessions as fast as an instance can: each socket opens one session and disconnects. */
 import { WebSocket } from 'ws';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { inParallel } from './chaos-figures.ts';
 
 const AT_A_TIME = 200;
 
-/** Resolves once every session is made and its socket is closed again. */
+/** Resolves once every session is open and every socket is closed. */
 export async function openAndLeave(urls: readonly string[], ids: readonly string[]): Promise<void> {
   await inParallel(ids, AT_A_TIME, async (sessionId, index) => {
     const url = urls[index % urls.length] ?? '';

@@ -1,8 +1,8 @@
-/** Numbers of a fault test: random ones that can be had again from their seed, and measured ones to be read. */
+/** Numbers of a fault test: random ones that a seed repeats, and measured ones for the reader. */
 
 export type Random = () => number;
 
-/** mulberry32: small, even enough, the same everywhere. */
+/** mulberry32: small, even enough, and the same on every machine. */
 export function seeded(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -13,12 +13,12 @@ export function seeded(seed: number): Random {
   };
 }
 
-/** A whole number from `from` up to and with `to`. */
+/** A whole number from `from` to `to`, both included. */
 export function between(random: Random, from: number, to: number): number {
   return from + Math.floor(random() * (to - from + 1));
 }
 
-/** CHAOS_SEED where it is set, so that a failure can be had again; else a new one. */
+/** CHAOS_SEED if it is set, so that a failure can be repeated; otherwise a new seed. */
 export function chaosSeed(): number {
   const given = Number(process.env.CHAOS_SEED ?? Number.NaN);
   return Number.isSafeInteger(given) ? given : Math.floor(Math.random() * 1_000_000);
@@ -29,12 +29,12 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
-/** What somebody who runs the test wants to read, whether it passed or not. */
+/** Prints a line for the reader of the test, whether it passes or not. */
 export function tell(line: string): void {
   process.stdout.write(`  ▸ ${line}\n`);
 }
 
-/** A bound on waiting, not a measurement: on a machine with other things to do all takes longer. */
+/** A bound on waiting, not a measurement: a busy machine takes longer. */
 const PATIENCE_MS = 180_000;
 
 export async function until(
@@ -49,7 +49,7 @@ export async function until(
   }
 }
 
-/** Runs the body for all items, so many at a time. */
+/** Runs the body for all items, at most so many at a time. */
 export async function inParallel<T, R>(
   items: readonly T[],
   width: number,

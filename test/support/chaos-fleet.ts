@@ -1,6 +1,6 @@
 /**
- * Several instances on ports that stay, as behind a load balancer: one that died is followed by a new process on the
- * same address.
+ * A fleet is several instances on fixed ports, as behind a load balancer: a new process replaces a dead one on the same
+ * address.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,13 +13,13 @@ export interface Fleet {
   /** Every process that ran, in the order of their starts. */
   readonly history: readonly Instance[];
   at(index: number): Instance;
-  /** Which slot an instance id belongs to. */
+  /** The slot of an instance id. */
   indexOf(instanceId: string): number;
   /** SIGKILL, and waits for the end. */
   kill(index: number): Promise<void>;
   /** SIGTERM, and waits for the end. */
   drain(index: number): Promise<Exit>;
-  /** A new process where one has ended. */
+  /** Starts a new process in the place of an ended one. */
   revive(index: number, changes?: Environment): Promise<Instance>;
   stop(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export async function startFleet(size: number, environment: (index: number) => E
   };
 }
 
-/** CHAOS_LOGS names a folder that gets what every process logged, for whoever must find out what happened. */
+/** CHAOS_LOGS names a folder that gets the log of every process, to investigate a failure. */
 function keepLogs(instances: readonly Instance[]): void {
   const folder = process.env.CHAOS_LOGS;
   if (folder === undefined || folder === '') return;

@@ -1,7 +1,7 @@
 /**
- * Stands between a socket and the client behind it, and is stricter than the client: on one connection welcome comes
- * first, then exactly `after + 1`, `after + 2` …, or what follows a reset. A frame sent twice, too early or too late
- * is a violation, even where the client would put up with it.
+ * An inspector sits between a socket and its client, and is stricter than the client: on one connection welcome comes
+ * first, then exactly `after + 1`, `after + 2` …, or the frames after a reset. A repeated, early or late frame is a
+ * violation, even if the client tolerates it.
  */
 import type { WebSocket } from 'ws';
 import type { SocketLike } from '../../src/client/connection.ts';
@@ -27,7 +27,7 @@ export function inspected(socket: WebSocket, wrong: (what: string) => void): Soc
   }
 
   socket.addEventListener('message', ({ data }) => {
-    // What was on its way when the client gave the connection up is heard by nobody.
+    // The client ignores frames that arrive after it gave the connection up.
     if (!ended && typeof data === 'string') look(JSON.parse(data) as ServerFrame);
   });
   return {

@@ -1,4 +1,4 @@
-/** The frame log as it lies in Redis, and what clients say they saw, side by side. */
+/** Compares the frame log in Redis with the frames that clients saw. */
 import type { Cluster, Redis } from 'ioredis';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
@@ -10,7 +10,7 @@ export async function storedFrames(redis: Redis | Cluster, sessionId: string): P
 }
 
 /**
- * How a client's view differs from the log, in words; null where it is a run of the log without gap or repeat that
+ * Describes how a client's frames differ from the log; null if they are a part of the log without gap or repeat that
  * ends at the log's head.
  */
 export function differenceFromLog(

@@ -1,6 +1,6 @@
 /**
- * What the answers should have been: the simulator is asked for the whole conversation again, without a stream and
- * without us in between. Its answer is a pure function of the messages.
+ * The oracle knows the right answers: it asks the simulator for the whole conversation again, without a stream and
+ * without Rehydra in between. The simulator's answer is a pure function of the messages.
  */
 import type { TurnView } from '../../src/client/assembler.ts';
 import { inParallel } from './chaos-figures.ts';
@@ -10,7 +10,7 @@ export interface Message {
   readonly content: string;
 }
 
-/** A question and what the client assembled for it. */
+/** A question and the answer that the client assembled. */
 export interface Exchange {
   readonly question: string;
   readonly answer: string;
@@ -37,7 +37,7 @@ export async function simulatorsAnswer(
   return body.choices[0].message.content;
 }
 
-/** The first exchange whose answer is not the simulator's, in words; null where all are. */
+/** Describes the first exchange whose answer is not the simulator's; null if all are. */
 async function firstDifference(simulatorUrl: string, exchanges: readonly Exchange[]): Promise<string | null> {
   const messages: Message[] = [];
   for (const [index, { question, answer, maxTokens }] of exchanges.entries()) {
@@ -49,7 +49,7 @@ async function firstDifference(simulatorUrl: string, exchanges: readonly Exchang
   return null;
 }
 
-/** For many conversations at once: the differences found. */
+/** The differences of many conversations. */
 export async function differences(
   simulatorUrl: string,
   conversations: readonly (readonly Exchange[])[],

@@ -4,13 +4,13 @@ import type { RedisCluster } from './redis-server.ts';
 
 export interface Resharding {
   readonly slot: number;
-  /** Keys that were carried over. */
+  /** The number of moved keys. */
   readonly keys: number;
 }
 
 /**
- * `stepMs` lies between any two groups of keys: for that long some keys of a script are here and some are there. Those
- * that match `first` are carried over before the others.
+ * Waits `stepMs` between two groups of keys, so that a script's keys are split between two masters for that long. Keys
+ * that match `first` move before the others.
  */
 export async function moveSlotOf(
   cluster: RedisCluster,
@@ -51,6 +51,6 @@ async function ownerOf(nodes: readonly Redis[], ids: readonly string[], slot: nu
   const ranges = await nodes[0]!.cluster('SLOTS');
   const range = ranges.find(([first, last]) => first <= slot && slot <= last);
   const index = ids.indexOf(String(range?.[2]?.[2]));
-  if (index < 0) throw new Error(`nobody owns slot ${slot}`);
+  if (index < 0) throw new Error(`no master owns slot ${slot}`);
   return index;
 }

@@ -1,6 +1,6 @@
 /**
- * What will go wrong and when: drawn from a seed before anything runs, so that it can be read, and had again.
- * Each trouble ends by itself; no two of a kind overlap, and one instance is always spared.
+ * A schedule lists the troubles and their times. A seed draws it before the test starts, so that a reader sees it and a
+ * run can be repeated. No two troubles of a kind overlap, and one instance is always spared.
  */
 import { between, type Random } from './chaos-figures.ts';
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 
 export interface Switch {
   readonly port: number;
-  /** Cuts every connection; those made from now on lead to another port. */
+  /** Cuts every connection; later connections lead to another port. */
   leadTo(port: number): void;
   stop(): Promise<void>;
 }

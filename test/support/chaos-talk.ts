@@ -1,6 +1,6 @@
 /**
- * Clients that talk: each says something, waits for the end of the answer, and goes on, whatever happens to its
- * connection. Afterwards everything that it was told is held against the simulator.
+ * Talkers are clients that send a message, wait for the end of the answer, and repeat, whatever happens to their
+ * connection. Afterwards the test compares their answers with the simulator.
  */
 import type { TurnView } from '../../src/client/assembler.ts';
 import type { Random } from './chaos-figures.ts';
@@ -63,7 +63,7 @@ export function talk(options: TalkOptions): Talk {
   return { talker, finished: converse() };
 }
 
-/** Turns that did not complete, in words. */
+/** Describes the turns that did not complete. */
 export function lostTurns(talkers: readonly Talker[]): readonly string[] {
   return talkers.flatMap(({ client, turns }) =>
     turns
@@ -72,7 +72,7 @@ export function lostTurns(talkers: readonly Talker[]): readonly string[] {
   );
 }
 
-/** Messages that began more than one turn, or none, by the log; in words. */
+/** Describes the messages that started no turn or more than one, by the log. */
 export function wronglyTurned(said: readonly SentMessage[], log: readonly string[]): readonly string[] {
   const started = new Map<string, number>();
   for (const data of log) {
@@ -85,7 +85,7 @@ export function wronglyTurned(said: readonly SentMessage[], log: readonly string
     .map(({ id }) => `${id}: ${started.get(id) ?? 0} turns`);
 }
 
-/** Where what a client was told is not what the simulator says. */
+/** Describes the answers that differ from the simulator's. */
 export function wrongTexts(simulatorUrl: string, talkers: readonly Talker[]): Promise<readonly string[]> {
   const conversations = talkers.map(({ said, turns }): readonly Exchange[] =>
     turns.map((turn, index) => exchange(said[index]?.content ?? '', turn)),

@@ -1,7 +1,7 @@
 /**
- * Processes that tests started.
+ * Child processes of tests end with the test process.
  *
- *  C1  No child outlives this process, unless that was killed with SIGKILL.
+ *  CHILD-1  No child outlives this process, unless that was killed with SIGKILL.
  */
 import type { ChildProcess } from 'node:child_process';
 

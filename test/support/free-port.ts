@@ -1,6 +1,6 @@
 /**
- * A port of 127.0.0.1 that nobody has, and that stays free while its server is away: it is below the range from which
- * the kernel takes the ports of outgoing connections. One of those would be in the way of a server that comes back.
+ * A port of 127.0.0.1 that is free, and stays free while its server is away: it is below the range from which the
+ * kernel takes the ports of outgoing connections. Such a connection would block a server that comes back.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';

@@ -1,4 +1,4 @@
-/** One session at rest in each state that a session can rest in, made by real steps. */
+/** One session in each stable state, made by real steps. */
 import { type Snapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { beginStepped, LIMITS, type SteppedSession } from './stepped-session.ts';
 

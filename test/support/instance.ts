@@ -1,7 +1,7 @@
 /**
  * Real processes of the service: started, known by their own log, ended by pid.
  *
- *  P1  A started process said itself on which port it listens: a stranger on a port is never used.
+ *  INSTANCE-1  The port comes from the process's own log, so a test never talks to a foreign process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -110,7 +110,7 @@ type Line = Readonly<Record<string, unknown>>;
 async function start(path: string, environment: Environment): Promise<{ program: Program; line: Line }> {
   const child = spawnBuilt(path, [], environment);
   const logs: string[] = [];
-  // Not `exit`: its last words may still be in the pipe then, and whoever waits for its end reads its log.
+  // Not `exit`: the last log lines may still be in the pipe then.
   const exited = new Promise<Exit>((resolve) => {
     child.once('close', (code, signal) => resolve({ code, signal }));
   });

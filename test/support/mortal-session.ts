@@ -1,5 +1,5 @@
 /**
- * One session on a real store whose owners may die: each is replaced by a new actor on the other of two instances.
+ * MortalSession is one session on a real store whose owners may die: a new actor on the other instance replaces each.
  *
  * Leases run by the store's clock, the session by its own. So a dead owner's lease is over without any deadline of
  * the session having come nearer, and a life with deaths can be compared with one without, moment by moment.
@@ -22,7 +22,7 @@ const LEASE_MS = 3_000;
 const FLUSH_MS = 25;
 
 const STORE = {
-  /** One for all sessions: making a database costs more than a session's whole life. */
+  /** One database for all sessions: opening one costs more than a session's whole life. */
   dataDir: ':memory:mortal',
   leaseMs: LEASE_MS,
   frameLogMax: 10_000,
@@ -115,7 +115,7 @@ export class MortalSession {
     return outcome;
   }
 
-  /** The way of an event that came to an instance which does not own the session. */
+  /** Sends an event by the inbox, as from an instance that does not own the session. */
   async push(event: SessionEvent): Promise<void> {
     await this.store.push(this.id, writeInboxEntry({ event, origin: null }));
     this.#actor.drainInbox();
@@ -126,12 +126,12 @@ export class MortalSession {
     this.#actor.stop('crashed');
   }
 
-  /** False from the returned function where no commit came. */
+  /** The returned function says whether a commit came and the owner died. */
   dieAtNextCommit(death: Death): () => boolean {
     return this.#host.dieAtNextCommit(death, () => this.die());
   }
 
-  /** The next owner; false where the session is over and nothing is left to own. */
+  /** Restores the session on the next owner; false if the session has ended. */
   async bringBack(): Promise<boolean> {
     if (!(await this.takeOver())) return false;
     this.narrator.tell(0);
@@ -152,7 +152,7 @@ export class MortalSession {
   }
 }
 
-/** A session whose first message has been taken: its turn `t1` runs. */
+/** Begins a session whose turn `t1` runs. */
 export async function beginAskedSession(input: SessionInput, author?: string): Promise<MortalSession> {
   const session = await beginSession(input);
   await session.send({

@@ -1,6 +1,6 @@
 /**
- * What can be seen of running programs from outside: their counters, the upstream's load, what Redis keeps, what
- * the model would have said. Nothing here looks into a process.
+ * Observes running programs from outside: their counters, the upstream's load, the keys in Redis, the model's answer.
+ * Nothing here looks into a process.
  */
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,7 @@ import type { DurableFrame } from '../../src/protocol/server-frames.ts';
 const WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 20;
 
-/** Reads until what was read holds; a bound on a wait, not a measurement. */
+/** Reads until the condition holds; the time is a bound on a wait, not a measurement. */
 export async function eventually<T>(
   what: string,
   read: () => T | Promise<T>,
@@ -54,7 +54,7 @@ export interface Said {
   readonly content: string;
 }
 
-/** What the model says to a conversation when it is asked without a stream, at once whatever pace a message asks for. */
+/** The model's answer to a conversation, without a stream and without the pace that a message asks for. */
 export async function plainAnswer(
   url: string,
   messages: readonly Said[],
@@ -98,7 +98,7 @@ export async function withRedis<T>(url: string, body: (redis: Redis) => Promise<
   }
 }
 
-/** The text of a turn, whoever received which part of it. */
+/** The text of a turn, from the frames of any client. */
 export function textOf(frames: readonly DurableFrame[], turnId: string): string {
   return frames
     .filter((frame) => frame.type === 'delta')

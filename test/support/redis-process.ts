@@ -1,7 +1,7 @@
 // One redis-server process: found, started, known to be ours, ended.
 //
 // Invariants:
-//   T1  A started server answered, and what answered is our child: a stranger on the port is never used.
+//   REDIS-PROCESS-1  A started server answers and is our child: a test never uses a foreign server on the port.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

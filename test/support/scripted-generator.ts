@@ -5,7 +5,7 @@ import type {
   Generator,
 } from '../../src/generation/port.ts';
 
-/** One call of `generate`, which stands still until a test moves it. */
+/** One call of `generate`, which waits until the test moves it. */
 export interface ScriptedRun {
   readonly request: GenerationRequest;
   readonly over: boolean;
@@ -13,11 +13,11 @@ export interface ScriptedRun {
   end(result: GenerationResult): void;
 }
 
-/** A generator that says what a test tells it to, and keeps the promises of its port: nothing after the end or an abort. */
+/** A generator that the test scripts. It keeps the promises of its port: nothing after the end or an abort. */
 export class ScriptedGenerator implements Generator {
   readonly runs: ScriptedRun[] = [];
 
-  /** The run that is under way. */
+  /** The current run. */
   get running(): ScriptedRun | null {
     return this.runs.findLast((run) => !run.over) ?? null;
   }

@@ -1,6 +1,6 @@
 /**
- * Random lives of a session: every event of the vocabulary, and whatever deadlines and jobs are pending when their
- * turn comes. A life is plain choices, so that fast-check can shrink it; they become events as the session is stepped.
+ * Random lives of a session: every event of the vocabulary, and the deadlines and jobs that are pending at that moment.
+ * A life is plain choices, so that fast-check can shrink it; each choice becomes an event when the session is stepped.
  */
 import fc from 'fast-check';
 import { type OverlapPolicy, overlapPolicySchema, type SessionInput } from '../../machines/vocabulary.ts';
@@ -27,13 +27,13 @@ type Choice =
 
 interface Moment {
   readonly choice: Choice;
-  /** What passes before it. A deadline never comes before its time, but may come late. */
+  /** The time before the event. A deadline never fires early, but may fire late. */
   readonly afterMs: number;
 }
 
 const weighed = (weight: number, arbitrary: fc.Arbitrary<Choice>) => ({ weight, arbitrary });
 const instance = fc.constantFrom('a', 'b', 'c');
-/** The first to say who it is owns the session. */
+/** The first user who is named owns the session. */
 const user = fc.constantFrom(null, null, 'u1', 'u2', 'u3');
 
 const choice: fc.Arbitrary<Choice> = fc.oneof(
@@ -69,7 +69,7 @@ export const lives: fc.Arbitrary<readonly Moment[]> = fc.array(
   { minLength: 1, maxLength: 40 },
 );
 
-/** What the choice means to a session that rests like this; null where it means nothing. */
+/** The event that the choice means in this machine state; null if it means none. */
 function chosen(
   { choice: made }: Moment,
   resting: MachineState,
@@ -141,7 +141,7 @@ export interface Lived {
   readonly key: string;
 }
 
-/** Lives a life until it is over. */
+/** Plays a life until the session ends. */
 export function live(moments: readonly Moment[]): readonly Lived[] {
   let resting = begin(INPUT, '1').next;
   let now = STARTS_AT;

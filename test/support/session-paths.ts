@@ -1,5 +1,5 @@
 /**
- * The paths through the session machine, as moves that a test can make on a real session.
+ * Paths through the session machine, as moves that a test can make on a real session.
  *
  * xstate/graph knows no time: it lets any deadline of a state be the next one. A path is therefore played through the
  * stepper with one set of limits after the other until its deadlines come in the order that it wants.
@@ -22,7 +22,7 @@ import {
   type Timers,
 } from '../../src/session/machine/step.ts';
 
-/** What happens next, without ids and times: these are given when it happens. */
+/** A move without ids and times, which are added when a test makes it. */
 export type Move =
   | { readonly type: 'attach' | 'detach'; readonly instance: string }
   | { readonly type: 'message'; readonly policy: OverlapPolicy }
@@ -39,7 +39,7 @@ export interface Path {
 }
 
 export const STARTS_AT = 1_800_000_000_000;
-/** What passes after each move. */
+/** The time that passes after each move. */
 export const TICK_MS = 10;
 
 const HOUR_MS = 3_600_000;
@@ -142,13 +142,13 @@ type Told = StepEvent & { readonly move: Move };
 
 const TRAVERSAL = {
   input: inputOf(limitsOf(4 * HOUR_MS, MINUTE_MS)),
-  // The internal events are no part of the machine's own type: nobody may send them but the actor.
+  // Internal events are not part of the machine's type: only the actor may send them.
   events: (snapshot: Snapshot) =>
     movesIn(snapshot).map((move): Told => ({ ...eventOf(move, STARTS_AT, 0), move })) as never,
   serializeEvent: (event: { readonly type: string }) => JSON.stringify((event as Told).move ?? event.type),
 };
 
-/** Every transition out of every state, told apart by what decides about transitions, on the shortest way there. */
+/** Every transition out of every state, on the shortest path; states differ by what decides about transitions. */
 export function pathsOverEveryTransition(): readonly Path[] {
   const serializeState = ({ value, context }: Snapshot): string => {
     const { attached, turn, queue, warned } = context;
@@ -168,7 +168,7 @@ export function pathsOverEveryTransition(): readonly Path[] {
   });
 }
 
-/** Every way through the states that visits none of them twice. */
+/** Every path that visits no state twice. */
 export function pathsWithoutLoops(): readonly Path[] {
   const serializeState = ({ value }: Snapshot): string => JSON.stringify(value);
   return getSimplePaths(sessionMachine, { ...TRAVERSAL, serializeState })

@@ -32,7 +32,7 @@ function snapshotIn({ snapshot }: SessionRecord): Snapshot {
   return opened.snapshot;
 }
 
-/** Null where nothing is stored: the session is over. */
+/** Null if nothing is stored, because the session has ended. */
 export async function sightOf(store: Store, sessionId: string): Promise<Sight | null> {
   const [record, page, transcript] = await Promise.all([
     store.read(sessionId),
@@ -62,7 +62,7 @@ export async function sightOf(store: Store, sessionId: string): Promise<Sight | 
   };
 }
 
-/** What frames say: those besides the text, and the text of each turn. Their offsets must go on from `after` without gap. */
+/** The frames besides the text, and the text of each turn. Their offsets must continue from `after` without a gap. */
 export function told(frames: readonly StoredFrame[], after = 0): Pick<Sight, 'said' | 'texts'> {
   const said: unknown[] = [];
   const texts: Record<string, string> = {};

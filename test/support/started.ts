@@ -1,8 +1,8 @@
 /**
  * Programs that the tests of a file, or of a describe, share: started before the first test, stopped after the last.
  *
- *  S1  What is named together starts and stops together; what is named later starts later and stops sooner.
- *  S2  What did start is stopped, whether or not the rest did.
+ *  STARTED-1  Programs of one call start and stop together; those of a later call start later and stop sooner.
+ *  STARTED-2  Every started program is stopped, even if another failed to start.
  */
 import { afterAll, beforeAll } from 'vitest';
 

@@ -1,4 +1,4 @@
-/** A session without an owner or a store: steps only, and a clock that its deadlines follow. */
+/** SteppedSession has no owner and no store: only steps, and a clock that its deadlines follow. */
 import type {
   FrameBody,
   GenerationError,
@@ -11,7 +11,7 @@ import type {
 import { begin, type MachineState, type Step, type StepEvent, step } from '../../src/session/machine/step.ts';
 import { OUTPUT, STARTS_AT } from './session-paths.ts';
 
-/** An event as a test says it: the session knows when. */
+/** An event without its time, which the session adds. */
 export type Said<Event> = Event extends { readonly at: number } ? Omit<Event, 'at'> : never;
 type Asked = Partial<
   Omit<Extract<SessionEvent, { type: 'message' }>, 'type' | 'at' | 'messageId' | 'turnId'>
@@ -66,7 +66,7 @@ export class SteppedSession {
     return framesOf(this.#effects);
   }
 
-  /** What the event made the session ask for. */
+  /** The effects of the event. */
   hear(event: Said<SessionEvent>): readonly SessionEffect[] {
     return this.apply({ ...event, at: this.#now } as SessionEvent);
   }
@@ -91,7 +91,7 @@ export class SteppedSession {
     });
   }
 
-  /** Lets time pass; deadlines on the way come in their order. */
+  /** Lets time pass; deadlines fire in their order. */
   pass(ms: number): readonly SessionEffect[] {
     const until = this.#now + ms;
     const from = this.#effects.length;
