@@ -41,6 +41,11 @@ export class LocalSessions {
     return [...this.#sessions.values()].flatMap((one) => (one.kind === 'live' ? [one.actor] : []));
   }
 
+  /** Sessions with a turn under way. */
+  running(): readonly SessionActor[] {
+    return this.all().filter((actor) => actor.snapshot.context.turn !== null);
+  }
+
   /** `input` begins a new session; null opens an existing one only. */
   async open(sessionId: string, input: SessionInput | null, load: Load): Promise<LoadedSession> {
     const session = this.#sessions.get(sessionId);

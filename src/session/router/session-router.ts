@@ -17,45 +17,22 @@ import type {
 } from '../../../machines/vocabulary.ts';
 import { type ErrorCode, isErrorCode } from '../../errors.ts';
 import type { DiscardOutcome } from '../../store/contract.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
-import type { ActorHost, StopReason } from '../actor/actor-host.ts';
-import { type LoadedSession, loadSession } from '../actor/load.ts';
+import type { LoadedSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
-import { UserQuota } from '../actor/user-quota.ts';
 import { type InstanceMessage, InstanceMessages } from '../cluster/instance-messages.ts';
 import type { Membership } from '../cluster/membership.ts';
 import { type Outcome, refused } from '../machine/outcome.ts';
 import { type AttachmentRepairPorts, detachDeadInstances, reattach } from './attachment-repair.ts';
-import type { DeliveryPort } from './delivery-port.ts';
-import { type Origin, openInboxEntry, writeInboxEntry } from './inbox.ts';
+import { type Origin, writeInboxEntry } from './inbox.ts';
 import type { LocalSessions } from './local-sessions.ts';
+import { type LoaderOptions, SessionLoader } from './session-loader.ts';
 import { readView, type SessionView, viewOf } from './session-view.ts';
-import { unreadableLog } from './unreadable-log.ts';
 
-type HostOptions = Pick<
-  ActorHost,
-  | 'instance'
-  | 'store'
-  | 'generator'
-  | 'conversation'
-  | 'archive'
-  | 'clock'
-  | 'log'
-  | 'leaseMs'
-  | 'flushMs'
-  | 'flushLength'
->;
-
-export interface SessionRouterOptions extends HostOptions {
-  readonly metrics: Metrics;
+export interface SessionRouterOptions extends LoaderOptions {
   readonly membership: Membership;
-  readonly localSessions: LocalSessions;
-  readonly delivery: DeliveryPort;
   readonly limits: SessionLimits;
   /** A session with nothing under way for this long is put to sleep. */
   readonly hibernateMs: number;
-  /** Living sessions of one user, over all instances; 0: no bound. */
-  readonly sessionsPerUserMax: number;
 }
 
 type AttachEvent = Extract<SessionEvent, { readonly type: 'attach' }>;
@@ -73,38 +50,25 @@ export class SessionRouter {
   readonly #options: SessionRouterOptions;
   readonly #localSessions: LocalSessions;
   readonly #messages: InstanceMessages;
-  readonly #host: ActorHost;
-  readonly #quota: UserQuota;
+  readonly #loader: SessionLoader;
   readonly #repair: AttachmentRepairPorts;
   #inFlight = 0;
   #stopMaintenance: (() => void) | null = null;
 
   constructor(options: SessionRouterOptions) {
-    const { instance, store, clock, log, metrics, delivery } = options;
+    const { instance, store, clock } = options;
     this.#options = options;
     this.#localSessions = options.localSessions;
     this.#messages = new InstanceMessages(store, clock, instance);
-    this.#quota = new UserQuota(store, options.sessionsPerUserMax);
-    const inbox = { instance, clock, log, delivery, messages: this.#messages };
-    this.#host = {
-      ...options,
-      deliver: (sessionId, frames) => delivery.deliver(sessionId, frames),
-      openInboxEntry: (sessionId, entry) => openInboxEntry(inbox, sessionId, entry),
-      stopped: (sessionId, epoch, reason) => this.#stopped(sessionId, epoch, reason),
-      committed: (frames) => metrics.committed(frames),
-      appended: (frames) => metrics.appended(frames),
-      storeFailed: (sessionId, error) => {
-        metrics.storeFailed();
-        log.warn({ sessionId, err: error }, 'store did not answer a write');
-      },
-      unreadable: unreadableLog(log),
-    };
     this.#repair = {
       ...options,
       isLocal: (sessionId) => this.actor(sessionId) !== null,
       view: (sessionId) => this.view(sessionId),
       send: (sessionId, event) => this.send(sessionId, event, null),
     };
+    this.#loader = new SessionLoader(options, this.#messages, (actor) => {
+      void detachDeadInstances(actor, this.#repair);
+    });
   }
 
   async start(): Promise<void> {
@@ -128,7 +92,7 @@ export class SessionRouter {
     return this.#localSessions.get(sessionId);
   }
 
-  /** The session as it is stored, on any owner; null where there is none. Rejects when the store does. */
+  /** The stored session, whichever instance owns it; null where there is none. Rejects when the store does. */
   view(sessionId: string): Promise<SessionView | null> {
     return readView(this.#options.store, sessionId);
   }
@@ -215,7 +179,7 @@ export class SessionRouter {
 
   /** Sessions with a turn under way, and inputs on their way. */
   get busy(): number {
-    return this.#inFlight + this.#running().length;
+    return this.#inFlight + this.#localSessions.running().length;
   }
 
   /** Releases quiet sessions, so that their clients' next input goes to an instance that stays. */
@@ -227,7 +191,7 @@ export class SessionRouter {
   async leave(): Promise<number> {
     const { membership, instance } = this.#options;
     const others = membership.living.filter((member) => member !== instance);
-    const running = this.#running();
+    const running = this.#localSessions.running();
     const handOver = async (actor: SessionActor, index: number): Promise<void> => {
       await actor.release(true);
       const heir = others[index % others.length];
@@ -240,29 +204,9 @@ export class SessionRouter {
     return running.length;
   }
 
-  #running(): readonly SessionActor[] {
-    return this.#localSessions.all().filter((actor) => actor.snapshot.context.turn !== null);
-  }
-
   #open(sessionId: string, input: SessionInput | null): Promise<LoadedSession> {
-    return this.#localSessions.open(sessionId, input, this.#load);
+    return this.#localSessions.open(sessionId, input, this.#loader.load);
   }
-
-  readonly #load = async (sessionId: string, input: SessionInput | null): Promise<LoadedSession> => {
-    const { metrics } = this.#options;
-    try {
-      const loaded = await loadSession(this.#host, sessionId, input, this.#quota);
-      if (loaded.kind === 'loaded' && !loaded.actor.stopped) {
-        metrics.opened(loaded.created);
-        if (!loaded.created) void detachDeadInstances(loaded.actor, this.#repair);
-      }
-      return loaded;
-    } catch (error) {
-      metrics.storeFailed();
-      this.#warn(error, 'session could not be opened');
-      return { kind: 'refused', code: 'store_unavailable' };
-    }
-  };
 
   #inputOf(sessionId: string, request: AttachRequest): SessionInput {
     const { clock, instance, limits } = this.#options;
@@ -343,14 +287,6 @@ export class SessionRouter {
       case 'kept':
         return;
     }
-  }
-
-  #stopped(sessionId: string, epoch: number, reason: StopReason): void {
-    this.#localSessions.remove(sessionId, epoch);
-    this.#options.metrics.stopped(reason);
-    if (reason !== 'ended' && reason !== 'released')
-      this.#options.log.warn({ sessionId, reason }, 'session actor stopped');
-    this.#options.delivery.left(sessionId, reason);
   }
 
   #warn(error: unknown, message: string): void {
