@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { campaign, report, summary } from '../test/simulation/campaign.ts';
 import { planOf } from '../test/simulation/fault-plan.ts';
 import { plantedBugs } from '../test/simulation/planted-bugs.ts';
-import { FAITHFUL, runWorld, type Variant } from '../test/simulation/world.ts';
+import { FAITHFUL, runWorld, type Variant } from '../test/simulation/world/world.ts';
 
 const { values } = parseArgs({
   options: {

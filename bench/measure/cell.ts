@@ -1,5 +1,5 @@
 /** A cell measures one server under one workload once: it makes sessions, runs the loop and ends the sessions. */
-import type { RedisServer } from '../../test/support/redis-server.ts';
+import type { RedisServer } from '../../test/support/instance/redis-server.ts';
 import type { Workload } from '../load/orders.ts';
 import { figure, hundredths, percent } from '../report/table.ts';
 import type { Program } from './program.ts';

@@ -1,6 +1,6 @@
 /** Reads the counters that the servers keep. */
 import { Redis } from 'ioredis';
-import type { RedisServer } from '../../test/support/redis-server.ts';
+import type { RedisServer } from '../../test/support/instance/redis-server.ts';
 import type { Program } from './program.ts';
 
 /** The value of a series whose only label is the instance; 0 before its first count. */

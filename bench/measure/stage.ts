@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type RedisServer, startRedis } from '../../test/support/redis-server.ts';
+import { type RedisServer, startRedis } from '../../test/support/instance/redis-server.ts';
 import { type Generator, generatorOn } from '../load/orders.ts';
 import { type Part, type Program, pin, startProgram } from './program.ts';
 

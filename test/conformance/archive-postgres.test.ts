@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
-import { type PostgresServer, query, startPostgres } from '../support/postgres.ts';
+import { type PostgresServer, query, startPostgres } from '../support/instance/postgres.ts';
 import { type ArchiveFixture, dialogue, sessionOf } from './archive-fixture.ts';
 import { describeArchive } from './archive-suite.ts';
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
 import type { SealingKeys } from '../../src/sealing/keys.ts';
+import { type PostgresServer, startPostgres } from '../support/instance/postgres.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { type ArchiveFixture, dialogue, everyHit, sessionOf } from './archive-fixture.ts';
 import { describeArchive, ENOUGH_SESSIONS } from './archive-suite.ts';
 

@@ -6,7 +6,7 @@ import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { COUNT_OF_USER, PAGES } from '../../src/store/sqlite/sql.ts';
-import { startRedis } from '../support/redis-server.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
 import { freshId, OPTIONS } from './store-fixture.ts';
 
 const SESSIONS = 100_000;

@@ -5,7 +5,7 @@ import { judge } from '../../src/store/redis/boot.ts';
 import { parseAddress, retryDelayMs } from '../../src/store/redis/connection.ts';
 import { redisFailure } from '../../src/store/redis/failure.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
-import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
+import { type RedisServer, startRedis, startRedisCluster } from '../support/instance/redis-server.ts';
 import { created, OPTIONS } from './store-fixture.ts';
 
 describe('at boot', () => {

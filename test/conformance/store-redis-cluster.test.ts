@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { type RedisCluster, startRedisCluster } from '../support/redis-server.ts';
+import { type RedisCluster, startRedisCluster } from '../support/instance/redis-server.ts';
 import { redisFixture } from './store-redis-fixture.ts';
 import { describeStore } from './store-suite.ts';
 

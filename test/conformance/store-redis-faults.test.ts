@@ -9,8 +9,8 @@ import { createBatch } from '../../src/store/redis/batch.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';
 import { createWrites } from '../../src/store/redis/writes.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import {
   appendOf,
   claimed,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CodedError } from '../../src/errors.ts';
 import { bucketOf, type Store, type StoreOptions } from '../../src/store/contract.ts';
 import { isInShare, rolloutStore } from '../../src/store/rollout/rollout.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import {
   claimed,
   commitOf,

@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { freePort } from '../support/free-port.ts';
-import { startInstance } from '../support/instance.ts';
-import { started } from '../support/started.ts';
+import { freePort } from '../support/instance/free-port.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { started } from '../support/instance/started.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);

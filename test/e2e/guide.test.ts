@@ -8,15 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, get } from '../support/ask.ts';
+import { ask, get } from '../support/instance/ask.ts';
 import {
   type Instance,
   type SimulatorProcess,
   startInstance,
   startSimulatorProcess,
-} from '../support/instance.ts';
-import { eventually } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+} from '../support/instance/instance.ts';
+import { eventually } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const CHEST_PAIN = { age: '45', gender: 'male', chief_complaint: 'chest pain' };

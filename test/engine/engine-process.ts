@@ -8,8 +8,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { adopt, hasEnded } from '../support/children.ts';
-import { freePort } from '../support/free-port.ts';
+import { adopt, hasEnded } from '../support/instance/children.ts';
+import { freePort } from '../support/instance/free-port.ts';
 
 export interface EngineProcess {
   readonly url: string;

@@ -3,7 +3,7 @@
  * question at temperature 0: a gap, a repeat or a word of another answer differs from it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ReconnectingClient, SentMessage } from '../support/reconnecting-client.ts';
+import type { ReconnectingClient, SentMessage } from '../support/instance/reconnecting-client.ts';
 import { killGroup } from './engine-process.ts';
 import { answered, ask, type Rehydra, resumed, shown, startRehydra } from './rehydra.ts';
 import { readCounters } from './server-counters.ts';

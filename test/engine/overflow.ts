@@ -1,6 +1,6 @@
 /** A conversation longer than the model's window is shortened; a request that never fits fails with a code. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ReconnectingClient, SentMessage } from '../support/reconnecting-client.ts';
+import type { ReconnectingClient, SentMessage } from '../support/instance/reconnecting-client.ts';
 import { answered, ask, completedFrame, type Rehydra, startRehydra } from './rehydra.ts';
 import { engine } from './target.ts';
 

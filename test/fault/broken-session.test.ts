@@ -5,14 +5,14 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
-import { until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { simulatorsAnswer } from '../support/chaos-oracle.ts';
-import { TestClient } from '../support/client.ts';
-import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { metric } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
+import { metric } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { simulatorsAnswer } from './chaos/oracle.ts';
 
 let redis: RedisServer;
 let direct: Redis;

@@ -5,15 +5,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
-import { chaosSeed, inParallel, seeded, tell } from '../support/chaos-figures.ts';
-import { startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { plan, spoken, type Trouble } from '../support/chaos-schedule.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { startSimulatorProcess } from '../support/instance.ts';
-import { startProxy } from '../support/proxy.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { startSimulatorProcess } from '../support/instance/instance.ts';
+import { startProxy } from '../support/instance/proxy.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
+import { chaosSeed, inParallel, seeded, tell } from './chaos/figures.ts';
+import { startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { plan, spoken, type Trouble } from './chaos/schedule.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const CLIENTS = 60;
 const INSTANCES = 3;

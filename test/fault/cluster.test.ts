@@ -4,17 +4,21 @@ import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bucketOf } from '../../src/store/contract.ts';
 import { bucketKeys, sessionKeys } from '../../src/store/redis/keys.ts';
-import { openAndLeave } from '../support/chaos-crowd.ts';
-import { seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { differences, exchange } from '../support/chaos-oracle.ts';
-import { moveSlotOf } from '../support/chaos-reshard.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { type Environment, type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { metric } from '../support/observed.ts';
-import { ReconnectingClient } from '../support/reconnecting-client.ts';
-import { type RedisCluster, startRedisCluster } from '../support/redis-server.ts';
+import {
+  type Environment,
+  type SimulatorProcess,
+  startSimulatorProcess,
+} from '../support/instance/instance.ts';
+import { metric } from '../support/instance/observed.ts';
+import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
+import { type RedisCluster, startRedisCluster } from '../support/instance/redis-server.ts';
+import { openAndLeave } from './chaos/crowd.ts';
+import { seeded, tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { differences, exchange } from './chaos/oracle.ts';
+import { moveSlotOf } from './chaos/reshard.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const SESSIONS = 15;
 const EXPIRING = 500;

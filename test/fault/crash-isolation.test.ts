@@ -2,13 +2,13 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
-import { until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differences, exchange } from '../support/chaos-oracle.ts';
-import { TestClient } from '../support/client.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { ReconnectingClient } from '../support/reconnecting-client.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
+import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differences, exchange } from './chaos/oracle.ts';
 
 let redis: RedisServer;
 let direct: Redis;

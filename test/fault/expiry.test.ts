@@ -6,11 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
-import { openAndLeave } from '../support/chaos-crowd.ts';
-import { tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { metric } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { metric } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { openAndLeave } from './chaos/crowd.ts';
+import { tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
 
 const INSTANCES = [0, 1, 2];
 let redis: RedisServer;

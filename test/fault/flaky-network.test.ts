@@ -3,14 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
-import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { startSimulatorProcess } from '../support/instance.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { startSimulatorProcess } from '../support/instance/instance.ts';
+import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
+import { inParallel, seeded, tell, until } from './chaos/figures.ts';
+import { startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const CLIENTS = 200;
 /** Each line carries a share of the clients; the lines fail at different moments. */

@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
-import { between, percentile, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differences, type Exchange, exchange, simulatorsAnswer } from '../support/chaos-oracle.ts';
-import { ReconnectingClient } from '../support/reconnecting-client.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { between, percentile, seeded, tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differences, type Exchange, exchange, simulatorsAnswer } from './chaos/oracle.ts';
 
 const SEED = 20_611;
 const LEASE_MS = 3_000;

@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRedisStore } from '../../src/store/redis/open.ts';
-import { TestClient } from '../support/client.ts';
+import { TestClient } from '../support/instance/client.ts';
 import {
   type Instance,
   type SimulatorProcess,
   startInstance,
   startSimulatorProcess,
-} from '../support/instance.ts';
-import { MOVE_OPTIONS } from '../support/migration.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+} from '../support/instance/instance.ts';
+import { MOVE_OPTIONS } from '../support/instance/migration.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 const WORKERS = 6;
 const TURN_WITHIN_MS = 4_000;

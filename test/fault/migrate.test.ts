@@ -6,9 +6,9 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import { tell } from '../support/chaos-figures.ts';
-import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/migration.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/instance/migration.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { tell } from './chaos/figures.ts';
 
 const SESSIONS = 100_000;
 

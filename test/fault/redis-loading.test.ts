@@ -6,15 +6,15 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { TestClient } from '../support/client.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { withClient } from '../support/redis-process.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
+import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
+import { withClient } from '../support/instance/redis-process.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { inParallel, seeded, tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const INSTANCES = [0, 1];
 const TALKERS = 20;

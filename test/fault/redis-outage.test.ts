@@ -5,14 +5,14 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { TestClient } from '../support/client.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { metric } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
+import { metric } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { inParallel, seeded, tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const TALKERS = 60;
 const SITTERS = 10;

@@ -1,15 +1,15 @@
 /** The fleet restarts instance by instance while five hundred clients talk. */
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { inParallel, seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from '../support/chaos-talk.ts';
-import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { metric } from '../support/observed.ts';
-import { ReconnectingClient } from '../support/reconnecting-client.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { metric } from '../support/instance/observed.ts';
+import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
+import { inParallel, seeded, tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const CLIENTS = 500;
 const DRAIN_MS = 8_000;

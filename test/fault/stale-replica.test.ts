@@ -6,15 +6,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { seeded, tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { type Switch, startSwitch } from '../support/chaos-switch.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { ReconnectingClient, type SentMessage } from '../support/reconnecting-client.ts';
-import { withClient } from '../support/redis-process.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
+import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
+import { ReconnectingClient, type SentMessage } from '../support/instance/reconnecting-client.ts';
+import { withClient } from '../support/instance/redis-process.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { seeded, tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { type Switch, startSwitch } from './chaos/switch.ts';
 
 const CLIENTS = 60;
 let primary: RedisServer;

@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { tell, until } from '../support/chaos-figures.ts';
-import { type Fleet, startFleet } from '../support/chaos-fleet.ts';
-import { differenceFromLog, storedFrames } from '../support/chaos-log.ts';
-import { differences, exchange } from '../support/chaos-oracle.ts';
-import { type SimulatorProcess, startSimulatorProcess } from '../support/instance.ts';
-import { metric } from '../support/observed.ts';
-import { ReconnectingClient } from '../support/reconnecting-client.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
+import { metric } from '../support/instance/observed.ts';
+import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { tell, until } from './chaos/figures.ts';
+import { type Fleet, startFleet } from './chaos/fleet.ts';
+import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { differences, exchange } from './chaos/oracle.ts';
 
 const SESSIONS = 20;
 let redis: RedisServer;

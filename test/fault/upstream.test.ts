@@ -1,10 +1,10 @@
 /** A model server dies, stalls or sends nonsense in mid-answer: the turn still completes, or it ends as failed. */
 import { describe, expect, it } from 'vitest';
-import { tell } from '../support/chaos-figures.ts';
-import { differences, exchange, simulatorsAnswer } from '../support/chaos-oracle.ts';
-import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { ReconnectingClient, type SentMessage } from '../support/reconnecting-client.ts';
-import { started } from '../support/started.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { ReconnectingClient, type SentMessage } from '../support/instance/reconnecting-client.ts';
+import { started } from '../support/instance/started.ts';
+import { tell } from './chaos/figures.ts';
+import { differences, exchange, simulatorsAnswer } from './chaos/oracle.ts';
 
 const CLIENTS = 20;
 const pace = { SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '40' };

@@ -1,10 +1,17 @@
 /** A client continues its conversation on either instance, from the very next frame. */
 import { describe, expect, it } from 'vitest';
-import { TestClient, type TurnEnd } from '../support/client.ts';
-import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { countUp, eventually, plainAnswer, running, type Said, textOf } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { TestClient, type TurnEnd } from '../support/instance/client.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import {
+  countUp,
+  eventually,
+  plainAnswer,
+  running,
+  type Said,
+  textOf,
+} from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 describe('one conversation on two instances', () => {
   const [redis, simulator] = started(startRedis, () =>

@@ -1,8 +1,8 @@
 /** A real instance computes its figures from real conversations. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ask } from '../support/ask.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { ask } from '../support/instance/ask.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
 
 interface Figures {
   readonly live: { readonly sessions: number; readonly by_state: Readonly<Record<string, number>> };

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Environment, type Instance, startInstance } from '../support/instance.ts';
-import { eventually, metric, tracesOf } from '../support/observed.ts';
-import { query, startPostgres } from '../support/postgres.ts';
-import { startProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Environment, type Instance, startInstance } from '../support/instance/instance.ts';
+import { eventually, metric, tracesOf } from '../support/instance/observed.ts';
+import { query, startPostgres } from '../support/instance/postgres.ts';
+import { startProxy } from '../support/instance/proxy.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

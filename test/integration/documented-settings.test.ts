@@ -10,7 +10,7 @@ import { type Config, readConfig } from '../../src/config/config.ts';
 import { environmentSchema } from '../../src/config/settings.ts';
 import { startService } from '../../src/service.ts';
 import { openLog } from '../../src/telemetry/log.ts';
-import { TestClient } from '../support/client.ts';
+import { TestClient } from '../support/instance/client.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rehydra-settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));

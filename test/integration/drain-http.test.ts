@@ -1,17 +1,17 @@
 /** A draining instance tells HTTP clients to retry, and another instance gives them the one answer. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ask, get, post, problemOf } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
-import { readEvents, type SentEvent } from '../support/event-source.ts';
+import { ask, get, post, problemOf } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { readEvents, type SentEvent } from '../support/instance/event-source.ts';
 import {
   type Instance,
   type SimulatorProcess,
   startInstance,
   startSimulatorProcess,
-} from '../support/instance.ts';
-import { countUp, eventually, metric } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+} from '../support/instance/instance.ts';
+import { countUp, eventually, metric } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 const TOKENS = 240;
 /** Six seconds: much longer than a short drain waits, and much shorter than a long one does. */

@@ -10,9 +10,9 @@ import { type Service, startService } from '../../src/service.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openLog } from '../../src/telemetry/log.ts';
-import { ask } from '../support/ask.ts';
-import { eventually } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { ask } from '../support/instance/ask.ts';
+import { eventually } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 type Environment = Readonly<Record<string, string>>;
 

@@ -7,11 +7,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually, tracesOf, withRedis } from '../support/observed.ts';
-import { type PostgresServer, query, startPostgres } from '../support/postgres.ts';
-import { startProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { eventually, tracesOf, withRedis } from '../support/instance/observed.ts';
+import { type PostgresServer, query, startPostgres } from '../support/instance/postgres.ts';
+import { startProxy } from '../support/instance/proxy.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 interface Place {
   /** The test never sends an erasure to the last one. */

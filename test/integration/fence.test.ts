@@ -4,11 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
-import { TestClient } from '../support/client.ts';
-import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { countUp, eventually, metric, plainAnswer, textOf, withRedis } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 describe('owner paused past its lease', () => {
   const [redis, simulator] = started(startRedis, () => startSimulatorProcess({ SIMULATOR_TOKENS: '40' }));

@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask } from '../support/ask.ts';
-import { adopt } from '../support/children.ts';
-import { TestClient } from '../support/client.ts';
-import { type Environment, spawnBuilt, startInstance } from '../support/instance.ts';
-import { eventually } from '../support/observed.ts';
+import { ask } from '../support/instance/ask.ts';
+import { adopt } from '../support/instance/children.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Environment, spawnBuilt, startInstance } from '../support/instance/instance.ts';
+import { eventually } from '../support/instance/observed.ts';
 
 interface Ending {
   readonly code: number | null;

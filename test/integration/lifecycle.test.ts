@@ -1,11 +1,11 @@
 /** Sessions expire, with real clocks and short deadlines. The tests assert order and count, never times. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { countUp, eventually, tracesOf } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { countUp, eventually, tracesOf } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 describe('life of a session', () => {
   const [redis] = started(startRedis);

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
 import { type Service, startService } from '../../src/service.ts';
 import { openLog } from '../../src/telemetry/log.ts';
-import { ask } from '../support/ask.ts';
-import { eventually } from '../support/observed.ts';
+import { ask } from '../support/instance/ask.ts';
+import { eventually } from '../support/instance/observed.ts';
 
 const MINUTE_MS = 60_000;
 const WEEK_MS = 7 * 24 * 60 * MINUTE_MS;

@@ -6,8 +6,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fence, Store } from '../../src/store/contract.ts';
 import { storedFrame } from '../../src/store/log.ts';
-import { isDurable } from '../support/client.ts';
-import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
+import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/actor/stage.ts';
+import { isDurable } from '../support/instance/client.ts';
 
 describe('client without an epoch', () => {
   let stage: Stage;

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
-import { type Frame, TestClient } from '../support/client.ts';
-import { startInstance } from '../support/instance.ts';
-import { eventually, textOf } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { type Frame, TestClient } from '../support/instance/client.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { eventually, textOf } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 describe('repeated message', () => {
   const [redis, simulator] = started(startRedis, () => startSimulator({ tokens: 40, tokensPerSecond: 100 }));

@@ -8,8 +8,8 @@ import { readSnapshot } from '../../src/session/machine/snapshot.ts';
 import type { SessionDump, Store } from '../../src/store/contract.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/migration.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { fill, fingerprint, MOVE_OPTIONS, migrate, sessionOf } from '../support/instance/migration.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 let server: RedisServer;
 let admin: Redis;

@@ -1,10 +1,10 @@
 /** The operator sees a failing model in the log, in /healthz and in metrics, and the instance stays ready. */
 import { expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
-import { TestClient } from '../support/client.ts';
-import { freePort } from '../support/free-port.ts';
-import { startInstance } from '../support/instance.ts';
-import { eventually, metric } from '../support/observed.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { freePort } from '../support/instance/free-port.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { eventually, metric } from '../support/instance/observed.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 

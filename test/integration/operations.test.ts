@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Environment, spawnBuilt, startInstance } from '../support/instance.ts';
-import { eventually, metric, withRedis } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Environment, spawnBuilt, startInstance } from '../support/instance/instance.ts';
+import { eventually, metric, withRedis } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

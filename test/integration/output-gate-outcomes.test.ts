@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import type { Store } from '../../src/store/contract.ts';
-import { isDurable } from '../support/client.ts';
-import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/stage.ts';
+import { LEASE_MS, openStage, type Stage, type Visitor } from '../support/actor/stage.ts';
+import { isDurable } from '../support/instance/client.ts';
 
 type Answer = 'as it is' | 'hangs' | 'fails' | 'fenced' | 'conflict' | 'answers nonsense';
 

@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { countUp, eventually, metric } from '../support/observed.ts';
-import { startProxy, type TcpProxy } from '../support/proxy.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { countUp, eventually, metric } from '../support/instance/observed.ts';
+import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 /** Longer than the store's timeout for one command, which is three seconds. */
 const REFUSED_WITHIN_MS = 60_000;

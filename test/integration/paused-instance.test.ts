@@ -3,12 +3,12 @@
  * back, it must attach its clients again: without that, no instance would send it hints for them.
  */
 import { describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { startInstance } from '../support/instance.ts';
-import { countUp, eventually, metric, withRedis } from '../support/observed.ts';
-import { startProxy } from '../support/proxy.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { countUp, eventually, metric, withRedis } from '../support/instance/observed.ts';
+import { startProxy } from '../support/instance/proxy.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 describe('instance that counts as dead', () => {
   const [redis] = started(startRedis);

@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { durableFrameSchema, type ServerFrame } from '../../src/protocol/server-frames.ts';
-import { ask, problemOf } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
-import { readEvents, refusedStream, type SentEvent } from '../support/event-source.ts';
-import { type Instance, startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { countUp, metric } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { ask, problemOf } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { readEvents, refusedStream, type SentEvent } from '../support/instance/event-source.ts';
+import { type Instance, startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { countUp, metric } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const SLOW = '[[fault:tps=60,tokens=180]] chest pain';
 const LONG = '[[fault:tps=40,tokens=4000]] a long story';

@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ask, type Fields, get, post, problemOf } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { eventually, metric, running } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { ask, type Fields, get, post, problemOf } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { eventually, metric, running } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const LONG = '[[fault:tps=40,tokens=4000]] a long story';
 const SLOW = '[[fault:tps=60,tokens=60]] chest pain';

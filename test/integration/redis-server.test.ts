@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Cluster } from 'ioredis';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { withClient } from '../support/redis-process.ts';
-import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
+import { withClient } from '../support/instance/redis-process.ts';
+import { type RedisServer, startRedis, startRedisCluster } from '../support/instance/redis-server.ts';
 
 const started: RedisServer[] = [];
 

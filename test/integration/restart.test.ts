@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { countUp, eventually, metric, tracesOf } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { countUp, eventually, metric, tracesOf } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
 
 const FAST = { SIMULATOR_TOKENS_PER_SECOND: '0' };
 

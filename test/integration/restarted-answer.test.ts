@@ -1,11 +1,11 @@
 /** A model server breaks off and starts the answer over: each kind of client ends with the answer exactly once. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ask, get } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
-import { readEvents } from '../support/event-source.ts';
-import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { started } from '../support/started.ts';
+import { ask, get } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { readEvents } from '../support/instance/event-source.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { started } from '../support/instance/started.ts';
 
 const [simulator] = started(() =>
   startSimulatorProcess({ SIMULATOR_TOKENS: '40', SIMULATOR_TOKENS_PER_SECOND: '0' }),

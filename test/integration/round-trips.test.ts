@@ -1,11 +1,11 @@
 /** A transition costs one call of Redis, whatever it writes. The test counts the calls with MONITOR. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually, metric, witness } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { eventually, metric, witness } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const MINUTE_MS = '120000';
 

@@ -6,12 +6,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Environment, type Instance, startInstance } from '../support/instance.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Environment, type Instance, startInstance } from '../support/instance/instance.ts';
+import { withRedis } from '../support/instance/observed.ts';
+import { query, startPostgres } from '../support/instance/postgres.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
 import { keyLine } from '../support/keys.ts';
-import { withRedis } from '../support/observed.ts';
-import { query, startPostgres } from '../support/postgres.ts';
-import { startRedis } from '../support/redis-server.ts';
 
 const CANARY = 'Schmetterlingsgefühl7734';
 /** The text as a file with ASCII escapes contains it. */

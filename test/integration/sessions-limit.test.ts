@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { startInstance } from '../support/instance.ts';
+import { startInstance } from '../support/instance/instance.ts';
 
 it('a full instance refuses another session with a clear error, and keeps all its sessions', async () => {
   const instance = await startInstance({

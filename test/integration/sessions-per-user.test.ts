@@ -1,10 +1,10 @@
 /** The limit of sessions per user holds over all instances, by socket and by HTTP, and never ends a living session. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { type RedisWitness, witness } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { type RedisWitness, witness } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 const MAX = 3;
 

@@ -7,13 +7,13 @@ import { openapiDocument } from '../../src/http/core/openapi.ts';
 import { healthSchema, readinessSchema } from '../../src/http/operations/operations-routes.ts';
 import { sessionSchema } from '../../src/http/sessions/session-description.ts';
 import { deletionSchema, sessionPageSchema } from '../../src/http/sessions/session-routes.ts';
-import { ask, get, problemOf } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
 import { described } from '../support/described.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { ask, get, problemOf } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { eventually } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const [redis] = started(startRedis);
 const launch = () =>

@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import { type Frame, TestClient } from '../support/client.ts';
-import { type Instance, startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { countUp, eventually, running, tracesOf } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { type Frame, TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { countUp, eventually, running, tracesOf } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const LONG_TURN = '[[fault:tps=40,tokens=1500]] A long story please';
 

@@ -5,12 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { shareSchema, sharesSchema } from '../../src/http/sessions/share-routes.ts';
-import { ask, get, post, problemOf, type Reply } from '../support/ask.ts';
-import { type Frame, TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { countUp } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { ask, get, post, problemOf, type Reply } from '../support/instance/ask.ts';
+import { type Frame, TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { countUp } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const [redis] = started(startRedis);
 const launch = () =>

@@ -1,10 +1,10 @@
 /** Every interface marks an answer of the simulator, so that no reader takes it for a model's. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ask, get } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
-import { startInstance } from '../support/instance.ts';
-import { started } from '../support/started.ts';
+import { ask, get } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { started } from '../support/instance/started.ts';
 
 type Lines = readonly { readonly role: string; readonly simulated?: boolean }[];
 

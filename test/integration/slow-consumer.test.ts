@@ -3,10 +3,10 @@
  * megabyte for each. Beyond that the server closes the connection, and the client catches up by its offset.
  */
 import { describe, expect, it } from 'vitest';
-import { TestClient } from '../support/client.ts';
-import { startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { countUp, eventually, metric } from '../support/observed.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { countUp, eventually, metric } from '../support/instance/observed.ts';
+import { started } from '../support/instance/started.ts';
 
 const TOKENS = 2_400_000;
 const SLOW_CLIENTS = 6;

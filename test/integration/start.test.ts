@@ -5,9 +5,9 @@ import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../support/free-port.ts';
-import { type Environment, runToEnd, startInstance } from '../support/instance.ts';
-import { startRedis } from '../support/redis-server.ts';
+import { freePort } from '../support/instance/free-port.ts';
+import { type Environment, runToEnd, startInstance } from '../support/instance/instance.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
 
 const start = (environment: Environment) =>
   runToEnd('main.js', { PORT: '0', DATA_DIR: ':memory:', ...environment });

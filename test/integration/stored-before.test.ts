@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { DurableFrame } from '../../src/protocol/server-frames.ts';
-import { get } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
-import { type Environment, startInstance, startSimulatorProcess } from '../support/instance.ts';
-import { countUp, eventually, plainAnswer, type Said, textOf } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { get } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Environment, startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { countUp, eventually, plainAnswer, type Said, textOf } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 interface StoredSession {
   readonly session_id: string;

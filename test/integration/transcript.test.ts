@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { transcriptSchema } from '../../src/http/sessions/transcript-route.ts';
-import { ask, get, type ProtocolAnswer, problemOf } from '../support/ask.ts';
-import { TestClient } from '../support/client.ts';
 import { fhirProblems } from '../support/fhir.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { started } from '../support/started.ts';
+import { ask, get, type ProtocolAnswer, problemOf } from '../support/instance/ask.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const session_id: string = randomUUID();
 const [redis] = started(startRedis);

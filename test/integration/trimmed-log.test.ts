@@ -1,10 +1,10 @@
 /** A client that asks for frames which the log no longer holds, or never held, gets a reset instead of a gap. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { TestClient } from '../support/client.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { countUp, plainAnswer, type Said } from '../support/observed.ts';
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { type Instance, startInstance } from '../support/instance/instance.ts';
+import { countUp, plainAnswer, type Said } from '../support/instance/observed.ts';
+import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 const FRAME_LOG_MAX = 60;
 

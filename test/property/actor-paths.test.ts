@@ -7,9 +7,10 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { SessionEvent } from '../../machines/vocabulary.ts';
-import type { Death } from '../support/memory-host.ts';
-import { beginSession, type MortalSession } from '../support/mortal-session.ts';
-import { TEXT_LENGTH } from '../support/narrator.ts';
+import type { Death } from '../support/actor/memory-host.ts';
+import { beginSession, type MortalSession } from '../support/actor/mortal-session.ts';
+import { TEXT_LENGTH } from '../support/actor/narrator.ts';
+import { type Sight, sightOf, storedSnapshot, told } from '../support/actor/session-sight.ts';
 import {
   eventOf,
   inputOf,
@@ -19,8 +20,7 @@ import {
   pathsOverEveryTransition,
   pathsWithoutLoops,
   TICK_MS,
-} from '../support/session-paths.ts';
-import { type Sight, sightOf, storedSnapshot, told } from '../support/session-sight.ts';
+} from '../support/machine/session-paths.ts';
 
 interface Troubles {
   /** The death per move: when all its effects are done, or in the middle of its commit. Null: no death. */

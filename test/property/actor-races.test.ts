@@ -6,11 +6,11 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type OverlapPolicy, overlapPolicySchema, type SessionEvent } from '../../machines/vocabulary.ts';
-import { beginSession, type MortalSession } from '../support/mortal-session.ts';
-import { TEXT_LENGTH } from '../support/narrator.ts';
-import { inputOf, OUTPUT, TICK_MS } from '../support/session-paths.ts';
-import { told } from '../support/session-sight.ts';
-import { LIMITS } from '../support/stepped-session.ts';
+import { beginSession, type MortalSession } from '../support/actor/mortal-session.ts';
+import { TEXT_LENGTH } from '../support/actor/narrator.ts';
+import { told } from '../support/actor/session-sight.ts';
+import { inputOf, OUTPUT, TICK_MS } from '../support/machine/session-paths.ts';
+import { LIMITS } from '../support/machine/stepped-session.ts';
 
 type Happening =
   | { readonly kind: 'message'; readonly policy: OverlapPolicy }

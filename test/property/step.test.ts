@@ -11,7 +11,7 @@ import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
 import type { SessionEffect } from '../../machines/vocabulary.ts';
 import { readSnapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { begin, restoreState, type Step, step } from '../../src/session/machine/step.ts';
-import { INPUT, live, lives } from '../support/session-lives.ts';
+import { INPUT, live, lives } from '../support/machine/session-lives.ts';
 
 const RUNS = { numRuns: 300 };
 

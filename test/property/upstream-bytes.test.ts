@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GenerationRequest, Generator } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type ScriptedUpstream, startScriptedUpstream } from '../unit/generation/scripted-upstream.ts';
 
 /** The body of the next answer, in the pieces that the server writes. */
 let pieces: readonly Uint8Array[] = [];

@@ -1,12 +1,12 @@
 /** Before hello an instance refuses every frame without a call to the store, and closes the socket at the deadline. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HELLO_DEADLINE_MS } from '../../src/protocol/client-frames.ts';
-import { TestClient } from '../support/client.ts';
-import { startInstance } from '../support/instance.ts';
-import { witness } from '../support/observed.ts';
-import { startRedis } from '../support/redis-server.ts';
-import { openStage, type Stage } from '../support/stage.ts';
-import { started } from '../support/started.ts';
+import { openStage, type Stage } from '../support/actor/stage.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { witness } from '../support/instance/observed.ts';
+import { startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const EARLY = [
   { type: 'message', id: 'm', content: 'Good morning' },

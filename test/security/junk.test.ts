@@ -7,11 +7,11 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestClient } from '../support/client.ts';
-import { startInstance } from '../support/instance.ts';
-import { type Junk, junk, oversize } from '../support/junk-frames.ts';
-import { metric } from '../support/observed.ts';
-import { started } from '../support/started.ts';
+import { TestClient } from '../support/instance/client.ts';
+import { startInstance } from '../support/instance/instance.ts';
+import { metric } from '../support/instance/observed.ts';
+import { started } from '../support/instance/started.ts';
+import { type Junk, junk, oversize } from './junk-frames.ts';
 
 const TOGETHER = 4;
 const JUNK_FRAMES = 9_900;

@@ -1,8 +1,8 @@
 /** Campaign runs many worlds, one seed each, and reports the first one that breaks a promise. */
 import { type Plan, planOf } from './fault-plan.ts';
+import type { Violation } from './judge/violations.ts';
 import { shrink } from './shrink.ts';
-import type { Violation } from './violations.ts';
-import { type RunOptions, runWorld } from './world.ts';
+import { type RunOptions, runWorld } from './world/world.ts';
 
 export interface Broken {
   readonly seed: number;

@@ -4,7 +4,7 @@
  */
 import type { OverlapPolicy } from '../../machines/vocabulary.ts';
 import { type Random, randomStream } from './random.ts';
-import type { CallName } from './store-handle.ts';
+import type { CallName } from './store/store-handle.ts';
 
 /** What happens to one call to the store. */
 export type CallEffect =

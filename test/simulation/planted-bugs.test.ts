@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { campaign, summary } from './campaign.ts';
 import { planOf } from './fault-plan.ts';
+import type { Promised } from './judge/violations.ts';
 import { plantedBugs } from './planted-bugs.ts';
-import type { Promised } from './violations.ts';
-import { runWorld } from './world.ts';
+import { runWorld } from './world/world.ts';
 
 /** The promise that each breaks first. */
 const CAUGHT_BY = {

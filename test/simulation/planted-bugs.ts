@@ -3,9 +3,9 @@
  * or a layer between store and instance, that breaks one rule.
  */
 import type { Commit } from '../../src/store/contract.ts';
-import type { WrapStore } from './sim-node.ts';
-import { SOUND } from './store-rules.ts';
-import { FAITHFUL, type Variant } from './world.ts';
+import { SOUND } from './store/store-rules.ts';
+import type { WrapStore } from './world/sim-node.ts';
+import { FAITHFUL, type Variant } from './world/world.ts';
 
 /** Delivers frames when the commit is sent, not when the store acknowledges it. */
 const eager: WrapStore = (store, { deliver }) => ({

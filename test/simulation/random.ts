@@ -3,7 +3,7 @@
  * which a fault was taken away still plays the rest of it as before: that is what makes shrinking work.
  */
 import { crc32 } from 'node:zlib';
-import { seeded } from '../support/chaos-figures.ts';
+import { seeded } from '../fault/chaos/figures.ts';
 
 export interface Random {
   /** 0 ≤ x < 1 */

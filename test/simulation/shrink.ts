@@ -3,8 +3,8 @@
  * broken promise, so fewer parts mean a shorter trace too.
  */
 import type { ClientPlan, Plan } from './fault-plan.ts';
-import type { Violation } from './violations.ts';
-import { type Run, type RunOptions, runWorld } from './world.ts';
+import type { Violation } from './judge/violations.ts';
+import { type Run, type RunOptions, runWorld } from './world/world.ts';
 
 export interface Shrunk {
   readonly plan: Plan;

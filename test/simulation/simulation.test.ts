@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { campaign, report, summary } from './campaign.ts';
 import { planOf } from './fault-plan.ts';
-import { runWorld } from './world.ts';
+import { runWorld } from './world/world.ts';
 
 const SEEDS = 3_000;
 

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { logHealth } from '../../../src/analytics/health-log.ts';
 import type { StoreHealth } from '../../../src/store/contract.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { VirtualClock } from '../../support/actor/virtual-clock.ts';
 
 it('a store and an archive that stop taking writes and recover leave one line for each change', async () => {
   const clock = new VirtualClock(1_800_000_000_000);

@@ -4,7 +4,7 @@ import { watchPopulation } from '../../../src/analytics/population.ts';
 import type { Archive } from '../../../src/archive/archive.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { openMeters } from '../../../src/telemetry/meters.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { VirtualClock } from '../../support/actor/virtual-clock.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scene } from '../../support/client-scene.ts';
+import { scene } from './client-scene.ts';
 
 describe('the end of a session', () => {
   const cases: readonly (readonly [number, string, string])[] = [

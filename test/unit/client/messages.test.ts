@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FRAME_MAX_BYTES } from '../../../src/client/outbox.ts';
 import { MAX_FRAME_BYTES } from '../../../src/protocol/client-frames.ts';
-import { scene, started } from '../../support/client-scene.ts';
+import { scene, started } from './client-scene.ts';
 
 describe('the messages of a session', () => {
   it('a client sends earlier messages with its first welcome', () => {

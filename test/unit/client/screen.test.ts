@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { emptyConversation } from '../../../src/client/assembler.ts';
 import { Screen } from '../../../src/client/chat-screen.ts';
 import type { ClientEvent, Session } from '../../../src/client/session.ts';
-import { delta, SESSION, started } from '../../support/client-scene.ts';
+import { delta, SESSION, started } from './client-scene.ts';
 
 function screen(): { readonly show: (event: object) => void; readonly shown: () => string } {
   let text = '';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { QUIET_MS, WELCOME_DEADLINE_MS } from '../../../src/client/connection.ts';
-import { delta, SESSION, scene, started } from '../../support/client-scene.ts';
+import { delta, SESSION, scene, started } from './client-scene.ts';
 
 describe('a client that reconnects', () => {
   it('a client resumes after the last frame that it saw, and names that frame’s epoch', () => {

@@ -9,8 +9,8 @@ import { environmentSchema, simulatorSchema } from '../../../src/config/settings
 import { isBlocked } from '../../../src/config/values.ts';
 import { readVariables } from '../../../src/config/variables.ts';
 import { callOf } from '../../../src/startup/arguments.ts';
-import { environments } from '../../support/environments.ts';
 import { keyLine } from '../../support/keys.ts';
+import { environments } from './environments.ts';
 
 type Variables = Readonly<Record<string, string>>;
 

@@ -9,7 +9,7 @@ import {
   type Script,
   type ScriptedUpstream,
   startScriptedUpstream,
-} from '../../support/scripted-upstream.ts';
+} from './scripted-upstream.ts';
 
 const servers: ScriptedUpstream[] = [];
 afterEach(() => {

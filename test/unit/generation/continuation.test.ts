@@ -5,13 +5,7 @@ import type { GenerationChunk, GenerationPrefix } from '../../../src/generation/
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 import { hear, storedAfter, withoutIds } from '../../conformance/vllm-listening.ts';
-import {
-  askUpstream,
-  beginStream,
-  deltaOf,
-  eventOf,
-  startScriptedUpstream,
-} from '../../support/scripted-upstream.ts';
+import { askUpstream, beginStream, deltaOf, eventOf, startScriptedUpstream } from './scripted-upstream.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {

@@ -10,10 +10,10 @@ import { describe, expect, it } from 'vitest';
 import type { HttpPorts } from '../../../src/http/core/ports.ts';
 import { httpRoutes } from '../../../src/http/routes.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
+import { openStage, type Stage } from '../../support/actor/stage.ts';
 import { described } from '../../support/described.ts';
 import { documentedFields } from '../../support/documented.ts';
-import { OUTPUT } from '../../support/session-paths.ts';
-import { openStage, type Stage } from '../../support/stage.ts';
+import { OUTPUT } from '../../support/machine/session-paths.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Place = 'params' | 'query' | 'headers' | 'body';

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { STARTS_AT } from '../../support/session-paths.ts';
-import { beginStepped, framesOf, LIMITS, type SteppedSession } from '../../support/stepped-session.ts';
+import { STARTS_AT } from '../../support/machine/session-paths.ts';
+import {
+  beginStepped,
+  framesOf,
+  LIMITS,
+  type SteppedSession,
+} from '../../support/machine/stepped-session.ts';
 
 const { idleMs, absoluteMs, warnMs } = LIMITS;
 const warnings = (session: SteppedSession) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
-import { beginStepped, framesOf, type SteppedSession } from '../../support/stepped-session.ts';
+import { beginStepped, framesOf, type SteppedSession } from '../../support/machine/stepped-session.ts';
 
 /** Begins a session whose first turn runs. */
 function answering(limits = {}): SteppedSession {

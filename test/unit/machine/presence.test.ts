@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { beginStepped, framesOf, LIMITS, type SteppedSession } from '../../support/stepped-session.ts';
+import {
+  beginStepped,
+  framesOf,
+  LIMITS,
+  type SteppedSession,
+} from '../../support/machine/stepped-session.ts';
 
 /** One way into each stable state of a session. */
 const ways: Readonly<Record<string, (session: SteppedSession) => void>> = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Share } from '../../../machines/vocabulary.ts';
-import { beginStepped, framesOf, type SteppedSession } from '../../support/stepped-session.ts';
+import { beginStepped, framesOf, type SteppedSession } from '../../support/machine/stepped-session.ts';
 
 const HOUR_MS = 3_600_000;
 

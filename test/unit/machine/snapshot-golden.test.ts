@@ -10,8 +10,8 @@ import { describe, expect, test } from 'vitest';
 import { MACHINE_VERSION } from '../../../machines/versions.ts';
 import { readSnapshot } from '../../../src/session/machine/snapshot.ts';
 import { restoreState } from '../../../src/session/machine/step.ts';
-import { goldenSessions } from '../../support/golden-sessions.ts';
-import { SteppedSession } from '../../support/stepped-session.ts';
+import { goldenSessions } from '../../support/machine/golden-sessions.ts';
+import { SteppedSession } from '../../support/machine/stepped-session.ts';
 
 const folder = fileURLToPath(new URL('../../golden', import.meta.url));
 const sessions = goldenSessions();

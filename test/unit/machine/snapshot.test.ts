@@ -8,7 +8,7 @@ import {
 } from '../../../machines/versions.ts';
 import { readSnapshot, type Snapshot, toSnapshot } from '../../../src/session/machine/snapshot.ts';
 import { restoreState } from '../../../src/session/machine/step.ts';
-import { goldenSessions } from '../../support/golden-sessions.ts';
+import { goldenSessions } from '../../support/machine/golden-sessions.ts';
 
 const stored: Snapshot = goldenSessions()['processing.recovering'] as Snapshot;
 const openChanged = (changes: object) => readSnapshot(JSON.stringify({ ...stored, ...changes }));

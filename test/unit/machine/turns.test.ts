@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { OUTPUT } from '../../support/session-paths.ts';
-import { beginStepped, framesOf, type SteppedSession } from '../../support/stepped-session.ts';
+import { OUTPUT } from '../../support/machine/session-paths.ts';
+import { beginStepped, framesOf, type SteppedSession } from '../../support/machine/stepped-session.ts';
 
 function answering(limits = {}): SteppedSession {
   const session = beginStepped(limits);

@@ -5,7 +5,7 @@ import type { SessionContext } from '../../../machines/vocabulary.ts';
 import type { Archive, ArchivedSession } from '../../../src/archive/archive.ts';
 import { Archiver, type EndedSession } from '../../../src/session/actor/archiver.ts';
 import type { Store } from '../../../src/store/contract.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { VirtualClock } from '../../support/actor/virtual-clock.ts';
 
 const START = 1_800_000_000_000;
 const WITHIN_MS = 3_000;

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ClaimedSession, SessionWriter } from '../../../src/session/actor/session-writer.ts';
 import { Membership } from '../../../src/session/cluster/membership.ts';
 import type { Store } from '../../../src/store/contract.ts';
-import { LEASE_MS, openStage, type Stage, type Visitor } from '../../support/stage.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { LEASE_MS, openStage, type Stage, type Visitor } from '../../support/actor/stage.ts';
+import { VirtualClock } from '../../support/actor/virtual-clock.ts';
 
 const HOUR_MS = 3_600_000;
 const FLUSH_MS = 25;

@@ -1,7 +1,7 @@
 /** An owner that was frozen does not notice it. The model costs money, so the owner first asks the store. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClaimOutcome, Commit, CommitOutcome, Fence, Store } from '../../../src/store/contract.ts';
-import { LEASE_MS, openStage, type Stage } from '../../support/stage.ts';
+import { LEASE_MS, openStage, type Stage } from '../../support/actor/stage.ts';
 
 describe('frozen owner', () => {
   let stage: Stage;

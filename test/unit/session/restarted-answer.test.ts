@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { assemble, emptyConversation } from '../../../src/client/assembler.ts';
 import type { GenerationResult } from '../../../src/generation/port.ts';
 import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
-import { beginAskedSession, type MortalSession } from '../../support/mortal-session.ts';
-import { INPUT } from '../../support/session-lives.ts';
-import { OUTPUT } from '../../support/session-paths.ts';
+import { beginAskedSession, type MortalSession } from '../../support/actor/mortal-session.ts';
+import { INPUT } from '../../support/machine/session-lives.ts';
+import { OUTPUT } from '../../support/machine/session-paths.ts';
 
 const RESTART: GenerationResult = { kind: 'restart', replica: 'r1' };
 const CUT: GenerationResult = {

@@ -6,7 +6,7 @@ import { Membership } from '../../../src/session/cluster/membership.ts';
 import { Sweeper } from '../../../src/session/cluster/sweeper.ts';
 import { BUCKETS, type Store, type Swept } from '../../../src/store/contract.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { VirtualClock } from '../../support/actor/virtual-clock.ts';
 
 const START = 1_800_000_000_000;
 const LEASE_MS = 3_000;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Limit, type Limits, unlimited } from '../../../src/limits/limits.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
-import { openStage, type Stage } from '../../support/stage.ts';
+import { openStage, type Stage } from '../../support/actor/stage.ts';
 
 const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const WAIT_MS = 4_321;

@@ -6,9 +6,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
+import { openStage, type Stage, type Visitor } from '../../support/actor/stage.ts';
 import { type DocumentedField, documentedFields, framesOf } from '../../support/documented.ts';
-import { OUTPUT } from '../../support/session-paths.ts';
-import { openStage, type Stage, type Visitor } from '../../support/stage.ts';
+import { OUTPUT } from '../../support/machine/session-paths.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStage, type Stage } from '../../support/stage.ts';
+import { openStage, type Stage } from '../../support/actor/stage.ts';
 
 const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const HOUR_MS = 3_600_000;

@@ -1,0 +1,181 @@
+/**
+ * Everything between a socket and a store, in this process and without either: real connections, hub, sessions and
+ * actors on a virtual clock, a scripted generator, and an embedded store that can be told to misbehave.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { pino } from 'pino';
+import { resetFrame } from '../../../src/delivery/attach-client.ts';
+import { Hub } from '../../../src/delivery/hub.ts';
+import { type Limits, unlimited } from '../../../src/limits/limits.ts';
+import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
+import { Membership } from '../../../src/session/cluster/membership.ts';
+import { LocalSessions } from '../../../src/session/router/local-sessions.ts';
+import { SessionRouter } from '../../../src/session/router/session-router.ts';
+import type { Store } from '../../../src/store/contract.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
+import { openMetrics } from '../../../src/telemetry/metrics.ts';
+import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
+import { ScriptedGenerator } from './scripted-generator.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import { wholeConversation } from './whole-conversation.ts';
+
+const INSTANCE = 'stage';
+export const LEASE_MS = 3_000;
+const HOUR_MS = 3_600_000;
+/** A store is at rest when it was so for this many turns of the event loop: an answer may ask the next question. */
+const QUIET_TURNS = 3;
+
+/** One client of the stage. */
+export interface Visitor {
+  readonly connection: Connection;
+  readonly frames: readonly ServerFrame[];
+  readonly closed: { readonly code: number; readonly reason: string } | null;
+  say(frame: Readonly<Record<string, unknown>>): void;
+  sayRaw(text: string): void;
+}
+
+export interface Stage {
+  readonly clock: VirtualClock;
+  readonly generator: ScriptedGenerator;
+  readonly ports: ConnectionPorts;
+  /** Names of the store's calls so far. */
+  readonly calls: readonly string[];
+  connect(): Visitor;
+  /** Waits until nothing is under way but what waits for the clock or hangs for ever. */
+  settle(): Promise<void>;
+  advance(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StageOptions {
+  /** What the instance is given for a store. */
+  readonly wrap?: (store: Store) => Store;
+  readonly hibernateMs?: number;
+  readonly limits?: Limits;
+  readonly sessionsPerUserMax?: number;
+}
+
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
+  const clock = new VirtualClock(1_000_000);
+  const generator = new ScriptedGenerator();
+  const log = pino({ level: 'silent' });
+  const metrics = openMetrics(INSTANCE);
+  const calls: string[] = [];
+  let pending = 0;
+
+  const embedded = await openSqliteStore({
+    dataDir: ':memory:',
+    leaseMs: LEASE_MS,
+    frameLogMax: 1_000,
+    inboxMax: 16,
+    now: () => clock.now(),
+  });
+  const counted = new Proxy(embedded, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: readonly unknown[]): unknown => {
+        calls.push(String(name));
+        const result: unknown = Reflect.apply(value, target, args);
+        if (!(result instanceof Promise)) return result;
+        pending += 1;
+        return result.finally(() => {
+          pending -= 1;
+        });
+      };
+    },
+  });
+  const store = options.wrap?.(counted) ?? counted;
+
+  const membership = new Membership(store, clock, INSTANCE, LEASE_MS);
+  const localSessions = new LocalSessions(100);
+  const hub = new Hub({
+    store,
+    clock,
+    reset: (sessionId, reason) => resetFrame(store, sessionId, reason),
+    localSessions,
+    lookMs: LEASE_MS / 3,
+  });
+  const sessions = new SessionRouter({
+    instance: INSTANCE,
+    store,
+    generator,
+    conversation: wholeConversation,
+    archive: null,
+    clock,
+    log,
+    metrics,
+    membership,
+    localSessions,
+    delivery: hub,
+    limits: {
+      idleMs: HOUR_MS,
+      absoluteMs: 4 * HOUR_MS,
+      warnMs: 60_000,
+      queueMax: 8,
+      attemptsMax: 3,
+      resumesMax: 16,
+    },
+    leaseMs: LEASE_MS,
+    hibernateMs: options.hibernateMs ?? HOUR_MS,
+    flushMs: 25,
+    flushLength: 1_024,
+    sessionsPerUserMax: options.sessionsPerUserMax ?? 0,
+  });
+  const ports: ConnectionPorts = {
+    services: { instance: INSTANCE, sessions, hub, store, clock },
+    clock,
+    log,
+    metrics,
+    audit: null,
+    defaultPolicy: 'queue',
+    draining: () => false,
+    overloaded: () => false,
+    limits: options.limits ?? unlimited,
+    retryAfterMs: () => 100,
+  };
+  const settle = async (): Promise<void> => {
+    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+      await setImmediate();
+      quiet = pending === 0 ? quiet + 1 : 0;
+    }
+  };
+  await sessions.start();
+  await membership.beat();
+
+  return {
+    clock,
+    generator,
+    ports,
+    calls,
+    connect: () => connect(ports),
+    settle,
+    advance: (ms) => clock.advanceTo(clock.now() + ms, settle),
+    close: () => embedded.close(),
+  };
+}
+
+function connect(ports: ConnectionPorts): Visitor {
+  const frames: ServerFrame[] = [];
+  let closed: Visitor['closed'] = null;
+  const connection = new Connection(ports, {
+    address: '192.0.2.1',
+    send(texts) {
+      for (const text of texts) frames.push(JSON.parse(text) as ServerFrame);
+      return true;
+    },
+    close(code, reason) {
+      closed = { code, reason };
+    },
+  });
+  const sayRaw = (text: string): void => connection.receive(new TextEncoder().encode(text).slice().buffer);
+  return {
+    connection,
+    frames,
+    get closed() {
+      return closed;
+    },
+    sayRaw,
+    say: (frame) => sayRaw(JSON.stringify(frame)),
+  };
+}

@@ -1,0 +1,46 @@
+/** One session in each stable state, made by real steps. */
+import { type Snapshot, toSnapshot } from '../../../src/session/machine/snapshot.ts';
+import { beginStepped, LIMITS, type SteppedSession } from './stepped-session.ts';
+
+const beforeTheEnd = LIMITS.idleMs - LIMITS.warnMs / 2;
+
+const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
+  'connected.fresh': (session) => {
+    session.hear({ type: 'attach', instance: 'a', clientId: 'c1', userId: 'u1', diagnosisId: 'd1' });
+    const share = { id: 's1', userId: 'u2', access: 'write', expiresAt: session.now + 60_000 } as const;
+    session.hear({ type: 'share', share });
+    session.hear({ type: 'attach', instance: 'b', userId: 'u2' });
+    session.ask(1, { author: 'u2', patient: { age: 61, complaint: 'chest pain' } });
+    session.pass(2_000);
+    session.complete();
+  },
+  'connected.expiring': (session) => void session.pass(beforeTheEnd),
+  'processing.generating': (session) => {
+    session.ask(1, { options: { maxTokens: 64, temperature: 0.5, stop: ['\n'] } });
+    session.hear({ type: 'recover' });
+  },
+  'processing.recovering': (session) => {
+    session.ask(1);
+    session.ask(2, { policy: 'queue', options: { maxTokens: 8 }, author: 'u3' });
+    session.ask(3, { policy: 'merge' });
+    session.ask(4, { policy: 'merge' });
+    session.hear({ type: 'detach', instance: 'a' });
+    session.fail();
+  },
+  'idle.fresh': (session) => void session.hear({ type: 'detach', instance: 'a' }),
+  'idle.expiring': (session) => {
+    session.pass(beforeTheEnd);
+    session.hear({ type: 'detach', instance: 'a' });
+    session.pass(1);
+  },
+};
+
+export function goldenSessions(): Readonly<Record<string, Snapshot>> {
+  return Object.fromEntries(
+    Object.entries(lives).map(([state, live]) => {
+      const session = beginStepped();
+      live(session);
+      return [state, toSnapshot(session.resting, session.context.turn === null ? 0 : 3)];
+    }),
+  );
+}

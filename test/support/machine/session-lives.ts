@@ -1,0 +1,167 @@
+/**
+ * Random lives of a session: every event of the vocabulary, and the deadlines and jobs that are pending at that moment.
+ * A life is plain choices, so that fast-check can shrink it; each choice becomes an event when the session is stepped.
+ */
+import fc from 'fast-check';
+import { type OverlapPolicy, overlapPolicySchema, type SessionInput } from '../../../machines/vocabulary.ts';
+import {
+  begin,
+  type MachineState,
+  type Step,
+  type StepEvent,
+  step,
+} from '../../../src/session/machine/step.ts';
+import { OUTPUT, STARTS_AT } from './session-paths.ts';
+import { LIMITS } from './stepped-session.ts';
+
+type Choice =
+  | { readonly kind: 'attach' | 'detach'; readonly instance: string; readonly user: string | null }
+  | {
+      readonly kind: 'message';
+      readonly policy: OverlapPolicy;
+      readonly maxTokens: number | null;
+      readonly user: string | null;
+    }
+  | { readonly kind: 'share'; readonly user: string; readonly access: 'read' | 'write' }
+  | { readonly kind: 'unshare'; readonly which: number }
+  | { readonly kind: 'cancel'; readonly whom: 'running' | 'another' | 'any' }
+  | { readonly kind: 'extend' | 'recover' | 'completes' | 'summarised' }
+  | { readonly kind: 'close'; readonly reason: 'closed' | 'admin' }
+  | { readonly kind: 'fails'; readonly retryable: boolean }
+  /** Of the deadlines that are pending, in the order of their times. */
+  | { readonly kind: 'due'; readonly which: number };
+
+interface Moment {
+  readonly choice: Choice;
+  /** The time before the event. A deadline never fires early, but may fire late. */
+  readonly afterMs: number;
+}
+
+const weighed = (weight: number, arbitrary: fc.Arbitrary<Choice>) => ({ weight, arbitrary });
+const instance = fc.constantFrom('a', 'b', 'c');
+/** The first user who is named owns the session. */
+const user = fc.constantFrom(null, null, 'u1', 'u2', 'u3');
+
+const choice: fc.Arbitrary<Choice> = fc.oneof(
+  weighed(20, fc.record({ kind: fc.constantFrom('attach', 'detach'), instance, user })),
+  weighed(
+    60,
+    fc.record({
+      kind: fc.constant('message'),
+      policy: fc.constantFrom(...overlapPolicySchema.options),
+      maxTokens: fc.option(fc.nat(9), { nil: null }),
+      user,
+    }),
+  ),
+  weighed(20, fc.record({ kind: fc.constant('cancel'), whom: fc.constantFrom('running', 'another', 'any') })),
+  weighed(30, fc.record({ kind: fc.constantFrom('extend', 'recover', 'summarised') })),
+  weighed(
+    10,
+    fc.record({
+      kind: fc.constant('share'),
+      user: fc.constantFrom('u2', 'u3'),
+      access: fc.constantFrom('read', 'write'),
+    }),
+  ),
+  weighed(5, fc.record({ kind: fc.constant('unshare'), which: fc.nat(40) })),
+  weighed(40, fc.record({ kind: fc.constant('completes') })),
+  weighed(30, fc.record({ kind: fc.constant('fails'), retryable: fc.boolean() })),
+  weighed(40, fc.record({ kind: fc.constant('due'), which: fc.nat(3) })),
+  weighed(3, fc.record({ kind: fc.constant('close'), reason: fc.constantFrom('closed', 'admin') })),
+);
+
+export const lives: fc.Arbitrary<readonly Moment[]> = fc.array(
+  fc.record({ choice, afterMs: fc.oneof(fc.constant(0), fc.nat(5_000)) }),
+  { minLength: 1, maxLength: 40 },
+);
+
+/** The event that the choice means in this machine state; null if it means none. */
+function chosen(
+  { choice: made }: Moment,
+  resting: MachineState,
+  now: number,
+  place: number,
+): StepEvent | null {
+  const at = now;
+  switch (made.kind) {
+    case 'attach':
+    case 'detach': {
+      const who = made.user === null ? {} : { userId: made.user };
+      return { type: made.kind, at, instance: made.instance, ...who };
+    }
+    case 'message': {
+      const { policy, maxTokens } = made;
+      const options = maxTokens === null ? {} : { maxTokens };
+      const ids = { messageId: `m${place}`, turnId: `t${place}` };
+      const said = { content: `question ${place}`, patient: { asked: place } };
+      return { type: 'message', at, ...ids, ...said, author: made.user, policy, options };
+    }
+    case 'share': {
+      const share = { id: `s${place}`, userId: made.user, access: made.access, expiresAt: at + 10_000 };
+      return { type: 'share', at, share };
+    }
+    case 'unshare':
+      return { type: 'unshare', at, shareId: `s${made.which}` };
+    case 'summarised':
+      return { type: 'summarised', at, through: 't0', content: 'what was said so far' };
+    case 'cancel': {
+      if (made.whom === 'any') return { type: 'cancel', at };
+      const running = resting.snapshot.context.turn?.id ?? 'none';
+      return { type: 'cancel', at, turnId: made.whom === 'running' ? running : 'another' };
+    }
+    case 'extend':
+    case 'recover':
+      return { type: made.kind, at };
+    case 'close':
+      return { type: 'close', at, reason: made.reason };
+    case 'completes':
+      if (resting.jobs.generation === undefined) return null;
+      return { type: 'xstate.done.actor.generation', at, output: OUTPUT };
+    case 'fails': {
+      if (resting.jobs.generation === undefined) return null;
+      const error = { code: 'upstream_error', retryable: made.retryable, replica: 'r1' };
+      return { type: 'xstate.error.actor.generation', at, error };
+    }
+    case 'due': {
+      const pending = Object.entries(resting.timers).sort(([, a], [, b]) => a - b);
+      const [id, dueAt] = pending[made.which % Math.max(1, pending.length)] ?? [];
+      if (id === undefined || dueAt === undefined) return null;
+      return { type: id as `xstate.after.${string}`, at: Math.max(at, dueAt) };
+    }
+  }
+}
+
+export const INPUT: SessionInput = {
+  at: STARTS_AT,
+  sessionId: 'random',
+  instance: 'a',
+  clientId: null,
+  userId: null,
+  diagnosisId: null,
+  limits: LIMITS,
+};
+export interface Lived {
+  readonly event: StepEvent;
+  readonly before: MachineState;
+  readonly stepped: Step;
+  readonly key: string;
+}
+
+/** Plays a life until the session ends. */
+export function live(moments: readonly Moment[]): readonly Lived[] {
+  let resting = begin(INPUT, '1').next;
+  let now = STARTS_AT;
+  const lived: Lived[] = [];
+  for (const [place, moment] of moments.entries()) {
+    now += moment.afterMs;
+    const event = chosen(moment, resting, now, place);
+    if (event === null) continue;
+    now = event.at;
+    const key = String(place + 2);
+    const stepped = step(resting, event, key);
+    lived.push({ event, before: resting, stepped, key });
+    resting = stepped.next;
+    if (resting.snapshot.status !== 'active') break;
+  }
+  return lived;
+}

@@ -1,0 +1,144 @@
+/** SteppedSession has no owner and no store: only steps, and a clock that its deadlines follow. */
+import type {
+  FrameBody,
+  GenerationError,
+  GenerationOutput,
+  SessionContext,
+  SessionEffect,
+  SessionEvent,
+  SessionLimits,
+} from '../../../machines/vocabulary.ts';
+import {
+  begin,
+  type MachineState,
+  type Step,
+  type StepEvent,
+  step,
+} from '../../../src/session/machine/step.ts';
+import { OUTPUT, STARTS_AT } from './session-paths.ts';
+
+/** An event without its time, which the session adds. */
+export type Said<Event> = Event extends { readonly at: number } ? Omit<Event, 'at'> : never;
+type Asked = Partial<
+  Omit<Extract<SessionEvent, { type: 'message' }>, 'type' | 'at' | 'messageId' | 'turnId'>
+>;
+
+export const LIMITS: SessionLimits = {
+  idleMs: 100_000,
+  absoluteMs: 1_000_000,
+  warnMs: 10_000,
+  queueMax: 3,
+  attemptsMax: 3,
+  resumesMax: 4,
+};
+
+export class SteppedSession {
+  #resting: MachineState;
+  #now: number;
+  #steps = 1;
+  readonly #effects: SessionEffect[];
+
+  constructor(begun: Pick<Step, 'next' | 'effects'>, at: number) {
+    this.#resting = begun.next;
+    this.#effects = [...begun.effects];
+    this.#now = at;
+  }
+
+  get resting(): MachineState {
+    return this.#resting;
+  }
+
+  get value(): unknown {
+    return this.#resting.snapshot.value;
+  }
+
+  get context(): SessionContext {
+    return this.#resting.snapshot.context;
+  }
+
+  get isOver(): boolean {
+    return this.#resting.snapshot.status === 'done';
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  get effects(): readonly SessionEffect[] {
+    return this.#effects;
+  }
+
+  get frames(): readonly FrameBody[] {
+    return framesOf(this.#effects);
+  }
+
+  /** The effects of the event. */
+  hear(event: Said<SessionEvent>): readonly SessionEffect[] {
+    return this.apply({ ...event, at: this.#now } as SessionEvent);
+  }
+
+  /** The n-th message is `m1` and its turn `t1`. */
+  ask(number: number, asked: Asked = {}): readonly SessionEffect[] {
+    const ids = { messageId: `m${number}`, turnId: `t${number}` };
+    const usual = { content: `question ${number}`, policy: 'queue', options: {} } as const;
+    return this.hear({ type: 'message', ...ids, ...usual, ...asked });
+  }
+
+  complete(output: Partial<GenerationOutput> = {}): readonly SessionEffect[] {
+    const event = { type: 'xstate.done.actor.generation', at: this.#now } as const;
+    return this.apply({ ...event, output: { ...OUTPUT, ...output } });
+  }
+
+  fail(error: Partial<GenerationError> = {}): readonly SessionEffect[] {
+    const event = { type: 'xstate.error.actor.generation', at: this.#now } as const;
+    return this.apply({
+      ...event,
+      error: { code: 'upstream_error', retryable: true, replica: 'r1', ...error },
+    });
+  }
+
+  /** Lets time pass; deadlines fire in their order. */
+  pass(ms: number): readonly SessionEffect[] {
+    const until = this.#now + ms;
+    const from = this.#effects.length;
+    for (;;) {
+      const [next] = Object.entries(this.#resting.timers).sort(([, a], [, b]) => a - b);
+      if (next === undefined || next[1] > until) break;
+      this.#now = Math.max(this.#now, next[1]);
+      this.apply({ type: next[0] as `xstate.after.${string}`, at: this.#now });
+    }
+    this.#now = until;
+    return this.#effects.slice(from);
+  }
+
+  passToNext(): readonly SessionEffect[] {
+    const next = Math.min(...Object.values(this.#resting.timers));
+    return this.pass(Math.max(0, next - this.#now));
+  }
+
+  apply(event: StepEvent): readonly SessionEffect[] {
+    this.#steps += 1;
+    const stepped = step(this.#resting, event, String(this.#steps));
+    // As the actor does: what changed nothing is not stored.
+    if (stepped.changed) this.#resting = stepped.next;
+    this.#effects.push(...stepped.effects);
+    return stepped.effects;
+  }
+}
+
+export function beginStepped(limits: Partial<SessionLimits> = {}): SteppedSession {
+  const input = {
+    at: STARTS_AT,
+    sessionId: 'stepped',
+    instance: 'a',
+    clientId: null,
+    userId: null,
+    diagnosisId: null,
+    limits: { ...LIMITS, ...limits },
+  };
+  return new SteppedSession(begin(input, '1'), STARTS_AT);
+}
+
+export function framesOf(effects: readonly SessionEffect[]): readonly FrameBody[] {
+  return effects.flatMap((effect) => (effect.type === 'frame' ? effect.frame : []));
+}
