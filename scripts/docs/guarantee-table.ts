@@ -16,8 +16,8 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'One writer. At any moment at most one instance can change a session. The store refuses an owner that was paused or cut off and has lost the session; nothing is merged.',
     enforcedBy: [
-      ['src/store/redis/commands/fence.lua', 'local function owns('],
-      ['src/store/redis/commands/commit.lua', 'if not owns('],
+      ['src/store/redis/commands/include/fence.lua', 'local function owns('],
+      ['src/store/redis/commands/session/commit.lua', 'if not owns('],
       ['src/store/sqlite/writes.ts', "if (!owns(row, fence)) return { kind: 'fenced' };"],
     ],
     shownBy: [
@@ -62,7 +62,7 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G4',
     promise: 'Idempotent commits. A lost reply, a resend or a retry applies a commit once.',
     enforcedBy: [
-      ['src/store/redis/commands/commit.lua', 'if row[3] == ARGV[3] then'],
+      ['src/store/redis/commands/session/commit.lua', 'if row[3] == ARGV[3] then'],
       ['src/session/actor/session-writer.ts', '/** WRITER-2, WRITER-3 */'],
     ],
     shownBy: [
@@ -81,7 +81,7 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'Complete log. The durable frames of a session have the offsets 1, 2, 3 …; a client that resumes after n gets exactly n + 1 … in order. If frames are missing, the client gets `reset`, never a silent gap.',
     enforcedBy: [
-      ['src/store/redis/commands/frames.lua', 'head = head + 1'],
+      ['src/store/redis/commands/include/frames.lua', 'head = head + 1'],
       ['src/delivery/subscription.ts', 'if (frame.offset !== cursor + 1) return false;'],
     ],
     shownBy: [
@@ -104,7 +104,9 @@ export const guarantees: readonly Guarantee[] = [
     id: 'G6',
     promise:
       'Messages once. A message id starts at most one turn, however often the client sends it and on whichever instance.',
-    enforcedBy: [['src/store/redis/commands/commit.lua', 'if row[6 + i] then return ARGV[16 + i] end']],
+    enforcedBy: [
+      ['src/store/redis/commands/session/commit.lua', 'if row[6 + i] then return ARGV[16 + i] end'],
+    ],
     shownBy: [
       [
         'test/integration/message-id.test.ts',
@@ -145,10 +147,10 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'One end. A session expires exactly once, on one instance, with or without a connected client, and however long no instance ran. Its channels, keys and locks go with it.',
     enforcedBy: [
-      ['src/store/redis/commands/sweep.lua', 'shown[#shown + 1] = id'],
-      ['src/store/redis/commands/lease.lua', "redis.call('PERSIST', key)"],
+      ['src/store/redis/commands/index/sweep.lua', 'shown[#shown + 1] = id'],
+      ['src/store/redis/commands/include/lease.lua', "redis.call('PERSIST', key)"],
       [
-        'src/store/redis/commands/commit.lua',
+        'src/store/redis/commands/session/commit.lua',
         "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])",
       ],
     ],
@@ -200,7 +202,7 @@ export const guarantees: readonly Guarantee[] = [
     enforcedBy: [
       ['src/delivery/subscription.ts', "this.#startOver('rolled_back')"],
       ['src/delivery/hub.ts', "this.end(sessionId, 'session_moved')"],
-      ['src/store/redis/commands/claim.lua', "redis.call('TIME')"],
+      ['src/store/redis/commands/session/claim.lua', "redis.call('TIME')"],
     ],
     shownBy: [
       [

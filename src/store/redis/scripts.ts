@@ -12,30 +12,32 @@ function source(name: string): string {
 }
 
 function load(name: string): Script {
-  const text = source(name).replace(/^-- @include (\w+)$/gm, (_line, included: string) => source(included));
+  const text = source(name).replace(/^-- @include (\w+)$/gm, (_line, included: string) =>
+    source(`include/${included}`),
+  );
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
 export const scripts = {
-  claim: load('claim'),
-  holder: load('holder'),
-  commit: load('commit'),
-  append: load('append'),
-  renew: load('renew'),
-  release: load('release'),
-  discard: load('discard'),
-  push: load('push'),
-  sweep: load('sweep'),
-  read: load('read'),
-  log: load('log'),
-  list: load('list'),
-  page: load('page'),
-  count: load('count'),
-  users: load('users'),
-  export: load('export'),
-  stage: load('stage'),
-  import: load('import'),
-  heartbeat: load('heartbeat'),
-  deregister: load('deregister'),
-  probe: load('probe'),
+  claim: load('session/claim'),
+  holder: load('session/holder'),
+  commit: load('session/commit'),
+  append: load('session/append'),
+  renew: load('session/renew'),
+  release: load('session/release'),
+  discard: load('session/discard'),
+  push: load('session/push'),
+  sweep: load('index/sweep'),
+  read: load('session/read'),
+  log: load('session/log'),
+  list: load('index/list'),
+  page: load('index/page'),
+  count: load('index/count'),
+  users: load('index/users'),
+  export: load('moving/export'),
+  stage: load('moving/stage'),
+  import: load('moving/import'),
+  heartbeat: load('instances/heartbeat'),
+  deregister: load('instances/deregister'),
+  probe: load('instances/probe'),
 } as const;

@@ -15,7 +15,7 @@ const ROAD: readonly (readonly [stop: string, file: string])[] = [
   ['buildFrames', 'src/session/actor/frames.ts'],
   ['SessionWriter', 'src/session/actor/session-writer.ts'],
   ['store (sealed)', 'src/store/sealed/store.ts'],
-  ['commit.lua', 'src/store/redis/commands/commit.lua'],
+  ['commit.lua', 'src/store/redis/commands/session/commit.lua'],
 ];
 const WAY_BACK: readonly (readonly [stop: string, file: string])[] = [
   ['hub', 'src/delivery/hub.ts'],
