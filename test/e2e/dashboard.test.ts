@@ -6,10 +6,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask } from '../support/instance/ask.ts';
+import { ask } from '../support/instance/http.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { eventually } from '../support/instance/observed.ts';
-import { isExecutable, searched } from '../support/instance/programs.ts';
+import { isExecutable, searched } from '../support/instance/processes.ts';
 
 const FLAGS = [
   '--headless',

@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { freePort } from '../support/instance/free-port.ts';
 import { startInstance } from '../support/instance/instance.ts';
+import { freePort } from '../support/instance/processes.ts';
 import { started } from '../support/instance/started.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

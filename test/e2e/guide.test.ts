@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, get } from '../support/instance/ask.ts';
+import { ask, get } from '../support/instance/http.ts';
 import {
   type Instance,
   type SimulatorProcess,

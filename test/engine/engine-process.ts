@@ -8,8 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { adopt, hasEnded } from '../support/instance/children.ts';
-import { freePort } from '../support/instance/free-port.ts';
+import { adopt, freePort, hasEnded } from '../support/instance/processes.ts';
 
 export interface EngineProcess {
   readonly url: string;

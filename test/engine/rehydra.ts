@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TurnView } from '../../src/client/assembler.ts';
 import type { Frame } from '../support/instance/client.ts';
-import { freePort } from '../support/instance/free-port.ts';
 import { type Environment, type Instance, startInstance } from '../support/instance/instance.ts';
+import { freePort } from '../support/instance/processes.ts';
 import { ReconnectingClient, type SentMessage } from '../support/instance/reconnecting-client.ts';
 import { PATIENCE } from './listening.ts';
 

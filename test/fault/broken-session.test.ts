@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
-import { metric } from '../support/instance/observed.ts';
+import { metric, plainAnswer } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import { until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { simulatorsAnswer } from './chaos/oracle.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 
 let redis: RedisServer;
 let direct: Redis;
@@ -69,7 +68,7 @@ async function neighbourOn(instance: Instance): Promise<Neighbour> {
     async expectWhole() {
       const end = await client.completed('beside');
       expect(end.type).toBe('turn.completed');
-      const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
+      const answer = await plainAnswer(simulator.url, [{ role: 'user', content }]);
       expect(client.turnText(end.turn_id)).toBe(answer);
       expect(
         differenceFromLog(client.durable, await storedFrames(direct, client.sessionId), { toTheEnd: false }),
@@ -186,7 +185,7 @@ describe('unreadable running turn', () => {
     expect(loggedOf(heir, sessionId, 'cannot be read')).toBe(1);
     const reader = await TestClient.greet(heir.url, { session_id: neighbour.sessionId, after: 0 });
     const end = await reader.completed('beside');
-    const answer = await simulatorsAnswer(simulator.url, [{ role: 'user', content }]);
+    const answer = await plainAnswer(simulator.url, [{ role: 'user', content }]);
     expect(reader.turnText(end.turn_id)).toBe(answer);
 
     await write(false);

@@ -9,11 +9,11 @@ import { startSimulatorProcess } from '../support/instance/instance.ts';
 import { startProxy } from '../support/instance/proxy.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { chaosSeed, inParallel, seeded, tell } from './chaos/figures.ts';
 import { startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 import { plan, spoken, type Trouble } from './chaos/schedule.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const CLIENTS = 60;
 const INSTANCES = 3;

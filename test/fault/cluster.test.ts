@@ -12,13 +12,11 @@ import {
 import { metric } from '../support/instance/observed.ts';
 import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
 import { type RedisCluster, startRedisCluster } from '../support/instance/redis-server.ts';
-import { openAndLeave } from './chaos/crowd.ts';
+import { lostTurns, openAndLeave, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { differences, exchange } from './chaos/oracle.ts';
+import { differenceFromLog, differences, exchange, storedFrames } from './chaos/oracle.ts';
 import { moveSlotOf } from './chaos/reshard.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
 
 const SESSIONS = 15;
 const EXPIRING = 500;

@@ -7,10 +7,10 @@ import { startSimulatorProcess } from '../support/instance/instance.ts';
 import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { inParallel, seeded, tell, until } from './chaos/figures.ts';
 import { startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 
 const CLIENTS = 200;
 /** Each line carries a share of the clients; the lines fail at different moments. */

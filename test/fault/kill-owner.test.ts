@@ -5,11 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { plainAnswer } from '../support/instance/observed.ts';
 import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import { between, percentile, seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differences, type Exchange, exchange, simulatorsAnswer } from './chaos/oracle.ts';
+import { differences, type Exchange, exchange } from './chaos/oracle.ts';
 
 const SEED = 20_611;
 const LEASE_MS = 3_000;
@@ -126,7 +127,7 @@ async function killMidTurn(round: Round, fleet: Fleet, simulator: Simulator): Pr
     },
   );
   // The turn that began first reaches its cut now, and so do the others.
-  const whole = await simulatorsAnswer(simulator.url, [{ role: 'user', content: second[0]!.content }]);
+  const whole = await plainAnswer(simulator.url, [{ role: 'user', content: second[0]!.content }]);
   const cutAt = (whole.length * LAST_CUT) / TOKENS;
   const longest = (): number => Math.max(...talkers.map((talker, index) => told(talker, index).length));
   await until(() => longest() >= cutAt * 0.9, 'the moment to kill', { everyMs: 5 });

@@ -11,10 +11,10 @@ import { type SimulatorProcess, startSimulatorProcess } from '../support/instanc
 import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
 import { withClient } from '../support/instance/redis-process.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { inParallel, seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 
 const INSTANCES = [0, 1];
 const TALKERS = 20;

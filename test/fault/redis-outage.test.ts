@@ -9,10 +9,10 @@ import { TestClient } from '../support/instance/client.ts';
 import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
 import { metric } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { inParallel, seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 
 const TALKERS = 60;
 const SITTERS = 10;

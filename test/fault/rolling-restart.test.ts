@@ -6,10 +6,10 @@ import { metric } from '../support/instance/observed.ts';
 import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
+import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { inParallel, seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { lostTurns, talk, wronglyTurned, wrongTexts } from './chaos/talk.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 
 const CLIENTS = 500;
 const DRAIN_MS = 8_000;

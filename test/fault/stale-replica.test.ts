@@ -13,14 +13,13 @@ import { withClient } from '../support/instance/redis-process.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import { seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { type Switch, startSwitch } from './chaos/switch.ts';
+import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
 
 const CLIENTS = 60;
 let primary: RedisServer;
 let replica: RedisServer;
 let replication: TcpProxy;
-let address: Switch;
+let address: TcpProxy;
 let simulator: SimulatorProcess;
 let fleet: Fleet;
 
@@ -28,7 +27,7 @@ beforeEach(async () => {
   primary = await startRedis();
   replication = await startProxy(primary.port);
   replica = await startRedis({ replicaOf: { port: replication.port } });
-  address = await startSwitch(primary.port);
+  address = await startProxy(primary.port);
   simulator = await startSimulatorProcess({ SIMULATOR_TOKENS: '60', SIMULATOR_TOKENS_PER_SECOND: '15' });
   fleet = await startFleet(2, () => ({
     REDIS_URL: `redis://127.0.0.1:${address.port}`,

@@ -8,8 +8,7 @@ import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import { tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
-import { differenceFromLog, storedFrames } from './chaos/frame-log.ts';
-import { differences, exchange } from './chaos/oracle.ts';
+import { differenceFromLog, differences, exchange, storedFrames } from './chaos/oracle.ts';
 
 const SESSIONS = 20;
 let redis: RedisServer;

@@ -1,10 +1,11 @@
 /** A model server dies, stalls or sends nonsense in mid-answer: the turn still completes, or it ends as failed. */
 import { describe, expect, it } from 'vitest';
 import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
+import { plainAnswer } from '../support/instance/observed.ts';
 import { ReconnectingClient, type SentMessage } from '../support/instance/reconnecting-client.ts';
 import { started } from '../support/instance/started.ts';
 import { tell } from './chaos/figures.ts';
-import { differences, exchange, simulatorsAnswer } from './chaos/oracle.ts';
+import { differences, exchange } from './chaos/oracle.ts';
 
 const CLIENTS = 20;
 const pace = { SIMULATOR_TOKENS: '80', SIMULATOR_TOKENS_PER_SECOND: '40' };
@@ -69,7 +70,7 @@ describe('model server', () => {
     const turn = await client.answered(said);
     expect(turn.outcome).toEqual({ kind: 'failed', code: 'upstream_aborted', retryable: true });
     expect(turn.text).not.toBe('');
-    const whole = await simulatorsAnswer(simulator.url, [{ role: 'user', content: 'I fell from a ladder.' }]);
+    const whole = await plainAnswer(simulator.url, [{ role: 'user', content: 'I fell from a ladder.' }]);
     expect(whole.slice(0, 20)).toBe(turn.text.slice(0, 20));
     const attempts = client.frames.filter(({ type }) => type === 'turn.started');
     expect(attempts).toHaveLength(1);
@@ -82,8 +83,8 @@ describe('model server', () => {
       { role: 'assistant', content: turn.text },
       { role: 'user', content: next.content },
     ] as const;
-    expect(after.text).toBe(await simulatorsAnswer(simulator.url, conversation));
-    expect(await simulatorsAnswer(simulator.url, [conversation[0], conversation[2]])).not.toBe(after.text);
+    expect(after.text).toBe(await plainAnswer(simulator.url, conversation));
+    expect(await plainAnswer(simulator.url, [conversation[0], conversation[2]])).not.toBe(after.text);
     client.stop();
   });
 

@@ -1,7 +1,7 @@
 /** A real instance computes its figures from real conversations. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ask } from '../support/instance/ask.ts';
+import { ask } from '../support/instance/http.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 
 interface Figures {

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, get, post } from '../support/instance/ask.ts';
 import { TestClient } from '../support/instance/client.ts';
+import { ask, get, post } from '../support/instance/http.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { eventually, metric } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';

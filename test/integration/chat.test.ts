@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../support/instance/free-port.ts';
 import { type Environment, type Instance, spawnBuilt, startInstance } from '../support/instance/instance.ts';
+import { freePort } from '../support/instance/processes.ts';
 
 const instances: Instance[] = [];
 const folders: string[] = [];

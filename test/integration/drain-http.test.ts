@@ -1,9 +1,8 @@
 /** A draining instance tells HTTP clients to retry, and another instance gives them the one answer. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ask, get, post, problemOf } from '../support/instance/ask.ts';
 import { TestClient } from '../support/instance/client.ts';
-import { readEvents, type SentEvent } from '../support/instance/event-source.ts';
+import { ask, get, post, problemOf, readEvents, type SentEvent } from '../support/instance/http.ts';
 import {
   type Instance,
   type SimulatorProcess,

@@ -10,7 +10,7 @@ import { type Service, startService } from '../../src/service.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openLog } from '../../src/telemetry/log.ts';
-import { ask } from '../support/instance/ask.ts';
+import { ask } from '../support/instance/http.ts';
 import { eventually } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 

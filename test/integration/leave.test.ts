@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask } from '../support/instance/ask.ts';
-import { adopt } from '../support/instance/children.ts';
 import { TestClient } from '../support/instance/client.ts';
+import { ask } from '../support/instance/http.ts';
 import { type Environment, spawnBuilt, startInstance } from '../support/instance/instance.ts';
 import { eventually } from '../support/instance/observed.ts';
+import { adopt } from '../support/instance/processes.ts';
 
 interface Ending {
   readonly code: number | null;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
 import { type Service, startService } from '../../src/service.ts';
 import { openLog } from '../../src/telemetry/log.ts';
-import { ask } from '../support/instance/ask.ts';
+import { ask } from '../support/instance/http.ts';
 import { eventually } from '../support/instance/observed.ts';
 
 const MINUTE_MS = 60_000;

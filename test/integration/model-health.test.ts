@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { TestClient } from '../support/instance/client.ts';
-import { freePort } from '../support/instance/free-port.ts';
 import { startInstance } from '../support/instance/instance.ts';
 import { eventually, metric } from '../support/instance/observed.ts';
+import { freePort } from '../support/instance/processes.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 

@@ -2,9 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { durableFrameSchema, type ServerFrame } from '../../src/protocol/server-frames.ts';
-import { ask, problemOf } from '../support/instance/ask.ts';
 import { TestClient } from '../support/instance/client.ts';
-import { readEvents, refusedStream, type SentEvent } from '../support/instance/event-source.ts';
+import { ask, problemOf, readEvents, refusedStream, type SentEvent } from '../support/instance/http.ts';
 import { type Instance, startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
 import { countUp, metric } from '../support/instance/observed.ts';
 import { startRedis } from '../support/instance/redis-server.ts';

@@ -1,9 +1,8 @@
 /** A model server breaks off and starts the answer over: each kind of client ends with the answer exactly once. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ask, get } from '../support/instance/ask.ts';
 import { TestClient } from '../support/instance/client.ts';
-import { readEvents } from '../support/instance/event-source.ts';
+import { ask, get, readEvents } from '../support/instance/http.ts';
 import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
 import { started } from '../support/instance/started.ts';
 

@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { shareSchema, sharesSchema } from '../../src/http/sessions/share-routes.ts';
-import { ask, get, post, problemOf, type Reply } from '../support/instance/ask.ts';
 import { type Frame, TestClient } from '../support/instance/client.ts';
+import { ask, get, post, problemOf, type Reply } from '../support/instance/http.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { countUp } from '../support/instance/observed.ts';
 import { startRedis } from '../support/instance/redis-server.ts';

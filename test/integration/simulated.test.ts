@@ -1,8 +1,8 @@
 /** Every interface marks an answer of the simulator, so that no reader takes it for a model's. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ask, get } from '../support/instance/ask.ts';
 import { TestClient } from '../support/instance/client.ts';
+import { ask, get } from '../support/instance/http.ts';
 import { startInstance } from '../support/instance/instance.ts';
 import { started } from '../support/instance/started.ts';
 

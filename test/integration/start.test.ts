@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../support/instance/free-port.ts';
 import { type Environment, runToEnd, startInstance } from '../support/instance/instance.ts';
+import { freePort } from '../support/instance/processes.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 
 const start = (environment: Environment) =>

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { transcriptSchema } from '../../src/http/sessions/transcript-route.ts';
-import { fhirProblems } from '../support/fhir.ts';
-import { ask, get, type ProtocolAnswer, problemOf } from '../support/instance/ask.ts';
+import { fhirProblems } from '../support/documented.ts';
 import { TestClient } from '../support/instance/client.ts';
+import { ask, get, type ProtocolAnswer, problemOf } from '../support/instance/http.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';

@@ -1,9 +1,16 @@
 /**
- * The fields of a documented schema, by path, for tests that ask whether the code reads each of them.
+ * What the documents promise, for tests that compare it with the code: the routes, the fields of a schema, and FHIR R4.
  *
- * The paths come from the same JSON schema that the documents are made of, so a new field is found without a list.
+ * The fields come from the same JSON schema as the documents, so a test finds a new field without a list.
  */
+import { readFileSync } from 'node:fs';
+import { Ajv, type ErrorObject } from 'ajv';
 import { z } from 'zod';
+import type { HttpPorts } from '../../src/http/core/ports.ts';
+import { httpRoutes } from '../../src/http/routes.ts';
+
+/** The routes without ports: a route uses its ports only when it answers. */
+export const described = httpRoutes({} as HttpPorts);
 
 interface JsonSchema {
   readonly const?: unknown;
@@ -68,4 +75,14 @@ function walk(
     found.set(at, { path: at, isReserved: field.description?.startsWith('Reserved') === true });
     walk(root, field, at, found, depth + 1);
   }
+}
+
+const fhirSchema = new URL('../fixtures/fhir-communications.schema.json', import.meta.url);
+const validateFhir = new Ajv({ allErrors: true }).compile(
+  JSON.parse(readFileSync(fhirSchema, 'utf8')) as object,
+);
+
+/** The errors in a bundle by the structure of FHIR R4; empty for a valid bundle. */
+export function fhirProblems(bundle: unknown): readonly ErrorObject[] {
+  return validateFhir(JSON.parse(JSON.stringify(bundle))) ? [] : (validateFhir.errors ?? []);
 }

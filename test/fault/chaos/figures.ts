@@ -1,4 +1,5 @@
-/** Numbers of a fault test: random ones that a seed repeats, and measured ones for the reader. */
+/** Tools of every fault test: random numbers that a seed repeats, lines for the reader, waits, and parallel work. */
+import { eventually } from '../../support/instance/observed.ts';
 
 export type Random = () => number;
 
@@ -42,11 +43,7 @@ export async function until(
   what: string,
   { everyMs = 50, withinMs = PATIENCE_MS }: { readonly everyMs?: number; readonly withinMs?: number } = {},
 ): Promise<void> {
-  const startedMs = Date.now();
-  while (!(await condition())) {
-    if (Date.now() - startedMs > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resume) => setTimeout(resume, everyMs));
-  }
+  await eventually(what, condition, (holds) => holds, withinMs, everyMs);
 }
 
 /** Runs the body for all items, at most so many at a time. */

@@ -4,13 +4,13 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../support/instance/free-port.ts';
 import {
   type Environment,
   type Exit,
   type Instance,
   startInstance,
 } from '../../support/instance/instance.ts';
+import { freePort } from '../../support/instance/processes.ts';
 
 export interface Fleet {
   readonly size: number;

@@ -1,14 +1,15 @@
 /**
- * The oracle knows the right answers: it asks the simulator for the whole conversation again, without a stream and
- * without Rehydra in between. The simulator's answer is a pure function of the messages.
+ * The oracle knows the right answers and the right frames.
+ *
+ * For answers it asks the simulator for the whole conversation again, without a stream and without Rehydra in between:
+ * the simulator's answer is a pure function of the messages. For frames it reads the log in Redis.
  */
+import type { Cluster, Redis } from 'ioredis';
 import type { TurnView } from '../../../src/client/assembler.ts';
+import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
+import { sessionKeys } from '../../../src/store/redis/keys.ts';
+import { plainAnswer, type Said } from '../../support/instance/observed.ts';
 import { inParallel } from './figures.ts';
-
-export interface Message {
-  readonly role: 'user' | 'assistant';
-  readonly content: string;
-}
 
 /** A question and the answer that the client assembled. */
 export interface Exchange {
@@ -17,32 +18,12 @@ export interface Exchange {
   readonly maxTokens?: number;
 }
 
-const DEFAULT_MAX_TOKENS = 2_048;
-
-export async function simulatorsAnswer(
-  simulatorUrl: string,
-  messages: readonly Message[],
-  maxTokens = DEFAULT_MAX_TOKENS,
-): Promise<string> {
-  const response = await fetch(`${simulatorUrl}/chat/completions`, {
-    method: 'POST',
-    // The pace is not part of the answer.
-    headers: { 'content-type': 'application/json', 'x-simulator-fault': 'tps=0,first-token-ms=0' },
-    body: JSON.stringify({ model: 'rehydra/simulator', messages, max_tokens: maxTokens, temperature: 0.7 }),
-  });
-  if (!response.ok) throw new Error(`the simulator answered ${response.status}: ${await response.text()}`);
-  const body = (await response.json()) as {
-    readonly choices: readonly [{ readonly message: { readonly content: string } }];
-  };
-  return body.choices[0].message.content;
-}
-
 /** Describes the first exchange whose answer is not the simulator's; null if all are. */
 async function firstDifference(simulatorUrl: string, exchanges: readonly Exchange[]): Promise<string | null> {
-  const messages: Message[] = [];
+  const messages: Said[] = [];
   for (const [index, { question, answer, maxTokens }] of exchanges.entries()) {
     messages.push({ role: 'user', content: question });
-    const expected = await simulatorsAnswer(simulatorUrl, messages, maxTokens);
+    const expected = await plainAnswer(simulatorUrl, messages, maxTokens);
     if (expected !== answer) return difference(index, question, expected, answer);
     messages.push({ role: 'assistant', content: answer });
   }
@@ -67,4 +48,34 @@ function difference(index: number, question: string, expected: string, answer: s
   while (at < expected.length && expected[at] === answer[at]) at += 1;
   const around = (text: string): string => JSON.stringify(text.slice(Math.max(0, at - 30), at + 30));
   return `answer ${index + 1} (to ${JSON.stringify(question)}) differs at ${at} of ${expected.length}: expected ${around(expected)}, got ${around(answer)} (${answer.length} long)`;
+}
+
+/** Every frame of the session, byte for byte, in order. */
+export async function storedFrames(redis: Redis | Cluster, sessionId: string): Promise<readonly string[]> {
+  const entries = await redis.xrange(sessionKeys(sessionId).log, '-', '+');
+  return entries.map(([, fields]) => fields[fields.indexOf('f') + 1] ?? '');
+}
+
+/**
+ * Describes how a client's frames differ from the log; null if they are a part of the log without gap or repeat that
+ * ends at the log's head.
+ */
+export function differenceFromLog(
+  frames: readonly DurableFrame[],
+  log: readonly string[],
+  options: { readonly toTheEnd: boolean } = { toTheEnd: true },
+): string | null {
+  const first = frames[0];
+  if (first === undefined) return log.length === 0 ? null : 'nothing was seen';
+  const byOffset = new Map(log.map((data) => [(JSON.parse(data) as DurableFrame).offset, data]));
+  for (const [index, frame] of frames.entries()) {
+    if (frame.offset !== first.offset + index) return `offset ${frame.offset} in place ${index}`;
+    const stored = byOffset.get(frame.offset);
+    if (stored === undefined) return `offset ${frame.offset} (${frame.type}) is not in the log`;
+    if (stored !== JSON.stringify(frame))
+      return `offset ${frame.offset} is ${stored} in the log, ${JSON.stringify(frame)} was seen`;
+  }
+  const head = Math.max(...byOffset.keys());
+  const last = first.offset + frames.length - 1;
+  return options.toTheEnd && last !== head ? `seen up to ${last}, the log ends at ${head}` : null;
 }

@@ -19,7 +19,7 @@ import type { Log } from '../../../src/telemetry/log.ts';
 import type { Metrics } from '../../../src/telemetry/metrics.ts';
 import type { ConnectionPorts } from '../../../src/transport/connection.ts';
 import { drain } from '../../../src/transport/drain.ts';
-import { wholeConversation } from '../../support/actor/whole-conversation.ts';
+import { wholeConversation } from '../../support/actor/ports.ts';
 import type { Violations } from '../judge/violations.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { SimSocket } from './sim-socket.ts';

@@ -13,7 +13,7 @@ import type { ActorHost, StopReason } from '../../../src/session/actor/actor-hos
 import type { Outcome } from '../../../src/session/machine/outcome.ts';
 import { readInboxEntry } from '../../../src/session/router/inbox.ts';
 import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../../src/store/contract.ts';
-import { wholeConversation } from './whole-conversation.ts';
+import { wholeConversation } from './ports.ts';
 
 export interface MemoryHostOptions {
   readonly instance: string;

@@ -15,7 +15,7 @@ import type { Store, StoredFrame } from '../../../src/store/contract.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 import { type Death, type MemoryHost, openMemoryHost } from './memory-host.ts';
 import { Narrator } from './narrator.ts';
-import { ScriptedGenerator } from './scripted-generator.ts';
+import { ScriptedGenerator } from './ports.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const LEASE_MS = 3_000;

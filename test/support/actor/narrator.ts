@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { GenerationResult } from '../../../src/generation/port.ts';
-import type { ScriptedGenerator, ScriptedRun } from './scripted-generator.ts';
+import type { ScriptedGenerator, ScriptedRun } from './ports.ts';
 
 export const TEXT_LENGTH = 120;
 const PROMPT_IDS: readonly number[] = [7, 8];

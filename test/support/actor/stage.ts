@@ -15,9 +15,8 @@ import type { Store } from '../../../src/store/contract.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
-import { ScriptedGenerator } from './scripted-generator.ts';
+import { ScriptedGenerator, wholeConversation } from './ports.ts';
 import { VirtualClock } from './virtual-clock.ts';
-import { wholeConversation } from './whole-conversation.ts';
 
 const INSTANCE = 'stage';
 export const LEASE_MS = 3_000;

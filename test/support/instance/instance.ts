@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { adopt } from './children.ts';
+import { adopt } from './processes.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 

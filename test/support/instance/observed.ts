@@ -17,6 +17,7 @@ export async function eventually<T>(
   read: () => T | Promise<T>,
   holds: (value: T) => boolean,
   withinMs: number = WITHIN_MS,
+  everyMs: number = LOOK_EVERY_MS,
 ): Promise<T> {
   const deadlineMs = Date.now() + withinMs;
   for (;;) {
@@ -24,7 +25,7 @@ export async function eventually<T>(
     if (holds(value)) return value;
     if (Date.now() > deadlineMs)
       throw new Error(`${what}: not within ${withinMs} ms, ${JSON.stringify(value)}`);
-    await sleep(LOOK_EVERY_MS);
+    await sleep(everyMs);
   }
 }
 
@@ -62,9 +63,11 @@ export async function plainAnswer(
 ): Promise<string> {
   const response = await fetch(`${url}/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-simulator-fault': 'tps=0' },
-    body: JSON.stringify({ messages, max_tokens: maxTokens, temperature: 0.7 }),
+    // The pace is not part of the answer.
+    headers: { 'content-type': 'application/json', 'x-simulator-fault': 'tps=0,first-token-ms=0' },
+    body: JSON.stringify({ model: 'rehydra/simulator', messages, max_tokens: maxTokens, temperature: 0.7 }),
   });
+  if (!response.ok) throw new Error(`the simulator answered ${response.status}: ${await response.text()}`);
   const body = (await response.json()) as {
     readonly choices: readonly [{ readonly message: { readonly content: string } }];
   };

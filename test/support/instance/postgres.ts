@@ -12,12 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { adopt, hasEnded } from './children.ts';
-import { freePort } from './free-port.ts';
-import { isExecutable, searched } from './programs.ts';
+import { adopt, end, isExecutable, onFreePort, searched } from './processes.ts';
 
 const startWithinMs = 60_000;
-const portAttempts = 5;
 const missing =
   'no PostgreSQL for the tests: install it (apt-get install postgresql, brew install postgresql) or set POSTGRES_TEST_URL';
 
@@ -63,40 +60,26 @@ async function startOwn(folder: string): Promise<PostgresServer> {
       stdio: ['ignore', 'ignore', 'pipe'],
       ...user,
     });
-    const launched = await launchOnFreePort(folder, dataDir);
-    const { port } = launched;
-    let { child } = launched;
+    let { child, port } = await onFreePort(async (port) => ({
+      port,
+      child: await launch(folder, dataDir, port),
+    }));
     return {
       dataDir,
       database: () => createDatabase(`postgres://rehydra@127.0.0.1:${port}/postgres`),
-      halt: () => end(child),
+      halt: () => end(child, 'SIGQUIT'),
       async restart() {
-        await end(child);
+        await end(child, 'SIGQUIT');
         child = await launch(folder, dataDir, port);
       },
       async stop() {
-        await end(child);
+        await end(child, 'SIGQUIT');
         remove();
       },
     };
   } catch (error) {
     remove();
     throw error;
-  }
-}
-
-async function launchOnFreePort(
-  folder: string,
-  dataDir: string,
-): Promise<{ child: ChildProcess; port: number }> {
-  for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
-    try {
-      return { child: await launch(folder, dataDir, port), port };
-    } catch (error) {
-      // Someone else may bind the port between our look and the server's start.
-      if (attempt === portAttempts || !String(error).includes('Address already in use')) throw error;
-    }
   }
 }
 
@@ -126,19 +109,12 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
   while (!output.includes('ready to accept connections')) {
     if (child.exitCode !== null) throw new Error(`postgres on port ${port} ended at start: ${output}`);
     if (Date.now() > deadlineMs) {
-      await end(child);
+      await end(child, 'SIGQUIT');
       throw new Error(`postgres on port ${port} was not ready within ${startWithinMs} ms: ${output}`);
     }
     await sleep(20);
   }
   return child;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (hasEnded(child)) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGQUIT');
-  await exited;
 }
 
 async function borrow(url: string): Promise<PostgresServer> {

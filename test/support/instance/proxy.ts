@@ -18,6 +18,8 @@ export interface TcpProxy {
   delayReplies(ms: number): void;
   /** Cut every connection, without a word. Connections made later behave normally again. */
   cut(): void;
+  /** Cuts every connection; later connections lead to another port, as after a failover. */
+  leadTo(port: number): void;
   /** While true, connections are accepted and cut at once. */
   refuse(refusing: boolean): void;
   /** How often the server says these words from now on. */
@@ -45,7 +47,8 @@ function hear(ear: Ear, pair: Pair, chunk: string): void {
   tails.set(pair, text.slice(-(words.length - 1)));
 }
 
-export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+export async function startProxy(firstPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+  let targetPort = firstPort;
   const pairs = new Set<Pair>();
   let chunksUp = 0;
   let delayMs = 0;
@@ -118,6 +121,10 @@ export async function startProxy(targetPort: number, targetHost = '127.0.0.1'): 
       delayMs = ms;
     },
     cut,
+    leadTo(port) {
+      targetPort = port;
+      cut();
+    },
     refuse(value) {
       refusing = value;
     },

@@ -8,8 +8,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { adopt, hasEnded } from './children.ts';
-import { isExecutable, searched } from './programs.ts';
+import { adopt, end, hasEnded, isExecutable, searched } from './processes.ts';
 
 const startWithinMs = 30_000;
 const commandWithinMs = 10_000;
@@ -85,15 +84,6 @@ export async function withClient<T>(
   } finally {
     client.disconnect();
   }
-}
-
-export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (hasEnded(child)) return;
-  const exited = once(child, 'exit');
-  child.kill(signal);
-  // A stopped process takes no signal but SIGKILL until it continues.
-  child.kill('SIGCONT');
-  await exited;
 }
 
 function findBinary(): string {

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from './free-port.ts';
-import { end, launch, type Readiness, type Running, withClient } from './redis-process.ts';
+import { end, freePort, onFreePort } from './processes.ts';
+import { launch, type Readiness, type Running, withClient } from './redis-process.ts';
 
 const slotCount = 16_384;
 const agreeWithinMs = 60_000;
@@ -34,7 +34,6 @@ export interface RedisServer {
   restart(readiness?: Readiness): Promise<void>;
 }
 
-const portAttempts = 5;
 const survivable = new Set<NodeJS.Signals>(['SIGSTOP', 'SIGCONT', 'SIGUSR1']);
 
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
@@ -44,7 +43,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   };
   let running: Running;
   try {
-    running = await launchOnFreePort(options, dir);
+    const start = async (port: number) => launch(port, await serverArgs(options, dir, port));
+    running = options.port === undefined ? await onFreePort(start) : await start(options.port);
   } catch (error) {
     removeDir();
     throw error;
@@ -70,19 +70,6 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       running = await launch(port, await serverArgs(options, dir, port), readiness);
     },
   };
-}
-
-async function launchOnFreePort(options: RedisOptions, dir: string): Promise<Running> {
-  if (options.port !== undefined) return launch(options.port, await serverArgs(options, dir, options.port));
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const port = await freePort();
-      return await launch(port, await serverArgs(options, dir, port));
-    } catch (error) {
-      // Someone else may bind the port between our look and the server's start.
-      if (attempt === portAttempts || !String(error).includes('Address already in use')) throw error;
-    }
-  }
 }
 
 async function serverArgs(options: RedisOptions, dir: string, port: number): Promise<readonly string[]> {

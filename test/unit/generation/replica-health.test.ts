@@ -3,7 +3,7 @@ import type { CheckResult } from '../../../src/generation/replicas/replica-check
 import { checkReplica } from '../../../src/generation/replicas/replica-check.ts';
 import { createReplicas, type ReplicaEvent } from '../../../src/generation/replicas/replicas.ts';
 import { startSimulator } from '../../../src/simulator/simulator.ts';
-import { freePort } from '../../support/instance/free-port.ts';
+import { freePort } from '../../support/instance/processes.ts';
 
 const OK: CheckResult = { kind: 'ok', models: ['m'] };
 const GONE: CheckResult = { kind: 'failed', code: 'upstream_unavailable', detail: 'ECONNREFUSED' };

@@ -3,7 +3,7 @@ import type { Access } from '../../../src/audit/audit.ts';
 import { type HttpAnswer, json, problem } from '../../../src/http/core/answer.ts';
 import { withAudit } from '../../../src/http/core/audit.ts';
 import { answer, type Route } from '../../../src/http/core/router.ts';
-import { described } from '../../support/described.ts';
+import { described } from '../../support/documented.ts';
 
 const SESSION = '0b5f3c1e-6c0a-4a53-9d0a-6f5f0c9a1b2d';
 

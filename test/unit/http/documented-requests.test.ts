@@ -11,8 +11,7 @@ import type { HttpPorts } from '../../../src/http/core/ports.ts';
 import { httpRoutes } from '../../../src/http/routes.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { openStage, type Stage } from '../../support/actor/stage.ts';
-import { described } from '../../support/described.ts';
-import { documentedFields } from '../../support/documented.ts';
+import { described, documentedFields } from '../../support/documented.ts';
 import { OUTPUT } from '../../support/machine/session-paths.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

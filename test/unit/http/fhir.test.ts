@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fhirBundle } from '../../../src/http/sessions/fhir.ts';
 import type { TranscriptEntry } from '../../../src/store/contract.ts';
-import { fhirProblems } from '../../support/fhir.ts';
+import { fhirProblems } from '../../support/documented.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 1, 2, 3);
 const session = { sessionId: randomUUID(), userId: 'dr-a', diagnosisId: 'ICD-M25.5' };

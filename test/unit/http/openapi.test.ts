@@ -6,7 +6,7 @@ import { vitalsInput } from '../../../src/conversation/patient/vitals.ts';
 import { errors } from '../../../src/errors.ts';
 import { asyncapiDocument } from '../../../src/http/core/asyncapi.ts';
 import { openapiDocument } from '../../../src/http/core/openapi.ts';
-import { described } from '../../support/described.ts';
+import { described } from '../../support/documented.ts';
 
 interface Operation {
   readonly operationId: string;

@@ -13,7 +13,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { readConfig } from '../../../src/config/config.ts';
 import { environmentSchema } from '../../../src/config/settings.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
-import { described } from '../../support/described.ts';
+import { described } from '../../support/documented.ts';
 
 interface Manifest {
   readonly file: string;

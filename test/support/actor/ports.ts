@@ -1,3 +1,6 @@
+/** The ports of a session as a test fills them: a generator that the test moves, and a prompt without a window. */
+import type { PromptBuilder } from '../../../src/conversation/port.ts';
+import { messagesOf, readTurns } from '../../../src/conversation/window/turns.ts';
 import type {
   GenerationChunk,
   GenerationRequest,
@@ -52,3 +55,23 @@ export class ScriptedGenerator implements Generator {
     return Promise.resolve();
   }
 }
+
+/** Builds the prompt from the whole conversation. */
+export const wholeConversation: PromptBuilder = {
+  buildPrompt({ transcript, turn }) {
+    const told = readTurns(transcript, turn.id);
+    return Promise.resolve({
+      messages: messagesOf(null, told.past, told.question),
+      window: {
+        strategy: 'whole',
+        budget_tokens: 0,
+        prompt_tokens: 0,
+        counted_by: 'estimate',
+        turns_in: told.past.map((past) => past.id),
+        turns_out: told.withoutQuestion,
+        turns_summarised: [],
+      },
+      toSummarise: null,
+    });
+  },
+};
