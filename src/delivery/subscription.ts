@@ -51,7 +51,7 @@ export interface SubscriptionPorts {
   readonly pause: (ms: number) => Promise<void>;
 }
 
-type Phase =
+type Progress =
   /** Before `welcome`; `moved` where a frame was stored meanwhile. */
   | { readonly kind: 'waiting'; moved: boolean }
   /** Reading the log; `again` where a frame was stored meanwhile. */
@@ -74,7 +74,7 @@ export class Subscription {
   readonly clientId: string | null;
   readonly userId: string | null;
   readonly #ports: SubscriptionPorts;
-  #phase: Phase = { kind: 'waiting', moved: false };
+  #progress: Progress = { kind: 'waiting', moved: false };
   #cursor = 0;
   /** Epoch of the frame at the cursor. Until that frame was read here: the highest that the client named, or null. */
   #epoch: number | null = null;
@@ -87,9 +87,9 @@ export class Subscription {
   /** The connection ends for this reason once the client has the rest of the log (SUB-6). */
   #sentAwayFor: ErrorCode | null = null;
 
-  constructor(sessionId: string, outlet: ClientConnection, reader: Reader, ports: SubscriptionPorts) {
+  constructor(sessionId: string, connection: ClientConnection, reader: Reader, ports: SubscriptionPorts) {
     this.sessionId = sessionId;
-    this.connection = outlet;
+    this.connection = connection;
     this.clientId = reader.clientId;
     this.userId = reader.userId;
     this.#ports = ports;
@@ -109,12 +109,12 @@ export class Subscription {
    * client saw, or null; `state` is the one that it knows.
    */
   begin(cursor: number, epoch: number | null, upToDate: boolean, state: TopState): void {
-    if (this.#phase.kind !== 'waiting') return;
-    const { moved } = this.#phase;
+    if (this.#progress.kind !== 'waiting') return;
+    const { moved } = this.#progress;
     this.#cursor = cursor;
     this.#epoch = epoch;
     this.#turnRuns = state === 'processing';
-    this.#phase = { kind: 'live' };
+    this.#progress = { kind: 'live' };
     this.#caughtUp = upToDate;
     if (moved || !upToDate) this.pull();
   }
@@ -141,22 +141,22 @@ export class Subscription {
   expires(cancel: () => void): void {
     this.#cancelExpiry?.();
     this.#cancelExpiry = cancel;
-    if (this.#phase.kind === 'ended') this.drop();
+    if (this.#progress.kind === 'ended') this.drop();
   }
 
   /** Takes frames that were just stored. */
   offer(frames: readonly StoredFrame[]): void {
     // A new owner may continue another log than the one that this client saw: only the log can tell.
     const isSameOwner = frames[0]?.epoch === this.#epoch;
-    if (this.#phase.kind !== 'live' || !isSameOwner || !this.#sendNext(frames)) this.pull();
+    if (this.#progress.kind !== 'live' || !isSameOwner || !this.#sendNext(frames)) this.pull();
   }
 
   /** Reads the log: it may have frames that were not offered. */
   pull(): void {
-    if (this.#phase.kind === 'waiting') this.#phase.moved = true;
-    else if (this.#phase.kind === 'replaying') this.#phase.again = true;
-    else if (this.#phase.kind === 'live') {
-      this.#phase = { kind: 'replaying', again: false };
+    if (this.#progress.kind === 'waiting') this.#progress.moved = true;
+    else if (this.#progress.kind === 'replaying') this.#progress.again = true;
+    else if (this.#progress.kind === 'live') {
+      this.#progress = { kind: 'replaying', again: false };
       void this.#replay();
     }
   }
@@ -164,8 +164,8 @@ export class Subscription {
   /** The session ended and its log is deleted; these frames were its last. The client may have some of them. */
   finish(frames: readonly StoredFrame[], code: 'closed' | 'session_expired'): void {
     // A client before `welcome` may be on its way into the next session of this id.
-    if (this.#phase.kind === 'waiting') return this.pull();
-    if (this.#phase.kind === 'ended') return;
+    if (this.#progress.kind === 'waiting') return this.pull();
+    if (this.#progress.kind === 'ended') return;
     const last = frames.at(-1);
     // The end of an earlier session of this id may be announced after the next one began: the log will tell.
     const arrivedIn = this.#arrival?.epoch;
@@ -178,20 +178,20 @@ export class Subscription {
 
   /** The client must attach again, once it has the rest of the log (SUB-6). */
   sendAway(code: ErrorCode): void {
-    if (this.#phase.kind === 'waiting') return this.end(code);
+    if (this.#progress.kind === 'waiting') return this.end(code);
     this.#sentAwayFor = code;
     this.pull();
   }
 
   end(code: Parameters<ClientConnection['end']>[0]): void {
-    if (this.#phase.kind === 'ended') return;
+    if (this.#progress.kind === 'ended') return;
     this.drop();
     this.connection.end(code);
   }
 
   /** The connection is closed already. */
   drop(): void {
-    this.#phase = { kind: 'ended' };
+    this.#progress = { kind: 'ended' };
     this.#cancelExpiry?.();
     this.#cancelExpiry = null;
   }
@@ -239,8 +239,8 @@ export class Subscription {
   }
 
   async #replay(): Promise<void> {
-    while (this.#phase.kind === 'replaying') {
-      this.#phase.again = false;
+    while (this.#progress.kind === 'replaying') {
+      this.#progress.again = false;
       try {
         await this.#replayPage();
       } catch {
@@ -255,7 +255,7 @@ export class Subscription {
       if (createdAt !== this.#arrival?.createdAt) return this.end(this.#sentAwayFor);
     }
     const page = await this.#ports.store.readLog(this.sessionId, Math.max(0, this.#cursor - 1), PAGE);
-    if (this.#phase.kind !== 'replaying') return;
+    if (this.#progress.kind !== 'replaying') return;
     if (page === null) {
       // The log is deleted just before its last frames come as a hint. These tell the client why, so they go first.
       await this.#ports.pause(RETRY_MS);
@@ -274,8 +274,8 @@ export class Subscription {
       if (this.#epoch !== null && first.epoch > this.#epoch) return this.#startOver('trimmed');
     }
     if (!this.#sendNext(page.frames)) return this.#startOver('trimmed');
-    if (this.#cursor >= page.head && this.#phase.kind === 'replaying' && !this.#phase.again) {
-      this.#phase = { kind: 'live' };
+    if (this.#cursor >= page.head && this.#progress.kind === 'replaying' && !this.#progress.again) {
+      this.#progress = { kind: 'live' };
       this.#caughtUp = true;
       if (this.#sentAwayFor !== null) this.end(this.#sentAwayFor);
     }
@@ -298,7 +298,7 @@ export class Subscription {
     // The lost part of the log may have withdrawn the reader's invitation: attaching again checks it.
     if (this.#invitation !== null && this.#cursor >= this.#invitation.since) return this.end('session_moved');
     const reset = await this.#ports.reset(this.sessionId, reason);
-    if (this.#phase.kind !== 'replaying') return;
+    if (this.#progress.kind !== 'replaying') return;
     if (reset === null) return this.end('session_expired');
     // Another session has this id now: its words are not for readers of the one before.
     if (reset.createdAt !== this.#arrival?.createdAt) return this.end('session_moved');

@@ -45,7 +45,7 @@ export interface SessionRecord {
   readonly epoch: number;
   /** The log's head: the offset of the newest frame, 0 before the first. */
   readonly head: number;
-  /** The stored envelope as JSON. */
+  /** The stored snapshot as JSON. */
   readonly snapshot: string;
   /** Instance of the last claim. */
   readonly instance: string;

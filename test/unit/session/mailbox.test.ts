@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Command, Mailbox } from '../../../src/session/actor/event-loop.ts';
 
-const letter = (id: number): Command => ({ kind: 'timer', id: String(id) });
+const command = (id: number): Command => ({ kind: 'timer', id: String(id) });
 const idOf = (taken: Command | undefined): number | undefined =>
   taken?.kind === 'timer' ? Number(taken.id) : undefined;
 
@@ -22,7 +22,7 @@ describe('mailbox', () => {
           let next = 0;
           for (const move of moves) {
             for (let count = 0; count < move; count += 1) {
-              mailbox.post(letter(next));
+              mailbox.post(command(next));
               model.push(next);
               next += 1;
             }
@@ -39,10 +39,10 @@ describe('mailbox', () => {
 
   it('a mailbox keeps the order of thousands of waiting commands, and of those that are posted meanwhile', () => {
     const mailbox = new Mailbox();
-    for (let id = 0; id < 3_000; id += 1) mailbox.post(letter(id));
+    for (let id = 0; id < 3_000; id += 1) mailbox.post(command(id));
     for (let id = 0; id < 6_000; id += 1) {
       expect(idOf(mailbox.take())).toBe(id);
-      if (id < 3_000) mailbox.post(letter(3_000 + id));
+      if (id < 3_000) mailbox.post(command(3_000 + id));
     }
     expect(mailbox.take()).toBeUndefined();
   });

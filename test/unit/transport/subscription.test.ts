@@ -7,7 +7,7 @@ import type { LogPage, Store, StoredFrame } from '../../../src/store/contract.ts
 import { storedFrame } from '../../../src/store/log.ts';
 
 const RESET = '{"type":"reset"}';
-const NOBODY = { clientId: null, userId: null };
+const UNNAMED = { clientId: null, userId: null };
 
 /** A log that the test writes, and the one client that follows it. */
 class Scene {
@@ -28,8 +28,8 @@ class Scene {
   readonly subscription: Subscription;
 
   constructor() {
-    const outlet: ClientConnection = {
-      id: 'outlet',
+    const connection: ClientConnection = {
+      id: 'connection',
       send: (frames) => {
         if (frames.length > this.room) return false;
         this.room -= frames.length;
@@ -54,7 +54,7 @@ class Scene {
       const frames = kept.filter(({ offset }) => offset > after).slice(0, limit);
       return { frames, first: kept[0]?.offset ?? head + 1, head };
     };
-    this.subscription = new Subscription('session', outlet, NOBODY, {
+    this.subscription = new Subscription('session', connection, UNNAMED, {
       store: { readLog } as Pick<Store, 'readLog'> as Store,
       reset: async (_, reason) => {
         this.resets.push(reason);
