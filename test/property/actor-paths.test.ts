@@ -5,6 +5,7 @@
  * and once with the instance killed at every move and the session restored on another one. After each move both must
  * have stored the same state, deadlines, frames, texts and transcript.
  */
+
 import { describe, expect, test } from 'vitest';
 import type { SessionEvent } from '../../machines/vocabulary.ts';
 import type { Death } from '../support/actor/memory-host.ts';
@@ -13,14 +14,13 @@ import { TEXT_LENGTH } from '../support/actor/narrator.ts';
 import { type Sight, sightOf, storedSnapshot, told } from '../support/actor/session-sight.ts';
 import {
   eventOf,
-  inputOf,
   type Move,
-  OUTPUT,
   type Path,
   pathsOverEveryTransition,
   pathsWithoutLoops,
   TICK_MS,
 } from '../support/machine/session-paths.ts';
+import { inputOf, OUTPUT } from '../support/machine/stepped-session.ts';
 
 interface Troubles {
   /** The death per move: when all its effects are done, or in the middle of its commit. Null: no death. */

@@ -9,8 +9,8 @@ import { type OverlapPolicy, overlapPolicySchema, type SessionEvent } from '../.
 import { beginSession, type MortalSession } from '../support/actor/mortal-session.ts';
 import { TEXT_LENGTH } from '../support/actor/narrator.ts';
 import { told } from '../support/actor/session-sight.ts';
-import { inputOf, OUTPUT, TICK_MS } from '../support/machine/session-paths.ts';
-import { LIMITS } from '../support/machine/stepped-session.ts';
+import { TICK_MS } from '../support/machine/session-paths.ts';
+import { inputOf, LIMITS, OUTPUT } from '../support/machine/stepped-session.ts';
 
 type Happening =
   | { readonly kind: 'message'; readonly policy: OverlapPolicy }

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FrameBody } from '../../machines/vocabulary.ts';
 import { begin } from '../../src/session/machine/step.ts';
-import { INPUT, type Lived, live, lives } from '../support/machine/session-lives.ts';
-import { framesOf, LIMITS } from '../support/machine/stepped-session.ts';
+import { type Lived, live, lives } from '../support/machine/session-lives.ts';
+import { framesOf, INPUT, LIMITS } from '../support/machine/stepped-session.ts';
 
 const RUNS = { numRuns: 300 };
 

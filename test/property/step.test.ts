@@ -4,6 +4,7 @@
  * `src/session/machine/step.ts` reuses one inert scope where XState builds an actor per call, and turns XState's
  * actions into data. This file does both again in the plainest way, without shared code, over random lives.
  */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, type SnapshotFrom, transition } from 'xstate';
@@ -11,7 +12,8 @@ import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
 import type { SessionEffect } from '../../machines/vocabulary.ts';
 import { readSnapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { begin, restoreState, type Step, step } from '../../src/session/machine/step.ts';
-import { INPUT, live, lives } from '../support/machine/session-lives.ts';
+import { live, lives } from '../support/machine/session-lives.ts';
+import { INPUT } from '../support/machine/stepped-session.ts';
 
 const RUNS = { numRuns: 300 };
 

@@ -3,7 +3,7 @@
  * or a layer between store and instance, that breaks one rule.
  */
 import type { Commit } from '../../src/store/contract.ts';
-import { SOUND } from './store/store-rules.ts';
+import { SOUND } from './store/store-options.ts';
 import type { WrapStore } from './world/sim-node.ts';
 import { FAITHFUL, type Variant } from './world/world.ts';
 

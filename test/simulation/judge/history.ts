@@ -10,7 +10,7 @@ import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
 import { topState } from '../../../src/session/machine/step.ts';
 import { readInboxEntry } from '../../../src/session/router/inbox.ts';
 import type { Append, Commit, Fence, StoredFrame } from '../../../src/store/contract.ts';
-import type { StoreWitness } from '../store/store-witness.ts';
+import type { StoreWitness } from '../store/store-options.ts';
 import type { Violations } from './violations.ts';
 
 /** One frame in the tree, with what the log up to it says. */

@@ -5,7 +5,7 @@ import type { StoreFixture } from '../../conformance/store-fixture.ts';
 import { describeStore } from '../../conformance/store-suite.ts';
 import { SimStore } from './sim-store.ts';
 import { type Line, storeHandle } from './store-handle.ts';
-import type { StoreWitness } from './store-witness.ts';
+import type { StoreWitness } from './store-options.ts';
 
 const unseen: StoreWitness = {
   claimed() {},

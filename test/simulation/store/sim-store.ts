@@ -31,6 +31,8 @@ import {
   UNCOMMITTED_LEASES,
 } from '../../../src/store/contract.ts';
 import { tailOf } from '../../../src/store/log.ts';
+import type { StoreWitness } from './store-options.ts';
+import { SOUND, type StoreRules } from './store-options.ts';
 import { countByState, dumpOf, listPage, logPage } from './store-reads.ts';
 import {
   type Claimed,
@@ -42,8 +44,6 @@ import {
   without,
   written,
 } from './store-row.ts';
-import { SOUND, type StoreRules } from './store-rules.ts';
-import type { StoreWitness } from './store-witness.ts';
 
 /** How many changes back a failover may go. */
 const PAST_MAX = 64;

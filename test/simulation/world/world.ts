@@ -15,7 +15,7 @@ import { type Violation, Violations } from '../judge/violations.ts';
 import { type Random, randomStream } from '../random.ts';
 import { SimStore } from '../store/sim-store.ts';
 import { storeHandle } from '../store/store-handle.ts';
-import { SOUND, type StoreRules } from '../store/store-rules.ts';
+import { SOUND, type StoreRules } from '../store/store-options.ts';
 import { Scheduler } from './scheduler.ts';
 import { type LinkEvents, SimClient } from './sim-client.ts';
 import { SimModel } from './sim-generator.ts';

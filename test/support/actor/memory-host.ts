@@ -5,7 +5,6 @@
  * is under way any more, so that a test acts on a session at rest; no test waits for a time to pass.
  */
 
-import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Clock } from '../../../src/clock.ts';
 import type { Generator } from '../../../src/generation/port.ts';
@@ -13,7 +12,7 @@ import type { ActorHost, StopReason } from '../../../src/session/actor/actor-hos
 import type { Outcome } from '../../../src/session/machine/outcome.ts';
 import { readInboxEntry } from '../../../src/session/router/inbox.ts';
 import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../../src/store/contract.ts';
-import { wholeConversation } from './ports.ts';
+import { watchStore, wholeConversation } from './ports.ts';
 
 export interface MemoryHostOptions {
   readonly instance: string;
@@ -40,21 +39,12 @@ export interface MemoryHost {
 }
 
 const SILENT = pino({ level: 'silent' });
-/** A store is at rest when it was so for this many turns of the event loop: an answer may ask the next question. */
-const QUIET_TURNS = 2;
 
 export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
   const stops: StopReason[] = [];
   const passed: Outcome[] = [];
-  let calls = 0;
   let dying: { readonly death: Death; readonly kill: () => void } | null = null;
 
-  const counted = <T>(call: () => Promise<T>): Promise<T> => {
-    calls += 1;
-    return call().finally(() => {
-      calls -= 1;
-    });
-  };
   const { store } = options;
   const commit = async (fence: Fence, write: Commit): Promise<CommitOutcome> => {
     if (dying === null) return store.commit(fence, write);
@@ -64,23 +54,14 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
     kill();
     throw new Error(`the instance died, its commit ${death}`);
   };
-  const watched: Store = {
-    ...store,
-    claim: (...args) => counted(() => store.claim(...args)),
-    commit: (...args) => counted(() => commit(...args)),
-    append: (...args) => counted(() => store.append(...args)),
-    release: (...args) => counted(() => store.release(...args)),
-    readLog: (...args) => counted(() => store.readLog(...args)),
-    readTranscript: (...args) => counted(() => store.readTranscript(...args)),
-    readInbox: (...args) => counted(() => store.readInbox(...args)),
-  };
+  const watched = watchStore({ ...store, commit });
 
   return {
     stops,
     passed,
     host: {
       instance: options.instance,
-      store: watched,
+      store: watched.store,
       clock: options.clock,
       generator: options.generator,
       conversation: wholeConversation,
@@ -115,11 +96,6 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
         return died;
       };
     },
-    async settle() {
-      for (let quiet = 0; quiet < QUIET_TURNS; ) {
-        await setImmediate();
-        quiet = calls === 0 ? quiet + 1 : 0;
-      }
-    },
+    settle: watched.settle,
   };
 }

@@ -1,4 +1,5 @@
-/** The ports of a session as a test fills them: a generator that the test moves, and a prompt without a window. */
+/** A session's ports as a test fills them: a generator that the test moves, a prompt without a window, a watched store. */
+import { setImmediate } from 'node:timers/promises';
 import type { PromptBuilder } from '../../../src/conversation/port.ts';
 import { messagesOf, readTurns } from '../../../src/conversation/window/turns.ts';
 import type {
@@ -7,6 +8,7 @@ import type {
   GenerationResult,
   Generator,
 } from '../../../src/generation/port.ts';
+import type { Store } from '../../../src/store/contract.ts';
 
 /** One call of `generate`, which waits until the test moves it. */
 export interface ScriptedRun {
@@ -75,3 +77,41 @@ export const wholeConversation: PromptBuilder = {
     });
   },
 };
+
+export interface WatchedStore {
+  readonly store: Store;
+  /** Names of the store's calls so far. */
+  readonly calls: readonly string[];
+  /** Waits until no call is under way; time does not pass. */
+  settle(): Promise<void>;
+}
+
+/** Turns of the event loop without a call before the store counts as quiet: an answer may cause the next call. */
+const QUIET_TURNS = 3;
+
+export function watchStore(watched: Store): WatchedStore {
+  const calls: string[] = [];
+  let pending = 0;
+  const store = new Proxy(watched, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: readonly unknown[]): unknown => {
+        calls.push(String(name));
+        const result: unknown = Reflect.apply(value, target, args);
+        if (!(result instanceof Promise)) return result;
+        pending += 1;
+        return result.finally(() => {
+          pending -= 1;
+        });
+      };
+    },
+  });
+  const settle = async (): Promise<void> => {
+    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+      await setImmediate();
+      quiet = pending === 0 ? quiet + 1 : 0;
+    }
+  };
+  return { store, calls, settle };
+}

@@ -2,7 +2,6 @@
  * Everything between a socket and a store, in this process and without either: real connections, hub, sessions and
  * actors on a virtual clock, a scripted generator, and an embedded store that can be told to misbehave.
  */
-import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { resetFrame } from '../../../src/delivery/attach-client.ts';
 import { Hub } from '../../../src/delivery/hub.ts';
@@ -15,14 +14,12 @@ import type { Store } from '../../../src/store/contract.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
-import { ScriptedGenerator, wholeConversation } from './ports.ts';
+import { ScriptedGenerator, watchStore, wholeConversation } from './ports.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const INSTANCE = 'stage';
 export const LEASE_MS = 3_000;
 const HOUR_MS = 3_600_000;
-/** A store is at rest when it was so for this many turns of the event loop: an answer may ask the next question. */
-const QUIET_TURNS = 3;
 
 /** One client of the stage. */
 export interface Visitor {
@@ -59,8 +56,6 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const generator = new ScriptedGenerator();
   const log = pino({ level: 'silent' });
   const metrics = openMetrics(INSTANCE);
-  const calls: string[] = [];
-  let pending = 0;
 
   const embedded = await openSqliteStore({
     dataDir: ':memory:',
@@ -69,22 +64,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     inboxMax: 16,
     now: () => clock.now(),
   });
-  const counted = new Proxy(embedded, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...args: readonly unknown[]): unknown => {
-        calls.push(String(name));
-        const result: unknown = Reflect.apply(value, target, args);
-        if (!(result instanceof Promise)) return result;
-        pending += 1;
-        return result.finally(() => {
-          pending -= 1;
-        });
-      };
-    },
-  });
-  const store = options.wrap?.(counted) ?? counted;
+  const watched = watchStore(embedded);
+  const { calls, settle } = watched;
+  const store = options.wrap?.(watched.store) ?? watched.store;
 
   const membership = new Membership(store, clock, INSTANCE, LEASE_MS);
   const localSessions = new LocalSessions(100);
@@ -132,12 +114,6 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     overloaded: () => false,
     limits: options.limits ?? unlimited,
     retryAfterMs: () => 100,
-  };
-  const settle = async (): Promise<void> => {
-    for (let quiet = 0; quiet < QUIET_TURNS; ) {
-      await setImmediate();
-      quiet = pending === 0 ? quiet + 1 : 0;
-    }
   };
   await sessions.start();
   await membership.beat();

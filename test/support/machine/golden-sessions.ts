@@ -40,7 +40,7 @@ export function goldenSessions(): Readonly<Record<string, Snapshot>> {
     Object.entries(lives).map(([state, live]) => {
       const session = beginStepped();
       live(session);
-      return [state, toSnapshot(session.resting, session.context.turn === null ? 0 : 3)];
+      return [state, toSnapshot(session.state, session.context.turn === null ? 0 : 3)];
     }),
   );
 }

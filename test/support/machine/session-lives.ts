@@ -3,7 +3,7 @@
  * A life is plain choices, so that fast-check can shrink it; each choice becomes an event when the session is stepped.
  */
 import fc from 'fast-check';
-import { type OverlapPolicy, overlapPolicySchema, type SessionInput } from '../../../machines/vocabulary.ts';
+import { type OverlapPolicy, overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import {
   begin,
   type MachineState,
@@ -11,8 +11,7 @@ import {
   type StepEvent,
   step,
 } from '../../../src/session/machine/step.ts';
-import { OUTPUT, STARTS_AT } from './session-paths.ts';
-import { LIMITS } from './stepped-session.ts';
+import { INPUT, OUTPUT, STARTS_AT } from './stepped-session.ts';
 
 type Choice =
   | { readonly kind: 'attach' | 'detach'; readonly instance: string; readonly user: string | null }
@@ -76,12 +75,7 @@ export const lives: fc.Arbitrary<readonly Moment[]> = fc.array(
 );
 
 /** The event that the choice means in this machine state; null if it means none. */
-function chosen(
-  { choice: made }: Moment,
-  resting: MachineState,
-  now: number,
-  place: number,
-): StepEvent | null {
+function chosen({ choice: made }: Moment, state: MachineState, now: number, place: number): StepEvent | null {
   const at = now;
   switch (made.kind) {
     case 'attach':
@@ -106,7 +100,7 @@ function chosen(
       return { type: 'summarised', at, through: 't0', content: 'what was said so far' };
     case 'cancel': {
       if (made.whom === 'any') return { type: 'cancel', at };
-      const running = resting.snapshot.context.turn?.id ?? 'none';
+      const running = state.snapshot.context.turn?.id ?? 'none';
       return { type: 'cancel', at, turnId: made.whom === 'running' ? running : 'another' };
     }
     case 'extend':
@@ -115,15 +109,15 @@ function chosen(
     case 'close':
       return { type: 'close', at, reason: made.reason };
     case 'completes':
-      if (resting.jobs.generation === undefined) return null;
+      if (state.jobs.generation === undefined) return null;
       return { type: 'xstate.done.actor.generation', at, output: OUTPUT };
     case 'fails': {
-      if (resting.jobs.generation === undefined) return null;
+      if (state.jobs.generation === undefined) return null;
       const error = { code: 'upstream_error', retryable: made.retryable, replica: 'r1' };
       return { type: 'xstate.error.actor.generation', at, error };
     }
     case 'due': {
-      const pending = Object.entries(resting.timers).sort(([, a], [, b]) => a - b);
+      const pending = Object.entries(state.timers).sort(([, a], [, b]) => a - b);
       const [id, dueAt] = pending[made.which % Math.max(1, pending.length)] ?? [];
       if (id === undefined || dueAt === undefined) return null;
       return { type: id as `xstate.after.${string}`, at: Math.max(at, dueAt) };
@@ -131,15 +125,6 @@ function chosen(
   }
 }
 
-export const INPUT: SessionInput = {
-  at: STARTS_AT,
-  sessionId: 'random',
-  instance: 'a',
-  clientId: null,
-  userId: null,
-  diagnosisId: null,
-  limits: LIMITS,
-};
 export interface Lived {
   readonly event: StepEvent;
   readonly before: MachineState;
@@ -149,19 +134,19 @@ export interface Lived {
 
 /** Plays a life until the session ends. */
 export function live(moments: readonly Moment[]): readonly Lived[] {
-  let resting = begin(INPUT, '1').next;
+  let state = begin(INPUT, '1').next;
   let now = STARTS_AT;
   const lived: Lived[] = [];
   for (const [place, moment] of moments.entries()) {
     now += moment.afterMs;
-    const event = chosen(moment, resting, now, place);
+    const event = chosen(moment, state, now, place);
     if (event === null) continue;
     now = event.at;
     const key = String(place + 2);
-    const stepped = step(resting, event, key);
-    lived.push({ event, before: resting, stepped, key });
-    resting = stepped.next;
-    if (resting.snapshot.status !== 'active') break;
+    const stepped = step(state, event, key);
+    lived.push({ event, before: state, stepped, key });
+    state = stepped.next;
+    if (state.snapshot.status !== 'active') break;
   }
   return lived;
 }

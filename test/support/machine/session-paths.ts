@@ -7,13 +7,7 @@
 import type { SnapshotFrom } from 'xstate';
 import { getAdjacencyMap, getShortestPaths, getSimplePaths } from 'xstate/graph';
 import { type SessionMachine, sessionMachine } from '../../../machines/session.ts';
-import {
-  type GenerationOutput,
-  type OverlapPolicy,
-  overlapPolicySchema,
-  type SessionInput,
-  type SessionLimits,
-} from '../../../machines/vocabulary.ts';
+import { type OverlapPolicy, overlapPolicySchema, type SessionLimits } from '../../../machines/vocabulary.ts';
 import {
   begin,
   type MachineState,
@@ -21,6 +15,7 @@ import {
   step,
   type Timers,
 } from '../../../src/session/machine/step.ts';
+import { inputOf, OUTPUT, STARTS_AT } from './stepped-session.ts';
 
 /** A move without ids and times, which are added when a test makes it. */
 export type Move =
@@ -38,7 +33,6 @@ export interface Path {
   readonly limits: SessionLimits;
 }
 
-export const STARTS_AT = 1_800_000_000_000;
 /** The time that passes after each move. */
 export const TICK_MS = 10;
 
@@ -65,23 +59,6 @@ const ORDERS: readonly SessionLimits[] = [
   limitsOf(HOUR_MS - MINUTE_MS + 90, MINUTE_MS),
   limitsOf(HOUR_MS - MINUTE_MS + 350, MINUTE_MS),
 ];
-
-export const OUTPUT: GenerationOutput = {
-  finishReason: 'stop',
-  usage: { prompt_tokens: 3, completion_tokens: 5 },
-  totalMs: 12,
-  firstTokenMs: 4,
-  model: 'scripted',
-  replica: 'r1',
-  temperature: 0,
-  maxTokens: 64,
-  simulated: true,
-};
-
-export function inputOf(limits: SessionLimits): SessionInput {
-  const nobody = { clientId: null, userId: null, diagnosisId: null };
-  return { at: STARTS_AT, sessionId: 'walked', instance: 'a', ...nobody, limits };
-}
 
 /** The move as an event of the machine; `place` makes its ids. */
 export function eventOf(move: Move, at: number, place: number): StepEvent {
@@ -195,34 +172,34 @@ function timed(wanted: readonly Move[]): Path {
  * A deadline that is over when its state is entered comes by itself, in the while that passes after each move.
  */
 function played(wanted: readonly Move[], limits: SessionLimits): readonly Move[] | null {
-  let resting: MachineState = begin(inputOf(limits), '1').next;
+  let state: MachineState = begin(inputOf(limits), '1').next;
   let now = STARTS_AT;
   let steps = 1;
   let passed: string | null = null;
   const moves: Move[] = [];
   const apply = (event: StepEvent): void => {
     steps += 1;
-    resting = step(resting, event, String(steps)).next;
+    state = step(state, event, String(steps)).next;
   };
   const play = (move: Move): boolean => {
-    if (move.type === 'due') now = Math.max(now, resting.timers[`xstate.after.${move.timer}`] ?? now);
+    if (move.type === 'due') now = Math.max(now, state.timers[`xstate.after.${move.timer}`] ?? now);
     apply(eventOf(move, now, moves.length));
     moves.push(move);
     now += TICK_MS;
-    const next = first(resting.timers);
-    const isOver = next !== undefined && (resting.timers[next] ?? 0) <= now;
+    const next = first(state.timers);
+    const isOver = next !== undefined && (state.timers[next] ?? 0) <= now;
     passed = isOver ? next : null;
     if (isOver) apply({ type: next as `xstate.after.${string}`, at: now });
-    return Object.values(resting.timers).every((dueAt) => dueAt > now);
+    return Object.values(state.timers).every((dueAt) => dueAt > now);
   };
   for (const move of wanted) {
     if (move.type === 'due') {
       const id = `xstate.after.${move.timer}`;
       if (passed === id) continue;
-      if (move.timer !== WARNING && first(resting.timers) === `xstate.after.${WARNING}`) {
+      if (move.timer !== WARNING && first(state.timers) === `xstate.after.${WARNING}`) {
         if (!play({ type: 'due', timer: WARNING })) return null;
       }
-      if (first(resting.timers) !== id) return null;
+      if (first(state.timers) !== id) return null;
     }
     if (!play(move)) return null;
   }

@@ -1,4 +1,8 @@
-/** SteppedSession has no owner and no store: only steps, and a clock that its deadlines follow. */
+/**
+ * The machine rig: one session stepped as data, on a clock that its deadlines follow. It has no actor and no store.
+ *
+ * Read next: session-paths.ts (every way through the machine), session-lives.ts (random ones).
+ */
 import type {
   FrameBody,
   GenerationError,
@@ -6,6 +10,7 @@ import type {
   SessionContext,
   SessionEffect,
   SessionEvent,
+  SessionInput,
   SessionLimits,
 } from '../../../machines/vocabulary.ts';
 import {
@@ -15,10 +20,9 @@ import {
   type StepEvent,
   step,
 } from '../../../src/session/machine/step.ts';
-import { OUTPUT, STARTS_AT } from './session-paths.ts';
 
 /** An event without its time, which the session adds. */
-export type Said<Event> = Event extends { readonly at: number } ? Omit<Event, 'at'> : never;
+export type Untimed<Event> = Event extends { readonly at: number } ? Omit<Event, 'at'> : never;
 type Asked = Partial<
   Omit<Extract<SessionEvent, { type: 'message' }>, 'type' | 'at' | 'messageId' | 'turnId'>
 >;
@@ -32,32 +36,57 @@ export const LIMITS: SessionLimits = {
   resumesMax: 4,
 };
 
+export const STARTS_AT = 1_800_000_000_000;
+
+export const inputOf = (limits: SessionLimits): SessionInput => ({
+  at: STARTS_AT,
+  sessionId: 'stepped',
+  instance: 'a',
+  clientId: null,
+  userId: null,
+  diagnosisId: null,
+  limits,
+});
+export const INPUT = inputOf(LIMITS);
+
+export const OUTPUT: GenerationOutput = {
+  finishReason: 'stop',
+  usage: { prompt_tokens: 3, completion_tokens: 5 },
+  totalMs: 12,
+  firstTokenMs: 4,
+  model: 'scripted',
+  replica: 'r1',
+  temperature: 0,
+  maxTokens: 64,
+  simulated: true,
+};
+
 export class SteppedSession {
-  #resting: MachineState;
+  #state: MachineState;
   #now: number;
   #steps = 1;
   readonly #effects: SessionEffect[];
 
   constructor(begun: Pick<Step, 'next' | 'effects'>, at: number) {
-    this.#resting = begun.next;
+    this.#state = begun.next;
     this.#effects = [...begun.effects];
     this.#now = at;
   }
 
-  get resting(): MachineState {
-    return this.#resting;
+  get state(): MachineState {
+    return this.#state;
   }
 
   get value(): unknown {
-    return this.#resting.snapshot.value;
+    return this.#state.snapshot.value;
   }
 
   get context(): SessionContext {
-    return this.#resting.snapshot.context;
+    return this.#state.snapshot.context;
   }
 
   get isOver(): boolean {
-    return this.#resting.snapshot.status === 'done';
+    return this.#state.snapshot.status === 'done';
   }
 
   get now(): number {
@@ -73,7 +102,7 @@ export class SteppedSession {
   }
 
   /** The effects of the event. */
-  hear(event: Said<SessionEvent>): readonly SessionEffect[] {
+  hear(event: Untimed<SessionEvent>): readonly SessionEffect[] {
     return this.apply({ ...event, at: this.#now } as SessionEvent);
   }
 
@@ -102,7 +131,7 @@ export class SteppedSession {
     const until = this.#now + ms;
     const from = this.#effects.length;
     for (;;) {
-      const [next] = Object.entries(this.#resting.timers).sort(([, a], [, b]) => a - b);
+      const [next] = Object.entries(this.#state.timers).sort(([, a], [, b]) => a - b);
       if (next === undefined || next[1] > until) break;
       this.#now = Math.max(this.#now, next[1]);
       this.apply({ type: next[0] as `xstate.after.${string}`, at: this.#now });
@@ -112,31 +141,22 @@ export class SteppedSession {
   }
 
   passToNext(): readonly SessionEffect[] {
-    const next = Math.min(...Object.values(this.#resting.timers));
+    const next = Math.min(...Object.values(this.#state.timers));
     return this.pass(Math.max(0, next - this.#now));
   }
 
   apply(event: StepEvent): readonly SessionEffect[] {
     this.#steps += 1;
-    const stepped = step(this.#resting, event, String(this.#steps));
+    const stepped = step(this.#state, event, String(this.#steps));
     // As the actor does: what changed nothing is not stored.
-    if (stepped.changed) this.#resting = stepped.next;
+    if (stepped.changed) this.#state = stepped.next;
     this.#effects.push(...stepped.effects);
     return stepped.effects;
   }
 }
 
 export function beginStepped(limits: Partial<SessionLimits> = {}): SteppedSession {
-  const input = {
-    at: STARTS_AT,
-    sessionId: 'stepped',
-    instance: 'a',
-    clientId: null,
-    userId: null,
-    diagnosisId: null,
-    limits: { ...LIMITS, ...limits },
-  };
-  return new SteppedSession(begin(input, '1'), STARTS_AT);
+  return new SteppedSession(begin(inputOf({ ...LIMITS, ...limits }), '1'), STARTS_AT);
 }
 
 export function framesOf(effects: readonly SessionEffect[]): readonly FrameBody[] {

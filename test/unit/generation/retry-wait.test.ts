@@ -1,7 +1,8 @@
 /** The owner of a session keeps the wait that a model server asked for. */
+
 import { describe, expect, it } from 'vitest';
 import { beginAskedSession, type MortalSession } from '../../support/actor/mortal-session.ts';
-import { INPUT } from '../../support/machine/session-lives.ts';
+import { INPUT } from '../../support/machine/stepped-session.ts';
 
 const WAIT_MS = 30_000;
 

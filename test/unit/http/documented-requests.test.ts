@@ -5,6 +5,7 @@
  * the stored sessions, the requests to the model and the calls to store and archive. A field fails if no code reads
  * it, and also if code reads it and then drops it.
  */
+
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { HttpPorts } from '../../../src/http/core/ports.ts';
@@ -12,7 +13,7 @@ import { httpRoutes } from '../../../src/http/routes.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { openStage, type Stage } from '../../support/actor/stage.ts';
 import { described, documentedFields } from '../../support/documented.ts';
-import { OUTPUT } from '../../support/machine/session-paths.ts';
+import { OUTPUT } from '../../support/machine/stepped-session.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Place = 'params' | 'query' | 'headers' | 'body';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { STARTS_AT } from '../../support/machine/session-paths.ts';
 import {
   beginStepped,
   framesOf,
   LIMITS,
+  STARTS_AT,
   type SteppedSession,
 } from '../../support/machine/stepped-session.ts';
 
@@ -179,7 +179,7 @@ describe('absolute deadline', () => {
 
   test('the absolute deadline does not move with turns, attaching and detaching clients', () => {
     const session = beginStepped();
-    const deadline = () => session.resting.timers['xstate.after.absoluteEnd.session'];
+    const deadline = () => session.state.timers['xstate.after.absoluteEnd.session'];
     const before = deadline();
     session.ask(1);
     session.fail();

@@ -132,10 +132,10 @@ describe('interrupt', () => {
 
   test('an interrupting message replaces the stopped generation with another', () => {
     const session = answering();
-    const before = session.resting.jobs.generation;
+    const before = session.state.jobs.generation;
     session.ask(2, { policy: 'interrupt' });
-    expect(session.resting.jobs.generation).toBeDefined();
-    expect(session.resting.jobs.generation?.key).not.toBe(before?.key);
+    expect(session.state.jobs.generation).toBeDefined();
+    expect(session.state.jobs.generation?.key).not.toBe(before?.key);
   });
 
   test('an interrupting message ends a turn that waits for its retry', () => {

@@ -95,7 +95,7 @@ describe('close', () => {
       { type: 'expired', reason: 'closed' },
     ]);
     expect(session.isOver).toBe(true);
-    expect(session.resting).toMatchObject({ timers: {}, jobs: {} });
+    expect(session.state).toMatchObject({ timers: {}, jobs: {} });
   });
 
   test.each(['processing.generating', 'processing.recovering'])(
@@ -124,12 +124,12 @@ describe('ended session', () => {
   test('an ended session starts no turn, ends none, and has no timer and no job', () => {
     const session = inState('processing.generating');
     session.hear({ type: 'close', reason: 'closed' });
-    const { resting } = session;
+    const { state } = session;
     session.ask(2);
     session.complete();
     session.hear({ type: 'attach', instance: 'a' });
     session.pass(LIMITS.absoluteMs * 2);
-    expect(session.resting).toBe(resting);
+    expect(session.state).toBe(state);
     expect(session.frames.at(-1)).toEqual({ type: 'expired', reason: 'closed' });
   });
 });
@@ -139,7 +139,7 @@ describe('every stable state', () => {
     'the state %s has a deadline that ends the session, at least the absolute one',
     (name) => {
       const session = inState(name);
-      expect(session.resting.timers['xstate.after.absoluteEnd.session']).toBeDefined();
+      expect(session.state.timers['xstate.after.absoluteEnd.session']).toBeDefined();
       session.pass(LIMITS.absoluteMs);
       expect(session.isOver).toBe(true);
     },

@@ -168,11 +168,11 @@ describe('patient', () => {
 describe('summary', () => {
   test('a summary is recorded in any state, and moves no deadline', () => {
     const session = owned();
-    const { timers } = session.resting;
+    const { timers } = session.state;
     session.pass(1_000);
     expect(session.hear({ type: 'summarised', through: 't3', content: 'so far' })).toEqual([
       { type: 'summary', through: 't3', content: 'so far', at: session.now },
     ]);
-    expect(session.resting.timers).toEqual(timers);
+    expect(session.state.timers).toEqual(timers);
   });
 });

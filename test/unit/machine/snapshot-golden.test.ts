@@ -49,7 +49,7 @@ describe.each(files)('%s', (file) => {
   test('the golden session lives on to its end', () => {
     const session = restored(file);
     for (let moves = 0; !session.isOver && moves < 20; moves++) {
-      if (session.resting.jobs.generation !== undefined) session.complete();
+      if (session.state.jobs.generation !== undefined) session.complete();
       else session.passToNext();
     }
     expect(session.isOver).toBe(true);

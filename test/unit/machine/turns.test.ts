@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { OUTPUT } from '../../support/machine/session-paths.ts';
-import { beginStepped, framesOf, type SteppedSession } from '../../support/machine/stepped-session.ts';
+import {
+  beginStepped,
+  framesOf,
+  OUTPUT,
+  type SteppedSession,
+} from '../../support/machine/stepped-session.ts';
 
 function answering(limits = {}): SteppedSession {
   const session = beginStepped(limits);
@@ -43,7 +47,7 @@ describe('completion', () => {
   test('a completed turn leaves no job behind', () => {
     const session = answering();
     session.complete();
-    expect(session.resting.jobs).toEqual({});
+    expect(session.state.jobs).toEqual({});
     expect(session.value).toEqual({ connected: 'fresh' });
   });
 });
@@ -94,7 +98,7 @@ describe('cancel', () => {
     session.hear({ type: 'cancel', turnId: 't1' });
     expect(session.value).toEqual({ connected: 'fresh' });
     expect(session.pass(60_000).some(({ type }) => type === 'question')).toBe(false);
-    expect(session.resting.jobs).toEqual({});
+    expect(session.state.jobs).toEqual({});
   });
 });
 
@@ -103,7 +107,7 @@ describe('failure of the model server', () => {
     const session = answering();
     expect(session.fail({ replica: 'r3' })).toEqual([]);
     expect(session.value).toEqual({ processing: 'recovering' });
-    expect(session.resting.jobs).toEqual({});
+    expect(session.state.jobs).toEqual({});
     expect(session.pass(10_000)).toEqual([]);
     expect(session.value).toEqual({ processing: 'generating' });
     expect(session.context.turn).toMatchObject({ id: 't1', attempt: 2, failedReplica: 'r3' });
@@ -133,7 +137,7 @@ describe('failure of the model server', () => {
     const waits = [1, 2, 3].map(() => {
       session.fail();
       const { now } = session;
-      const [dueAt = 0] = Object.entries(session.resting.timers).flatMap(([id, at]) =>
+      const [dueAt = 0] = Object.entries(session.state.timers).flatMap(([id, at]) =>
         id.includes('retryDelay') ? at : [],
       );
       session.pass(dueAt - now);
@@ -182,10 +186,10 @@ describe('failure of the model server', () => {
 describe('new owner', () => {
   test('a new owner continues the running turn without a frame', () => {
     const session = answering();
-    const { jobs } = session.resting;
+    const { jobs } = session.state;
     expect(session.hear({ type: 'recover' })).toEqual([]);
     expect(session.context.turn).toMatchObject({ id: 't1', attempt: 1, resumed: 1 });
-    expect(session.resting.jobs).toEqual(jobs);
+    expect(session.state.jobs).toEqual(jobs);
   });
 
   test('a new owner gives up a turn that was interrupted too often, and keeps its text', () => {
@@ -211,9 +215,9 @@ describe('new owner', () => {
 
   test('a new owner changes nothing where no turn runs', () => {
     const session = beginStepped();
-    const { resting } = session;
+    const { state } = session;
     expect(session.hear({ type: 'recover' })).toEqual([]);
-    expect(session.resting).toBe(resting);
+    expect(session.state).toBe(state);
   });
 });
 
@@ -223,7 +227,7 @@ describe('answer that starts over', () => {
   test('an answer that starts over sends turn.started again with a count, and asks for another generation', () => {
     const session = answering();
     session.ask(2);
-    const before = session.resting.jobs.generation?.key;
+    const before = session.state.jobs.generation?.key;
     expect(session.fail({ startOver })).toEqual([
       {
         type: 'frame',
@@ -239,7 +243,7 @@ describe('answer that starts over', () => {
       },
     ]);
     expect(session.value).toEqual({ processing: 'generating' });
-    expect(session.resting.jobs.generation?.key).not.toBe(before);
+    expect(session.state.jobs.generation?.key).not.toBe(before);
     expect(session.context.turn).toMatchObject({ id: 't1', attempt: 1, resumed: 0, restarts: 1 });
     expect(framesOf(session.fail({ startOver }))).toMatchObject([{ type: 'turn.started', restarts: 2 }]);
   });

@@ -1,11 +1,11 @@
 /** An answer starts over, from the stored transition to the text of clients and of the next owner. */
+
 import { describe, expect, it } from 'vitest';
 import { assemble, emptyConversation } from '../../../src/client/assembler.ts';
 import type { GenerationResult } from '../../../src/generation/port.ts';
 import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
 import { beginAskedSession, type MortalSession } from '../../support/actor/mortal-session.ts';
-import { INPUT } from '../../support/machine/session-lives.ts';
-import { OUTPUT } from '../../support/machine/session-paths.ts';
+import { INPUT, OUTPUT } from '../../support/machine/stepped-session.ts';
 
 const RESTART: GenerationResult = { kind: 'restart', replica: 'r1' };
 const CUT: GenerationResult = {

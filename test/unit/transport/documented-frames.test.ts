@@ -4,11 +4,12 @@
  * The test plays each scene twice on a whole instance in memory, with two values of one field. It compares sent frames,
  * stored records and requests to the model, so a field that code reads and then drops fails too.
  */
+
 import { describe, expect, it } from 'vitest';
 import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
 import { openStage, type Stage, type Visitor } from '../../support/actor/stage.ts';
 import { type DocumentedField, documentedFields, framesOf } from '../../support/documented.ts';
-import { OUTPUT } from '../../support/machine/session-paths.ts';
+import { OUTPUT } from '../../support/machine/stepped-session.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-/** A witness learns of every write that the simulated store accepts. */
+/** A world gives its store a witness, who learns of every accepted write, and the rules that a planted bug may break. */
 import type { Append, Commit, Fence } from '../../../src/store/contract.ts';
 
 export interface StoreWitness {
@@ -16,3 +16,13 @@ export interface StoreWitness {
   /** How to go back to what it knows now: the changes that follow may be lost. */
   remember(): () => void;
 }
+
+export interface StoreRules {
+  readonly checksFence: boolean;
+  /** An entry that was read stays until a write applies it. */
+  readonly keepsInbox: boolean;
+  /** Epochs follow the clock, so that a failover brings none back. */
+  readonly datesEpochs: boolean;
+}
+
+export const SOUND: StoreRules = { checksFence: true, keepsInbox: true, datesEpochs: true };
