@@ -1,9 +1,9 @@
 /**
  * Connection is one WebSocket to one instance, from the dial to its end.
  *
- *  CONN-1  A connection reports its end once; its socket reports nothing afterwards.
- *  CONN-2  A connection without a welcome, or with a silent server, ends after a deadline: a dead peer sends no close.
- *  CONN-3  The client sends only `hello` before the welcome.
+ *  DIAL-1  A connection reports its end once; its socket reports nothing afterwards.
+ *  DIAL-2  A connection without a welcome, or with a silent server, ends after a deadline: a dead peer sends no close.
+ *  DIAL-3  The client sends only `hello` before the welcome.
  */
 import type { Clock } from '../clock.ts';
 import type { ClientFrame } from '../protocol/client-frames.ts';
@@ -95,7 +95,7 @@ export class Connection {
   }
 
   sendText(data: string): boolean {
-    if (this.#phase.kind !== 'open') return false; // CONN-3
+    if (this.#phase.kind !== 'open') return false; // DIAL-3
     this.#socket.send(data);
     return true;
   }
@@ -127,7 +127,7 @@ export class Connection {
     return this.#ports.clock.after(QUIET_MS, () => {
       if (this.#phase.kind !== 'open') return;
       const quietMs = this.#ports.clock.monotonicMs() - this.#receivedMs;
-      if (quietMs >= 2 * QUIET_MS) return this.giveUp('silent'); // CONN-2
+      if (quietMs >= 2 * QUIET_MS) return this.giveUp('silent'); // DIAL-2
       if (quietMs >= QUIET_MS) this.send({ type: 'ping' });
       this.#phase.cancelWatch = this.#watch();
     });
@@ -135,7 +135,7 @@ export class Connection {
 
   #end(code: number, reason: string, refusedWith: number | null = null): void {
     const phase = this.#phase;
-    if (phase.kind === 'ended') return; // CONN-1
+    if (phase.kind === 'ended') return; // DIAL-1
     this.#phase = { kind: 'ended' };
     if (phase.kind === 'greeting') phase.cancelDeadline();
     else phase.cancelWatch();

@@ -3,7 +3,7 @@
  *
  *  CLIENT-1  The conversation advances only by its next frame or by a reset: it has no gap and no repeat.
  *  CLIENT-2  A message stays in the outbox until the server decided about it; the client resends it after each welcome.
- *  CLIENT-3  The client has one connection at a time and ignores every frame of an old one (CONN-1).
+ *  CLIENT-3  The client has one connection at a time and ignores every frame of an old one (DIAL-1).
  *  CLIENT-4  Once the session is over, the client dials no more.
  */
 import type { TopState } from '../../machines/vocabulary.ts';

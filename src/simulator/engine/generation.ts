@@ -3,8 +3,8 @@
  *
  * The stages in order: thoughts → tokens, chunked by the interval → finish. Between any two tokens a fault may cut,
  * pause or stall the generation, and the client may leave.
- * RUN-1  A cancelled generation yields nothing more.
- * RUN-2  Every id is yielded once, with the step that generated it; its text may come later.
+ * SIMRUN-1  A cancelled generation yields nothing more.
+ * SIMRUN-2  Every id is yielded once, with the step that generated it; its text may come later.
  */
 import type { Settings } from '../settings.ts';
 import { createStreamDecoder, decode } from '../text/tokenizer.ts';
@@ -89,12 +89,12 @@ export async function* generate(
     }
     if (number('pause-after') === index) await pause.sleep(number('pause-ms') ?? 200);
     await pace.next();
-    if (pause.cancelled) return; // RUN-1
+    if (pause.cancelled) return; // SIMRUN-1
     if (index === count) break;
 
     const id = rest[index] ?? END;
     const { text: ready, stoppedBy } = stops.push(decoder.push(id));
-    ids.push(id); // RUN-2
+    ids.push(id); // SIMRUN-2
     text += ready;
     if (stoppedBy !== null) return yield finish(faults.get('finish') ?? 'stop', stoppedBy);
     if (index === count - 1 && !endsItself) break; // The last token goes out with the finish.
