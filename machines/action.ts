@@ -1,4 +1,4 @@
-/** An action of the session machine assigns to the context, or emits an effect for its host: most often a frame. */
+/** An action of the session machine assigns to the context, or emits an effect for its host, usually a frame. */
 import { assign, emit, enqueueActions } from 'xstate';
 import type { FrameBody, SessionContext, SessionEffect, SessionEvent, SessionInput } from './vocabulary.ts';
 
@@ -11,18 +11,18 @@ export interface ActionArgs {
 type Params = Readonly<Record<string, unknown>> | undefined;
 
 export const assignContext = <P extends Params = undefined>(
-  change: (heard: ActionArgs, params: P) => Partial<SessionContext>,
+  change: (args: ActionArgs, params: P) => Partial<SessionContext>,
 ) => assign<SessionContext, SessionEvent, P, SessionEvent, never>(change);
 
 export const emitEffect = <P extends Params = undefined>(
-  effect: (heard: ActionArgs, params: P) => SessionEffect,
+  effect: (args: ActionArgs, params: P) => SessionEffect,
 ) => emit<SessionContext, SessionEvent, P, SessionEvent, SessionEffect>(effect);
 
-export const emitFrame = <P extends Params = undefined>(body: (heard: ActionArgs, params: P) => FrameBody) =>
-  emitEffect<P>((heard, params) => ({ type: 'frame', frame: body(heard, params) }));
+export const emitFrame = <P extends Params = undefined>(body: (args: ActionArgs, params: P) => FrameBody) =>
+  emitEffect<P>((args, params) => ({ type: 'frame', frame: body(args, params) }));
 
-/** Emits any number of frames, also none. */
-export const emitFrames = (bodies: (heard: ActionArgs) => readonly FrameBody[]) =>
+/** Emits any number of frames, including none. */
+export const emitFrames = (bodies: (args: ActionArgs) => readonly FrameBody[]) =>
   enqueueActions<
     SessionContext,
     SessionEvent,

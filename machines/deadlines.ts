@@ -1,8 +1,8 @@
 /**
- * Deadlines of a session: its warnings, its ends, and the retry of a failed turn.
+ * Deadlines of a session: warnings, expiry, and the retry of a failed turn.
  *
- * Every input of a client moves the idle deadline (`touch`); the absolute one never moves. Both follow from the context,
- * so a session that slept past a deadline ends when it wakes.
+ * Every input of a client moves the idle deadline (`touch`); the absolute deadline never moves. Both follow from the
+ * context, so a session that slept past a deadline ends when it wakes.
  */
 import { type ActionArgs, assignContext, atOf, emitFrame } from './action.ts';
 import { errorIn } from './turn.ts';
@@ -12,12 +12,12 @@ export const idleEndsAt = (context: SessionContext): number => context.lastActiv
 export const absoluteEndsAt = (context: SessionContext): number =>
   context.createdAt + context.limits.absoluteMs;
 
-/** At most half of the whole time: a longer warning would come right at its start. */
-const warnMs = ({ limits }: SessionContext, wholeMs: number): number => Math.min(limits.warnMs, wholeMs / 2);
+/** At most half of the limit: a longer warning would come as soon as the limit starts to count. */
+const warnMs = ({ limits }: SessionContext, limitMs: number): number => Math.min(limits.warnMs, limitMs / 2);
 const until = (dueAt: number, event: { readonly type: string }): number => Math.max(0, dueAt - atOf(event));
 
 const RETRY_BASE_MS = 100;
-const RETRY_MOST_MS = 5_000;
+const RETRY_MAX_MS = 5_000;
 
 export const deadlines = {
   idleWarning: ({ context, event }: ActionArgs) =>
@@ -29,7 +29,7 @@ export const deadlines = {
   /** Grows with each attempt, and is at least the wait that a model server asked for. */
   retryDelay: ({ context, event }: ActionArgs) =>
     Math.max(
-      Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MOST_MS),
+      Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MAX_MS),
       errorIn(event).retryAfterMs ?? 0,
     ),
 };

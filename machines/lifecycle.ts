@@ -1,4 +1,4 @@
-/** Actions of the session as a whole: its state, what it learns of the patient, its refusals, its end. */
+/** Actions of the session as a whole: state, patient data, refusals, end. */
 import { assertEvent } from 'xstate';
 import { mayWrite } from './access.ts';
 import { assignContext, emitEffect, emitFrame } from './action.ts';
@@ -6,11 +6,11 @@ import type { EndReason, RefusalCode, TopState } from './vocabulary.ts';
 
 export const lifecycleActions = {
   emitState: emitFrame<{ readonly value: TopState }>((_, { value }) => ({ type: 'state', value })),
-  learn: assignContext(({ context, event }) => {
+  updatePatient: assignContext(({ context, event }) => {
     assertEvent(event, ['attach', 'message']);
-    const speaker = event.type === 'attach' ? event.userId : event.author;
+    const sender = event.type === 'attach' ? event.userId : event.author;
     // A reader attaches too, and must not change the patient.
-    if (event.patient === undefined || !mayWrite(context, speaker, event.at)) return {};
+    if (event.patient === undefined || !mayWrite(context, sender, event.at)) return {};
     return { patient: event.patient };
   }),
   recordSummary: emitEffect(({ event }) => {

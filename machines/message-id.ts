@@ -1,12 +1,12 @@
 /**
  * The id of a message that came with an Idempotency-Key: `key-<digest of the key>.<digest of the request>`.
  *
- * A session takes such a message by its key alone. The second part travels with the id through queue, turn and log, so
- * any instance can tell a repeated request from another one under the same key.
+ * A session accepts one message per key. The digest of the request travels with the id through queue, turn and log, so
+ * any instance can tell a repeated request from a different one under the same key.
  */
 const KEYED = /^(key-[\w-]{43})\.[\w-]{16}$/;
 
-/** The id under which a session takes the message once. */
+/** The id under which a session accepts the message once. */
 export function takenIdOf(messageId: string): string {
   return KEYED.exec(messageId)?.[1] ?? messageId;
 }

@@ -1,11 +1,11 @@
 /**
- * Presence of clients in a session. `attached` lists instances with a socket: it tells connected from idle. `present`
- * lists the users of those sockets; only shared sessions announce them.
+ * Presence of clients in a session. `attached` lists the instances with a socket; without any, the session is idle.
+ * `present` lists the users of those sockets; only shared sessions announce them.
  */
 import { type ActionArgs, assignContext, emitFrames } from './action.ts';
 import type { Present, SessionContext } from './vocabulary.ts';
 
-const isHere = (context: SessionContext, userId: string | undefined, instance: string): boolean =>
+const isPresent = (context: SessionContext, userId: string | undefined, instance: string): boolean =>
   userId === undefined || context.present.some((one) => one.userId === userId && one.instance === instance);
 
 export const presenceGuards = {
@@ -27,7 +27,7 @@ export const presenceActions = {
       clientId: event.clientId ?? context.clientId,
       userId: context.userId ?? event.userId ?? null,
       diagnosisId: event.diagnosisId ?? context.diagnosisId,
-      present: isHere(context, event.userId, event.instance)
+      present: isPresent(context, event.userId, event.instance)
         ? context.present
         : [...context.present, { userId: event.userId ?? '', instance: event.instance }],
     };
@@ -49,7 +49,7 @@ export const presenceActions = {
   }),
   emitDeparture: emitFrames(({ context, event }) => {
     if (event.type !== 'detach') return [];
-    // A session without shares announces only the leaving reader whose share was the last one.
+    // Without shares only a guest is announced: the guest whose share was the last one.
     const leaves = (one: Present) =>
       one.instance === event.instance &&
       (event.userId === undefined || one.userId === event.userId) &&

@@ -13,13 +13,13 @@ import { firstContext } from './context.ts';
 import { emitCancelled, emitFailed, emitState, endSession, inSession, refuse } from './setup.ts';
 import { runningTurn } from './turn.ts';
 
-/** The message runs next, after it ended the running turn. */
-const goesFirst = ['takeId', 'learn', 'enqueueFirst', 'touch'] as const;
+/** Puts the message at the head of the queue, after it ended the running turn. */
+const queueFirst = ['takeId', 'updatePatient', 'enqueueFirst', 'touch'] as const;
 
 /** No turn runs: the first message starts one, and silence ends the session after a warning. */
 const startsTurn = [
   { guard: 'mayNotWrite', actions: refuse('forbidden') },
-  { target: 'processing', actions: ['takeId', 'learn', 'enqueue', 'touch'] },
+  { target: 'processing', actions: ['takeId', 'updatePatient', 'enqueue', 'touch'] },
 ] as const;
 const waits = inSession.createStateConfig({
   initial: 'fresh',
@@ -74,7 +74,7 @@ export const sessionMachine = inSession.createMachine({
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: '.fresh', actions: ['emitArrival', 'learn', 'join', 'touch'] },
+          { target: '.fresh', actions: ['emitArrival', 'updatePatient', 'join', 'touch'] },
         ],
         detach: [
           { guard: 'isLastToLeave', target: 'idle', actions: ['emitDeparture', 'leave'] },
@@ -91,7 +91,7 @@ export const sessionMachine = inSession.createMachine({
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { actions: ['emitArrival', 'learn', 'join', 'touch'] },
+          { actions: ['emitArrival', 'updatePatient', 'join', 'touch'] },
         ],
         detach: { actions: ['emitDeparture', 'leave'] },
         extend: { actions: 'touch' },
@@ -102,16 +102,19 @@ export const sessionMachine = inSession.createMachine({
           {
             guard: 'policyInterrupts',
             target: '.next',
-            actions: [emitCancelled('interrupt'), 'recordAnswer', 'endTurn', ...goesFirst],
+            actions: [emitCancelled('interrupt'), 'recordAnswer', 'endTurn', ...queueFirst],
           },
           {
             guard: 'policyRollsBack',
             target: '.next',
-            actions: [emitCancelled('rollback'), 'forgetTurn', 'endTurn', 'uncountTurn', ...goesFirst],
+            actions: [emitCancelled('rollback'), 'forgetTurn', 'endTurn', 'uncountTurn', ...queueFirst],
           },
           { guard: 'queueIsFull', actions: refuse('queue_full') },
-          { guard: 'policyMerges', actions: ['takeId', 'learn', 'enqueueMerged', 'emitQueued', 'touch'] },
-          { actions: ['takeId', 'learn', 'enqueue', 'emitQueued', 'touch'] },
+          {
+            guard: 'policyMerges',
+            actions: ['takeId', 'updatePatient', 'enqueueMerged', 'emitQueued', 'touch'],
+          },
+          { actions: ['takeId', 'updatePatient', 'enqueue', 'emitQueued', 'touch'] },
         ],
         cancel: [
           {
@@ -172,7 +175,7 @@ export const sessionMachine = inSession.createMachine({
       on: {
         attach: [
           { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: 'connected', actions: ['emitArrival', 'learn', 'join', 'touch'] },
+          { target: 'connected', actions: ['emitArrival', 'updatePatient', 'join', 'touch'] },
         ],
         detach: { actions: ['emitDeparture', 'leave'] },
         extend: { target: '.fresh', actions: 'touch' },

@@ -30,7 +30,7 @@ export const inSession = setup({
   actors: {
     /** Declares the types only: the turn runner runs generations, XState never does. */
     generation: fromPromise<GenerationOutput, GenerationInput>(() =>
-      Promise.reject(new Error('generations are run by the session actor')),
+      Promise.reject(new Error('the turn runner runs generations')),
     ),
   },
   delays: deadlines,

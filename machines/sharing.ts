@@ -1,4 +1,4 @@
-/** Shares of a session: guards and actions. access.ts has the rule of access. */
+/** Guards and actions for the shares of a session. access.ts decides who may enter. */
 import { assertEvent } from 'xstate';
 import { accessOf, mayWrite, sharesAreFull } from './access.ts';
 import { type ActionArgs, assignContext, emitFrame } from './action.ts';

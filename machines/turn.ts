@@ -71,7 +71,7 @@ export const turnActions = {
     const failedReplica = errorIn(event).replica;
     return { turn: { ...turn, attempt: turn.attempt + 1, resumed: turn.resumed + 1, failedReplica } };
   }),
-  /** Repeats the frame under the same turn: a client that knows no restarts clears the text as well. */
+  /** Repeats the frame under the same turn: a client that ignores `restarts` clears its text as well. */
   emitStartedOver: emitFrame(({ context, event }) => {
     const turn = runningTurn(context);
     const { content, author } = questionIn(event);

@@ -1,13 +1,13 @@
 /**
- * The closed vocabulary of a session: its context, the events that it hears, the effects that it asks for.
+ * The closed vocabulary of a session: its context, the events that it accepts, the effects that it emits.
  *
- * All of it is plain JSON. The store keeps the context, and an inbox keeps events: both are read back through the schemas
- * here, from which their types follow. Effects leave the machine through `emit`; the session actor carries them out once
+ * All of it is plain JSON. The store keeps the context, and an inbox keeps events: the schemas here validate both when
+ * they are read back. Effects leave the machine through `emit`; the session actor carries them out once
  * the transition is stored. Every event carries its time (`at`), because the machine has no clock.
  */
 import { z } from 'zod';
 
-/** What becomes of a message that arrives while a turn runs. */
+/** How a session handles a message that arrives while a turn runs. */
 export const overlapPolicySchema = z.enum(['queue', 'reject', 'interrupt', 'rollback', 'merge']);
 export const endReasonSchema = z.enum(['idle', 'absolute', 'closed', 'admin']);
 export const topStateSchema = z.enum(['connected', 'processing', 'idle', 'expired']);
@@ -17,7 +17,7 @@ const accessSchema = z.enum(['read', 'write']);
 const text = z.string();
 const textOrNull = z.string().nullable();
 const timeMs = z.number();
-/** What is known of the patient. The host merges new data into it; the machine keeps what it is given. */
+/** The patient's data. The host merges new data into it; the machine stores the result as it comes. */
 const patientSchema = z.record(z.string(), z.unknown());
 
 const turnOptionsSchema = z.strictObject({
@@ -54,11 +54,11 @@ const turnSchema = z.strictObject({
   options: turnOptionsSchema,
   /** 1 for the first try; each failure of a model server adds one. */
   attempt: z.number(),
-  /** How often an owner, or a retry, continued from the stored text. */
+  /** How often a new owner or a retry continued from the stored text. */
   resumed: z.number(),
   /** The replica that failed last; the next attempt avoids it. */
   failedReplica: textOrNull,
-  /** How often the answer started over, because its stored text could not be continued. Absent until it did. */
+  /** How often the answer started over, because its stored text could not be continued. Absent before the first time. */
   restarts: z.number().exactOptional(),
 });
 
@@ -68,8 +68,9 @@ const limitsSchema = z.strictObject({
   warnMs: z.number(),
   /** Messages that may wait while a turn runs. */
   queueMax: z.number(),
-  /** Failures of model servers that one turn survives, and deaths of its owner. */
+  /** Attempts of one turn: the first, and one after each failure of a model server. */
   attemptsMax: z.number(),
+  /** A turn that was resumed this often fails when its owner dies. */
   resumesMax: z.number(),
 });
 
@@ -114,7 +115,7 @@ export const sentEventSchema = z.discriminatedUnion('type', [
     /** A resuming client may repeat an old hello: its patient data adds to the picture and changes nothing in it. */
     addsOnly: z.boolean().exactOptional(),
   }),
-  /** With `userId` that user left the instance; without, the instance's last socket is gone. */
+  /** With `userId`, that user's last socket on the instance closed; without, the instance's last socket did. */
   z.strictObject({ type: z.literal('detach'), at: timeMs, instance: text, userId: text.exactOptional() }),
   z.strictObject({
     type: z.literal('message'),
@@ -166,7 +167,7 @@ export type SessionEvent =
   /** A new owner found a turn under way. */
   | { readonly type: 'recover'; readonly at: number };
 
-/** What a client says of itself when it attaches. `patient` is a picture as `patientFromChat` makes it. */
+/** A client's own data when it attaches. `patient` is the result of `patientFromChat`. */
 export type AttachRequest = Omit<
   Extract<SessionEvent, { readonly type: 'attach' }>,
   'type' | 'at' | 'instance'
@@ -284,7 +285,7 @@ export type RefusalCode =
   | 'duplicate_message'
   | 'too_many_shares';
 
-/** What the machine asks of its host. All effects but `refused` are stored with the transition. */
+/** Effects that the host carries out for the machine. All but `refused` are stored with the transition. */
 export type SessionEffect =
   | { readonly type: 'frame'; readonly frame: FrameBody }
   | { readonly type: 'taken'; readonly messageId: string }
@@ -299,7 +300,7 @@ export type SessionEffect =
   | { readonly type: 'answer'; readonly turnId: string; readonly at: number }
   | { readonly type: 'forget'; readonly turnId: string }
   | { readonly type: 'summary'; readonly through: string; readonly content: string; readonly at: number }
-  /** For the sender alone: nothing changed. */
+  /** For the sender alone: the session did not change. */
   | {
       readonly type: 'refused';
       readonly code: RefusalCode;

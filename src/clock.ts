@@ -1,6 +1,6 @@
 /**
- * Clock gives a session the date, durations and timers; a simulation passes its own. Every file under src/ takes its timers
- * from here.
+ * Clock gives a session the date, durations and timers; a simulation passes its own. All timers under src/ come from
+ * here.
  *
  * An operator may set the wall clock back or forward, so the difference of two dates is no duration: running text would
  * wait an hour, or a lease would lapse. `monotonicMs` measures durations; dates are stored or sent to another process.
@@ -32,7 +32,7 @@ export const LONGEST_NODE_TIMER_MS = 2 ** 31 - 1;
 
 export interface Timer {
   cancel(): void;
-  /** Waits for the whole duration once more, counted from now. */
+  /** Counts the whole duration again, from now. */
   restart(): void;
 }
 
@@ -67,7 +67,7 @@ export function startTimer(durationMs: number, task: () => void, options: TimerO
   };
 }
 
-/** Runs `task` every `everyMs`, for the first time after `everyMs`. */
+/** Runs `task` every `everyMs`, first after `everyMs`. */
 export function startInterval(everyMs: number, task: () => void, options: TimerOptions = {}): Timer {
   const timer = startTimer(
     everyMs,

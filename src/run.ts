@@ -1,4 +1,4 @@
-/** The process reads the environment, starts one instance, and drains it on a signal. */
+/** run.ts reads the environment, starts one instance, and drains it on a signal. */
 import { startTimer } from './clock.ts';
 import { type Config, readConfig } from './config/config.ts';
 import { helpText } from './config/help.ts';
@@ -19,7 +19,7 @@ log.info({ version, commit, node: process.versions.node }, 'starting');
 
 for (const warning of config.warnings) log.warn(warning);
 
-/** The log level is one of the settings that could not be read, so this opens a log of its own. */
+/** The configured log level may be the setting that is wrong, so an error opens its own log. */
 function configOrExit(): Config {
   try {
     return readConfig(process.env);
@@ -41,7 +41,7 @@ function exit(code: number): void {
 let service: Service | null = null;
 let draining = false;
 
-/** After the drain time, closing may wait for stores and model servers that no longer answer. */
+/** Time to close after the drain: stores and model servers may no longer answer. */
 const CLOSE_WITHIN_MS = 10_000;
 
 async function drainAndExit(code: number): Promise<void> {
@@ -49,7 +49,7 @@ async function drainAndExit(code: number): Promise<void> {
   draining = true;
   const withinMs = config.drainMs + CLOSE_WITHIN_MS;
   startTimer(withinMs, () => {
-    log.error({ withinMs }, 'drain takes too long, exiting before its end');
+    log.error({ withinMs }, 'drain took too long, exiting before it ended');
     exit(1);
   });
   try {
@@ -62,7 +62,7 @@ async function drainAndExit(code: number): Promise<void> {
   }
 }
 
-/** A terminal and its shell may both pass on one keystroke: signals this close count as one. */
+/** A terminal and its shell may both forward one Ctrl-C: signals this close together count as one. */
 const SAME_SIGNAL_MS = 1_000;
 let firstSignalMs = 0;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,6 +1,6 @@
 /**
- * startService puts one instance together: store, generator, sessions, hub, sweeper, server. It alone knows all parts, and
- * decides nothing but their order of start and stop.
+ * startService assembles one instance: store, generator, sessions, hub, sweeper, server. It alone knows all parts, and
+ * decides only the order in which they start and stop.
  */
 import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
 import { createAnalytics } from './analytics/analytics.ts';
@@ -46,9 +46,9 @@ export interface Service {
   reopenAudit(): void;
 }
 
-/** Length of a turn's waiting text that is stored without further wait, in UTF-16 units. */
+/** Length of a turn's waiting text that triggers a write, in UTF-16 units. */
 const FLUSH_LENGTH = 1_024;
-/** Delay of Node's event loop beyond which new work is refused instead of served late. */
+/** Delay of Node's event loop beyond which the instance refuses new work instead of serving it late. */
 const LAG_LIMIT_MS = 1_000;
 /** Wait between two checks of a failed model server. */
 const CHECK_EVERY_MS = 2_000;
@@ -67,7 +67,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   if (store.kind === 'redis' && archive.kind === 'sqlite')
     log.warn(
       { dataDir: config.archive.dataDir },
-      'instances share Redis, but not this archive: set DATABASE_URL, or give all of them this folder',
+      'instances share Redis, but not this archive: set DATABASE_URL, or let all instances use this folder',
     );
   const simulator = config.generation.baseUrls.length === 0 ? await startSimulator(config.simulator) : null;
   const baseUrls = simulator === null ? config.generation.baseUrls : [simulator.url];
@@ -206,7 +206,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
     stopRetention();
-    // One part that cannot be closed must not keep the others open: one of them locks the store's folder.
+    // A part that fails to close must not keep the others open: an open store keeps its folder locked.
     const closing = [generator, simulator, archive, store, audit].map(async (one) => one?.close());
     const failed = (await Promise.allSettled(closing)).find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
@@ -238,7 +238,7 @@ function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
 function sealed(store: Store, { sealing }: Config, log: Log, metrics: Metrics): Store {
   const onUnopened = (sessionId: string, place: string, why: string) => {
     metrics.unopened(why);
-    log.error({ sessionId, place, why }, 'what is stored of a session cannot be opened');
+    log.error({ sessionId, place, why }, 'stored data of a session cannot be decrypted');
   };
   return sealedStore(store, createRecordCipher({ ...sealing, onUnopened }));
 }

@@ -1,4 +1,4 @@
-/** ActorHost is what a session actor needs of its instance. Callbacks name the session, never the actor. */
+/** ActorHost gives a session actor what it needs from its instance. Callbacks name the session, never the actor. */
 import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
@@ -30,14 +30,14 @@ export interface ActorHost {
   readonly store: Store;
   readonly generator: Generator;
   readonly conversation: PromptBuilder;
-  /** Takes ended conversations before their keys are deleted; null where none are kept. */
+  /** Stores ended conversations before their keys are deleted; null: no conversation is archived. */
   readonly archive: Archive | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseMs: number;
   /** Longest wait between two writes of a running turn's text. */
   readonly flushMs: number;
-  /** Length of waiting text that is written without further wait, in UTF-16 units. */
+  /** Length of waiting text that triggers a write, in UTF-16 units. */
   readonly flushLength: number;
   readonly deliver: (sessionId: string, frames: readonly StoredFrame[]) => void;
   readonly openInboxEntry: (sessionId: string, entry: string) => InboxEntry;
@@ -45,6 +45,6 @@ export interface ActorHost {
   readonly committed: (frames: number) => void;
   readonly appended: (frames: number) => void;
   readonly storeFailed: (sessionId: string, error: unknown) => void;
-  /** This instance cannot read what is stored of the session. */
+  /** This instance cannot read the stored session. */
   readonly unreadable: (sessionId: string, why: string) => void;
 }

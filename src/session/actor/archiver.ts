@@ -2,11 +2,11 @@
  * Archiver stores an ended conversation in the archive before the session's keys are deleted: the session's record, its
  * transcript, and how each turn ended. Archiving twice makes one row, so an owner may die between the two steps.
  *
- *  ARCHIVER-1  An attempt waits for the archive at most `withinMs`: an archive that was cut off never answers, and the
- *              session must go on meanwhile.
+ *  ARCHIVER-1  An attempt waits for the archive at most `withinMs`: an archive behind a network failure never answers,
+ *              and the session must go on meanwhile.
  *  ARCHIVER-2  An owner that was frozen while it read does not write: another instance may own the session by then, and
- *              may have ended it without a trace. ARCHIVE-3 guards against one that freezes while it writes.
- *  ARCHIVER-3  While an attempt has no answer no other starts: the older could be written after the newer.
+ *              may have erased it. ARCHIVE-3 covers an owner that freezes while it writes.
+ *  ARCHIVER-3  No attempt starts while an earlier one has no answer: the older could be written after the newer.
  */
 import type { SessionContext } from '../../../machines/vocabulary.ts';
 import type { Archive, ArchivedLine, ArchivedSession, ArchivedTurn } from '../../archive/archive.ts';
@@ -19,7 +19,7 @@ const LOG_PAGE = 1_000;
 export interface EndedSession {
   readonly sessionId: string;
   readonly context: SessionContext;
-  /** Every entry, with those that the end itself adds. */
+  /** Every entry, including those that the end adds. */
   readonly transcript: readonly TranscriptRecord[];
   /** Frames that the end adds to the log. */
   readonly frames: readonly StoredFrame[];
@@ -31,7 +31,7 @@ export interface ArchiverPorts {
   readonly store: Store;
   readonly clock: Clock;
   readonly withinMs: number;
-  readonly isLeaseSure: () => boolean;
+  readonly isLeaseValid: () => boolean;
 }
 
 export class Archiver {
@@ -48,7 +48,7 @@ export class Archiver {
     return this.#isUnderWay;
   }
 
-  /** True once the session may end: its conversation is archived, or must not be. Rejects as `store` does. */
+  /** True once the session may end: its conversation is archived, or must not be. Rejects when `store` does. */
   async conclude(
     version: string,
     { turnCount, erased }: SessionContext,
@@ -63,8 +63,8 @@ export class Archiver {
 
   /** `version` names what is archived. Rejects when the archive or the store rejects, or is too slow. */
   async store(version: string, ended: EndedSession): Promise<void> {
-    if (this.#isUnderWay) throw new Error('the archive has not answered the attempt before');
-    // The answer to the last attempt came after its time limit.
+    if (this.#isUnderWay) throw new Error('the archive has not answered the previous attempt');
+    // The previous attempt succeeded after its time limit.
     if (this.#stored === version) return;
     this.#isUnderWay = true;
     const attempt = this.#attempt(version, ended);
@@ -76,10 +76,10 @@ export class Archiver {
   }
 
   async #attempt(version: string, ended: EndedSession): Promise<void> {
-    const { archive, store, isLeaseSure } = this.#ports;
+    const { archive, store, isLeaseValid } = this.#ports;
     try {
       const session = await archivedSession(store, ended);
-      if (!isLeaseSure()) throw new Error('another instance may have the session');
+      if (!isLeaseValid()) throw new Error('another instance may have the session');
       await archive.store(session);
       this.#stored = version;
     } finally {

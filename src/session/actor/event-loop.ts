@@ -1,13 +1,13 @@
 /**
  * EventLoop hands a session its commands one at a time, in the order in which they came.
  *
- *  LOOP-1  One command at a time: the next is taken once the handler of the one before has resolved. Idle work runs
- *          only while no command waits.
+ *  LOOP-1  The loop takes the next command once the handler of the previous one has resolved. Idle work runs only while
+ *          no command waits.
  *  LOOP-2  A stopped loop takes no command; it gives each waiting command back to its sender.
- *  LOOP-3  A command whose handler throws still gets an answer. Its effect is unknown, but a sender without an answer
+ *  LOOP-3  A command whose handler throws still gets an answer. Its effect is unknown, but without an answer the sender
  *          would wait for ever, and so would a drain.
  *  LOOP-4  The mailbox is bounded for clients' input only. The actor's own commands always have room: a full mailbox
- *          would otherwise wait for a timer that cannot be posted.
+ *          might otherwise lack the timer that empties it.
  */
 import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import { type Outcome, refused, untaken } from '../machine/outcome.ts';
@@ -28,7 +28,7 @@ export type Command =
 
 export interface EventLoopPorts {
   readonly handle: (command: Command) => Promise<void>;
-  /** Starts work that needs no command, or answers null where there is none. */
+  /** Starts work that needs no command; null: there is none. */
   readonly idleWork: () => Promise<void> | null;
   /** Runs when the loop comes to rest. */
   readonly onRest: () => void;
@@ -72,7 +72,7 @@ export class EventLoop {
     this.wake();
   }
 
-  /** Posts input from the inbox before all that waits, because it came first. Only a handler may call this. */
+  /** Posts input from the inbox ahead of all waiting commands, because it came first. Only a handler may call this. */
   postFirst(commands: readonly Command[]): void {
     this.#mailbox.postFirst(commands);
   }
@@ -136,7 +136,7 @@ export class Mailbox {
     if (this.#first === this.#commands.length) return undefined;
     const command = this.#commands[this.#first];
     this.#first += 1;
-    // Array.shift is linear: the head moves instead, and the array is cut now and then.
+    // Array.shift is linear, so an index moves instead; the array is cut now and then.
     if (this.#first === this.#commands.length || this.#first > 1024) {
       this.#commands = this.#commands.slice(this.#first);
       this.#first = 0;

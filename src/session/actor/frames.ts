@@ -1,4 +1,4 @@
-/** buildFrames turns the effects of a step into what one commit writes. It is pure: offsets and texts come in. */
+/** buildFrames turns the effects of a step into the frames and records of one commit. It is a pure function. */
 import type { FrameBody, SessionEffect } from '../../../machines/vocabulary.ts';
 import { errorBody, isErrorCode } from '../../errors.ts';
 import type { DurableFrame } from '../../protocol/server-frames.ts';
@@ -9,7 +9,7 @@ export interface BuiltFrames {
   readonly frames: readonly StoredFrame[];
   readonly transcript: readonly TranscriptRecord[];
   readonly messageIds: readonly string[];
-  /** Offset of a `turn.started` among the frames, else null. */
+  /** Offset of a `turn.started` among the frames, or null. */
   readonly turnOffset: number | null;
 }
 

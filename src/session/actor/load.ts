@@ -1,7 +1,7 @@
 /**
  * loadSession takes a session id to a live actor: it claims the session, then creates it or restores it.
  * The claim's answer carries the stored session, so a quiet one costs two round trips. A running turn costs one more per
- * page of its log, to learn the text that is stored already.
+ * page of its log, to read the text that is stored already.
  */
 import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
@@ -24,7 +24,7 @@ const LOG_PAGE = 1_000;
 
 type Claimed = Pick<ActorStart, 'fence' | 'claimedMs'>;
 
-/** `input` is what a new session begins with; null where only an existing session will do. Rejects when the store does. */
+/** `input` begins a new session; null: load only an existing one. Rejects when the store does. */
 export async function loadSession(
   host: ActorHost,
   sessionId: string,
@@ -102,7 +102,7 @@ async function restore(host: ActorHost, claimed: Claimed, record: SessionRecord)
   return { kind: 'loaded', actor: new SessionActor(host, start), created: false };
 }
 
-/** Releases what this instance cannot read, and writes nothing over it: a newer instance or an operator may. */
+/** Releases a session that this instance cannot read, unchanged: a newer instance or an operator may still read it. */
 async function refuse(host: ActorHost, fence: Fence, { code, why }: Unreadable): Promise<LoadedSession> {
   await host.store.release(fence, false);
   host.unreadable(fence.sessionId, why);

@@ -1,13 +1,13 @@
 /**
  * SessionActor owns one session on one instance: command → step → commit → effects.
  *
- *  ACTOR-1  At most one write of the session is in flight. A command awaits that write, and before the last one the
- *           archive, and nothing else: so events apply in the order in which they came (G3).
+ *  ACTOR-1  At most one write of the session is in flight. A command awaits only that write and, before the last one, the
+ *           archive: so events apply in the order in which they came (G3).
  *  ACTOR-2  Frames, timers and generations follow from an acknowledged write, never from a step (G2).
  *  ACTOR-3  The same loop appends the text of a running turn, so offsets have no gap (G5).
  *  ACTOR-4  A lost fence or a write without an outcome stops the actor for good; the next command loads the session
  *           again from the store (G1, G4, G9).
- *  ACTOR-5  The actor asks the model and the archive only while its lease is sure: an owner that was frozen asks the
+ *  ACTOR-5  The actor calls the model and the archive only while its lease is valid: an owner that was frozen asks the
  *           store first.
  *
  * Read next: event-loop.ts (one command at a time), ../machine/step.ts (a transition), frames.ts (what it writes),
@@ -38,7 +38,7 @@ export interface ActorStart extends ClaimedSession {
   readonly inboxLength: number;
 }
 
-/** An unreachable archive delays the end of sessions; retrying without pause would not bring it back. */
+/** An unreachable archive delays the end of sessions; retries without a pause would only add load. */
 const ARCHIVE_RETRY_MS = 1_000;
 
 export class SessionActor {
@@ -59,14 +59,14 @@ export class SessionActor {
     this.#lastActiveMs = clock.monotonicMs();
     this.#writer = new SessionWriter(host, start, () => this.stopped);
     this.#transcript = new Transcript(store, this.sessionId, start.transcript);
-    const isLeaseSure = () => this.#writer.isLeaseSure;
+    const isLeaseValid = () => this.#writer.isLeaseValid;
     this.#archiver =
-      archive === null ? null : new Archiver({ archive, store, clock, withinMs: leaseMs, isLeaseSure });
+      archive === null ? null : new Archiver({ archive, store, clock, withinMs: leaseMs, isLeaseValid });
     this.#runner = new TurnRunner(host, start.turnText, {
       sessionId: this.sessionId,
       transcript: this.#transcript,
       context: () => this.snapshot.context,
-      isLeaseSure,
+      isLeaseValid,
       confirmLease: () => this.#confirmLease(),
       wake: () => this.#loop.wake(),
       onResult: (key, result) => this.#loop.post({ kind: 'result', key, result }),
@@ -170,7 +170,7 @@ export class SessionActor {
         const dueAt = timers[command.id];
         // An event may have moved or cancelled the timer while its command waited.
         if (dueAt === undefined || dueAt > this.#host.clock.now()) return this.#timer.set(timers);
-        // At its own time: after an outage several deadlines have passed, and the first of them ends the session.
+        // At the time it was due: after an outage several deadlines have passed, and the first of them ends the session.
         return this.#transition({ type: command.id as `xstate.after.${string}`, at: dueAt }, false, () => {});
       }
       case 'result':
@@ -191,13 +191,13 @@ export class SessionActor {
     return first !== null && first.dueAt < Math.min(arrivedAt, this.#host.clock.now()) ? first : null;
   }
 
-  /** Applies deadlines before the event that came after them: it must not bring back a session that was over. */
+  /** Applies deadlines before the event that came after them, or the event would revive an expired session. */
   async #passDeadlines(arrivedAt: number): Promise<void> {
     for (;;) {
       const first = this.#passedDeadline(arrivedAt);
       if (first === null || this.stopped) return;
       const { version } = this;
-      // At its own time: a deadline that follows from this one lies in the past as well, and comes next.
+      // At the time it was due: a deadline that follows from this one may have passed as well, and comes next.
       const { id, dueAt: at } = first;
       await this.#transition({ type: id as `xstate.after.${string}`, at }, false, () => {});
       // The timer retries an end that could not be archived; retrying here would never stop.
@@ -217,7 +217,7 @@ export class SessionActor {
     try {
       stepped = step(this.#writer.state, event, String(this.version + 1));
     } catch (error) {
-      // A step is pure, so nothing happened: the event is refused and the session is as it was.
+      // A step is pure: the refused event leaves the session unchanged.
       this.#host.log.error({ sessionId: this.sessionId, event: event.type, err: error }, 'step failed');
       if (fromInbox) await this.#append([], 1);
       return settle(refused('internal'));
@@ -243,7 +243,7 @@ export class SessionActor {
       case 'committed':
         this.#runner.confirm(piece);
         this.#host.committed(built.frames.length);
-        // Stopped from outside meanwhile: the write is stored, and its effects belong to the next owner.
+        // The actor was stopped during the write: the write is stored, and its effects belong to the next owner.
         if (this.stopped) return done;
         this.#apply(built, ends);
         if (this.#writer.hasMoreInput) this.drainInbox();
@@ -322,9 +322,9 @@ export class SessionActor {
     else if (this.#writer.hasMoreInput) this.drainInbox();
   }
 
-  /** ACTOR-5. Resolves once the lease is sure, or the actor has stopped. */
+  /** ACTOR-5. Resolves once the lease is valid, or the actor has stopped. */
   async #confirmLease(): Promise<void> {
-    while (!this.stopped && !this.#writer.isLeaseSure)
+    while (!this.stopped && !this.#writer.isLeaseValid)
       await new Promise<void>((settle) => this.#loop.post({ kind: 'renew', settle }));
   }
 

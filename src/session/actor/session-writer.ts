@@ -3,8 +3,8 @@
  *
  *  WRITER-1  The writer's state is the acknowledged state: it changes with the answer to a write, never before.
  *  WRITER-2  A write is sent under one id until its outcome is known, or until the lease in which it began has lapsed.
- *  WRITER-3  The lease counts from the moment an answered write was sent: the store's own moment is not known.
- *  WRITER-4  While `isLeaseSure`, no other instance can have claimed the session. Afterwards only the store can tell.
+ *  WRITER-3  The lease counts from the time at which an answered write was sent: the store's own time is unknown.
+ *  WRITER-4  While `isLeaseValid`, no other instance can have claimed the session. Afterwards only the store can tell.
  *  WRITER-5  An inbox entry is taken once, and leaves the inbox with the write that applies it.
  *  WRITER-6  The log keeps a running turn from its start, however long the log grows: the next owner continues its
  *            text, and later readers need all of it.
@@ -57,7 +57,7 @@ export class SessionWriter {
   #turnOffset: number;
   #leasedMs: number;
   #writes = 0;
-  /** Inbox entries taken, and not yet applied by a write. */
+  /** Inbox entries that were taken, but that no write has applied yet. */
   #takenInput = 0;
   #hasMoreInput = false;
 
@@ -84,16 +84,16 @@ export class SessionWriter {
     return this.#head;
   }
 
-  /** The last answer counted inbox entries that were not taken yet. */
+  /** True if the last answer counted inbox entries that were not taken yet. */
   get hasMoreInput(): boolean {
     return this.#hasMoreInput;
   }
 
-  get isLeaseSure(): boolean {
+  get isLeaseValid(): boolean {
     return this.#leaseAgeMs < this.#host.leaseMs;
   }
 
-  /** True once the lease needs a write or a renewal to stay sure. */
+  /** True once the lease needs a write or a renewal to stay valid. */
   get isLeaseAging(): boolean {
     return this.#leaseAgeMs >= this.#host.leaseMs / 3;
   }

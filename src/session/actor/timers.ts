@@ -1,4 +1,4 @@
-/** DeadlineTimer wakes a session at the earliest of its stored deadlines. The stored time decides; a timer only wakes. */
+/** DeadlineTimer wakes a session at the earliest of its stored deadlines. The stored time decides what is due; the timer only wakes. */
 import type { Clock } from '../../clock.ts';
 import type { Timers } from '../machine/step.ts';
 

@@ -1,11 +1,11 @@
 /**
- * UserQuota bounds the living sessions of one user over all instances (docs/adr/0011).
+ * UserQuota bounds the live sessions of one user over all instances (docs/adr/0011).
  *
- *  QUOTA-1  It counts only where a session is to be created for a named user; existing sessions are always resumed.
+ *  QUOTA-1  The quota applies only to the creation of a session for a named user; existing sessions always resume.
  *  QUOTA-2  Sessions that this instance is creating count as stored, so that parallel requests cannot exceed the bound.
- *           Other instances' unstored sessions are unknown: together, instances may exceed it by those.
+ *           Sessions that other instances are creating do not count: together, instances may exceed the bound by those.
  *  QUOTA-3  A user below the bound is never refused. A session that was just stored may count twice, once in the store
- *           and once as under way; where that decides, the quota waits for those ahead and counts again.
+ *           and once as under way. If that would refuse the user, the quota waits for those ahead and counts again.
  */
 import type { Store } from '../../store/contract.ts';
 
@@ -21,7 +21,7 @@ export class UserQuota {
     this.#max = max;
   }
 
-  /** Creates the session if its user may have one more, else answers null. Rejects when the store does. */
+  /** Creates the session if its user may have one more, else resolves with null. Rejects when the store does. */
   async within<T>(userId: string | null, create: () => Promise<T>): Promise<T | null> {
     if (userId === null || this.#max === 0) return create();
     const underWay = this.#underWay.get(userId) ?? new Set();

@@ -1,6 +1,6 @@
 /**
- * InstanceMessages carries short messages between instances, and matches answers to questions. It is best effort: what
- * must not be lost is in the store.
+ * InstanceMessages carries short messages between instances, and matches answers to questions. Delivery is best effort:
+ * data that must not be lost is in the store.
  */
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
@@ -57,8 +57,8 @@ export class InstanceMessages {
     return this.#store.signal(instance, JSON.stringify(message));
   }
 
-  /** Sends without waiting. An instance that the message does not reach learns the same from the store. */
-  tell(instance: string, message: InstanceMessage): void {
+  /** Sends without waiting. An instance that misses the message finds the same in the store. */
+  notify(instance: string, message: InstanceMessage): void {
     this.send(instance, message).catch(() => {});
   }
 

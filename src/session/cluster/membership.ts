@@ -1,4 +1,4 @@
-/** Membership knows the living instances. Each beats in the store; one that stays silent for a lease counts as dead. */
+/** Membership tracks the live instances. Each sends heartbeats to the store; after a lease without one it counts as dead. */
 import type { Clock } from '../../clock.ts';
 import type { Store } from '../../store/contract.ts';
 
@@ -26,13 +26,13 @@ export class Membership {
     return this.#living;
   }
 
-  /** True unless the instance is known to be dead. An instance unknown to this list may be new: the store knows. */
+  /** True unless the instance is known to be dead. An instance that is not on the list may be new, so this asks the store. */
   async mayLive(instance: string): Promise<boolean> {
     if (!this.#living.includes(instance)) await this.#heartbeat();
     return this.#living.length === 0 || this.#living.includes(instance);
   }
 
-  /** Runs `listener` when other instances may have taken this one for dead: they have detached its sockets since. */
+  /** Runs `listener` when other instances may have taken this one for dead, and detached its sockets. */
   onReturn(listener: () => void): void {
     this.#onReturn = listener;
   }
@@ -59,7 +59,7 @@ export class Membership {
       this.#beatMs = sentMs;
       if (wasAbsent) this.#onReturn();
     } catch {
-      // While the store is away, this instance declares no other dead.
+      // While the store is unreachable, this instance declares no other dead.
       this.#living = [];
     }
   }

@@ -1,15 +1,14 @@
 /**
  * Sweeper finds sessions that are due and have no owner, and wakes them on this instance: deadlines of sleeping sessions,
- * turns whose owner died, input that waits in an inbox. It only finds them. The session's fence decides what happens
- * then, so two sweepers may look at one bucket.
+ * turns whose owner died, input that waits in an inbox. The fence keeps a session at one owner, so two sweepers may look
+ * at one bucket.
  *
- *  SWEEP-1  The first two living instances of a bucket's ranking look at it, so that one death leaves no bucket unwatched
- *           until the others notice.
- *  SWEEP-2  A bucket is looked at when the time comes that its last look named, and at least once per `pollMs` for newer
- *           changes. One timer serves all buckets; the calls of a round leave in one write, and rounds start `ROUND_MS`
- *           apart, so that many busy sessions cost no more than that.
- *  SWEEP-3  A bucket is looked at again only after the sessions that it showed were woken: a slow store gets no further
- *           calls meanwhile.
+ *  SWEEP-1  The first two live instances of a bucket's ranking look at it: when one dies, the other still does.
+ *  SWEEP-2  A sweeper looks at a bucket at the time that its last look named, and at least once per `pollMs` for newer
+ *           changes. One timer serves all buckets; the calls of a round leave in one write, and rounds start at least
+ *           `ROUND_MS` apart, which bounds the cost of many busy sessions.
+ *  SWEEP-3  A sweeper looks at a bucket again only after the sessions that it found there were woken: a slow store gets
+ *           no further calls meanwhile.
  */
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../../clock.ts';
@@ -86,7 +85,7 @@ export class Sweeper {
     for (const bucket of this.#mine()) {
       const known = this.#lookAt.get(bucket) ?? now;
       if (known === Number.POSITIVE_INFINITY) continue;
-      // Without this, a bucket would wait until a clock that was set back has caught up.
+      // If the clock was set back, the bucket would wait until the clock has caught up.
       const lookAt = known > now + pollMs ? now : known;
       if (lookAt > now) nextAt = Math.min(nextAt, lookAt);
       else this.#begin(bucket, now);

@@ -1,16 +1,16 @@
-/** Outcome is what became of one input to a session. */
+/** Outcome is the result of one input to a session. */
 import type { ErrorCode } from '../../errors.ts';
 
 export type Outcome =
-  /** Stored, or known to need no storing. */
+  /** Stored, or without any change to store. */
   | { readonly kind: 'done' }
-  /** In the session's inbox; the owner will take it. */
+  /** Stored in the session's inbox; the owner will take it. */
   | { readonly kind: 'passed' }
   | { readonly kind: 'refused'; readonly code: ErrorCode }
-  /** The actor stopped before it took the input: the session router must try again. */
+  /** The actor stopped before it took the input: the session router tries again. */
   | { readonly kind: 'untaken' };
 
-/** One word for the audit log. */
+/** The outcome as the audit log writes it. */
 export const wordOf = (outcome: Outcome): 'ok' | 'passed' | ErrorCode =>
   outcome.kind === 'refused' ? outcome.code : outcome.kind === 'passed' ? 'passed' : 'ok';
 

@@ -1,6 +1,6 @@
 /**
- * Snapshot is what the store keeps of a session besides its log: machine, version, state, context, deadlines, jobs.
- * The form is ours, not XState's: a new version of the library then changes no stored data.
+ * Snapshot is the stored state of a session, beside its log: machine, version, state, context, deadlines, jobs.
+ * The format is independent of XState's own, so an upgrade of XState changes no stored data.
  */
 import { z } from 'zod';
 import { MACHINE_ID, MACHINE_VERSION, type Upgrade, upgrade } from '../../../machines/versions.ts';
@@ -47,7 +47,7 @@ export type ReadSnapshot =
   | { readonly kind: 'unreadable'; readonly reason: string };
 
 /** Reads a stored snapshot. An older one is migrated in memory; the owner stores the migrated form under its fence. */
-export function readSnapshot(json: string, up: (stamped: Snapshot) => Upgrade = upgrade): ReadSnapshot {
+export function readSnapshot(json: string, migrate: (stamped: Snapshot) => Upgrade = upgrade): ReadSnapshot {
   let raw: unknown;
   try {
     raw = JSON.parse(json);
@@ -55,7 +55,7 @@ export function readSnapshot(json: string, up: (stamped: Snapshot) => Upgrade = 
     return { kind: 'unreadable', reason: 'not JSON' };
   }
   if (typeof raw !== 'object' || raw === null) return { kind: 'unreadable', reason: 'not an object' };
-  const upgraded = up(raw as Snapshot);
+  const upgraded = migrate(raw as Snapshot);
   if (upgraded.kind === 'newer') return { kind: 'newer', version: upgraded.version };
   if (upgraded.kind === 'unknown') return { kind: 'unreadable', reason: upgraded.reason };
   const parsed = snapshotSchema.safeParse(upgraded.snapshot);
@@ -63,7 +63,7 @@ export function readSnapshot(json: string, up: (stamped: Snapshot) => Upgrade = 
   return { kind: 'opened', snapshot: parsed.data as Snapshot, migrated: upgraded.kind === 'migrated' };
 }
 
-/** What the store lists and counts a session by. */
+/** The fields by which the store lists and counts sessions. */
 export function indexOf(value: unknown, { userId, createdAt }: SessionContext): SessionIndex {
   return { state: topState(value), userId, createdAt };
 }

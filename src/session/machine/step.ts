@@ -1,11 +1,11 @@
 /**
- * step is one transition of the session machine, as a pure function from data to data.
+ * step computes one transition of the session machine, as a pure function from data to data.
  *
  *  STEP-1  Nothing runs here. Delays, invokes and emitted effects come back as data; the actor carries them out after
  *          the transition is stored.
  *  STEP-2  One inert scope serves every session. XState's own `transition()` builds a throw-away actor per call, which
- *          costs more than the step itself; a property test holds the two equal.
- *  STEP-3  What cannot be stored is refused: `sendTo`, inline actors, actions without a name.
+ *          costs more than the step itself; a property test compares the two.
+ *  STEP-3  A step throws on an action that cannot be stored: `sendTo`, an inline actor, an action without a name.
  *
  * XState does not document `ActorScope`: only this file builds one, and package.json pins XState's version.
  */
@@ -21,7 +21,7 @@ import type {
   TopState,
 } from '../../../machines/vocabulary.ts';
 
-/** Events that the actor raises about its own timers and jobs; no client can name them. */
+/** Events that the actor raises for its own timers and jobs; no client can send them. */
 export type InternalEvent =
   | { readonly type: `xstate.after.${string}`; readonly at: number }
   | { readonly type: 'xstate.done.actor.generation'; readonly at: number; readonly output: GenerationOutput }
@@ -79,15 +79,15 @@ export function begin(input: SessionInput, key: string): Step {
   return reify(null, snapshot, initEvent(input).input.at, key);
 }
 
-/** `key` must be unique among the steps of a session; the version that will store the step is. */
+/** `key` must be unique among the steps of a session; the actor passes the version that the step will get. */
 export function step(state: MachineState, event: StepEvent, key: string): Step {
-  // xstate steps a finished machine as if it lived; nothing may follow `expired`.
+  // XState would step a finished machine too, but nothing may follow `expired`.
   if (state.snapshot.status !== 'active') return { next: state, effects: [], changed: false };
   sink.length = 0;
   const snapshot = sessionMachine.transition(state.snapshot, event as never, scope as never);
   if (snapshot === state.snapshot && sink.length === 0) return { next: state, effects: [], changed: false };
   return reify(
-    state.timers[event.type] === undefined ? state : spent(state, event.type),
+    state.timers[event.type] === undefined ? state : withoutTimer(state, event.type),
     snapshot,
     event.at,
     key,
@@ -118,8 +118,8 @@ export function topState(value: unknown): TopState {
   return (typeof value === 'string' ? value : Object.keys(value as object)[0]) as TopState;
 }
 
-/** A timer that fired is gone even where its state is not left: it would fire again after every restore. */
-function spent(state: MachineState, timer: string): MachineState {
+/** Removes a timer that fired, even if its state stays active: it would fire again after every restore. */
+function withoutTimer(state: MachineState, timer: string): MachineState {
   const { [timer]: _, ...timers } = state.timers;
   return { ...state, timers };
 }

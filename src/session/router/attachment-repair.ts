@@ -1,4 +1,4 @@
-/** Repairs what a session knows of attached instances, after an instance died or was taken for dead. */
+/** Corrects a session's list of attached instances after an instance died or was wrongly taken for dead. */
 import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -22,7 +22,7 @@ export interface AttachmentRepairPorts {
 /** Sessions that are reattached in parallel. */
 const REATTACH_TOGETHER = 64;
 
-/** A dead instance never detached its sockets: the session's new owner does it. */
+/** Detaches the sockets of dead instances, which could not do it themselves. The session's new owner calls this. */
 export async function detachDeadInstances(
   actor: SessionActor,
   { instance, membership, clock, delivery }: AttachmentRepairPorts,
@@ -35,8 +35,8 @@ export async function detachDeadInstances(
 }
 
 /**
- * Other instances took this one for dead: sessions that they own have detached its sockets, and would send these no
- * further hints. The sockets stay; each session learns that they are here.
+ * Attaches this instance again after others took it for dead: their sessions have detached its sockets, and would send
+ * them no further hints. The sockets stay open.
  */
 export async function reattach(ports: AttachmentRepairPorts): Promise<void> {
   const { delivery, isLocal } = ports;

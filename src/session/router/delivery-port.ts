@@ -1,4 +1,4 @@
-/** DeliveryPort is what sessions need of the sockets of their instance. */
+/** DeliveryPort is how sessions reach the sockets of their instance. */
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame } from '../../store/contract.ts';
 import type { StopReason } from '../actor/actor-host.ts';
@@ -8,7 +8,7 @@ export interface DeliveryPort {
   /** True while this instance has a socket of the session. */
   hasSockets(sessionId: string): boolean;
   refuse(sessionId: string, connection: string, code: ErrorCode, messageId?: string): void;
-  /** The client attached elsewhere: its connections that attached before `version` end. */
+  /** The client attached elsewhere: ends its connections that attached before `version`. */
   replace(sessionId: string, clientId: string, version: number): void;
   /** The session's actor stopped here; after `ended` its last frame was delivered. */
   left(sessionId: string, reason: StopReason): void;

@@ -1,6 +1,6 @@
 /**
  * Inbox entries carry input to a session that another instance owns: an event, and the connection that sent it.
- * An instance wrote the entry; the owner checks it all the same, like everything that comes from outside its process.
+ * The owner validates each entry, like all input from outside its process, although another instance wrote it.
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
@@ -28,7 +28,7 @@ export interface InboxPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly delivery: Pick<DeliveryPort, 'refuse'>;
-  readonly messages: Pick<InstanceMessages, 'tell'>;
+  readonly messages: Pick<InstanceMessages, 'notify'>;
 }
 
 export function writeInboxEntry(passed: PassedEvent): string {
@@ -44,7 +44,7 @@ export function readInboxEntry(entry: string): PassedEvent | null {
   }
 }
 
-/** The entry as the owner applies it. A refusal goes back to the connection that sent the input. */
+/** Parses an entry for the owner. A refusal goes back to the connection that sent the input. */
 export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: string): InboxEntry {
   const passed = readInboxEntry(entry);
   if (passed === null) {
@@ -61,7 +61,7 @@ export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: stri
     const messageId = event.type === 'message' ? event.messageId : undefined;
     if (origin.instance === ports.instance)
       return ports.delivery.refuse(sessionId, connection, code, messageId);
-    ports.messages.tell(origin.instance, { kind: 'refused', sessionId, connection, code, messageId });
+    ports.messages.notify(origin.instance, { kind: 'refused', sessionId, connection, code, messageId });
   };
   return { event, settle };
 }

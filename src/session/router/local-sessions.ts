@@ -1,8 +1,8 @@
 /**
- * LocalSessions knows the sessions whose actors live on this instance.
+ * LocalSessions holds the sessions whose actors run on this instance.
  *
  *  LOCAL-1  A session has at most one actor here: loading is single-flight, and callers meanwhile share the one load.
- *  LOCAL-2  `maintain` renews the lease of a busy session and releases a quiet one. Its sockets stay.
+ *  LOCAL-2  `maintain` renews the lease of a busy session and releases a quiet one, whose sockets stay open.
  */
 import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { LoadedSession } from '../actor/load.ts';
@@ -46,7 +46,7 @@ export class LocalSessions {
     return this.all().filter((actor) => actor.snapshot.context.turn !== null);
   }
 
-  /** `input` begins a new session; null opens an existing one only. */
+  /** `input` begins a new session; null: open only an existing one. */
   async open(sessionId: string, input: SessionInput | null, load: Load): Promise<LoadedSession> {
     const session = this.#sessions.get(sessionId);
     if (session?.kind === 'live') return { kind: 'loaded', actor: session.actor, created: false };

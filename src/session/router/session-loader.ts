@@ -21,7 +21,7 @@ export interface LoaderOptions
   readonly metrics: Metrics;
   readonly localSessions: LocalSessions;
   readonly delivery: DeliveryPort;
-  /** Living sessions of one user, over all instances; 0: no bound. */
+  /** Live sessions of one user, over all instances; 0: no bound. */
   readonly sessionsPerUserMax: number;
 }
 

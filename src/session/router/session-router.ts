@@ -1,5 +1,5 @@
 /**
- * SessionRouter brings input to a session, on this instance or on another.
+ * SessionRouter routes input to a session, on this instance or on another.
  *
  *  ROUTER-1  An input ends in exactly one place: this instance's actor, or the session's inbox.
  *  ROUTER-2  A client is served on the instance that it reaches, where the owner has nothing under way. Else the client
@@ -31,7 +31,7 @@ import { readView, type SessionView, viewOf } from './session-view.ts';
 export interface SessionRouterOptions extends LoaderOptions {
   readonly membership: Membership;
   readonly limits: SessionLimits;
-  /** A session with nothing under way for this long is put to sleep. */
+  /** The instance releases a session with nothing under way for this long. */
   readonly hibernateMs: number;
 }
 
@@ -134,7 +134,7 @@ export class SessionRouter {
     return { kind: 'refused', code: 'session_moved' };
   }
 
-  /** Brings an input to the session's owner. A refusal by another instance goes to the `origin` connection. */
+  /** Routes an input to the session's owner. A refusal by another instance goes to the `origin` connection. */
   async send(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     this.#inFlight += 1;
     try {
@@ -165,7 +165,7 @@ export class SessionRouter {
     return this.#options.store.discard(sessionId);
   }
 
-  /** Loads the session here if it is free: its timers, its inbox and its turn then go on. */
+  /** Loads the session here if no instance owns it, so that its timers, inbox and turn continue. */
   async wake(sessionId: string): Promise<void> {
     await this.#open(sessionId, null);
   }
@@ -174,7 +174,7 @@ export class SessionRouter {
   replaceElsewhere(sessionId: string, clientId: string, { context, version }: SessionView): void {
     for (const instance of context.attached)
       if (instance !== this.#options.instance)
-        this.#messages.tell(instance, { kind: 'replaced', sessionId, clientId, version });
+        this.#messages.notify(instance, { kind: 'replaced', sessionId, clientId, version });
   }
 
   /** Sessions with a turn under way, and inputs on their way. */
@@ -194,10 +194,10 @@ export class SessionRouter {
     const running = this.#localSessions.running();
     const handOver = async (actor: SessionActor, index: number): Promise<void> => {
       await actor.release(true);
-      const heir = others[index % others.length];
+      const nextOwner = others[index % others.length];
       const { sessionId } = actor;
       // Without this message the turn would rest until a sweeper finds it.
-      if (heir !== undefined) this.#messages.tell(heir, { kind: 'inbox', sessionId });
+      if (nextOwner !== undefined) this.#messages.notify(nextOwner, { kind: 'inbox', sessionId });
     };
     await Promise.all(running.map(handOver));
     await Promise.all(this.#localSessions.all().map((actor) => actor.release(true)));

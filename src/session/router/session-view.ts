@@ -1,4 +1,4 @@
-/** SessionView is a session as other rooms see it: from its actor where it lives here, else as it is stored. */
+/** SessionView is a session as other modules see it: from its actor if it runs here, else from the store. */
 import type { SessionContext, TopState } from '../../../machines/vocabulary.ts';
 import type { Store } from '../../store/contract.ts';
 import type { SessionActor } from '../actor/session-actor.ts';

@@ -1,6 +1,6 @@
 /**
  * FlushTimer decides when the text of a running turn is stored: the first piece without delay, then by time or by
- * length, whichever comes first. During a write text gathers for the next one: a slow store gets fewer, larger writes.
+ * length, whichever comes first. Text that arrives during a write waits for the next: a slow store gets fewer, larger writes.
  */
 import type { Clock } from '../../clock.ts';
 

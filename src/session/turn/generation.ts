@@ -1,12 +1,12 @@
 /**
- * A run of one generation: has the prompt built, drives the generator, hands its chunks on.
+ * startGeneration runs one generation: it builds the prompt, calls the generator and passes on the chunks.
  *
- *  RUN-1  After `stop()` neither a chunk nor a result is handed on.
- *  RUN-2  A run that was not stopped hands on exactly one result, whatever throws.
- *  RUN-3  The lease is confirmed right before the model is asked: building a prompt takes time, and the process may
+ *  GEN-1  After `stop()` the run passes on neither a chunk nor a result.
+ *  GEN-2  A run that was not stopped passes on exactly one result, even if a callee throws.
+ *  GEN-3  The run confirms the lease right before it calls the model: building a prompt takes time, and the process may
  *         have been frozen meanwhile.
- *  RUN-4  A prompt that the model finds too long is built again, shorter, before any text of the answer was seen.
- *  RUN-5  A run that had nothing to continue never starts over: such a turn would never end.
+ *  GEN-4  If the model refuses a prompt as too long, the run builds a shorter one; no text of the answer exists yet.
+ *  GEN-5  A run that had nothing to continue never starts over: such a turn would never end.
  */
 import type { GenerationError, GenerationOutput, Question, Turn } from '../../../machines/vocabulary.ts';
 import type { BuiltPrompt, WindowReport } from '../../conversation/port.ts';
@@ -46,9 +46,9 @@ export interface GenerationRun {
   stop(): void;
 }
 
-/** After so many refusals another attempt makes no prompt shorter. */
+/** After this many refusals the prompt cannot become shorter. */
 const SHRINKS_MAX = 3;
-/** Turns that each list of a report names; the report always counts all of them. */
+/** Turns that each list of a report names; its counts cover all turns. */
 const REPORTED_MAX = 32;
 
 export function startGeneration(
@@ -148,7 +148,7 @@ function shortReport(report: WindowReport): Readonly<Record<string, unknown>> {
 }
 
 async function restarted({ prefix, question }: RunRequest, replica: string): Promise<RunResult> {
-  if (prefix === null) return failed('internal', false, replica); // RUN-5
+  if (prefix === null) return failed('internal', false, replica); // GEN-5
   let startOver: Question;
   try {
     startOver = await question();

@@ -1,7 +1,7 @@
 /**
- * Transcript is the owner's copy of what was said in a session.
+ * Transcript is the owner's copy of a session's questions, answers and summaries.
  *
- *  TRANSCRIPT-1  It is read from the store when it is first needed; later commits keep it up to date.
+ *  TRANSCRIPT-1  The first `read` loads it from the store; each later commit updates it.
  *  TRANSCRIPT-2  It holds stored entries only.
  */
 import type { Store, TranscriptEntry, TranscriptRecord } from '../../store/contract.ts';
@@ -24,7 +24,7 @@ export class Transcript {
     return this.#entries;
   }
 
-  /** Takes in records that were just stored. */
+  /** Applies records that were just stored. */
   keep(records: readonly TranscriptRecord[]): void {
     for (const record of records) {
       if ('forget' in record)

@@ -3,7 +3,8 @@
  *
  *  RUNNER-1  The generation that runs is the one that the stored jobs name, or none: `reconcile` follows each commit.
  *  RUNNER-2  After `stop` no chunk, no result and no summary reaches the actor.
- *  RUNNER-3  The model is asked only while the lease is sure: a turn waits until it is confirmed, a summary is skipped.
+ *  RUNNER-3  The runner calls the model only while the lease is valid. Otherwise a turn waits for its confirmation, and a
+ *            summary is skipped.
  */
 import type { Question, SessionContext, Turn } from '../../../machines/vocabulary.ts';
 import type { Clock } from '../../clock.ts';
@@ -28,8 +29,8 @@ export interface TurnRunnerPorts {
   readonly sessionId: string;
   readonly transcript: Transcript;
   readonly context: () => SessionContext;
-  readonly isLeaseSure: () => boolean;
-  /** Resolves once the lease is sure, or the session was lost and `stop` was called. */
+  readonly isLeaseValid: () => boolean;
+  /** Resolves once the lease is valid, or the session was lost and `stop` was called. */
   readonly confirmLease: () => Promise<void>;
   /** Text waits and is due to be stored. */
   readonly wake: () => void;
@@ -69,7 +70,7 @@ export class TurnRunner {
     return this.#text.pending();
   }
 
-  /** The piece that `takePiece` gave is stored. */
+  /** Marks the piece from `takePiece` as stored. */
   confirm(piece: Piece | null): void {
     if (piece !== null) this.#text?.confirm(piece);
   }
@@ -109,7 +110,7 @@ export class TurnRunner {
   }
 
   summarise(wanted: BuiltPrompt['toSummarise']): void {
-    if (this.#ports.isLeaseSure()) this.#summary.start(wanted);
+    if (this.#ports.isLeaseValid()) this.#summary.start(wanted);
   }
 
   stopGeneration(): void {

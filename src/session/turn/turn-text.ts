@@ -2,10 +2,10 @@
  * TurnText holds the text of the running turn: the part that is stored, and the part that waits to be stored.
  *
  *  TEXT-1  The stored part is exactly the concatenation of the turn's deltas in the log.
- *  TEXT-2  No client sees a piece before `confirm` was called for it.
- *  TEXT-3  Token ids are kept only while they are known for every piece that is stored, reasoning included. Once one is
- *          missing, the turn can be continued by its text alone.
- *  TEXT-4  An answer that starts over has a text of its own: what was stored before the restart is no part of it.
+ *  TEXT-2  No client sees a piece before the store has confirmed it.
+ *  TEXT-3  Token ids are kept only while they are known for every stored piece, reasoning included. Once one is missing,
+ *          the turn can be continued by its text alone.
+ *  TEXT-4  An answer that starts over gets a new TurnText, without the text that was stored before the restart.
  */
 import type { GenerationChunk, GenerationPrefix } from '../../generation/port.ts';
 import type { StoredFrame } from '../../store/contract.ts';
@@ -65,7 +65,7 @@ export class TurnText {
     return this.#stored + this.#text;
   }
 
-  /** True where a simulator wrote at least a part of it. */
+  /** True if the simulator wrote any of it. */
   get isSimulated(): boolean {
     return this.#isSimulated;
   }
@@ -84,7 +84,7 @@ export class TurnText {
     };
   }
 
-  /** The piece that `pending` gave is stored. Text that arrived meanwhile stays pending. */
+  /** Marks the piece from `pending` as stored. Text that arrived meanwhile stays pending. */
   confirm(piece: Piece): void {
     const aux = auxOf(piece);
     this.#keep(piece.text, piece.reasoning, aux);
@@ -103,7 +103,7 @@ export class TurnText {
     return this.#isIncomplete;
   }
 
-  /** Takes in a frame of the log, if it is a delta of this turn. Throws where the frame is not JSON. */
+  /** Adds a frame of the log if it is a delta of this turn. Throws if the frame is not JSON. */
   replay(frame: StoredFrame): void {
     const data = JSON.parse(frame.data) as {
       type: string;

@@ -20,7 +20,7 @@ const ending: EndedSession = {
 
 function archivingInto() {
   const clock = new VirtualClock(START);
-  const lease = { isSure: true };
+  const lease = { isValid: true };
   const asked: { readonly session: ArchivedSession; answer(): void; fail(error: Error): void }[] = [];
   const store: Archive['store'] = (session) =>
     new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ function archivingInto() {
     store: { readLog: async () => null } as Partial<Store> as Store,
     clock,
     withinMs: WITHIN_MS,
-    isLeaseSure: () => lease.isSure,
+    isLeaseValid: () => lease.isValid,
   });
   const attempt = (version: string) =>
     archiving.store(version, ending).then(
@@ -86,10 +86,10 @@ describe('archiving', () => {
   it('an owner whose lease is over does not archive its session, because another instance may own it', async () => {
     const { asked, attempt, begin, lease } = archivingInto();
     const outcome = attempt('1');
-    lease.isSure = false;
+    lease.isValid = false;
     expect(await outcome).toContain('another instance may have the session');
     expect(asked).toEqual([]);
-    lease.isSure = true;
+    lease.isValid = true;
     const { outcome: again } = await begin('1');
     asked[0]?.answer();
     expect(await again).toBe('stored');
