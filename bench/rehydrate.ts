@@ -49,7 +49,7 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
   // Cold code would be measured while V8 compiles it.
   for (const { from, to, keepSockets } of ways) {
     const sessionIds = await prepare(from, keepSockets);
-    await generator.run('greet', { port: to.port, sessionIds, atOnce: 8 });
+    await generator.run('attach', { port: to.port, sessionIds, atOnce: 8 });
     if (keepSockets) await generator.run('end', { group: GROUP, how: 'close' });
   }
   const rows: Row[] = [];
@@ -58,7 +58,7 @@ export async function rehydrate(stage: Stage, extent: Extent): Promise<Section> 
     for (let repeat = 0; repeat < Math.min(2, extent.repeats); repeat++) {
       for (const { name, from, to, keepSockets } of ways) {
         const sessionIds = await prepare(from, keepSockets);
-        results.get(name)?.push(await generator.run('greet', { port: to.port, sessionIds, atOnce }));
+        results.get(name)?.push(await generator.run('attach', { port: to.port, sessionIds, atOnce }));
         if (keepSockets) await generator.run('end', { group: GROUP, how: 'close' });
       }
     }

@@ -91,7 +91,7 @@ export function steps(extent: Extent): Section {
     const whole = parts.reduce((sum, part) => sum + part, 0);
     const opened = timed(calls / 10, () => {
       const found = readSnapshot(json);
-      if (found.kind !== 'opened') throw new Error('a snapshot of our own cannot be read');
+      if (found.kind !== 'opened') throw new Error('the benchmark cannot read its own snapshot');
       const { value, context, timers, jobs } = found.snapshot;
       return restoreState(value, context, timers, jobs);
     });

@@ -108,7 +108,7 @@ export class CodedError<Code extends string = string> extends Error {
   }
 }
 
-/** The code of an error of ours, of Node or of a driver; empty where it has none. */
+/** The code of an error of Rehydra, of Node or of a driver; empty if it has none. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

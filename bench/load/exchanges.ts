@@ -1,4 +1,4 @@
-/** Exchanges: the frames of each workload, and how the reply to them begins. */
+/** Builds the frames of each workload, and names the beginning of the reply to them. */
 import type { Workload } from './orders.ts';
 import { textFrame } from './wire.ts';
 
@@ -8,7 +8,7 @@ export interface Exchange {
   readonly replyStart: string;
 }
 
-/** The upstream follows the question: so many tokens at this rate (rate 0: immediately; 0 tokens: no answer). */
+/** Asks the upstream for this many tokens at this rate (rate 0: immediately; 0 tokens: no answer). */
 export function question(tokens: number, tokensPerSecond: number): string {
   return `tokens=${tokens} rate=${tokensPerSecond} `.padEnd(
     QUESTION_LENGTH,

@@ -1,4 +1,4 @@
-/** Orders to the generator process, and its results. */
+/** Defines the orders to the generator process, and its results. */
 import type { Program } from '../measure/program.ts';
 import type { Summary } from '../measure/summary.ts';
 import type { Usage } from '../measure/usage.ts';
@@ -73,7 +73,7 @@ interface Orders {
     readonly result: StreamResult;
   };
   /** Time from `hello` for an existing session, on an open connection, to `welcome`. */
-  greet: {
+  attach: {
     readonly order: {
       readonly port: number;
       readonly sessionIds: readonly string[];

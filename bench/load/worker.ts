@@ -63,7 +63,7 @@ async function open({ group, port, count, sessionIds }: OrderOf<'open'>): Promis
   return { sessionIds: opened, tookMs: performance.now() - beganAt };
 }
 
-async function greet({ port, sessionIds, atOnce }: OrderOf<'greet'>): Promise<ResultOf<'greet'>> {
+async function attach({ port, sessionIds, atOnce }: OrderOf<'attach'>): Promise<ResultOf<'attach'>> {
   const latencies: number[] = [];
   const clients: Client[] = [];
   await each(sessionIds.length, atOnce, async (index) => {
@@ -104,8 +104,8 @@ function execute(request: Request): Promise<unknown> {
       return throughService(groupOf(request.order.group), request.order);
     case 'direct':
       return fromUpstream(request.order);
-    case 'greet':
-      return greet(request.order);
+    case 'attach':
+      return attach(request.order);
     case 'end':
       return end(request.order);
   }

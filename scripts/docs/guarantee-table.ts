@@ -1,20 +1,20 @@
-/** The promises, the lines of code that keep them, and the tests that show them. */
+/** Lists the promises, the lines of code that keep them, and the tests that show them. */
 
 /** A file, and words of the line in it. */
-type Place = readonly [path: string, text: string];
+type Quote = readonly [path: string, text: string];
 
 export interface Guarantee {
   readonly id: string;
   readonly promise: string;
-  readonly enforcedBy: readonly Place[];
-  readonly shownBy: readonly Place[];
+  readonly enforcedBy: readonly Quote[];
+  readonly shownBy: readonly Quote[];
 }
 
 export const guarantees: readonly Guarantee[] = [
   {
     id: 'G1',
     promise:
-      'One writer. At any moment at most one instance can change a session. The store refuses an owner that was paused or cut off and has lost the session; nothing is merged.',
+      'One writer. At any moment at most one instance can change a session. An owner that was paused or cut off may have lost the session; the store then refuses its writes and merges nothing.',
     enforcedBy: [
       ['src/store/redis/commands/include/fence.lua', 'local function owns('],
       ['src/store/redis/commands/session/commit.lua', 'if not owns('],

@@ -39,7 +39,7 @@ from the OpenAPI document that the service serves at \`GET /openapi.json\`; the 
 [src/http](../src/http).
 
 Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "request_id"}}\`, with the status of
-[ERRORS.md](ERRORS.md). If waiting helps, a 429 or 503 says in \`Retry-After\` how many seconds. Any route may answer
+[ERRORS.md](ERRORS.md). If waiting helps, \`Retry-After\` of a 429 or 503 gives the seconds. Any route may answer
 \`internal\`. Every \`GET\` route answers \`HEAD\` with the same status and headers.
 
 ${table(

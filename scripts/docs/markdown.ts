@@ -1,4 +1,4 @@
-/** What JSON Schema says about a value, as far as the documents print it. */
+/** The parts of a JSON Schema that the documents print. */
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Analytics reports on all conversations: how many living ones are in which state, and the archive's figures of those that
- * ended. More of a living session would have to be read session by session.
+ * Analytics reports on all conversations: the number of living sessions in each state, and the archive's figures of ended
+ * ones. Any other figure of living sessions would need a read of each.
  *
  * Callers that ask for the same range within a few seconds share one count: it reads a whole range of the archive, and
  * the embedded archive blocks the event loop meanwhile.

@@ -9,10 +9,10 @@ import type { Generator } from '../generation/port.ts';
 import type { Store } from '../store/contract.ts';
 import type { ArchiveCall, Meters, StoreCall } from '../telemetry/meters.ts';
 
-/** Sessions that a sweep found and that are not claimed yet; beyond it the lag of the oldest is not measured. */
+/** Due sessions whose claim is still to come; beyond this number, the oldest ones are not measured. */
 const DUE_MAX = 10_000;
 
-/** The client sent it: the archive did not fail. */
+/** A mistake of the client, not a failure of the archive. */
 const CLIENT_ERROR = 'ARCHIVE_BAD_CURSOR';
 
 const secondsSince = (startedMs: number) => (performance.now() - startedMs) / 1_000;

@@ -1,9 +1,9 @@
 /**
- * Population reports to Prometheus on the sessions of all instances: how many are in which state, and how long a sample of
- * them has left. It looks when Prometheus asks, and at most once every few seconds.
+ * Population reports to Prometheus on the sessions of all instances: their number in each state, and the time that a
+ * sample of them has left. It reads the store on a scrape, and at most once every few seconds.
  *
  *  POPULATION-1  A store or an archive that cannot be reached is reported as down; the report neither waits nor fails.
- *  POPULATION-2  A look costs the same for any number of sessions: each sample continues where the last one ended.
+ *  POPULATION-2  A report costs the same for any number of sessions: each sample continues where the last one ended.
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { Archive } from '../archive/archive.ts';

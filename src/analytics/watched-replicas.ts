@@ -4,7 +4,7 @@ import type { ReplicaEvent, ReplicaReport } from '../generation/replicas/replica
 import { FAILURE_CODES } from '../generation/upstream/failure.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** The log names at most so many models. */
+/** Number of models that a log line names at most. */
 const MODELS_SHOWN = 5;
 
 export interface WatchedReplicas {

@@ -4,7 +4,7 @@
  *
  *  ARCHIVE-1  `store` is idempotent: a session archived twice (its owner died before it deleted the keys) is one row.
  *  ARCHIVE-2  An erasure removes a session from every table and index, text search included.
- *  ARCHIVE-3  Erasure is final: the archive stores nothing later that began by `until`. The caller of `store` gets the same
+ *  ARCHIVE-3  Erasure is final: afterwards `store` ignores a session that began by `until`, and its caller gets the same
  *             answer as for a stored session.
  *  ARCHIVE-4  Times are ms since the epoch. Lists are paged by a cursor; every page costs the same.
  */

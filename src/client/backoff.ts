@@ -5,8 +5,8 @@
 const BASE_DELAY_MS = 100;
 export const LONGEST_DELAY_MS = 5_000;
 /**
- * Only a connection that lasted this long after its welcome resets the backoff. If a welcome alone did, clients would
- * dial an instance that welcomes them and crashes without a pause.
+ * Only a connection that lasted this long after its welcome resets the backoff. Otherwise clients would redial an
+ * instance that crashes after each welcome, without a pause.
  */
 export const MIN_UPTIME_FOR_RESET_MS = 5_000;
 /** A server may ask for patience, but cannot silence a client for good. */

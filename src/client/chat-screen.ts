@@ -26,7 +26,7 @@ export class Screen {
   #midLine = false;
   /** The first welcome's offset: the user has not seen the questions before it. Null until that welcome. */
   #historyEnd: number | null = null;
-  /** Frames up to this offset are past: their states are not news. */
+  /** Frames up to this offset are history: the screen does not report their states. */
   #pastUntil = 0;
   /** The turn whose answer carries the mark. */
   #markedTurn: string | null = null;

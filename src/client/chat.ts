@@ -92,7 +92,7 @@ async function pipe(input: Interface): Promise<void> {
   await until(caughtUp);
   for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
     const message = handleLine(next.value);
-    // The program ends when the server says that the session is over.
+    // The program ends once the server has ended the session.
     if (next.value.trim() === '/close') return;
     if (message !== null) await until(() => message.isDone(session));
     if (message?.hasFailed(session) === true) hasFailed = true;

@@ -44,7 +44,7 @@ export function closeActionOf(report: CloseReport): CloseAction {
   }
 }
 
-/** Says why the server refused an upgrade, and what to change. */
+/** The reason for which the server refused an upgrade, and what to change. */
 export function refusalOf(url: string, status: number): string {
   const answered = `${url} answered ${status}`;
   if (status !== 404) return `${answered}, and opens no session`;

@@ -38,7 +38,7 @@ export class Outbox {
     return [...this.#waiting.values()];
   }
 
-  /** Returns the bytes of every transmission of this message. */
+  /** Returns the frame that the client sends, and resends byte for byte. */
   put(message: MessageFrame): string {
     const data = JSON.stringify(message);
     if (new TextEncoder().encode(data).length > FRAME_MAX_BYTES)

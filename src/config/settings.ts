@@ -122,7 +122,7 @@ export const environmentSchema = z.object({
   TRUST_PROXY_HEADER: z
     .enum(['x-forwarded-for', 'forwarded'])
     .default('x-forwarded-for')
-    .describe('the header that those proxies set; the other one is not read'),
+    .describe('the header that those proxies set; the service ignores the other one'),
   OVERLAP_POLICY: overlapPolicySchema
     .default('queue')
     .describe('what happens to a message that arrives during a turn, unless the message names a policy'),

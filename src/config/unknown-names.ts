@@ -1,7 +1,7 @@
 /**
  * UnknownNames finds variables that are probably misspelt settings: a typo would silently leave the default in force.
  *
- *  UNKNOWN-1  A variable that other software sets (a shell, npm, Kubernetes, vLLM) is never named: an operator stops
+ *  UNKNOWN-1  No warning names a variable that other software sets (a shell, npm, Kubernetes, vLLM): an operator stops
  *             reading warnings after one that is wrong.
  */
 
@@ -16,7 +16,7 @@ const SHORTEST = 7;
 /** From this length on, a name with two typing errors still matches one setting only. */
 const LONG = 13;
 const OWN_PREFIX = 'REHYDRA_';
-/** First words that no common software uses: a name with one of them and a missing or wrong word is a setting of ours. */
+/** First words that no common software uses: a name with one of them and a missing or wrong word is a misspelt setting. */
 const OWN_WORDS = new Set([
   'ARCHIVE',
   'AUDIT',

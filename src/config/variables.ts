@@ -1,6 +1,6 @@
 /**
- * Variables are read by a schema. Each value that cannot be used becomes one line with the variable, the value and one
- * that works, so that one start shows all of them.
+ * Variables reads the environment by a schema. Each value that cannot be used becomes one line with the variable, the
+ * value and one that works, so that one start shows all of them.
  *
  *  SHOWN-1  No message holds a key or a password, even where the value is malformed.
  */

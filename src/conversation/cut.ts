@@ -19,10 +19,10 @@ export function cutMiddle(text: string, keptChars: number): string {
   return [start, mark, end].filter((part) => part !== '').join('\n');
 }
 
-/** A text of this length or less gets no shorter by a cut. */
+/** A cut would not shorten a text of at most this length. */
 export const MARK_CHARS = 64;
 
-/** The longest cut found whose cost is within the limit; where not even the mark fits, the mark. */
+/** Cuts the text until its cost is within the limit; if even the mark is too long, returns the mark. */
 export async function cutToFit(
   text: string,
   role: Message['role'],

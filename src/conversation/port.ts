@@ -3,7 +3,7 @@ import type { SessionContext, Turn } from '../../machines/vocabulary.ts';
 import type { Message } from '../generation/port.ts';
 import type { TranscriptEntry } from '../store/contract.ts';
 
-/** A summary of the turns up to and with `through`, which the model made earlier and the transcript holds. */
+/** An earlier summary by the model, from the transcript. It covers the turns up to and including `through`. */
 export interface Summary {
   readonly through: string;
   readonly content: string;
@@ -16,7 +16,7 @@ export interface PromptRequest {
   readonly turn: Turn;
   /** How often the model has refused this turn's prompt for its length. */
   readonly shrink: number;
-  /** The model's window where such a refusal named it. */
+  /** The model's window, if such a refusal named it. */
   readonly contextLimit?: number | null;
 }
 

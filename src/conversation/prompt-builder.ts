@@ -1,8 +1,8 @@
 /**
  * The prompt builder of a deployment fits the conversation to the model's window, with token counts from its server.
  *
- * Read next: window/window.ts (which turns the model reads), tokens/tokenizer.ts (how tokens are counted),
- * patient/patient.ts (what is known of the patient).
+ * Read next: window/window.ts (which turns the model reads), tokens/tokenizer.ts (how it counts tokens),
+ * patient/patient.ts (the data of the patient).
  */
 import { readPatient } from './patient/patient.ts';
 import type { PromptBuilder, PromptRequest } from './port.ts';

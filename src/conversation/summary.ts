@@ -56,7 +56,7 @@ function turnText(turn: PastTurn, maxChars: number): string {
   return turn.answer === null ? asked : `${asked}\nAssistant: ${cutMiddle(turn.answer, half)}`;
 }
 
-/** A model that ignores "200 words" must not fill the room that its summary was to save. */
+/** Cuts the notes of a model that ignores "200 words": they would fill the room that a summary saves. */
 export function boundSummary(content: string): string {
   // With room for the mark: bounding twice must change nothing.
   const notes = content.trim();

@@ -1,8 +1,8 @@
 /**
  * ClientAddresses finds the address that a request comes from, behind the proxies that the operator trusts.
  *
- *  ADDRESS-1  A header is read from its end: each trusted proxy appends the address that it serves. What a client wrote
- *             into the header itself comes before that, and is never reached.
+ *  ADDRESS-1  The header is read from its end: each trusted proxy appends the address that it serves. Entries that a
+ *             client wrote come before those, and are never reached.
  *  ADDRESS-2  An IPv4 address that is mapped into IPv6 counts as IPv4: one client has one address.
  */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';

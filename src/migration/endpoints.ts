@@ -66,7 +66,7 @@ function notebookOf({ from, to, state }: Options, closing: (() => void)[]): Note
   }
   const client = connect(parseAddress(to), 'commit', TIMEOUT_MS);
   client.on('error', () => {
-    // As above.
+    // Without a listener ioredis prints to the console.
   });
   closing.push(() => client.disconnect());
   const move = createHash('sha256').update(withoutPassword(from)).digest('hex').slice(0, 16);

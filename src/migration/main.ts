@@ -82,7 +82,7 @@ async function migrate(run: Run): Promise<Outcome> {
     say('a rollback is under way: finish it first with --rollback');
     return { exit: EXIT.usage, summary: { action: 'move' } };
   }
-  // After a finished move --validate only compares: a session that the source got since is a difference.
+  // After a finished move --validate only compares: a session created at the source since then is a difference.
   const onlyCompares =
     options.validate && (options.dryRun || (notes?.phase === 'copied' && notes.inUse.length === 0));
   let tally: Tally = {};

@@ -1,5 +1,5 @@
 /**
- * Keys reads the data keys of an operator: `id:base64`, separated by commas or line ends. The first one writes, all read.
+ * Keys reads the data keys of an operator: `id:base64`, separated by commas or line ends. The first key encrypts, all decrypt.
  *
  * The bytes of a key live in a KeyObject, which prints nothing of them. No message here quotes the input.
  */

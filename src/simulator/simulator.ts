@@ -2,8 +2,8 @@
  * The simulator is an HTTP server that answers like vLLM's OpenAI-compatible one.
  *
  * A request passes key → route → body → job (job.ts) → answer (answering.ts) → tokens (generation.ts).
- * One difference to vLLM is deliberate: /v1/models says `owned_by: "rehydra-simulator"`, so that a client can mark the
- * answers as simulated.
+ * One difference to vLLM is deliberate: /v1/models reports `owned_by: "rehydra-simulator"`, so that a client can mark
+ * the answers as simulated.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { CodedError, codeOf } from '../errors.ts';
 
-/** Codes of our own errors, and of the system calls that a start makes. */
+/** Codes of Rehydra's own errors, and of the system calls that a start makes. */
 const ANTICIPATED = /^(START|STORE|ARCHIVE)_|^E[A-Z]+$/;
 
 export interface Listening {

@@ -19,7 +19,7 @@ import { crc32 } from 'node:zlib';
 
 /**
  * One durable frame of a session's log. `data` is the JSON that clients get, byte for byte; `offset`, `type` and `epoch`
- * repeat what it says. `storedFrame` in log.ts reads them from data that was stored without them.
+ * are copies of its fields.
  */
 export interface StoredFrame {
   readonly offset: number;
@@ -27,7 +27,7 @@ export interface StoredFrame {
   /** The claim under which the frame was stored. */
   readonly epoch: number;
   readonly data: string;
-  /** What a continuation needs and no client sees: JSON, or absent. */
+  /** JSON that a continuation needs and no client sees. */
   readonly aux?: string;
 }
 
@@ -97,7 +97,7 @@ export interface Commit {
   readonly inboxTaken: number;
   readonly dueAt: number | null;
   readonly index: SessionIndex;
-  /** Hint instances that watch this session: some have sockets on it without owning it. */
+  /** Sends a hint to the instances that watch this session: some hold its sockets without owning it. */
   readonly notify: boolean;
   /** See `Append`. */
   readonly keepFrom?: number;
@@ -151,7 +151,7 @@ export interface LogPage {
 
 export interface Swept {
   readonly due: readonly string[];
-  /** When the bucket needs its next sweep: not after `now` if more is already due; null if no session has a deadline. */
+  /** Time of the bucket's next sweep; at most `now` if more sessions are already due, null if none has a deadline. */
   readonly nextAt: number | null;
   /** Sessions in the deadline index whose data is gone. The sweep removed their remains. */
   readonly lost: readonly string[];
@@ -160,7 +160,7 @@ export interface Swept {
 export interface ListQuery {
   readonly state?: string;
   readonly userId?: string;
-  /** From the previous page. The store refuses a cursor that it never wrote with the code STORE_CURSOR. */
+  /** From the previous page. The store throws STORE_CURSOR for a cursor that it never wrote. */
   readonly cursor?: string;
   readonly limit: number;
 }
@@ -244,7 +244,7 @@ export interface Store {
   import(dump: SessionDump, mode: ImportMode): Promise<ImportOutcome>;
   /**
    * Deletes the session without reading it: for stored state that is damaged or sealed with a lost key, so that no owner
-   * can end it. Fences and watchers learn of it as of any other end.
+   * can end it. Later writes return `fenced`, and watchers get the hint of an end.
    */
   discard(sessionId: string): Promise<DiscardOutcome>;
   push(sessionId: string, entry: string): Promise<PushOutcome>;

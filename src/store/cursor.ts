@@ -17,11 +17,11 @@ export function readCursor(cursor: string, types: readonly ('string' | 'number')
       types.every((type, index) => typeof parts[index] === type);
     if (isOurs) return parts as readonly CursorPart[];
   } catch {
-    // Not JSON: refused below.
+    // Not JSON: the check below refuses it.
   }
   throw unknownCursor();
 }
 
 export function unknownCursor(): Error {
-  return storeError('STORE_CURSOR', 'this cursor was not given out by a listing');
+  return storeError('STORE_CURSOR', 'no listing wrote this cursor');
 }

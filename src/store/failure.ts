@@ -10,9 +10,9 @@ export type StoreErrorCode =
   | 'STORE_LOADING'
   | 'STORE_CLUSTERDOWN'
   | 'STORE_DENIED'
-  /** Redis refused our command or script, or a reply breaks its format: a bug. */
+  /** Redis refused a command or script of the store, or a reply breaks its format: a bug. */
   | 'STORE_REPLY'
-  /** A listing did not write this cursor. */
+  /** No listing wrote this cursor. */
   | 'STORE_CURSOR'
   /** No key of this instance opens the stored text. */
   | 'STORE_SEALED'

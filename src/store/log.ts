@@ -1,14 +1,14 @@
 /** Checks, trims and reads a session's log and transcript; every store uses these rules. */
 import type { Append, StoredFrame, TranscriptEntry, TranscriptRecord } from './contract.ts';
 
-/** Frames that the hint of an end repeats from the log. A watcher that keeps up is one or two frames behind. */
+/** Number of log frames that the hint of an end repeats. A watcher that keeps up is one or two frames behind. */
 export const TAIL_FRAMES = 64;
 const TAIL_BYTES = 65_536;
 
-/** The type of a frame whose data is sealed, damaged or no frame at all. */
+/** The type of a frame whose data is sealed, damaged, or not a frame. */
 export const UNREADABLE = 'unreadable';
 
-/** The frame of which a store kept offset, data and aux. */
+/** Rebuilds a frame from the parts that a store keeps. */
 export function storedFrame(offset: number, data: string, aux?: string | null): StoredFrame {
   const { type, epoch } = headOf(data);
   return { offset, type, epoch, data, ...(aux === undefined || aux === null ? {} : { aux }) };

@@ -85,7 +85,7 @@ export function describeFencing(fixture: () => StoreFixture): void {
       expect(await stores[1].claim(sessionId, 'b')).toMatchObject({ kind: 'held', instance: 'a' });
     });
 
-    it('a store takes a first commit after the lease expired', async () => {
+    it('a store accepts the first commit of a claim whose lease expired', async () => {
       const { stores, elapse } = fixture();
       const { fence } = await claimed(stores[0], freshId(), 'a');
       await elapse(OPTIONS.leaseMs + 50);

@@ -91,7 +91,7 @@ export async function created(
 }
 
 /** A session without an owner. */
-export async function homeless(store: Store, changes: Partial<Commit> = {}): Promise<string> {
+export async function ownerless(store: Store, changes: Partial<Commit> = {}): Promise<string> {
   const { sessionId, fence } = await created(store, 'former', changes);
   expect(await store.release(fence, false)).toEqual({ kind: 'released' });
   return sessionId;

@@ -11,8 +11,8 @@ import {
   expectCommitted,
   frames,
   freshId,
-  homeless,
   OPTIONS,
+  ownerless,
   type StoreFixture,
   until,
 } from './store-fixture.ts';
@@ -40,7 +40,7 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await a.readLog(sessionId, 0, 10)).toEqual({ frames: [], first: 1, head: 0 });
     });
 
-    it('the log keeps exactly its maximum of frames and tells the first offset', async () => {
+    it('the log keeps exactly its maximum of frames and reports the first offset', async () => {
       const [a] = fixture().stores;
       const kept = OPTIONS.frameLogMax;
       const { sessionId, fence } = await created(a, 'a', { frames: frames(0, kept - 1) });
@@ -142,10 +142,10 @@ export function describeLog(fixture: () => StoreFixture): void {
       expect(await a.release(fence, true)).toEqual({ kind: 'released' });
     });
 
-    it('a push names no owner for an unclaimed session, and finds no absent session', async () => {
+    it('a push returns no owner for an unclaimed session, and `absent` for a session that does not exist', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
-      const sessionId = await homeless(a);
+      const sessionId = await ownerless(a);
       expect(await b.push(sessionId, 'x')).toEqual({ kind: 'pushed', owner: null });
       const next = await claimed(b, sessionId, 'b');
       expect(next.record?.inboxLength).toBe(1);

@@ -12,8 +12,8 @@ import {
   created,
   frames,
   freshId,
-  homeless,
   OPTIONS,
+  ownerless,
   type StoreFactory,
   type StoreFixture,
 } from './store-fixture.ts';
@@ -286,7 +286,7 @@ export function describeModel(factory: StoreFactory): void {
     }, 60_000);
     afterAll(() => fixture?.stop());
 
-    it('every random history of claims, writes, repetitions and refusals goes as in the model', async () => {
+    it('the store answers every random history of claims, writes, repetitions and refusals as the model does', async () => {
       const property = fc.asyncProperty(history, (steps) => new Replay(fixture.stores).run(steps));
       await fc.assert(property, { numRuns: 150 });
     });
@@ -311,7 +311,7 @@ export function describeModel(factory: StoreFactory): void {
 
     it('instances that compete for a session commit versions 1 to n, each once, in the order of their epochs', async () => {
       const { stores } = fixture;
-      const sessionId = await homeless(stores[0]);
+      const sessionId = await ownerless(stores[0]);
       const applied: { version: number; epoch: number }[] = [];
       const fighter = async (store: Store, instance: string) => {
         for (let done = 0; done < 8; ) {

@@ -11,8 +11,8 @@ import {
   expectCommitted,
   frames,
   freshId,
-  homeless,
   OPTIONS,
+  ownerless,
   type StoreFixture,
 } from './store-fixture.ts';
 
@@ -40,7 +40,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
     it('an imported session equals its dump byte for byte, and its next owner goes on from there', async () => {
       const { stores, traces } = fixture();
       const [a, b] = stores;
-      const sessionId = await homeless(a, full);
+      const sessionId = await ownerless(a, full);
       await b.push(sessionId, 'waiting');
       const dump = await dumpOf(b, sessionId);
       expect(dump).toMatchObject({
@@ -101,7 +101,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
       await b.push(sessionId, 'gone');
       await elapse(OPTIONS.leaseMs + 50);
       const older: SessionDump = {
-        ...(await dumpOf(b, await homeless(a, { frames: frames(0, 1) }))),
+        ...(await dumpOf(b, await ownerless(a, { frames: frames(0, 1) }))),
         sessionId,
       };
       expect(await b.import(older, 'replace')).toEqual({ kind: 'imported' });
@@ -117,7 +117,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
     it('a sweep finds an imported session at its deadline, or immediately if its inbox has entries', async () => {
       const { stores, now } = fixture();
       const [a, b] = stores;
-      const dump = await dumpOf(a, await homeless(a, { dueAt: now() + 50_000 }));
+      const dump = await dumpOf(a, await ownerless(a, { dueAt: now() + 50_000 }));
       const sees = async (sessionId: string, at: number) =>
         (await b.sweep(bucketOf(sessionId), at, 1_000, 100)).due.includes(sessionId);
       const asleep = { ...dump, sessionId: freshId() };
@@ -132,7 +132,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
     it('an import of a long log stores every frame and leaves no staged parts', async () => {
       const { stores, traces } = fixture();
       const [a, b] = stores;
-      const small = await dumpOf(a, await homeless(a));
+      const small = await dumpOf(a, await ownerless(a));
       const long: SessionDump = {
         ...small,
         sessionId: freshId(),
@@ -153,7 +153,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
 
     it('an import refuses a dump whose frames do not end at its head', async () => {
       const [a] = fixture().stores;
-      const dump = await dumpOf(a, await homeless(a, { frames: frames(0, 2) }));
+      const dump = await dumpOf(a, await ownerless(a, { frames: frames(0, 2) }));
       const torn = { ...dump, sessionId: freshId(), frames: dump.frames.slice(0, 1) };
       await expect(a.import(torn, 'absent-only')).rejects.toThrow(/does not continue/);
       expect(await a.read(torn.sessionId)).toBeNull();

@@ -19,8 +19,8 @@ import {
   expectCommitted,
   frames,
   freshId,
-  homeless,
   OPTIONS,
+  ownerless,
   until,
 } from './store-fixture.ts';
 
@@ -268,7 +268,7 @@ describe('a server in trouble', () => {
 
   it('a full Redis refuses whole commits but lets sweepers claim and end sessions', async () => {
     const { sessionId, fence } = await created(store, 'a', { frames: frames(0, 1), dueAt: 5 });
-    const other = await homeless(store, { dueAt: 5 });
+    const other = await ownerless(store, { dueAt: 5 });
     await admin.config('SET', 'maxmemory', '1');
     try {
       const before = await store.read(sessionId);

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/contract.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import { claimed, commitOf, created, freshId, homeless, OPTIONS } from './store-fixture.ts';
+import { claimed, commitOf, created, freshId, OPTIONS, ownerless } from './store-fixture.ts';
 
 let dataDir: string;
 let store: Store;
@@ -49,7 +49,7 @@ describe('while another process locks the file', () => {
 
   it('the embedded store rejects an operation that waits too long for a lock, and the store serves again once the lock is gone', async () => {
     const { sessionId, fence } = await created(store, 'a');
-    const sleeping = await homeless(store);
+    const sleeping = await ownerless(store);
     const other = lockFile();
     const tried = await Promise.allSettled([
       store.commit(fence, commitOf({ expectedVersion: 1 })),

@@ -7,8 +7,8 @@ import {
   created,
   expectCommitted,
   freshId,
-  homeless,
   OPTIONS,
+  ownerless,
   type StoreFixture,
 } from './store-fixture.ts';
 
@@ -24,7 +24,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
     it('one sweeper gets a due session without an owner, and another gets it if the first does nothing', async () => {
       const { stores, now, elapse } = fixture();
       const [a, b, c] = stores;
-      const sessionId = await homeless(a, { dueAt: now() + 100 });
+      const sessionId = await ownerless(a, { dueAt: now() + 100 });
       expect(await sees(b, sessionId)).toBe(false);
       await elapse(120);
       const seen = await Promise.all([sees(a, sessionId), sees(b, sessionId), sees(c, sessionId)]);
@@ -84,7 +84,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
     it('a sweep finds a session with input in its inbox, immediately or after the lease of its dead owner', async () => {
       const { stores, elapse } = fixture();
       const [a, b] = stores;
-      const alone = await homeless(a);
+      const alone = await ownerless(a);
       expect(await sees(b, alone)).toBe(false);
       await b.push(alone, 'x');
       expect(await sees(b, alone)).toBe(true);
@@ -111,7 +111,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
     it('new input does not give a session to a second sweeper while the first one has it', async () => {
       const { stores, elapse } = fixture();
       const [a, b, c] = stores;
-      const sessionId = await homeless(a);
+      const sessionId = await ownerless(a);
       await a.push(sessionId, 'x');
       expect(await sees(b, sessionId)).toBe(true);
       await a.push(sessionId, 'y');
@@ -123,7 +123,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
     it('a sweep returns the longest overdue sessions first, up to its limit', async () => {
       const { stores, now } = fixture();
       const [a] = stores;
-      const bucket = bucketOf(await homeless(a));
+      const bucket = bucketOf(await ownerless(a));
       const start = now();
       // Takes the sessions of other tests in this bucket out of the way for a minute.
       await a.sweep(bucket, start, 1_000, 60_000);
@@ -160,7 +160,7 @@ export function describeSweep(fixture: () => StoreFixture): void {
       expect(await nextAt()).toBe(start + 5_000);
       await a.commit(first.fence, commitOf({ expectedVersion: 1, dueAt: start + 2_000 }));
       expect(await nextAt()).toBe(start + 2_000);
-      // It has an owner: look again after the lease.
+      // The session has an owner: look again after the lease.
       await a.commit(first.fence, commitOf({ expectedVersion: 2, dueAt: start }));
       const afterLease = await nextAt();
       expect(afterLease).toBeGreaterThan(start);

@@ -159,8 +159,8 @@ export function describeVllmClient(
       },
     );
 
-    test('a bug in the listener is thrown, and no failure of the server', async () => {
-      const bug = new TypeError('a bug of ours');
+    test('a bug in the listener is thrown, and does not count as a failure of the server', async () => {
+      const bug = new TypeError('a bug in the listener');
       const onChunk = (): never => {
         throw bug;
       };

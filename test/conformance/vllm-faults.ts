@@ -182,10 +182,10 @@ export function describeWithFaults(
 
     test('a listener that throws leaves no upstream request open', async () => {
       const onChunk = (): never => {
-        throw new Error('a bug of ours');
+        throw new Error('a bug in the listener');
       };
       await expect(hear(getGenerator(), { fault: 'stall-after=2', onChunk })).rejects.toThrow(
-        'a bug of ours',
+        'a bug in the listener',
       );
       await idle();
     });

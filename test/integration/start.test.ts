@@ -32,7 +32,7 @@ describe('refused start', () => {
     });
     expect(said.trim().split('\n').slice(1)).toEqual([
       'PORT=x is not a number',
-      'REDIS_URL=http://***@h is not the URL of a Redis, such as redis://127.0.0.1:6379',
+      'REDIS_URL=http://***@h is not a Redis URL, such as redis://127.0.0.1:6379',
       'SESSION_IDLE_MS=1h is not a number of milliseconds; 3600000 is',
       expect.stringMatching(/^LOG_LEVEL=loud is none of /),
     ]);

@@ -22,7 +22,7 @@ const OLDER_END_WITHIN_MS = 10_000;
 const LOCK_WITHIN_MS = 600_000;
 const POLL_MS = 50;
 const IDLE_WITHIN_MS = 10_000;
-/** The key of our advisory lock, an arbitrary number. */
+/** The key of the advisory lock, an arbitrary number. */
 const PURGE_LOCK = 5_317_008;
 
 const PERSONAL = {
@@ -57,7 +57,7 @@ const DIALECT: SqlDialect = {
   },
 };
 
-/** pg returns bigint and numeric as text; ours stay below 2^53. */
+/** pg returns bigint and numeric as text; those of the archive stay below 2^53. */
 const NUMBERS: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
 
 export function openPostgres(databaseUrl: string): OpenDatabase {
@@ -130,7 +130,7 @@ async function olderTransactionsEnd(db: Kysely<Tables>): Promise<void> {
   });
 }
 
-/** Polls, because a purge that waits inside a statement would be an older transaction for the other. */
+/** Polls, because a purge that waits inside a statement would be an older transaction for another purge. */
 async function untilNull(withinMs: number, obstacle: () => Promise<string | null>): Promise<void> {
   const deadlineMs = performance.now() + withinMs;
   for (let found = await obstacle(); found !== null; found = await obstacle()) {

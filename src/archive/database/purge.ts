@@ -14,7 +14,7 @@ export async function notePurge(tx: Transaction<Tables>): Promise<void> {
   await tx.insertInto('archive_erasures').values({ id: randomUUID() }).execute();
 }
 
-/** The returned function resolves once the files are purged of everything that has a note before the call. */
+/** The returned function resolves once the files hold no bytes of the deletions noted before the call. */
 export function createPurge({ db, purge }: Engine): () => Promise<void> {
   return sharedPurge(async () => {
     const rows = await db.selectFrom('archive_erasures').select('id').limit(1_000).execute();

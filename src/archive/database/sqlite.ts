@@ -122,7 +122,7 @@ function connect(file: string): Database.Database {
   return raw;
 }
 
-/** Two processes that turn one new file to WAL collide, and SQLite refuses one of them without a lock wait. */
+/** If two processes switch one new file to WAL, SQLite refuses one of them without waiting for the lock. */
 function turnToWal(raw: Database.Database): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   for (let waitedMs = 0; ; waitedMs += WAL_RETRY_MS) {

@@ -9,7 +9,7 @@
 const SLOTS_PER_MS = 1_024;
 const SPILL_MS = 1_024;
 
-/** The slot of an attempt: first the first one, then a random one in an ever wider range. */
+/** The row number of an attempt: first the first slot, then a random one in an ever wider range. */
 export function rowNumberOf(createdAt: number, attempt: number): number {
   const first = createdAt * SLOTS_PER_MS;
   if (attempt === 0) return first;

@@ -18,7 +18,7 @@ export interface MeasureRule {
   readonly whole?: boolean;
   /** How a value in each unit becomes one in the metric unit, by `unitKey`. */
   readonly units: Readonly<Record<string, Convert>>;
-  /** The units that a refusal names; the others are spellings of them. */
+  /** The units that a refusal names; the other units are spellings of these. */
   readonly shown: readonly string[];
   /** Pairs of units for texts with two amounts: `5 ft 11 in`, `5'11`. */
   readonly parts?: readonly (readonly [Convert, Convert])[];

@@ -42,8 +42,8 @@ export function withPatientPicture(event: SessionEvent, context: SessionContext)
 }
 
 /**
- * One block for the system message, '' where nothing is known. It names the first complaint, and later complaints that
- * `questions` lack: a block that grew with each turn would spoil the server's prefix cache each time.
+ * One block for the system message; '' if nothing is known. Of the later complaints it has only those that `questions`
+ * lack: a block that grew with each turn would spoil the server's prefix cache each time.
  */
 export function formatPatient(picture: PatientPicture, questions: readonly string[] = []): string {
   const [first, ...later] = picture.chief_complaints ?? [];
@@ -80,7 +80,7 @@ function factsOf(picture: PatientPicture): readonly string[] {
   ];
 }
 
-/** The model must not take a value that was refused for one that was measured. */
+/** Marks a refused value, so that the model does not take it for a measured one. */
 function noteLabel(name: string): string {
   return isFieldName(name) ? `${name} (unusable value, as sent)` : oneLine(name);
 }

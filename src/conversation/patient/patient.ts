@@ -1,7 +1,7 @@
 /**
  * The patient picture holds what a session knows of its patient, merged over its turns.
  *
- * PATIENT-1  A merge changes only what the newer data names; nothing else is lost, short of the size limit.
+ * PATIENT-1  A merge changes only the fields that the newer data names; other fields change only for the size limit.
  * PATIENT-2  A merge is idempotent: a turn that runs again after a crash leaves the same picture.
  * PATIENT-3  A field has a value or a note, never both: the newer replaces the older, readable or not. A blank field
  *            changes nothing.
@@ -167,7 +167,7 @@ function without<T extends object>(fields: T, names: ReadonlySet<string>, prefix
   return Object.fromEntries(kept) as T;
 }
 
-/** The names of notes that a picture makes obsolete. Lists only grow, so none of theirs is among them. */
+/** The names of the notes that a picture makes obsolete. Lists only grow, so they make none obsolete. */
 function valueNames({ age, gender, vitals = {}, other = {} }: PatientPicture): ReadonlySet<string> {
   const signs = Object.keys(vitals).map((name) => `${VITALS}${name}`);
   const hasVitals = signs.length > 0 || Object.keys(other).some((name) => name.startsWith(VITALS));

@@ -9,7 +9,7 @@ import {
 import { apiOf, sideRequest } from '../../generation/upstream/side-request.ts';
 
 export interface ModelLimit {
-  /** '' where it is unknown: vLLM takes that for the model it has. */
+  /** '' if it is unknown: vLLM then uses the model that it has. */
   readonly model: string;
   /** The smallest of all replicas; null where none reports one. */
   readonly maxModelLen: number | null;
@@ -17,7 +17,7 @@ export interface ModelLimit {
 
 export interface ModelLimits {
   current(): Promise<ModelLimit>;
-  /** After a refusal for length: the limit has changed. `refused`: the limit that the refusal named. */
+  /** Call it after a refusal for length: the limit has changed. `refused` is the limit that the refusal named. */
   forget(refused?: number | null): void;
 }
 

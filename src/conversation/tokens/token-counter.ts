@@ -1,4 +1,4 @@
-/** Estimates what a prompt costs, behind the interface that a server's tokenizer fills too (tokenizer.ts). */
+/** Estimates the tokens of a prompt. tokenizer.ts implements the same interface with the server's own count. */
 import type { Message } from '../../generation/port.ts';
 
 export interface TokenCounter {

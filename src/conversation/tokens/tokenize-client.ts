@@ -1,8 +1,8 @@
 /**
  * Counts tokens with the model servers' /tokenize.
  *
- * TOKENIZE-1  A server without it (a gateway that knows only /v1) is asked once, not once per turn.
- * TOKENIZE-2  A server that is down costs a few turns a short wait, then none: generation/replicas/circuit.ts.
+ * TOKENIZE-1  The client asks a server without it (a gateway that knows only /v1) once, not once per turn.
+ * TOKENIZE-2  A server that is down delays a few turns a little, then none: generation/replicas/circuit.ts.
  * TOKENIZE-3  A turn never fails for a count: the caller has an estimate.
  */
 import type { Message } from '../../generation/port.ts';

@@ -1,12 +1,12 @@
 /**
  * Counts a prompt with the server's own tokenizer, message by message, so that a turn asks only for what is new.
  *
- * TOKENS-1  A message is counted as a user's, alone: every chat template takes that, and some take nothing else.
- * TOKENS-2  What a template adds around every prompt is measured once and subtracted: 200 messages would otherwise
- *           pay 200 preambles.
- * TOKENS-3  A whole prompt is counted as it is sent. Sums choose, the whole decides.
+ * TOKENS-1  The server counts each message alone, as a user's: some chat templates take nothing else.
+ * TOKENS-2  The tokens that a template adds around every prompt are measured once and subtracted: 200 messages would
+ *           otherwise pay for 200 preambles.
+ * TOKENS-3  The sum of message counts only chooses the turns; the count of the whole prompt decides.
  * TOKENS-4  After the first failed count, the rest of a prompt is estimated: it must not wait for each message.
- *           Estimates are not kept.
+ *           The cache keeps no estimates.
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';

@@ -1,5 +1,5 @@
 /**
- * Fits what every prompt holds: the system message and the current question. Where they are too long, they give way in
+ * Fits what every prompt holds: the system message and the current question. If they are too long, they shrink in
  * this order: the summary goes, the patient block is cut, a huge system prompt is cut, the question is cut.
  */
 import { cutToFit } from '../cut.ts';

@@ -1,9 +1,9 @@
-/** Ranks past turns by their texts alone, so that only likely ones are counted, and fills the room by rank. */
+/** Ranks past turns by their texts alone, so that the server counts only likely ones, and fills the room by rank. */
 import { findingsScore, PINNED_FROM } from './findings.ts';
 import type { Strategy } from './strategy.ts';
 import { bytesOf, type PastTurn } from './turns.ts';
 
-/** Turns in the order of their claim. */
+/** Turns in the order of their rank. */
 export interface Tier {
   readonly turns: readonly PastTurn[];
   /** How much of the room the tier may take at most. */

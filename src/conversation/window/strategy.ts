@@ -28,7 +28,7 @@ export function parseStrategy(text: string): Strategy {
   for (const part of text.split('+')) {
     const match = /^(window|budget|summary|adaptive)(?::(\d{1,7}))?$/.exec(part.trim().toLowerCase());
     if (match?.[1] === undefined) throw unusable(text, `"${part.trim()}" is not known`);
-    if (parts.has(match[1])) throw unusable(text, `"${match[1]}" is there twice`);
+    if (parts.has(match[1])) throw unusable(text, `"${match[1]}" occurs twice`);
     parts.set(match[1], match[2] === undefined ? null : Number(match[2]));
   }
   const turnsMax = parts.get('window') ?? null;

@@ -3,7 +3,7 @@
  *
  * WINDOW-1  The current question is always in: last, and whole unless it alone is too long; then its middle is visibly
  *           cut.
- * WINDOW-2  A turn is in whole or out, in the order of the conversation, and user and assistant alternate.
+ * WINDOW-2  A prompt has a turn whole or not at all, in the order of the conversation; user and assistant alternate.
  * WINDOW-3  The prompt is within the budget, by a count of the whole prompt as it is sent.
  * WINDOW-4  The report names every turn exactly once: in, summarised, or out.
  *
@@ -110,7 +110,7 @@ async function settle(
     const excess = promptTokens - budgetTokens;
     if (excess <= 0 || round === ROUNDS_MAX) return { chosen, messages, promptTokens }; // WINDOW-3
     if (chosen.size > 0) {
-      // From half-way on the parts have hidden too much: all past turns leave.
+      // After half of the rounds, the costs of the parts are no guide: drop all past turns.
       roomTokens = round < ROUNDS_MAX / 2 ? costIn(past, chosen, costs) - excess : 0;
       continue;
     }

@@ -1,4 +1,4 @@
-/** Statistics counts what a simulator did: for tests that ask "did the upstream really stop?", and for /metrics. */
+/** Statistics counts the requests of a simulator, for /metrics and for tests of cancelled requests. */
 import type { Settings } from '../settings.ts';
 import type { Engine } from './engine.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Answers one accepted request: admission → headers → tokens → end, as a stream or whole.
  *
- * REPLY-1  Headers leave right after admission, before the queue and the first token: a waiting client reads nothing.
+ * REPLY-1  Headers leave right after admission; a client that waits in the queue or for the first token reads no body yet.
  * REPLY-2  A client that leaves ends its generation; its slot is free before `aborted` counts it.
  * REPLY-3  [DONE] ends every stream, even after an error event, unless a fault cuts the stream or removes it.
  */

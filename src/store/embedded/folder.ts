@@ -43,7 +43,7 @@ function isFolder(folder: string): boolean {
   return found !== null;
 }
 
-/** Null also below a file: `make` then goes up and names that file. */
+/** Also null for a path below a file: `make` then goes up to that file and names it. */
 function statOf(folder: string): Stats | null {
   try {
     return statSync(folder);

@@ -1,7 +1,7 @@
 /**
- * Rewrites an SQLite file without its deleted bytes, and empties its write-ahead log. `secure_delete` does not do: a page
- * that was split keeps copies in its unused middle (docs/adr/0008). A thread of its own keeps the event loop free; the
- * caller keeps its own connection away from the file meanwhile.
+ * Rewrites an SQLite file without its deleted bytes, and empties its write-ahead log. `secure_delete` is not enough: a
+ * page that was split keeps copies in its unused middle (docs/adr/0008). A worker thread does it, so the event loop stays
+ * free; the caller must not use its own connection meanwhile.
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';

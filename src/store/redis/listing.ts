@@ -45,7 +45,7 @@ export async function listSessions(batch: Batch, query: ListQuery): Promise<Sess
   return { sessionIds, cursor: null };
 }
 
-/** Enough buckets by the density so far, and at least twice as many as before, so that few waves suffice. */
+/** The number of buckets to read next: enough by the density so far, and at least twice as many as before. */
 function nextWave(wave: number, found: number, asked: number, wanted: number): number {
   return found === 0 ? BUCKETS : Math.max(2 * wave, Math.ceil((asked / found) * wanted));
 }

@@ -21,7 +21,7 @@ import { frame, list, logPage, record, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 
 const FRAMES_PER_CALL = 1_000;
-/** Attempts at a log that commits trim during the export. */
+/** Attempts to export a session whose log commits trim meanwhile. */
 const TRIES = 5;
 
 export async function exportSession(batch: Batch, sessionId: string): Promise<SessionDump | null> {
@@ -49,7 +49,7 @@ export async function exportSession(batch: Batch, sessionId: string): Promise<Se
   throw redisError('STORE_UNAVAILABLE', 'the session changes faster than an export can read it');
 }
 
-/** Null if a commit trimmed the log, or the session ended, during the read. */
+/** Null if a commit trimmed the log, or the session ended, during the export. */
 async function restOfLog(
   batch: Batch,
   sessionId: string,
@@ -68,7 +68,7 @@ async function restOfLog(
   return frames;
 }
 
-/** The index from a listing's entry. A session from before listings has none until its next commit. */
+/** Parses an entry of the listing. A session that is older than listings has none until its next commit. */
 function indexOf(entry: unknown): SessionIndex {
   const found = typeof entry === 'string' ? /^(\d+) ([^ ]*)( ?)(.*)$/s.exec(entry) : null;
   if (found === null) return { state: 'unknown', userId: null, createdAt: 0 };

@@ -89,7 +89,7 @@ export function rolloutClaims(
       if (location.at(sessionId) === 'new') {
         const claim = await newer.claim(sessionId, instance);
         if (claim.kind === 'held' || claim.record !== null) return claimedAt('new', claim);
-        // It ended. A successor needs the guard in the old store.
+        // The session ended in between. Its successor needs the guard in the old store.
         await letGo(newer, claim.fence);
         location.forget(sessionId);
       }

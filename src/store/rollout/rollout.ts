@@ -91,7 +91,7 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
     onHint(listener) {
       for (const store of both) store.onHint(listener);
     },
-    // Received from both stores but sent to one: an instance would release a session twice for two messages.
+    // Instances listen on both stores; a message sent on both would make its receiver release a session twice.
     signal: (instance, message) => old.signal(instance, message).catch(() => newer.signal(instance, message)),
     async onSignal(instance, listener) {
       await onBoth(both, (store) => store.onSignal(instance, listener));

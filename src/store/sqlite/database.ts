@@ -102,7 +102,7 @@ export function openDatabase(dataDir: string): Shared {
   return entry.shared;
 }
 
-/** The log is safe as it is: a full or locked file must not keep the process from ending. */
+/** Ignores failures: the log is valid as it is, and a full or locked file must not keep the process from ending. */
 function emptyLog(db: Database.Database): void {
   try {
     db.pragma('wal_checkpoint(TRUNCATE)');
@@ -160,7 +160,8 @@ async function purgeFile(file: string): Promise<void> {
   try {
     await rewriteFile(file);
   } catch (cause) {
-    const words = 'sqlite store: deleted, but its bytes remain: the file could not be rewritten';
+    const words =
+      'sqlite store: records are deleted, but their bytes remain: the file could not be rewritten';
     throw storeError('STORE_NOT_SCRUBBED', words, cause);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Delivers hints and messages between all handles of one database and keeps their heartbeats, as pub/sub does for Redis.
+ * Delivers hints and messages between all handles of one database, as pub/sub does for Redis, and keeps their heartbeats.
  * It stores nothing. Listeners run in a microtask, so an exception in one cannot break the transaction before it.
  */
 import type { Hint, Store } from '../contract.ts';

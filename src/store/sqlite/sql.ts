@@ -1,4 +1,4 @@
-/** Prepares every statement of the embedded store; only `migrations.ts` has SQL besides. */
+/** Prepares every statement of the embedded store; only `migrations.ts` has other SQL. */
 import type Database from 'libsql';
 import { CHILD_TABLES } from './migrations.ts';
 

@@ -24,7 +24,7 @@ export function sweep(
       if (!isDue) {
         sql.wakeAt(row.dueAt, 0, row.n);
       } else if (isHeld(row, clock, context.options)) {
-        // It has an owner. If that owner dies, only this index knows the deadline: look again after the lease.
+        // The session has an owner. If that owner dies, only this index knows the deadline: look again after the lease.
         sql.wakeAt(now + Math.max(1, row.leaseUntil - clock), 0, row.n);
       } else {
         const again = now + Math.max(1, visibilityMs);

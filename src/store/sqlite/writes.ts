@@ -201,7 +201,7 @@ export function push(context: Context, sessionId: string, entry: string): PushOu
   return { kind: 'pushed', owner: held ? row.instance : null };
 }
 
-/** A lease longer than any lease dates from before the clock was set back, so it does not count. */
+/** A lease with more than `leaseMs` left dates from before the clock was set back, so it does not count. */
 export function isHeld({ leaseUntil }: SessionRow, now: number, { leaseMs }: StoreOptions): boolean {
   return leaseUntil > now && leaseUntil <= now + leaseMs;
 }

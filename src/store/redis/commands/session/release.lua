@@ -3,8 +3,8 @@
 -- KEYS  1 session  2 lock  3 inbox  4 channel
 -- ARGV  1 token  2 epoch  3 hint ('' none)
 -- returns  0 released | -1 fenced | -2 pending
--- A released claim must not write again, so its token goes. A dash marks it, because an owner whose reply was lost
--- repeats the release.
+-- A released claim must not write again, so a dash goes before its token. The token stays readable, because an owner
+-- whose reply was lost repeats the release.
 -- @include fence
 local row = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'version')
 local held = redis.call('GET', KEYS[2])
