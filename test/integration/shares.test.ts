@@ -170,7 +170,7 @@ describe('revoked invitation', () => {
     await owner.closed;
   });
 
-  it('a guest who is invited again after a revocation reads the whole log, including the revocation', async () => {
+  it('a guest with a new invitation after a revocation reads the whole log, including the revocation', async () => {
     const { owner, guest, share_id } = await shared('read');
     await revoke(one, owner.sessionId, share_id);
     await guest.closed;

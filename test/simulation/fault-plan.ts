@@ -8,15 +8,15 @@ import type { CallName } from './store/store-handle.ts';
 
 /** What happens to one call to the store. */
 export type CallEffect =
-  /** Never arrives; the caller is told that the connection broke. */
+  /** Never arrives; the caller gets a broken connection. */
   | 'lose request'
-  /** Applied, but the caller is told that the connection broke. */
+  /** Applied, but the caller gets a broken connection. */
   | 'lose reply'
   /** The connection breaks, and the request is applied later all the same: after what was asked meanwhile. */
   | 'late request'
   /** The answer and all after it on this connection come late. */
   | 'slow reply'
-  /** Applied a second time, later; the caller hears the first answer. */
+  /** Applied a second time, later; the caller gets the first answer. */
   | 'twice'
   /** The instance dies as it sends it, or once it was applied and before the answer came. */
   | 'crash before'

@@ -13,7 +13,7 @@ import type { Append, Commit, Fence, StoredFrame } from '../../../src/store/cont
 import type { StoreWitness } from '../store/store-options.ts';
 import type { Violations } from './violations.ts';
 
-/** One frame in the tree, with what the log up to it says. */
+/** One frame of the tree, with the state that the log has there. */
 export interface FrameNode {
   readonly offset: number;
   readonly data: string;
@@ -282,7 +282,7 @@ export class History implements StoreWitness {
     }
   }
 
-  /** The snapshot must be what the log says. */
+  /** The snapshot must match the log. */
   #compare(snapshot: StoredSnapshot, tip: FrameNode): void {
     const { context, value, turnOffset } = snapshot;
     if (topState(value) !== tip.state)
@@ -296,7 +296,7 @@ export class History implements StoreWitness {
       );
   }
 
-  /** What is kept of an answer must be what was said of it. */
+  /** The transcript's answer must be the concatenation of its deltas. */
   #readTranscript(commit: Commit, tip: FrameNode): void {
     for (const record of commit.transcript) {
       if ('forget' in record || record.role !== 'assistant') continue;

@@ -23,7 +23,7 @@ export class Reader {
     this.#violations = violations;
   }
 
-  /** The client has nothing, or was told to drop what it had: it goes on after this offset. */
+  /** The client has nothing, or a reset made it drop what it had: it continues after this offset. */
   startAt(offset: number): void {
     this.#places = this.#history.nodesAt(this.#sessionId, offset);
     if (this.#places.length === 0)

@@ -54,7 +54,7 @@ type Phase =
 const UNDECIDED = new Set(['store_unavailable', 'session_moved', 'session_not_found', 'overloaded']);
 const PATIENCE_MS = 2_600;
 const LOOK_EVERY_MS = 650;
-/** Who has been welcomed for so long has read what was said before. */
+/** A client with a `welcome` this old has read every earlier frame. */
 const AT_HOME_MS = 500;
 
 export class SimClient {
@@ -79,7 +79,7 @@ export class SimClient {
   #text = '';
   #heardAt = 0;
   #lastType: DurableFrame['type'] | null = null;
-  /** What it said on this connection and has not seen decided, in order. */
+  /** Inputs of this connection that are still undecided, in order. */
   #inOrder: string[] = [];
   readonly #overtaken = new Map<string, string>();
 
@@ -109,7 +109,7 @@ export class SimClient {
     return [...this.#outbox.keys()];
   }
 
-  /** Has been welcomed on a connection that stands, at least so long ago. */
+  /** True while the client is connected, and got its `welcome` at least so long ago. */
   isSettled(forMs: number): boolean {
     return this.#phase.kind === 'linked' && this.#phase.socket.open && this.#isAtHome(forMs);
   }
@@ -278,7 +278,7 @@ export class SimClient {
     if (error.code === 'internal') this.#ports.violations.found('R24', `${this.name} was told: internal`);
     if (id !== undefined && !UNDECIDED.has(error.code)) this.#outbox.delete(id);
     if (error.code !== 'store_unavailable') return;
-    // Hello may be said again on this connection; coming back is as good.
+    // The client may repeat its hello on this connection; a new connection does as well.
     if (phase.welcomed || this.#ports.random.chance(0.5)) return this.#leave(1, 100);
     this.#ports.scheduler.after(150, () => {
       if (this.#phase === phase && !phase.welcomed) this.#sayHello(phase.socket);
@@ -316,7 +316,7 @@ export class SimClient {
     }
   }
 
-  /** G7: what was put together here is what the model said. */
+  /** G7: the assembled text is the model's text. */
   #judge(frame: Extract<DurableFrame, { type: 'turn.completed' | 'turn.failed' | 'turn.cancelled' }>): void {
     if (this.#turnId !== frame.turn_id) return;
     const { model, violations } = this.#ports;
@@ -329,7 +329,7 @@ export class SimClient {
     violations.found('G7', words);
   }
 
-  /** G3: of what was said on one connection, nothing is taken after what was said later. */
+  /** G3: inputs of one connection are taken in their order. */
   #settle(id: string): void {
     this.#outbox.delete(id);
     const place = this.#inOrder.indexOf(id);

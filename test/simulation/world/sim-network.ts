@@ -27,7 +27,7 @@ export interface NetworkPorts {
   readonly note: (line: () => string) => void;
 }
 
-/** As `commandTimeoutMs` of the Redis store: after this the caller is told that nothing is known. */
+/** As `commandTimeoutMs` of the Redis store: after this the call rejects without an outcome. */
 const TIMEOUT_MS = 1_000;
 const BROKEN_MS = 5;
 const LOST_WORD_MS = 700;
@@ -41,7 +41,7 @@ interface Ear {
   lastWordAt: number;
 }
 
-/** What stands between one instance, or all, and the store. */
+/** A fault between the store and one instance, or all. */
 type Cut = {
   readonly slot: string | null;
   readonly words: boolean;
@@ -117,7 +117,7 @@ export class SimNetwork {
 
   #tell(ear: Ear, hint: Hint): void {
     this.#say(ear, `hint ${hint.kind}`, () => {
-      // Words that are under way when a session is unwatched are heard by nobody.
+      // A hint that is under way when its session is unwatched reaches no listener.
       if (ear.watched.has(hint.sessionId)) for (const listener of ear.hintListeners) listener(hint);
     });
   }

@@ -55,7 +55,7 @@ export class SimSocket {
     return this.#open || this.#ports.scheduler.now - this.#endedAt < NEWS_MS;
   }
 
-  /** The client says something. */
+  /** The client sends a frame. */
   say(frame: object): void {
     const bytes = new TextEncoder().encode(JSON.stringify(frame));
     const { scheduler, process } = this.#ports;
@@ -70,7 +70,7 @@ export class SimSocket {
     this.#stalledUntil = untilMs;
   }
 
-  /** The client goes; the instance hears of it after `heardMs`. */
+  /** The client leaves; the instance notices after `heardMs`. */
   leave(heardMs: number): void {
     this.#left = true;
     this.#ports.process.io(heardMs, () => {

@@ -50,7 +50,7 @@ export interface RunOptions {
 
 /** All faults are over by then, and the dead are back. */
 const HEALED_MS = ACTIVE_MS + 5_500;
-/** Then everything that is outstanding is decided, and sessions of which nobody is heard end. */
+/** Long enough to decide every outstanding input, and to end sessions without clients. */
 const REST_MS = HEALED_MS + 3 * IDLE_MS + 8 * LEASE_MS;
 const STEPS_MAX = 120_000;
 
@@ -260,7 +260,7 @@ class World {
     });
   }
 
-  /** After everything healed, turns go on, and whoever is connected has been given what is stored. */
+  /** After all faults healed, turns go on, and every connected client has the whole log. */
   #everybodyKnows(): void {
     for (const [sessionId, { tip }] of this.#history.lives)
       if (tip.turnId !== null && this.#scheduler.now - tip.storedAt > 2 * LEASE_MS)

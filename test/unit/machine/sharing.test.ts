@@ -25,7 +25,7 @@ const presence = (effects: ReturnType<SteppedSession['hear']>) =>
   framesOf(effects).flatMap((frame) => (frame.type === 'presence' ? `${frame.user_id} ${frame.event}` : []));
 
 describe('owned session', () => {
-  test('a session belongs to the first user who is named', () => {
+  test('a session belongs to the first user that a client names', () => {
     const session = owned();
     expect(session.context.userId).toBe('u1');
   });
