@@ -93,7 +93,7 @@ const ways: readonly Way[] = [
     async begin() {
       const announced = lines.map((line) => line.listenFor('\nloading:1\r\n'));
       await redis.kill('SIGKILL');
-      await redis.restart('there');
+      await redis.restart('answering');
       await until(() => announced.every((times) => times() > 0), 'every instance to learn that Redis loads');
     },
     async end() {

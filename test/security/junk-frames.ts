@@ -99,7 +99,7 @@ const unknownKey = fc
       `${JSON.stringify(frame).slice(0, -1)},${JSON.stringify(`x-${key}`)}:${JSON.stringify(value)}}`,
   );
 
-/** Written by hand: an object literal with such a key would lose it before it is sent. */
+/** Written as text: an object literal would lose such a key before the client sends it. */
 const prototypes = fc
   .tuple(fc.constantFrom(...valid), fc.constantFrom('__proto__', 'constructor', 'prototype'))
   .map(([frame, key]) => `${JSON.stringify(frame).slice(0, -1)},"${key}":{"polluted":true,"type":"close"}}`);

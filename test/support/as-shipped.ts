@@ -1,4 +1,4 @@
-/** Holds the runner to what it was told: with a development build the tests would prove nothing about what ships. */
+/** Fails a test run that loaded xstate's development build: such a run proves nothing about what ships. */
 import { createRequire } from 'node:module';
 import 'xstate';
 

@@ -1,4 +1,4 @@
-/** Keys as an operator makes them. */
+/** Sealing keys, as an operator makes them. */
 import { randomBytes } from 'node:crypto';
 import { parseKeys, type SealingKeys } from '../../src/sealing/keys.ts';
 

@@ -1,8 +1,6 @@
 /**
- * One instance as a session actor sees it, for tests that want to kill it.
- *
- * The store, the clock and the generator belong to the test and outlive the instance. `settle` waits until nothing
- * is under way any more, so that a test acts on a session at rest; no test waits for a time to pass.
+ * MemoryHost is one instance as a session actor sees it, so that a test can kill it. The store, the clock and the
+ * generator belong to the test and outlive the instance.
  */
 
 import { pino } from 'pino';
@@ -24,16 +22,16 @@ export interface MemoryHostOptions {
   readonly deliver: (frames: readonly StoredFrame[]) => void;
 }
 
-/** Where a commit stands when its instance dies: it never reached the store, or its answer never came back. */
+/** The state of a commit when its instance dies: it did not reach the store, or its answer did not come back. */
 export type Death = 'unwritten' | 'unacknowledged';
 
 export interface MemoryHost {
   readonly host: ActorHost;
-  /** Why actors stopped here, in order. */
+  /** The reasons for which actors stopped, in order. */
   readonly stops: readonly StopReason[];
-  /** The outcomes of inputs that came by the inbox. */
+  /** The outcomes of events from the inbox. */
   readonly passed: readonly Outcome[];
-  /** The next commit kills the instance; false from the returned function where none came. */
+  /** The next commit kills the instance; the returned function says whether a commit came. */
   dieAtNextCommit(death: Death, kill: () => void): () => boolean;
   settle(): Promise<void>;
 }

@@ -1,8 +1,10 @@
 /**
- * MortalSession is one session on a real store whose owners may die: a new actor on the other instance replaces each.
+ * The actor rig: a session actor on a real store in memory, with a clock and a model that the test moves. It has no
+ * sockets; stage.ts adds connections, hub and router.
  *
- * Leases run by the store's clock, the session by its own. So a dead owner's lease is over without any deadline of
- * the session having come nearer, and a life with deaths can be compared with one without, moment by moment.
+ * MortalSession is one session whose owners may die: a new actor on the other instance replaces each.
+ * Leases follow the store's clock, deadlines the session's. So a dead owner's lease ends while the session's time stays,
+ * and a test can compare a life with deaths and a life without, step by step.
  */
 import { expect } from 'vitest';
 import type { SessionEvent, SessionInput } from '../../../machines/vocabulary.ts';
@@ -39,7 +41,7 @@ interface Parts {
   readonly narrator: Narrator;
   readonly hosts: readonly [MemoryHost, MemoryHost];
   readonly delivered: readonly StoredFrame[];
-  /** How many leases were lost: the store's clock is that much ahead. */
+  /** The number of lost leases: the store's clock is that much ahead. */
   readonly lost: { count: number };
 }
 
@@ -65,7 +67,7 @@ export async function beginSession(input: SessionInput): Promise<MortalSession> 
   begun += 1;
   const sessionId = `${input.sessionId}-${begun}`;
   const opened = await loadSession(hosts[0].host, sessionId, { ...input, sessionId }, quota);
-  if (opened.kind !== 'loaded') throw new Error(`the session was not made: ${opened.kind}`);
+  if (opened.kind !== 'loaded') throw new Error(`the session was not created: ${opened.kind}`);
   const narrator = new Narrator(generator);
   return new MortalSession({ clock, store, generator, narrator, hosts, delivered, lost }, opened.actor);
 }
@@ -73,7 +75,7 @@ export async function beginSession(input: SessionInput): Promise<MortalSession> 
 export class MortalSession {
   readonly clock: VirtualClock;
   readonly store: Store;
-  /** For a test that says the model's part itself. */
+  /** For a test that plays the model. */
   readonly generator: ScriptedGenerator;
   readonly narrator: Narrator;
   readonly delivered: readonly StoredFrame[];
@@ -139,12 +141,12 @@ export class MortalSession {
     return true;
   }
 
-  /** The next owner, before the model says anything to it. */
+  /** Restores the session on the next owner, before the model generates anything for it. */
   async takeOver(): Promise<boolean> {
     this.#parts.lost.count += 1;
     const opened = await loadSession(this.#host.host, this.id, null, new UserQuota(this.store, 0));
     if (opened.kind === 'absent') return false;
-    if (opened.kind !== 'loaded') throw new Error(`the session was not brought back: ${opened.kind}`);
+    if (opened.kind !== 'loaded') throw new Error(`the session was not restored: ${opened.kind}`);
     expect(opened.actor.epoch).toBeGreaterThan(this.#actor.epoch);
     this.#actor = opened.actor;
     await this.settle();

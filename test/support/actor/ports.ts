@@ -45,7 +45,7 @@ export class ScriptedGenerator implements Generator {
           return over;
         },
         say(chunk) {
-          if (over) throw new Error(`turn ${request.turnId} is over, it says nothing more`);
+          if (over) throw new Error(`turn ${request.turnId} has ended and generates nothing more`);
           onChunk(chunk);
         },
         end,
@@ -82,13 +82,14 @@ export interface WatchedStore {
   readonly store: Store;
   /** Names of the store's calls so far. */
   readonly calls: readonly string[];
-  /** Waits until no call is under way; time does not pass. */
+  /** Waits until no call is pending, so that a test acts on a session at rest; no time passes. */
   settle(): Promise<void>;
 }
 
 /** Turns of the event loop without a call before the store counts as quiet: an answer may cause the next call. */
 const QUIET_TURNS = 3;
 
+/** Records the store's calls, and whether one is pending. */
 export function watchStore(watched: Store): WatchedStore {
   const calls: string[] = [];
   let pending = 0;

@@ -1,5 +1,7 @@
-/** What is stored of a session, without its name and what a life with deaths may do differently: offsets, versions,
- * epochs, resumptions, and how much of the running turn's text is stored by now. */
+/**
+ * A sight is the stored session without the parts that an owner's death may change: its name, offsets, versions, epochs,
+ * resumptions, and the stored length of the running turn's text.
+ */
 import { expect } from 'vitest';
 import type { SessionContext } from '../../../machines/vocabulary.ts';
 import { readSnapshot, type Snapshot } from '../../../src/session/machine/snapshot.ts';
@@ -28,7 +30,8 @@ export async function storedSnapshot(store: Store, sessionId: string): Promise<S
 
 function snapshotIn({ snapshot }: SessionRecord): Snapshot {
   const opened = readSnapshot(snapshot);
-  if (opened.kind !== 'opened') throw new Error(`what is stored cannot be read: ${JSON.stringify(opened)}`);
+  if (opened.kind !== 'opened')
+    throw new Error(`the stored snapshot cannot be read: ${JSON.stringify(opened)}`);
   return opened.snapshot;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Everything between a socket and a store, in this process and without either: real connections, hub, sessions and
- * actors on a virtual clock, a scripted generator, and an embedded store that can be told to misbehave.
+ * The stage runs a whole instance in this process, without sockets: real connections, hub, router and actors on a virtual
+ * clock, a scripted generator, and a store in memory that a test can break.
  */
 import { pino } from 'pino';
 import { resetFrame } from '../../../src/delivery/attach-client.ts';
@@ -37,14 +37,14 @@ export interface Stage {
   /** Names of the store's calls so far. */
   readonly calls: readonly string[];
   connect(): Visitor;
-  /** Waits until nothing is under way but what waits for the clock or hangs for ever. */
+  /** Waits until no store call is pending, apart from calls that wait for the clock or never end. */
   settle(): Promise<void>;
   advance(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface StageOptions {
-  /** What the instance is given for a store. */
+  /** Replaces the instance's store. */
   readonly wrap?: (store: Store) => Store;
   readonly hibernateMs?: number;
   readonly limits?: Limits;

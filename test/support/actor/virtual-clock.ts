@@ -7,11 +7,11 @@ interface Task {
 }
 
 /**
- * Time that stands still until a test moves it. Tasks run in the order of their times, equal ones as they were asked for.
- * `set` moves the date alone, as an operator does: what waits, waits no longer and no shorter for it.
+ * VirtualClock moves only when a test moves it. Tasks run in the order of their times; equal times keep the order of the
+ * calls. `set` changes the date alone, as an operator does: no timer becomes longer or shorter.
  */
 export class VirtualClock implements Clock {
-  /** Time that passed, beginning at the first date. */
+  /** The first date plus the time that passed. */
   #passed: number;
   #setByMs = 0;
   #tasks: Task[] = [];
@@ -42,7 +42,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** What a task sets off may ask for tasks that are due on the way, so it settles before the next one is chosen. */
+  /** Settles after each task, because a task may cause others that are due before `date`. */
   async advanceTo(date: number, settle: () => Promise<void>): Promise<void> {
     const until = date - this.#setByMs;
     for (;;) {
@@ -54,7 +54,7 @@ export class VirtualClock implements Clock {
     this.#passed = Math.max(this.#passed, until);
   }
 
-  /** For tasks that set nothing off but other tasks. */
+  /** For tasks without asynchronous consequences. */
   advance(ms: number): void {
     const until = this.#passed + ms;
     for (let next = this.#next(); next !== undefined && next.dueAt <= until; next = this.#next())
@@ -62,7 +62,7 @@ export class VirtualClock implements Clock {
     this.#passed = until;
   }
 
-  /** Tasks that wait for their time. */
+  /** The number of waiting tasks. */
   get pending(): number {
     return this.#tasks.length;
   }

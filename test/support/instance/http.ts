@@ -1,5 +1,5 @@
 /**
- * HTTP as a client calls it: turns of `POST /api/protocol`, checked against the documented schema, and event streams.
+ * An HTTP client for tests: turns of `POST /api/protocol`, checked against the documented schema, and event streams.
  */
 import type { z } from 'zod';
 import { problemSchema } from '../../../src/http/core/answer.ts';
@@ -32,7 +32,7 @@ export async function get(url: string, init: RequestInit = {}): Promise<Reply> {
   return replyOf(await fetch(url, init));
 }
 
-/** A turn that is completed; throws where it is not. */
+/** Sends a turn and returns its answer; throws unless the turn completes. */
 export async function ask(
   http: string,
   body: Fields,
@@ -43,7 +43,7 @@ export async function ask(
   return protocolAnswerSchema.parse(reply.body);
 }
 
-/** The error in a reply, in the one shape of errors. */
+/** The error in a reply. */
 export function problemOf(reply: Reply): z.infer<typeof problemSchema>['error'] {
   return problemSchema.parse(reply.body).error;
 }
@@ -57,7 +57,7 @@ async function replyOf(response: Response): Promise<Reply> {
 export interface SentEvent {
   readonly id: number | null;
   readonly event: string;
-  /** When to come back, where the server says so. */
+  /** The delay before a reconnect, if the server names one. */
   readonly retryMs: number | null;
   readonly frame: ServerFrame;
 }
@@ -68,7 +68,7 @@ export interface EventSourceRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** All events until the stream ends, or until `enough` says so: then the connection is cut. */
+/** Reads all events until the stream ends, or cuts the connection as soon as `enough` holds. */
 export async function readEvents(
   { url, body, headers }: EventSourceRequest,
   enough: (events: readonly SentEvent[]) => boolean = () => false,
@@ -97,7 +97,7 @@ export async function readEvents(
   return events;
 }
 
-/** The refusal of a stream: it has a status of its own. */
+/** The reply to a stream that the server refuses. */
 export function refusedStream({ url, body, headers }: EventSourceRequest) {
   return post(url, body, { accept: 'text/event-stream', ...headers });
 }

@@ -1,5 +1,6 @@
 /**
- * Real processes of the service: started, known by their own log, ended by pid.
+ * The instance rig: real processes of the service and of the simulator, from `dist`. A test talks to them over WebSocket
+ * and HTTP, beside real Redis and PostgreSQL servers, and sees nothing of their inside.
  *
  *  INSTANCE-1  The port comes from the process's own log, so a test never talks to a foreign process.
  */
@@ -21,11 +22,11 @@ export interface Exit {
 export interface Program {
   readonly port: number;
   readonly pid: number;
-  /** Lines of stdout and stderr, as they came. */
+  /** Lines of stdout and stderr, in order. */
   readonly logs: readonly string[];
   readonly exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
-  /** SIGTERM, and waits; resolves with the exit code, null where it had to be killed. */
+  /** Sends SIGTERM and waits; resolves with the exit code, or null after a SIGKILL. */
   stop(): Promise<number | null>;
 }
 
@@ -54,10 +55,10 @@ function built(path: string): string {
   return file;
 }
 
-/** A child whose end is sure; its standard input is a pipe. */
+/** Starts a program of `dist` that ends with this process; its standard input is a pipe. */
 export function spawnBuilt(path: string, args: readonly string[], environment: Environment): ChildProcess {
   const child = spawn(process.execPath, ['--enable-source-maps', built(path), ...args], {
-    // Nothing of the developer's own settings may leak in: a REDIS_URL there would be emptied by a test.
+    // Without the developer's own settings: a test would empty the store of their REDIS_URL.
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...environment },
     cwd: root,
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -84,7 +85,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A program that ends by itself: the service whose start is refused, or a call for help. */
+/** Runs a program to its end: a service that refuses to start, or a call for help. */
 export async function runToEnd(
   path: string,
   environment: Environment,
@@ -135,7 +136,7 @@ async function start(path: string, environment: Environment): Promise<{ program:
   return { program, line };
 }
 
-/** The log line in which the program says that it listens. */
+/** The program's log line `listening`. */
 function listening(child: ChildProcess, logs: string[]): Promise<Line> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(new Error(`${why}\n${logs.slice(-20).join('\n')}`));

@@ -1,4 +1,4 @@
-/** The program `migrate` as its own process, and stores full of sessions for it to move. */
+/** Runs the program `migrate` as a process, and fills stores with sessions for it. */
 
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -15,13 +15,13 @@ export const MOVE_OPTIONS: StoreOptions = {
 export interface Ran {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** The JSON of its last line, or null where it was killed before. */
+  /** The JSON of its last line; null if a signal came before. */
   readonly summary: Readonly<Record<string, unknown>> | null;
   readonly said: readonly string[];
 }
 
 export interface Kill {
-  /** As soon as it says that it is doing this and so many sessions are done. */
+  /** The kill comes as soon as the program reports this phase with so many sessions done. */
   readonly during: string;
   readonly after: number;
   readonly signal?: NodeJS.Signals;
@@ -36,14 +36,14 @@ export async function migrate(args: readonly string[], kill?: Kill): Promise<Ran
   child.stdout?.on('data', (chunk) => {
     out += chunk;
   });
-  if (child.stderr === null) throw new Error('it has no stderr');
+  if (child.stderr === null) throw new Error('migrate has no stderr');
   let due = kill;
   createInterface({ input: child.stderr }).on('line', (line) => {
     said.push(line);
     const done = Number(/ (\d+)\/\d+/.exec(line)?.[1] ?? -1);
     if (due === undefined || !line.startsWith(due.during) || done < due.after) return;
     child.kill(due.signal ?? 'SIGKILL');
-    // A second SIGTERM that meets a process on its way out, when its handlers are gone, would be its end.
+    // A second SIGTERM would kill a process that shuts down, because its handlers are gone by then.
     due = undefined;
   });
   const ended = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
@@ -53,7 +53,7 @@ export async function migrate(args: readonly string[], kill?: Kill): Promise<Ran
   return { ...ended, said, summary: last === '' ? null : (JSON.parse(last) as Ran['summary']) };
 }
 
-/** A session that no two numbers share; some have more to carry than others. */
+/** A different session for each number; some are larger than others. */
 export function sessionOf(n: number, changes: Partial<SessionDump> = {}): SessionDump {
   const kept = n % 50_000 === 7 ? 2_500 : n % 5;
   const head = kept + (n % 3);
@@ -101,7 +101,7 @@ export async function fill(store: Store, count: number): Promise<void> {
   }
 }
 
-/** One hash over everything that the store holds of every session, and how many there are. */
+/** One hash over all stored data of all sessions, and the number of sessions. */
 export async function fingerprint(
   store: Store,
 ): Promise<{ readonly sessions: number; readonly hash: string }> {

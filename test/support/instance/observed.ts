@@ -115,14 +115,14 @@ export function countUp(from: number, to: number): readonly number[] {
 }
 
 export interface RedisWitness {
-  /** The words of every call from outside, not from a script, in the order in which Redis executed them. */
+  /** Every command from a client, not from a script, in the order of execution. */
   readonly calls: readonly (readonly string[])[];
-  /** Resolves once everything that was executed before is among the calls. */
+  /** Resolves once `calls` has every command that Redis executed before. */
   caughtUp(): Promise<void>;
   stop(): void;
 }
 
-/** MONITOR, read by hand: ioredis takes what comes before its own reply for a protocol error. */
+/** Reads MONITOR without ioredis, which takes a line before its own reply for a protocol error. */
 export async function witness(redisUrl: string): Promise<RedisWitness> {
   const { hostname, port } = new URL(redisUrl);
   const calls: (readonly string[])[] = [];

@@ -1,8 +1,9 @@
-// A real PostgreSQL for tests, on a free port of 127.0.0.1 and in a folder that is removed with it.
-//
-// Invariants:
-//   T1  A server of our own wherever one can be started: nothing is ever written into one that was there before.
-//       Else the server that POSTGRES_TEST_URL names, in databases of our own that are dropped again.
+/**
+ * A real PostgreSQL for tests, on a free port of 127.0.0.1 and in a folder that is removed with it.
+ *
+ *  POSTGRES-1  Tests start their own server if they can, and write into no other. Otherwise they use the server of
+ *              POSTGRES_TEST_URL, in new databases that they drop at the end.
+ */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -19,11 +20,11 @@ const missing =
   'no PostgreSQL for the tests: install it (apt-get install postgresql, brew install postgresql) or set POSTGRES_TEST_URL';
 
 export interface PostgresServer {
-  /** Where its files are; null where they are not ours to read. */
+  /** The folder of its files; null for the server of POSTGRES_TEST_URL. */
   readonly dataDir: string | null;
   /** A new, empty database. */
   database(): Promise<string>;
-  /** Ends the server, as a crash does; its files stay for `restart`. Only one of our own can be ended. */
+  /** Ends the server, as a crash does; its files stay for `restart`. Not for the server of POSTGRES_TEST_URL. */
   halt(): Promise<void>;
   /** On the same port and files. */
   restart(): Promise<void>;
@@ -88,7 +89,7 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     fsync: 'off',
-    // Old log segments are removed at a checkpoint instead of being kept, with their content, for later use.
+    // A checkpoint removes old log segments; otherwise erased text would stay in them.
     wal_recycle: 'off',
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -97,7 +98,7 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
     stdio: ['ignore', 'ignore', 'pipe'],
     ...unprivileged(),
   });
-  // Immediate shutdown: SIGKILL would leave the server's own children behind.
+  // Immediate shutdown: SIGKILL would leave the server's children running.
   adopt(child, 'SIGQUIT');
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -105,7 +106,7 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
   });
   await once(child, 'spawn');
   const deadlineMs = Date.now() + startWithinMs;
-  // Its own words, because a stranger on the port would answer a query too.
+  // The log proves that the server is ours: a foreign server on the port would answer a query too.
   while (!output.includes('ready to accept connections')) {
     if (child.exitCode !== null) throw new Error(`postgres on port ${port} ended at start: ${output}`);
     if (Date.now() > deadlineMs) {
@@ -119,7 +120,8 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
 
 async function borrow(url: string): Promise<PostgresServer> {
   const made: string[] = [];
-  const notOurs = () => Promise.reject(new Error(`a server that is not ours is not ended: ${missing}`));
+  const foreign = () =>
+    Promise.reject(new Error(`tests do not end the server of POSTGRES_TEST_URL: ${missing}`));
   return {
     dataDir: null,
     async database() {
@@ -127,8 +129,8 @@ async function borrow(url: string): Promise<PostgresServer> {
       made.push(new URL(fresh).pathname.slice(1));
       return fresh;
     },
-    halt: notOurs,
-    restart: notOurs,
+    halt: foreign,
+    restart: foreign,
     async stop() {
       for (const name of made) await query(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
@@ -143,7 +145,7 @@ async function createDatabase(url: string): Promise<string> {
   return fresh.href;
 }
 
-/** PostgreSQL refuses to run as root; null where we aren't. */
+/** A user to run as, because PostgreSQL refuses root; null if the tests are not root. */
 function unprivileged(): { readonly uid: number; readonly gid: number } | null {
   if (process.getuid?.() !== 0) return null;
   const users = readFileSync('/etc/passwd', 'utf8')
@@ -158,7 +160,7 @@ function binaries(): string | undefined {
   return folders.find((folder) => ['initdb', 'postgres'].every((name) => isExecutable(join(folder, name))));
 }
 
-/** Debian keeps the server's programs out of the PATH, by version; the newest first. */
+/** Debian's folders of the server's programs, which are not in PATH; the newest version first. */
 function packaged(): readonly string[] {
   const root = '/usr/lib/postgresql';
   try {

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy on loopback that can be told to misbehave: lose what the server answers, hold everything back, answer
- * late, cut connections, refuse new ones. It also counts what comes through, so that "one write" can be asserted.
+ * A TCP proxy on loopback that a test can break: it loses or delays replies, pauses, cuts and refuses connections, and
+ * leads to another server. It also counts chunks, so that a test can assert "one write".
  */
 import { connect, createServer, type Socket } from 'node:net';
 
@@ -9,20 +9,20 @@ export interface TcpProxy {
   /** Chunks that clients have sent since the last `resetCounts`. One write of a few KiB arrives as one chunk. */
   readonly chunksUp: number;
   resetCounts(): void;
-  /** From now on nothing that the server says on today's connections reaches anybody; requests still go through. */
+  /** Drops all further replies on the open connections; requests still reach the server. */
   loseReplies(): void;
-  /** Hold everything back in both directions, until `resume`. The connections stay open. */
+  /** Holds both directions back until `resume`. The connections stay open. */
   pause(): void;
   resume(): void;
-  /** Hold each of the server's chunks back for so long. */
+  /** Delays each chunk of the server. */
   delayReplies(ms: number): void;
-  /** Cut every connection, without a word. Connections made later behave normally again. */
+  /** Cuts every connection; later connections work. */
   cut(): void;
   /** Cuts every connection; later connections lead to another port, as after a failover. */
   leadTo(port: number): void;
-  /** While true, connections are accepted and cut at once. */
+  /** While true, the proxy accepts each connection and cuts it. */
   refuse(refusing: boolean): void;
-  /** How often the server says these words from now on. */
+  /** Counts how often the server sends these words from now on. */
   listenFor(words: string): () => number;
   stop(): Promise<void>;
 }
@@ -33,17 +33,17 @@ interface Pair {
   losesReplies: boolean;
 }
 
-/** Counts words in a stream that may be cut anywhere, also in the middle of a word. */
-interface Ear {
+/** Counts words in a stream whose chunks may end in the middle of a word. */
+interface WordCount {
   readonly words: string;
   readonly tails: WeakMap<Pair, string>;
-  heard: number;
+  count: number;
 }
 
-function hear(ear: Ear, pair: Pair, chunk: string): void {
-  const { words, tails } = ear;
+function countIn(counter: WordCount, pair: Pair, chunk: string): void {
+  const { words, tails } = counter;
   const text = (tails.get(pair) ?? '') + chunk;
-  ear.heard += text.split(words).length - 1;
+  counter.count += text.split(words).length - 1;
   tails.set(pair, text.slice(-(words.length - 1)));
 }
 
@@ -54,7 +54,7 @@ export async function startProxy(firstPort: number, targetHost = '127.0.0.1'): P
   let delayMs = 0;
   let paused = false;
   let refusing = false;
-  const ears: Ear[] = [];
+  const counters: WordCount[] = [];
 
   function cut(): void {
     for (const { client, server } of pairs) {
@@ -88,7 +88,7 @@ export async function startProxy(firstPort: number, targetHost = '127.0.0.1'): P
       server.write(chunk);
     });
     server.on('data', (chunk) => {
-      for (const ear of ears) hear(ear, pair, chunk.toString('latin1'));
+      for (const counter of counters) countIn(counter, pair, chunk.toString('latin1'));
       if (pair.losesReplies) return;
       if (delayMs === 0) client.write(chunk);
       else setTimeout(() => client.writable && client.write(chunk), delayMs);
@@ -129,9 +129,9 @@ export async function startProxy(firstPort: number, targetHost = '127.0.0.1'): P
       refusing = value;
     },
     listenFor(words) {
-      const ear: Ear = { words, tails: new WeakMap(), heard: 0 };
-      ears.push(ear);
-      return () => ear.heard;
+      const counter: WordCount = { words, tails: new WeakMap(), count: 0 };
+      counters.push(counter);
+      return () => counter.count;
     },
     async stop() {
       cut();

@@ -1,8 +1,8 @@
-// One redis-server process: found, started, known to be ours, ended.
-//
-// Invariants:
-//   REDIS-PROCESS-1  A started server answers and is our child: a test never uses a foreign server on the port.
-
+/**
+ * One redis-server process: finds the program, starts it, and checks that it answers.
+ *
+ *  REDIS-PROCESS-1  A started server answers and is our child: a test never uses a foreign server on the port.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -19,8 +19,8 @@ export interface Running {
   readonly port: number;
 }
 
-/** What a start waits for: that all data is loaded, or only that somebody is there, who may be loading for long. */
-export type Readiness = 'loaded' | 'there';
+/** A start waits until the server has loaded all data, or only until it answers. */
+export type Readiness = 'loaded' | 'answering';
 
 export async function launch(
   port: number,
@@ -54,14 +54,14 @@ async function answersAs(port: number, pid: number | undefined, readiness: Readi
     return await withClient(port, async (client) => {
       const info = await client.info();
       const isLoaded = info.includes('\nloading:0\r\n');
-      return info.includes(`process_id:${pid}\r\n`) && (isLoaded || readiness === 'there');
+      return info.includes(`process_id:${pid}\r\n`) && (isLoaded || readiness === 'answering');
     });
   } catch {
     return false;
   }
 }
 
-/** A client of a server that may be loading: it is not asked first whether it is ready. */
+/** Connects without a ready check, because the server may still be loading. */
 export async function withClient<T>(
   port: number,
   body: (client: Redis) => Promise<T>,
@@ -76,7 +76,7 @@ export async function withClient<T>(
     commandTimeout: withinMs,
   });
   client.on('error', () => {
-    // Reported by connect(); without a listener it would be printed for every attempt.
+    // connect() reports it; without a listener ioredis prints it for every attempt.
   });
   try {
     await client.connect();

@@ -1,6 +1,7 @@
-// Real redis-servers for tests: one, or a cluster of masters, on free ports of 127.0.0.1 and in folders of
-// their own that are removed with them.
-
+/**
+ * Real redis-servers for tests: one, or a cluster of masters, on free ports of 127.0.0.1 and in folders that are removed
+ * with them.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,10 +24,10 @@ export interface RedisOptions {
 export interface RedisServer {
   readonly port: number;
   readonly url: string;
-  /** Of the running process: another one after `restart`. */
+  /** The pid of the running process; `restart` changes it. */
   readonly pid: number;
   readonly dir: string;
-  /** Ends the server and removes its folder, where it made it. */
+  /** Ends the server and removes its folder, unless the test named the folder. */
   stop(): Promise<void>;
   /** Sends a signal; after one that ends the server, waits for the end. The folder stays for `restart`. */
   kill(signal: NodeJS.Signals): Promise<void>;
@@ -81,7 +82,7 @@ async function serverArgs(options: RedisOptions, dir: string, port: number): Pro
   const cluster = options.cluster
     ? ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-port', `${await freePort()}`]
     : [];
-  // A replica of this server shall not wait five seconds for others to join its first copy.
+  // Without this a replica of the server waits five seconds for its first copy.
   const prompt = ['--repl-diskless-sync-delay', '0'];
   const base = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--daemonize', 'no'];
   return [...base, ...prompt, ...durability, ...replica, ...cluster, ...(options.args ?? [])];
@@ -103,7 +104,7 @@ export async function startRedisCluster(masters = 3): Promise<RedisCluster> {
     await assignSlots(nodes);
     await introduce(nodes);
     await agree(nodes);
-    // While it forms, a short one makes it agree sooner; afterwards one that gets no processor for a while is not dead.
+    // A short timeout helps the cluster form; a long one keeps a busy machine from declaring a node dead.
     for (const node of nodes)
       await withClient(node.port, (client) => client.config('SET', 'cluster-node-timeout', 30_000));
   } catch (error) {
@@ -120,7 +121,7 @@ async function assignSlots(nodes: readonly RedisServer[]): Promise<void> {
     const last = Math.floor((index + 1) * share) - 1;
     await withClient(node.port, async (client) => {
       await client.call('CLUSTER', 'ADDSLOTSRANGE', first, last);
-      // Two nodes that both start at epoch 0 would have to settle a collision first.
+      // Two nodes at epoch 0 would have to resolve a collision first.
       await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
     });
   }

@@ -1,17 +1,18 @@
 /**
- * Programs that the tests of a file, or of a describe, share: started before the first test, stopped after the last.
+ * `started` shares programs among the tests of a file or of a describe: they start before the first test and stop after
+ * the last.
  *
  *  STARTED-1  Programs of one call start and stop together; those of a later call start later and stop sooner.
  *  STARTED-2  Every started program is stopped, even if another failed to start.
  */
 import { afterAll, beforeAll } from 'vitest';
 
-/** A bound on a wait: several processes that start at once on a machine with other things to do. */
+/** A bound on a wait: several processes start together on a busy machine. */
 const HOOK_WITHIN_MS = 180_000;
 
 type Stoppable = { stop(): unknown } | { close(): unknown };
 
-/** The results stand for the programs: they can be named at once, and read once the tests run. */
+/** Returns stand-ins for the programs, which a test can use as soon as it runs. */
 export function started<T extends readonly Stoppable[]>(
   ...starts: { readonly [K in keyof T]: () => Promise<T[K]> }
 ): T {
@@ -31,7 +32,7 @@ function standIn(find: () => Stoppable | undefined): Stoppable {
   return new Proxy({} as Stoppable, {
     get(_, name) {
       const one = find();
-      if (one === undefined) throw new Error(`${String(name)} was asked of a program that does not run`);
+      if (one === undefined) throw new Error(`${String(name)} was read of a program that does not run`);
       return Reflect.get(one, name);
     },
   });

@@ -92,7 +92,7 @@ const ANYWHERE: readonly Move[] = [
   { type: 'detach', instance: 'b' },
   ...overlapPolicySchema.options.map((policy) => ({ type: 'message', policy }) as const),
   { type: 'cancel' },
-  { type: 'cancel', turnId: 'of nobody' },
+  { type: 'cancel', turnId: 'unknown' },
   { type: 'extend' },
   { type: 'close' },
   { type: 'due', timer: WARNING },
@@ -114,7 +114,7 @@ function movesIn(snapshot: Snapshot): readonly Move[] {
   return [...ANYWHERE, { type: 'due', timer: `${timer}.session.${path.join('.')}` }];
 }
 
-/** The move travels with the event that stands for it. */
+/** An event with the move that it represents. */
 type Told = StepEvent & { readonly move: Move };
 
 const TRAVERSAL = {
@@ -169,7 +169,7 @@ function timed(wanted: readonly Move[]): Path {
 
 /**
  * The moves with the absolute warnings that come on the way; null where another deadline comes before a wanted one.
- * A deadline that is over when its state is entered comes by itself, in the while that passes after each move.
+ * A deadline that has passed when its state begins comes in the tick after a move, without a move of its own.
  */
 function played(wanted: readonly Move[], limits: SessionLimits): readonly Move[] | null {
   let state: MachineState = begin(inputOf(limits), '1').next;

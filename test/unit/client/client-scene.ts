@@ -66,7 +66,7 @@ export interface Scene {
   readonly events: readonly ClientEvent[];
   /** The newest socket. */
   readonly socket: () => FakeSocket;
-  /** Brings the newest socket to welcome. */
+  /** Opens the newest socket and sends welcome. */
   readonly greet: (welcome?: Record<string, unknown>) => FakeSocket;
   readonly last: <T extends ClientEvent['type']>(type: T) => Extract<ClientEvent, { type: T }> | undefined;
 }

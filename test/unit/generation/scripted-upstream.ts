@@ -1,4 +1,4 @@
-/** A model server that sends exactly the bytes that a test writes, and a question put to it through the real client. */
+/** A model server that sends exactly the bytes of the test, and a request to it through the real client. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { GenerationChunk, GenerationPrefix, GenerationResult } from '../../../src/generation/port.ts';
