@@ -1,4 +1,4 @@
-/** Does a transition cost more where many sessions are stored? */
+/** Does a transition cost more if many sessions are stored? */
 import { CELL_HEAD, type Contender, cellRow, measureCell, ratioOf } from './measure/cell.ts';
 import { residents } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';

@@ -14,7 +14,7 @@ interface Case {
   readonly name: string;
   readonly from: MachineState;
   readonly event: StepEvent;
-  /** The client's frame that causes it; null where no client does. */
+  /** The client's frame that causes it; null if no client does. */
   readonly wire: string | null;
 }
 

@@ -39,7 +39,7 @@ export async function bundlePrograms(compiled, target) {
     sourcesContent: false,
     external,
     banner: { js: banner },
-    plugins: [ownAddresses(compiled)],
+    plugins: [keepModuleUrls(compiled)],
     logLevel: 'warning',
   });
 }
@@ -50,7 +50,7 @@ export async function bundlePrograms(compiled, target) {
  * @param {string} compiled
  * @returns {import('esbuild').Plugin}
  */
-function ownAddresses(compiled) {
+function keepModuleUrls(compiled) {
   return {
     name: 'own addresses',
     setup({ onLoad }) {

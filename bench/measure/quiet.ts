@@ -28,7 +28,7 @@ export function noiseSoFar(): {
 }
 
 /** The benchmark's programs rest between two windows: any busy core then belongs to other work. */
-async function calm(budgetMs: number): Promise<void> {
+async function untilQuiet(budgetMs: number): Promise<void> {
   while (spentMs < budgetMs) {
     const before = readUsage([]);
     await new Promise((resume) => setTimeout(resume, LOOK_MS));
@@ -43,12 +43,12 @@ export async function quietest<R>(
   measure: () => Promise<R>,
   noiseOf: (result: R) => Noisy,
 ): Promise<R> {
-  await calm(quietMs);
+  await untilQuiet(quietMs);
   let best = await measure();
   for (let attempt = 1; attempt < TRIES && spentMs < quietMs; attempt++) {
     if (noiseOf(best).foreignCores <= QUIET_CORES) break;
     const beganAt = performance.now();
-    await calm(quietMs);
+    await untilQuiet(quietMs);
     const again = await measure();
     spentMs += performance.now() - beganAt;
     if (noiseOf(again).foreignCores < noiseOf(best).foreignCores) best = again;

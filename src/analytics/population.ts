@@ -17,14 +17,14 @@ export interface PopulationPorts {
   readonly meters: Meters;
   readonly now: () => number;
   readonly monotonicMs: () => number;
-  /** When the session ends without further activity; null where it is gone. */
+  /** When the session ends without further activity; null if it is gone. */
   readonly endsAt: (sessionId: string) => Promise<number | null>;
 }
 
 interface Look {
   readonly storeUp: boolean;
   readonly archiveUp: boolean;
-  /** Null where the store did not answer. */
+  /** Null if the store did not answer. */
   readonly byState: Readonly<Record<string, number>> | null;
 }
 
@@ -90,7 +90,7 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
   });
 }
 
-/** The answer, or `otherwise` where it fails or comes too late (POPULATION-1). */
+/** The answer, or `otherwise` if it fails or comes too late (POPULATION-1). */
 function within<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
   return new Promise((resolve) => {
     const timer = startTimer(WITHIN_MS, () => resolve(otherwise));

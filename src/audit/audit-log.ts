@@ -32,7 +32,7 @@ const CLOSE_WITHIN_MS = 1_000;
 
 type File = ReturnType<typeof pino.destination>;
 
-/** Throws where the file cannot be opened. */
+/** Throws if the file cannot be opened. */
 export function openAuditLog(options: AuditLogOptions): AuditLog {
   const { destination, instance, log } = options;
   const toFile = destination !== 'stdout';
@@ -115,8 +115,8 @@ function lineOf(access: Access) {
     ...(subjectUserId === undefined ? {} : { subject_user_id: subjectUserId }),
     ...(format === undefined ? {} : { format }),
     address,
-    ...(access.door.kind === 'http'
-      ? { route: access.door.route, request_id: access.door.requestId }
-      : { socket: access.door.connection }),
+    ...(access.channel.kind === 'http'
+      ? { route: access.channel.route, request_id: access.channel.requestId }
+      : { socket: access.channel.connection }),
   };
 }

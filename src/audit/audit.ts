@@ -22,8 +22,8 @@ export type AuditAction =
 /** `passed`: forwarded to the owner of the session. If the owner forbids it, the owner writes another line. */
 export type AuditOutcome = 'ok' | 'passed' | ErrorCode;
 
-/** How the client came in. A route is named by its pattern: its path may hold a user's name. */
-export type Door =
+/** How the client reached the session. `route` is the pattern: a path may hold a user's name. */
+export type AccessChannel =
   | { readonly kind: 'http'; readonly route: string; readonly requestId: string }
   | { readonly kind: 'socket'; readonly connection: string };
 
@@ -41,7 +41,7 @@ export interface Access {
   /** The format of an export. */
   readonly format?: string;
   readonly address: string;
-  readonly door: Door;
+  readonly channel: AccessChannel;
 }
 
 /** The part of an access that only an HTTP route knows. */

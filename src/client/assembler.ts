@@ -20,7 +20,7 @@ export type TurnOutcome =
 
 export interface TurnView {
   readonly turnId: string;
-  /** Null where the client did not see the turn's start. */
+  /** Null if the client did not see the turn's start. */
   readonly messageId: string | null;
   readonly question: string | null;
   readonly text: string;

@@ -13,7 +13,7 @@ export const MIN_UPTIME_FOR_RESET_MS = 5_000;
 const LONGEST_HINT_MS = 60_000;
 
 export interface EndedConnection {
-  /** How long the connection lasted after its welcome; null where it had none. */
+  /** How long the connection lasted after its welcome; null if it had none. */
   readonly uptimeMs: number | null;
   /** The wait that the server's last error frame asked for. */
   readonly retryAfterMs: number | null;

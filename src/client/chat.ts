@@ -35,7 +35,7 @@ let hasFailed = false;
 const session: Session = openSession({
   urls,
   connect: (url) => new WebSocket(url),
-  // Lets a reconnect replace this client's old connection where the server has not noticed its end.
+  // Lets a reconnect replace this client's old connection if the server has not noticed its end.
   clientId: `chat-${randomUUID()}`,
   ...(sessionId === null ? {} : { sessionId, after: 0 }),
   ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),

@@ -39,9 +39,9 @@ const GIVEN_UP = 4000;
 export interface ConnectionEnd {
   readonly code: number;
   readonly reason: string;
-  /** How long the connection lasted after its welcome; null where it had none. */
+  /** How long the connection lasted after its welcome; null if it had none. */
   readonly uptimeMs: number | null;
-  /** HTTP status of a refused upgrade; null where there was none, or in a browser, which hides it. */
+  /** HTTP status of a refused upgrade; null if there was none, or in a browser, which hides it. */
   readonly refusedWith: number | null;
 }
 
@@ -89,7 +89,7 @@ export class Connection {
     return this.#phase.kind === 'open';
   }
 
-  /** False where the connection cannot send now. */
+  /** False if the connection cannot send now. */
   send(frame: ClientFrame): boolean {
     return this.sendText(JSON.stringify(frame));
   }

@@ -12,7 +12,7 @@ import type { ClientEvent, Session } from './session.ts';
 export const FRAME_MAX_BYTES = 64 * 1024;
 
 /**
- * Errors after which the fate of a message is open. The client sends it again with the same id, which is harmless where
+ * Errors after which the fate of a message is open. The client sends it again with the same id, which is harmless if
  * the server had taken it.
  */
 const UNDECIDED: ReadonlySet<string> = new Set([

@@ -34,7 +34,7 @@ class SessionClient implements Session {
   #connectivity: Connectivity;
   #id: string | null;
   #after: number | null;
-  /** Epoch of the frame at `#after`. A log with another frame there lost writes, and the server can say so. */
+  /** Epoch of the frame at `#after`: it shows the server whether its log still has that frame. */
   #epoch: number | null = null;
   #welcome: Welcome | null = null;
   #conversation: ClientConversation;

@@ -69,7 +69,7 @@ export interface Session {
   /** Ids of the messages that the server has not decided about. */
   readonly unacknowledged: readonly string[];
   readonly connected: boolean;
-  /** Sends a message now, or with the next welcome. Throws where it is too long for one frame. */
+  /** Sends a message now, or with the next welcome. Throws if it is too long for one frame. */
   send(content: string, options?: SendOptions): string;
   /** False without a connection: unlike a message, the client does not send it later. */
   cancel(turnId?: string): boolean;

@@ -67,7 +67,7 @@ export function readConfig(environment: Environment) {
       trust: env.TRUST_PROXY ?? { kind: 'hops' as const, hops: 0 },
       header: env.TRUST_PROXY_HEADER,
     },
-    /** The built-in simulator answers where VLLM_BASE_URL is not set. */
+    /** The built-in simulator answers if VLLM_BASE_URL is not set. */
     simulator: {
       tokens: env.SIMULATOR_TOKENS,
       tokensPerSecond: env.SIMULATOR_TOKENS_PER_SECOND,

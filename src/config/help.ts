@@ -6,7 +6,7 @@ const WIDTH = 100;
 
 export interface Variable {
   readonly name: string;
-  /** Null where the variable has no default. */
+  /** Null if the variable has no default. */
   readonly fallback: string | null;
   readonly meaning: string;
 }

@@ -59,7 +59,7 @@ function meantBy(name: string, known: readonly string[]): string | null {
   }
   const typed = nearest(name, known);
   if (typed !== null) return typed;
-  return OWN_WORDS.has(firstWord(name)) ? (known.find((one) => isSaidOtherwise(name, one)) ?? null) : null;
+  return OWN_WORDS.has(firstWord(name)) ? (known.find((one) => isVariantOf(name, one)) ?? null) : null;
 }
 
 function nearest(name: string, known: readonly string[]): string | null {
@@ -85,11 +85,11 @@ function isOtherShortWord(name: string, known: string): boolean {
 }
 
 /** VLLM_URL omits a word of VLLM_BASE_URL; SESSION_IDLE_SECONDS is SESSION_IDLE_MS in another unit. */
-function isSaidOtherwise(name: string, known: string): boolean {
+function isVariantOf(name: string, known: string): boolean {
   const [words, knownWords] = [name.split('_'), known.split('_')];
   if (words[0] !== knownWords[0] || words.length < 2) return false;
   if (words.length === knownWords.length)
-    return words.length > 2 && known.endsWith('_MS') && isSameButTheLast(words, knownWords);
+    return words.length > 2 && known.endsWith('_MS') && differInLastOnly(words, knownWords);
   const left = [...knownWords];
   const isSubsequence = words.every((word) => {
     const index = left.indexOf(word);
@@ -100,7 +100,7 @@ function isSaidOtherwise(name: string, known: string): boolean {
   return isSubsequence && knownWords.length - words.length === 1;
 }
 
-function isSameButTheLast(words: readonly string[], others: readonly string[]): boolean {
+function differInLastOnly(words: readonly string[], others: readonly string[]): boolean {
   return words.slice(0, -1).join('_') === others.slice(0, -1).join('_');
 }
 

@@ -2,7 +2,7 @@
  * Variables reads the environment by a schema. Each value that cannot be used becomes one line with the variable, the
  * value and one that works, so that one start shows all of them.
  *
- *  SHOWN-1  No message holds a key or a password, even where the value is malformed.
+ *  SHOWN-1  No message holds a key or a password, even if the value is malformed.
  */
 import type { z } from 'zod';
 import { startFailure, withoutPasswords } from '../startup/start-failure.ts';
@@ -59,7 +59,7 @@ export function unusable(problems: readonly string[]): Error {
   return startFailure(`The environment cannot be used.\n${problems.join('\n')}`);
 }
 
-/** `NAME=value`, or the name alone where the value is a secret or may hold one (SHOWN-1). */
+/** `NAME=value`, or the name alone if the value is a secret or may hold one (SHOWN-1). */
 export function shown(name: string, value: string): string {
   if (SECRETS.has(name)) return name;
   const open = URLS.test(name) ? openPartOf(value) : value;
@@ -68,7 +68,7 @@ export function shown(name: string, value: string): string {
   return `${name}=${/[\s"\p{Cc}]/u.test(short) ? JSON.stringify(short) : short}`;
 }
 
-/** Null where a password may hide, as in `user:password@host` without a scheme or in `password=…`. */
+/** Null if a password may hide, as in `user:password@host` without a scheme or in `password=…`. */
 function openPartOf(url: string): string | null {
   const [address = '', query] = withoutPasswords(url).split('?');
   const withoutScheme = address.replaceAll(/\w+:\/\/(\*{3}@)?/g, '');

@@ -11,7 +11,7 @@ import type { Config } from '../config/config.ts';
 import type { TrustProxy } from '../config/values.ts';
 
 export interface ClientAddresses {
-  /** The header that is read; null where no proxy is trusted. */
+  /** The header that is read; null if no proxy is trusted. */
   readonly header: string | null;
   /** `lines` are those of the header, in their order. */
   of(peer: string, lines: readonly string[]): string;

@@ -12,7 +12,7 @@ export interface Limit {
   take(name: string): Promise<number>;
   /** The ms until a point is left, or 0; takes none. */
   wait(name: string): Promise<number>;
-  /** Takes a point for something that has already happened, even where none is left. */
+  /** Takes a point for something that has already happened, even if none is left. */
   spend(name: string): void;
 }
 

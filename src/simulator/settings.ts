@@ -33,7 +33,7 @@ export type ContextErrorWording =
 export type Continuation = 'honour' | 'ignore' | 'refuse' | 'reason';
 
 const DEFAULTS = {
-  /** Change it only where other machines must reach the simulator, as in a container. */
+  /** Change it only if other machines must reach the simulator, as in a container. */
   host: '127.0.0.1',
   /** 0 takes a free port. */
   port: 0,

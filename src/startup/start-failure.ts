@@ -17,7 +17,7 @@ export function startFailure(reason: string, cause?: unknown): Error {
   return new CodedError('START_REFUSED', reason, { cause });
 }
 
-/** The reason in one line without passwords; null where the error is a bug. */
+/** The reason in one line without passwords; null if the error is a bug. */
 export function reasonOf(error: unknown): string | null {
   const code = codeOf(error);
   if (!(error instanceof Error) || !ANTICIPATED.test(code)) return null;
@@ -29,7 +29,7 @@ export function withoutPasswords(text: string): string {
   return text.replaceAll(/:\/\/\S*@/g, '://***@');
 }
 
-/** Asks Node why an address cannot be listened on: uWebSockets.js gives no reason. Null where the obstacle is gone. */
+/** Asks Node why an address cannot be listened on: uWebSockets.js gives no reason. Null if the obstacle is gone. */
 export async function whyNotListening(listening: Listening): Promise<Error | null> {
   const { host, port } = listening;
   const cause = await new Promise<unknown>((resolve) => {

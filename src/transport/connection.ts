@@ -274,7 +274,7 @@ export class Connection {
       outcome,
       ...this.#identity,
       address: this.#wire.address,
-      door: { kind: 'socket', connection: this.#client.id },
+      channel: { kind: 'socket', connection: this.#client.id },
     });
   }
 

@@ -1,7 +1,7 @@
 /** The checks of a Redis at the start of its store, and the parts of the store that need no server. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judge } from '../../src/store/redis/boot.ts';
+import { assertUsable } from '../../src/store/redis/boot.ts';
 import { parseAddress, retryDelayMs } from '../../src/store/redis/connection.ts';
 import { redisFailure } from '../../src/store/redis/failure.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
@@ -93,7 +93,8 @@ describe('at boot', () => {
       durability: 'rdb',
       evictionPolicy: 'noeviction',
     };
-    const refuse = (version: string) => () => judge({ ...facts, version }, 'cache:6379', false, () => {});
+    const refuse = (version: string) => () =>
+      assertUsable({ ...facts, version }, 'cache:6379', false, () => {});
     expect(refuse('6.2.14')).toThrow('cache:6379 is Redis 6.2.14; Rehydra needs 7.0 or newer');
     expect(refuse('7.0.0')).not.toThrow();
     expect(refuse('8.2.1')).not.toThrow();

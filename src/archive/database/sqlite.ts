@@ -114,7 +114,7 @@ function connectIn(folder: string, file: string): Database.Database {
 
 function connect(file: string): Database.Database {
   const raw = new Database(file, { timeout: LOCK_WAIT_MS });
-  turnToWal(raw);
+  switchToWal(raw);
   raw.pragma('synchronous = NORMAL');
   raw.pragma('secure_delete = ON');
   raw.pragma('temp_store = MEMORY');
@@ -123,7 +123,7 @@ function connect(file: string): Database.Database {
 }
 
 /** If two processes switch one new file to WAL, SQLite refuses one of them without waiting for the lock. */
-function turnToWal(raw: Database.Database): void {
+function switchToWal(raw: Database.Database): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   for (let waitedMs = 0; ; waitedMs += WAL_RETRY_MS) {
     try {

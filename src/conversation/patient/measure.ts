@@ -114,7 +114,7 @@ function readWritten(sent: number | string): Amount | null {
   return typeof sent === 'number' ? { value: sent, unit: '' } : readAmount(plainText(sent));
 }
 
-/** Null where the unit is not one of the rule's. */
+/** Null if the unit is not one of the rule's. */
 function convert(rule: MeasureRule, { value, unit }: Amount): number | null {
   const spelling = unitKey(unit);
   const known = spelling === '' ? (rule.bare?.unit(value)?.key ?? '') : spelling;
@@ -122,7 +122,7 @@ function convert(rule: MeasureRule, { value, unit }: Amount): number | null {
   return Object.hasOwn(rule.units, known) ? (rule.units[known]?.(value) ?? null) : null;
 }
 
-/** Null where the text is not an amount and a smaller one that belongs to it. */
+/** Converts a pair of amounts, such as `5 ft 11 in`; null if the text is not such a pair. */
 function convertParts({ units, parts = [] }: MeasureRule, sent: string): number | null {
   const read = readTwoAmounts(plainText(sent));
   if (read === null) return null;

@@ -74,7 +74,7 @@ export function readPatient(stored: unknown): PatientPicture {
   return picture.success ? withReadVitals(picture.data) : patientFromChat(stored);
 }
 
-/** Older versions stored vitals as one raw note where a single field was unreadable. */
+/** Older versions stored vitals as one raw note if a single field was unreadable. */
 function withReadVitals(picture: PatientPicture): PatientPicture {
   const { vitals: raw, ...other } = picture.other ?? {};
   const vitals = raw === undefined ? null : objectIn(parsedJson(raw));

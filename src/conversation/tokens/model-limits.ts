@@ -11,7 +11,7 @@ import { apiOf, sideRequest } from '../../generation/upstream/side-request.ts';
 export interface ModelLimit {
   /** '' if it is unknown: vLLM then uses the model that it has. */
   readonly model: string;
-  /** The smallest of all replicas; null where none reports one. */
+  /** The smallest of all replicas; null if none reports one. */
   readonly maxModelLen: number | null;
 }
 

@@ -55,7 +55,7 @@ export function createTokenizer(client: TokenizeClient): Tokenizer {
         const one = await ask([PROBE]);
         if (one === null) return await estimateCounter.overhead();
         const three = await ask(PROBE_TURN);
-        // Where the template refuses the probe, single counts keep their preamble: too much, never too little.
+        // If the template refuses the probe, single counts keep their preamble: too much, never too little.
         return three === null ? 0 : Math.max(0, Math.floor(one - (three - one) / 2)); // TOKENS-2
       }
 

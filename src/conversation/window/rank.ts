@@ -13,7 +13,7 @@ export interface Tier {
 }
 
 const LATEST_TURNS = 2;
-/** Where every turn holds a finding, old turns must not push out all recent ones. */
+/** If every turn holds a finding, old turns must not push out all recent ones. */
 const PINNED_SHARE = 0.6;
 /** Prose has at least one token in this many bytes: a turn that cannot fit even so needs no count. */
 const MOST_BYTES_PER_TOKEN = 8;

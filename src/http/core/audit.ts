@@ -32,7 +32,7 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
           clientId: null,
           ...noted,
           address,
-          door: { kind: 'http', route: `${route.method} ${route.path}`, requestId },
+          channel: { kind: 'http', route: `${route.method} ${route.path}`, requestId },
         });
       let answer: HttpAnswer;
       try {

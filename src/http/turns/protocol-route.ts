@@ -79,7 +79,7 @@ export function protocolRoute(ports: HttpPorts): Route {
           userId: body.user_id ?? null,
           clientId: body.client_id ?? null,
           address: request.address,
-          door: { kind: 'http', route: 'POST /api/protocol', requestId },
+          channel: { kind: 'http', route: 'POST /api/protocol', requestId },
         });
       const limit = message.kind === 'send' ? ports.limits.messages : null;
       const waitMs = limit === null ? 0 : await limit.take(senderKey(body.user_id, sessionId));

@@ -124,7 +124,7 @@ function unknownMessage(names: readonly string[]): string {
   return `Unknown simulator fault "${names.join('", "')}". Known: ${Object.keys(FAULTS).join(', ')}.`;
 }
 
-/** The number of a fault, or null where the request does not ask for it. */
+/** The number of a fault, or null if the request does not ask for it. */
 export function faultNumber(plan: FaultPlan, name: FaultName): number | null {
   const value = plan.get(name);
   if (value === undefined) return null;

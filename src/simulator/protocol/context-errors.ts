@@ -5,7 +5,7 @@ import { badRequest, type Refusal } from './refusals.ts';
 export interface ContextOverrun {
   readonly maxModelLen: number;
   readonly promptTokens: number;
-  /** 0 where the request named no limit. */
+  /** 0 if the request named no limit. */
   readonly outputTokens: number;
 }
 

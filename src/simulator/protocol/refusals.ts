@@ -57,7 +57,7 @@ export function admissionRefused(): Refusal {
   return refuse(503, 'Service Unavailable', 'The server is overloaded: too many queued requests.');
 }
 
-/** In the words of transformers, where the chat template changes the partial message. */
+/** Words the refusal as transformers does if the chat template changes the partial message. */
 export function continuationRefused(): Refusal {
   return badRequest(
     'continue_final_message is set but the final message does not appear in the chat after applying the chat ' +

@@ -32,7 +32,7 @@ export function decode(ids: readonly number[]): string {
 
 export interface StreamDecoder {
   push(id: number): string;
-  /** One U+FFFD where the stream ends inside a character, as from vLLM's detokeniser; otherwise nothing. */
+  /** One U+FFFD if the stream ends inside a character, as from vLLM's detokeniser; otherwise nothing. */
   flush(): string;
 }
 

@@ -69,7 +69,7 @@ function durabilityOf(appendsToFile: boolean, config: ReadonlyMap<string, string
 }
 
 /** Refuses a Redis that would lose sessions silently; warns of risks that it cannot rule out. */
-export function judge(facts: Facts, label: string, allowEviction: boolean, log: Log): void {
+export function assertUsable(facts: Facts, label: string, allowEviction: boolean, log: Log): void {
   const major = Number(facts.version.split('.')[0]);
   if (!(major >= OLDEST_MAJOR)) {
     const words = `${label} is Redis ${facts.version}; Rehydra needs ${OLDEST_MAJOR}.0 or newer (sharded pub/sub)`;

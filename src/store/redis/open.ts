@@ -6,7 +6,7 @@ import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
 import { createBatch } from './batch.ts';
-import { type Facts, inspect, judge } from './boot.ts';
+import { assertUsable, type Facts, inspect } from './boot.ts';
 import { connect, type Log, logConnections, parseAddress, untilReady } from './connection.ts';
 import { redisFailure } from './failure.ts';
 import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
@@ -44,7 +44,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   try {
     await Promise.all(clients.map((client) => untilReady(client, address.label, BOOT_TIMEOUT_MS)));
     facts = await inspect(commits);
-    for (const node of facts) judge(node, address.label, options.allowEviction === true, log);
+    for (const node of facts) assertUsable(node, address.label, options.allowEviction === true, log);
   } catch (error) {
     for (const client of clients) client.disconnect();
     throw redisFailure(error);

@@ -48,11 +48,11 @@ describe('the audit log of routes', () => {
         userId: null,
         clientId: null,
         address: '192.0.2.1',
-        door: { kind: 'http', route: 'GET /api/session/:id', requestId: expect.any(String) },
+        channel: { kind: 'http', route: 'GET /api/session/:id', requestId: expect.any(String) },
       },
     ]);
-    const door = lines[0]?.door;
-    expect(String(given.body)).toContain(door?.kind === 'http' ? door.requestId : 'no route');
+    const channel = lines[0]?.channel;
+    expect(String(given.body)).toContain(channel?.kind === 'http' ? channel.requestId : 'no route');
   });
 
   it.each<[string, HttpAnswer, string]>([
