@@ -2,8 +2,8 @@
  * attachClient takes a client from hello to live frames.
  *
  * The order makes the frames exact: subscribe in the hub, which watches the store; attach to the session; send `welcome`
- * with the log's head; replay the log from the client's offset; go live. Frames that are stored after the subscription
- * are offered or hinted, and frames stored before it are in the log.
+ * with the log's head; replay the log from the client's offset; go live. The hub offers or
+ * hints every frame that is stored after the subscription; all earlier frames are in the log.
  */
 import { randomUUID } from 'node:crypto';
 import { absoluteEndsAt, idleEndsAt } from '../../machines/deadlines.ts';
@@ -21,7 +21,7 @@ import type { ClientConnection } from './client-connection.ts';
 import type { Hub } from './hub.ts';
 import type { ResetPlace, ResetReason, Subscription } from './subscription.ts';
 
-/** What sockets and HTTP need of the sessions. */
+/** SessionServices gives sockets and HTTP their access to sessions. */
 export interface SessionServices {
   readonly instance: string;
   readonly sessions: SessionRouter;
@@ -61,7 +61,7 @@ export async function attachClient(
   admitted(sessionId, view.created);
   connection.send([JSON.stringify(welcome(services, sessionId, view))]);
   const { createdAt } = view.context;
-  subscription.arrive({ version: view.version, epoch: view.epoch, createdAt });
+  subscription.setArrival({ version: view.version, epoch: view.epoch, createdAt });
   endWithShare(services, view, subscription);
   if (clientId !== null && connection.isOpen?.() !== false) {
     hub.replaceBy(subscription, clientId);
@@ -74,7 +74,7 @@ export async function attachClient(
   return { kind: 'refused', code: 'session_moved' };
 }
 
-/** Removes a client's subscription; its instance leaves the session with the last one. */
+/** Removes a client's subscription; with the last one, the instance leaves the session. */
 export async function detachClient(
   { hub, sessions, clock, instance }: SessionServices,
   subscription: Subscription,
@@ -86,13 +86,13 @@ export async function detachClient(
   await sessions.send(sessionId, { type: 'detach', at: clock.now(), instance, ...user }, null);
 }
 
-/** Ends an invited reader's connection with the invitation, also where the owner renews it meanwhile. */
+/** Ends an invited reader's connection when the invitation expires; a renewal moves that time. */
 function endWithShare({ clock }: SessionServices, view: SessionView, subscription: Subscription): void {
   const { userId } = subscription;
   if (userId === null || userId === view.context.userId) return;
   const endAt = (expiresAt: number) =>
-    subscription.expires(clock.after(expiresAt - clock.now(), () => subscription.end('forbidden')));
-  subscription.invited(view.head, endAt);
+    subscription.setExpiryTimer(clock.after(expiresAt - clock.now(), () => subscription.end('forbidden')));
+  subscription.setInvitation(view.head, endAt);
   const share = view.context.shares.find((one) => one.userId === userId);
   if (share !== undefined) endAt(share.expiresAt);
 }
@@ -115,7 +115,7 @@ async function beginReplay(
     subscription.begin(after, known, isAtHead && known === view.epoch, view.state);
     return true;
   }
-  // The client has frames that this log lacks: the store lost them, or they are of another log.
+  // The client has frames that this log lacks: the store lost them, or they come from another log.
   const reason = epoch === undefined ? 'unknown_offset' : 'rolled_back';
   const reset = await resetFrame(store, subscription.sessionId, reason).catch(() => null);
   if (reset?.createdAt !== view.context.createdAt) return false;

@@ -1,4 +1,4 @@
-/** ClientConnection is one client's connection, whatever carries it. */
+/** ClientConnection is one client's connection to a session, over a WebSocket or an HTTP request. */
 import type { ErrorCode } from '../errors.ts';
 
 export interface ClientConnection {
@@ -7,10 +7,10 @@ export interface ClientConnection {
   isOpen?(): boolean;
   /** Serves one turn and ends: it replaces no other connection of its client, and none replaces it. */
   readonly isForOneTurn?: true;
-  /** False where the client reads too slowly: a later frame would leave a gap. */
+  /** False if the client reads too slowly: a later frame would leave a gap. */
   send(frames: readonly string[]): boolean;
   /** Tells the client that its input was refused. */
   refuse(code: ErrorCode, messageId?: string): void;
-  /** Ends the connection; `closed` where the client asked for it. */
+  /** Ends the connection; `closed`: a client closed the session. */
   end(code: ErrorCode | 'closed'): void;
 }

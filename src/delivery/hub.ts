@@ -1,11 +1,11 @@
 /**
- * Hub brings stored frames to the sockets of this instance.
+ * Hub delivers stored frames to the sockets of this instance.
  *
- * Where the session's actor lives here it offers each frame as it is stored. Where it does not, the store hints that the
- * session moved on, and each subscription reads the log from its own cursor. Both end in the same place, so a session
- * changes owners without its sockets noticing.
+ * If the session's actor runs here, it offers each frame as it is stored. Otherwise the store hints that the log grew, and
+ * each subscription reads the log from its own cursor. Both paths send the same frames, so a session can change owners
+ * while its sockets stay open.
  *
- *  HUB-1  The hub watches a session in the store before it first reads the log: what happens in between is hinted.
+ *  HUB-1  The hub watches a session in the store before it first reads the log, so the store hints every later frame.
  *  HUB-2  A hint may be lost. A follower of a running turn reads the log now and then without one, and so does an
  *         invited reader, who must learn that an invitation was withdrawn. A quiet session is not read.
  */
@@ -82,7 +82,7 @@ export class Hub implements DeliveryPort {
     return subscription;
   }
 
-  /** Says what left this instance with the subscription: its user, the whole session, or neither. */
+  /** Returns what left this instance with the subscription: its user, the whole session, or neither. */
   remove(subscription: Subscription): 'session' | 'user' | 'neither' {
     subscription.drop();
     const { sessionId, userId } = subscription;
@@ -118,7 +118,7 @@ export class Hub implements DeliveryPort {
 
   /** The client attached here again. */
   replaceBy(newer: Subscription, clientId: string): void {
-    // Clients' order is that of their hellos, not that of the answers.
+    // The later hello wins, whichever is answered first.
     let isOlder = true;
     this.#replace(newer.sessionId, clientId, (one) => {
       if (one === newer) isOlder = false;

@@ -2,14 +2,14 @@
  * Subscription is one client's place in a session's log.
  *
  *  SUB-1  Frames leave in the order of their offsets, each once: the cursor is the offset of the last frame sent.
- *  SUB-2  A frame that does not follow the cursor is never sent; the log is read from the cursor instead.
- *  SUB-3  What the log lost is announced: a trimmed or shorter log gives `reset`, never a silent gap (G5).
+ *  SUB-2  A frame that does not follow the cursor is never sent; the subscription reads the log from the cursor instead.
+ *  SUB-3  A trimmed or shorter log gives `reset`, never a silent gap (G5).
  *  SUB-4  The frame at the cursor must be the one that the client saw. A store that lost acknowledged writes continues
  *         under a higher epoch, so a higher epoch at the cursor means that the client's frames are lost: `reset`. For a
- *         client that does not name its epoch, this holds from the first frame on that was read here.
+ *         client that names no epoch, the check begins with the first frame that this instance reads.
  *  SUB-5  Nothing follows a refused send; the client resumes from what it has.
- *  SUB-6  When a session moves, the client gets the rest of the log before its socket closes: the log may tell another
- *         story than this instance did, and a client that names no epoch could not be told later.
+ *  SUB-6  When a session moves, the client gets the rest of the log before its socket closes: the log may
+ *         differ from what this instance sent, and a client that names no epoch could not find out later.
  */
 import type { TopState } from '../../machines/vocabulary.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -19,7 +19,7 @@ import type { ClientConnection } from './client-connection.ts';
 
 export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset';
 
-/** Where a client starts over: the frame that it gets, and the offset, epoch and state that it then knows. */
+/** A client's new start: the `reset` frame, and the offset, epoch and state that the client then knows. */
 export interface ResetPlace {
   readonly data: string;
   readonly head: number;
@@ -32,11 +32,11 @@ export interface ResetPlace {
 export interface Arrival {
   readonly version: number;
   readonly epoch: number;
-  /** Tells one session from the next: an id may be used again after its end. */
+  /** Distinguishes sessions of the same id: an id may be used again after its session ended. */
   readonly createdAt: number;
 }
 
-/** What the client's hello says of it. */
+/** The client, as its hello names it. */
 export interface Reader {
   readonly clientId: string | null;
   readonly userId: string | null;
@@ -52,9 +52,9 @@ export interface SubscriptionPorts {
 }
 
 type Progress =
-  /** Before `welcome`; `moved` where a frame was stored meanwhile. */
+  /** Before `welcome`; `moved`: a frame was stored meanwhile. */
   | { readonly kind: 'waiting'; moved: boolean }
-  /** Reading the log; `again` where a frame was stored meanwhile. */
+  /** Reading the log; `again`: a frame was stored meanwhile. */
   | { readonly kind: 'replaying'; again: boolean }
   | { readonly kind: 'live' }
   | { readonly kind: 'ended' };
@@ -99,7 +99,7 @@ export class Subscription {
     return this.#cursor;
   }
 
-  /** True while, as far as this client knows, a turn runs: more frames will come. */
+  /** True while a turn runs, according to the frames that this client has. */
   get turnRuns(): boolean {
     return this.#turnRuns;
   }
@@ -119,8 +119,8 @@ export class Subscription {
     if (moved || !upToDate) this.pull();
   }
 
-  /** The reader has an invitation, known as of `since`; `onRenewed` gets a new end of it. */
-  invited(since: number, onRenewed: (expiresAt: number) => void): void {
+  /** The reader has an invitation, read at offset `since`; `onRenewed` gets its new end if the owner renews it. */
+  setInvitation(since: number, onRenewed: (expiresAt: number) => void): void {
     this.#invitation = { since, onRenewed };
   }
 
@@ -133,20 +133,20 @@ export class Subscription {
     return this.#arrival?.version ?? Number.POSITIVE_INFINITY;
   }
 
-  arrive(arrival: Arrival): void {
+  setArrival(arrival: Arrival): void {
     this.#arrival = arrival;
   }
 
   /** `cancel` stops the timer that ends the reader's invitation. */
-  expires(cancel: () => void): void {
+  setExpiryTimer(cancel: () => void): void {
     this.#cancelExpiry?.();
     this.#cancelExpiry = cancel;
     if (this.#progress.kind === 'ended') this.drop();
   }
 
-  /** Takes frames that were just stored. */
+  /** Sends frames that were just stored, if they follow the cursor; else reads the log. */
   offer(frames: readonly StoredFrame[]): void {
-    // A new owner may continue another log than the one that this client saw: only the log can tell.
+    // A new owner may have continued from a log that lost frames of this client: read the log to find out.
     const isSameOwner = frames[0]?.epoch === this.#epoch;
     if (this.#progress.kind !== 'live' || !isSameOwner || !this.#sendNext(frames)) this.pull();
   }
@@ -163,11 +163,11 @@ export class Subscription {
 
   /** The session ended and its log is deleted; these frames were its last. The client may have some of them. */
   finish(frames: readonly StoredFrame[], code: 'closed' | 'session_expired'): void {
-    // A client before `welcome` may be on its way into the next session of this id.
+    // A client before `welcome` may be attaching to the next session of this id.
     if (this.#progress.kind === 'waiting') return this.pull();
     if (this.#progress.kind === 'ended') return;
     const last = frames.at(-1);
-    // The end of an earlier session of this id may be announced after the next one began: the log will tell.
+    // The end of an earlier session of this id may be announced after the next one began: read the log to find out.
     const arrivedIn = this.#arrival?.epoch;
     if (arrivedIn === undefined || (last !== undefined && last.epoch < arrivedIn)) return this.pull();
     const seen = frames.find(({ offset }) => offset === this.#cursor);
@@ -224,7 +224,7 @@ export class Subscription {
   /** Every instance with a socket of the session reads its log: a withdrawn invitation reaches the reader through it. */
   #endsInvitation({ type, data, offset }: StoredFrame): boolean {
     if (type !== 'shared' && type !== 'unshared') return false;
-    // Replayed frames of earlier invitations say nothing about this one.
+    // Replayed frames concern earlier invitations.
     if (this.#invitation === null || offset <= this.#invitation.since) return false;
     const frame = JSON.parse(data) as { readonly user_id: string; readonly expires_at?: number };
     if (frame.user_id !== this.userId) return false;
@@ -257,7 +257,7 @@ export class Subscription {
     const page = await this.#ports.store.readLog(this.sessionId, Math.max(0, this.#cursor - 1), PAGE);
     if (this.#progress.kind !== 'replaying') return;
     if (page === null) {
-      // The log is deleted just before its last frames come as a hint. These tell the client why, so they go first.
+      // The store deletes a log just before it hints the last frames, which tell the client the reason: they go first.
       await this.#ports.pause(RETRY_MS);
       return this.end('session_expired');
     }
@@ -270,7 +270,7 @@ export class Subscription {
       this.#epoch = first.epoch;
       this.#isEpochExact = true;
     } else if (first !== undefined && page.first > this.#cursor && this.#cursor > 0) {
-      // The frame at the cursor was trimmed, and another owner wrote the next: whether the client saw it is unknown.
+      // The frame at the cursor was trimmed. If another owner wrote the next, the client may have seen a different one.
       if (this.#epoch !== null && first.epoch > this.#epoch) return this.#startOver('trimmed');
     }
     if (!this.#sendNext(page.frames)) return this.#startOver('trimmed');
@@ -281,7 +281,7 @@ export class Subscription {
     }
   }
 
-  /** SUB-4: true where a frame of `epoch` at the cursor is another than the client saw there. */
+  /** SUB-4: true if a frame of `epoch` at the cursor differs from the one that the client saw there. */
   #isAnother(epoch: number): boolean {
     if (this.#isEpochExact) return epoch !== this.#epoch;
     return this.#epoch !== null && epoch > this.#epoch;
@@ -300,7 +300,7 @@ export class Subscription {
     const reset = await this.#ports.reset(this.sessionId, reason);
     if (this.#progress.kind !== 'replaying') return;
     if (reset === null) return this.end('session_expired');
-    // Another session has this id now: its words are not for readers of the one before.
+    // Another session has this id now: its text is not for readers of the previous one.
     if (reset.createdAt !== this.#arrival?.createdAt) return this.end('session_moved');
     this.#epoch = reset.epoch;
     this.#isEpochExact = false;

@@ -1,4 +1,4 @@
-/** The frames that a client may send. Any other frame is refused: unknown keys and types are errors. */
+/** client-frames defines the frames that a client may send. Any unknown key or type is an error. */
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../machines/vocabulary.ts';
 
@@ -38,14 +38,14 @@ const hello = z.strictObject({
   patient: patient
     .optional()
     .describe(
-      'Merged field by field into what the session knows of its patient; with `after` it only adds unknown fields.',
+      "Merged field by field into the session's patient data; with `after` it only adds missing fields.",
     ),
 });
 
 const message = z
   .strictObject({
     type: z.literal('message'),
-    // A store would replace half a character by another, and two ids would become one.
+    // A store would replace half a surrogate pair, and two different ids would become one.
     id: z
       .string()
       .min(1)
@@ -55,7 +55,7 @@ const message = z
         'Names the message for the life of the session. A second message with this id is refused with `duplicate_message`.',
       ),
     content: z.string().min(1).optional(),
-    patient: patient.optional().describe('Merged field by field into what the session knows of its patient.'),
+    patient: patient.optional().describe("Merged field by field into the session's patient data."),
     policy: overlapPolicySchema.optional(),
     options: generationOptionsSchema.optional(),
   })

@@ -1,4 +1,4 @@
-/** decode turns bytes into a client frame. No bytes of a client throw past this file. */
+/** decode turns bytes into a client frame. Malformed bytes give a refusal, never an exception. */
 import { type ClientFrame, clientFrameSchema, MAX_FRAME_BYTES } from './client-frames.ts';
 
 export type Decoded =

@@ -1,5 +1,5 @@
 /**
- * The frames that the server sends. Durable frames are numbered 1, 2, 3 … per session, stored in the same commit as the
+ * server-frames defines the frames that the server sends. Durable frames are numbered 1, 2, 3 … per session, stored in the same commit as the
  * transition that caused them, and replayed on resume. Transient frames go once to one connection.
  */
 import { z } from 'zod';

@@ -1,6 +1,4 @@
-/**
- * toEvent makes machine events of clients' frames, field by field: no client JSON ever becomes an event itself.
- */
+/** toEvent turns a client's frame into an event of the machine, field by field: client JSON never passes as an event. */
 import { randomUUID } from 'node:crypto';
 import type { AttachRequest, OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
@@ -10,7 +8,7 @@ type MessageEvent = Extract<SessionEvent, { readonly type: 'message' }>;
 /** Frames that become events of the machine. */
 type EventFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'ping' }>;
 
-/** What toEvent adds to a frame. */
+/** The values that toEvent adds to a frame. */
 export interface Sender {
   readonly at: number;
   readonly userId: string | null;
@@ -31,7 +29,7 @@ export function toEvent(frame: EventFrame, sender: Sender): SessionEvent {
   }
 }
 
-/** A message with a patient picture that is read already, or with the chat form of the frame. */
+/** The event of a message. `patient` is parsed patient data; by default it comes from the frame. */
 export function messageEvent(
   frame: Omit<MessageFrame, 'type'>,
   { at, userId, defaultPolicy }: Sender,
@@ -55,7 +53,7 @@ export function messageEvent(
   };
 }
 
-/** What a hello says of its client, as the session router takes it. */
+/** The attach request of a hello. */
 export function toAttachRequest(hello: HelloFrame): AttachRequest {
   const { client_id, user_id, diagnosis_id, patient } = hello;
   return {

@@ -48,7 +48,7 @@ export interface ConnectionPorts {
   /** True while this process cannot keep up: it refuses new clients and new turns. */
   readonly overloaded: () => boolean;
   readonly limits: Limits;
-  /** Wait for a client that is sent away, spread so that clients do not return together. */
+  /** Random wait for a client that is sent away, so that clients do not return together. */
   readonly retryAfterMs: () => number;
 }
 
@@ -64,7 +64,7 @@ type ConnectionState =
   | Attached
   | { readonly kind: 'closed' };
 
-/** Frames kept while a hello is answered. A well-behaved client sends fewer before `welcome`. */
+/** Frames that may wait for the answer to a hello. A well-behaved client sends fewer before `welcome`. */
 const WAITING_MAX = 64;
 
 export class Connection {
@@ -74,7 +74,7 @@ export class Connection {
   readonly #admission: Admission;
   #state: ConnectionState;
   #badInARow = 0;
-  /** What the audit log says of the client, as of the last hello. */
+  /** The client as the audit log names it, from its last hello. */
   #identity: Pick<Access, 'sessionId' | 'userId' | 'clientId'> = {
     sessionId: null,
     userId: null,
@@ -91,7 +91,7 @@ export class Connection {
       isOpen: () => this.#state.kind !== 'closed',
       send: (frames) => wire.send(frames),
       refuse: (code, messageId) => {
-        // The audit log has the message as passed on: its owner on another instance refused it since.
+        // The audit log has the message as passed on, but the owner, on another instance, has since refused it.
         if (code === 'forbidden') this.#note('message', code);
         this.refuse(code, messageId);
       },
@@ -99,11 +99,7 @@ export class Connection {
     };
   }
 
-  get greeted(): boolean {
-    return this.#state.kind === 'attached';
-  }
-
-  /** Takes one message; `bytes` is valid during this call only. */
+  /** Handles one message; `bytes` is valid during this call only. */
   receive(bytes: ArrayBuffer): void {
     if (this.#state.kind === 'closed') return;
     const decoded = decode(bytes);
@@ -117,7 +113,7 @@ export class Connection {
     if (this.#badInARow >= BAD_FRAMES_IN_A_ROW) this.#refuseAndClose('too_many_bad_frames');
   }
 
-  /** Takes a binary message, or one that is not UTF-8. */
+  /** Handles a binary message, or one that is not UTF-8. */
   receiveBinary(): void {
     this.receive(new ArrayBuffer(0));
   }
@@ -125,7 +121,7 @@ export class Connection {
   refuse(code: ErrorCode, messageId?: string, retryAfterMs?: number): void {
     const { message, retryable } = errorBody(code);
     this.#ports.metrics.refused(code);
-    this.#say({
+    this.#sendFrame({
       type: 'error',
       code,
       message,
@@ -157,7 +153,7 @@ export class Connection {
   #take(frame: ClientFrame): void {
     const state = this.#state;
     if (frame.type === 'ping')
-      return this.#say({ type: 'pong', ...(frame.nonce === undefined ? {} : { nonce: frame.nonce }) });
+      return this.#sendFrame({ type: 'pong', ...(frame.nonce === undefined ? {} : { nonce: frame.nonce }) });
     switch (state.kind) {
       case 'awaiting hello':
         if (frame.type !== 'hello')
@@ -278,7 +274,7 @@ export class Connection {
     });
   }
 
-  #say(frame: TransientFrame): void {
+  #sendFrame(frame: TransientFrame): void {
     if (this.#state.kind === 'closed') return;
     if (!this.#wire.send([JSON.stringify(frame)])) this.#close(errors.slow_consumer.close, 'slow_consumer');
   }

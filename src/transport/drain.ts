@@ -1,9 +1,9 @@
 /**
- * drain stops an instance with little notice to its clients. It takes no new sessions, sends clients elsewhere at spread
- * times, lets running turns finish or hands them over with their stored text, and releases every session.
+ * drain stops an instance without losing a turn. It takes no new sessions, sends clients elsewhere at different times, lets
+ * running turns finish or hands them over with their stored text, and releases every session.
  *
- *  DRAIN-1  Every HTTP request gets an answer: its turn's, on whichever instance that runs, or a refusal to retry.
- *  DRAIN-2  HTTP requests leave their sessions before these are handed over: a later one would wake its session here.
+ *  DRAIN-1  Every HTTP request gets an answer: that of its turn, or a refusal that the client may retry.
+ *  DRAIN-2  HTTP requests leave their sessions before the hand-over: a late one would load its session here again.
  */
 
 import type { Clock } from '../clock.ts';
@@ -26,7 +26,7 @@ export interface DrainPorts {
 }
 
 const LOOK_EVERY_MS = 50;
-/** The rest of the drain time is for handing over unfinished turns. */
+/** Share of the drain time in which turns may finish; the rest is for handing over the others. */
 const FINISHING_SHARE = 0.75;
 /** Time for answers to leave; longer would mean waiting for an unreachable store. */
 const ANSWER_WITHIN_MS = 1_000;
@@ -40,7 +40,7 @@ export async function drain(ports: DrainPorts): Promise<void> {
   server.sendAway('draining');
   const isAwaited = () => sessions.busy > 0 || hub.isAttended;
   while (isAwaited() && clock.monotonicMs() - startedMs < drainMs * FINISHING_SHARE) {
-    // Clients on other instances would otherwise start turn after turn here, and the drain would wait for each.
+    // Otherwise clients on other instances would start turn after turn here, and the drain would wait for each.
     sessions.leaveQuiet();
     await pause(LOOK_EVERY_MS);
   }
@@ -51,7 +51,7 @@ export async function drain(ports: DrainPorts): Promise<void> {
     await pause(ANSWER_LOOK_MS);
   }
   const handedOver = await sessions.leave();
-  log.info({ handedOver, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'sessions let go');
+  log.info({ handedOver, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'sessions released');
   server.stopListening();
   await membership.leave();
   hub.stop();

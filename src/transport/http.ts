@@ -19,10 +19,10 @@ interface Exchange {
   readonly res: HttpResponse;
   readonly isHead: boolean;
   gone: boolean;
-  /** Answered already: the rest of its body is ignored. */
-  deaf: boolean;
+  /** Answered already. */
+  ignoresBody: boolean;
   readonly onGone: (() => void)[];
-  /** Runs once or more when the response is over. */
+  /** Runs, once or more, when the response has ended. */
   over: () => void;
 }
 
@@ -42,7 +42,7 @@ export function serveHttp(
       res,
       isHead: req.getMethod() === 'head',
       gone: false,
-      deaf: false,
+      ignoresBody: false,
       onGone: [],
       over: () => unanswered.delete(exchange),
     };
@@ -61,7 +61,7 @@ export function serveHttp(
     const limited = async (limit: Limit) => {
       const waitMs = await limit.take(head.address);
       if (waitMs === 0) return answered();
-      exchange.deaf = true;
+      exchange.ignoresBody = true;
       return problem('rate_limited', randomUUID(), undefined, waitMs);
     };
     const { requests } = limits;
@@ -101,7 +101,7 @@ function readBody(exchange: Exchange): Promise<string | null> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     exchange.res.onData((chunk, isLast) => {
-      if (exchange.deaf) return;
+      if (exchange.ignoresBody) return;
       bytes += chunk.byteLength;
       if (bytes <= BODY_MAX_BYTES) chunks.push(Buffer.from(new Uint8Array(chunk)));
       if (isLast) resolve(bytes <= BODY_MAX_BYTES ? Buffer.concat(chunks).toString('utf8') : null);
@@ -124,7 +124,7 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
   if (isStream) body(sinkOf(exchange));
 }
 
-/** Writes the length as a header: given to `endWithoutBody`, it keeps the response open until the connection closes. */
+/** Writes the length as a header: as an argument of `endWithoutBody` it would keep the response open. */
 function endHead(res: HttpResponse, body: HttpAnswer['body']): void {
   if (typeof body === 'string') res.writeHeader('content-length', String(Buffer.byteLength(body)));
   res.endWithoutBody();
@@ -133,14 +133,14 @@ function endHead(res: HttpResponse, body: HttpAnswer['body']): void {
 function sinkOf(exchange: Exchange): StreamSink {
   const { res } = exchange;
   const start = res.getWriteOffset();
-  let handed = 0;
+  let written = 0;
   return {
     write(chunk) {
       if (exchange.gone) return false;
-      handed += Buffer.byteLength(chunk);
+      written += Buffer.byteLength(chunk);
       let kept = true;
       res.cork(() => {
-        kept = res.write(chunk) || start + handed - res.getWriteOffset() <= STREAM_BACKLOG_MAX_BYTES;
+        kept = res.write(chunk) || start + written - res.getWriteOffset() <= STREAM_BACKLOG_MAX_BYTES;
       });
       if (!kept) res.close();
       return kept;

@@ -1,4 +1,4 @@
-/** The client's address of a request: its socket's, or the one that trusted proxies name. */
+/** peers finds the client's address of a request: its socket's, or the one that trusted proxies name. */
 import type { HttpRequest, HttpResponse } from 'uws-node20';
 import type { ClientAddresses } from '../limits/client-address.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -17,7 +17,7 @@ export function peers(addresses: ClientAddresses, log: Log): PeerOf {
       });
     } else if (!isWarned && req.getHeader('x-forwarded-for') !== '') {
       isWarned = true;
-      log.warn('a proxy names its clients, but TRUST_PROXY is not set: they all count as one client');
+      log.warn('a proxy sends X-Forwarded-For, but TRUST_PROXY is not set: all its clients count as one');
     }
     return addresses.of(peer, lines);
   };

@@ -1,4 +1,4 @@
-/** Server is one port for sockets and HTTP. It listens once the rest of the instance is ready. */
+/** Server serves sockets and HTTP on one port. It listens once the rest of the instance is ready. */
 
 import type { TemplatedApp, us_listen_socket } from 'uws-node20';
 import type { ErrorCode } from '../errors.ts';
@@ -12,7 +12,7 @@ import { loadUws } from './uws.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface Server {
-  /** Resolves with the port; rejects with the reason where it cannot listen. */
+  /** Resolves with the port; rejects with the reason if it cannot listen. */
   listen(host: string, port: number): Promise<number>;
   readonly connectionCount: () => number;
   /** HTTP requests that a route has not answered completely. */

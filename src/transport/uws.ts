@@ -1,9 +1,9 @@
-// Loads uWebSockets.js. No single build covers every supported Node, so two are installed, and the first whose binary fits
-// this process is loaded (docs/adr/0001-uwebsockets-from-npm.md).
+// loadUws loads uWebSockets.js. No single build covers every supported Node, so npm installs two, and this file loads the
+// first whose binary fits the process (docs/adr/0001-uwebsockets-from-npm.md).
 
 import { startFailure } from '../startup/start-failure.ts';
 
-/** The older build's types: what they lack, Node 20 lacks. */
+/** The types of the older build: Node 20 has nothing beyond them. */
 export type Uws = typeof import('uws-node20');
 
 export interface UwsBuild {

@@ -1,6 +1,6 @@
 /**
- * Serves WebSockets with uWebSockets.js. Only this file knows that library's traps: a message's buffer is valid during
- * its callback only, a closed socket throws on any call, and `send` answers 2 where it dropped the message.
+ * serveWebSocket serves WebSockets with uWebSockets.js, and handles that library's traps: a message's buffer is valid during
+ * its callback only, a closed socket throws on any call, and `send` returns 2 if it dropped the message.
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';

@@ -68,7 +68,7 @@ describe('unhandled errors', () => {
       const { logs } = fleet.at(index);
       expect(logs.filter((line) => line.includes(word))).toHaveLength(1);
       expect(logs.some((line) => line.includes('"drained"'))).toBe(true);
-      expect(logs.filter((line) => line.includes('"sessions let go"')).join()).toContain('"handedOver":5');
+      expect(logs.filter((line) => line.includes('"sessions released"')).join()).toContain('"handedOver":5');
 
       const turns = await Promise.all(clients.map((client, turn) => client.answered(said[turn]!)));
       const conversations = turns.map((turn, patient) => [exchange(said[patient]!.content, turn)]);

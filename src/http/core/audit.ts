@@ -1,4 +1,4 @@
-/** Writes a line to the audit log for each request, refused or not; a malformed request leaves none, it touched nothing. */
+/** Writes a line to the audit log for each request, refused or not, except malformed ones: those touched nothing. */
 import type { Access, Audit, AuditAction, Noted } from '../../audit/audit.ts';
 import type { HttpAnswer } from './answer.ts';
 import { sessionIdIn } from './request.ts';

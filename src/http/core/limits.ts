@@ -8,7 +8,7 @@ import type { Route } from './router.ts';
 /** Probes: if they were limited, a load balancer would take the instance out of service. */
 export const UNLIMITED_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** Answers that show that a session id was guessed wrong, or belongs to another user. */
+/** Answers to a session id that does not exist, or that belongs to another user. */
 const WRONG: ReadonlySet<ErrorCode> = new Set([
   'session_not_found',
   'not_found',

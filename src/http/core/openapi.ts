@@ -69,8 +69,8 @@ function parametersOf(
 
 function responsesOf({ answers, errors: codes = [] }: Description, book: SchemaBook): Json {
   const responses: Record<number, Json> = {};
-  for (const [status, { says, content }] of Object.entries(answers))
-    responses[Number(status)] = { description: says, content: contentOf(content, 'output', book) };
+  for (const [status, { description, content }] of Object.entries(answers))
+    responses[Number(status)] = { description, content: contentOf(content, 'output', book) };
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set<ErrorCode>([...codes, 'internal']))
     byStatus.set(errors[code].status, [...(byStatus.get(errors[code].status) ?? []), code]);

@@ -37,13 +37,13 @@ export interface Description {
 }
 
 export interface AnswerDescription {
-  readonly says: string;
+  readonly description: string;
   /** By media type; the schema of an object has a name (`.meta({ id })`). */
   readonly content: Readonly<Record<string, z.ZodType>>;
 }
 
-export const jsonAnswer = (says: string, schema: z.ZodType): AnswerDescription => ({
-  says,
+export const jsonAnswer = (description: string, schema: z.ZodType): AnswerDescription => ({
+  description,
   content: { 'application/json': schema },
 });
 

@@ -17,21 +17,21 @@ const HEADERS = {
 };
 const SCRIPT = 'text/javascript; charset=utf-8';
 
-const ours = (name: string) => new URL(`./dashboard/${name}`, import.meta.url);
+const pageFile = (name: string) => new URL(`./dashboard/${name}`, import.meta.url);
 
 export function dashboardRoutes(): readonly Route[] {
   return [
     {
-      ...fileRoute('/dashboard', 'text/html; charset=utf-8', ours('dashboard.html')),
+      ...fileRoute('/dashboard', 'text/html; charset=utf-8', pageFile('dashboard.html')),
       describe: {
         name: 'getDashboard',
         summary: 'A page with charts of `/api/analytics`',
-        answers: { 200: { says: 'The page.', content: { 'text/html': z.string() } } },
+        answers: { 200: { description: 'The page.', content: { 'text/html': z.string() } } },
       },
     },
-    fileRoute('/dashboard/dashboard.css', 'text/css; charset=utf-8', ours('dashboard.css')),
-    fileRoute('/dashboard/dashboard.js', SCRIPT, ours('dashboard.js')),
-    fileRoute('/dashboard/icon.svg', 'image/svg+xml', ours('icon.svg')),
+    fileRoute('/dashboard/dashboard.css', 'text/css; charset=utf-8', pageFile('dashboard.css')),
+    fileRoute('/dashboard/dashboard.js', SCRIPT, pageFile('dashboard.js')),
+    fileRoute('/dashboard/icon.svg', 'image/svg+xml', pageFile('icon.svg')),
     fileRoute('/dashboard/chart.js', SCRIPT, chartLibrary()),
   ];
 }
@@ -42,7 +42,7 @@ function fileRoute(route: string, type: string, file: URL | string): Route {
   return { method: 'GET', path: route, answer };
 }
 
-/** The build for browsers; the package names only the one beside it. */
+/** The build for browsers, beside the one that the package exports. */
 function chartLibrary(): string {
   const main = createRequire(import.meta.url).resolve('chart.js');
   return path.join(path.dirname(main), 'chart.umd.min.js');

@@ -111,7 +111,10 @@ export function operationsRoutes(ports: HttpPorts): readonly Route[] {
         name: 'getMetrics',
         summary: 'Metrics for Prometheus',
         answers: {
-          200: { says: 'Metrics in the Prometheus text format.', content: { 'text/plain': z.string() } },
+          200: {
+            description: 'Metrics in the Prometheus text format.',
+            content: { 'text/plain': z.string() },
+          },
         },
       },
       answer: async () => ({

@@ -10,8 +10,8 @@ export const formatQuerySchema = z.object({
 });
 
 /** Describes an answer in each format; `schema` is the one of JSON. */
-export const inEachFormat = (says: string, schema: z.ZodType): AnswerDescription => ({
-  says,
+export const inEachFormat = (description: string, schema: z.ZodType): AnswerDescription => ({
+  description,
   content: {
     'application/json': schema,
     'text/markdown': z.string(),

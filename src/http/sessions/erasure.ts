@@ -1,7 +1,7 @@
 /**
  * Erases one session, or one user: `DELETE /api/users/{id}`.
  *
- * It answers once no client can read any of it and no byte is left in the files of store and archive (docs/adr/0010).
+ * The answer comes once no client can read the data and no byte is left in the files of store and archive (docs/adr/0010).
  * Anything uncertain is an error that the client may retry, and a repeated erasure finishes the first one, whether or
  * not it finds anything to delete.
  */
@@ -119,14 +119,14 @@ async function isAbsent(store: Store, sessionId: string): Promise<boolean> {
   }
 }
 
-/** Turns whatever stopped an erasure into a refusal. */
+/** Turns any error that stopped an erasure into a refusal. */
 export function refuseErasure(error: unknown): never {
   const code = codeOf(error);
   if (isErrorCode(code)) throw new Refusal(code);
   // The log must not get this error: its message, or a driver's, may name the user.
-  const words = code.endsWith('_NOT_SCRUBBED') ? 'deleted, but bytes remain in the files' : 'not finished';
-  const whose = code.startsWith('ARCHIVE_') ? 'archive_unavailable' : 'store_unavailable';
-  throw new Refusal(whose, `${words}; send the request again`);
+  const state = code.endsWith('_NOT_SCRUBBED') ? 'deleted, but bytes remain in the files' : 'not finished';
+  const refusal = code.startsWith('ARCHIVE_') ? 'archive_unavailable' : 'store_unavailable';
+  throw new Refusal(refusal, `${state}; send the request again`);
 }
 
 function decoded(segment: string): string | null {

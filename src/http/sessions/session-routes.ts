@@ -120,7 +120,7 @@ export function sessionRoutes(ports: HttpPorts): readonly Route[] {
           return json(200, { count: described.length, sessions: described, cursor });
         } catch (error) {
           throw codeOf(error) === 'STORE_CURSOR'
-            ? new Refusal('bad_request', 'cursor: is not one of ours')
+            ? new Refusal('bad_request', 'cursor: this service did not issue it')
             : new Refusal('store_unavailable');
         }
       },

@@ -1,4 +1,4 @@
-/** Invites users into a session, lists its shares and revokes them. Sockets on every instance learn it from the log. */
+/** Invites users into a session, lists its shares and revokes them. Every instance learns of a change from the session's log. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { accessOf, sharesAreFull } from '../../../machines/access.ts';
@@ -74,7 +74,7 @@ export function sharesRoutes(ports: HttpPorts): readonly Route[] {
         name: 'share',
         summary: 'Invites a user into a session',
         params: sessionParamsSchema,
-        details: 'The session must have an owner: the first user who was named in it.',
+        details: 'The session must have an owner: the first user that a client named in it.',
         body: shareRequestSchema,
         answers: { 201: jsonAnswer('The share.', shareSchema) },
         errors: ['too_many_shares', ...OWNER_ERRORS],

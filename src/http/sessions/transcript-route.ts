@@ -34,9 +34,9 @@ export function transcriptRoute(ports: HttpPorts): Route {
       const entries = await ports.store.readTranscript(sessionId).catch(() => {
         throw new Refusal('store_unavailable');
       });
-      const said = entries.filter((entry) => entry.role !== 'summary');
-      if (format !== 'json') return conversationFile(format, context, [said], ports.clock.now());
-      const body = { session_id: sessionId, transcript: transcriptLines(said) };
+      const spoken = entries.filter((entry) => entry.role !== 'summary');
+      if (format !== 'json') return conversationFile(format, context, [spoken], ports.clock.now());
+      const body = { session_id: sessionId, transcript: transcriptLines(spoken) };
       return json(200, body, attachment(sessionId, 'json'));
     },
   };

@@ -47,7 +47,7 @@ export async function joinTurn(
     return result;
   });
   if (first.kind !== 'refused' || first.code !== 'duplicate_message' || !message.repeatable) return first;
-  // An earlier request with this key sent the message: its turn is in the log, waits, or runs.
+  // An earlier request with this key sent the message: its turn has ended, waits, or runs.
   return follow(ports, { ...turn, note: () => {} }, message.id, 0, listen());
 }
 

@@ -51,7 +51,7 @@ export const protocolHeadersSchema = z.object({
 
 export type ProtocolRequest = z.infer<typeof protocolRequestSchema>;
 
-/** What the client asks of which session. */
+/** One turn as the client requests it: the data, the session, and the message to send or the offset to follow from. */
 export interface TurnInput {
   readonly body: ProtocolRequest;
   readonly sessionId: string;

@@ -27,7 +27,8 @@ export function protocolRoute(ports: HttpPorts): Route {
       body: protocolRequestSchema,
       answers: {
         200: {
-          says: 'The turn is completed. With `Accept: text/event-stream`: the durable frames of the session from the start of the turn, each with its offset as `id`. The stream ends with the turn, or with an `error` event; `retry` then says when to reconnect.',
+          description:
+            'The turn is completed. With `Accept: text/event-stream`: the durable frames of the session from the start of the turn, each with its offset as `id`. The stream ends with the turn, or with an `error` event; `retry` then says when to reconnect.',
           content: { 'application/json': protocolAnswerSchema, 'text/event-stream': z.string() },
         },
       },

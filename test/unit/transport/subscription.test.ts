@@ -70,7 +70,7 @@ class Scene {
         await setImmediate();
       },
     });
-    this.subscription.arrive({ version: 1, epoch: 1, createdAt: 1 });
+    this.subscription.setArrival({ version: 1, epoch: 1, createdAt: 1 });
   }
 
   /** Stores frames and returns them. */
