@@ -76,7 +76,7 @@ export function faulty(messages: readonly Message[], fault: string | undefined):
   return [...messages.slice(0, -1), { ...last, content: `${last.content} [[fault:${fault}]]` }];
 }
 
-/** The same answer without a stream and without our client. */
+/** The same answer without a stream and without the client under test. */
 export async function wholeText(target: Target, messages: readonly Message[], model = ''): Promise<string> {
   const response = await fetch(`${target.url}/chat/completions`, {
     method: 'POST',

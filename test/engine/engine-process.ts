@@ -17,7 +17,7 @@ export interface EngineProcess {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** The first installation takes most of it. */
+/** Long enough for a first installation. */
 const START_WITHIN_MS = 3_600_000;
 const LINES_KEPT = 40;
 

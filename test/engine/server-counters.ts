@@ -1,4 +1,4 @@
-/** Reads a model server's own counters of its requests: the only proof that a cancelled one stopped. */
+/** Reads a model server's own request counters: only they prove that a cancelled request stopped. */
 import { rootOf } from './server-request.ts';
 
 export interface Counters {

@@ -24,7 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const first = kind === null ? null : await start(kind);
     const second = kind === null ? null : await start(kind);
     const url = first?.url ?? given('ENGINE_URL');
-    if (url === null) throw new Error('say which server: npm run test:engine -- --help');
+    if (url === null) throw new Error('no server is named: see npm run test:engine -- --help');
     const model = await modelOf(url);
     const features = await probe(url, model);
     process.env.ENGINE_SEEN = JSON.stringify({ url, model, seen: features.seen });

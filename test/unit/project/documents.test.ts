@@ -1,4 +1,4 @@
-/** The documents lead where they say: links, anchors and paths exist, and the README's road is the code's. */
+/** Every link, anchor and path in the documents exists, and the README draws the road that the code has. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';

@@ -6,8 +6,8 @@
 --       13 session id  14 message ids  15 transcript entries  16 entry in the listing
 --       then the ids, the entries, and per frame data, aux
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that is already taken
--- No shebang on purpose: a full Redis then refuses the first HSET or XADD but lets an ending delete. A write that a full
--- Redis allows must not come before the HSET and XADD, or Redis would apply half a commit.
+-- No shebang on purpose: a full Redis then refuses the first HSET or XADD but lets an ending delete. Apart from
+-- removing remains, no write that a full Redis allows may come before them, or Redis would apply half a commit.
 -- @include fence
 -- @include frames
 -- @include lease
