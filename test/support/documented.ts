@@ -1,5 +1,5 @@
 /**
- * What the documents promise, for tests that compare it with the code: the routes, the fields of a schema, and FHIR R4.
+ * Reads what the documents promise, for tests that compare it with the code: the routes, the fields of a schema, and FHIR R4.
  *
  * The fields come from the same JSON schema as the documents, so a test finds a new field without a list.
  */
@@ -26,7 +26,7 @@ interface JsonSchema {
 export interface DocumentedField {
   /** Such as `options.stop`; a list adds `[]`. */
   readonly path: string;
-  /** The documents say that no code reads it. */
+  /** The documents mark it as a field that no code reads. */
   readonly isReserved: boolean;
 }
 
@@ -82,7 +82,7 @@ const validateFhir = new Ajv({ allErrors: true }).compile(
   JSON.parse(readFileSync(fhirSchema, 'utf8')) as object,
 );
 
-/** The errors in a bundle by the structure of FHIR R4; empty for a valid bundle. */
+/** The violations of FHIR R4 in a bundle; empty if it is valid. */
 export function fhirProblems(bundle: unknown): readonly ErrorObject[] {
   return validateFhir(JSON.parse(JSON.stringify(bundle))) ? [] : (validateFhir.errors ?? []);
 }

@@ -33,7 +33,7 @@ export class Narrator {
     this.#generator = generator;
   }
 
-  /** Generates what a crash may have lost, and `more`. Does nothing where no generation runs. */
+  /** Generates what a crash may have lost, and `more`. Does nothing if no generation runs. */
   tell(more: number): void {
     const run = this.#generator.running;
     if (run === null) return;

@@ -1,5 +1,5 @@
 /**
- * TestClient hides nothing: it sends what the test says, keeps every frame as it came, and never reconnects.
+ * TestClient hides nothing: it sends the frames of the test, keeps every frame that arrives, and never reconnects.
  *
  *  WAIT-1  `waitFor` returns each frame at most once: it searches after the last frame that it returned.
  *  WAIT-2  A wait ends with its frame, with the connection, or with its time.
@@ -60,7 +60,7 @@ export class TestClient {
     return client;
   }
 
-  /** Opens, says hello, and waits for welcome. */
+  /** Opens a connection, sends hello, and waits for welcome. */
   static async greet(url: string, fields: Readonly<Record<string, unknown>> = {}): Promise<TestClient> {
     const client = await TestClient.open(url);
     await client.hello(fields);
@@ -75,7 +75,7 @@ export class TestClient {
     return this.#ended === null;
   }
 
-  /** The last welcome; throws where there was none. */
+  /** The last welcome; throws if there was none. */
   get welcome(): Frame<'welcome'> {
     const welcome = this.frames.findLast((frame) => frame.type === 'welcome');
     if (welcome === undefined) throw new Error('this client was not welcomed');

@@ -27,7 +27,7 @@ export function inspected(socket: WebSocket, wrong: (what: string) => void): Soc
   }
 
   socket.addEventListener('message', ({ data }) => {
-    // The client ignores frames that arrive after it gave the connection up.
+    // The client ignores frames of a connection that it gave up.
     if (!ended && typeof data === 'string') look(JSON.parse(data) as ServerFrame);
   });
   return {

@@ -29,7 +29,7 @@ export async function eventually<T>(
   }
 }
 
-/** The sum of a metric's samples that carry all the given labels; 0 where there is none. */
+/** The sum of a metric's samples that carry all the given labels; 0 if there is none. */
 export async function metric(
   http: string,
   name: string,

@@ -1,8 +1,8 @@
 /**
  * A real PostgreSQL for tests, on a free port of 127.0.0.1 and in a folder that is removed with it.
  *
- *  POSTGRES-1  Tests start their own server if they can, and write into no other. Otherwise they use the server of
- *              POSTGRES_TEST_URL, in new databases that they drop at the end.
+ *  POSTGRES-SERVER-1  Tests start their own server if they can, and write into no other. Otherwise they use the server of
+ *                     POSTGRES_TEST_URL, in new databases that they drop at the end.
  */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -106,7 +106,7 @@ async function launch(folder: string, dataDir: string, port: number): Promise<Ch
   });
   await once(child, 'spawn');
   const deadlineMs = Date.now() + startWithinMs;
-  // The log proves that the server is ours: a foreign server on the port would answer a query too.
+  // Only the log proves that this server is ready: a foreign server on the port would answer a query too.
   while (!output.includes('ready to accept connections')) {
     if (child.exitCode !== null) throw new Error(`postgres on port ${port} ended at start: ${output}`);
     if (Date.now() > deadlineMs) {

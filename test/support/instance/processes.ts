@@ -1,5 +1,5 @@
 /**
- * Parts of every rig of real processes: where a program is, which port it gets, and how it ends.
+ * Finds programs, gives them free ports and ends them, for every rig of real processes.
  *
  *  CHILD-1  No child outlives this process, unless that was killed with SIGKILL.
  */
@@ -15,10 +15,10 @@ const endAll = (): void => {
 };
 process.once('exit', endAll);
 process.once('disconnect', endAll);
-// `exit` is not emitted when a signal ends the process, and the test runner ends its workers with one.
+// A signal ends the process without `exit`, and the test runner ends its workers with a signal.
 process.once('SIGTERM', () => process.exit(143));
 
-/** From now on the child ends with this process, by the signal. */
+/** Ends the child with this signal when this process ends. */
 export function adopt(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
   children.set(child, signal);
   child.once('exit', () => children.delete(child));
@@ -38,7 +38,7 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   await exited;
 }
 
-/** Below the range from which the kernel takes the ports of outgoing connections: one would block a returning server. */
+/** Below the kernel's range for outgoing connections: one of those could take the port of a server that restarts. */
 const FIRST_PORT = 12_000;
 const PORTS = 18_000;
 const PORT_ATTEMPTS = 5;
@@ -71,7 +71,7 @@ export async function onFreePort<T>(start: (port: number) => Promise<T>): Promis
   }
 }
 
-/** The folders of PATH, then these. */
+/** The folders of PATH, then the given ones. */
 export function searched(...more: readonly string[]): readonly string[] {
   return [...(process.env.PATH ?? '').split(delimiter), ...more];
 }

@@ -1,7 +1,7 @@
 /**
  * One redis-server process: finds the program, starts it, and checks that it answers.
  *
- *  REDIS-PROCESS-1  A started server answers and is our child: a test never uses a foreign server on the port.
+ *  REDIS-PROCESS-1  A started server is a child of this process: a test never uses a foreign server on the port.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

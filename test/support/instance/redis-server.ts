@@ -137,7 +137,7 @@ async function introduce([first, ...others]: readonly RedisServer[]): Promise<vo
   }
 }
 
-/** CONFIG GET answers [name, value], or {name: value} where the client speaks RESP3. */
+/** CONFIG GET answers [name, value], or {name: value} if the client speaks RESP3. */
 function settingOf(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply[1];
   if (reply instanceof Map) return [...reply.values()][0];

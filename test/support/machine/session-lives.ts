@@ -27,7 +27,7 @@ type Choice =
   | { readonly kind: 'extend' | 'recover' | 'completes' | 'summarised' }
   | { readonly kind: 'close'; readonly reason: 'closed' | 'admin' }
   | { readonly kind: 'fails'; readonly retryable: boolean }
-  /** Of the deadlines that are pending, in the order of their times. */
+  /** Index into the pending deadlines, in the order of their times. */
   | { readonly kind: 'due'; readonly which: number };
 
 interface Moment {
@@ -38,7 +38,7 @@ interface Moment {
 
 const weighed = (weight: number, arbitrary: fc.Arbitrary<Choice>) => ({ weight, arbitrary });
 const instance = fc.constantFrom('a', 'b', 'c');
-/** The first user who is named owns the session. */
+/** The first named user owns the session. */
 const user = fc.constantFrom(null, null, 'u1', 'u2', 'u3');
 
 const choice: fc.Arbitrary<Choice> = fc.oneof(

@@ -1,8 +1,8 @@
 /**
  * Paths through the session machine, as moves that a test can make on a real session.
  *
- * xstate/graph knows no time: it lets any deadline of a state be the next one. A path is therefore played through the
- * stepper with one set of limits after the other until its deadlines come in the order that it wants.
+ * xstate/graph knows no time: any deadline of a state can be the next one. So the test plays a path through the stepper
+ * with one set of limits after another, until the deadlines come in the order of the path.
  */
 import type { SnapshotFrom } from 'xstate';
 import { getAdjacencyMap, getShortestPaths, getSimplePaths } from 'xstate/graph';
@@ -44,10 +44,10 @@ const limitsOf = (absoluteMs: number, warnMs: number): SessionLimits => ({
   warnMs,
   queueMax: 2,
   attemptsMax: 2,
-  // Every death counts as a resumption; how many a turn survives is the machine's own test.
+  // Each death counts as a resumption, and the machine's own tests cover this limit.
   resumesMax: 1_000,
 });
-/** The absolute end long after the idle one, long before it, on either side of it by little, and before a retry ends. */
+/** The absolute end comes long after the idle end, long before it, shortly before or after it, or before a retry ends. */
 const ORDERS: readonly SessionLimits[] = [
   limitsOf(4 * HOUR_MS, MINUTE_MS),
   limitsOf(HOUR_MS / 6, MINUTE_MS),
@@ -125,16 +125,16 @@ const TRAVERSAL = {
   serializeEvent: (event: { readonly type: string }) => JSON.stringify((event as Told).move ?? event.type),
 };
 
-/** Every transition out of every state, on the shortest path; states differ by what decides about transitions. */
+/** Every transition out of every state, on the shortest path; states differ if their transitions can differ. */
 export function pathsOverEveryTransition(): readonly Path[] {
   const serializeState = ({ value, context }: Snapshot): string => {
     const { attached, turn, queue, warned } = context;
-    // Only of a connected session does it matter how many are there.
+    // The number of attached instances matters only in a connected session.
     const present = turn === null ? attached.length : Math.min(attached.length, 1);
     return JSON.stringify([value, present, turn?.attempt, queue.length, warned]);
   };
   const states = getShortestPaths(sessionMachine, { ...TRAVERSAL, serializeState });
-  // The machine's emitted effects are narrower than what the traversal accepts: a matter of variance only.
+  // The cast is safe: only the variance of the machine's emitted effects differs from the type of the traversal.
   const leaving = getAdjacencyMap(sessionMachine as never, { ...TRAVERSAL, serializeState });
   return states.flatMap(({ state, steps }) => {
     const way = movesOf(steps);

@@ -148,7 +148,7 @@ export class SteppedSession {
   apply(event: StepEvent): readonly SessionEffect[] {
     this.#steps += 1;
     const stepped = step(this.#state, event, String(this.#steps));
-    // As the actor does: what changed nothing is not stored.
+    // Like the actor, it keeps the old state if the event changed nothing.
     if (stepped.changed) this.#state = stepped.next;
     this.#effects.push(...stepped.effects);
     return stepped.effects;
