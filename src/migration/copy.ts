@@ -17,8 +17,8 @@ type Outcome = 'moved' | 'already' | 'differs' | 'inUse' | 'unreadable';
 const ROUNDS_IN_USE = 3;
 
 export async function copy(run: Run, start: Notes): Promise<{ ending: RunEnd; notes: Notes }> {
-  const { ends, options } = run;
-  const { source, notebook } = ends;
+  const { endpoints, options } = run;
+  const { source, notebook } = endpoints;
   let notes = start;
   const write = async (changes: Partial<Notes>) => {
     notes = { ...notes, ...changes };
@@ -26,7 +26,7 @@ export async function copy(run: Run, start: Notes): Promise<{ ending: RunEnd; no
   };
   const each = async (found: Found): Promise<Outcome> => {
     if (found.kind === 'unreadable') run.say(`${found.sessionId} cannot be read: ${found.reason}`);
-    return outcomeOf(ends.to, found, options.dryRun);
+    return outcomeOf(endpoints.to, found, options.dryRun);
   };
 
   if (notes.phase === 'copy') {

@@ -35,13 +35,13 @@ async function main(args: readonly string[]): Promise<Exit> {
     return EXIT.usage;
   }
   const startedMs = performance.now();
-  let ends: Endpoints | null = null;
+  let endpoints: Endpoints | null = null;
   try {
     const config = readConfig(process.env);
-    ends = await openEndpoints(parsed.options, config);
+    endpoints = await openEndpoints(parsed.options, config);
     const progress = createProgress(process.stderr);
     const { leaseMs } = config.store;
-    const run: Run = { ends, options: parsed.options, progress, leaseMs, stopping: () => stopping, say };
+    const run: Run = { endpoints, options: parsed.options, progress, leaseMs, stopping: () => stopping, say };
     const { exit, summary } = await migrate(run);
     const { from, to } = parsed.options;
     const whole = {
@@ -57,7 +57,7 @@ async function main(args: readonly string[]): Promise<Exit> {
     say(error instanceof Error ? withoutPassword(error.message) : 'failed');
     return EXIT.failed;
   } finally {
-    await ends?.close();
+    await endpoints?.close();
   }
 }
 
@@ -67,8 +67,8 @@ interface Outcome {
 }
 
 async function migrate(run: Run): Promise<Outcome> {
-  const { options, ends } = run;
-  const notes = await notesOf(options, ends);
+  const { options, endpoints } = run;
+  const notes = await notesOf(options, endpoints);
   if (options.rollback) {
     if (notes === null) {
       say('there are no notes of a move between these stores, so there is nothing to roll back');
@@ -104,8 +104,8 @@ async function migrate(run: Run): Promise<Outcome> {
   return { exit: exitOf(tally), summary: { action, ending: 'finished', ...tally } };
 }
 
-async function notesOf(options: Options, ends: Endpoints): Promise<Notes | null> {
-  const notes = await ends.notebook.read();
+async function notesOf(options: Options, endpoints: Endpoints): Promise<Notes | null> {
+  const notes = await endpoints.notebook.read();
   if (notes === null || (!options.resume && !options.rollback)) return null;
   const isOurs = notes.from === withoutPassword(options.from) && notes.to === withoutPassword(options.to);
   if (!isOurs) throw new Error(`these notes are of a move from ${notes.from} to ${notes.to}`);

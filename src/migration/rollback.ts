@@ -23,8 +23,8 @@ const NAMES: Readonly<Record<Pass, string>> = {
 };
 
 export async function rollback(run: Run, start: Notes): Promise<{ ending: RunEnd; notes: Notes }> {
-  const { ends } = run;
-  const { from, to, notebook } = ends;
+  const { endpoints } = run;
+  const { from, to, notebook } = endpoints;
   let notes = start;
   const write = async (changes: Partial<Notes>) => {
     notes = { ...notes, ...changes };
@@ -57,21 +57,21 @@ export async function rollback(run: Run, start: Notes): Promise<{ ending: RunEnd
 }
 
 async function outcomeOf(pass: Pass, run: Run, found: Found, notes: Notes): Promise<string> {
-  const { from, to, source } = run.ends;
+  const { from, to, source } = run.endpoints;
   if (found.kind === 'unreadable') return 'unreadable';
   const { dump } = found;
   if (pass === 'back') return from === null ? 'kept' : copyBack(from, dump, notes.startedAt);
   if (pass === 'ended') {
     if (from === null || dump.record.epoch >= notes.startedAt || notes.inUse.includes(dump.sessionId))
       return 'kept';
-    return (await to.read(dump.sessionId)) === null && (await removeSource(from, dump)) === 'removed'
+    return (await to.read(dump.sessionId)) === null && (await removeUnchanged(from, dump)) === 'removed'
       ? 'ended'
       : 'kept';
   }
   const there = await source.one(dump.sessionId);
   if (there === null) return 'notMoved';
   if (there.kind === 'unreadable' || !isEqual(there.dump, dump)) return 'differs';
-  return removeSource(to, dump);
+  return removeUnchanged(to, dump);
 }
 
 async function copyBack(from: Store, dump: SessionDump, startedAt: number): Promise<string> {
@@ -84,8 +84,8 @@ async function copyBack(from: Store, dump: SessionDump, startedAt: number): Prom
   return kind === 'imported' ? 'returned' : 'inUse';
 }
 
-/** Ends a session in a store if it still equals the dump. Its copy is elsewhere, so watchers get no hint. */
-async function removeSource(
+/** Ends a session in a store unless it changed since the dump. The other store has it, so watchers get no hint. */
+async function removeUnchanged(
   store: Store,
   { sessionId, record, index }: SessionDump,
 ): Promise<'removed' | 'inUse' | 'changed'> {
@@ -103,7 +103,7 @@ async function removeSource(
     return 'changed';
   }
   const { kind } = await store.commit(fence, {
-    writeId: `${fence.token}.take-out`,
+    writeId: `${fence.token}.removed`,
     expectedVersion: now.version,
     expectedHead: now.head,
     snapshot: now.snapshot,

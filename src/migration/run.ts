@@ -5,7 +5,7 @@ import type { Progress } from './progress.ts';
 import type { Found, Source } from './source.ts';
 
 export interface Run {
-  readonly ends: Endpoints;
+  readonly endpoints: Endpoints;
   readonly options: Options;
   readonly progress: Progress;
   /** A session stays claimed this long after its owner died. */

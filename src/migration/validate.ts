@@ -8,7 +8,7 @@ import type { Found } from './source.ts';
 const NAMED_MAX = 20;
 
 export async function validate(run: Run): Promise<{ ending: RunEnd; tally: Tally }> {
-  const { source, to } = run.ends;
+  const { source, to } = run.endpoints;
   let tally: Tally = { equal: 0, different: 0, missing: 0, unreadable: 0 };
   let named = 0;
   const ending = await walk(run, {
