@@ -1,11 +1,11 @@
 /**
- * The port between a session and its generator. A session knows these types and nothing of HTTP, replicas or vLLM.
+ * port defines the interface between a session and its generator. A session knows nothing of HTTP, replicas or vLLM.
  *
  * GENERATOR-1  `onChunk` runs synchronously per delta, never after the promise settled or the signal fired.
- * GENERATOR-2  `generate` rejects only for bugs in our own code; every network failure is a `GenerationResult`.
+ * GENERATOR-2  `generate` rejects only for bugs of this service; every network failure is a `GenerationResult`.
  * GENERATOR-3  `completed` needs a finish reason from the server; a silent end is `upstream_truncated`.
- * GENERATOR-4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat. Where that is
- *              impossible, the result is `restart`, without a chunk before it.
+ * GENERATOR-4  The text of a turn is `prefix.text` plus every chunk's text, with no gap and no repeat. If that is
+ *              impossible, the result is `restart`, and no chunk comes before it.
  */
 
 export type Role = 'system' | 'user' | 'assistant';
@@ -15,7 +15,7 @@ export interface Message {
   readonly content: string;
 }
 
-/** The stored part of an answer, with ids if the server sent them for all of it. '' while the model has only thought. */
+/** The stored part of an answer, with ids if the server sent them for all of it. The text is '' while the model has only reasoned. */
 export interface GenerationPrefix {
   readonly text: string;
   readonly tokenIds: readonly number[] | null;
@@ -36,7 +36,7 @@ export interface GenerationRequest {
   readonly messages: readonly Message[];
   readonly prefix: GenerationPrefix | null;
   readonly options: GenerationOptions;
-  /** The replica that just failed: only the last resort. */
+  /** The replica that just failed: chosen only if no other is usable. */
   readonly avoidReplica?: string;
   /** The replica of the last attempt: its prefix cache is warm. A hint, not an order. */
   readonly preferReplica?: string;
@@ -47,7 +47,7 @@ export interface GenerationChunk {
   readonly reasoning?: string;
   readonly tokenIds?: readonly number[];
   readonly promptTokenIds?: readonly number[];
-  /** A simulator made this text: every reader must know. */
+  /** The simulator wrote this text, which means nothing: clients must be able to see that. */
   readonly simulated?: boolean;
 }
 
@@ -91,7 +91,7 @@ export interface GenerationCompleted {
 export interface GenerationFailed {
   readonly kind: 'failed';
   readonly code: GenerationFailureCode;
-  /** Our own words: a sentence of the server may quote the prompt. */
+  /** Never the server's words: they may quote the prompt. */
   readonly message: string;
   readonly retryable: boolean;
   readonly replica: string | null;

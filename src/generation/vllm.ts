@@ -1,10 +1,10 @@
 /**
- * Drives vLLM: chooses a replica, makes one attempt, reports how it ended. Only the session retries, because only the
- * session knows what is stored by then.
+ * createVllmGenerator makes one attempt at one chosen replica, and reports how it ended. Only the session retries,
+ * because only the session knows which text is stored.
  *
  * VLLM-1  One `generate` gets at most one answer upstream, and leaves no request open when it settles.
  * VLLM-2  `close` stops every running generation and waits until each has settled.
- * VLLM-3  A replica that asked for a rest gets a request too early only where no other replica can take it.
+ * VLLM-3  A replica that asked for a pause gets a request before its end only if no other replica can take the request.
  *
  * Read next: answer/negotiation.ts (the form of the request), answer/upstream-call.ts (its content), answer/attempt.ts
  * (the answer), replicas/replicas.ts (the choice of the replica).
@@ -38,7 +38,7 @@ export interface VllmOptions {
   /** Each ends in /v1. */
   readonly baseUrls: readonly string[];
   readonly apiKey?: string | null;
-  /** Absent: the first of /v1/models. All replicas must serve the same model: ids of one mean nothing to another. */
+  /** Absent: the first of /v1/models. All replicas must serve the same model, because token ids differ between models. */
   readonly model?: string | null;
   /** Fields for every request; never one that the request sets itself. */
   readonly extraBody?: ExtraBody;
@@ -47,7 +47,7 @@ export interface VllmOptions {
   readonly defaultTemperature?: number;
   /** How often several replicas are probed for /health and /metrics. */
   readonly probeEveryMs?: number;
-  /** How often a failing replica is checked; each is checked at the start. Absent: no checks. */
+  /** How often a failing replica is checked, beside the check of each at the start. Absent: no checks. */
   readonly checkEveryMs?: number;
   readonly onReplicaEvent?: (event: ReplicaEvent) => void;
 }
@@ -65,7 +65,7 @@ interface Server {
 const DEFAULT_TEMPERATURE = 0.7;
 const DEFAULT_PROBE_EVERY_MS = 2_000;
 const CHECK_TIMEOUT_MS = 5_000;
-/** The longest wait of a turn at the request of a model server. */
+/** The longest wait that a model server may ask of a turn. */
 const LONGEST_WAIT_MS = 60_000;
 
 export function createVllmGenerator(options: VllmOptions): VllmGenerator {
@@ -143,11 +143,11 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
     return { result, failure: null };
   }
 
-  /** Adds the wait to the failure of a replica that rests; 0 where another replica can take the next attempt (VLLM-3). */
+  /** Adds to a failure the wait before the next attempt, if no other replica can take it (VLLM-3). */
   function withWait(result: GenerationFailed): GenerationFailed {
     const retryAfterMs = Math.ceil(replicas.waitMs());
     if (retryAfterMs === 0) return result;
-    // After a longer wait the turn would only fail later.
+    // The turn would time out before such a wait ends.
     if (retryAfterMs > Math.min(LONGEST_WAIT_MS, timeouts.totalMs)) return { ...result, retryable: false };
     return { ...result, retryAfterMs };
   }
@@ -159,7 +159,7 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
       const { sessionId, avoidReplica, preferReplica } = request;
       const replica = replicas.take({ sessionId, avoid: avoidReplica, prefer: preferReplica });
       const watchdog = startWatchdog(timeouts, signal);
-      let proves: RequestResult = 'none';
+      let proof: RequestResult = 'none';
       let code: GenerationFailureCode | null = null;
       let restMs = 0;
       let result: GenerationResult;
@@ -170,13 +170,13 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
         const { failure } = outcome;
         result = outcome.result;
         // A busy server proves that it works.
-        proves = failure !== null && asksToWait(failure) ? 'none' : provenBy(result);
+        proof = failure !== null && asksToWait(failure) ? 'none' : provenBy(result);
         code = failure?.code ?? null;
         restMs = failure === null ? 0 : restMsOf(failure, request.attempt, Math.random);
       } finally {
         watchdog.dispose(); // VLLM-1
         running.delete(watchdog);
-        replicas.give(replica, proves, code, restMs);
+        replicas.give(replica, proof, code, restMs);
       }
       return result.kind === 'failed' && restMs > 0 ? withWait(result) : result;
     },
@@ -206,7 +206,7 @@ async function askCard(upstream: Upstream, watchdog: Watchdog): Promise<CardAnsw
 
 interface ReplicaOutcome {
   readonly result: GenerationResult;
-  /** Holds words of the server, which never leave this folder. */
+  /** Contains the server's words, which must not leave this folder. */
   readonly failure: Failure | null;
 }
 
@@ -216,14 +216,14 @@ function stoppedEarly(watchdog: Watchdog, replica: Replica): ReplicaOutcome {
   return failed(failure(watchdog.cause), replica);
 }
 
-function failed(why: Failure, replica: Replica): ReplicaOutcome {
-  const { code, message, retryable, refusal } = why;
+function failed(cause: Failure, replica: Replica): ReplicaOutcome {
+  const { code, message, retryable, refusal } = cause;
   const isTooLong = code === 'context_length_exceeded' && refusal !== undefined;
   const contextLimit = isTooLong ? contextLimitOf(refusal) : null;
   const limit = contextLimit === null ? {} : { contextLimit };
   return {
     result: { kind: 'failed', code, message, retryable, replica: replica.id, ...limit },
-    failure: why,
+    failure: cause,
   };
 }
 

@@ -1,12 +1,11 @@
 /**
- * Makes one attempt at one replica: opens the stream, hands its deltas on, reports how it ended.
+ * attempt makes one attempt at one replica: it opens the stream, passes on the deltas and reports how the stream ended.
  *
- * ATTEMPT-1  The attempt hands nothing on once the watchdog has stopped: not after an abort, not after a timeout.
- * ATTEMPT-2  The end is the first finish_reason from the server. A stream that merely ends proves nothing: so it does
- *            when a proxy gives up.
- * ATTEMPT-3  After finish_reason no error can spoil the answer; our own count replaces a lost usage chunk.
- * ATTEMPT-4  A stopped attempt settles immediately, whether or not the library notices: with a lost abort (see
- *            upstream.ts, `redirect`) it would hold its session for ever.
+ * ATTEMPT-1  The attempt passes nothing on after an abort or a timeout.
+ * ATTEMPT-2  An answer ends with the first finish_reason. The end of the stream proves nothing: a proxy may have given up.
+ * ATTEMPT-3  After finish_reason no error can spoil the answer; the attempt's own count replaces a lost usage chunk.
+ * ATTEMPT-4  A stopped attempt settles immediately, whether or not the library notices: after a lost abort (see
+ *            upstream.ts, `redirect`) it would block its session for ever.
  * ATTEMPT-5  An answer without text is a failure, unless it only ends a stored answer.
  */
 import type { FinishReason, GenerationChunk, GenerationUsage } from '../port.ts';
@@ -37,7 +36,7 @@ interface Progress {
   completionTokens: number;
   hasText: boolean;
   hasReasoning: boolean;
-  /** The server sent values, and none was a part of an answer. */
+  /** The server sent values, but no part of an answer. */
   isForeign: boolean;
 }
 
@@ -63,7 +62,7 @@ export async function attempt(
   let isAnswer = false;
   const end = (thrown: Failure | null): AttemptOutcome => ended(watchdog, progress, call, thrown);
 
-  const handOn = (chunk: UpstreamChunk): void => {
+  const passOn = (chunk: UpstreamChunk): void => {
     const ids = idFilter.take(chunk);
     const text = call.overlap.strip(chunk.text);
     if (text === '' && chunk.reasoning === '') return;
@@ -95,7 +94,7 @@ export async function attempt(
       note(progress, chunk);
       if (progress.finishReason !== null) watchdog.sawFinish();
       if (chunk.isWhole && progress.hasText) continue;
-      handOn(chunk);
+      passOn(chunk);
     }
   };
   return await Promise.race([run(), watchdog.stopped.then(() => end(null))]); // ATTEMPT-4
@@ -105,7 +104,7 @@ type Step<Value> =
   | { readonly kind: 'done'; readonly value: Value }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** The only `try` around the network, so that a bug in `onChunk` is thrown and no failure of the server. */
+/** The only `try` around the network: a bug in `onChunk` must not count as a failure of the server. */
 async function tried<Value>(work: Promise<Value>, phase: RequestPhase): Promise<Step<Value>> {
   try {
     return { kind: 'done', value: await work };
@@ -142,7 +141,7 @@ function whyUnfinished(watchdog: Watchdog, progress: Progress, thrown: Failure |
   return failure(progress.isForeign ? 'upstream_incompatible' : 'upstream_truncated');
 }
 
-/** A stored answer may lack only its end. A continuation that only thinks has lost its way. */
+/** A stored answer may lack only its end, so its continuation may be empty. One that only reasons is a failure. */
 function isEmpty(progress: Progress, call: UpstreamCall): boolean {
   return !progress.hasText && (call.prefixTokens === 0 || progress.hasReasoning);
 }

@@ -1,10 +1,10 @@
 /**
- * Finds a form of the request that the replica accepts.
+ * negotiate finds a form of the request that the replica accepts.
  *
- * NEGOTIATE-1  If the server refuses a field of ours, the same attempt sends the request again without the field. If it
- *              gives no reason, and has accepted none of vLLM's own fields yet, one more request goes without them.
- * NEGOTIATE-2  A continuation that the server refuses, or answers from the beginning, ends as `restart`, and hands on no
- *              chunk.
+ * NEGOTIATE-1  If the server refuses a field that this service added, the same attempt sends the request again without
+ *              it. If the refusal names no field, and the server has not yet accepted vLLM's own fields, the attempt
+ *              sends one more request without those.
+ * NEGOTIATE-2  A continuation that the server refuses, or answers from the beginning, ends as `restart` without a chunk.
  */
 
 import type { GenerationChunk, GenerationRequest } from '../port.ts';
@@ -25,7 +25,7 @@ interface Server {
 
 export interface Negotiated {
   readonly outcome: AttemptOutcome | { readonly kind: 'restart' };
-  /** The temperature of the request, or the server's own where it takes none. */
+  /** The temperature of the request, or the server's own if it accepts none. */
   readonly temperature: number;
 }
 
@@ -116,7 +116,7 @@ function extensionsOf(outcome: Negotiated['outcome']): ReadonlySet<RefusedField>
   return new Set(isSuspect ? EXTENSIONS : []);
 }
 
-/** The server refused the request, not the caller or the moment. */
+/** True if the server refused this form of the request, not its key, and not because of load. */
 function isRefusal(outcome: Negotiated['outcome']): boolean {
   if (outcome.kind !== 'failed' || outcome.failure.code !== 'upstream_rejected') return false;
   return REFUSALS.has(outcome.failure.refusal?.status ?? 0);

@@ -1,7 +1,7 @@
 /**
- * Removes the overlap of a continuation by text. Many chat templates trim the partial message, so the model repeats the
- * white space at its end, and no server reports whether its template does. So we trim it ourselves, expect the white
- * space, and drop as much of it as comes.
+ * PrefixOverlap removes the overlap of a continuation by text. Many chat templates trim the partial message, so the model
+ * repeats the white space at its end; no server reports whether its template does. So this file trims the message, and
+ * drops the white space from the continuation if it comes.
  */
 export interface PrefixOverlap {
   /** The partial message for the request. */

@@ -1,12 +1,12 @@
 /**
- * Finds the fields of our own that a server refuses, in the words of its refusal.
+ * refusedFields finds, in the words of a refusal, the fields that the server refuses.
  *
- * Only fields that we add ourselves can go. A field of the client or the operator stays: an answer that silently ignores
- * it would be worse than a failure.
+ * The next request omits only fields that this service added. A field of the client or the operator stays: an answer that
+ * silently ignores it would be worse than a failure.
  */
 import type { UpstreamRefusal } from '../upstream/refusal.ts';
 
-/** `max_tokens` does not go but gets another name: servers that refuse it know `max_completion_tokens`. */
+/** `max_tokens` is renamed, not omitted: servers that refuse it know `max_completion_tokens`. */
 export type RefusedField =
   | 'session_id'
   | 'return_token_ids'
@@ -39,7 +39,7 @@ export function sends(body: SentFields['body'], field: RefusedField): boolean {
   return Object.hasOwn((part ?? {}) as object, field);
 }
 
-/** Empty where the refusal is about something else. */
+/** Empty if the refusal is about something else. */
 export function refusedFields(
   { status, message, param }: Pick<UpstreamRefusal, 'status' | 'message' | 'param'>,
   { body, ownsTemperature }: SentFields,

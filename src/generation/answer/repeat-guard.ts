@@ -1,25 +1,25 @@
 /**
- * Detects a continuation by text that begins the answer again, because the server ignored the request to continue.
+ * RepeatGuard detects a server that ignores the request to continue a text, and begins the answer again.
  *
  * REPEAT-1  While the new text may still repeat the stored beginning, the guard holds it back.
- * REPEAT-2  Once it is a repeat, the guard hands nothing on.
- * REPEAT-3  A stored answer that repeats its own beginning may do so again: that proves nothing.
+ * REPEAT-2  Once it is a repeat, the guard passes nothing on.
+ * REPEAT-3  If the stored answer repeats its own beginning, another repeat proves nothing.
  */
 import type { GenerationChunk } from '../port.ts';
 
 export interface RepeatGuard {
   /** False once the answer begins again: the attempt is useless. */
   accept(chunk: GenerationChunk): boolean;
-  /** The answer has ended: the text that the guard holds back is no repeat. */
+  /** The answer has ended, so the text that the guard holds back is not a repeat. */
   finish(): void;
-  /** The repeat is too long for chance: this server repeats each time. */
+  /** True if the repeat is too long to be chance: this server always starts over. */
   readonly isHabit: boolean;
 }
 
 /** A shorter match can be chance, as in a list whose items begin alike. */
 const REPEATED_LENGTH = 24;
 
-export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChunk) => void): RepeatGuard {
+export function createRepeatGuard(stored: string, passOn: (chunk: GenerationChunk) => void): RepeatGuard {
   const beginning = stored.trimStart().slice(0, REPEATED_LENGTH);
   let held: GenerationChunk[] = [];
   let received = '';
@@ -29,7 +29,7 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
 
   const pass = (): void => {
     phase = 'passing';
-    for (const chunk of held) handOn(chunk);
+    for (const chunk of held) passOn(chunk);
     held = [];
   };
 
@@ -37,13 +37,13 @@ export function createRepeatGuard(stored: string, handOn: (chunk: GenerationChun
     accept(chunk) {
       if (phase === 'repeated') return false;
       if (phase === 'passing') {
-        handOn(chunk);
+        passOn(chunk);
         return true;
       }
       held.push(chunk);
       received += chunk.text;
       const answer = received.trimStart();
-      // A server that thinks again has begun another answer.
+      // A server that reasons again has begun another answer.
       hasReasoned = (chunk.reasoning ?? '') !== '';
       const isRepeat = hasReasoned || (!repeatsItself && answer.startsWith(beginning));
       if (isRepeat) phase = 'repeated';

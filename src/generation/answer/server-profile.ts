@@ -1,10 +1,9 @@
 /**
- * Keeps what the client has learned of one replica: the fields that it takes or refuses, and whether it continues an
- * answer by its text.
+ * ReplicaProfile records which fields one replica accepts or refuses, and whether it continues an answer by its text.
  *
- * PROFILE-1  A refusal counts once the server accepts the request without the field. A server that refuses something
- *            else may quote the whole request.
- * PROFILE-2  A profile ends with an outage, and after a while: another server may answer at this address then.
+ * PROFILE-1  A refusal counts once the server accepts the request without the field, because a refusal of something else
+ *            may quote the whole request.
+ * PROFILE-2  A profile ends with an outage, and after a while: by then another server may answer at this address.
  */
 import type { RefusedField } from './refused-fields.ts';
 
@@ -29,14 +28,14 @@ export class ReplicaProfile {
     this.#nowMs = nowMs;
   }
 
-  /** `owner`: `owned_by` of the model card, or null where the server has none. */
+  /** `owner`: `owned_by` of the model card, or null if the server has none. */
   current(owner: string | null): ServerProfile {
     if (this.#nowMs() >= this.#untilMs) this.forget();
     const continuesText = owner !== null && CONTINUING_OWNERS.has(owner) && !this.#startsOver;
     return { refused: this.#refused, continuesText };
   }
 
-  /** The server has answered a request with fields that are vLLM's alone. */
+  /** True once the server has answered a request with vLLM's own fields. */
   get takesExtensions(): boolean {
     return this.#takesExtensions;
   }

@@ -1,12 +1,12 @@
 /**
- * Decides which token ids go on to the session. An exact continuation needs ids that stand for exactly the stored text:
+ * TokenIdFilter decides which token ids reach the session. An exact continuation needs the ids of exactly the stored text:
  *
- * IDS-1  Ids go on only together with text, of the answer or of the reasoning before it. Ids without text (half an
- *        emoji, the end of the thoughts) wait for the next text; stored alone, they would lose or double the half.
- * IDS-2  After the first text without ids no id goes on: ids with a hole are worse than none.
- * IDS-3  The ids of a natural end do not go on: they hold the end token, and no answer continues behind it.
- * IDS-4  Fewer ids than tokens in the server's count end the ids too: vLLM before 0.12 loses the ids of chunks that it
- *        does not send because they hold no text yet.
+ * IDS-1  Ids pass only together with text of the answer or its reasoning. Ids without text (half an emoji, the end of the
+ *        reasoning) wait for the next text; stored alone, they would lose or double the half.
+ * IDS-2  After the first text without ids no id passes: ids with a gap are worse than none.
+ * IDS-3  The ids of a natural end do not pass: they include the end token, after which no answer continues.
+ * IDS-4  No id passes once the server counts more tokens than it sent ids: vLLM before 0.12 loses the ids of chunks that
+ *        it does not send because they have no text yet.
  */
 import type { UpstreamChunk } from '../upstream/upstream-chunk.ts';
 
@@ -16,7 +16,7 @@ export interface KnownTokenIds {
 }
 
 export interface TokenIdFilter {
-  /** The ids that go on with this chunk's text. */
+  /** The ids that pass with this chunk's text. */
   take(chunk: UpstreamChunk): KnownTokenIds;
 }
 

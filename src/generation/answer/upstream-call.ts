@@ -1,5 +1,5 @@
 /**
- * Plans the one call that asks for exactly what is missing of the answer:
+ * planCall plans the one call that asks for exactly the missing part of the answer:
  *
  *   nothing stored                              → chat
  *   stored with ids                             → completions with prompt ids + generated ids (exact: docs/adr/0004)
@@ -15,7 +15,7 @@ import type { ServerProfile } from './server-profile.ts';
 
 export interface UpstreamCall extends UpstreamRequest {
   readonly kind: 'call';
-  /** How the server continues the stored part of the answer; null where nothing is stored. */
+  /** How the server continues the stored part of the answer; null if nothing is stored. */
   readonly continues: 'ids' | 'text' | null;
   readonly overlap: PrefixOverlap;
   /** Whether the ids of the reply, after those stored, cover the whole turn. */
@@ -57,7 +57,7 @@ export function planCall(request: GenerationRequest, context: CallContext): Plan
   } as const;
 
   if (prefix === null) return { ...call, body: { ...common, messages, ...limit(maxTokens) } };
-  // No server continues thoughts alone, and blank text needs no continuation.
+  // No server continues reasoning alone, and blank text needs no continuation.
   if (prefix.text.trim() === '') return { kind: 'restart' };
   const prefixTokens = prefix.tokenIds?.length ?? Math.ceil(prefix.text.length / CHARACTERS_PER_TOKEN);
   const left = maxTokens - prefixTokens;
@@ -88,7 +88,7 @@ function commonBody(
   const stop = options.stop ?? [];
   // With stop strings the server holds text back while its ids run ahead: they would not match the stored text.
   const asksForIds = stop.length === 0 && !refused.has('return_token_ids');
-  // With ids, the usage so far comes with each chunk: it shows whether the server lost ids.
+  // With ids, each chunk carries the usage so far, which shows whether the server lost ids.
   const countsEach = asksForIds && !refused.has('continuous_usage_stats');
   const stream_options = { include_usage: true, ...(countsEach ? { continuous_usage_stats: true } : {}) };
   const takesTemperature = !refused.has('temperature') || options.temperature !== undefined;

@@ -1,9 +1,9 @@
 /**
- * Breaks the circuit to one server: after some failures in a row it gets no requests for a while, then one trial.
- * Without the circuit every session would pay a first-token timeout to learn the same.
+ * Circuit breaker of one server: after some failures in a row the server gets no requests for a while, then one trial.
+ * Without it every session would wait for a first-token timeout.
  *
- * CIRCUIT-1  One trial runs at a time; a trial without a result lets the next one try.
- * CIRCUIT-2  Each opening without a success between lasts twice as long as the one before, up to a limit.
+ * CIRCUIT-1  One trial runs at a time; after a trial without a result, another may run.
+ * CIRCUIT-2  Without a success in between, each opening lasts twice as long as the previous one, up to a limit.
  */
 export type Circuit =
   | { readonly kind: 'closed'; readonly failures: number }

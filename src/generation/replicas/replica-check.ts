@@ -8,7 +8,7 @@ import { parseJson } from '../upstream/loose-json.ts';
 import { apiOf, sideRequest } from '../upstream/side-request.ts';
 
 export type CheckResult =
-  /** `models` is null where the server has no such list. */
+  /** `models` is null if the server has no such list. */
   | { readonly kind: 'ok'; readonly models: readonly string[] | null }
   | { readonly kind: 'failed'; readonly code: GenerationFailureCode; readonly detail: string };
 
@@ -37,7 +37,7 @@ function failed(code: GenerationFailureCode, detail: string): CheckResult {
 
 function readList(text: string, namesModel: boolean): CheckResult {
   const parsed = listSchema.safeParse(parseJson(text));
-  if (!parsed.success) return failed('upstream_error', 'the answer to GET /models is no list of models');
+  if (!parsed.success) return failed('upstream_error', 'the answer to GET /models is not a list of models');
   const models = parsed.data.data.map(({ id }) => id);
   if (models.length === 0 && !namesModel) return failed('model_not_found', 'the list of models is empty');
   return { kind: 'ok', models };

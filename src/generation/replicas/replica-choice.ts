@@ -1,11 +1,11 @@
 /**
- * Chooses the replica that answers: the session's home, whose prefix cache is warm, unless that home is ill or clearly
- * busier than the others (a pure hash has driven single engines into thrash).
+ * chooseReplica picks the replica that answers: the session's home, whose prefix cache is warm, unless that home is
+ * unhealthy or clearly busier than the others (a pure hash has driven single engines into thrashing).
  *
  * CHOICE-1  An overloaded replica is chosen only when all usable replicas are overloaded.
  * CHOICE-2  The replica that just failed is chosen only when no other is usable.
- * CHOICE-3  When none is usable, one gets the request all the same: a wrong probe must not refuse every turn.
- * CHOICE-4  A replica that asked for a rest is chosen only when all usable replicas did.
+ * CHOICE-3  When none is usable, one still gets the request: a wrong probe must not refuse every turn.
+ * CHOICE-4  A replica that asked for a pause is chosen only when all usable replicas did.
  */
 import { createHash } from 'node:crypto';
 import { allows, type Circuit } from './circuit.ts';
@@ -15,10 +15,10 @@ export interface ReplicaView {
   readonly id: string;
   readonly healthy: boolean;
   readonly circuit: Circuit;
-  /** Running requests of this instance: an exact number, where the probe is seconds old. */
+  /** Running requests of this instance: exact, while the probe's figures are seconds old. */
   readonly inFlight: number;
   readonly load: ReplicaLoad | null;
-  /** The replica asked for no requests until then. */
+  /** The replica asked for no requests before this time. */
   readonly restsUntilMs: number;
 }
 
@@ -49,7 +49,7 @@ export function chooseReplica(
   return rankReplicas(candidates, hints.sessionId)[0] ?? null;
 }
 
-/** How long until a healthy replica takes requests; 0 where one does now, or none is healthy. */
+/** How long until a healthy replica takes requests; 0 if one does now, or if none is healthy. */
 export function waitMs(views: readonly ReplicaView[], nowMs: number): number {
   const waits = views.flatMap(({ healthy, circuit, restsUntilMs }) => {
     const opensAtMs = circuit.kind === 'open' ? circuit.untilMs : 0;
@@ -75,7 +75,7 @@ export function isOverloaded(view: ReplicaView, meanLoad: number): boolean {
 
 /**
  * Rendezvous hashing, best replica first: the loss of a replica moves only its own sessions, and all instances agree
- * without a word to each other.
+ * without communication.
  */
 export function rankReplicas(replicas: readonly string[], sessionId: string): readonly string[] {
   return replicas

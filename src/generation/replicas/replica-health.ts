@@ -1,17 +1,18 @@
 /**
- * Reports to the operator whether one replica fails, since when, and with which code. The circuit (circuit.ts), not this
- * file, decides where requests go.
+ * ReplicaHealth reports to the operator whether one replica fails, since when, and with which code. The circuit
+ * (circuit.ts) decides where requests go.
  *
  * HEALTH-1  One episode of failures reports at most three changes: failing, down, recovered; never one per turn.
  * HEALTH-2  An episode ends once the replica works again and QUIET_MS have passed without a failed turn. Otherwise a
  *           replica that fails now and then would fail and recover with each answer.
- * HEALTH-3  A good check ends only the failure of a check: a server may list its models and still fail every turn.
+ * HEALTH-3  A good check ends an episode of failed checks, not of failed turns: a server may list its models and still
+ *           fail every turn.
  */
 import type { GenerationFailureCode } from '../port.ts';
 
 /**
  * `failing`: its latest episode of failures is not over, and it still gets requests.
- * `down`: three failures in a row, or it does not answer checks; it gets requests only where all other replicas are down.
+ * `down`: three failures in a row, or it does not answer checks; it gets requests only while all other replicas are down.
  */
 export type HealthState = 'up' | 'failing' | 'down';
 
@@ -45,7 +46,7 @@ export interface HealthPorts {
   readonly now: () => number;
   readonly wallNow: () => number;
   readonly circuitIsClosed: () => boolean;
-  /** After an outage: the next request need not wait for the circuit. */
+  /** Called after an outage, so that the next request does not wait for the circuit. */
   readonly closeCircuit: () => void;
   readonly changed: (change: HealthChange) => void;
 }

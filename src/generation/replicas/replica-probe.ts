@@ -3,7 +3,7 @@ import { rootOf, sideRequest } from '../upstream/side-request.ts';
 
 export interface ProbeResult {
   readonly healthy: boolean;
-  /** null: it did not report one. */
+  /** null: the replica reports none. */
   readonly load: ReplicaLoad | null;
 }
 
@@ -19,7 +19,7 @@ export interface ReplicaLoad {
 export async function probeReplica(baseUrl: string, timeoutMs: number): Promise<ProbeResult> {
   const ask = (path: string) => sideRequest(`${rootOf(baseUrl)}${path}`, { timeoutMs }).catch(() => null);
   const [health, metrics] = await Promise.all([ask('/health'), ask('/metrics')]);
-  // A gateway without /health (404) is well; a dead engine answers with 503.
+  // A gateway without /health (404) is healthy; a dead engine answers with 503.
   if (health === null || health.status >= 500) return { healthy: false, load: null };
   return { healthy: true, load: metrics?.status === 200 ? readLoad(metrics.text) : null };
 }

@@ -1,9 +1,9 @@
 /**
- * Keeps the state of each replica of this instance, and chooses the replica of the next request.
+ * Replicas keeps the state of each replica, as this instance sees it, and chooses the replica of the next request.
  *
- * REPLICAS-1  Exactly one `give` follows every `take`, whatever happens between.
- * REPLICAS-2  Two failed probes in a row make a replica ill; one good probe makes it well.
- * REPLICAS-3  A single replica gets no probes: there is no choice.
+ * REPLICAS-1  Exactly one `give` follows every `take`, even after an exception.
+ * REPLICAS-2  Two failed probes in a row make a replica unhealthy; one good probe makes it healthy.
+ * REPLICAS-3  A single replica gets no probes, because there is no choice.
  * REPLICAS-4  Every replica is checked at the start, and again while it fails. So the operator learns of a wrong address,
  *             key or model before a turn fails, and of a recovery before a turn succeeds.
  */
@@ -29,9 +29,9 @@ export interface Replica {
 
 export interface Replicas {
   take(hints: ChoiceHints): Replica;
-  /** `code` is null where the request did not fail. `restMs`: how long the replica wants no requests. */
+  /** `code`: null if the request did not fail. `restMs`: how long the replica wants no requests. */
   give(replica: Replica, result: RequestResult, code?: GenerationFailureCode | null, restMs?: number): void;
-  /** How long until a healthy replica takes requests again; 0 where one does now. */
+  /** How long until a healthy replica takes requests again; 0 if one does now. */
   waitMs(): number;
   views(): readonly ReplicaView[];
   reports(): readonly ReplicaReport[];
@@ -79,7 +79,7 @@ interface State {
   reportedNotListed: boolean;
 }
 
-const ILL_AFTER_FAILED_PROBES = 2;
+const UNHEALTHY_AFTER_FAILED_PROBES = 2;
 
 export function createReplicas(baseUrls: readonly string[], options: ReplicasOptions): Replicas {
   const now = options.now ?? (() => performance.now());
@@ -125,7 +125,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
         const result = await probe(state.replica.baseUrl, options.probeEveryMs);
         state.failedProbes = result.healthy ? 0 : state.failedProbes + 1; // REPLICAS-2
         state.load = result.load;
-        if (isIll(state)) state.health.checkFailed('upstream_unavailable', 'its health probe fails');
+        if (isUnhealthy(state)) state.health.checkFailed('upstream_unavailable', 'its health probe fails');
         else if (result.healthy && check === undefined) state.health.checkSucceeded();
       }),
     );
@@ -133,7 +133,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     timer = startTimer(options.probeEveryMs, () => void probeAll(), { background: true });
   }
 
-  const isIll = (state: State): boolean => state.failedProbes >= ILL_AFTER_FAILED_PROBES;
+  const isUnhealthy = (state: State): boolean => state.failedProbes >= UNHEALTHY_AFTER_FAILED_PROBES;
   let checkTimer: Timer | null = null;
   if (check !== undefined) void checkEach(all); // REPLICAS-4
 
@@ -151,7 +151,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     if (closed) return;
     if (result.kind === 'failed') return health.checkFailed(result.code, result.detail);
     // A dead engine may still list its models.
-    if (isIll(state)) return;
+    if (isUnhealthy(state)) return;
     health.checkSucceeded();
     health.settle();
     const { models } = result;
@@ -163,7 +163,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
   const views = (): readonly ReplicaView[] =>
     all.map((state) => ({
       id: state.replica.id,
-      healthy: !isIll(state),
+      healthy: !isUnhealthy(state),
       circuit: state.circuit,
       inFlight: state.inFlight,
       load: state.load,
@@ -190,7 +190,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
       const state = states.get(replica.id);
       if (state === undefined) return;
       state.inFlight -= 1;
-      // The latest answer counts: a replica that answers before its time gets requests again.
+      // The latest answer counts: a replica that answers before its pause ends gets requests again.
       if (restMs > 0) state.restsUntilMs = now() + restMs;
       else if (result === 'success') state.restsUntilMs = 0;
       state.circuit = afterResult(state.circuit, result, now());

@@ -1,8 +1,8 @@
 /**
  * Recognises the refusal "the conversation is too long for the model", and reads the model's window from it.
  *
- * Servers change their words without notice, so names and parameters count as well. A wording with a number matches with
- * it only: a patient's question about "context length" must not look like a refusal.
+ * Servers change their words without notice, so names and parameters count as well. A wording with a number matches only
+ * with the number: a patient's question about "context length" must not look like a refusal.
  */
 import type { UpstreamRefusal } from './refusal.ts';
 
@@ -65,7 +65,7 @@ export function isContextLengthError(refusal: UpstreamRefusal): boolean {
   return WORDINGS.some((wording) => wording.test(refusal.message));
 }
 
-/** The model's window where the refusal names it. */
+/** The model's window, or null if the refusal does not name it. */
 export function contextLimitOf({ contextLimit, message }: UpstreamRefusal): number | null {
   if (contextLimit !== null) return contextLimit;
   for (const wording of WORDINGS) {

@@ -1,8 +1,8 @@
 /**
- * Reads the body of an answer into the JSON values that the server sent.
+ * readAnswerBody parses the body of an answer into the JSON values that the server sent.
  *
- * BODY-1  The cuts between pieces of bytes and the server's line ends change nothing.
- * BODY-2  A last event without its blank line counts when its data is whole; half an event never does.
+ * BODY-1  Chunk boundaries and the kind of line end do not change the result.
+ * BODY-2  A last event without its blank line counts if its data is complete; half an event never does.
  * BODY-3  The reader stops at [DONE], because some servers keep the body open after it.
  * BODY-4  A body that is one JSON document is one value. Any other body is an error, never an empty answer.
  */
@@ -10,7 +10,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { isRecord, parseJson } from './loose-json.ts';
 
 export type BodyProblem =
-  /** The data of an event is not JSON, or has no end. */
+  /** The data of an event is not JSON, or never ends. */
   | 'malformed'
   /** The bytes end in the middle of a document. */
   | 'truncated'
@@ -26,7 +26,7 @@ export class BodyError extends Error {
 }
 
 const DONE = '[DONE]';
-/** A line or document without an end must not fill the memory. */
+/** Bounds memory: a line or document may never end. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 export async function* readAnswerBody(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<unknown, void> {

@@ -1,7 +1,7 @@
 /**
- * Turns an error of the client library into a failure that a session can act on.
+ * classify turns an error of the client library into a failure that a session can act on.
  *
- * The message is always one of ours: a sentence of the server may quote the prompt, and with it a patient.
+ * The message always comes from this file: the server's words may quote the prompt, and with it a patient.
  * Retryable means "the same request can succeed elsewhere or later"; a refusal of its content cannot.
  */
 import { APIConnectionError, APIError } from 'openai';
@@ -20,20 +20,20 @@ export interface Failure {
 
 const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code' | 'refusal'>>> = {
   first_token_timeout: { retryable: true, message: 'The model did not begin to answer in time.' },
-  inter_token_timeout: { retryable: true, message: 'The model fell silent in the middle of its answer.' },
+  inter_token_timeout: { retryable: true, message: 'The model stopped in the middle of its answer.' },
   total_timeout: { retryable: true, message: 'The model did not finish in time.' },
   upstream_truncated: {
     retryable: true,
     message: 'The connection to the model ended before its answer did.',
   },
-  upstream_aborted: { retryable: true, message: 'The model server gave this answer up.' },
+  upstream_aborted: { retryable: true, message: 'The model server aborted the answer.' },
   upstream_error: { retryable: true, message: 'The model server failed.' },
   upstream_unavailable: { retryable: true, message: 'The model server cannot take requests now.' },
   upstream_rejected: { retryable: false, message: 'The model server did not accept the request.' },
-  upstream_empty: { retryable: true, message: 'The model ended its answer without a word.' },
+  upstream_empty: { retryable: true, message: 'The model ended its answer without any text.' },
   upstream_incompatible: {
     retryable: false,
-    message: 'The address of the model server does not answer like one.',
+    message: 'The configured address is not a model server.',
   },
   content_filtered: { retryable: false, message: 'The model server withheld the answer as unsafe.' },
   context_length_exceeded: {
@@ -41,7 +41,7 @@ const FAILURES: Readonly<Record<GenerationFailureCode, Omit<Failure, 'code' | 'r
     message: 'The conversation is longer than the model can read.',
   },
   model_not_found: { retryable: false, message: 'The model server does not have this model.' },
-  upstream_unauthorized: { retryable: false, message: 'The model server does not accept our credentials.' },
+  upstream_unauthorized: { retryable: false, message: 'The model server does not accept the credentials.' },
 };
 
 /** Every code with which a generation can fail. */
@@ -106,23 +106,23 @@ function isAboutModel({ status, param, names, message }: UpstreamRefusal): boole
 }
 
 const BASE_REST_MS = 500;
-const MOST_REST_MS = 10_000;
-/** Without some chance, all turns that a server refused at one moment would return at one moment. */
+const MAX_REST_MS = 10_000;
+/** Random share of the wait, so that turns that were refused together do not return together. */
 const SPREAD = 0.25;
 
 /**
- * How long an overloaded replica gets no requests: as long as it asks for, or longer with each attempt. 0: the failure
- * has nothing to do with load. `random` is between 0 and 1.
+ * How long an overloaded replica gets no requests: the time that it asks for, else a time that grows with each attempt.
+ * 0: the failure has nothing to do with load. `random` is between 0 and 1.
  */
 export function restMsOf({ code, refusal }: Failure, attempt: number, random: () => number): number {
   if (code !== 'upstream_unavailable' || refusal === undefined) return 0;
   const { status, retryAfterMs } = refusal;
   if (retryAfterMs !== null) return retryAfterMs * (1 + SPREAD * random());
   if (status !== 429 && status !== 503) return 0;
-  return Math.min(BASE_REST_MS * 2 ** (attempt - 1), MOST_REST_MS) * (1 + SPREAD * random());
+  return Math.min(BASE_REST_MS * 2 ** (attempt - 1), MAX_REST_MS) * (1 + SPREAD * random());
 }
 
-/** The server works and names a time to return, or says that this client asks too often. */
+/** True if the server works, but asks this client to return later. */
 export function asksToWait({ code, refusal }: Failure): boolean {
   return code === 'upstream_unavailable' && (refusal?.status === 429 || (refusal?.retryAfterMs ?? 0) > 0);
 }

@@ -1,4 +1,4 @@
-/** Reads a server's finish reason. vLLM uses OpenAI's words; gateways pass on those of other servers. */
+/** finishOf reads a server's finish reason. vLLM uses OpenAI's words; gateways pass on those of other servers. */
 import type { FinishReason } from '../port.ts';
 import { type Failure, failure } from './failure.ts';
 
@@ -20,7 +20,7 @@ const FAILURES = {
   upstream_error: ['error', 'network_error'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** A request that ended for an unknown reason would likely end the same again. */
+/** A request that ended for an unknown reason would probably end the same way again. */
 const UNKNOWN: Failure = {
   code: 'upstream_error',
   message: 'The model ended for an unknown reason.',

@@ -1,4 +1,4 @@
-/** Reads JSON whose shape nothing guarantees: servers and gateways leave out, rename and null what they like. */
+/** loose-json reads JSON of unknown shape: servers and gateways omit, rename and null fields at will. */
 export type Loose = Readonly<Record<string, unknown>>;
 
 /** undefined: the text is not JSON. */

@@ -1,22 +1,21 @@
 /**
  * Reads why a server refused a request, from a failed response or from an error inside a stream.
  *
- * Servers agree on no shape: `{error: {…}}` is OpenAI's, a flat object that of older vLLM and of SGLang, a bare
- * string that of TGI and Ollama, `detail` that of FastAPI. The words may quote a patient's prompt, so a refusal
- * never leaves this folder.
+ * Shapes differ: OpenAI sends `{error: {…}}`, older vLLM and SGLang a flat object, TGI and Ollama a bare string, FastAPI
+ * `detail`. The words may quote a patient's prompt, so a refusal never leaves this folder.
  */
 import { isRecord, type Loose, parseJson, positiveIn, recordIn, stringIn } from './loose-json.ts';
 
 export interface UpstreamRefusal {
-  /** The HTTP status, or the status in an error inside a stream; null where there is none. */
+  /** The HTTP status, or the status in an error inside a stream; null if there is none. */
   readonly status: number | null;
   readonly message: string;
   readonly param: string | null;
   /** The error's `code`, `type` and the like. */
   readonly names: readonly string[];
-  /** The context window where the error has a field for it, as llama.cpp's has. */
+  /** The context window, if the error has a field for it, as llama.cpp's has. */
   readonly contextLimit: number | null;
-  /** The wait that the server asks for; null where it asks for none. */
+  /** The wait that the server asks for; null: none. */
   readonly retryAfterMs: number | null;
 }
 

@@ -13,7 +13,7 @@ export interface SideResponse {
   readonly text: string;
 }
 
-/** Rejects where the server is unreachable or too slow. */
+/** Rejects if the server is unreachable or too slow. */
 export async function sideRequest(url: string, request: SideRequest): Promise<SideResponse> {
   const { apiKey = null, timeoutMs, body } = request;
   const response = await fetch(url, {

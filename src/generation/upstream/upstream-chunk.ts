@@ -1,7 +1,6 @@
 /**
- * Reads one value of either API into one shape: a chunk of a stream, or a whole answer without a stream.
- *
- * Text that a server puts elsewhere than OpenAI does is still text.
+ * readChunk reads one value of either API into one shape: a chunk of a stream, or a whole answer without a stream. It
+ * also finds text that a server puts into other fields than OpenAI does.
  */
 import type { GenerationUsage } from '../port.ts';
 import { isRecord, type Loose, recordIn, stringIn } from './loose-json.ts';
@@ -32,7 +31,7 @@ export function readChunk(api: UpstreamApi, value: unknown): UpstreamChunk {
   const ownText = stringIn(choice.text) ?? '';
   return {
     isAnswer: choices !== null,
-    // Some servers name each part of a stream like the whole: only a message without a delta is the whole.
+    // Some servers give each part of a stream the `object` of the whole: only a message without a delta is the whole.
     isWhole: chunk.object === 'chat.completion' && isRecord(choice.message) && !isRecord(choice.delta),
     text:
       api === 'text' ? ownText || content.text : (content.text || ownText) + (stringIn(part.refusal) ?? ''),
@@ -45,7 +44,7 @@ export function readChunk(api: UpstreamApi, value: unknown): UpstreamChunk {
   };
 }
 
-/** The request asks for one answer: several must not mix. */
+/** The request asks for one answer; those of other indexes must not mix with it. */
 function firstChoice(choices: readonly unknown[] | null): Loose {
   return recordIn(choices?.find((choice) => (recordIn(choice).index ?? 0) === 0));
 }

@@ -6,11 +6,11 @@ import { LONGEST_NODE_TIMER_MS, startTimer } from '../../clock.ts';
 import { readAnswerBody } from './event-stream.ts';
 import type { UpstreamApi } from './upstream-chunk.ts';
 
-/** Which model answers, and whether it is our simulator: a made-up answer must never pass as a real one. */
+/** The model that answers, and whether it is the simulator: its answers must never pass as real ones. */
 export interface ModelCard {
   readonly model: string;
   readonly simulated: boolean;
-  /** `owned_by`, which names the engine; null where the server has none. */
+  /** `owned_by`, which names the engine; null if the server has none. */
   readonly owner: string | null;
 }
 
@@ -23,9 +23,9 @@ export interface UpstreamRequest {
 export interface Upstream {
   /** The JSON values of the answer as they come. It ends or throws when the signal fires: check the signal then. */
   stream(request: UpstreamRequest, requestId: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
-  /** One request; the card is kept, a failure is not. */
+  /** Asks the server once and keeps the card; after a failure the next call asks again. */
   card(): Promise<ModelCard>;
-  /** For a sign that another server answers here now. */
+  /** Called when another server may answer at this address. */
   forgetCard(): void;
 }
 
@@ -47,7 +47,7 @@ const REFUSAL_MAX_MS = 1_000;
 const LAST_BYTES_MS = 100;
 
 /** By default undici gives up after five minutes of silence. The watchdog decides how long a model may think. */
-const unhurried: object = { dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) };
+const noTimeouts: object = { dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) };
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const client = new OpenAI({
@@ -63,9 +63,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     logLevel: 'off', // the library would print lines of the stream
     defaultHeaders: options.apiKey === null ? { Authorization: null } : {},
     // A patient's words go to the configured server or nowhere. Not 'error': with it, undici 6 (Node 20) lets the
-    // garbage collector take the request's AbortController. Then an abort is lost, and the engine generates on for no
+    // garbage collector take the request's AbortController. Then an abort is lost, and the engine goes on without a
     // client. 'manual' refuses a redirect as well (3xx is no success) and keeps the controller.
-    fetchOptions: { redirect: 'manual', ...unhurried },
+    fetchOptions: { redirect: 'manual', ...noTimeouts },
     fetch: async (url, init) => withWholeRefusal(await fetch(url, init)),
   });
   let kept: Promise<ModelCard> | null = null;
@@ -162,7 +162,7 @@ async function withWholeRefusal(response: Response): Promise<Response> {
   return new Response(JSON.stringify({ error: text }), { status, headers });
 }
 
-/** Waits for work whose failure changes nothing, and not for ever. */
+/** Waits at most `maxMs` for work whose failure does not matter. */
 function settled(work: Promise<unknown>, maxMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = startTimer(maxMs, resolve);

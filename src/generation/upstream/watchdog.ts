@@ -1,16 +1,16 @@
 /**
- * Limits the time of one attempt. The client library's timeout covers the response headers only: a stream that stalls
- * afterwards would hold its session for ever.
+ * Watchdog limits the time of one attempt. The client library's timeout covers only the response headers: a stream that
+ * stalls afterwards would block its session for ever.
  *
- * WATCHDOG-1  The first cause stays: a later one never replaces it.
- * WATCHDOG-2  A stop aborts the upstream request immediately, so that its slot in the engine is free.
- * WATCHDOG-3  Only text of the model breaks a silence: a server can send empty chunks for ever.
+ * WATCHDOG-1  A later cause never replaces the first.
+ * WATCHDOG-2  A stop aborts the upstream request immediately, to free its slot in the engine.
+ * WATCHDOG-3  Only text of the model restarts the silence timer: a server can send empty chunks for ever.
  */
 import { startTimer } from '../../clock.ts';
 
-/** Our own limits: vLLM promises none. */
+/** vLLM promises no limits of its own. */
 export interface GenerationTimeouts {
-  /** From the start of the attempt, its time in the server's queue included, to the first token. */
+  /** From the start of the attempt to the first token, including the time in the server's queue. */
   readonly firstTokenMs: number;
   /** The longest silence between two chunks. */
   readonly interTokenMs: number;
@@ -35,7 +35,7 @@ export interface Watchdog {
   dispose(): void;
 }
 
-/** How long the usage may come after the finish, from a server that never ends its stream. */
+/** Wait for the usage after the finish reason: some servers never end their stream. */
 const AFTER_FINISH_MS = 1_000;
 
 export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal): Watchdog {
