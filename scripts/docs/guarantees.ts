@@ -37,13 +37,13 @@ ${table(['', 'promise', 'enforced by', 'shown by'], rows)}
 ## Not promised
 
 - **Writes that Redis acknowledged and then lost.** With \`appendfsync everysec\` a crash of Redis can lose about a
-  second, and a failover loses what was not replicated. Rehydra detects the loss and sends \`reset\` (G10); it cannot
-  undo it. Where a second is too much, use \`appendfsync always\` or \`min-replicas-to-write\`; \`/healthz\` shows the
+  second, and a failover loses writes that were not replicated. Rehydra detects the loss and sends \`reset\` (G10); it
+  cannot undo it. If a second is too much, use \`appendfsync always\` or \`min-replicas-to-write\`; \`/healthz\` shows the
   mode.
 - **A single call of the model.** After a crash an instance may ask the model again for the rest of an answer; the store
   keeps its text once, under one turn. An owner that was frozen past its lease asks the store before it asks the model.
   A call from before the freeze goes on until the owner learns that it lost the session.
 - **Frames that a client sees once.** A client that resumes with an older offset than it has seen gets frames again, and
-  knows them by their offsets.
+  recognises them by their offsets.
 `;
 }

@@ -9,7 +9,7 @@ export const LONGEST_DELAY_MS = 5_000;
  * instance that crashes after each welcome, without a pause.
  */
 export const MIN_UPTIME_FOR_RESET_MS = 5_000;
-/** A server may ask for patience, but cannot silence a client for good. */
+/** A server may ask for a wait, but not for one without end. */
 const LONGEST_HINT_MS = 60_000;
 
 export interface EndedConnection {

@@ -21,7 +21,10 @@ import {
 import { LRUCache } from 'lru-cache';
 import { type DataKey, keyFor } from './keys.ts';
 
-/** `not-sealed`: plain text in place of sealed text. `damaged`: changed, moved from another place, or sealed with another key of that id. */
+/**
+ * `not-sealed`: plain text in place of sealed text. `damaged`: changed, moved from another place, or sealed with another
+ * key of that id.
+ */
 export type Unopened = 'key-unknown' | 'damaged' | 'not-sealed';
 
 export type OpenResult =

@@ -1,5 +1,5 @@
 /**
- * Narrator generates each turn's own text in pieces, and continues wherever the run of the generator begins.
+ * Narrator generates each turn's own text in pieces, and continues from the point where a run of the generator begins.
  * Token ids are positions in the text, so they show a gap or a repeat in the stored text too.
  */
 import { expect } from 'vitest';
