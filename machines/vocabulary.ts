@@ -229,7 +229,7 @@ export type FrameBody =
       readonly content: string;
       readonly author?: string;
       readonly message_ids?: readonly string[];
-      /** Present where the answer starts over: clients clear the text that they have of this turn. */
+      /** Present if the answer starts over: clients clear the text that they have of this turn. */
       readonly restarts?: number;
     }
   | {

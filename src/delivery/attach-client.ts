@@ -97,7 +97,7 @@ function endWithShare({ clock }: SessionServices, view: SessionView, subscriptio
   if (share !== undefined) endAt(share.expiresAt);
 }
 
-/** Starts the subscription after the client's last frame; false where the store failed. */
+/** Starts the subscription after the client's last frame; false if the store failed. */
 async function beginReplay(
   store: Store,
   { after, epoch }: HelloFrame,

@@ -44,9 +44,9 @@ export interface Reader {
 
 export interface SubscriptionPorts {
   readonly store: Store;
-  /** Null where the session has ended. */
+  /** Null if the session has ended. */
   readonly reset: (sessionId: string, reason: ResetReason) => Promise<ResetPlace | null>;
-  /** Start of the session that is stored now; null where there is none. */
+  /** Start of the session that is stored now; null if there is none. */
   readonly createdAt: (sessionId: string) => Promise<number | null>;
   readonly pause: (ms: number) => Promise<void>;
 }
@@ -196,7 +196,7 @@ export class Subscription {
     this.#cancelExpiry = null;
   }
 
-  /** Sends what follows the cursor; false where the frames leave a gap. */
+  /** Sends what follows the cursor; false if the frames leave a gap. */
   #sendNext(frames: readonly StoredFrame[]): boolean {
     const next: string[] = [];
     let last: StoredFrame | null = null;

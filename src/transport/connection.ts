@@ -32,7 +32,7 @@ import { Admission } from './admission.ts';
 export interface Wire {
   /** The client's address. */
   readonly address: string;
-  /** False where the socket's buffer was full and dropped a frame. */
+  /** False if the socket's buffer was full and dropped a frame. */
   send(frames: readonly string[]): boolean;
   close(code: number, reason: string): void;
 }

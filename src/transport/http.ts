@@ -95,7 +95,7 @@ function headOf(req: HttpRequest, exchange: Exchange, address: string, log: Log)
   };
 }
 
-/** Null where the body is larger than any request needs. */
+/** Null if the body is larger than any request needs. */
 function readBody(exchange: Exchange): Promise<string | null> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

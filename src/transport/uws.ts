@@ -20,7 +20,7 @@ export interface Host {
   readonly node: string;
   readonly platform: string;
   readonly arch: string;
-  /** Undefined where the C library isn't glibc. */
+  /** Undefined if the C library isn't glibc. */
   readonly glibc: string | undefined;
 }
 

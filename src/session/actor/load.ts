@@ -157,7 +157,7 @@ async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, 
   return outcome.kind === 'committed';
 }
 
-/** The stored text of the running turn; null where none runs. Rejects when the store does. */
+/** The stored text of the running turn; null if none runs. Rejects when the store does. */
 async function readTurnText(
   store: Store,
   sessionId: string,

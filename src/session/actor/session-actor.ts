@@ -33,7 +33,7 @@ import { type Deadline, DeadlineTimer, firstOf } from './timers.ts';
 /** An actor starts from stored data alone. */
 export interface ActorStart extends ClaimedSession {
   readonly turnText: TurnText | null;
-  /** Null where the store must be read first. */
+  /** Null if the store must be read first. */
   readonly transcript: readonly TranscriptEntry[] | null;
   readonly inboxLength: number;
 }
@@ -139,7 +139,7 @@ export class SessionActor {
   }
 
   /**
-   * Releases the session if nothing is under way when the command is taken; false where the session stays.
+   * Releases the session if nothing is under way when the command is taken; false if the session stays.
    * With `handOver` a running turn goes too: another instance continues it from what is stored.
    */
   release(handOver = false): Promise<boolean> {
@@ -256,7 +256,7 @@ export class SessionActor {
     }
   }
 
-  /** Archives the conversation before its end is stored; false where the archive failed and the end must wait. */
+  /** Archives the conversation before its end is stored; false if the archive failed and the end must wait. */
   async #archive(context: SessionContext, { transcript, frames }: BuiltFrames): Promise<boolean> {
     if (this.#archiver === null) return true;
     try {

@@ -157,7 +157,7 @@ export class SessionWriter {
     return this.#write((store, fence) => store.release(fence, notify));
   }
 
-  /** Takes the inbox entries that were not taken before; none where the store does not answer. */
+  /** Takes the inbox entries that were not taken before; none if the store does not answer. */
   async takeInput(): Promise<readonly InboxEntry[]> {
     const { store, openInboxEntry, storeFailed } = this.#host;
     const { sessionId } = this.fence;

@@ -62,7 +62,7 @@ export class InstanceMessages {
     this.send(instance, message).catch(() => {});
   }
 
-  /** Asks the owner to release the session; true where it did. */
+  /** Asks the owner to release the session; true if it did. */
   askRelease(sessionId: string, owner: string): Promise<boolean> {
     const waiting = this.#awaitingRelease.get(sessionId) ?? new Set();
     this.#awaitingRelease.set(sessionId, waiting);

@@ -43,7 +43,7 @@ export interface MachineState {
 export interface Step {
   readonly next: MachineState;
   readonly effects: readonly SessionEffect[];
-  /** False where nothing needs to be stored: state, context, timers and jobs are the same, and no effect is durable. */
+  /** False if nothing needs to be stored: state, context, timers and jobs are the same, and no effect is durable. */
   readonly changed: boolean;
 }
 
@@ -94,7 +94,7 @@ export function step(state: MachineState, event: StepEvent, key: string): Step {
   );
 }
 
-/** Restores the machine's state from stored data; throws where the machine has no such state. */
+/** Restores the machine's state from stored data; throws if the machine has no such state. */
 export function restoreState(
   value: unknown,
   context: SessionContext,

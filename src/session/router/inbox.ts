@@ -35,7 +35,7 @@ export function writeInboxEntry(passed: PassedEvent): string {
   return JSON.stringify(passed);
 }
 
-/** Null where the entry cannot be read. */
+/** Null if the entry cannot be read. */
 export function readInboxEntry(entry: string): PassedEvent | null {
   try {
     return entrySchema.parse(JSON.parse(entry));

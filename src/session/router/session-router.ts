@@ -2,8 +2,8 @@
  * SessionRouter routes input to a session, on this instance or on another.
  *
  *  ROUTER-1  An input ends in exactly one place: this instance's actor, or the session's inbox.
- *  ROUTER-2  A client is served on the instance that it reaches, where the owner has nothing under way. Else the client
- *            follows the session's log from here, and its input goes through the inbox.
+ *  ROUTER-2  If the owner has nothing under way, the session moves to the instance that the client reaches. Otherwise the
+ *            client follows the session's log from here, and its input goes through the inbox.
  *
  * Read next: local-sessions.ts (what lives here), inbox.ts (input for another owner), ../cluster/instance-messages.ts
  * (messages between instances), attachment-repair.ts (after an instance died).
@@ -92,7 +92,7 @@ export class SessionRouter {
     return this.#localSessions.get(sessionId);
   }
 
-  /** The stored session, whichever instance owns it; null where there is none. Rejects when the store does. */
+  /** The stored session, whichever instance owns it; null if there is none. Rejects when the store does. */
   view(sessionId: string): Promise<SessionView | null> {
     return readView(this.#options.store, sessionId);
   }
@@ -237,7 +237,7 @@ export class SessionRouter {
     }
   }
 
-  /** The session stays with its owner; the client follows its log from here. Null where the session ended meanwhile. */
+  /** The session stays with its owner; the client follows its log from here. Null if the session ended meanwhile. */
   async #follow(sessionId: string, event: AttachEvent): Promise<AttachOutcome | null> {
     const before = await this.#admit(sessionId, event);
     if (before?.kind !== 'attached') return before;
@@ -250,7 +250,7 @@ export class SessionRouter {
     return { kind: 'attached', view: { ...after.view, version: after.view.version + 1 } };
   }
 
-  /** The stored session, if its client may see it; null where there is none. */
+  /** The stored session, if its client may see it; null if there is none. */
   async #admit(sessionId: string, { userId, at }: AttachEvent): Promise<AttachOutcome | null> {
     const view = await this.view(sessionId).catch(() => undefined);
     if (view === undefined) return { kind: 'refused', code: 'store_unavailable' };

@@ -21,7 +21,7 @@ export function viewOf(actor: SessionActor, created: boolean): SessionView {
   return { created, version, state: topState(value), head, epoch, context };
 }
 
-/** Null where no such session is stored, or none that this version can read. Rejects when the store does. */
+/** Null if no such session is stored, or none that this version can read. Rejects when the store does. */
 export async function readView(store: Store, sessionId: string): Promise<SessionView | null> {
   const record = await store.read(sessionId);
   const read = record === null ? null : readSnapshot(record.snapshot);

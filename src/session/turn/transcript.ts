@@ -11,7 +11,7 @@ export class Transcript {
   readonly #sessionId: string;
   #entries: TranscriptEntry[] | null;
 
-  /** `known`: every entry so far, or null where the store must be read. */
+  /** `known`: every entry so far, or null if the store must be read. */
   constructor(store: Store, sessionId: string, known: readonly TranscriptEntry[] | null) {
     this.#store = store;
     this.#sessionId = sessionId;

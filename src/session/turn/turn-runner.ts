@@ -46,7 +46,7 @@ export class TurnRunner {
   #text: TurnText | null;
   #run: GenerationRun | null = null;
 
-  /** `text`: the stored text of the running turn, where there is one. */
+  /** `text`: the stored text of the running turn, if one runs. */
   constructor(host: RunnerHost, text: TurnText | null, ports: TurnRunnerPorts) {
     this.#host = host;
     this.#ports = ports;
