@@ -52,7 +52,7 @@ export class LocalSessions {
     if (session?.kind === 'live') return { kind: 'loaded', actor: session.actor, created: false };
     if (session?.kind === 'loading') {
       const loaded = await session.loaded;
-      // A caller that shares a load did not create the session, and may find none if it would have created one.
+      // A caller that shares a load did not create the session. If that load found none, this caller may still create it.
       // Another user's limit refuses that user alone: for this caller the session does not exist.
       const isAbsent =
         loaded.kind === 'absent' || (loaded.kind === 'refused' && loaded.code === 'too_many_sessions');
