@@ -6,10 +6,10 @@ const beforeTheEnd = LIMITS.idleMs - LIMITS.warnMs / 2;
 
 const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
   'connected.fresh': (session) => {
-    session.hear({ type: 'attach', instance: 'a', clientId: 'c1', userId: 'u1', diagnosisId: 'd1' });
+    session.receive({ type: 'attach', instance: 'a', clientId: 'c1', userId: 'u1', diagnosisId: 'd1' });
     const share = { id: 's1', userId: 'u2', access: 'write', expiresAt: session.now + 60_000 } as const;
-    session.hear({ type: 'share', share });
-    session.hear({ type: 'attach', instance: 'b', userId: 'u2' });
+    session.receive({ type: 'share', share });
+    session.receive({ type: 'attach', instance: 'b', userId: 'u2' });
     session.ask(1, { author: 'u2', patient: { age: 61, complaint: 'chest pain' } });
     session.pass(2_000);
     session.complete();
@@ -17,20 +17,20 @@ const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
   'connected.expiring': (session) => void session.pass(beforeTheEnd),
   'processing.generating': (session) => {
     session.ask(1, { options: { maxTokens: 64, temperature: 0.5, stop: ['\n'] } });
-    session.hear({ type: 'recover' });
+    session.receive({ type: 'recover' });
   },
   'processing.recovering': (session) => {
     session.ask(1);
     session.ask(2, { policy: 'queue', options: { maxTokens: 8 }, author: 'u3' });
     session.ask(3, { policy: 'merge' });
     session.ask(4, { policy: 'merge' });
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.fail();
   },
-  'idle.fresh': (session) => void session.hear({ type: 'detach', instance: 'a' }),
+  'idle.fresh': (session) => void session.receive({ type: 'detach', instance: 'a' }),
   'idle.expiring': (session) => {
     session.pass(beforeTheEnd);
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.pass(1);
   },
 };

@@ -102,7 +102,7 @@ export class SteppedSession {
   }
 
   /** The effects of the event. */
-  hear(event: Untimed<SessionEvent>): readonly SessionEffect[] {
+  receive(event: Untimed<SessionEvent>): readonly SessionEffect[] {
     return this.apply({ ...event, at: this.#now } as SessionEvent);
   }
 
@@ -110,7 +110,7 @@ export class SteppedSession {
   ask(number: number, asked: Asked = {}): readonly SessionEffect[] {
     const ids = { messageId: `m${number}`, turnId: `t${number}` };
     const usual = { content: `question ${number}`, policy: 'queue', options: {} } as const;
-    return this.hear({ type: 'message', ...ids, ...usual, ...asked });
+    return this.receive({ type: 'message', ...ids, ...usual, ...asked });
   }
 
   complete(output: Partial<GenerationOutput> = {}): readonly SessionEffect[] {

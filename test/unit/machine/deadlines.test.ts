@@ -28,7 +28,7 @@ describe('idle deadline', () => {
 
   test('the idle deadline ends a session without a client', () => {
     const session = beginStepped();
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.pass(idleMs);
     expect(warnings(session)).toHaveLength(1);
     expect(ends(session)).toEqual([{ type: 'expired', reason: 'idle' }]);
@@ -37,7 +37,7 @@ describe('idle deadline', () => {
   test('the idle deadline does not move when a client detaches', () => {
     const session = beginStepped();
     session.pass(40_000);
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.pass(idleMs - 40_000 - 1);
     expect(session.isOver).toBe(false);
     session.pass(1);
@@ -47,7 +47,7 @@ describe('idle deadline', () => {
   test('the idle deadline is announced once, even if the client detaches after the warning', () => {
     const session = beginStepped();
     session.pass(idleMs - warnMs);
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.pass(warnMs - 1);
     expect(session.value).toEqual({ idle: 'expiring' });
     expect(warnings(session)).toHaveLength(1);
@@ -56,8 +56,8 @@ describe('idle deadline', () => {
   });
 
   test.each([
-    ['extend', (session: SteppedSession) => session.hear({ type: 'extend' })],
-    ['an attaching client', (session: SteppedSession) => session.hear({ type: 'attach', instance: 'b' })],
+    ['extend', (session: SteppedSession) => session.receive({ type: 'extend' })],
+    ['an attaching client', (session: SteppedSession) => session.receive({ type: 'attach', instance: 'b' })],
     [
       'a turn that ends',
       (session: SteppedSession) => {
@@ -81,9 +81,9 @@ describe('idle deadline', () => {
 
   test('the idle deadline moves with extend in a session without clients too', () => {
     const session = beginStepped();
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.pass(idleMs - 1);
-    session.hear({ type: 'extend' });
+    session.receive({ type: 'extend' });
     expect(session.value).toEqual({ idle: 'fresh' });
     session.pass(idleMs - 1);
     expect(session.isOver).toBe(false);
@@ -103,7 +103,7 @@ describe('idle deadline', () => {
   test('a refused event does not move the idle deadline', () => {
     const session = beginStepped();
     session.pass(50_000);
-    session.hear({ type: 'cancel' });
+    session.receive({ type: 'cancel' });
     session.pass(50_000);
     expect(session.isOver).toBe(true);
   });
@@ -121,7 +121,7 @@ describe('absolute deadline', () => {
   /** Keeps the session from going idle. */
   function extendUntil(session: SteppedSession, at: number): void {
     while (session.now < at) {
-      session.hear({ type: 'extend' });
+      session.receive({ type: 'extend' });
       session.pass(Math.min(idleMs / 4, at - session.now));
     }
   }
@@ -185,8 +185,8 @@ describe('absolute deadline', () => {
     session.fail();
     session.pass(10_000);
     session.complete();
-    session.hear({ type: 'detach', instance: 'a' });
-    session.hear({ type: 'attach', instance: 'b' });
+    session.receive({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'attach', instance: 'b' });
     expect(deadline()).toBe(before);
     expect(before).toBe(STARTS_AT + absoluteMs);
   });

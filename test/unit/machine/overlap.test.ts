@@ -32,7 +32,7 @@ describe('message without a running turn', () => {
 
   test('a message starts a turn without an attached client too, and the session is idle again after it', () => {
     const session = beginStepped();
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.ask(1);
     expect(session.value).toEqual({ processing: 'generating' });
     session.complete();

@@ -15,9 +15,9 @@ const ways: Readonly<Record<string, (session: SteppedSession) => void>> = {
     session.ask(1);
     session.fail();
   },
-  'idle.fresh': (session) => void session.hear({ type: 'detach', instance: 'a' }),
+  'idle.fresh': (session) => void session.receive({ type: 'detach', instance: 'a' }),
   'idle.expiring': (session) => {
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     session.pass(LIMITS.idleMs - 1);
   },
 };
@@ -38,12 +38,12 @@ describe('attach and detach', () => {
 
   test('the last instance to detach makes a session idle, the first to attach makes it connected', () => {
     const session = beginStepped();
-    session.hear({ type: 'attach', instance: 'b' });
-    expect(session.hear({ type: 'detach', instance: 'a' })).toEqual([]);
-    expect(framesOf(session.hear({ type: 'detach', instance: 'b' }))).toEqual([
+    session.receive({ type: 'attach', instance: 'b' });
+    expect(session.receive({ type: 'detach', instance: 'a' })).toEqual([]);
+    expect(framesOf(session.receive({ type: 'detach', instance: 'b' }))).toEqual([
       { type: 'state', value: 'idle' },
     ]);
-    expect(framesOf(session.hear({ type: 'attach', instance: 'a' }))).toEqual([
+    expect(framesOf(session.receive({ type: 'attach', instance: 'a' }))).toEqual([
       { type: 'state', value: 'connected' },
     ]);
     expect(session.context.attached).toEqual(['a']);
@@ -51,37 +51,37 @@ describe('attach and detach', () => {
 
   test('an instance that attaches twice counts once, and detaches with one event', () => {
     const session = beginStepped();
-    session.hear({ type: 'attach', instance: 'a' });
+    session.receive({ type: 'attach', instance: 'a' });
     expect(session.context.attached).toEqual(['a']);
-    session.hear({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'detach', instance: 'a' });
     expect(session.value).toEqual({ idle: 'fresh' });
   });
 
   test('the detach of an instance that never attached has no effect', () => {
     const session = beginStepped();
-    session.hear({ type: 'detach', instance: 'z' });
+    session.receive({ type: 'detach', instance: 'z' });
     expect(session.value).toEqual({ connected: 'fresh' });
     expect(session.context.attached).toEqual(['a']);
   });
 
   test('an attaching client may name its user; one that names none changes nothing', () => {
     const session = beginStepped();
-    session.hear({ type: 'attach', instance: 'a', userId: 'u1', clientId: 'c1' });
-    session.hear({ type: 'attach', instance: 'b', diagnosisId: 'd1' });
+    session.receive({ type: 'attach', instance: 'a', userId: 'u1', clientId: 'c1' });
+    session.receive({ type: 'attach', instance: 'b', diagnosisId: 'd1' });
     expect(session.context).toMatchObject({ userId: 'u1', clientId: 'c1', diagnosisId: 'd1' });
   });
 
   test('a turn keeps running when every client detaches', () => {
     const session = inState('processing.generating');
-    expect(session.hear({ type: 'detach', instance: 'a' })).toEqual([]);
+    expect(session.receive({ type: 'detach', instance: 'a' })).toEqual([]);
     expect(session.value).toEqual({ processing: 'generating' });
     expect(framesOf(session.complete()).at(-1)).toEqual({ type: 'state', value: 'idle' });
   });
 
   test('a client that attaches during a turn finds the session connected after it', () => {
     const session = inState('processing.generating');
-    session.hear({ type: 'detach', instance: 'a' });
-    session.hear({ type: 'attach', instance: 'b' });
+    session.receive({ type: 'detach', instance: 'a' });
+    session.receive({ type: 'attach', instance: 'b' });
     expect(framesOf(session.complete()).at(-1)).toEqual({ type: 'state', value: 'connected' });
   });
 });
@@ -89,7 +89,7 @@ describe('attach and detach', () => {
 describe('close', () => {
   test.each(states)('a close in the state %s ends the session with `expired` as its last frame', (name) => {
     const session = inState(name);
-    const frames = framesOf(session.hear({ type: 'close', reason: 'closed' }));
+    const frames = framesOf(session.receive({ type: 'close', reason: 'closed' }));
     expect(frames.slice(-2)).toEqual([
       { type: 'state', value: 'expired' },
       { type: 'expired', reason: 'closed' },
@@ -101,7 +101,7 @@ describe('close', () => {
   test.each(['processing.generating', 'processing.recovering'])(
     'a close in the state %s cancels the running turn and keeps its text',
     (name) => {
-      const effects = inState(name).hear({ type: 'close', reason: 'closed' });
+      const effects = inState(name).receive({ type: 'close', reason: 'closed' });
       expect(framesOf(effects)[0]).toEqual({
         type: 'turn.cancelled',
         turn_id: 't1',
@@ -114,7 +114,7 @@ describe('close', () => {
 
   test('a close by an operator ends the session with the reason admin', () => {
     const session = beginStepped();
-    session.hear({ type: 'close', reason: 'admin' });
+    session.receive({ type: 'close', reason: 'admin' });
     expect(session.frames.at(-1)).toEqual({ type: 'expired', reason: 'admin' });
     expect(session.context.endReason).toBe('admin');
   });
@@ -123,11 +123,11 @@ describe('close', () => {
 describe('ended session', () => {
   test('an ended session starts no turn, ends none, and has no timer and no job', () => {
     const session = inState('processing.generating');
-    session.hear({ type: 'close', reason: 'closed' });
+    session.receive({ type: 'close', reason: 'closed' });
     const { state } = session;
     session.ask(2);
     session.complete();
-    session.hear({ type: 'attach', instance: 'a' });
+    session.receive({ type: 'attach', instance: 'a' });
     session.pass(LIMITS.absoluteMs * 2);
     expect(session.state).toBe(state);
     expect(session.frames.at(-1)).toEqual({ type: 'expired', reason: 'closed' });

@@ -7,21 +7,21 @@ const HOUR_MS = 3_600_000;
 /** Begins a session that u1 owns and is attached to. */
 function owned(): SteppedSession {
   const session = beginStepped({ idleMs: 10 * HOUR_MS, absoluteMs: 20 * HOUR_MS });
-  session.hear({ type: 'attach', instance: 'a', userId: 'u1' });
+  session.receive({ type: 'attach', instance: 'a', userId: 'u1' });
   return session;
 }
 
 function shared(userId: string, access: Share['access'], forMs = HOUR_MS): SteppedSession {
   const session = owned();
-  session.hear({ type: 'share', share: { id: 's1', userId, access, expiresAt: session.now + forMs } });
+  session.receive({ type: 'share', share: { id: 's1', userId, access, expiresAt: session.now + forMs } });
   return session;
 }
 
 const enters = (session: SteppedSession, userId: string, instance = 'b') =>
-  session.hear({ type: 'attach', instance, userId });
+  session.receive({ type: 'attach', instance, userId });
 const forbidden = (effects: readonly object[]): boolean =>
   effects.some((effect) => 'code' in effect && effect.code === 'forbidden');
-const presence = (effects: ReturnType<SteppedSession['hear']>) =>
+const presence = (effects: ReturnType<SteppedSession['receive']>) =>
   framesOf(effects).flatMap((frame) => (frame.type === 'presence' ? `${frame.user_id} ${frame.event}` : []));
 
 describe('owned session', () => {
@@ -59,7 +59,7 @@ describe('share', () => {
   test('a share is announced with its access and its end', () => {
     const session = owned();
     const share = { id: 's1', userId: 'u2', access: 'write', expiresAt: session.now + 5 } as const;
-    expect(framesOf(session.hear({ type: 'share', share }))).toEqual([
+    expect(framesOf(session.receive({ type: 'share', share }))).toEqual([
       { type: 'shared', share_id: 's1', user_id: 'u2', access: 'write', expires_at: session.now + 5 },
     ]);
   });
@@ -87,26 +87,26 @@ describe('share', () => {
   test('a second share of a user replaces the first', () => {
     const session = shared('u2', 'read');
     const share = { id: 's2', userId: 'u2', access: 'write', expiresAt: session.now + HOUR_MS } as const;
-    session.hear({ type: 'share', share });
+    session.receive({ type: 'share', share });
     expect(session.context.shares.map(({ id }) => id)).toEqual(['s2']);
   });
 
   test('a revoked share is announced', () => {
     const session = shared('u2', 'write');
-    expect(framesOf(session.hear({ type: 'unshare', shareId: 's1' }))).toEqual([
+    expect(framesOf(session.receive({ type: 'unshare', shareId: 's1' }))).toEqual([
       { type: 'unshared', share_id: 's1', user_id: 'u2' },
     ]);
     expect(forbidden(enters(session, 'u2'))).toBe(true);
   });
 
   test('revoking an unknown share sends no frame', () => {
-    expect(shared('u2', 'write').hear({ type: 'unshare', shareId: 's9' })).toEqual([]);
+    expect(shared('u2', 'write').receive({ type: 'unshare', shareId: 's9' })).toEqual([]);
   });
 
   test('a share beyond the limit is refused; ended shares do not count', () => {
     const session = owned();
     const give = (number: number) =>
-      session.hear({
+      session.receive({
         type: 'share',
         share: { id: `s${number}`, userId: `v${number}`, access: 'read', expiresAt: session.now + 1_000 },
       });
@@ -123,28 +123,28 @@ describe('presence', () => {
     const session = shared('u2', 'read');
     expect(presence(enters(session, 'u2', 'b'))).toEqual(['u2 joined']);
     expect(presence(enters(session, 'u2', 'c'))).toEqual([]);
-    expect(presence(session.hear({ type: 'detach', instance: 'b', userId: 'u2' }))).toEqual([]);
-    expect(presence(session.hear({ type: 'detach', instance: 'c', userId: 'u2' }))).toEqual(['u2 left']);
+    expect(presence(session.receive({ type: 'detach', instance: 'b', userId: 'u2' }))).toEqual([]);
+    expect(presence(session.receive({ type: 'detach', instance: 'c', userId: 'u2' }))).toEqual(['u2 left']);
   });
 
   test('a shared session announces presence while a turn runs too', () => {
     const session = shared('u2', 'read');
     session.ask(1, { author: 'u1' });
     expect(presence(enters(session, 'u2'))).toEqual(['u2 joined']);
-    expect(presence(session.hear({ type: 'detach', instance: 'b', userId: 'u2' }))).toEqual(['u2 left']);
+    expect(presence(session.receive({ type: 'detach', instance: 'b', userId: 'u2' }))).toEqual(['u2 left']);
   });
 
   test('a dead instance takes all its users out of a shared session', () => {
     const session = shared('u2', 'read');
     enters(session, 'u2', 'a');
-    expect(presence(session.hear({ type: 'detach', instance: 'a' }))).toEqual(['u1 left', 'u2 left']);
+    expect(presence(session.receive({ type: 'detach', instance: 'a' }))).toEqual(['u1 left', 'u2 left']);
     expect(session.value).toEqual({ idle: 'fresh' });
     expect(session.context.present).toEqual([]);
   });
 
   test('a session that is not shared announces no presence', () => {
     const session = owned();
-    expect(presence(session.hear({ type: 'detach', instance: 'a', userId: 'u1' }))).toEqual([]);
+    expect(presence(session.receive({ type: 'detach', instance: 'a', userId: 'u1' }))).toEqual([]);
   });
 });
 
@@ -170,7 +170,7 @@ describe('summary', () => {
     const session = owned();
     const { timers } = session.state;
     session.pass(1_000);
-    expect(session.hear({ type: 'summarised', through: 't3', content: 'so far' })).toEqual([
+    expect(session.receive({ type: 'summarised', through: 't3', content: 'so far' })).toEqual([
       { type: 'summary', through: 't3', content: 'so far', at: session.now },
     ]);
     expect(session.state.timers).toEqual(timers);

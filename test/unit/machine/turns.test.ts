@@ -58,7 +58,7 @@ describe('cancel', () => {
     ['the running turn without an id', { type: 'cancel' } as const],
   ])('a cancel ends %s and keeps its text', (_, cancel) => {
     const session = answering();
-    expect(session.hear(cancel)).toEqual([
+    expect(session.receive(cancel)).toEqual([
       {
         type: 'frame',
         frame: { type: 'turn.cancelled', turn_id: 't1', message_id: 'm1', reason: 'client' },
@@ -73,21 +73,23 @@ describe('cancel', () => {
     session.ask(2);
     const { context } = session;
     for (const turnId of ['t0', 't2', ''])
-      expect(session.hear({ type: 'cancel', turnId })).toEqual([{ type: 'refused', code: 'unknown_turn' }]);
+      expect(session.receive({ type: 'cancel', turnId })).toEqual([
+        { type: 'refused', code: 'unknown_turn' },
+      ]);
     expect(session.context).toEqual(context);
   });
 
   test.each(['connected', 'idle'])('a cancel without a turn is refused in the state %s', (state) => {
     const session = beginStepped();
-    if (state === 'idle') session.hear({ type: 'detach', instance: 'a' });
-    expect(session.hear({ type: 'cancel' })).toEqual([{ type: 'refused', code: 'unknown_turn' }]);
+    if (state === 'idle') session.receive({ type: 'detach', instance: 'a' });
+    expect(session.receive({ type: 'cancel' })).toEqual([{ type: 'refused', code: 'unknown_turn' }]);
     expect(Object.keys(session.value as object)).toEqual([state]);
   });
 
   test('after a cancel the next message in the queue starts', () => {
     const session = answering();
     session.ask(2);
-    const frames = framesOf(session.hear({ type: 'cancel', turnId: 't1' }));
+    const frames = framesOf(session.receive({ type: 'cancel', turnId: 't1' }));
     expect(frames.map(({ type }) => type)).toEqual(['turn.cancelled', 'turn.started']);
     expect(session.context.turn?.id).toBe('t2');
   });
@@ -95,7 +97,7 @@ describe('cancel', () => {
   test('a cancel ends a turn that waits for its retry, which then never runs', () => {
     const session = answering();
     session.fail();
-    session.hear({ type: 'cancel', turnId: 't1' });
+    session.receive({ type: 'cancel', turnId: 't1' });
     expect(session.value).toEqual({ connected: 'fresh' });
     expect(session.pass(60_000).some(({ type }) => type === 'question')).toBe(false);
     expect(session.state.jobs).toEqual({});
@@ -121,7 +123,7 @@ describe('failure of the model server', () => {
     session.pass(1);
     expect(session.value).toEqual({ processing: 'generating' });
     session.fail({ retryAfterMs: 30_000 });
-    session.hear({ type: 'cancel' });
+    session.receive({ type: 'cancel' });
     expect(session.value).toEqual({ connected: 'fresh' });
   });
 
@@ -187,16 +189,16 @@ describe('new owner', () => {
   test('a new owner continues the running turn without a frame', () => {
     const session = answering();
     const { jobs } = session.state;
-    expect(session.hear({ type: 'recover' })).toEqual([]);
+    expect(session.receive({ type: 'recover' })).toEqual([]);
     expect(session.context.turn).toMatchObject({ id: 't1', attempt: 1, resumed: 1 });
     expect(session.state.jobs).toEqual(jobs);
   });
 
   test('a new owner gives up a turn that was interrupted too often, and keeps its text', () => {
     const session = answering({ resumesMax: 2 });
-    session.hear({ type: 'recover' });
-    session.hear({ type: 'recover' });
-    expect(session.hear({ type: 'recover' })).toEqual([
+    session.receive({ type: 'recover' });
+    session.receive({ type: 'recover' });
+    expect(session.receive({ type: 'recover' })).toEqual([
       {
         type: 'frame',
         frame: { type: 'turn.failed', turn_id: 't1', message_id: 'm1', code: 'interrupted' },
@@ -209,14 +211,14 @@ describe('new owner', () => {
   test('a new owner that gives up a turn starts the next one in the queue', () => {
     const session = answering({ resumesMax: 0 });
     session.ask(2);
-    session.hear({ type: 'recover' });
+    session.receive({ type: 'recover' });
     expect(session.context.turn).toMatchObject({ id: 't2', resumed: 0 });
   });
 
   test('a new owner changes nothing where no turn runs', () => {
     const session = beginStepped();
     const { state } = session;
-    expect(session.hear({ type: 'recover' })).toEqual([]);
+    expect(session.receive({ type: 'recover' })).toEqual([]);
     expect(session.state).toBe(state);
   });
 });
