@@ -20,7 +20,8 @@ const timeMs = z.number();
 /** The patient's data. The host merges new data into it; the machine stores the result as it comes. */
 const patientSchema = z.record(z.string(), z.unknown());
 
-const turnOptionsSchema = z.strictObject({
+/** Drops unknown keys: an instance of a later version may have stored more options. */
+const turnOptionsSchema = z.object({
   maxTokens: z.number().exactOptional(),
   temperature: z.number().exactOptional(),
   stop: z.array(text).exactOptional(),

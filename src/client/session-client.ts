@@ -84,7 +84,8 @@ class SessionClient implements Session {
   }
 
   send(content: string, { id = crypto.randomUUID(), ...options }: SendOptions = {}): string {
-    this.#connection?.sendText(this.#outbox.put({ type: 'message', id, content, ...options }));
+    const frame = this.#outbox.put({ type: 'message', id, content, ...options });
+    this.#connection?.sendText(frame);
     return id;
   }
 

@@ -46,7 +46,7 @@ export const environmentSchema = z.object({
   DATA_DIR: z
     .string()
     .default('./data')
-    .describe('folder of the embedded store; `:memory:`: in memory, lost on exit'),
+    .describe('folder of the embedded store; `:memory:` keeps sessions in memory and loses them on exit'),
   DATABASE_URL: postgresUrl
     .optional()
     .describe('`postgres://…` for the archive of ended conversations; unset: an embedded file in `DATA_DIR`'),

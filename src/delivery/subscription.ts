@@ -10,6 +10,8 @@
  *  SUB-5  Nothing follows a refused send; the client resumes from what it has.
  *  SUB-6  When a session moves, the client gets the rest of the log before its socket closes: the log may
  *         differ from what this instance sent, and a client that names no epoch could not find out later.
+ *  SUB-7  A frame that the store damaged leaves as it is, and the frames after it follow: one damaged frame must neither
+ *         stall its readers nor end the instance.
  */
 import type { TopState } from '../../machines/vocabulary.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -205,7 +207,6 @@ export class Subscription {
       const cursor = last?.offset ?? this.#cursor;
       if (frame.offset <= cursor) continue;
       if (frame.offset !== cursor + 1) return false;
-      if (frame.type === UNREADABLE) throw new Error(`frame ${frame.offset} of the log cannot be read`);
       next.push(frame.data);
       last = frame;
       if (frame.type === 'state')
@@ -214,8 +215,7 @@ export class Subscription {
       if (isForbidden) break;
     }
     if (last === null) return true;
-    this.#epoch = last.epoch;
-    this.#isEpochExact = true;
+    this.#know(last);
     this.#emit(next, last.offset);
     if (isForbidden) this.end('forbidden');
     return true;
@@ -264,11 +264,9 @@ export class Subscription {
     if (page.head < this.#cursor) return this.#rolledBack();
     if (page.first > this.#cursor + 1) return this.#startOver('trimmed');
     const [first] = page.frames;
-    if (first?.type === UNREADABLE) throw new Error(`frame ${first.offset} of the log cannot be read`);
     if (first?.offset === this.#cursor) {
-      if (this.#isAnother(first.epoch)) return this.#rolledBack();
-      this.#epoch = first.epoch;
-      this.#isEpochExact = true;
+      if (first.type !== UNREADABLE && this.#isAnother(first.epoch)) return this.#rolledBack();
+      this.#know(first);
     } else if (first !== undefined && page.first > this.#cursor && this.#cursor > 0) {
       // The frame at the cursor was trimmed. If another owner wrote the next, the client may have seen a different one.
       if (this.#epoch !== null && first.epoch > this.#epoch) return this.#startOver('trimmed');
@@ -279,6 +277,13 @@ export class Subscription {
       this.#caughtUp = true;
       if (this.#sentAwayFor !== null) this.end(this.#sentAwayFor);
     }
+  }
+
+  /** A damaged frame has no epoch (SUB-7). */
+  #know({ type, epoch }: StoredFrame): void {
+    if (type === UNREADABLE) return;
+    this.#epoch = epoch;
+    this.#isEpochExact = true;
   }
 
   /** SUB-4: true if a frame of `epoch` at the cursor differs from the one that the client saw there. */

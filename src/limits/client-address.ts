@@ -62,6 +62,7 @@ function addressIn(text: string): string | null {
   const [, bracketed, dotted] = /^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/.exec(text.trim()) ?? [];
   const [address = ''] = (bracketed ?? dotted ?? text.trim()).split('%');
   if (!isIPv6(address)) return isIPv4(address) ? address : null;
-  const parsed = ipaddr.IPv6.parse(address);
+  // In hexadecimal: ipaddr.js takes the dotted `::1.2.3.4` for a mapped address, and would trust it as IPv4.
+  const parsed = ipaddr.IPv6.parse(new URL(`http://[${address}]`).hostname.slice(1, -1));
   return parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : address; // ADDRESS-2
 }

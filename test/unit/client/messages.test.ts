@@ -29,6 +29,15 @@ describe('the messages of a session', () => {
     expect(second.ofType('message').map(({ id }) => id)).toEqual([inDoubt, unseen]);
   });
 
+  it('a client keeps a message that it gets between two connections, and sends it with the next welcome', () => {
+    const { greet, clock, session } = scene();
+    greet().end(1006);
+    const id = session.send('meanwhile');
+    expect(session.unacknowledged).toEqual([id]);
+    clock.advance(5_000);
+    expect(greet().ofType('message')).toEqual([{ type: 'message', id, content: 'meanwhile' }]);
+  });
+
   it('duplicate_message settles a message: its frames are in the log', () => {
     const { greet, clock, session } = scene();
     const first = greet();

@@ -76,6 +76,7 @@ describe('address of a client', () => {
     ['::1', '0:0:0:0::/64'],
     ['0000:0000:0000:0000:0000:ffff:c000:0201', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::192.0.2.1', '0:0:0:0::/64'],
     ['192.0.2.1:4711', '192.0.2.1'],
   ])('a client at %s is counted as %s', (peer, counted) => {
     expect(networkOf(believing('0').of(peer, []))).toBe(counted);

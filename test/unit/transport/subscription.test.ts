@@ -323,6 +323,36 @@ describe('subscription', () => {
     expect([scene.heard, scene.ended]).toEqual([[], 'closed']);
   });
 
+  it('a subscription sends a damaged frame as it is, and the frames after it', async () => {
+    const scene = new Scene();
+    scene.write(4);
+    scene.log[1] = storedFrame(2, '{"type":"delta","offs');
+    scene.begin(0, 1);
+    await settle();
+    expect(scene.sent).toEqual(scene.log.map(({ data }) => data));
+    scene.subscription.offer(scene.write(1));
+    await settle();
+    expect(scene.sent).toEqual(scene.log.map(({ data }) => data));
+  });
+
+  it('a subscription resumes after a damaged frame', async () => {
+    const scene = new Scene();
+    scene.write(3);
+    scene.log[1] = storedFrame(2, 'damaged');
+    scene.begin(2, 1);
+    await settle();
+    expect(scene.heard).toEqual([3]);
+  });
+
+  it('a subscription ends with its session although one of the last frames is damaged', async () => {
+    const scene = new Scene();
+    scene.begin(0, 1, true);
+    const last = [...scene.write(1), storedFrame(2, 'damaged'), ...scene.write(2).slice(1)];
+    scene.subscription.finish(last, 'session_expired');
+    expect(scene.sent).toEqual(last.map(({ data }) => data));
+    expect(scene.ended).toBe('session_expired');
+  });
+
   it('a subscription knows from its sent frames whether a turn runs', async () => {
     const scene = new Scene();
     scene.begin(0, 1, true);
