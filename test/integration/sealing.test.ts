@@ -114,7 +114,7 @@ describe('with keys', () => {
     refused.send({ type: 'hello', session_id: sessionId, user_id: 'anna' });
     expect(await refused.waitForType('error')).toMatchObject({ code: 'internal' });
     expect((await fetch(`${stranger.http}/api/session/${sessionId}`)).status).toBe(503);
-    expect(stranger.logs.join('\n')).toContain('cannot be opened');
+    expect(stranger.logs.join('\n')).toContain('cannot be decrypted');
     expect(await stranger.stop()).toBe(0);
     const keyless = await started({ DATA_DIR });
     expect((await fetch(`${keyless.http}/api/session/${sessionId}`)).status).toBe(503);
