@@ -14,14 +14,17 @@ export function storedFrame(offset: number, data: string, aux?: string | null): 
   return { offset, type, epoch, data, ...(aux === undefined || aux === null ? {} : { aux }) };
 }
 
+const NO_HEAD = { type: UNREADABLE, epoch: 0 } as const;
+
 function headOf(data: string): Pick<StoredFrame, 'type' | 'epoch'> {
+  // The sealed store reads the head of sealed data once it has opened it. Parsing here would throw for each frame.
+  if (!data.startsWith('{')) return NO_HEAD;
   try {
     const { type, epoch } = JSON.parse(data) as Partial<StoredFrame>;
-    if (typeof type === 'string' && typeof epoch === 'number') return { type, epoch };
+    return typeof type === 'string' && typeof epoch === 'number' ? { type, epoch } : NO_HEAD;
   } catch {
-    // Sealed data; the sealed store reads the head once it has opened it.
+    return NO_HEAD;
   }
-  return { type: UNREADABLE, epoch: 0 };
 }
 
 /** No later write can repair a gap in the log, so this throws before the store sends anything. */
