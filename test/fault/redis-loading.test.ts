@@ -11,7 +11,7 @@ import { type SimulatorProcess, startSimulatorProcess } from '../support/instanc
 import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
 import { withClient } from '../support/instance/redis-process.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
-import { lostTurns, type Talk, talk, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
+import { lostTurns, startCrowd, wronglyTurned, wrongTexts } from './chaos/crowd.ts';
 import { inParallel, seeded, tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
 import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
@@ -147,14 +147,7 @@ it.each(ways)(
   async (way) => {
     const random = seeded(8);
     let going = true;
-    const talks: readonly Talk[] = Array.from({ length: TALKERS }, (_, index) =>
-      talk({
-        urls: [fleet.urls[index % 2]!, fleet.urls[(index + 1) % 2]!],
-        random,
-        pauseMs: 300,
-        goesOn: ({ turns }) => going || turns.length === 0,
-      }),
-    );
+    const talks = startCrowd(TALKERS, fleet.urls, random, () => going);
     // These never reconnect.
     const sitters = await Promise.all(
       Array.from({ length: SITTERS }, (_, index) => TestClient.greet(fleet.urls[index % 2]!, { after: 0 })),

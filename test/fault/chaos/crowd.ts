@@ -46,6 +46,23 @@ export interface Talk {
 
 let talks = 0;
 
+/** Talkers on the two instances in turn, each of which may continue on the other; each sends at least one message. */
+export function startCrowd(
+  count: number,
+  urls: readonly string[],
+  random: Random,
+  goesOn: () => boolean,
+): readonly Talk[] {
+  return Array.from({ length: count }, (_, index) =>
+    talk({
+      urls: [urls[index % 2]!, urls[(index + 1) % 2]!],
+      random,
+      pauseMs: 300,
+      goesOn: ({ turns }) => goesOn() || turns.length === 0,
+    }),
+  );
+}
+
 export function talk(options: TalkOptions): Talk {
   talks += 1;
   const name = talks;
