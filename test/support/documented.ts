@@ -86,3 +86,15 @@ const validateFhir = new Ajv({ allErrors: true }).compile(
 export function fhirProblems(bundle: unknown): readonly ErrorObject[] {
   return validateFhir(JSON.parse(JSON.stringify(bundle))) ? [] : (validateFhir.errors ?? []);
 }
+
+/** Replaces random ids, which differ between two runs of one scene; their order does not. */
+export function withoutRandomIds(text: string, known: readonly string[]): string {
+  const names = new Map<string, string>();
+  return text
+    .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
+      if (known.includes(id)) return id;
+      names.set(id, names.get(id) ?? `id-${names.size}`);
+      return names.get(id) ?? id;
+    })
+    .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
+}

@@ -12,7 +12,7 @@ import type { HttpPorts } from '../../../src/http/core/ports.ts';
 import { httpRoutes } from '../../../src/http/routes.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { openStage, type Stage } from '../../support/actor/stage.ts';
-import { described, documentedFields } from '../../support/documented.ts';
+import { described, documentedFields, withoutRandomIds } from '../../support/documented.ts';
 import { OUTPUT } from '../../support/machine/stepped-session.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -176,7 +176,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
       records: await Promise.all([SESSION, OTHER].map((id) => store.read(id))),
       logs: await Promise.all([SESSION, OTHER].map((id) => store.readLog(id, 0, 1_000))),
     };
-    return withoutRandomIds(JSON.stringify(seen));
+    return withoutRandomIds(JSON.stringify(seen), [SESSION, OTHER]);
   } finally {
     await stage.close();
   }
@@ -214,18 +214,6 @@ const LIFE = {
   ...{ sessionId: SESSION, createdAt: 1, endedAt: 2, endReason: 'closed', turnCount: 0 },
   ...{ clientId: null, userId: null, diagnosisId: null, patient: {}, lines: [], turns: [] },
 };
-
-/** Replaces random ids, which differ between two runs of the same request; their order does not. */
-function withoutRandomIds(text: string): string {
-  const names = new Map<string, string>();
-  return text
-    .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
-      if (id === SESSION || id === OTHER) return id;
-      names.set(id, names.get(id) ?? `id-${names.size}`);
-      return names.get(id) ?? id;
-    })
-    .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
-}
 
 function withField(name: string, field: string, value: unknown): Partial<Record<Place, Fields>> {
   const base = BASES[name] ?? {};

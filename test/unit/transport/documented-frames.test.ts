@@ -8,7 +8,12 @@
 import { describe, expect, it } from 'vitest';
 import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
 import { openStage, type Stage, type Visitor } from '../../support/actor/stage.ts';
-import { type DocumentedField, documentedFields, framesOf } from '../../support/documented.ts';
+import {
+  type DocumentedField,
+  documentedFields,
+  framesOf,
+  withoutRandomIds,
+} from '../../support/documented.ts';
 import { OUTPUT } from '../../support/machine/stepped-session.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -90,7 +95,7 @@ async function observed(type: string, fields: Fields | null): Promise<string> {
       records: await Promise.all([SESSION, OTHER].map((id) => store.read(id))),
       transcripts: await Promise.all([SESSION, OTHER].map((id) => store.readTranscript(id))),
     };
-    return withoutChance(JSON.stringify(seen));
+    return withoutRandomIds(JSON.stringify(seen), [SESSION, OTHER]);
   } finally {
     await stage.close();
   }
@@ -100,18 +105,6 @@ function resolved(fields: Fields, running: string | undefined): Fields {
   return Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [key, value === RUNNING ? running : value]),
   );
-}
-
-/** Random ids differ between two plays of one scene; their order does not. */
-function withoutChance(text: string): string {
-  const names = new Map<string, string>();
-  return text
-    .replace(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, (id) => {
-      if (id === SESSION || id === OTHER) return id;
-      names.set(id, names.get(id) ?? `id-${names.size}`);
-      return names.get(id) ?? id;
-    })
-    .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
 }
 
 function withField(type: string, path: string, value: unknown): Fields {
