@@ -4,13 +4,18 @@
  * Every input of a client moves the idle deadline (`touch`); the absolute deadline never moves. Both follow from the
  * context, so a session that slept past a deadline ends when it wakes.
  */
-import { type ActionArgs, assignContext, atOf, emitFrame } from './action.ts';
+import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './action.ts';
 import { errorIn } from './turn.ts';
-import type { SessionContext } from './vocabulary.ts';
+import type { SessionContext, SessionEnds } from './vocabulary.ts';
 
 export const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
 export const absoluteEndsAt = (context: SessionContext): number =>
   context.createdAt + context.limits.absoluteMs;
+
+export function endsOf(context: SessionContext): SessionEnds {
+  const absoluteExpiresAt = absoluteEndsAt(context);
+  return { expiresAt: Math.min(idleEndsAt(context), absoluteExpiresAt), absoluteExpiresAt };
+}
 
 /** At most half of the limit: a longer warning would come as soon as the limit starts to count. */
 const warnMs = ({ limits }: SessionContext, limitMs: number): number => Math.min(limits.warnMs, limitMs / 2);
@@ -40,6 +45,7 @@ export const deadlineGuards = {
 
 export const deadlineActions = {
   touch: assignContext(({ event }) => ({ lastActivityAt: atOf(event), warned: false })),
+  emitExtended: emitEffect(({ context }) => ({ type: 'extended', ...endsOf(context) })),
   markWarned: assignContext(() => ({ warned: true })),
   warnIdle: emitFrame(({ context }) => ({
     type: 'expiring',

@@ -286,7 +286,14 @@ export type RefusalCode =
   | 'duplicate_message'
   | 'too_many_shares';
 
-/** Effects that the host carries out for the machine. All but `refused` are stored with the transition. */
+/** When the session ends if no input comes, in ms since the epoch. */
+export interface SessionEnds {
+  /** The earlier of the idle and the absolute deadline. */
+  readonly expiresAt: number;
+  readonly absoluteExpiresAt: number;
+}
+
+/** Effects that the host carries out for the machine. All but `refused` and `extended` are stored with the transition. */
 export type SessionEffect =
   | { readonly type: 'frame'; readonly frame: FrameBody }
   | { readonly type: 'taken'; readonly messageId: string }
@@ -301,6 +308,8 @@ export type SessionEffect =
   | { readonly type: 'answer'; readonly turnId: string; readonly at: number }
   | { readonly type: 'forget'; readonly turnId: string }
   | { readonly type: 'summary'; readonly through: string; readonly content: string; readonly at: number }
+  /** For the sender alone, once the transition is stored. */
+  | ({ readonly type: 'extended' } & SessionEnds)
   /** For the sender alone: the session did not change. */
   | {
       readonly type: 'refused';

@@ -2,7 +2,7 @@
  * startService assembles one instance: store, generator, sessions, hub, sweeper, server. It alone knows all parts, and
  * decides only the order in which they start and stop.
  */
-import { absoluteEndsAt, idleEndsAt } from '../machines/deadlines.ts';
+import { endsOf } from '../machines/deadlines.ts';
 import { createAnalytics } from './analytics/analytics.ts';
 import { logHealth } from './analytics/health-log.ts';
 import { measuredArchive, measuredGenerator, measuredStore } from './analytics/measured.ts';
@@ -190,7 +190,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     monotonicMs: clock.monotonicMs,
     async endsAt(sessionId) {
       const view = await sessions.view(sessionId);
-      return view === null ? null : Math.min(idleEndsAt(view.context), absoluteEndsAt(view.context));
+      return view === null ? null : endsOf(view.context).expiresAt;
     },
   });
   metrics.observe({ localSessions: () => localSessions.size, connections: server.connectionCount });

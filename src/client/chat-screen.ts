@@ -52,6 +52,8 @@ export class Screen {
       case 'error':
         if (event.error.code === 'duplicate_message') return;
         return this.note(`${event.error.code}: ${event.error.message}`);
+      case 'extended':
+        return this.note(`the session stays open until ${timeOf(event.extended.expires_at)}`);
       case 'reset':
         return this.#startOver(event.reason, session);
       case 'gap':
@@ -111,7 +113,7 @@ export class Screen {
         return this.note(`queued, number ${frame.position}`);
       case 'expiring':
         return this.note(
-          `ends at ${new Date(frame.expires_at).toLocaleTimeString()} (${frame.reason})${frame.reason === 'idle' ? '; /extend keeps it open' : ''}`,
+          `ends at ${timeOf(frame.expires_at)} (${frame.reason})${frame.reason === 'idle' ? '; /extend keeps it open' : ''}`,
         );
       case 'state':
         if (frame.offset > this.#pastUntil) this.note(frame.value);
@@ -161,6 +163,10 @@ export class Screen {
     if (this.#midLine) this.#ports.answers.write('\n');
     this.#midLine = false;
   }
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toLocaleTimeString();
 }
 
 /** Removes control characters: a model's text could steer the terminal with them. */

@@ -28,6 +28,7 @@ const screen = new Screen({
 });
 const waiters = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
 let pending: PendingMessage | null = null;
+let awaitsExtended = false;
 let caughtUpAt: number | null = null;
 /** In a pipe: a line was not a message, or got no whole answer. */
 let hasFailed = false;
@@ -56,6 +57,7 @@ talking.catch((error: unknown) => {
 function onEvent(event: ClientEvent): void {
   screen.show(event, session);
   pending?.onEvent(event);
+  if (event.type === 'extended' || event.type === 'error' || event.type === 'lost') awaitsExtended = false;
   if (event.type === 'welcomed') caughtUpAt ??= event.welcome.offset;
   if (event.type === 'reset') caughtUpAt = 0;
   if (event.type === 'over') return leave(exitCodeOf(event.why));
@@ -94,6 +96,7 @@ async function pipe(input: Interface): Promise<void> {
     const message = handleLine(next.value);
     // The program ends once the server has ended the session.
     if (next.value.trim() === '/close') return;
+    await until(() => !awaitsExtended);
     if (message !== null) await until(() => message.isDone(session));
     if (message?.hasFailed(session) === true) hasFailed = true;
   }
@@ -132,7 +135,8 @@ function handleLine(line: string): PendingMessage | null {
       if (!session.cancel()) screen.note('not connected');
       return null;
     case '/extend':
-      screen.note(session.extend() ? 'the session stays open: its idle time starts over' : 'not connected');
+      awaitsExtended = session.extend();
+      if (!awaitsExtended) screen.note('not connected');
       return null;
   }
   // A path or "/ 2 tablets" is a message; a second slash sends a command as one.

@@ -181,6 +181,8 @@ class SessionClient implements Session {
         return this.#options.onEvent({ type: 'reset', reason: frame.reason });
       case 'error':
         return this.#onError(connection, frame);
+      case 'extended':
+        return this.#options.onEvent({ type: 'extended', extended: frame });
       case 'pong':
         return;
       default:

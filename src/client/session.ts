@@ -8,6 +8,7 @@ import type { CloseAction } from './close-action.ts';
 import type { Connect } from './connection.ts';
 
 export type Welcome = Extract<TransientFrame, { type: 'welcome' }>;
+export type ExtendedFrame = Extract<TransientFrame, { type: 'extended' }>;
 export type ErrorFrame = Extract<TransientFrame, { type: 'error' }>;
 
 export type ClientEvent =
@@ -16,6 +17,8 @@ export type ClientEvent =
   /** A durable frame that was new. The conversation already has it. */
   | { readonly type: 'frame'; readonly frame: DurableFrame }
   | { readonly type: 'error'; readonly error: ErrorFrame }
+  /** The answer to `extend`: the new deadlines. */
+  | { readonly type: 'extended'; readonly extended: ExtendedFrame }
   /** The client dropped its conversation; `session.conversation` is the new one. */
   | { readonly type: 'reset'; readonly reason: ResetFrame['reason'] | 'fresh' }
   /** The server left frames out. The client asks for them again. */
@@ -73,7 +76,7 @@ export interface Session {
   send(content: string, options?: SendOptions): string;
   /** False without a connection: unlike a message, the client does not send it later. */
   cancel(turnId?: string): boolean;
-  /** Restarts the session's idle time. False without a connection. */
+  /** Restarts the session's idle time; the event `extended` confirms it. False without a connection. */
   extend(): boolean;
   /** Ends the session for all its clients. */
   close(): void;

@@ -6,7 +6,7 @@
  * hints every frame that is stored after the subscription; all earlier frames are in the log.
  */
 import { randomUUID } from 'node:crypto';
-import { absoluteEndsAt, idleEndsAt } from '../../machines/deadlines.ts';
+import { endsOf } from '../../machines/deadlines.ts';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
@@ -130,6 +130,7 @@ function welcome(
   view: SessionView,
 ): TransientFrame {
   const { context } = view;
+  const { expiresAt, absoluteExpiresAt } = endsOf(context);
   return {
     type: 'welcome',
     session_id: sessionId,
@@ -138,8 +139,8 @@ function welcome(
     offset: view.head,
     epoch: view.epoch,
     created_at: context.createdAt,
-    expires_at: Math.min(idleEndsAt(context), absoluteEndsAt(context)),
-    absolute_expires_at: absoluteEndsAt(context),
+    expires_at: expiresAt,
+    absolute_expires_at: absoluteExpiresAt,
     instance,
     ...(isSimulated ? { simulated: true } : {}),
   };

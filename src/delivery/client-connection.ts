@@ -1,4 +1,5 @@
 /** ClientConnection is one client's connection to a session, over a WebSocket or an HTTP request. */
+import type { SessionEnds } from '../../machines/vocabulary.ts';
 import type { ErrorCode } from '../errors.ts';
 
 export interface ClientConnection {
@@ -11,6 +12,8 @@ export interface ClientConnection {
   send(frames: readonly string[]): boolean;
   /** Tells the client that its input was refused. */
   refuse(code: ErrorCode, messageId?: string): void;
+  /** Answers the client's `extend`. A connection that sends none needs no answer. */
+  extended?(ends: SessionEnds): void;
   /** Ends the connection; `closed`: a client closed the session. */
   end(code: ErrorCode | 'closed'): void;
 }

@@ -9,6 +9,7 @@
  *  HUB-2  A hint may be lost. A follower of a running turn reads the log now and then without one, and so does an
  *         invited reader, who must learn that an invitation was withdrawn. A quiet session is not read.
  */
+import type { SessionEnds } from '../../machines/vocabulary.ts';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor/actor-host.ts';
@@ -109,6 +110,11 @@ export class Hub implements DeliveryPort {
   refuse(sessionId: string, connectionId: string, code: ErrorCode, messageId?: string): void {
     for (const { connection } of this.#of(sessionId))
       if (connection.id === connectionId) connection.refuse(code, messageId);
+  }
+
+  extended(sessionId: string, connectionId: string, ends: SessionEnds): void {
+    for (const { connection } of this.#of(sessionId))
+      if (connection.id === connectionId) connection.extended?.(ends);
   }
 
   /** The client attached elsewhere at `version`. A message that comes late must not end a newer connection. */

@@ -148,6 +148,11 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     message_id: z.string().optional(),
     retry_after_ms: z.int().optional(),
   }),
+  z.object({
+    type: z.literal('extended'),
+    expires_at: z.int().describe('Answers `extend`, once stored: the session ends then if no input comes.'),
+    absolute_expires_at: z.int(),
+  }),
   z.object({ type: z.literal('pong'), nonce: z.string().optional() }),
 ]);
 export type TransientFrame = z.infer<typeof transientFrameSchema>;

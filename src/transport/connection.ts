@@ -6,7 +6,7 @@
  *  CONN-3  Traffic does not move the deadline of the hello.
  */
 import { randomUUID } from 'node:crypto';
-import type { OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
+import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../machines/vocabulary.ts';
 import type { Access, Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { attachClient, detachClient, type SessionServices } from '../delivery/attach-client.ts';
@@ -95,6 +95,7 @@ export class Connection {
         if (code === 'forbidden') this.#note('message', code);
         this.refuse(code, messageId);
       },
+      extended: (ends) => this.#extended(ends),
       end: (code) => (code === 'closed' ? this.#close(1000, 'closed') : this.#refuseAndClose(code)),
     };
   }
@@ -256,12 +257,18 @@ export class Connection {
       .then((outcome) => {
         if (action !== null) this.#note(action, wordOf(outcome));
         if (outcome.kind === 'refused') this.refuse(outcome.code, messageId);
+        else if (outcome.kind === 'extended') this.#extended(outcome.ends);
       })
       .catch((error: unknown) => {
         this.#ports.log.error({ err: error }, 'input failed');
         if (action !== null) this.#note(action, 'internal');
         this.refuse('internal', messageId);
       });
+  }
+
+  #extended({ expiresAt, absoluteExpiresAt }: SessionEnds): void {
+    const ends = { expires_at: expiresAt, absolute_expires_at: absoluteExpiresAt };
+    this.#sendFrame({ type: 'extended', ...ends });
   }
 
   #note(action: AuditAction, outcome: AuditOutcome): void {

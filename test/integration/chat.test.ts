@@ -159,7 +159,7 @@ describe('the terminal chat', () => {
     const { url } = await start();
     const talk = chat(['--url', url], ['/extend']);
     expect(await talk.finish()).toBe(0);
-    expect(talk.notes()).toContain('the session stays open');
+    expect(talk.notes()).toContain('the session stays open until');
   });
 
   it('the chat in a pipe exits with 1 if a message got no answer, and with 0 if all did', async () => {

@@ -111,6 +111,11 @@ describe('life of a session', () => {
       (record) => record === null || record.expires_at > warning.expires_at,
     );
     expect(extended).toMatchObject({ is_active: true, absolute_expires_at: before?.absolute_expires_at });
+    expect(await client.waitForType('extended')).toEqual({
+      type: 'extended',
+      expires_at: extended?.expires_at,
+      absolute_expires_at: extended?.absolute_expires_at,
+    });
     expect(await ending(client)).toMatchObject([
       { type: 'expiring', expires_at: warning.expires_at },
       { type: 'expiring', expires_at: extended?.expires_at },

@@ -82,6 +82,24 @@ describe('session on two instances', () => {
     await Promise.all([owner.close(), other.close()]);
   });
 
+  it('a client that extends a busy session gets its new deadlines, on the owner and on the other instance', async () => {
+    const { owner, other } = await midTurn();
+    for (const [client, bystander] of [
+      [owner, other],
+      [other, owner],
+    ] as const) {
+      const seen = bystander.frames.filter(({ type }) => type === 'extended').length;
+      client.send({ type: 'extend' });
+      const { expires_at, absolute_expires_at } = await client.waitForType('extended');
+      expect(absolute_expires_at).toBe(owner.welcome.absolute_expires_at);
+      expect(expires_at).toBeGreaterThan(owner.welcome.expires_at);
+      expect(bystander.frames.filter(({ type }) => type === 'extended')).toHaveLength(seen);
+    }
+    owner.send({ type: 'cancel' });
+    await Promise.all([owner.completed('long'), other.completed('long')]);
+    await Promise.all([owner.close(), other.close()]);
+  });
+
   it.each([
     ['the same instance', () => one],
     ['the other instance', () => two],

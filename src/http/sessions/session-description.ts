@@ -1,6 +1,6 @@
 /** Describes a session without its conversation. */
 import { z } from 'zod';
-import { absoluteEndsAt, idleEndsAt } from '../../../machines/deadlines.ts';
+import { endsOf } from '../../../machines/deadlines.ts';
 import { topStateSchema } from '../../../machines/vocabulary.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 
@@ -31,7 +31,7 @@ export function describeSession(
   { context, state, head }: SessionView,
   now: number,
 ): z.infer<typeof sessionSchema> {
-  const expiresAt = Math.min(idleEndsAt(context), absoluteEndsAt(context));
+  const { expiresAt, absoluteExpiresAt } = endsOf(context);
   return {
     session_id: context.sessionId,
     client_id: context.clientId,
@@ -44,7 +44,7 @@ export function describeSession(
     offset: head,
     conversation_count: context.turnCount,
     expires_at: expiresAt,
-    absolute_expires_at: absoluteEndsAt(context),
+    absolute_expires_at: absoluteExpiresAt,
     // A running turn keeps its session beyond the idle deadline.
     is_active: state !== 'expired' && (state === 'processing' || expiresAt > now),
   };

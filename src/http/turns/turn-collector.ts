@@ -91,6 +91,7 @@ export class TurnCollector implements ClientConnection {
     switch (frame.type) {
       case 'welcome':
       case 'error':
+      case 'extended':
       case 'pong':
         return;
       case 'reset':

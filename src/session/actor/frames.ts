@@ -61,6 +61,7 @@ export function buildFrames(
       case 'forget':
         transcript.push({ forget: effect.turnId });
         break;
+      case 'extended':
       case 'refused':
         break;
     }

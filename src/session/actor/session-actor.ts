@@ -222,7 +222,7 @@ export class SessionActor {
       if (fromInbox) await this.#append([], 1);
       return settle(refused('internal'));
     }
-    if (stepped.changed) return settle(await this.#commit(stepped, fromInbox ? 1 : 0));
+    if (stepped.changed) return settle(answerOf(await this.#commit(stepped, fromInbox ? 1 : 0), stepped));
     const refusal = stepped.effects.find((effect) => effect.type === 'refused');
     if (fromInbox) await this.#append([], 1);
     settle(refusal === undefined ? done : refused(refusal.code));
@@ -344,4 +344,13 @@ export class SessionActor {
     this.stop(outcome.kind === 'pending' ? 'released' : outcome.kind);
     return true;
   }
+}
+
+/** The answer to the sender of an input whose transition ended with `outcome`. */
+function answerOf(outcome: Outcome, { effects }: Step): Outcome {
+  if (outcome.kind !== 'done') return outcome;
+  const extended = effects.find((effect) => effect.type === 'extended');
+  if (extended === undefined) return outcome;
+  const { expiresAt, absoluteExpiresAt } = extended;
+  return { kind: 'extended', ends: { expiresAt, absoluteExpiresAt } };
 }

@@ -21,6 +21,14 @@ const messageSchema = z.discriminatedUnion('kind', [
     code: z.string(),
     messageId: z.string().optional(),
   }),
+  /** The owner stored the `extend` of a connection. */
+  z.object({
+    kind: z.literal('extended'),
+    sessionId: z.string(),
+    connection: z.string(),
+    expiresAt: z.number(),
+    absoluteExpiresAt: z.number(),
+  }),
   /** The client attached with a new connection: close its connections that attached before `version`. */
   z.object({ kind: z.literal('replaced'), sessionId: z.string(), clientId: z.string(), version: z.number() }),
 ]);

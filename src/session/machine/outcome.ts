@@ -1,9 +1,12 @@
 /** Outcome is the result of one input to a session. */
+import type { SessionEnds } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
 
 export type Outcome =
   /** Stored, or without any change to store. */
   | { readonly kind: 'done' }
+  /** The deadlines moved, and are stored. */
+  | { readonly kind: 'extended'; readonly ends: SessionEnds }
   /** Stored in the session's inbox; the owner will take it. */
   | { readonly kind: 'passed' }
   | { readonly kind: 'refused'; readonly code: ErrorCode }

@@ -172,7 +172,7 @@ function reify(
       case 'xstate.emit': {
         const { event } = action.params as { event: SessionEffect };
         effects.push(event);
-        if (event.type !== 'refused') moved = true;
+        if (event.type !== 'refused' && event.type !== 'extended') moved = true;
         break;
       }
       default:

@@ -1,4 +1,5 @@
 /** DeliveryPort is how sessions reach the sockets of their instance. */
+import type { SessionEnds } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame } from '../../store/contract.ts';
 import type { StopReason } from '../actor/actor-host.ts';
@@ -8,6 +9,8 @@ export interface DeliveryPort {
   /** True while this instance has a socket of the session. */
   hasSockets(sessionId: string): boolean;
   refuse(sessionId: string, connection: string, code: ErrorCode, messageId?: string): void;
+  /** Answers the `extend` of a connection. */
+  extended(sessionId: string, connection: string, ends: SessionEnds): void;
   /** The client attached elsewhere: ends its connections that attached before `version`. */
   replace(sessionId: string, clientId: string, version: number): void;
   /** The session's actor stopped here; after `ended` its last frame was delivered. */

@@ -15,7 +15,7 @@ import type { DeliveryPort } from './delivery-port.ts';
 const originSchema = z.strictObject({ instance: z.string(), connection: z.string() }).readonly();
 const entrySchema = z.strictObject({ event: sentEventSchema, origin: originSchema.nullable() });
 
-/** The connection to which a refusal of the input goes. */
+/** The connection to which the answer to the input goes. */
 export type Origin = z.infer<typeof originSchema>;
 
 export interface PassedEvent {
@@ -27,7 +27,7 @@ export interface InboxPorts {
   readonly instance: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly delivery: Pick<DeliveryPort, 'refuse'>;
+  readonly delivery: Pick<DeliveryPort, 'refuse' | 'extended'>;
   readonly messages: Pick<InstanceMessages, 'notify'>;
 }
 
@@ -44,7 +44,7 @@ export function readInboxEntry(entry: string): PassedEvent | null {
   }
 }
 
-/** Parses an entry for the owner. A refusal goes back to the connection that sent the input. */
+/** Parses an entry for the owner. The answer goes back to the connection that sent the input. */
 export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: string): InboxEntry {
   const passed = readInboxEntry(entry);
   if (passed === null) {
@@ -55,13 +55,19 @@ export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: stri
   }
   const { event, origin } = passed;
   const settle = (outcome: Outcome) => {
-    if (outcome.kind !== 'refused' || origin === null) return;
-    const { connection } = origin;
+    if (origin === null) return;
+    const { instance, connection } = origin;
+    const isHere = instance === ports.instance;
+    if (outcome.kind === 'extended') {
+      const { ends } = outcome;
+      if (isHere) return ports.delivery.extended(sessionId, connection, ends);
+      return ports.messages.notify(instance, { kind: 'extended', sessionId, connection, ...ends });
+    }
+    if (outcome.kind !== 'refused') return;
     const { code } = outcome;
     const messageId = event.type === 'message' ? event.messageId : undefined;
-    if (origin.instance === ports.instance)
-      return ports.delivery.refuse(sessionId, connection, code, messageId);
-    ports.messages.notify(origin.instance, { kind: 'refused', sessionId, connection, code, messageId });
+    if (isHere) return ports.delivery.refuse(sessionId, connection, code, messageId);
+    ports.messages.notify(instance, { kind: 'refused', sessionId, connection, code, messageId });
   };
   return { event, settle };
 }

@@ -134,7 +134,7 @@ export class SessionRouter {
     return { kind: 'refused', code: 'session_moved' };
   }
 
-  /** Routes an input to the session's owner. A refusal by another instance goes to the `origin` connection. */
+  /** Routes an input to the session's owner. The answer of another instance goes to the `origin` connection. */
   async send(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     this.#inFlight += 1;
     try {
@@ -280,6 +280,10 @@ export class SessionRouter {
       case 'refused': {
         const code = isErrorCode(message.code) ? message.code : 'internal';
         return delivery.refuse(sessionId, message.connection, code, message.messageId);
+      }
+      case 'extended': {
+        const { connection, expiresAt, absoluteExpiresAt } = message;
+        return delivery.extended(sessionId, connection, { expiresAt, absoluteExpiresAt });
       }
       case 'replaced':
         return delivery.replace(sessionId, message.clientId, message.version);

@@ -243,6 +243,7 @@ export class SimClient {
         return;
       case 'error':
         return this.#onError(phase, frame);
+      case 'extended':
       case 'pong':
         return;
       default:

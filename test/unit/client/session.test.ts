@@ -76,6 +76,13 @@ describe('a client that reconnects', () => {
     });
   });
 
+  it('a client reports the new deadlines that answer its extend', () => {
+    const { greet, last } = scene();
+    const extended = { type: 'extended', expires_at: 5, absolute_expires_at: 9 } as const;
+    greet().say(extended);
+    expect(last('extended')?.extended).toEqual(extended);
+  });
+
   it('a client waits as long as the last error frame asked for', () => {
     const { greet, clock, sockets, last } = scene();
     const first = greet();

@@ -79,6 +79,19 @@ describe('idle deadline', () => {
     expect(session.isOver).toBe(true);
   });
 
+  test.each([
+    ['connected', () => {}],
+    ['processing', (session: SteppedSession) => void session.ask(1)],
+    ['idle', (session: SteppedSession) => void session.receive({ type: 'detach', instance: 'a' })],
+  ])('extend answers with both deadlines in the state %s', (_, reach) => {
+    const session = beginStepped();
+    reach(session);
+    session.pass(1_000);
+    expect(session.receive({ type: 'extend' })).toEqual([
+      { type: 'extended', expiresAt: STARTS_AT + 1_000 + idleMs, absoluteExpiresAt: STARTS_AT + absoluteMs },
+    ]);
+  });
+
   test('the idle deadline moves with extend in a session without clients too', () => {
     const session = beginStepped();
     session.receive({ type: 'detach', instance: 'a' });
@@ -125,6 +138,16 @@ describe('absolute deadline', () => {
       session.pass(Math.min(idleMs / 4, at - session.now));
     }
   }
+
+  test('the answer to extend never names a later end than the absolute deadline', () => {
+    const session = beginStepped();
+    extendUntil(session, STARTS_AT + absoluteMs - 1);
+    expect(session.receive({ type: 'extend' })).toContainEqual({
+      type: 'extended',
+      expiresAt: STARTS_AT + absoluteMs,
+      absoluteExpiresAt: STARTS_AT + absoluteMs,
+    });
+  });
 
   test('the absolute deadline is announced once and ends the session, however often a client extends it', () => {
     const session = beginStepped();
