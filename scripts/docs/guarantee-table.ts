@@ -81,7 +81,7 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'Complete log. The durable frames of a session have the offsets 1, 2, 3 …; a client that resumes after n gets exactly n + 1 … in order. If frames are missing, the client gets `reset`, never a silent gap.',
     enforcedBy: [
-      ['src/store/redis/commands/include/frames.lua', 'head = head + 1'],
+      ['src/store/redis/commands/include/frames.lua', 'return head + added'],
       ['src/delivery/subscription.ts', 'if (frame.offset !== cursor + 1) return false;'],
     ],
     shownBy: [
@@ -148,7 +148,7 @@ export const guarantees: readonly Guarantee[] = [
       'One end. A session expires exactly once, on one instance, with or without a connected client, and however long no instance ran. Its channels, keys and locks go with it.',
     enforcedBy: [
       ['src/store/redis/commands/index/sweep.lua', 'shown[#shown + 1] = id'],
-      ['src/store/redis/commands/include/lease.lua', "redis.call('PERSIST', key)"],
+      ['src/store/redis/commands/include/lease.lua', "redis.call('PERSIST', KEYS[1])"],
       [
         'src/store/redis/commands/session/commit.lua',
         "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])",

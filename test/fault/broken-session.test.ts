@@ -5,6 +5,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
+import { elementsOf, framesOf } from '../../src/store/redis/log-element.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
 import { metric, plainAnswer } from '../support/instance/observed.ts';
@@ -43,7 +44,7 @@ async function kept(sessionId: string): Promise<unknown> {
   const { session, log, transcript, inbox } = sessionKeys(sessionId);
   return [
     await direct.hmget(session, 'snap', 'version', 'head'),
-    await direct.xrange(log, '-', '+'),
+    await direct.lrange(log, 0, -1),
     await direct.lrange(transcript, 0, -1),
     await direct.lrange(inbox, 0, -1),
   ];
@@ -163,12 +164,18 @@ describe('unreadable running turn', () => {
     const { session, log } = sessionKeys(sessionId);
     // Each claim increments the epoch, so the epoch counts the attempts.
     const attempts = async (): Promise<number> => Number(await direct.hget(session, 'epoch'));
-    const entries = await direct.xrange(log, '-', '+');
+    const elements = await direct.lrange(log, 0, -1);
+    const tornElements = elementsOf(
+      framesOf(1, elements).map((frame) =>
+        frame.type === 'delta' ? { ...frame, data: '{"type":"delta",' } : frame,
+      ),
+    );
     const write = async (torn: boolean): Promise<void> => {
-      const page = direct.multi().del(log);
-      for (const [id, [, data = '', ...more]] of entries)
-        page.xadd(log, id, 'f', torn && data.includes('"delta"') ? '{"type":"delta",' : data, ...more);
-      await page.exec();
+      await direct
+        .multi()
+        .del(log)
+        .rpush(log, ...(torn ? tornElements : elements))
+        .exec();
     };
     await write(true);
     const before = await kept(sessionId);

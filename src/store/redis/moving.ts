@@ -17,7 +17,8 @@ import type { Argument, Batch } from './batch.ts';
 import { redisError } from './failure.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
-import { frame, list, logPage, record, texts } from './replies.ts';
+import { elementsOf, framesOf } from './log-element.ts';
+import { integer, list, logPage, record, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 
 const FRAMES_PER_CALL = 1_000;
@@ -30,10 +31,11 @@ export async function exportSession(batch: Batch, sessionId: string): Promise<Se
     const keys = [session, lock, log, transcript, inbox, listing];
     const reply = await batch.call(scripts.export, keys, [sessionId, FRAMES_PER_CALL]);
     if (reply === null) return null;
-    const [row, entry, held, ids, transcriptEntries, inboxEntries, frameEntries] = list(reply);
+    const [row, entry, held, ids, transcriptEntries, inboxEntries, kept, elements] = list(reply);
     const found = record(row);
     if (found === null) return null;
-    const frames = await restOfLog(batch, sessionId, found.head, list(frameEntries).map(frame));
+    const start = framesOf(found.head - integer(kept) + 1, texts(elements));
+    const frames = await restOfLog(batch, sessionId, found.head, start);
     if (frames === null) continue;
     return {
       sessionId,
@@ -59,7 +61,8 @@ async function restOfLog(
   const { session, log } = sessionKeys(sessionId);
   const frames = [...first];
   for (let after = first.at(-1)?.offset ?? head; after < head; ) {
-    const page = logPage(await batch.call(scripts.log, [session, log], [`${after + 1}-0`, FRAMES_PER_CALL]));
+    const reply = await batch.call(scripts.log, [session, log], [after + 1, FRAMES_PER_CALL]);
+    const page = logPage(reply, after);
     const last = page?.frames.at(-1);
     if (page?.frames[0]?.offset !== after + 1 || last === undefined) return null;
     frames.push(...page.frames.filter(({ offset }) => offset <= head));
@@ -91,7 +94,7 @@ export async function importSession(
   const token = isLong ? `import-${randomUUID()}` : '';
   for (let from = 0; isLong && from < frames.length; from += FRAMES_PER_CALL) {
     const part = frames.slice(from, from + FRAMES_PER_CALL);
-    const args = [token, replaces, leaseMs, from, head - frames.length + from + 1, ...bytesOf(part)];
+    const args = [token, replaces, leaseMs, from, ...elementsOf(part)];
     const staged = await batch.call(scripts.stage, [keys.session, keys.lock, keys.stage], args);
     if (staged !== 'staged') return outcomeOf(staged);
   }
@@ -116,15 +119,11 @@ export async function importSession(
     ...messageIds,
     ...transcript.map((entry) => JSON.stringify(entry)),
     ...inbox,
-    ...(isLong ? [] : bytesOf(frames)),
+    ...(isLong ? [] : elementsOf(frames)),
   ];
   const { session, lock, log, due, listing, stage } = keys;
   const places = [session, lock, log, keys.transcript, keys.inbox, due, listing, stage];
   return outcomeOf(await batch.call(scripts.import, places, args));
-}
-
-function bytesOf(frames: readonly StoredFrame[]): readonly string[] {
-  return frames.flatMap(({ data, aux }) => [data, aux ?? '']);
 }
 
 function outcomeOf(reply: unknown): ImportOutcome {

@@ -79,7 +79,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     },
     async readLog(sessionId, after, limit) {
       const { session, log } = sessionKeys(sessionId);
-      return logPage(await batch.call(scripts.log, [session, log], [`${after + 1}-0`, limit]));
+      return logPage(await batch.call(scripts.log, [session, log], [after + 1, limit]), after);
     },
     async readTranscript(sessionId) {
       const { transcript } = sessionKeys(sessionId);

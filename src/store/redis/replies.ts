@@ -1,7 +1,7 @@
 /** Parses the scripts' replies. A reply that breaks its format is a bug and throws STORE_REPLY. */
-import type { LogPage, SessionRecord, StoredFrame, Swept } from '../contract.ts';
-import { storedFrame } from '../log.ts';
+import type { LogPage, SessionRecord, Swept } from '../contract.ts';
 import { redisError } from './failure.ts';
+import { framesOf } from './log-element.ts';
 
 function unexpected(reply: unknown): Error {
   return redisError('STORE_REPLY', `unexpected reply ${JSON.stringify(reply)?.slice(0, 200)}`);
@@ -46,26 +46,17 @@ export function record(reply: unknown): SessionRecord | null {
   };
 }
 
-/** {head, frames kept, entries}, from `log.lua`. */
-export function logPage(reply: unknown): LogPage | null {
+/** {head, frames kept, elements from `after + 1` on}, from `log.lua`. */
+export function logPage(reply: unknown, after: number): LogPage | null {
   if (reply === null) return null;
-  const [head, kept, entries] = list(reply);
-  return {
-    frames: list(entries).map(frame),
-    first: integer(head) - integer(kept) + 1,
-    head: integer(head),
-  };
+  const [headReply, kept, elements] = list(reply);
+  const head = integer(headReply);
+  const first = head - integer(kept) + 1;
+  return { frames: framesOf(Math.max(first, after + 1), texts(elements)), first, head };
 }
 
 /** {session ids, earliest score, ids of lost sessions}, from `sweep.lua`. */
 export function swept(reply: unknown): Swept {
   const [due, nextAt, lost] = list(reply);
   return { due: texts(due), nextAt: dueAt(nextAt), lost: texts(lost) };
-}
-
-export function frame(entry: unknown): StoredFrame {
-  const [id, fields] = list(entry);
-  const [, data, , aux] = list(fields);
-  const offset = Number.parseInt(text(id), 10);
-  return storedFrame(offset, text(data), aux === undefined ? undefined : text(aux));
 }

@@ -17,6 +17,7 @@ import type { Argument, Batch } from './batch.ts';
 import { type SessionKeys, sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import type { Locks } from './lock.ts';
+import { elementsOf } from './log-element.ts';
 import { integer, list, record, text } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { endedMessage, movedMessage } from './subscriber.ts';
@@ -144,8 +145,8 @@ function written(reply: number): AppendOutcome {
   return { kind: 'committed', inboxLength: reply };
 }
 
-/** The scripts number the frames from the head on. */
+/** A frame's place in the log gives its offset. */
 function pushFrames(args: Argument[], head: number, frames: readonly StoredFrame[]): void {
   assertContinues(head, frames);
-  for (const frame of frames) args.push(frame.data, frame.aux ?? '');
+  args.push(...elementsOf(frames));
 }

@@ -8,6 +8,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { TurnView } from '../../../src/client/assembler.ts';
 import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
 import { sessionKeys } from '../../../src/store/redis/keys.ts';
+import { framesOf } from '../../../src/store/redis/log-element.ts';
 import { plainAnswer, type Said } from '../../support/instance/observed.ts';
 import { inParallel } from './figures.ts';
 
@@ -52,8 +53,8 @@ function difference(index: number, question: string, expected: string, answer: s
 
 /** Every frame of the session, byte for byte, in order. */
 export async function storedFrames(redis: Redis | Cluster, sessionId: string): Promise<readonly string[]> {
-  const entries = await redis.xrange(sessionKeys(sessionId).log, '-', '+');
-  return entries.map(([, fields]) => fields[fields.indexOf('f') + 1] ?? '');
+  const elements = await redis.lrange(sessionKeys(sessionId).log, 0, -1);
+  return framesOf(1, elements).map(({ data }) => data);
 }
 
 /**

@@ -1,17 +1,57 @@
--- Included by every script that puts frames into a log.
--- Appends the frames in ARGV from `first` on, each as data and aux ('' none), after `head`; returns the new head. The log
--- keeps at most `most` entries, if given.
-local function addFrames(log, head, first, most)
-  for i = first, #ARGV, 2 do
-    head = head + 1
-    local id = string.format('%d-0', head)
-    local frame = { 'f', ARGV[i] }
-    if ARGV[i + 1] ~= '' then frame = { 'f', ARGV[i], 'x', ARGV[i + 1] } end
-    if most then
-      redis.call('XADD', log, 'MAXLEN', '=', most, id, unpack(frame))
-    else
-      redis.call('XADD', log, id, unpack(frame))
-    end
+-- Included by every script that reads a log or puts frames into it.
+-- A log is a list with one element per frame; log-element.ts writes and reads elements. The last element is the frame at
+-- the session's head, so positions give the offsets.
+-- An earlier version stored logs as streams with the fields f (data) and x (aux). Such a log becomes a list at its next
+-- write; until then every read makes elements of it.
+local AT_ONCE = 1000
+
+local function elementsOf(entries)
+  local elements = {}
+  for i, entry in ipairs(entries) do
+    local _, data, _, aux = unpack(entry[2])
+    elements[i] = aux and data .. '\n' .. aux or data
   end
-  return head
+  return elements
+end
+
+local function push(log, elements, first)
+  for from = first, #elements, AT_ONCE do
+    redis.call('RPUSH', log, unpack(elements, from, math.min(from + AT_ONCE - 1, #elements)))
+  end
+end
+
+-- Appends the elements in ARGV from `first` on after `head`; returns the new head. The log keeps at most `most` elements,
+-- if given.
+-- RPUSH must be the script's first write, because only the first one fails on a full Redis: see commit.lua.
+local function addFrames(log, head, first, most)
+  local added = #ARGV - first + 1
+  if added == 0 then return head end
+  local length = redis.pcall('RPUSH', log, unpack(ARGV, first, math.min(first + AT_ONCE - 1, #ARGV)))
+  if type(length) == 'number' then
+    push(log, ARGV, first + AT_ONCE)
+  else
+    if redis.call('TYPE', log).ok == 'stream' then
+      local elements = elementsOf(redis.call('XRANGE', log, '-', '+'))
+      redis.call('DEL', log)
+      push(log, elements, 1)
+    end
+    push(log, ARGV, first)
+  end
+  if most and (added > AT_ONCE or type(length) ~= 'number' or length > tonumber(most)) then
+    redis.call('LTRIM', log, -most, -1)
+  end
+  return head + added
+end
+
+-- Returns the number of frames that the log keeps, and the elements of at most `limit` frames from offset `from` on.
+local function readFrames(log, head, from, limit)
+  local kept = redis.pcall('LLEN', log)
+  if type(kept) == 'number' then
+    if limit < 1 then return kept, {} end
+    local index = math.max(from - (head - kept) - 1, 0)
+    return kept, redis.call('LRANGE', log, index, index + limit - 1)
+  end
+  kept = redis.call('XLEN', log)
+  if limit < 1 then return kept, {} end
+  return kept, elementsOf(redis.call('XRANGE', log, string.format('%d-0', math.max(from, 1)), '+', 'COUNT', limit))
 end

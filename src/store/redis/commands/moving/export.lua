@@ -3,7 +3,9 @@
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 listing
 -- ARGV  1 session id  2 frames per page
 -- returns  nil if the session does not exist
---          | {the row of read.lua, its entry in the listing or nil, '1' if held, message ids, transcript, inbox, frames}
+--          | {the row of read.lua, its entry in the listing or nil, '1' if held, message ids, transcript, inbox,
+--             number of frames kept, the first elements of the log}
+-- @include frames
 local row = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'head', 'due', 'snap', 'instance')
 if not row[1] then return false end
 row[7] = redis.call('LLEN', KEYS[5])
@@ -18,5 +20,5 @@ return {
   ids,
   redis.call('LRANGE', KEYS[4], 0, -1),
   redis.call('LRANGE', KEYS[5], 0, -1),
-  redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', ARGV[2]),
+  readFrames(KEYS[3], tonumber(row[3]), 1, tonumber(ARGV[2])),
 }

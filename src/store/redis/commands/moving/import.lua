@@ -4,7 +4,7 @@
 -- ARGV  1 session id  2 token of the stage's lock ('' none)  3 '1' replaces
 --       4 version  5 epoch  6 head  7 snapshot  8 instance  9 due at ('' none)  10 deadline index ('' none)
 --       11 entry in the listing  12 frames staged  13 message ids  14 transcript entries  15 inbox entries
---       then the ids, the entries, and per frame data, aux
+--       then the ids, the entries, and the elements of the log
 -- returns  'imported' | 'exists' | 'held' | 'lost' the staged log is gone
 -- The session has no token then, so every earlier fence is refused.
 -- @include frames
@@ -13,7 +13,7 @@ local held = redis.call('GET', KEYS[2])
 if ARGV[3] ~= '1' and redis.call('HEXISTS', KEYS[1], 'version') == 1 then return 'exists' end
 if held and held ~= ARGV[2] then return 'held' end
 local staged = tonumber(ARGV[12])
-if staged > 0 and redis.call('XLEN', KEYS[8]) ~= staged then return 'lost' end
+if staged > 0 and redis.call('LLEN', KEYS[8]) ~= staged then return 'lost' end
 
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 redis.call('ZREM', KEYS[6], ARGV[1])
@@ -37,5 +37,5 @@ if staged > 0 then
   -- The stage has a time limit, the log has none.
   redis.call('PERSIST', KEYS[3])
 end
-addFrames(KEYS[3], tonumber(ARGV[6]) - (#ARGV - at) / 2, at + 1)
+addFrames(KEYS[3], 0, at + 1)
 return 'imported'

@@ -2,7 +2,7 @@
 -- Appends frames between two transitions: tokens of a running turn.
 -- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 channel
 -- ARGV  1 token  2 epoch  3 write id  4 expected head  5 lease ms  6 inbox taken
---       7 frame log max  8 hint ('' none)  then per frame data, aux
+--       7 frame log max  8 hint ('' none)  then the frames' elements
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict
 -- @include fence
 -- @include frames

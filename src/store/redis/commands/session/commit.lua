@@ -4,9 +4,9 @@
 --       8 lease ms  9 inbox taken  10 frame log max  11 hint ('' none)
 --       12 '' goes on | ends: number of frames of the log's tail to put before those of the hint
 --       13 session id  14 message ids  15 transcript entries  16 entry in the listing
---       then the ids, the entries, and per frame data, aux
+--       then the ids, the entries, and the frames' elements
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that is already taken
--- No shebang on purpose: a full Redis then refuses the first HSET or XADD but lets an ending delete. Apart from
+-- No shebang on purpose: a full Redis then refuses the first HSET or RPUSH but lets an ending delete. Apart from
 -- removing remains, no write that a full Redis allows may come before them, or Redis would apply half a commit.
 -- @include fence
 -- @include frames
@@ -19,11 +19,13 @@ local TAIL_BYTES = 65536
 local function withTail(hint)
   local tail = {}
   local bytes = 0
-  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', ARGV[12])) do
-    local data = entry[2][2]
+  local head = tonumber(ARGV[5])
+  local _, elements = readFrames(KEYS[3], head, head - tonumber(ARGV[12]) + 1, tonumber(ARGV[12]))
+  for i = #elements, 1, -1 do
+    local data = string.match(elements[i], '^[^\n]*')
     bytes = bytes + #data
     if bytes > TAIL_BYTES then break end
-    table.insert(tail, 1, '{"offset":' .. string.match(entry[1], '^%d+') .. ',"data":' .. cjson.encode(data) .. '}')
+    table.insert(tail, 1, string.format('{"offset":%d,"data":%s}', head - #elements + i, cjson.encode(data)))
   end
   local before, frames = string.match(hint, '^(e[^\n]*\n%[)(.*)$')
   if #tail == 0 or not before then return hint end
