@@ -97,7 +97,7 @@ export async function commitBytes(
       send: () => Promise.resolve(null),
       close() {},
     },
-    { acquire: () => Promise.resolve(null) },
+    { claim: () => Promise.resolve({ token: null, rest: [] }) },
     { leaseMs: LEASE_MS, frameLogMax: 20_000, inboxMax: 256 },
   );
   await writes.commit(fence, {

@@ -56,7 +56,7 @@ export interface SessionRecord {
 
 export type ClaimOutcome =
   | { readonly kind: 'claimed'; readonly fence: Fence; readonly record: SessionRecord | null }
-  /** Another live claim holds the session; `instance` is null until that claim is complete. */
+  /** Another live claim holds the session; `instance` is null if the store cannot name its holder. */
   | { readonly kind: 'held'; readonly instance: string | null; readonly leaseLeftMs: number };
 
 export interface TranscriptEntry {

@@ -5,10 +5,8 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bucketOf, type Hint, type Store } from '../../src/store/contract.ts';
 import { storedFrame } from '../../src/store/log.ts';
-import { createBatch } from '../../src/store/redis/batch.ts';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/open.ts';
-import { createWrites } from '../../src/store/redis/writes.ts';
 import { startProxy, type TcpProxy } from '../support/instance/proxy.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import {
@@ -127,7 +125,7 @@ describe('one write', () => {
 });
 
 describe('keys that are not as the store left them', () => {
-  it('between the lock and the claim of a new owner, Redis fences the old owner and names none', async () => {
+  it('under the lock of an unknown claim, Redis fences the old owner and names none', async () => {
     const { sessionId, fence } = await created(store, 'a');
     const tag = `rehydra:{b${String(bucketOf(sessionId)).padStart(3, '0')}}:`;
     await admin.set(`${tag}lock:${sessionId}`, 'the-new-owner', 'PX', 5_000);
@@ -143,13 +141,28 @@ describe('keys that are not as the store left them', () => {
     expect(await admin.get(`${tag}lock:${sessionId}`)).toBe('the-new-owner');
   });
 
-  it('a claim fails if another claim took its expired lock between the two round trips', async () => {
+  it('a claim is one script call, and so is one that finds the session held', async () => {
     const { sessionId, fence } = await created(store, 'a');
-    const slow = { acquire: async () => 'a-lock-that-ran-out' };
-    const batch = createBatch(admin, 3_000);
-    const claim = createWrites(batch, slow, OPTIONS).claim(sessionId, 'slow');
-    expect(await claim).toMatchObject({ kind: 'held', instance: 'a' });
+    const before = await callsOf('evalsha');
+    await claimed(store, freshId(), 'a');
+    expect((await callsOf('evalsha')) - before).toBe(1);
+    const held = await store.claim(sessionId, 'b');
+    expect(held).toMatchObject({ kind: 'held', instance: 'a', leaseLeftMs: expect.any(Number) });
+    expect((await callsOf('evalsha')) - before).toBe(2);
     expectCommitted(await store.commit(fence, commitOf({ expectedVersion: 1 })));
+  });
+
+  it('a claim whose reply was lost leaves no lock once the connection is back', async () => {
+    const sessionId = freshId();
+    const lock = sessionKeys(sessionId).lock;
+    proxy.loseReplies();
+    const lost = store.claim(sessionId, 'a').catch((error: unknown) => error);
+    expect(await lost).toMatchObject({ code: 'STORE_TIMEOUT' });
+    // The line loses replies only: redlock's unlock reached Redis.
+    await expect.poll(() => admin.exists(lock)).toBe(0);
+    proxy.cut();
+    await expect.poll(async () => (await store.health()).ok).toBe(true);
+    expect(await claimed(store, sessionId, 'b')).toMatchObject({ record: null });
   });
 
   it('a late ending does not break the lock of the next claim of its id', async () => {

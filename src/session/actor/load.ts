@@ -1,6 +1,6 @@
 /**
  * loadSession takes a session id to a live actor: it claims the session, then creates it or restores it.
- * The claim's answer carries the stored session, so a quiet one costs two round trips. A running turn costs one more per
+ * The claim's answer carries the stored session, so a quiet one costs one round trip. A running turn costs one more per
  * page of its log, to read the text that is stored already.
  */
 import type { SessionInput } from '../../../machines/vocabulary.ts';

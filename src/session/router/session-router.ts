@@ -43,7 +43,7 @@ export type AttachOutcome =
 
 /** How often an input may find that the actor stopped or the lock was just freed. */
 const ATTEMPTS_MAX = 8;
-/** A lock is taken one round trip before its holder's name is known. */
+/** Wait for a lock whose holder is unknown: the reply to its claim was lost, and the holder is removing it. */
 const CLAIM_PAUSE_MS = 20;
 
 export class SessionRouter {

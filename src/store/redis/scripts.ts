@@ -20,7 +20,6 @@ function load(name: string): Script {
 
 export const scripts = {
   claim: load('session/claim'),
-  holder: load('session/holder'),
   commit: load('session/commit'),
   append: load('session/append'),
   renew: load('session/renew'),

@@ -1,10 +1,9 @@
 /**
- * Changes sessions, one script call per write; a claim takes two round trips, the lock and then the session. The rules are
- * in the scripts: this file builds their arguments and reads their replies.
+ * Changes sessions, one script call per write. The rules are in the scripts: this file builds their arguments and reads
+ * their replies.
  */
 import {
   type AppendOutcome,
-  type ClaimOutcome,
   type Commit,
   type DiscardOutcome,
   type Store,
@@ -14,11 +13,11 @@ import {
 } from '../contract.ts';
 import { assertContinues, logMaxAfter, TAIL_FRAMES } from '../log.ts';
 import type { Argument, Batch } from './batch.ts';
-import { type SessionKeys, sessionKeys } from './keys.ts';
+import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import type { Locks } from './lock.ts';
 import { elementsOf } from './log-element.ts';
-import { integer, list, record, text } from './replies.ts';
+import { integer, record, text } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { endedMessage, movedMessage } from './subscriber.ts';
 
@@ -32,26 +31,16 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
   const { leaseMs, frameLogMax, inboxMax } = options;
   const uncommittedMs = UNCOMMITTED_LEASES * leaseMs;
 
-  async function held(keys: SessionKeys): Promise<ClaimOutcome> {
-    const [instance, leaseLeftMs] = list(await batch.call(scripts.holder, [keys.session, keys.lock], []));
-    return { kind: 'held', instance: text(instance) || null, leaseLeftMs: integer(leaseLeftMs) };
-  }
-
   return {
     async claim(sessionId, instance) {
-      const keys = sessionKeys(sessionId);
-      const token = await locks.acquire(keys.lock);
-      if (token === null) return held(keys);
-      const { session, lock, inbox } = keys;
-      const args = [token, instance, leaseMs, uncommittedMs];
-      const [epoch, row = null] = list(await batch.call(scripts.claim, [session, lock, inbox], args));
-      // The lock expired between the two round trips, and another claim took it.
-      if (epoch === undefined) return held(keys);
-      return {
-        kind: 'claimed',
-        fence: { sessionId, instance, token, epoch: integer(epoch) },
-        record: record(row),
-      };
+      const { token, rest } = await locks.claim(sessionKeys(sessionId), [instance, uncommittedMs]);
+      if (token === null) {
+        const [holder, leaseLeftMs] = rest;
+        return { kind: 'held', instance: text(holder) || null, leaseLeftMs: integer(leaseLeftMs) };
+      }
+      const [epoch, row = null] = rest;
+      const fence = { sessionId, instance, token, epoch: integer(epoch) };
+      return { kind: 'claimed', fence, record: record(row) };
     },
 
     async commit(fence, write) {

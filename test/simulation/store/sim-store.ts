@@ -81,7 +81,7 @@ export class SimStore {
     return !this.#buckets.has(bucket);
   }
 
-  // claim, in the two round trips of redlock and claim.lua
+  // claim, in two round trips: harsher than claim.lua, which takes lock and session in one
 
   acquire(sessionId: string, token: string): boolean {
     if (this.#lockOf(sessionId) !== undefined) return false;
