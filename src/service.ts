@@ -73,13 +73,15 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const baseUrls = simulator === null ? config.generation.baseUrls : [simulator.url];
   if (simulator !== null)
     log.warn('VLLM_BASE_URL is not set: answers come from the built-in SIMULATOR and mean nothing');
-  const { model, apiKey, extraBody, firstTokenMs, interTokenMs, totalMs, maxTokens } = config.generation;
+  const { model, apiKey, extraBody, transport, firstTokenMs, interTokenMs, totalMs, maxTokens } =
+    config.generation;
   const replicas = watchReplicas(metrics.registry, log, model);
   const vllm = createVllmGenerator({
     baseUrls,
     model,
     apiKey,
     extraBody,
+    transport,
     timeouts: { firstTokenMs, interTokenMs, totalMs },
     defaultMaxTokens: maxTokens,
     ...(simulator === null ? { checkEveryMs: CHECK_EVERY_MS } : {}),

@@ -83,6 +83,7 @@ export function readConfig(environment: Environment) {
       model: env.VLLM_MODEL ?? null,
       apiKey: env.VLLM_API_KEY ?? null,
       extraBody: env.VLLM_EXTRA_BODY ?? {},
+      transport: env.VLLM_TRANSPORT,
       firstTokenMs: env.GENERATION_FIRST_TOKEN_MS,
       interTokenMs: env.GENERATION_INTER_TOKEN_MS,
       totalMs: env.GENERATION_TOTAL_MS,

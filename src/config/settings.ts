@@ -86,6 +86,12 @@ export const environmentSchema = z.object({
     .describe(
       'a JSON object whose fields are added to every generation request, such as `{"chat_template_kwargs":{"enable_thinking":false}}`; it may not set fields that differ between requests, such as `model`, `messages` or `stream`',
     ),
+  VLLM_TRANSPORT: z
+    .enum(['undici', 'openai'])
+    .default('undici')
+    .describe(
+      'what carries the answers of the model servers: `undici`, or `openai`, OpenAI’s own client, which needs several times the CPU time',
+    ),
   INSTANCE_ID: z
     .string()
     .regex(/^[\w.-]{1,64}$/, { error: 'is not made of at most 64 letters, digits, "_", "." and "-"' })

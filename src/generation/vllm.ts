@@ -31,6 +31,7 @@ import {
 } from './replicas/replicas.ts';
 import { contextLimitOf } from './upstream/context-length.ts';
 import { asksToWait, classify, type Failure, failure, restMsOf } from './upstream/failure.ts';
+import type { TransportName } from './upstream/transport.ts';
 import { createUpstream, type ModelCard, type Upstream } from './upstream/upstream.ts';
 import { type GenerationTimeouts, startWatchdog, type Watchdog } from './upstream/watchdog.ts';
 
@@ -40,6 +41,8 @@ export interface VllmOptions {
   readonly apiKey?: string | null;
   /** Absent: the first of /v1/models. All replicas must serve the same model, because token ids differ between models. */
   readonly model?: string | null;
+  /** What carries the answers: docs/adr/0018. Absent: `undici`. */
+  readonly transport?: TransportName;
   /** Fields for every request; never one that the request sets itself. */
   readonly extraBody?: ExtraBody;
   readonly timeouts: GenerationTimeouts;
@@ -69,7 +72,14 @@ const CHECK_TIMEOUT_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
 
 export function createVllmGenerator(options: VllmOptions): VllmGenerator {
-  const { apiKey = null, model = null, checkEveryMs, onReplicaEvent, timeouts } = options;
+  const {
+    apiKey = null,
+    model = null,
+    transport = 'undici',
+    checkEveryMs,
+    onReplicaEvent,
+    timeouts,
+  } = options;
   const replicas = createReplicas(options.baseUrls, {
     probeEveryMs: options.probeEveryMs ?? DEFAULT_PROBE_EVERY_MS,
     ...(onReplicaEvent === undefined ? {} : { onEvent: onReplicaEvent }),
@@ -86,7 +96,7 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
   function serverOf({ id, baseUrl }: Replica): Server {
     const known = servers.get(id);
     if (known !== undefined) return known;
-    const upstream = createUpstream({ baseUrl, apiKey, model, totalMs: timeouts.totalMs });
+    const upstream = createUpstream({ baseUrl, apiKey, model, transport, totalMs: timeouts.totalMs });
     const server = { upstream, profile: new ReplicaProfile() };
     servers.set(id, server);
     return server;
@@ -197,8 +207,11 @@ type CardAnswer =
 
 async function askCard(upstream: Upstream, watchdog: Watchdog): Promise<CardAnswer> {
   try {
-    const card = await Promise.race([upstream.card(), watchdog.stopped]);
-    return card === undefined ? { kind: 'stopped' } : { kind: 'card', ...card };
+    const card = await new Promise<ModelCard | null>((resolve, reject) => {
+      watchdog.onStop(() => resolve(null));
+      upstream.card().then(resolve, reject);
+    });
+    return card === null ? { kind: 'stopped' } : { kind: 'card', ...card };
   } catch (error) {
     return { kind: 'failed', failure: classify(error, 'before-stream') };
   }

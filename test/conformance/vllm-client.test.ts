@@ -2,23 +2,29 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerationChunk, GenerationRequest } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { transport } from '../support/transport.ts';
 import { describeVllmClient } from './vllm-client.ts';
+import { describeWire } from './vllm-wire.ts';
 
-let simulator: Simulator;
-beforeAll(async () => {
-  simulator = await startSimulator({ tokensPerSecond: 0, tokens: 48 });
+describe.each(['undici', 'openai'] as const)('over %s', (transport) => {
+  let simulator: Simulator;
+  beforeAll(async () => {
+    simulator = await startSimulator({ tokensPerSecond: 0, tokens: 48 });
+  });
+  afterAll(async () => {
+    await simulator.close();
+  });
+  const target = () => ({ url: simulator.url, simulator });
+  describeVllmClient('the client, against the simulator', target, true, { transport });
+  describeWire(transport);
 });
-afterAll(async () => {
-  await simulator.close();
-});
-
-describeVllmClient('the client, against the simulator', () => ({ url: simulator.url, simulator }), true);
 
 describe('templates that spoil a continuation by text', () => {
   const ask = async (options: SimulatorOptions, by: 'ids' | 'text') => {
     const server = await startSimulator({ tokensPerSecond: 0, tokens: 40, ...options });
     const generator = createVllmGenerator({
       baseUrls: [server.url],
+      transport,
       timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs: 20_000 },
       defaultMaxTokens: 200,
     });

@@ -4,10 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Generator } from '../../src/generation/port.ts';
+import type { TransportName } from '../../src/generation/upstream/transport.ts';
 import type { GenerationTimeouts } from '../../src/generation/upstream/watchdog.ts';
 import type { VllmOptions } from '../../src/generation/vllm.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { transport as transportOfTests } from '../support/transport.ts';
 import { describeWithFaults } from './vllm-faults.ts';
 import { hear, PATIENT, storedAfter, type Target, wholeText } from './vllm-listening.ts';
 
@@ -22,6 +24,7 @@ export interface ClientFeatures {
 export interface ClientTerms {
   readonly features?: ClientFeatures;
   readonly timeouts?: GenerationTimeouts;
+  readonly transport?: TransportName;
   /** Whether the test can cause faults, which needs a simulator in this process. */
   readonly faults?: boolean;
 }
@@ -38,7 +41,12 @@ export function describeVllmClient(
   name: string,
   getTarget: () => Target,
   onSimulator: boolean,
-  { features = ALL, timeouts = PATIENCE, faults = onSimulator }: ClientTerms = {},
+  {
+    features = ALL,
+    timeouts = PATIENCE,
+    transport = transportOfTests,
+    faults = onSimulator,
+  }: ClientTerms = {},
 ): void {
   describe(name, () => {
     let generator: Generator;
@@ -48,6 +56,7 @@ export function describeVllmClient(
       const { url, apiKey } = getTarget();
       const made = createVllmGenerator({
         baseUrls: [url],
+        transport,
         ...(apiKey === undefined ? {} : { apiKey }),
         timeouts,
         defaultMaxTokens: 200,

@@ -16,6 +16,7 @@ import type { GenerationResult, Generator, Message } from '../../src/generation/
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import type { TranscriptEntry } from '../../src/store/contract.ts';
+import { transport } from '../support/transport.ts';
 
 const TURNS = 200;
 const MODEL_LEN = 8_192;
@@ -31,6 +32,7 @@ beforeAll(async () => {
   simulator = await startSimulator({ ...pace, tokens: 150, maxModelLen: MODEL_LEN });
   generator = createVllmGenerator({
     baseUrls: [simulator.url],
+    transport,
     timeouts: { firstTokenMs: 10_000, interTokenMs: 10_000, totalMs: 30_000 },
     defaultMaxTokens: MAX_TOKENS,
   });
@@ -250,6 +252,7 @@ describe('the prompt of a turn', () => {
     const rust = await startSimulator({ tokensPerSecond: 0, maxModelLen: 2_048, rustFrontEnd: true });
     const asking = createVllmGenerator({
       baseUrls: [rust.url],
+      transport,
       timeouts: { firstTokenMs: 10_000, interTokenMs: 10_000, totalMs: 30_000 },
       defaultMaxTokens: MAX_TOKENS,
     });

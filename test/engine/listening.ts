@@ -3,13 +3,14 @@ import type { ExtraBody } from '../../src/config/values.ts';
 import type { GenerationPrefix, Generator, Message } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
 import { type Heard, hear, PATIENT } from '../conformance/vllm-listening.ts';
+import { transport } from '../support/transport.ts';
 import { engine } from './target.ts';
 
 export const PATIENCE = { firstTokenMs: 120_000, interTokenMs: 60_000, totalMs: 300_000 };
 
 export function makeGenerator(extraBody: ExtraBody = {}): Generator {
   const baseUrls = [engine.url];
-  return createVllmGenerator({ baseUrls, timeouts: PATIENCE, defaultMaxTokens: 200, extraBody });
+  return createVllmGenerator({ baseUrls, transport, timeouts: PATIENCE, defaultMaxTokens: 200, extraBody });
 }
 
 export async function completed(

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GenerationRequest, Generator } from '../../src/generation/port.ts';
 import { createVllmGenerator } from '../../src/generation/vllm.ts';
+import { transport } from '../support/transport.ts';
 import { type ScriptedUpstream, startScriptedUpstream } from '../unit/generation/scripted-upstream.ts';
 
 /** The body of the next answer, in the pieces that the server writes. */
@@ -20,7 +21,13 @@ beforeAll(async () => {
     if (!staysOpen) res.end();
   });
   const timeouts = { firstTokenMs: 30_000, interTokenMs: 30_000, totalMs: 30_000 };
-  generator = createVllmGenerator({ baseUrls: [upstream.url], model: 'm', timeouts, defaultMaxTokens: 10 });
+  generator = createVllmGenerator({
+    baseUrls: [upstream.url],
+    transport,
+    model: 'm',
+    timeouts,
+    defaultMaxTokens: 10,
+  });
 });
 afterAll(async () => {
   await generator.close();

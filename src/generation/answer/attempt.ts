@@ -4,18 +4,19 @@
  * ATTEMPT-1  The attempt passes nothing on after an abort or a timeout.
  * ATTEMPT-2  An answer ends with the first finish_reason. The end of the stream proves nothing: a proxy may have given up.
  * ATTEMPT-3  After finish_reason no error can spoil the answer; the attempt's own count replaces a lost usage chunk.
- * ATTEMPT-4  A stopped attempt settles immediately, whether or not the library notices: after a lost abort (see
- *            upstream.ts, `redirect`) it would block its session for ever.
+ * ATTEMPT-4  A stopped attempt settles immediately, whether or not the transport notices: after a lost abort (see
+ *            openai-client.ts, `redirect`) it would block its session for ever.
  * ATTEMPT-5  An answer without text is a failure, unless it only ends a stored answer.
  */
 import type { FinishReason, GenerationChunk, GenerationUsage } from '../port.ts';
-import { classify, classifyRefusal, type Failure, failure, type RequestPhase } from '../upstream/failure.ts';
+import { classifyRefusal, type Failure, failure } from '../upstream/failure.ts';
 import { finishOf } from '../upstream/finish-reason.ts';
 import { refusalInStream } from '../upstream/refusal.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { TransportCall } from '../upstream/transport.ts';
+import type { AnswerListener, Upstream } from '../upstream/upstream.ts';
 import { readChunk, type UpstreamChunk } from '../upstream/upstream-chunk.ts';
 import type { Watchdog } from '../upstream/watchdog.ts';
-import { createTokenIdFilter } from './token-ids.ts';
+import { createTokenIdFilter, type TokenIdFilter } from './token-ids.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
 export type AttemptOutcome =
@@ -40,16 +41,29 @@ interface Progress {
   isForeign: boolean;
 }
 
-export async function attempt(
+/** Rejects only for a bug in `onChunk`, which must not count as a failure of the server. */
+export function attempt(
   upstream: Upstream,
   call: UpstreamCall,
   requestId: string,
   watchdog: Watchdog,
   onChunk: (chunk: GenerationChunk) => void,
 ): Promise<AttemptOutcome> {
-  const startedMs = performance.now();
-  const idFilter = createTokenIdFilter(call.idsAreWhole);
-  const progress: Progress = {
+  return new Promise((resolve, reject) => {
+    const run = new Attempt(call, watchdog, onChunk, resolve, reject);
+    run.start(upstream, requestId);
+  });
+}
+
+class Attempt implements AnswerListener {
+  readonly #call: UpstreamCall;
+  readonly #watchdog: Watchdog;
+  readonly #onChunk: (chunk: GenerationChunk) => void;
+  readonly #resolve: (outcome: AttemptOutcome) => void;
+  readonly #reject: (bug: unknown) => void;
+  readonly #idFilter: TokenIdFilter;
+  readonly #startedMs = performance.now();
+  readonly #progress: Progress = {
     finishReason: null,
     usage: null,
     firstTokenMs: null,
@@ -59,57 +73,79 @@ export async function attempt(
     hasReasoning: false,
     isForeign: false,
   };
-  let isAnswer = false;
-  const end = (thrown: Failure | null): AttemptOutcome => ended(watchdog, progress, call, thrown);
+  #request: Pick<TransportCall, 'abort'> | null = null;
+  #isAnswer = false;
+  #isSettled = false;
 
-  const passOn = (chunk: UpstreamChunk): void => {
-    const ids = idFilter.take(chunk);
-    const text = call.overlap.strip(chunk.text);
+  constructor(
+    call: UpstreamCall,
+    watchdog: Watchdog,
+    onChunk: (chunk: GenerationChunk) => void,
+    resolve: (outcome: AttemptOutcome) => void,
+    reject: (bug: unknown) => void,
+  ) {
+    this.#call = call;
+    this.#watchdog = watchdog;
+    this.#onChunk = onChunk;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#idFilter = createTokenIdFilter(call.idsAreWhole);
+  }
+
+  start(upstream: Upstream, requestId: string): void {
+    this.#watchdog.onStop(() => this.onEnd(null)); // ATTEMPT-4
+    if (!this.#isSettled) this.#request = upstream.ask(this.#call, requestId, this);
+  }
+
+  onValue(value: unknown): void {
+    if (this.#isSettled) return; // ATTEMPT-1
+    try {
+      this.#read(value);
+    } catch (bug) {
+      this.#settle();
+      this.#reject(bug);
+    }
+  }
+
+  onEnd(thrown: Failure | null): void {
+    if (this.#isSettled) return;
+    this.#settle();
+    this.#resolve(ended(this.#watchdog, this.#progress, this.#call, thrown));
+  }
+
+  /** An attempt that is over leaves no request open. */
+  #settle(): void {
+    this.#isSettled = true;
+    this.#request?.abort();
+  }
+
+  #read(value: unknown): void {
+    const refusal = refusalInStream(value);
+    if (refusal !== null) return this.onEnd(classifyRefusal(refusal));
+    const progress = this.#progress;
+    const chunk = readChunk(this.#call.api, value);
+    this.#isAnswer ||= chunk.isAnswer || chunk.usage !== null;
+    progress.isForeign = !this.#isAnswer;
+    if (chunk.text !== '' || chunk.reasoning !== '' || (chunk.tokenIds?.length ?? 0) > 0)
+      this.#watchdog.sawText();
+    note(progress, chunk);
+    if (progress.finishReason !== null) this.#watchdog.sawFinish();
+    if (!chunk.isWhole || !progress.hasText) this.#passOn(chunk);
+  }
+
+  #passOn(chunk: UpstreamChunk): void {
+    const { overlap, prefixTokens } = this.#call;
+    const progress = this.#progress;
+    const ids = this.#idFilter.take(chunk);
+    const text = overlap.strip(chunk.text);
     if (text === '' && chunk.reasoning === '') return;
-    progress.firstTokenMs ??= performance.now() - startedMs;
+    progress.firstTokenMs ??= performance.now() - this.#startedMs;
     progress.hasText ||= text.trim() !== '';
     progress.hasReasoning ||= chunk.reasoning !== '';
     // A continuation's prompt holds the stored answer; the turn's own prompt is stored with its first part.
     const { promptTokenIds: _, ...idsOnly } = ids;
-    const kept = call.prefixTokens > 0 ? idsOnly : ids;
-    onChunk({ text, ...(chunk.reasoning === '' ? {} : { reasoning: chunk.reasoning }), ...kept });
-  };
-
-  const run = async (): Promise<AttemptOutcome> => {
-    const opened = await tried(upstream.stream(call, requestId, watchdog.signal), 'before-stream');
-    if (opened.kind === 'failed') return end(opened.failure);
-    const values = opened.value[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await tried(values.next(), 'in-stream');
-      if (next.kind === 'failed') return end(next.failure);
-      if (watchdog.cause !== null || next.value.done === true) return end(null); // ATTEMPT-1
-      const { value } = next.value;
-      const refusal = refusalInStream(value);
-      if (refusal !== null) return end(classifyRefusal(refusal));
-      const chunk = readChunk(call.api, value);
-      isAnswer ||= chunk.isAnswer || chunk.usage !== null;
-      progress.isForeign = !isAnswer;
-      if (chunk.text !== '' || chunk.reasoning !== '' || (chunk.tokenIds?.length ?? 0) > 0)
-        watchdog.sawText();
-      note(progress, chunk);
-      if (progress.finishReason !== null) watchdog.sawFinish();
-      if (chunk.isWhole && progress.hasText) continue;
-      passOn(chunk);
-    }
-  };
-  return await Promise.race([run(), watchdog.stopped.then(() => end(null))]); // ATTEMPT-4
-}
-
-type Step<Value> =
-  | { readonly kind: 'done'; readonly value: Value }
-  | { readonly kind: 'failed'; readonly failure: Failure };
-
-/** The only `try` around the network: a bug in `onChunk` must not count as a failure of the server. */
-async function tried<Value>(work: Promise<Value>, phase: RequestPhase): Promise<Step<Value>> {
-  try {
-    return { kind: 'done', value: await work };
-  } catch (error) {
-    return { kind: 'failed', failure: classify(error, phase) };
+    const kept = prefixTokens > 0 ? idsOnly : ids;
+    this.#onChunk({ text, ...(chunk.reasoning === '' ? {} : { reasoning: chunk.reasoning }), ...kept });
   }
 }
 

@@ -7,7 +7,7 @@
 import { APIConnectionError, APIError } from 'openai';
 import type { GenerationFailureCode } from '../port.ts';
 import { isContextLengthError } from './context-length.ts';
-import { BodyError, type BodyProblem } from './event-stream.ts';
+import type { BodyProblem } from './event-stream.ts';
 import { refusalOfResponse, type UpstreamRefusal } from './refusal.ts';
 
 export interface Failure {
@@ -59,10 +59,13 @@ const BODY_FAILURES: Readonly<Record<BodyProblem, GenerationFailureCode>> = {
   'not-an-answer': 'upstream_incompatible',
 };
 
+export function failureOfBody(problem: BodyProblem): Failure {
+  return failure(BODY_FAILURES[problem]);
+}
+
 export function classify(error: unknown, phase: RequestPhase): Failure {
   if (error instanceof APIConnectionError) return failure('upstream_unavailable');
   if (error instanceof APIError && error.status !== undefined) return classifyRefusal(refusalOf(error));
-  if (error instanceof BodyError) return failure(BODY_FAILURES[error.problem]);
   // undici: TypeError "terminated" with cause UND_ERR_SOCKET when the peer resets the connection.
   if (error instanceof TypeError && phase === 'in-stream') return failure('upstream_truncated');
   return failure('upstream_error');
@@ -72,7 +75,7 @@ export function classifyRefusal(refusal: UpstreamRefusal): Failure {
   return { ...failure(codeOf(refusal)), refusal };
 }
 
-/** upstream.ts puts the whole body in place of the `error` member, which is all that the client library keeps. */
+/** openai-transport.ts puts the whole body in place of the `error` member, which is all that the client library keeps. */
 function refusalOf(error: InstanceType<typeof APIError<number, Headers>>): UpstreamRefusal {
   const whole: unknown = error.error;
   const body = typeof whole === 'string' ? whole : error.message;

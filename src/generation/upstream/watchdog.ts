@@ -1,9 +1,9 @@
 /**
- * Watchdog limits the time of one attempt. The client library's timeout covers only the response headers: a stream that
- * stalls afterwards would block its session for ever.
+ * Watchdog limits the time of one attempt. No transport limits the silence of a server: a stream that stalls would
+ * block its session for ever.
  *
  * WATCHDOG-1  A later cause never replaces the first.
- * WATCHDOG-2  A stop aborts the upstream request immediately, to free its slot in the engine.
+ * WATCHDOG-2  A stop calls its listener immediately, which closes the upstream request: that frees a slot in the engine.
  * WATCHDOG-3  Only text of the model restarts the silence timer: a server can send empty chunks for ever.
  */
 import { startTimer } from '../../clock.ts';
@@ -21,17 +21,15 @@ export interface GenerationTimeouts {
 export type StopCause = 'client' | 'first_token_timeout' | 'inter_token_timeout' | 'total_timeout';
 
 export interface Watchdog {
-  /** For the upstream request. */
-  readonly signal: AbortSignal;
   readonly cause: StopCause | null;
-  /** Resolves when stopped, for work that takes no signal. */
-  readonly stopped: Promise<void>;
+  /** Calls `listener` at the stop, in place of the earlier listener: an attempt does one thing at a time. */
+  onStop(listener: () => void): void;
   /** The model sent text; an empty delta or a comment does not count (WATCHDOG-3). */
   sawText(): void;
   /** The server sent the finish reason: the rest gets only a moment. */
   sawFinish(): void;
   stop(cause: StopCause): void;
-  /** Frees timers and listeners, and aborts an upstream request that is still open. */
+  /** Frees timers and listeners. */
   dispose(): void;
 }
 
@@ -39,19 +37,15 @@ export interface Watchdog {
 const AFTER_FINISH_MS = 1_000;
 
 export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal): Watchdog {
-  const upstream = new AbortController();
   let cause: StopCause | null = null;
   let announce: () => void = () => {};
-  const stopped = new Promise<void>((resolve) => {
-    announce = resolve;
-  });
 
   const stop = (why: StopCause): void => {
-    cause ??= why; // WATCHDOG-1
+    if (cause !== null) return; // WATCHDOG-1
+    cause = why;
     silence.cancel();
     total.cancel();
-    upstream.abort(); // WATCHDOG-2
-    announce();
+    announce(); // WATCHDOG-2
   };
   const onClientAbort = (): void => stop('client');
 
@@ -62,11 +56,13 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
   else client.addEventListener('abort', onClientAbort, { once: true });
 
   return {
-    signal: upstream.signal,
     get cause() {
       return cause;
     },
-    stopped,
+    onStop(listener) {
+      announce = listener;
+      if (cause !== null) listener();
+    },
     sawText() {
       if (cause !== null || phase === 'finished') return;
       if (phase === 'speaking') {
@@ -89,7 +85,6 @@ export function startWatchdog(timeouts: GenerationTimeouts, client: AbortSignal)
       client.removeEventListener('abort', onClientAbort);
       silence.cancel();
       total.cancel();
-      upstream.abort();
     },
   };
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { transport } from '../transport.ts';
 import { adopt } from './processes.ts';
 
 export type Environment = Readonly<Record<string, string>>;
@@ -68,7 +69,7 @@ export function spawnBuilt(path: string, args: readonly string[], environment: E
 }
 
 export async function startInstance(environment: Environment = {}): Promise<Instance> {
-  const defaults = { PORT: '0', DATA_DIR: ':memory:', LOG_LEVEL: 'info' };
+  const defaults = { PORT: '0', DATA_DIR: ':memory:', LOG_LEVEL: 'info', VLLM_TRANSPORT: transport };
   const { program, line } = await start('main.js', { ...defaults, ...environment });
   const url = String(line.url);
   return {

@@ -5,6 +5,7 @@ import type { GenerationChunk, GenerationPrefix } from '../../../src/generation/
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 import { hear, storedAfter, withoutIds } from '../../conformance/vllm-listening.ts';
+import { transport } from '../../support/transport.ts';
 import { askUpstream, beginStream, deltaOf, eventOf, startScriptedUpstream } from './scripted-upstream.ts';
 
 const open: { close(): Promise<void> }[] = [];
@@ -16,6 +17,7 @@ async function against(options: SimulatorOptions) {
   const simulator = await startSimulator({ tokensPerSecond: 0, tokens: 48, ...options });
   const generator = createVllmGenerator({
     baseUrls: [simulator.url],
+    transport,
     timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs: 20_000 },
     defaultMaxTokens: 200,
   });

@@ -5,6 +5,7 @@ import { failure, restMsOf } from '../../../src/generation/upstream/failure.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { startSimulator } from '../../../src/simulator/simulator.ts';
 import { hear } from '../../conformance/vllm-listening.ts';
+import { transport } from '../../support/transport.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -17,6 +18,7 @@ async function generatorOf(replicas: number, totalMs = 300_000) {
   );
   const generator = createVllmGenerator({
     baseUrls: simulators.map(({ url }) => url),
+    transport,
     timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs },
     defaultMaxTokens: 200,
   });

@@ -5,6 +5,7 @@ import { ReplicaProfile } from '../../../src/generation/answer/server-profile.ts
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 import { hear } from '../../conformance/vllm-listening.ts';
+import { transport } from '../../support/transport.ts';
 
 const SENT = {
   model: 'm',
@@ -120,6 +121,7 @@ async function against(options: SimulatorOptions) {
   const simulator: Simulator = await startSimulator({ tokensPerSecond: 0, tokens: 24, ...options });
   const generator = createVllmGenerator({
     baseUrls: [simulator.url],
+    transport,
     timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs: 20_000 },
     defaultMaxTokens: 200,
   });

@@ -18,6 +18,7 @@ import { probeReplica, readLoad } from '../../../src/generation/replicas/replica
 import { createReplicas, type Replicas } from '../../../src/generation/replicas/replicas.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
+import { transport } from '../../support/transport.ts';
 
 const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 12 }), { minLength: 2, maxLength: 8 });
 const sessions = fc.array(fc.uuid(), { minLength: 1, maxLength: 60 });
@@ -305,6 +306,7 @@ describe('the replicas of an instance', () => {
     ];
     const generator = createVllmGenerator({
       baseUrls: both.map((each) => each.url),
+      transport,
       timeouts: { firstTokenMs: 5_000, interTokenMs: 5_000, totalMs: 20_000 },
       defaultMaxTokens: 8,
       probeEveryMs: 1e6,

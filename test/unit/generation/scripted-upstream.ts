@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { GenerationChunk, GenerationPrefix, GenerationResult } from '../../../src/generation/port.ts';
 import type { VllmOptions } from '../../../src/generation/vllm.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
+import { transport } from '../../support/transport.ts';
 
 export type Script = (res: ServerResponse, path: string, headers: NodeJS.Dict<string | string[]>) => void;
 
@@ -54,6 +55,7 @@ export async function askUpstream(
 ): Promise<Answered> {
   const generator = createVllmGenerator({
     baseUrls: [baseUrl],
+    transport,
     model: 'm',
     timeouts: { firstTokenMs: 2_000, interTokenMs: 300, totalMs: 5_000 },
     defaultMaxTokens: 10,

@@ -6,6 +6,7 @@ import { startWatchdog } from '../../../src/generation/upstream/watchdog.ts';
 import { createVllmGenerator } from '../../../src/generation/vllm.ts';
 import { createPause } from '../../../src/simulator/engine/pause.ts';
 import { startSimulator } from '../../../src/simulator/simulator.ts';
+import { transport } from '../../support/transport.ts';
 
 const DAY_MS = 86_400_000;
 const MONTH_MS = 30 * DAY_MS;
@@ -129,6 +130,7 @@ it('a generation works when each of its limits is 30 days', async () => {
   const simulator = await startSimulator({ tokens: 5, tokensPerSecond: 50 });
   const generator = createVllmGenerator({
     baseUrls: [simulator.url],
+    transport,
     timeouts: { firstTokenMs: MONTH_MS, interTokenMs: MONTH_MS, totalMs: MONTH_MS },
     defaultMaxTokens: 10,
   });
