@@ -88,7 +88,7 @@ export async function commitBytes(
         bytes = {
           sha,
           scriptText: text,
-          keys,
+          keys: 'names' in keys ? keys.names : keys,
           args: args.map((arg) => holes.get(String(arg)) ?? String(arg)),
           frames: built.frames.map((frame) => frame.data),
         };

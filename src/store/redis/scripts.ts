@@ -1,10 +1,13 @@
 /** Loads the Lua scripts from the files in commands/. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { encoded } from './call.ts';
 
 export interface Script {
   readonly text: string;
   readonly sha: string;
+  /** `evalsha` and the hash, in RESP. */
+  readonly head: string;
 }
 
 function source(name: string): string {
@@ -15,7 +18,8 @@ function load(name: string): Script {
   const text = source(name).replace(/^-- @include (\w+)$/gm, (_line, included: string) =>
     source(`include/${included}`),
   );
-  return { text, sha: createHash('sha1').update(text).digest('hex') };
+  const sha = createHash('sha1').update(text).digest('hex');
+  return { text, sha, head: encoded('evalsha') + encoded(sha) };
 }
 
 export const scripts = {
