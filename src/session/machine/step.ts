@@ -4,13 +4,13 @@
  *  STEP-1  Nothing runs here. Delays, invokes and emitted effects come back as data; the actor carries them out after
  *          the transition is stored.
  *  STEP-2  One inert scope serves every session. XState's own `transition()` builds a throw-away actor per call, which
- *          costs more than the step itself; a property test compares the two.
+ *          costs more than the step itself. step-machine.ts saves more; a property test compares both with XState.
  *  STEP-3  A step throws on an action that cannot be stored: `sendTo`, an inline actor, an action without a name.
  *
  * XState does not document `ActorScope`: only this file builds one, and package.json pins XState's version.
  */
 import { type AnyActorScope, createActor, type SnapshotFrom } from 'xstate';
-import { type SessionMachine, sessionMachine } from '../../../machines/session.ts';
+import type { SessionMachine } from '../../../machines/session.ts';
 import type {
   GenerationError,
   GenerationOutput,
@@ -20,6 +20,7 @@ import type {
   SessionInput,
   TopState,
 } from '../../../machines/vocabulary.ts';
+import { stepMachine } from './step-machine.ts';
 
 /** Events that the actor raises for its own timers and jobs; no client can send them. */
 export type InternalEvent =
@@ -53,8 +54,8 @@ interface RawAction {
 }
 
 const sink: RawAction[] = [];
-const inertActor = createActor(sessionMachine, {
-  snapshot: sessionMachine.resolveState({ value: { connected: 'fresh' }, context: {} as SessionContext }),
+const inertActor = createActor(stepMachine, {
+  snapshot: stepMachine.resolveState({ value: { connected: 'fresh' }, context: {} as SessionContext }),
   input: {} as SessionInput,
 });
 const scope = {
@@ -75,7 +76,7 @@ const initEvent = (input: SessionInput) => ({ type: 'xstate.init', input });
 
 export function begin(input: SessionInput, key: string): Step {
   sink.length = 0;
-  const snapshot = sessionMachine.getInitialSnapshot(scope as never, input);
+  const snapshot = stepMachine.getInitialSnapshot(scope as never, input);
   return reify(null, snapshot, initEvent(input).input.at, key);
 }
 
@@ -84,7 +85,7 @@ export function step(state: MachineState, event: StepEvent, key: string): Step {
   // XState would step a finished machine too, but nothing may follow `expired`.
   if (state.snapshot.status !== 'active') return { next: state, effects: [], changed: false };
   sink.length = 0;
-  const snapshot = sessionMachine.transition(state.snapshot, event as never, scope as never);
+  const snapshot = stepMachine.transition(state.snapshot, event as never, scope as never);
   if (snapshot === state.snapshot && sink.length === 0) return { next: state, effects: [], changed: false };
   return reify(
     state.timers[event.type] === undefined ? state : withoutTimer(state, event.type),
@@ -94,6 +95,27 @@ export function step(state: MachineState, event: StepEvent, key: string): Step {
   );
 }
 
+type Children = Record<string, { readonly id: string }>;
+
+/** When XState stops a child, the action carries what `children` has for it. Without a name the job would stay. */
+function nameChild({ children }: SnapshotFrom<SessionMachine>, id: string): void {
+  if (id in children) (children as unknown as Children)[id] = { id };
+}
+
+/** What XState derives from a state's value is the same in every session: each value is derived once. */
+const derived = new Map<string, SnapshotFrom<SessionMachine>>();
+
+/** Throws if the machine has no such state. */
+function derivedFrom(value: unknown): SnapshotFrom<SessionMachine> {
+  const key = JSON.stringify(value);
+  const known = derived.get(key);
+  if (known !== undefined) return known;
+  const stored = { status: 'active', value, context: {}, historyValue: {}, children: {} };
+  const snapshot = stepMachine.restoreSnapshot(stored as never, scope as never);
+  derived.set(key, snapshot);
+  return snapshot;
+}
+
 /** Restores the machine's state from stored data; throws if the machine has no such state. */
 export function restoreState(
   value: unknown,
@@ -101,16 +123,9 @@ export function restoreState(
   timers: Timers,
   jobs: Jobs,
 ): MachineState {
-  const children = Object.fromEntries(
-    Object.entries(jobs).map(([id, job]) => [
-      id,
-      { src: job.src, snapshot: { status: 'active', input: {} } },
-    ]),
-  );
-  const snapshot = sessionMachine.restoreSnapshot(
-    { status: 'active', value, context, historyValue: {}, children } as never,
-    scope as never,
-  );
+  const children: Children = {};
+  for (const id of Object.keys(jobs)) children[id] = { id };
+  const snapshot = { ...derivedFrom(value), context, children } as unknown as SnapshotFrom<SessionMachine>;
   return { snapshot, timers, jobs };
 }
 
@@ -158,6 +173,7 @@ function reify(
         const { id, src } = action.params as { id: string; src: unknown };
         if (typeof src !== 'string') throw new Error(`inline actor ${id} cannot be stored`);
         jobs[id] = { src, key };
+        nameChild(snapshot, id);
         moved = true;
         break;
       }
