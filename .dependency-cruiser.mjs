@@ -25,6 +25,7 @@ export const rooms = [
   'src/simulator',
   'src/audit',
   'src/limits',
+  'src/supervisor',
   'src/telemetry',
   'src/config',
   'src/sealing',

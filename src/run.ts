@@ -1,4 +1,4 @@
-/** run.ts reads the environment, starts one instance, and drains it on a signal. */
+/** run.ts reads the environment, starts one instance, and drains it on a signal or for its supervisor. */
 import { startTimer } from './clock.ts';
 import { type Config, readConfig } from './config/config.ts';
 import { helpText } from './config/help.ts';
@@ -7,7 +7,9 @@ import { type Service, startService } from './service.ts';
 import { authority, shellWord } from './startup/address.ts';
 import { answerCall } from './startup/arguments.ts';
 import { reasonOf } from './startup/start-failure.ts';
+import { onStopSignals } from './startup/stop-signals.ts';
 import { commit, version } from './startup/version.ts';
+import { type Link, openLink } from './supervisor/link.ts';
 import { openLog } from './telemetry/log.ts';
 
 const PURPOSE = 'Rehydra: conversations with a language model that outlive their servers.';
@@ -17,7 +19,9 @@ const config = configOrExit();
 const log = openLog(config.logLevel, config.instance);
 log.info({ version, commit, node: process.versions.node }, 'starting');
 
-for (const warning of config.warnings) log.warn(warning);
+const { role } = config;
+// The other workers have the same environment.
+if (role === null || role.number === 1) for (const warning of config.warnings) log.warn(warning);
 
 /** The configured log level may be the setting that is wrong, so an error opens its own log. */
 function configOrExit(): Config {
@@ -39,21 +43,22 @@ function exit(code: number): void {
 }
 
 let service: Service | null = null;
-let draining = false;
+/** `together`: the other workers of the port drain too. */
+let draining: 'alone' | 'together' | null = null;
 
 /** Time to close after the drain: stores and model servers may no longer answer. */
 const CLOSE_WITHIN_MS = 10_000;
+const endsWithinMs = config.drainMs + CLOSE_WITHIN_MS;
 
-async function drainAndExit(code: number): Promise<void> {
-  if (draining) return exit(1);
-  draining = true;
-  const withinMs = config.drainMs + CLOSE_WITHIN_MS;
-  startTimer(withinMs, () => {
-    log.error({ withinMs }, 'drain took too long, exiting before it ended');
+async function drainAndExit(code: number, how: 'alone' | 'together' = 'alone'): Promise<void> {
+  if (draining !== null) return exit(1);
+  draining = how;
+  startTimer(endsWithinMs, () => {
+    log.error({ withinMs: endsWithinMs }, 'drain took too long, exiting before it ended');
     exit(1);
   });
   try {
-    await service?.drain();
+    await service?.drain(how);
     log.info('drained');
     exit(code);
   } catch (error) {
@@ -62,17 +67,18 @@ async function drainAndExit(code: number): Promise<void> {
   }
 }
 
-/** A terminal and its shell may both forward one Ctrl-C: signals this close together count as one. */
-const SAME_SIGNAL_MS = 1_000;
-let firstSignalMs = 0;
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    if (draining && performance.now() - firstSignalMs < SAME_SIGNAL_MS) return;
-    firstSignalMs = performance.now();
-    log.info({ signal }, draining ? 'second signal, exiting without a drain' : 'draining');
+onStopSignals({
+  first(signal) {
+    // A terminal and some service managers signal the workers too, beside the supervisor.
+    if (draining === 'together') return;
+    log.info({ signal }, draining === null ? 'draining' : 'signal during a drain, exiting');
     void drainAndExit(0);
-  });
-}
+  },
+  second(signal) {
+    log.info({ signal }, 'second signal, exiting without a drain');
+    void drainAndExit(0);
+  },
+});
 // After an unhandled error the state of this process is unknown: it hands its sessions over and exits.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {
@@ -82,19 +88,35 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 }
 
 // Only with a file to reopen: otherwise a terminal that closes must end its server.
-if (config.auditLog !== null && config.auditLog !== 'stdout') {
-  process.on('SIGHUP', () => {
-    log.info({ signal: 'SIGHUP' }, 'reopening the audit log');
-    service?.reopenAudit();
-  });
+const reopens = config.auditLog !== null && config.auditLog !== 'stdout';
+if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));
+
+function reopenAudit(signal: string): void {
+  log.info({ signal }, 'reopening the audit log');
+  service?.reopenAudit();
 }
 
+const link: Link | null =
+  role === null
+    ? null
+    : openLink({
+        drain(reason) {
+          if (draining !== null) return;
+          log.info({ reason }, 'draining');
+          void drainAndExit(0, 'together');
+        },
+        reopen: () => reopenAudit('SIGHUP'),
+      });
+
 try {
-  service = await startService(config, log);
+  service = await startService(config, log, link);
   const { port, upstream } = service;
   const url = `ws://${authority(config.host, port)}/v1/session`;
   const store = config.store.redisUrl === null ? 'sqlite' : 'redis';
-  log.info({ port, store, upstream, url, chat: `npm run chat -- --url ${shellWord(url)}` }, 'listening');
+  const listening = { port, store, upstream, url, chat: `npm run chat -- --url ${shellWord(url)}` };
+  // The supervisor writes `listening` once all workers listen.
+  log.info(listening, link === null ? 'listening' : 'worker listening');
+  link?.listening({ listening, endsWithinMs, reopens });
 } catch (error) {
   const reason = reasonOf(error);
   log.error(reason === null ? { err: error } : { reason }, 'could not start');

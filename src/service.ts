@@ -30,6 +30,7 @@ import type { Store } from './store/contract.ts';
 import { openDeployedStore } from './store/open.ts';
 import { createRecordCipher } from './store/sealed/record-cipher.ts';
 import { sealedStore } from './store/sealed/store.ts';
+import type { Link } from './supervisor/link.ts';
 import type { Log } from './telemetry/log.ts';
 import { type Meters, openMeters } from './telemetry/meters.ts';
 import { type Metrics, openMetrics } from './telemetry/metrics.ts';
@@ -40,8 +41,11 @@ import { createServer } from './transport/server.ts';
 export interface Service {
   readonly port: number;
   readonly upstream: string;
-  /** Hands clients and turns to other instances within the drain time, then stops. */
-  drain(): Promise<void>;
+  /**
+   * Hands clients and turns to other instances within the drain time, then stops. A worker that drains `alone` leaves the
+   * port first: the other workers take its new connections.
+   */
+  drain(how?: 'alone' | 'together'): Promise<void>;
   /** Opens the audit file again, after log rotation moved it away. */
   reopenAudit(): void;
 }
@@ -53,7 +57,7 @@ const LAG_LIMIT_MS = 1_000;
 /** Wait between two checks of a failed model server. */
 const CHECK_EVERY_MS = 2_000;
 
-export async function startService(config: Config, log: Log): Promise<Service> {
+export async function startService(config: Config, log: Log, link: Link | null = null): Promise<Service> {
   const clock = systemClock;
   const { instance } = config;
   const metrics = openMetrics(instance);
@@ -151,6 +155,8 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   const retryAfterMs = () => Math.ceil(100 + Math.random() * 1_900);
   const unavailable = () => (draining ? 'draining' : pressure.isHigh() ? 'overloaded' : null);
   const limits = openLimits(config.limits, metrics.limited);
+  const ownMetrics = () => metrics.registry.metrics();
+  const scrape = link?.shareMetrics(ownMetrics) ?? ownMetrics;
   const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
   const server = await createServer(
     {
@@ -172,7 +178,7 @@ export async function startService(config: Config, log: Log): Promise<Service> {
         archive,
         analytics: createAnalytics(store, archive, clock.monotonicMs),
         audit,
-        registry: metrics.registry,
+        metrics: { contentType: metrics.registry.contentType, scrape },
         upstream,
         replicas: vllm.reports,
         defaultPolicy: config.session.defaultPolicy,
@@ -202,8 +208,10 @@ export async function startService(config: Config, log: Log): Promise<Service> {
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
   const stopHealthLog = logHealth({ store, archive, log, after: clock.after });
-  const stop = async (): Promise<void> => {
+  const { role } = config;
+  const stop = async (how: 'alone' | 'together' = 'together'): Promise<void> => {
     draining = true;
+    if (role !== null && how === 'alone') server.stopListening();
     stopHealthLog();
     await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
@@ -213,7 +221,8 @@ export async function startService(config: Config, log: Log): Promise<Service> {
     const failed = (await Promise.allSettled(closing)).find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };
-  const port = await server.listen(config.host, config.port).catch(async (error: unknown) => {
+  const portUse = role === null ? 'alone' : role.joins ? 'joins' : 'first';
+  const port = await server.listen(config.host, config.port, portUse).catch(async (error: unknown) => {
     // The instance is a member already: without a stop its sessions would wait for their leases to lapse.
     await stop();
     throw error;

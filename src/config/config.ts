@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { contradictions, warnings } from './consistency.ts';
 import { environmentSchema } from './settings.ts';
+import { roleIn, workersOf } from './supervision.ts';
 import { type Environment, readVariables, unusable } from './variables.ts';
 
 export type Config = ReturnType<typeof readConfig>;
@@ -16,12 +17,17 @@ export function readConfig(environment: Environment) {
   const { values: env, given } = read;
   const contradicting = contradictions(env, given);
   if (contradicting.length > 0) throw unusable(contradicting);
+  const role = roleIn(environment);
+  const name = env.INSTANCE_ID ?? randomBytes(6).toString('hex');
   return Object.freeze({
     /** Lines for the log. */
     warnings: warnings(env, given, environment),
     host: env.HOST.replace(/^\[(.*)\]$/, '$1'),
     port: env.PORT,
-    instance: env.INSTANCE_ID ?? randomBytes(6).toString('hex'),
+    instance: role === null ? name : `${name}.${role.number}`,
+    workers: workersOf(env.WORKERS),
+    /** Null if this process serves alone. */
+    role,
     logLevel: env.LOG_LEVEL,
     auditLog: env.AUDIT_LOG ?? null,
     drainMs: env.DRAIN_MS,

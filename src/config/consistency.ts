@@ -37,7 +37,25 @@ export function contradictions(values: Settings, given: ReadonlySet<string>): re
     const isReversed = given.has(lower) && values[lower] > values[upper];
     return isReversed ? [`${lower}=${values[lower]} is above ${upper}=${values[upper]}: ${effect}`] : [];
   });
-  return [...reversed, ...rolloutProblems(values), ...keyProblems(values)];
+  return [...reversed, ...workerProblems(values), ...rolloutProblems(values), ...keyProblems(values)];
+}
+
+/** `auto` is refused even on one core: the same settings must not fail on a larger machine. */
+export function workerProblems(values: Settings, platform: string = process.platform): readonly string[] {
+  const { WORKERS: workers, REDIS_URL: redis, STORE_ROLLOUT_URL: target } = values;
+  if (workers === 1) return [];
+  const problem = `WORKERS=${workers}`;
+  if (platform !== 'linux')
+    return [`${problem} needs Linux, whose kernel shares one port among processes; set WORKERS=1`];
+  if (redis === undefined)
+    return [`${problem} needs REDIS_URL: the embedded store serves one process; set REDIS_URL, or WORKERS=1`];
+  if (target?.startsWith('sqlite:') === true)
+    return [`${problem} cannot move sessions to ${target}: the embedded store serves one process`];
+  if (values.DATABASE_URL === undefined && values.DATA_DIR.startsWith(':memory:'))
+    return [
+      `${problem} needs DATABASE_URL or a folder as DATA_DIR: with DATA_DIR=${values.DATA_DIR} each worker would have an archive of its own`,
+    ];
+  return [];
 }
 
 function rolloutProblems(values: Settings): readonly string[] {

@@ -15,6 +15,7 @@ import {
   redisUrl,
   storeUrl,
   trustProxy,
+  workers,
 } from './values.ts';
 
 /** Settings of the simulator inside the service and of the simulator as a program. */
@@ -37,6 +38,9 @@ export const simulatorSchema = z.object({
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('address to listen on'),
   PORT: port(8080).describe('port to listen on; 0: any free port'),
+  WORKERS: workers.describe(
+    'processes that share the port, each an instance of its own; `auto`: one for each core; more than 1 needs Linux and `REDIS_URL`',
+  ),
   REDIS_URL: redisUrl
     .optional()
     .describe(

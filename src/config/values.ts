@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseKeys } from '../sealing/keys.ts';
+import { parseWorkers } from './supervision.ts';
 
 export type ExtraBody = Readonly<Record<string, unknown>>;
 
@@ -106,6 +107,8 @@ export const trustProxy = parsed((text): Parsed<TrustProxy> => {
     return { kind: 'wrong', why: 'is neither a number of proxies nor a list of addresses and networks' };
   return { kind: 'parsed', value: { kind: 'networks', networks: networks.filter((one) => one !== null) } };
 });
+
+export const workers = parsed(parseWorkers).default(1);
 
 export const dataKeys = parsed(parseKeys);
 

@@ -31,13 +31,31 @@ export function withoutPasswords(text: string): string {
 
 /** Asks Node why an address cannot be listened on: uWebSockets.js gives no reason. Null if the obstacle is gone. */
 export async function whyNotListening(listening: Listening): Promise<Error | null> {
-  const { host, port } = listening;
-  const cause = await new Promise<unknown>((resolve) => {
-    const probe = createServer();
-    probe.once('error', resolve);
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(null)));
+  const probe = await probeAddress(listening);
+  return probe.kind === 'free' ? null : listenFailure(probe.cause, listening);
+}
+
+/** A port on which no process listens, not even one that would share it; any such port if the given one is 0. */
+export async function findFreePort(listening: Listening): Promise<number> {
+  const probe = await probeAddress(listening);
+  if (probe.kind === 'taken') throw listenFailure(probe.cause, listening);
+  return probe.port;
+}
+
+type Probe =
+  | { readonly kind: 'free'; readonly port: number }
+  | { readonly kind: 'taken'; readonly cause: unknown };
+
+function probeAddress({ host, port }: Listening): Promise<Probe> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (cause) => resolve({ kind: 'taken', cause }));
+    server.listen({ host, port, exclusive: true }, () => {
+      const address = server.address();
+      const found = typeof address === 'object' && address !== null ? address.port : port;
+      server.close(() => resolve({ kind: 'free', port: found }));
+    });
   });
-  return cause === null ? null : listenFailure(cause, listening);
 }
 
 export function listenFailure(cause: unknown, listening: Listening): Error {

@@ -4,16 +4,22 @@ import type { TemplatedApp, us_listen_socket } from 'uws-node20';
 import type { ErrorCode } from '../errors.ts';
 import type { Route } from '../http/core/router.ts';
 import type { ClientAddresses } from '../limits/client-address.ts';
-import { listenFailure, whyNotListening } from '../startup/start-failure.ts';
+import { findFreePort, listenFailure, whyNotListening } from '../startup/start-failure.ts';
 import type { ConnectionPorts } from './connection.ts';
 import { serveHttp } from './http.ts';
 import { peers } from './peer.ts';
 import { loadUws } from './uws.ts';
 import { serveWebSocket } from './websocket.ts';
 
+/**
+ * `alone`: no other process may listen on the port. `first`: workers of the same supervisor may join later. `joins`: others
+ * listen already, and the kernel shares new connections out.
+ */
+export type PortUse = 'alone' | 'first' | 'joins';
+
 export interface Server {
   /** Resolves with the port; rejects with the reason if it cannot listen. */
-  listen(host: string, port: number): Promise<number>;
+  listen(host: string, port: number, use: PortUse): Promise<number>;
   readonly connectionCount: () => number;
   /** HTTP requests that a route has not answered completely. */
   readonly unanswered: () => number;
@@ -40,13 +46,16 @@ export async function createServer(
   const http = serveHttp(app, routes({ connections: connectionCount }), ports, peerOf);
   let listening: us_listen_socket | null = null;
   return {
-    async listen(host, port) {
+    async listen(host, port, use) {
       const where = { host, port, hostName: 'HOST', portName: 'PORT' };
-      listening = await tryToListen(app, host, port);
+      // A shared port would also be shared with a foreign process, so the first worker looks whether one listens.
+      const chosen = use === 'first' ? await findFreePort(where) : port;
+      const options = use === 'alone' ? EXCLUSIVE_PORT : SHARED_PORT;
+      listening = await tryToListen(app, host, chosen, options);
       if (listening === null) {
         const reason = await whyNotListening(where);
         if (reason !== null) throw reason;
-        listening = await tryToListen(app, host, port);
+        listening = await tryToListen(app, host, chosen, options);
       }
       if (listening === null) throw listenFailure(null, where);
       return uws.us_socket_local_port(listening);
@@ -66,6 +75,8 @@ export async function createServer(
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT. Without it uWebSockets.js shares the port with any other process that listens on it. */
 const EXCLUSIVE_PORT = 1;
+/** LIBUS_LISTEN_DEFAULT: SO_REUSEPORT, which uWebSockets.js does not set for port 0. */
+const SHARED_PORT = 0;
 
 /** Both builds take options with a host; the older build's types omit them. */
 interface Listener {
@@ -77,8 +88,13 @@ interface Listener {
   ): unknown;
 }
 
-function tryToListen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket | null> {
+function tryToListen(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+  options: number,
+): Promise<us_listen_socket | null> {
   return new Promise((resolve) => {
-    (app as unknown as Listener).listen(host, port, EXCLUSIVE_PORT, (socket) => resolve(socket || null));
+    (app as unknown as Listener).listen(host, port, options, (socket) => resolve(socket || null));
   });
 }

@@ -23,6 +23,7 @@ writeFileSync(keysFile, KEY);
 const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string, string>>, string]>> = {
   HOST: '0.0.0.0',
   PORT: '8081',
+  WORKERS: [{ REDIS_URL: 'redis://127.0.0.1:1' }, '3'],
   REDIS_URL: 'redis://127.0.0.1:1',
   REDIS_ALLOW_EVICTION: '1',
   DATA_DIR: folder,
@@ -72,8 +73,8 @@ const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string,
   LOG_LEVEL: 'debug',
 };
 
-/** Parts that the process reads before it starts the service, or after: src/run.ts. */
-const READ_BY_MAIN: readonly string[] = ['warnings', 'logLevel'];
+/** Parts that the process reads before it starts the service, or after: src/main.ts, src/run.ts. */
+const READ_BY_MAIN: readonly string[] = ['warnings', 'logLevel', 'workers'];
 
 const configured = (environment: Readonly<Record<string, string>>): unknown => {
   const { warnings: _, ...config } = readConfig({ INSTANCE_ID: 'one', ...environment });

@@ -1,5 +1,4 @@
 /** Names everything that routes use. */
-import type { Registry } from 'prom-client';
 import type { OverlapPolicy } from '../../../machines/vocabulary.ts';
 import type { Analytics } from '../../analytics/analytics.ts';
 import type { Archive } from '../../archive/archive.ts';
@@ -20,7 +19,8 @@ export interface HttpPorts extends SessionServices {
   readonly unavailable: () => ErrorCode | null;
   /** How long a client should wait before it retries, spread so that clients do not all return together. */
   readonly retryAfterMs: () => number;
-  readonly registry: Registry;
+  /** In the text format of Prometheus, of all workers that share the port. */
+  readonly metrics: { readonly contentType: string; readonly scrape: () => Promise<string> };
   readonly upstream: string;
   readonly replicas: () => readonly ReplicaReport[];
   readonly draining: () => boolean;

@@ -119,8 +119,8 @@ export function operationsRoutes(ports: HttpPorts): readonly Route[] {
       },
       answer: async () => ({
         status: 200,
-        headers: { 'content-type': ports.registry.contentType },
-        body: await ports.registry.metrics(),
+        headers: { 'content-type': ports.metrics.contentType },
+        body: await ports.metrics.scrape(),
       }),
     },
   ];

@@ -60,6 +60,9 @@ describe('a value that cannot be used', () => {
       'VLLM_BASE_URL="http://a/v1, http://b:9" names port 9, to which',
     ],
     ['STORE_ROLLOUT', '120', 'STORE_ROLLOUT=120 is above 100'],
+    ['WORKERS', 'all', 'WORKERS=all is neither a whole number nor auto'],
+    ['WORKERS', '0', 'WORKERS=0 is below 1'],
+    ['WORKERS', '1000', 'WORKERS=1000 is above 256'],
   ])('%s=%s is refused with the reason and a value that works', (name, value, line) => {
     const lines = refusal({ [name]: value });
     expect(lines).toHaveLength(1);

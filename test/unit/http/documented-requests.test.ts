@@ -6,7 +6,6 @@
  * it, and also if code reads it and then drops it.
  */
 
-import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { HttpPorts } from '../../../src/http/core/ports.ts';
 import { httpRoutes } from '../../../src/http/routes.ts';
@@ -204,7 +203,7 @@ function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
       eraseUser: asked('eraseUser', []),
     },
     analytics: asked('analytics', { byState: {}, figures }),
-    registry: new Registry(),
+    metrics: { contentType: 'text/plain', scrape: async () => '' },
     unavailable: () => null,
     limits: unlimited,
   } as unknown as HttpPorts;
