@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { workersOf } from '../../src/config/supervision.ts';
+import { parseWorkers, workersOf } from '../../src/config/supervision.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { ask, get } from '../support/instance/http.ts';
 import {
@@ -41,10 +41,21 @@ const settings = (more: Environment = {}): Environment => ({
 });
 
 async function startGroup(more: Environment = {}): Promise<Instance> {
-  const group = await startInstance(settings(more));
+  const environment = settings(more);
+  const group = await startInstance(environment);
   onTestFinished(async () => void (await group.stop()));
+  const count = parseWorkers(environment.WORKERS ?? '');
+  if (count.kind === 'parsed' && workersOf(count.value) > 1) await startedIn(group, workersOf(count.value));
   return group;
 }
+
+/** The lines of several processes reach a pipe in any order. */
+const startedIn = (group: Instance, count: number): Promise<readonly Worker[]> =>
+  eventually(
+    `${count} workers`,
+    () => workersIn(group),
+    ({ length }) => length === count,
+  );
 
 /** Every worker that has listened, also those that have ended. */
 function workersIn({ logs }: Instance): readonly Worker[] {
@@ -72,7 +83,7 @@ const noneLives = (workers: readonly Worker[]) =>
 /** On a connection of its own: the kernel chooses a worker for each connection. */
 const metricsOf = async (group: Instance): Promise<string> => {
   const headers = { connection: 'close' };
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(5_000);
   return (await fetch(`${group.http}/metrics`, { headers, signal })).text();
 };
 
@@ -170,11 +181,7 @@ describe('death of a worker', () => {
       expect(clients[index]!.violations).toEqual([]);
     }
     for (const client of clients) client.stop();
-    const workers = await eventually(
-      'the new worker',
-      () => workersIn(group),
-      ({ length }) => length === 3,
-    );
+    const workers = await startedIn(group, 3);
     expect(new Set(workers.map(({ instance }) => instance)).size).toBe(3);
     expect(sample(await metricsOf(group), 'rehydra_worker_restarts_total')).toBe(1);
   });
@@ -191,11 +198,7 @@ describe('death of a worker', () => {
       }
     })();
     process.kill(workersIn(group)[0]!.pid, 'SIGTERM');
-    await eventually(
-      'the new worker',
-      () => workersIn(group),
-      ({ length }) => length === 3,
-    );
+    await startedIn(group, 3);
     going = false;
     await dialling;
     expect(refused).toBe(0);
@@ -225,7 +228,10 @@ describe('end of workers', () => {
   });
 
   it('a second signal ends supervisor and workers without waiting for a turn', async () => {
-    const group = await startGroup({ DRAIN_MS: '60000' });
+    // Of its own: the next instances would continue the abandoned turn.
+    const own = await startRedis();
+    onTestFinished(() => own.stop());
+    const group = await startGroup({ DRAIN_MS: '60000', REDIS_URL: own.url });
     const client = await TestClient.greet(group.url);
     client.message('m', '[[fault:tps=1,tokens=500]] A long story please');
     await client.waitForType('delta');
