@@ -29,10 +29,13 @@ export interface HubOptions {
   readonly lookMs: number;
 }
 
+const NONE: readonly Subscription[] = [];
+
 export class Hub implements DeliveryPort {
   readonly #options: HubOptions;
   readonly #ports: SubscriptionPorts;
-  readonly #sessions = new Map<string, Set<Subscription>>();
+  /** The lists are replaced, never changed: a subscription may leave while its list is read. */
+  readonly #sessions = new Map<string, readonly Subscription[]>();
   #stopLooking: (() => void) | null = null;
 
   constructor(options: HubOptions) {
@@ -72,8 +75,7 @@ export class Hub implements DeliveryPort {
   /** Rejects when the store does; the subscription is then removed. */
   async add(sessionId: string, connection: ClientConnection, reader: Reader): Promise<Subscription> {
     const subscription = new Subscription(sessionId, connection, reader, this.#ports);
-    const subscriptions = this.#sessions.get(sessionId) ?? new Set();
-    this.#sessions.set(sessionId, subscriptions.add(subscription));
+    this.#sessions.set(sessionId, [...this.#of(sessionId), subscription]);
     try {
       await this.#options.store.watch(sessionId); // HUB-1
     } catch (error) {
@@ -87,15 +89,17 @@ export class Hub implements DeliveryPort {
   remove(subscription: Subscription): 'session' | 'user' | 'neither' {
     subscription.drop();
     const { sessionId, userId } = subscription;
-    const subscriptions = this.#sessions.get(sessionId);
-    if (subscriptions?.delete(subscription) !== true) return 'neither';
-    if (subscriptions.size === 0) {
+    const subscriptions = this.#of(sessionId);
+    const staying = subscriptions.filter((one) => one !== subscription);
+    if (staying.length === subscriptions.length) return 'neither';
+    if (staying.length === 0) {
       this.#sessions.delete(sessionId);
       this.#options.store.unwatch(sessionId);
       return 'session';
     }
-    const stays = userId === null || [...subscriptions].some((one) => one.userId === userId);
-    return stays ? 'neither' : 'user';
+    this.#sessions.set(sessionId, staying);
+    const isUserHere = userId === null || staying.some((one) => one.userId === userId);
+    return isUserHere ? 'neither' : 'user';
   }
 
   hasSockets(sessionId: string): boolean {
@@ -154,8 +158,8 @@ export class Hub implements DeliveryPort {
     this.#stopLooking?.();
   }
 
-  #of(sessionId: string): Iterable<Subscription> {
-    return this.#sessions.get(sessionId) ?? [];
+  #of(sessionId: string): readonly Subscription[] {
+    return this.#sessions.get(sessionId) ?? NONE;
   }
 
   #isLocal(sessionId: string): boolean {

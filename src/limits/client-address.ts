@@ -23,8 +23,9 @@ export function clientAddresses({ trust, header }: Config['proxy']): ClientAddre
   return {
     header: trustsNone ? null : header,
     of(peer, lines) {
-      const entries = lines.join(',').split(',');
       let address = addressIn(peer) ?? peer;
+      if (lines.length === 0) return address;
+      const entries = lines.join(',').split(',');
       for (let hop = 0; isTrusted(address, hop); hop += 1) {
         const entry = entries.at(-1 - hop); // ADDRESS-1
         const next = entry === undefined ? null : addressIn(header === 'forwarded' ? forIn(entry) : entry);
@@ -59,6 +60,7 @@ function forIn(element: string): string {
 
 /** The address without brackets, port and zone. Node decides what is an address: ipaddr.js also takes `10.1` and `0xa`. */
 function addressIn(text: string): string | null {
+  if (isIPv4(text)) return text;
   const [, bracketed, dotted] = /^\[(.*)\](?::\d+)?$|^([\d.]+):\d+$/.exec(text.trim()) ?? [];
   const [address = ''] = (bracketed ?? dotted ?? text.trim()).split('%');
   if (!isIPv6(address)) return isIPv4(address) ? address : null;

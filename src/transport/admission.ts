@@ -3,7 +3,7 @@
  *
  *  ADMIT-1  No frame overtakes another: while a limit answers, later frames wait, whether they are counted or not.
  */
-import { type Limits, senderKey } from '../limits/limits.ts';
+import { type Limit, type Limits, senderKey } from '../limits/limits.ts';
 import type { ClientFrame, HelloFrame } from '../protocol/client-frames.ts';
 
 export class Admission {
@@ -18,12 +18,17 @@ export class Admission {
     this.#address = address;
   }
 
-  /** Milliseconds that the hello must wait; 0 admits it. The upgrade counted the connection's first hello. */
-  async helloWaitMs({ session_id }: HelloFrame): Promise<number> {
-    const { connections, guesses } = this.#limits;
+  /** Milliseconds that the hello must wait; 0 admits it, without a promise if no limit counts it. The upgrade counted the first. */
+  helloWaitMs({ session_id }: HelloFrame): Promise<number> | 0 {
     this.#hellos += 1;
-    const waitMs = connections === null || this.#hellos === 1 ? 0 : await connections.take(this.#address);
-    return waitMs > 0 || guesses === null || session_id === undefined ? waitMs : guesses.wait(this.#address);
+    const connections = this.#hellos === 1 ? null : this.#limits.connections;
+    const guesses = session_id === undefined ? null : this.#limits.guesses;
+    return connections === null && guesses === null ? 0 : this.#waitMs(connections, guesses);
+  }
+
+  async #waitMs(connections: Limit | null, guesses: Limit | null): Promise<number> {
+    const waitMs = connections === null ? 0 : await connections.take(this.#address);
+    return waitMs > 0 || guesses === null ? waitMs : guesses.wait(this.#address);
   }
 
   /** Counts a hello that named a session which does not exist, or which its client may not enter. */

@@ -184,7 +184,8 @@ export class Connection {
       clientId: hello.client_id ?? null,
     };
     const wanted = hello.session_id === undefined ? 'created' : 'resumed';
-    const waitMs = await this.#admission.helloWaitMs(hello);
+    const wait = this.#admission.helloWaitMs(hello);
+    const waitMs = wait === 0 ? 0 : await wait;
     if (waitMs > 0) {
       this.#note(wanted, 'rate_limited');
       return this.#refuseAndClose('rate_limited', waitMs);

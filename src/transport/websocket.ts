@@ -41,13 +41,10 @@ export function serveWebSocket(
     idleTimeout: 120,
     sendPingsAutomatically: true,
     upgrade(res, req, context) {
-      const offered = req
-        .getHeader('sec-websocket-protocol')
-        .split(',')
-        .map((name) => name.trim());
+      const offered = req.getHeader('sec-websocket-protocol').split(',');
       const address = peerOf(res, req);
       const key = req.getHeader('sec-websocket-key');
-      const protocol = offered.includes(SUB_PROTOCOL) ? SUB_PROTOCOL : '';
+      const protocol = offered.some((name) => name.trim() === SUB_PROTOCOL) ? SUB_PROTOCOL : '';
       const extensions = req.getHeader('sec-websocket-extensions');
       const accept = () =>
         res.upgrade<UserData>({ address, connection: null }, key, protocol, extensions, context);
@@ -98,6 +95,8 @@ function wireOf(ws: WebSocket<UserData>, address: string): Wire {
     send(frames) {
       if (!open) return true;
       try {
+        const [only] = frames;
+        if (frames.length === 1 && only !== undefined) return ws.send(only) !== DROPPED;
         let kept = true;
         ws.cork(() => {
           for (const frame of frames) {

@@ -22,8 +22,11 @@ export class UserQuota {
   }
 
   /** Creates the session if its user may have one more, else resolves with null. Rejects when the store does. */
-  async within<T>(userId: string | null, create: () => Promise<T>): Promise<T | null> {
-    if (userId === null || this.#max === 0) return create();
+  within<T>(userId: string | null, create: () => Promise<T>): Promise<T | null> {
+    return userId === null || this.#max === 0 ? create() : this.#countedWithin(userId, create);
+  }
+
+  async #countedWithin<T>(userId: string, create: () => Promise<T>): Promise<T | null> {
     const underWay = this.#underWay.get(userId) ?? new Set();
     this.#underWay.set(userId, underWay);
     const before = [...underWay];

@@ -2,7 +2,7 @@
  * Names every stored key. All keys of a session carry the hash tag of its bucket, so one script may use them on a Redis
  * Cluster too. The deadline index, the listing and the channel belong to the bucket.
  */
-import { bucketOf } from '../contract.ts';
+import { BUCKETS, bucketOf } from '../contract.ts';
 
 export type SessionKeys = ReturnType<typeof sessionKeys>;
 
@@ -12,7 +12,19 @@ export function instanceChannel(instance: string): string {
   return `rehydra:i:${instance}`;
 }
 
-export function bucketKeys(bucket: number) {
+export interface BucketKeys {
+  readonly due: string;
+  readonly listing: string;
+  readonly channel: string;
+  readonly sessionPrefix: string;
+  readonly lockPrefix: string;
+  readonly inboxPrefix: string;
+  readonly logPrefix: string;
+  readonly transcriptPrefix: string;
+  readonly stagePrefix: string;
+}
+
+const BUCKET_KEYS: readonly BucketKeys[] = Array.from({ length: BUCKETS }, (_, bucket) => {
   const tag = `rehydra:{b${String(bucket).padStart(3, '0')}}:`;
   return {
     due: `${tag}due`,
@@ -25,20 +37,26 @@ export function bucketKeys(bucket: number) {
     transcriptPrefix: `${tag}t:`,
     stagePrefix: `${tag}stage:`,
   };
+});
+
+export function bucketKeys(bucket: number): BucketKeys {
+  const keys = BUCKET_KEYS[bucket];
+  if (keys === undefined) throw new Error(`there is no bucket ${bucket}`);
+  return keys;
 }
 
 export function sessionKeys(sessionId: string) {
-  const { due, listing, channel, ...prefixes } = bucketKeys(bucketOf(sessionId));
+  const bucket = bucketKeys(bucketOf(sessionId));
   return {
-    session: `${prefixes.sessionPrefix}${sessionId}`,
-    lock: `${prefixes.lockPrefix}${sessionId}`,
-    log: `${prefixes.logPrefix}${sessionId}`,
-    transcript: `${prefixes.transcriptPrefix}${sessionId}`,
-    inbox: `${prefixes.inboxPrefix}${sessionId}`,
+    session: `${bucket.sessionPrefix}${sessionId}`,
+    lock: `${bucket.lockPrefix}${sessionId}`,
+    log: `${bucket.logPrefix}${sessionId}`,
+    transcript: `${bucket.transcriptPrefix}${sessionId}`,
+    inbox: `${bucket.inboxPrefix}${sessionId}`,
     /** The log of a session during its import. */
-    stage: `${prefixes.stagePrefix}${sessionId}`,
-    due,
-    listing,
-    channel,
+    stage: `${bucket.stagePrefix}${sessionId}`,
+    due: bucket.due,
+    listing: bucket.listing,
+    channel: bucket.channel,
   };
 }
