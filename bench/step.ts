@@ -4,7 +4,7 @@ import { decode } from '../src/protocol/codec.ts';
 import { buildFrames } from '../src/session/actor/frames.ts';
 import { readSnapshot, toSnapshot } from '../src/session/machine/snapshot.ts';
 import { begin, type MachineState, restoreState, type StepEvent, step } from '../src/session/machine/step.ts';
-import { sampleInput, sampleMessage } from './floor/commit-bytes.ts';
+import { sampleCompletion, sampleInput, sampleMessage } from './contenders/write-bytes.ts';
 import { question } from './load/exchanges.ts';
 import type { Extent } from './measure/extent.ts';
 import { median } from './measure/summary.ts';
@@ -28,23 +28,9 @@ function cases(): readonly Case[] {
   const connected = begin(input, '1').next;
   const processing = step(connected, sampleMessage('queue', TURN_ID), '2').next;
   const message = (policy: string) =>
-    JSON.stringify({ type: 'message', id: '0000000000', content: question(0, 0), policy });
+    JSON.stringify({ type: 'message', id: '0000000000', content: question(1, 0), policy });
   const extend: SessionEvent = { type: 'extend', at };
-  const completed: StepEvent = {
-    type: 'xstate.done.actor.generation',
-    at,
-    output: {
-      finishReason: 'stop',
-      usage: { prompt_tokens: 64, completion_tokens: 64 },
-      totalMs: 900,
-      firstTokenMs: 80,
-      model: 'bench',
-      replica: '127.0.0.1:8000',
-      temperature: 0.7,
-      maxTokens: 2_048,
-      simulated: false,
-    },
-  };
+  const completed = sampleCompletion(at);
   return [
     { name: 'extend: connected → connected', from: connected, event: extend, wire: '{"type":"extend"}' },
     {
@@ -56,7 +42,7 @@ function cases(): readonly Case[] {
     {
       name: 'message, rollback: processing → processing',
       from: processing,
-      event: sampleMessage('rollback', TURN_ID),
+      event: sampleMessage('rollback', TURN_ID, 'later-id'),
       wire: message('rollback'),
     },
     { name: 'answer done: processing → connected', from: processing, event: completed, wire: null },

@@ -14,6 +14,10 @@ interface Way {
   readonly redisPid: number | null;
 }
 
+export const BUFFERED = 'service, 25 ms (default)';
+const UNBUFFERED = 'service, `FLUSH_MS=0`';
+/** With more streams this way only shows that a write per token fills Redis. */
+const UNBUFFERED_MAX = 64;
 const TOKENS_PER_SECOND = 50;
 const WARM_MS = 800;
 const WINDOW_FACTOR = 1.5;
@@ -21,24 +25,30 @@ const WINDOW_FACTOR = 1.5;
 export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
   const ways: Way[] = [{ name: 'upstream itself', program: null, redisPid: null }];
   for (const [name, env] of [
-    ['service, 25 ms (default)', {}],
-    ['service, `FLUSH_MS=0`', { FLUSH_MS: '0' }],
+    [BUFFERED, {}],
+    [UNBUFFERED, { FLUSH_MS: '0' }],
   ] as const) {
     const redis = await stage.redis();
     ways.push({ name, program: await stage.service(redis, env), redisPid: redis.pid });
   }
   const repeats = Math.min(extent.repeats, 2);
   const rows: Row[] = [];
+  const facts: Record<string, number> = {};
   for (const way of ways) await stream(stage, way, 32, extent);
   for (const count of extent.streams) {
-    const measured = await inTurns(ways, repeats, (way) =>
+    const compared = ways.filter(({ name }) => name !== UNBUFFERED || count <= UNBUFFERED_MAX);
+    const measured = await inTurns(compared, repeats, (way) =>
       quietest(
         extent,
         () => stream(stage, way, count, extent),
         (result) => result.usage,
       ),
     );
-    for (const [way, results] of measured) rows.push(rowOf(way, count, results));
+    for (const [way, results] of measured) {
+      rows.push(rowOf(way, count, results));
+      facts[`tokens/${count}/${way.name}/cpuS`] = median(results.map(serverCpuS));
+      facts[`tokens/${count}/${way.name}/p99Ms`] = median(results.map((result) => result.latencyMs.p99));
+    }
   }
   const head = [
     'streams',
@@ -50,7 +60,7 @@ export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
     'tokens per frame',
     'CPU s/100k tokens',
     'Redis s/100k',
-    'server cores',
+    'cores used: server · Redis · upstream · generator',
     'foreign',
   ];
   const words =
@@ -59,12 +69,12 @@ export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
     'client. The service stores the first text of a turn immediately and later text at most every 25 ms. So a token that ' +
     'comes 20 ms after the last one waits on purpose: this makes fewer, larger writes. `FLUSH_MS=0` shows the way without ' +
     'the wait.';
-  return { title: 'A token’s way', body: `${words}\n\n${table(head, rows)}` };
+  return { title: 'A token’s way', body: `${words}\n\n${table(head, rows)}`, facts };
 }
 
 async function stream(stage: Stage, way: Way, count: number, extent: Extent): Promise<StreamResult> {
   const { generator, upstream } = stage;
-  const first = way.program === null ? [] : [way.program.pid, way.redisPid ?? 0];
+  const first = [...(way.program === null ? [] : [way.program.pid, way.redisPid ?? 0]), upstream.pid];
   const watch = [...new Set([...first, ...stage.pids()])];
   const span = {
     warmMs: WARM_MS,
@@ -79,10 +89,18 @@ async function stream(stage: Stage, way: Way, count: number, extent: Extent): Pr
   return result;
 }
 
+/** Milliseconds per token are hundreds of seconds per 100,000. */
+function serverCpuS({ usage, tokens }: StreamResult): number {
+  return ((usage.cpuMs[0] ?? 0) / tokens) * 100;
+}
+
 function rowOf(way: Way, count: number, results: readonly StreamResult[]): Row {
   const of = (measure: (result: StreamResult) => number) => median(results.map(measure));
   const through = way.program !== null;
-  const cpu = (index: number) => of((result) => ((result.usage.cpuMs[index] ?? 0) / result.tokens) * 100);
+  const cores = (through ? [0, 1, 2] : [0]).map((index) =>
+    of(({ usage, windowMs }) => (usage.cpuMs[index] ?? 0) / windowMs),
+  );
+  const used = [...cores, of((result) => result.ownCpuMs / result.windowMs)];
   return [
     String(count),
     way.name,
@@ -91,9 +109,9 @@ function rowOf(way: Way, count: number, results: readonly StreamResult[]): Row {
     figure(of((result) => result.latencyMs.p99)),
     percent(spread(results.map((result) => result.latencyMs.p99))),
     through ? figure(of((result) => result.tokens / result.frames)) : '–',
-    through ? figure(cpu(0)) : '–',
-    through ? figure(cpu(1)) : '–',
-    through ? hundredths(of(({ usage, windowMs }) => (usage.cpuMs[0] ?? 0) / windowMs)) : '–',
+    through ? figure(of(serverCpuS)) : '–',
+    through ? figure(of(({ usage, tokens }) => ((usage.cpuMs[1] ?? 0) / tokens) * 100)) : '–',
+    (through ? '' : '– · – · ') + used.map(hundredths).join(' · '),
     hundredths(of((result) => result.usage.foreignCores)),
   ];
 }

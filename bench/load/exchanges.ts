@@ -1,4 +1,5 @@
 /** Builds the frames of each workload, and names the beginning of the reply to them. */
+import type { Speech } from './client.ts';
 import type { Workload } from './orders.ts';
 import { textFrame } from './wire.ts';
 
@@ -8,9 +9,13 @@ export interface Exchange {
   readonly replyStart: string;
 }
 
-/** Asks the upstream for this many tokens at this rate (rate 0: immediately; 0 tokens: no answer). */
-export function question(tokens: number, tokensPerSecond: number): string {
-  return `tokens=${tokens} rate=${tokensPerSecond} `.padEnd(
+/** Asks the upstream for this many tokens at this rate (rate 0: all in one piece). */
+export function question(
+  tokens: number,
+  tokensPerSecond: number,
+  kind: 'stamped' | 'plain' = 'stamped',
+): string {
+  return `tokens=${tokens} rate=${tokensPerSecond} ${kind} `.padEnd(
     QUESTION_LENGTH,
     'A patient of 54 with chest pain. ',
   );
@@ -20,9 +25,9 @@ const QUESTION_LENGTH = 200;
 const ID_LENGTH = 10;
 let sent = 0;
 
-function message(content: string, policy: 'queue' | 'rollback'): () => Buffer {
+function message(content: string): () => Buffer {
   const at = '#'.repeat(ID_LENGTH);
-  const template = textFrame(JSON.stringify({ type: 'message', id: at, content, policy }));
+  const template = textFrame(JSON.stringify({ type: 'message', id: at, content, policy: 'queue' }));
   const place = template.indexOf(at);
   return () => {
     sent += 1;
@@ -33,20 +38,23 @@ function message(content: string, policy: 'queue' | 'rollback'): () => Buffer {
 }
 
 export function messageFrame(content: string): Buffer {
-  return message(content, 'queue')();
+  return message(content)();
 }
 
-const CANCEL_REFUSED = '{"type":"error","code":"unknown_turn"';
-
-export function exchange(workload: Workload): Exchange {
-  switch (workload) {
-    case 'extend': {
-      const both = Buffer.concat([textFrame('{"type":"extend"}'), textFrame('{"type":"cancel"}')]);
-      return { next: () => both, replyStart: CANCEL_REFUSED };
-    }
-    case 'restart':
-      return { next: message(question(0, 0), 'rollback'), replyStart: '{"type":"turn.started"' };
-    case 'turn':
-      return { next: message(question(1, 0), 'queue'), replyStart: '{"type":"turn.completed"' };
+export function exchange(workload: Workload, speech: Speech, tokens = 1): Exchange {
+  if (speech === 'socket.io') {
+    if (workload !== 'extend') throw new Error('the Socket.IO server serves transitions only');
+    const asked = textFrame('420["extend"]');
+    return { next: () => asked, replyStart: '430' };
   }
+  if (workload === 'extend') {
+    const asked = textFrame('{"type":"extend"}');
+    return { next: () => asked, replyStart: '{"type":"extended"' };
+  }
+  return {
+    next: message(tokens === 1 ? question(1, 0) : question(tokens, PLAIN_PER_SECOND, 'plain')),
+    replyStart: '{"type":"turn.completed"',
+  };
 }
+
+export const PLAIN_PER_SECOND = 125;

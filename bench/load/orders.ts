@@ -2,15 +2,13 @@
 import type { Program } from '../measure/program.ts';
 import type { Summary } from '../measure/summary.ts';
 import type { Usage } from '../measure/usage.ts';
+import type { Speech } from './client.ts';
 
 /**
- * extend   `extend` and, in the same write, a `cancel` that names no turn: one transition without frames. The
- *          refusal of the `cancel` proves that the transition is stored: a session takes one input at a time.
- * restart  `message` with policy `rollback` while a turn runs: one transition with two frames, a message id and two
- *          transcript records. The service aborts one upstream call and starts another. The reply is `turn.started`.
+ * extend   `extend` to `extended`: one transition without a stored frame.
  * turn     `message` to `turn.completed`, with an upstream that immediately answers one token.
  */
-export type Workload = 'extend' | 'restart' | 'turn';
+export type Workload = 'extend' | 'turn';
 
 export interface LoopResult {
   readonly operations: number;
@@ -29,6 +27,7 @@ export interface StreamResult {
   readonly windowMs: number;
   readonly latencyMs: Summary;
   readonly usage: Usage;
+  readonly ownCpuMs: number;
 }
 
 interface Span {
@@ -44,6 +43,7 @@ interface Orders {
       readonly group: string;
       readonly port: number;
       readonly count: number;
+      readonly speech?: Speech;
       readonly sessionIds?: readonly string[];
     };
     readonly result: { readonly sessionIds: readonly string[]; readonly tookMs: number };
@@ -52,11 +52,17 @@ interface Orders {
     readonly order: Span & {
       readonly group: string;
       readonly workload: Workload;
+      readonly speech: Speech;
       readonly inFlight: number;
       /** The window stays open until this many of the first watched processes have used CPU time. */
       readonly mustWork: number;
     };
     readonly result: LoopResult;
+  };
+  /** Plays one turn with an answer of this many short words on each client of the group. */
+  talk: {
+    readonly order: { readonly group: string; readonly tokens: number };
+    readonly result: { readonly turns: number };
   };
   /** Streams one long answer to every client of the group. */
   streams: {

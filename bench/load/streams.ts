@@ -8,6 +8,10 @@ import { textFrame } from './wire.ts';
 
 const pause = (ms: number) => new Promise<void>((resume) => setTimeout(resume, ms));
 const MS = 1_000;
+/** No other frame of a turn has this letter there. */
+const DELTA_AT = '{"type":"'.length;
+const DELTA = 'd'.charCodeAt(0);
+const NEWLINE = '\n'.charCodeAt(0);
 
 /** Enough tokens to outlast the window. */
 function tokensFor(warmMs: number, windowMs: number, tokensPerSecond: number): number {
@@ -27,7 +31,7 @@ export async function throughService(
   const tokens = tokensFor(warmMs, windowMs, tokensPerSecond);
   for (const [index, client] of clients.entries()) {
     client.onText = (payload) => {
-      if (payload.toString('latin1', 0, 15) === '{"type":"delta"') clock.receive(payload.toString('latin1'));
+      if (payload[DELTA_AT] === DELTA) clock.receive(payload);
     };
     setTimeout(
       () => client.send(messageFrame(question(tokens, tokensPerSecond))),
@@ -59,12 +63,12 @@ export async function fromUpstream({
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     sockets.push(socket);
     // Reads by line, because an event may come in two pieces.
-    let rest = '';
-    socket.on('data', (bytes) => {
-      const text = rest + bytes.toString('latin1');
-      const end = text.lastIndexOf('\n') + 1;
-      rest = text.slice(end);
-      if (end > 0) clock.receive(text.slice(0, end));
+    let rest: Buffer = Buffer.alloc(0);
+    socket.on('data', (read: Buffer) => {
+      const bytes = rest.length === 0 ? read : Buffer.concat([rest, read]);
+      const end = bytes.lastIndexOf(NEWLINE) + 1;
+      rest = bytes.subarray(end);
+      if (end > 0) clock.receive(bytes.subarray(0, end));
     });
     socket.on('error', () => {});
     setTimeout(

@@ -1,14 +1,16 @@
 /**
  * The upstream is a model server that costs as little as possible: the simulator needs more time for an answer than the
  * service does. It has only the part of vLLM's API that the service uses, and the question sets its answer
- * (exchanges.ts).
+ * (exchanges.ts). It shares a core with the generator and Redis, so it runs on uWebSockets.js: Node's own server would be
+ * the limit of 400 streams.
  */
-import { createServer, type ServerResponse } from 'node:http';
+import type { HttpResponse } from 'uws-node20';
+import { loadUws } from '../../src/transport/uws.ts';
 import { stampedToken } from './token-clock.ts';
 
 const PROMPT_IDS = Array.from({ length: 64 }, (_, index) => index);
 const MS = 1_000;
-const ASKED = /tokens=(\d+) rate=(\d+)/g;
+const ASKED = /tokens=(\d+) rate=(\d+) (stamped|plain)/g;
 
 const event = (data: object) => `data: ${JSON.stringify(data)}\n\n`;
 const chunk = (choice: object, more: object = {}) =>
@@ -24,8 +26,12 @@ const opening = chunk(
   { index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null },
   { prompt_token_ids: PROMPT_IDS },
 );
-const token = () =>
-  chunk({ index: 0, delta: { content: stampedToken() }, finish_reason: null, token_ids: [1] });
+const [beforeToken = '', afterToken = ''] = chunk({
+  index: 0,
+  delta: { content: '#' },
+  finish_reason: null,
+  token_ids: [1],
+}).split('#');
 const closing = (tokens: number) =>
   chunk({ index: 0, delta: { content: '' }, finish_reason: 'length', token_ids: [] }) +
   event({
@@ -42,42 +48,53 @@ const closing = (tokens: number) =>
   }) +
   'data: [DONE]\n\n';
 
-function answer(body: string, response: ServerResponse): void {
+function answer(body: string, response: HttpResponse, onAbort: (stop: () => void) => void): void {
   const asked = [...body.matchAll(ASKED)].at(-1);
   const tokens = Number(asked?.[1] ?? 1);
   const rate = Number(asked?.[2] ?? 0);
-  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
-  if (tokens === 0) return response.flushHeaders();
-  if (rate === 0) {
-    response.end(opening + token().repeat(tokens) + closing(tokens));
-    return;
-  }
-  response.write(opening);
+  const word = asked?.[3] === 'plain' ? () => 'word ' : stampedToken;
+  const token = () => beforeToken + word() + afterToken;
+  response.cork(() => {
+    response.writeHeader('content-type', 'text/event-stream; charset=utf-8');
+    if (rate > 0) response.write(opening);
+    else response.end(opening + token().repeat(tokens) + closing(tokens));
+  });
+  if (rate === 0) return;
   let sent = 0;
   const timer = setInterval(() => {
     sent += 1;
-    response.write(token());
-    if (sent < tokens) return;
+    if (sent < tokens) return void response.cork(() => response.write(token()));
     clearInterval(timer);
-    response.end(closing(tokens));
+    response.cork(() => response.end(token() + closing(tokens)));
   }, MS / rate);
-  response.on('close', () => clearInterval(timer));
+  onAbort(() => clearInterval(timer));
 }
 
-const server = createServer({ noDelay: true }, (request, response) => {
-  if (request.method === 'GET') {
-    response.setHeader('content-type', 'application/json');
-    response.end(
-      JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model', owned_by: 'bench' }] }),
-    );
-    return;
-  }
-  const pieces: Buffer[] = [];
-  request.on('data', (piece: Buffer) => pieces.push(piece));
-  request.on('end', () => answer(Buffer.concat(pieces).toString('latin1'), response));
+const models = JSON.stringify({
+  object: 'list',
+  data: [{ id: 'bench', object: 'model', owned_by: 'bench' }],
 });
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : null;
-  console.log(JSON.stringify({ msg: 'listening', port }));
-});
+const uws = await loadUws();
+uws
+  .App()
+  .get('/*', (response) => void response.writeHeader('content-type', 'application/json').end(models))
+  .post('/*', (response) => {
+    let stop: (() => void) | null = null;
+    let aborted = false;
+    response.onAborted(() => {
+      aborted = true;
+      stop?.();
+    });
+    let body = '';
+    response.onData((piece, isLast) => {
+      body += Buffer.from(piece).toString('latin1');
+      if (!isLast || aborted) return;
+      answer(body, response, (doStop) => {
+        stop = doStop;
+      });
+    });
+  })
+  .listen('127.0.0.1', 0, (socket) => {
+    if (socket === false) throw new Error('no port to listen on');
+    console.log(JSON.stringify({ msg: 'listening', port: uws.us_socket_local_port(socket) }));
+  });

@@ -1,6 +1,6 @@
 /** The generator is a process of its own that executes one order after another. */
 import { summarise } from '../measure/summary.ts';
-import { type Client, connectClient } from './client.ts';
+import { type Client, connectClient, hello } from './client.ts';
 import { closedLoop } from './closed-loop.ts';
 import { exchange } from './exchanges.ts';
 import type { OrderOf, Reply, Request, ResultOf } from './orders.ts';
@@ -28,35 +28,20 @@ async function each(count: number, atOnce: number, task: (index: number) => Prom
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, lane));
 }
 
-/** Sends `hello` and returns the milliseconds until `welcome`. */
-function hello(client: Client, sessionId: string | undefined): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no welcome came')), ANSWER_WITHIN_MS);
-    const sentAt = performance.now();
-    client.onText = (payload) => {
-      clearTimeout(timer);
-      client.onText = () => {};
-      const frame = JSON.parse(payload.toString()) as { readonly type: string; readonly session_id?: string };
-      if (frame.type !== 'welcome') return reject(new Error(`instead of welcome: ${payload}`));
-      client.sessionId = frame.session_id ?? '';
-      resolve(performance.now() - sentAt);
-    };
-    client.send(
-      textFrame(
-        JSON.stringify({ type: 'hello', ...(sessionId === undefined ? {} : { session_id: sessionId }) }),
-      ),
-    );
-  });
-}
-
-async function open({ group, port, count, sessionIds }: OrderOf<'open'>): Promise<ResultOf<'open'>> {
+async function open({
+  group,
+  port,
+  count,
+  speech = 'rehydra',
+  sessionIds,
+}: OrderOf<'open'>): Promise<ResultOf<'open'>> {
   const clients = groupOf(group);
   groups.set(group, clients);
   const beganAt = performance.now();
   const opened: string[] = [];
   await each(count, OPENING_AT_ONCE, async (index) => {
-    const client = await connectClient(port);
-    await hello(client, sessionIds?.[index]);
+    const client = await connectClient(port, speech);
+    await hello(client, speech, sessionIds?.[index]);
     clients.push(client);
     opened.push(client.sessionId);
   });
@@ -67,12 +52,36 @@ async function attach({ port, sessionIds, atOnce }: OrderOf<'attach'>): Promise<
   const latencies: number[] = [];
   const clients: Client[] = [];
   await each(sessionIds.length, atOnce, async (index) => {
-    const client = await connectClient(port);
-    latencies.push(await hello(client, sessionIds[index]));
+    const client = await connectClient(port, 'rehydra');
+    latencies.push(await hello(client, 'rehydra', sessionIds[index]));
     clients.push(client);
   });
   for (const client of clients) client.destroy();
   return summarise(latencies);
+}
+
+function loop(order: OrderOf<'loop'>): Promise<ResultOf<'loop'>> {
+  return closedLoop(groupOf(order.group), exchange(order.workload, order.speech), order);
+}
+
+async function talk({ group, tokens }: OrderOf<'talk'>): Promise<ResultOf<'talk'>> {
+  const { next, replyStart } = exchange('turn', 'rehydra', tokens);
+  const clients = groupOf(group);
+  await Promise.all(
+    clients.map(
+      (client) =>
+        new Promise<void>((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error('a turn did not end')), ANSWER_WITHIN_MS);
+          client.onText = (payload) => {
+            if (!payload.toString('latin1').startsWith(replyStart)) return;
+            clearTimeout(timer);
+            resolve();
+          };
+          client.send(next());
+        }),
+    ),
+  );
+  return { turns: clients.length };
 }
 
 async function end({ group, how }: OrderOf<'end'>): Promise<ResultOf<'end'>> {
@@ -99,7 +108,9 @@ function execute(request: Request): Promise<unknown> {
     case 'open':
       return open(request.order);
     case 'loop':
-      return closedLoop(groupOf(request.order.group), exchange(request.order.workload), request.order);
+      return loop(request.order);
+    case 'talk':
+      return talk(request.order);
     case 'streams':
       return throughService(groupOf(request.order.group), request.order);
     case 'direct':

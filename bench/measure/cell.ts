@@ -1,5 +1,6 @@
 /** A cell measures one server under one workload once: it makes sessions, runs the loop and ends the sessions. */
 import type { RedisServer } from '../../test/support/instance/redis-server.ts';
+import type { Speech } from '../load/client.ts';
 import type { Workload } from '../load/orders.ts';
 import { figure, hundredths, percent } from '../report/table.ts';
 import type { Program } from './program.ts';
@@ -11,6 +12,7 @@ export interface Contender {
   readonly name: string;
   readonly program: Program;
   readonly redis: RedisServer | null;
+  readonly speech: Speech;
 }
 
 export interface Load {
@@ -46,22 +48,23 @@ export function measureCell(stage: Stage, contender: Contender, load: Load): Pro
 
 export async function measureOnce(stage: Stage, contender: Contender, load: Load): Promise<Cell> {
   const { generator } = stage;
-  const { program, redis, name: group } = contender;
+  const { program, redis, speech, name: group } = contender;
   const { workload, inFlight, warmMs, windowMs, conversations } = load;
   const count = workload === 'turn' ? Math.max(inFlight, conversations) : inFlight;
   const measured = redis === null ? [program.pid] : [program.pid, redis.pid];
   const others = stage.pids().filter((pid) => !measured.includes(pid));
-  await generator.run('open', { group, port: program.port, count });
+  await generator.run('open', { group, port: program.port, count, speech });
   const loop = await generator.run('loop', {
     group,
     workload,
+    speech,
     inFlight,
     warmMs,
     windowMs,
     watch: [...measured, ...others],
     mustWork: measured.length,
   });
-  await generator.run('end', { group, how: 'close' });
+  await generator.run('end', { group, how: speech === 'rehydra' ? 'close' : 'drop' });
   if (loop.operations === 0)
     throw new Error(`${group} answered nothing within ${windowMs} ms of ${workload}`);
   const [serverMs = 0, secondMs = 0] = loop.usage.cpuMs;
@@ -84,7 +87,7 @@ export async function measureOnce(stage: Stage, contender: Contender, load: Load
 
 type Measure = (cell: Cell) => number;
 
-function medianOf(cells: readonly Cell[], of: Measure): number {
+export function medianOf(cells: readonly Cell[], of: Measure): number {
   return median(cells.map(of));
 }
 

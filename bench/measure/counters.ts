@@ -16,6 +16,24 @@ export const appends = (service: Program) => metric(service, 'rehydra_appends_to
 export const commits = (service: Program) => metric(service, 'rehydra_commits_total');
 export const residents = (service: Program) => metric(service, 'rehydra_resident_sessions');
 
+export interface RedisCost {
+  readonly usedBytes: number;
+  readonly rssBytes: number;
+  readonly cpuMs: number;
+}
+
+export async function redisCost({ port }: RedisServer): Promise<RedisCost> {
+  const client = new Redis({ port, protocol: 2 });
+  try {
+    const info = await client.info('everything');
+    const value = (name: string) => Number(new RegExp(`^${name}:([0-9.]+)`, 'm').exec(info)?.[1]);
+    const cpuS = value('used_cpu_user') + value('used_cpu_sys');
+    return { usedBytes: value('used_memory'), rssBytes: value('used_memory_rss'), cpuMs: cpuS * 1_000 };
+  } finally {
+    client.disconnect();
+  }
+}
+
 /** Script calls that Redis has answered since it started. */
 export async function scriptCalls({ port }: RedisServer): Promise<number> {
   const client = new Redis({ port, protocol: 2 });

@@ -27,8 +27,12 @@ process.once('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 export function pin(pid: number, part: Part): void {
-  const core = Math.min(PREFERRED_CORE[part], cpus().length - 1);
-  execFileSync(TASKSET, ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' });
+  pinTo(pid, String(Math.min(PREFERRED_CORE[part], cpus().length - 1)));
+}
+
+/** `cores` as taskset writes them: `0` or `0,1`. */
+export function pinTo(pid: number, cores: string): void {
+  execFileSync(TASKSET, ['-a', '-c', '-p', cores, String(pid)], { stdio: 'ignore' });
 }
 
 /** Starts a Node program and, if it has a port, waits for its line with `"msg":"listening"`. */

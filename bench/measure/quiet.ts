@@ -11,7 +11,7 @@ interface Noisy {
   readonly foreignCores: number;
 }
 
-const QUIET_CORES = 0.15;
+export const QUIET_CORES = 0.1;
 const TRIES = 3;
 const LOOK_MS = 100;
 let spentMs = 0;
@@ -29,11 +29,14 @@ export function noiseSoFar(): {
 
 /** The benchmark's programs rest between two windows: any busy core then belongs to other work. */
 async function untilQuiet(budgetMs: number): Promise<void> {
-  while (spentMs < budgetMs) {
+  for (let said = false; spentMs < budgetMs; ) {
     const before = readUsage([]);
     await new Promise((resume) => setTimeout(resume, LOOK_MS));
     const after = readUsage([]);
-    if ((after.busyMs - before.busyMs) / (after.atMs - before.atMs) <= QUIET_CORES) return;
+    const cores = (after.busyMs - before.busyMs) / (after.atMs - before.atMs);
+    if (cores <= QUIET_CORES) return;
+    if (!said) console.error(`other work takes ${cores.toFixed(2)} cores: waiting for a quiet moment`);
+    said = true;
     spentMs += after.atMs - before.atMs;
   }
 }

@@ -19,7 +19,9 @@ export interface Stage {
   /** The built service, on the given Redis or embedded. */
   service(redis: RedisServer | null, env?: Environment, nodeFlags?: readonly string[]): Promise<Program>;
   /** A program of the benchmark's own, by its URL. */
-  own(url: string, part: Part, env?: Environment): Promise<Program>;
+  own(url: string, part: Part, env?: Environment, nodeFlags?: readonly string[]): Promise<Program>;
+  /** One more generator, for more sockets than one process may open. */
+  anotherGenerator(): Promise<Generator>;
   /** Pids of all programs, servers first: every other process is noise. */
   pids(): readonly number[];
   /** Ends all servers; generator and upstream stay. */
@@ -28,9 +30,16 @@ export interface Stage {
 }
 
 export async function openStage(): Promise<Stage> {
-  const own = (url: string, part: Part, env: Environment = {}, listens = true) =>
-    startProgram(['--import', import.meta.resolve('tsx'), fileURLToPath(url)], env, part, listens);
-  const generatorProgram = await own(import.meta.resolve('../load/worker.ts'), 'generator', {}, false);
+  const own = (
+    url: string,
+    part: Part,
+    env: Environment = {},
+    flags: readonly string[] = [],
+    listens = true,
+  ) =>
+    startProgram([...flags, '--import', import.meta.resolve('tsx'), fileURLToPath(url)], env, part, listens);
+  const worker = () => own(import.meta.resolve('../load/worker.ts'), 'generator', {}, [], false);
+  const generatorProgram = await worker();
   const generator = generatorOn(generatorProgram);
   const upstream = await own(import.meta.resolve('../load/upstream.ts'), 'generator');
   let programs: Program[] = [];
@@ -74,7 +83,8 @@ export async function openStage(): Promise<Stage> {
         ),
       );
     },
-    own: (url, part, env) => keep(own(url, part, env)),
+    own: (url, part, env, nodeFlags) => keep(own(url, part, env, nodeFlags)),
+    anotherGenerator: async () => generatorOn(await keep(worker())),
     pids: () => [
       ...programs.map((program) => program.pid),
       ...redises.map((redis) => redis.pid),

@@ -3,7 +3,12 @@ export interface Section {
   readonly title: string;
   /** Markdown, without the title. */
   readonly body: string;
+  /** Figures that the document's first tables repeat. */
+  readonly facts?: Facts;
 }
+
+/** By path, as `extend/64/floor/perSecond`. */
+export type Facts = Readonly<Record<string, number>>;
 
 export type Row = readonly string[];
 

@@ -1,27 +1,37 @@
 import { expect, test } from 'vitest';
-import { commitBytes } from '../../../bench/floor/commit-bytes.ts';
+import { type Write, writeBytes } from '../../../bench/contenders/write-bytes.ts';
 import { exchange } from '../../../bench/load/exchanges.ts';
 
-const SESSION_ID = '0b0e6a0e-1c1d-4b5f-8d3c-2f1e0d9c8b7a';
+const fence = {
+  sessionId: '0b0e6a0e-1c1d-4b5f-8d3c-2f1e0d9c8b7a',
+  instance: 'a1b2c3d4e5f6',
+  token: 'token',
+  epoch: 1,
+};
+const typesOf = (frames: readonly string[]) =>
+  frames.map((frame) => (JSON.parse(frame) as { readonly type: string }).type);
 
-test('the benchmark floor answers a restart with the frames of the commit that it stores', async () => {
-  const { frames, args } = await commitBytes('restart', SESSION_ID, 'token');
-  const { replyStart } = exchange('restart');
+test('the benchmark floor answers a turn with the frames of the writes that it stores', async () => {
+  const message = await writeBytes('message', fence);
+  const append = await writeBytes('append', fence);
+  const completed = await writeBytes('completed', fence);
 
-  expect(frames.map((frame) => (JSON.parse(frame) as { readonly type: string }).type)).toEqual([
-    'turn.cancelled',
-    'turn.started',
-  ]);
-  expect(frames.at(-1)?.startsWith(replyStart)).toBe(true);
-  expect(args).toEqual(expect.arrayContaining([...frames]));
+  expect(typesOf(message.frames)).toEqual(['state', 'turn.started']);
+  expect(typesOf(append.frames)).toEqual(['delta']);
+  expect(typesOf(completed.frames)).toEqual(['turn.completed', 'state']);
+  expect(completed.frames[0]?.startsWith(exchange('turn', 'rehydra').replyStart)).toBe(true);
+  expect(message.args).toEqual(expect.arrayContaining([...message.frames]));
+  expect(completed.args).toEqual(expect.arrayContaining([...completed.frames]));
 });
 
-test('the benchmark floor stores what changes between two commits in its own place', async () => {
-  const holesOf = async (workload: 'extend' | 'restart') => {
-    const { args } = await commitBytes(workload, SESSION_ID, 'token');
-    return args.flatMap((arg) => (typeof arg === 'string' ? [] : [arg.hole]));
+test('the benchmark floor stores what changes between two writes in its own place', async () => {
+  const holesOf = async (write: Write) => {
+    const { args } = await writeBytes(write, fence);
+    return args.flatMap((arg) => (typeof arg === 'string' ? [] : [arg.hole])).sort();
   };
 
-  expect(await holesOf('extend')).toEqual(['writeId', 'version', 'head']);
-  expect(await holesOf('restart')).toEqual(['writeId', 'version', 'head', 'messageId']);
+  expect(await holesOf('extend')).toEqual(['head', 'version', 'writeId']);
+  expect(await holesOf('message')).toEqual(['head', 'messageId', 'version', 'writeId']);
+  expect(await holesOf('append')).toEqual(['delta', 'head', 'writeId']);
+  expect(await holesOf('completed')).toEqual(['head', 'version', 'writeId']);
 });
