@@ -20,10 +20,12 @@ const secondsSince = (startedMs: number) => (performance.now() - startedMs) / 1_
 export function measuredStore(store: Store, meters: Meters, now: () => number = Date.now): Store {
   const due = new LRUCache<string, true>({ max: DUE_MAX });
 
-  const failedIn = (call: StoreCall) => (error: unknown) => {
-    meters.storeErrors.inc({ call });
-    throw error;
-  };
+  const failedIn =
+    (call: StoreCall) =>
+    (error: unknown): never => {
+      meters.storeErrors.inc({ call });
+      throw error;
+    };
 
   return {
     ...store,
@@ -35,19 +37,21 @@ export function measuredStore(store: Store, meters: Meters, now: () => number = 
       if (dueAt !== null) meters.sweepLag.observe(Math.max(0, now() - dueAt) / 1_000);
       return outcome;
     },
-    async commit(fence, write) {
+    commit(fence, write) {
       const startedMs = performance.now();
-      const outcome = await store.commit(fence, write).catch(failedIn('commit'));
-      meters.commit.observe(secondsSince(startedMs));
-      if (outcome.kind !== 'committed') meters.writesRefused.inc({ reason: outcome.kind });
-      return outcome;
+      return store.commit(fence, write).then((outcome) => {
+        meters.commit.observe(secondsSince(startedMs));
+        if (outcome.kind !== 'committed') meters.writesRefused.inc({ reason: outcome.kind });
+        return outcome;
+      }, failedIn('commit'));
     },
-    async append(fence, write) {
+    append(fence, write) {
       const startedMs = performance.now();
-      const outcome = await store.append(fence, write).catch(failedIn('append'));
-      meters.append.observe(secondsSince(startedMs));
-      if (outcome.kind !== 'committed') meters.writesRefused.inc({ reason: outcome.kind });
-      return outcome;
+      return store.append(fence, write).then((outcome) => {
+        meters.append.observe(secondsSince(startedMs));
+        if (outcome.kind !== 'committed') meters.writesRefused.inc({ reason: outcome.kind });
+        return outcome;
+      }, failedIn('append'));
     },
     renew: (fence) => store.renew(fence).catch(failedIn('renew')),
     release: (fence, notify) => store.release(fence, notify).catch(failedIn('release')),

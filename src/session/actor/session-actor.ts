@@ -155,34 +155,40 @@ export class SessionActor {
     this.#host.stopped(this.sessionId, this.epoch, reason);
   }
 
-  async #handle(command: Command): Promise<void> {
+  /** Not an async function: that would cost each input another promise. */
+  #handle(command: Command): Promise<void> {
     switch (command.kind) {
       case 'event':
-        if (this.#passedDeadline(command.event.at) !== null) await this.#passDeadlines(command.event.at);
-        if (this.stopped) return command.settle(untaken);
-        return this.#transition(
-          withPatientPicture(command.event, this.snapshot.context),
-          command.fromInbox,
-          command.settle,
-        );
-      case 'timer': {
-        const { timers } = this.#writer.state;
-        const dueAt = timers[command.id];
-        // An event may have moved or cancelled the timer while its command waited.
-        if (dueAt === undefined || dueAt > this.#host.clock.now()) return this.#timer.set(timers);
-        // At the time it was due: after an outage several deadlines have passed, and the first of them ends the session.
-        return this.#transition({ type: command.id as `xstate.after.${string}`, at: dueAt }, false, () => {});
-      }
+        return this.#passedDeadline(command.event.at) === null
+          ? this.#take(command)
+          : this.#passDeadlines(command.event.at).then(() => this.#take(command));
+      case 'timer':
+        return this.#onTimer(command.id);
       case 'result':
         return this.#transitionOnResult(command.key, command.result);
       case 'drain-inbox':
         return this.#drain();
       case 'renew':
-        await this.#renew();
-        return command.settle();
+        return this.#renew().then(command.settle);
       case 'release':
-        return command.settle(await this.#release(command.handOver));
+        return this.#release(command.handOver).then(command.settle);
     }
+  }
+
+  #take({ event, fromInbox, settle }: Extract<Command, { readonly kind: 'event' }>): Promise<void> {
+    if (!this.stopped)
+      return this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
+    settle(untaken);
+    return Promise.resolve();
+  }
+
+  async #onTimer(id: string): Promise<void> {
+    const { timers } = this.#writer.state;
+    const dueAt = timers[id];
+    // An event may have moved or cancelled the timer while its command waited.
+    if (dueAt === undefined || dueAt > this.#host.clock.now()) return this.#timer.set(timers);
+    // At the time it was due: after an outage several deadlines have passed, and the first of them ends the session.
+    await this.#transition({ type: id as `xstate.after.${string}`, at: dueAt }, false, () => {});
   }
 
   /** The first deadline that passed before `arrivedAt`, or null. */

@@ -23,6 +23,7 @@ import { indexOf, toSnapshot } from '../machine/snapshot.ts';
 import type { MachineState } from '../machine/step.ts';
 import type { ActorHost, InboxEntry } from './actor-host.ts';
 import type { BuiltFrames } from './frames.ts';
+import { firstOf } from './timers.ts';
 
 /** A claim, with the session that it found or that was created under it. */
 export interface ClaimedSession {
@@ -211,9 +212,10 @@ export class SessionWriter {
 
   /** The next moment at which the session needs an owner: a deadline, or the end of the lease while a turn runs. */
   #dueAt({ timers, snapshot }: MachineState): number | null {
-    const due = Object.values(timers);
-    if (snapshot.context.turn !== null) due.push(this.#host.clock.now() + this.#host.leaseMs);
-    return due.length === 0 ? null : Math.min(...due);
+    const deadlineAt = firstOf(timers)?.dueAt ?? null;
+    if (snapshot.context.turn === null) return deadlineAt;
+    const leaseEndsAt = this.#host.clock.now() + this.#host.leaseMs;
+    return deadlineAt === null ? leaseEndsAt : Math.min(deadlineAt, leaseEndsAt);
   }
 }
 

@@ -138,6 +138,8 @@ export class SessionRouter {
   async send(sessionId: string, event: SessionEvent, origin: Origin | null): Promise<Outcome> {
     this.#inFlight += 1;
     try {
+      const outcome = await this.actor(sessionId)?.send(event);
+      if (outcome !== undefined && outcome.kind !== 'untaken') return outcome;
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const opened = await this.#open(sessionId, null);
         switch (opened.kind) {

@@ -62,9 +62,6 @@ export class Call {
 
   setReplyContext(): void {}
 
-  /** The batch limits the time of all its calls together. */
-  setTimeout(): void {}
-
   #settle(): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;

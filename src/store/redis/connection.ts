@@ -78,7 +78,6 @@ function commonOptions(commandTimeoutMs: number) {
     protocol: 2,
     replyMapping: 'legacy',
     autoResendUnfulfilledCommands: false,
-    commandTimeout: commandTimeoutMs,
     socketTimeout: 2 * commandTimeoutMs,
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: KEEP_ALIVE_MS,
@@ -92,7 +91,12 @@ function commonOptions(commandTimeoutMs: number) {
 }
 
 export function connect(address: Address, purpose: 'commit' | 'hints', commandTimeoutMs: number): Client {
-  const common = { ...commonOptions(commandTimeoutMs), connectionName: `rehydra-${purpose}` };
+  const common = {
+    ...commonOptions(commandTimeoutMs),
+    connectionName: `rehydra-${purpose}`,
+    // The batch limits the time of its calls: a timer of the driver per call would cost more than the rest of it.
+    ...(purpose === 'hints' ? { commandTimeout: commandTimeoutMs } : {}),
+  };
   if (address.kind === 'single') {
     return new Redis(address.url, {
       ...common,

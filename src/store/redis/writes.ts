@@ -6,13 +6,14 @@ import {
   type AppendOutcome,
   type Commit,
   type DiscardOutcome,
+  type Fence,
   type Store,
   type StoredFrame,
   type StoreOptions,
   UNCOMMITTED_LEASES,
 } from '../contract.ts';
 import { assertContinues, logMaxAfter, TAIL_FRAMES } from '../log.ts';
-import type { Argument, Batch } from './batch.ts';
+import { type Argument, type Batch, type KeyList, keyList } from './batch.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import type { Locks } from './lock.ts';
@@ -25,11 +26,30 @@ const FENCED = -1;
 const CONFLICT = -2;
 const PENDING = -2;
 
+/** The keys of an owner's frequent writes. */
+interface OwnerKeys {
+  readonly commit: KeyList;
+  readonly append: KeyList;
+}
+
 type Writes = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release' | 'discard' | 'push'>;
 
 export function createWrites(batch: Batch, locks: Locks, options: StoreOptions): Writes {
   const { leaseMs, frameLogMax, inboxMax } = options;
   const uncommittedMs = UNCOMMITTED_LEASES * leaseMs;
+  const keysByFence = new WeakMap<Fence, OwnerKeys>();
+
+  function ownerKeys(fence: Fence): OwnerKeys {
+    const known = keysByFence.get(fence);
+    if (known !== undefined) return known;
+    const { session, lock, log, transcript, inbox, due, channel, listing } = sessionKeys(fence.sessionId);
+    const keys = {
+      commit: keyList([session, lock, log, transcript, inbox, due, channel, listing]),
+      append: keyList([session, lock, log, transcript, inbox, channel]),
+    };
+    keysByFence.set(fence, keys);
+    return keys;
+  }
 
   return {
     async claim(sessionId, instance) {
@@ -45,7 +65,6 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 
     async commit(fence, write) {
       const { sessionId } = fence;
-      const keys = sessionKeys(sessionId);
       const args: Argument[] = [
         fence.token,
         fence.epoch,
@@ -67,15 +86,11 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
       ];
       for (const entry of write.transcript) args.push(JSON.stringify(entry));
       pushFrames(args, write.expectedHead, write.frames);
-      const { session, lock, log, transcript, inbox, due, channel, listing } = keys;
-      const places = [session, lock, log, transcript, inbox, due, channel, listing];
-      const reply = await batch.call(scripts.commit, places, args);
-      if (typeof reply === 'string') return { kind: 'duplicate', messageId: reply };
-      return written(integer(reply));
+      const reply = await batch.call(scripts.commit, ownerKeys(fence).commit, args);
+      return typeof reply === 'string' ? { kind: 'duplicate', messageId: reply } : written(integer(reply));
     },
 
     async append(fence, write) {
-      const { session, lock, log, transcript, inbox, channel } = sessionKeys(fence.sessionId);
       const args: Argument[] = [
         fence.token,
         fence.epoch,
@@ -87,8 +102,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.notify ? movedMessage(fence.sessionId) : '',
       ];
       pushFrames(args, write.expectedHead, write.frames);
-      const keys = [session, lock, log, transcript, inbox, channel];
-      return written(integer(await batch.call(scripts.append, keys, args)));
+      return written(integer(await batch.call(scripts.append, ownerKeys(fence).append, args)));
     },
 
     async renew(fence) {

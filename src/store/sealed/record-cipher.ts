@@ -16,6 +16,8 @@ import { storeError } from '../failure.ts';
 import { storedFrame } from '../log.ts';
 
 export interface RecordCipher {
+  /** False without a key: what this instance writes stays plain. */
+  readonly seals: boolean;
   sealSnapshot(sessionId: string, version: number, snapshot: string): string;
   sealFrames(sessionId: string, frames: readonly StoredFrame[]): readonly StoredFrame[];
   sealTranscript<Entry extends TranscriptRecord>(
@@ -92,6 +94,7 @@ export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOpti
     });
 
   return {
+    seals: keys.length > 0,
     ...(keys.length === 0 ? PLAIN : sealingWith(sealer)),
     snapshotOrSealed: (sessionId, record) => {
       const found = opened(sessionId, places.snapshot(record.version), record.snapshot);

@@ -28,6 +28,7 @@ export function sealedStore(store: Store, cipher: RecordCipher): Store {
       return { ...outcome, record: cipher.snapshotOrSealed(sessionId, outcome.record) };
     },
     commit(fence, commit) {
+      if (!cipher.seals) return store.commit(fence, commit);
       const { sessionId } = fence;
       return store.commit(fence, {
         ...commit,
@@ -36,8 +37,10 @@ export function sealedStore(store: Store, cipher: RecordCipher): Store {
         transcript: cipher.sealTranscript(sessionId, commit.transcript),
       });
     },
-    append: (fence, append) =>
-      store.append(fence, { ...append, frames: cipher.sealFrames(fence.sessionId, append.frames) }),
+    append(fence, append) {
+      if (!cipher.seals) return store.append(fence, append);
+      return store.append(fence, { ...append, frames: cipher.sealFrames(fence.sessionId, append.frames) });
+    },
     async read(sessionId) {
       const record = await store.read(sessionId);
       return record === null ? null : cipher.openRecord(sessionId, record);
