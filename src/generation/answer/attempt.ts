@@ -29,6 +29,8 @@ export type AttemptOutcome =
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'aborted' };
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 interface Progress {
   finishReason: string | null;
   usage: GenerationUsage | null;
@@ -142,10 +144,12 @@ class Attempt implements AnswerListener {
     progress.firstTokenMs ??= performance.now() - this.#startedMs;
     progress.hasText ||= text.trim() !== '';
     progress.hasReasoning ||= chunk.reasoning !== '';
+    const passed: Mutable<GenerationChunk> = { text };
+    if (chunk.reasoning !== '') passed.reasoning = chunk.reasoning;
+    if (ids.tokenIds !== undefined) passed.tokenIds = ids.tokenIds;
     // A continuation's prompt holds the stored answer; the turn's own prompt is stored with its first part.
-    const { promptTokenIds: _, ...idsOnly } = ids;
-    const kept = prefixTokens > 0 ? idsOnly : ids;
-    this.#onChunk({ text, ...(chunk.reasoning === '' ? {} : { reasoning: chunk.reasoning }), ...kept });
+    if (ids.promptTokenIds !== undefined && prefixTokens === 0) passed.promptTokenIds = ids.promptTokenIds;
+    this.#onChunk(passed);
   }
 }
 

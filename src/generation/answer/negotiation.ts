@@ -58,7 +58,8 @@ export async function negotiate(
     }
     if (refused !== known.refused && (hasAnswered || outcome.kind === 'finished'))
       profile.rememberRefused(refused);
-    if (hasAnswered && EXTENSIONS.every((field) => sends(plan.body, field))) profile.rememberExtensions();
+    if (hasAnswered && !profile.takesExtensions && EXTENSIONS.every((field) => sends(plan.body, field)))
+      profile.rememberExtensions();
     if (repeatsEachTime) profile.rememberStartsOver();
     const { temperature = DEFAULT_OF_SERVERS } = plan.body;
     return {

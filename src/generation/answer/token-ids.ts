@@ -39,7 +39,7 @@ export function createTokenIdFilter(idsAreWhole: boolean): TokenIdFilter {
       if (!isWhole) return {};
       for (const id of chunk.tokenIds ?? []) waiting.push(id);
       if (!hasText) return {}; // IDS-1
-      const known = { tokenIds: waiting, ...(promptTokenIds === null ? {} : { promptTokenIds }) };
+      const known = promptTokenIds === null ? { tokenIds: waiting } : { tokenIds: waiting, promptTokenIds };
       waiting = [];
       promptTokenIds = null;
       return known;

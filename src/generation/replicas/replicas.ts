@@ -179,7 +179,8 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
         ...health.report(),
       })),
     take(hints) {
-      const id = chooseReplica(views(), hints, now());
+      // A choice among one would rank it by a hash, for each turn.
+      const id = all.length === 1 ? first.replica.id : chooseReplica(views(), hints, now());
       const state = (id === null ? undefined : states.get(id)) ?? first;
       state.circuit = afterStart(state.circuit, now());
       state.inFlight += 1; // REPLICAS-1

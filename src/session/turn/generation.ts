@@ -133,18 +133,16 @@ function ask(
 
 /** A report that named every turn would make the log of a long conversation grow with the square of its length. */
 function shortReport(report: WindowReport): Readonly<Record<string, unknown>> {
-  const lists = {
-    turns_in: report.turns_in,
-    turns_out: report.turns_out,
-    turns_summarised: report.turns_summarised,
+  const { turns_in, turns_out, turns_summarised, ...rest } = report;
+  return {
+    ...rest,
+    turns_in: turns_in.slice(-REPORTED_MAX),
+    turns_out: turns_out.slice(-REPORTED_MAX),
+    turns_summarised: turns_summarised.slice(-REPORTED_MAX),
+    turns_in_count: turns_in.length,
+    turns_out_count: turns_out.length,
+    turns_summarised_count: turns_summarised.length,
   };
-  return Object.fromEntries([
-    ...Object.entries(report).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.slice(-REPORTED_MAX) : value,
-    ]),
-    ...Object.entries(lists).map(([key, turns]) => [`${key}_count`, turns.length]),
-  ]);
 }
 
 async function restarted({ prefix, question }: RunRequest, replica: string): Promise<RunResult> {
