@@ -47,29 +47,47 @@ export interface TimerOptions {
 }
 
 export function startTimer(durationMs: number, task: () => void, options: TimerOptions = {}): Timer {
-  let leftMs = 0;
-  let timer: NodeJS.Timeout;
-  const arm = (ms: number): void => {
+  return new NodeTimer(durationMs, task, options.background === true);
+}
+
+/** A class, because a turn arms several timers: closures would allocate twice as much. */
+class NodeTimer implements Timer {
+  readonly #durationMs: number;
+  readonly #task: () => void;
+  readonly #isBackground: boolean;
+  #leftMs = 0;
+  #timer: NodeJS.Timeout;
+
+  constructor(durationMs: number, task: () => void, isBackground: boolean) {
+    this.#durationMs = durationMs;
+    this.#task = task;
+    this.#isBackground = isBackground;
+    this.#timer = this.#arm(durationMs);
+  }
+
+  /** A field: callers pass it on without its timer. */
+  readonly cancel = (): void => clearTimeout(this.#timer); // TIMER-2
+
+  restart(): void {
+    // The watchdog restarts a timer for each token: refresh() allocates nothing.
+    if (this.#durationMs <= LONGEST_NODE_TIMER_MS) return void this.#timer.refresh();
+    clearTimeout(this.#timer);
+    this.#timer = this.#arm(this.#durationMs);
+  }
+
+  #arm(ms: number): NodeJS.Timeout {
     const stepMs = Math.min(ms, LONGEST_NODE_TIMER_MS);
-    leftMs = ms - stepMs;
-    timer = setTimeout(elapsed, stepMs);
-    if (options.background === true) timer.unref();
-  };
-  const elapsed = (): void => {
-    if (leftMs > 0)
-      arm(leftMs); // TIMER-1
-    else task();
-  };
-  arm(durationMs);
-  return {
-    cancel: () => clearTimeout(timer),
-    restart() {
-      // The watchdog restarts a timer for each token: refresh() allocates nothing.
-      if (durationMs <= LONGEST_NODE_TIMER_MS) return void timer.refresh();
-      clearTimeout(timer);
-      arm(durationMs);
-    },
-  };
+    this.#leftMs = ms - stepMs;
+    const timer = setTimeout(NodeTimer.#elapsed, stepMs, this);
+    if (this.#isBackground) timer.unref();
+    return timer;
+  }
+
+  static #elapsed(timer: NodeTimer): void {
+    if (timer.#leftMs > 0)
+      timer.#timer = timer.#arm(timer.#leftMs); // TIMER-1
+    else timer.#task();
+  }
 }
 
 /** Runs `task` every `everyMs`, first after `everyMs`. */

@@ -49,12 +49,14 @@ export async function negotiate(
       return { outcome: nothingLeft(request, plan.prefixTokens), temperature: context.temperature };
 
     const { outcome, hasAnswered, repeatsEachTime } = await send(upstream, plan, request, watchdog, onChunk);
-    const named = refusedBy(outcome, plan, ownsTemperature);
-    const suspects = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome);
-    const fields = [...suspects].filter((field) => !refused.has(field));
-    if (fields.length > 0 && !hasAnswered) {
-      refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round drops at least one more field
-      continue;
+    if (isRefusal(outcome) && !hasAnswered) {
+      const named = refusedBy(outcome, plan, ownsTemperature);
+      const suspects = named.size > 0 || profile.takesExtensions ? named : extensionsOf(outcome);
+      const fields = [...suspects].filter((field) => !refused.has(field));
+      if (fields.length > 0) {
+        refused = new Set([...refused, ...fields]); // NEGOTIATE-1; each round drops at least one more field
+        continue;
+      }
     }
     if (refused !== known.refused && (hasAnswered || outcome.kind === 'finished'))
       profile.rememberRefused(refused);

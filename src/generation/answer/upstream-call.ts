@@ -90,18 +90,17 @@ function commonBody(
   const asksForIds = stop.length === 0 && !refused.has('return_token_ids');
   // With ids, each chunk carries the usage so far, which shows whether the server lost ids.
   const countsEach = asksForIds && !refused.has('continuous_usage_stats');
-  const stream_options = { include_usage: true, ...(countsEach ? { continuous_usage_stats: true } : {}) };
   const takesTemperature = !refused.has('temperature') || options.temperature !== undefined;
-  return {
-    ...extraBody,
-    model,
-    stream: true,
-    ...(refused.has('stream_options') ? {} : { stream_options }),
-    ...(takesTemperature ? { temperature } : {}),
-    ...(refused.has('session_id') ? {} : { session_id: sessionId }),
-    ...(stop.length > 0 ? { stop } : {}),
-    ...(asksForIds ? { return_token_ids: true } : {}),
-  };
+  const body: Record<string, unknown> = { ...extraBody, model, stream: true };
+  if (!refused.has('stream_options'))
+    body.stream_options = countsEach
+      ? { include_usage: true, continuous_usage_stats: true }
+      : { include_usage: true };
+  if (takesTemperature) body.temperature = temperature;
+  if (!refused.has('session_id')) body.session_id = sessionId;
+  if (stop.length > 0) body.stop = stop;
+  if (asksForIds) body.return_token_ids = true;
+  return body;
 }
 
 function promptAndAnswer(prefix: GenerationPrefix): readonly number[] | null {
