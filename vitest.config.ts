@@ -10,8 +10,6 @@ export default defineConfig({
     // Without this the compiled copies of the sources are collected as well.
     exclude: ['dist*/**', 'node_modules/**'],
     reporters: ['default'],
-    // xstate's development build warns of each job that has no actor. None has one: see LEAN-2.
-    onConsoleLog: (text) => (text.startsWith("Actor type 'generation' not found") ? false : undefined),
     pool: 'forks',
     // A process runs many files and loads what they share once: loading it for each took half of the unit tests' time.
     isolate: false,
