@@ -84,6 +84,7 @@ export class WorkerGroup {
   /** All workers end without a drain. */
   kill(): void {
     this.#end(1);
+    if (this.#phase.kind === 'ending') this.#phase = { kind: 'ending', code: Math.max(1, this.#phase.code) };
     for (const { process } of this.#workers.values()) process.kill('SIGKILL');
   }
 
@@ -157,8 +158,9 @@ export class WorkerGroup {
     this.#workers.delete(number);
     this.#scrapes.forget(number);
     if (this.#phase.kind === 'ending') {
-      // A worker whose drain failed exits with 1, and so does the group.
-      const worst = Math.max(this.#phase.code, code);
+      // A worker whose drain failed exits with 1, and so does the group. One that had not listened had nothing to drain:
+      // its program may not have handled the signal yet.
+      const worst = Math.max(this.#phase.code, worker.listeningSinceMs === null ? 0 : code);
       this.#phase = { kind: 'ending', code: worst };
       if (this.#workers.size === 0) ended(worst);
       return;

@@ -1,5 +1,5 @@
 /** Runs one worker: the program of this process, in a process of its own. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Environment } from '../config/variables.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -23,11 +23,11 @@ export interface WorkerProcess {
 }
 
 export function forkWorker(environment: Environment, events: WorkerEvents): WorkerProcess {
-  // The worker writes its log to the same stdout: the supervisor copies no line.
-  const child = fork(process.argv[1] ?? '', [], {
-    env: { ...environment },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const child = start(environment);
+  if (child === null) {
+    queueMicrotask(() => events.exited({ code: 1, signal: null }));
+    return { pid: 0, send() {}, kill() {} };
+  }
   let hasExited = false;
   const exited = (exit: Exit): void => {
     if (!hasExited) events.exited(exit);
@@ -44,6 +44,17 @@ export function forkWorker(environment: Environment, events: WorkerEvents): Work
     send: (message) => send(child, message),
     kill: (signal) => void child.kill(signal),
   };
+}
+
+/** Null if the system refuses a process in a way that Node throws, as it does for ENOMEM: the group tries again later. */
+function start(environment: Environment): ChildProcess | null {
+  try {
+    // The worker writes its log to the same stdout: the supervisor copies no line.
+    const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc'];
+    return fork(process.argv[1] ?? '', [], { env: { ...environment }, stdio });
+  } catch {
+    return null;
+  }
 }
 
 function codeOf(signal: NodeJS.Signals | null): number {

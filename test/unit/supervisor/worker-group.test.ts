@@ -167,6 +167,13 @@ test('a worker whose drain fails makes the group exit with an error', () => {
   expect(ended).toEqual([1]);
 });
 
+test('a drain during the start of a worker ends the group without an error, whatever the signal did to it', () => {
+  const { group, exits, ended } = groupOf(2);
+  group.drain();
+  exits(0, 143);
+  expect(ended).toEqual([0]);
+});
+
 test('a worker that does not end after a drain is killed', () => {
   const { group, started, clock } = served(2);
   group.drain();
