@@ -10,8 +10,8 @@ export class Admission {
   readonly #limits: Limits;
   readonly #address: string;
   #hellos = 0;
-  /** Settles once every earlier frame was admitted or refused. */
-  #earlier: Promise<void> = Promise.resolve();
+  /** Settles once every earlier frame was admitted or refused. Null until a limit counts one. */
+  #earlier: Promise<void> | null = null;
 
   constructor(limits: Limits, address: string) {
     this.#limits = limits;
@@ -40,7 +40,7 @@ export class Admission {
   admit(frame: ClientFrame, sessionId: string, userId: string | null, take: (waitMs: number) => void): void {
     const { messages } = this.#limits;
     if (messages === null) return take(0);
-    this.#earlier = this.#earlier.then(async () => {
+    this.#earlier = (this.#earlier ?? Promise.resolve()).then(async () => {
       const isCounted = frame.type === 'message' || frame.type === 'extend';
       take(isCounted ? await messages.take(senderKey(userId, sessionId)) : 0);
     });

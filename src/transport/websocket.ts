@@ -59,7 +59,7 @@ export function serveWebSocket(
       });
     },
     open(ws) {
-      const connection = new Connection(ports, wireOf(ws, ws.getUserData().address));
+      const connection = new Connection(ports, new SocketWire(ws, ws.getUserData().address));
       ws.getUserData().connection = connection;
       connections.add(connection);
       ports.metrics.connected();
@@ -88,37 +88,44 @@ function refuse(res: HttpResponse, waitMs: number): void {
   res.end(typeof body === 'string' ? body : '');
 }
 
-function wireOf(ws: WebSocket<UserData>, address: string): Wire {
-  let open = true;
-  return {
-    address,
-    send(frames) {
-      if (!open) return true;
-      try {
-        const [only] = frames;
-        if (frames.length === 1 && only !== undefined) return ws.send(only) !== DROPPED;
-        let kept = true;
-        ws.cork(() => {
-          for (const frame of frames) {
-            kept = ws.send(frame) !== DROPPED;
-            if (!kept) break;
-          }
-        });
-        return kept;
-      } catch {
-        // uWebSockets.js throws on a closed socket; its close handler does the rest.
-        open = false;
-        return true;
-      }
-    },
-    close(code, reason) {
-      if (!open) return;
-      open = false;
-      try {
-        ws.end(code, reason);
-      } catch {
-        // closed already
-      }
-    },
-  };
+class SocketWire implements Wire {
+  readonly address: string;
+  readonly #ws: WebSocket<UserData>;
+  #isOpen = true;
+
+  constructor(ws: WebSocket<UserData>, address: string) {
+    this.#ws = ws;
+    this.address = address;
+  }
+
+  send(frames: readonly string[]): boolean {
+    if (!this.#isOpen) return true;
+    const ws = this.#ws;
+    try {
+      const [only] = frames;
+      if (frames.length === 1 && only !== undefined) return ws.send(only) !== DROPPED;
+      let kept = true;
+      ws.cork(() => {
+        for (const frame of frames) {
+          kept = ws.send(frame) !== DROPPED;
+          if (!kept) break;
+        }
+      });
+      return kept;
+    } catch {
+      // uWebSockets.js throws on a closed socket; its close handler does the rest.
+      this.#isOpen = false;
+      return true;
+    }
+  }
+
+  close(code: number, reason: string): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    try {
+      this.#ws.end(code, reason);
+    } catch {
+      // closed already
+    }
+  }
 }
