@@ -165,7 +165,7 @@ describe('unreadable running turn', () => {
     // Each claim increments the epoch, so the epoch counts the attempts.
     const attempts = async (): Promise<number> => Number(await direct.hget(session, 'epoch'));
     const elements = await direct.lrange(log, 0, -1);
-    const tornElements = elementsOf(
+    const { elements: tornElements } = elementsOf(
       framesOf(1, elements).map((frame) =>
         frame.type === 'delta' ? { ...frame, data: '{"type":"delta",' } : frame,
       ),

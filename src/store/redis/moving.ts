@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type {
   ImportMode,
   ImportOutcome,
+  LogPage,
   SessionDump,
   SessionIndex,
   StoredFrame,
@@ -17,9 +18,10 @@ import type { Argument, Batch } from './batch.ts';
 import { redisError } from './failure.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
-import { elementsOf, framesOf } from './log-element.ts';
+import { elementsOf, framesOf, readingFrom } from './log-element.ts';
 import { integer, list, logPage, record, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
+import { longEntry, shortEntry, shortSnapshot } from './short-texts.ts';
 
 const FRAMES_PER_CALL = 1_000;
 /** Attempts to export a session whose log commits trim meanwhile. */
@@ -42,13 +44,25 @@ export async function exportSession(batch: Batch, sessionId: string): Promise<Se
       record: found,
       index: indexOf(entry),
       frames,
-      transcript: texts(transcriptEntries).map((text) => JSON.parse(text) as TranscriptRecord),
+      transcript: texts(transcriptEntries).map((text) => JSON.parse(longEntry(text)) as TranscriptRecord),
       inbox: texts(inboxEntries),
       messageIds: texts(ids).toSorted(),
       held: held === '1',
     };
   }
   throw redisError('STORE_UNAVAILABLE', 'the session changes faster than an export can read it');
+}
+
+export async function readPage(
+  batch: Batch,
+  sessionId: string,
+  after: number,
+  limit: number,
+): Promise<LogPage | null> {
+  const { session, log } = sessionKeys(sessionId);
+  const from = readingFrom(after + 1);
+  const count = limit === 0 ? 0 : limit + after + 1 - from;
+  return logPage(await batch.call(scripts.log, [session, log], [from, count]), from, after);
 }
 
 /** Null if a commit trimmed the log, or the session ended, during the export. */
@@ -58,11 +72,9 @@ async function restOfLog(
   head: number,
   first: readonly StoredFrame[],
 ): Promise<readonly StoredFrame[] | null> {
-  const { session, log } = sessionKeys(sessionId);
   const frames = [...first];
   for (let after = first.at(-1)?.offset ?? head; after < head; ) {
-    const reply = await batch.call(scripts.log, [session, log], [after + 1, FRAMES_PER_CALL]);
-    const page = logPage(reply, after);
+    const page = await readPage(batch, sessionId, after, FRAMES_PER_CALL);
     const last = page?.frames.at(-1);
     if (page?.frames[0]?.offset !== after + 1 || last === undefined) return null;
     frames.push(...page.frames.filter(({ offset }) => offset <= head));
@@ -94,7 +106,7 @@ export async function importSession(
   const token = isLong ? `import-${randomUUID()}` : '';
   for (let from = 0; isLong && from < frames.length; from += FRAMES_PER_CALL) {
     const part = frames.slice(from, from + FRAMES_PER_CALL);
-    const args = [token, replaces, leaseMs, from, ...elementsOf(part)];
+    const args = [token, replaces, leaseMs, from, ...elementsOf(part).elements];
     const staged = await batch.call(scripts.stage, [keys.session, keys.lock, keys.stage], args);
     if (staged !== 'staged') return outcomeOf(staged);
   }
@@ -107,7 +119,7 @@ export async function importSession(
     version,
     epoch,
     head,
-    snapshot,
+    shortSnapshot(snapshot),
     instance,
     dueAt ?? '',
     wakeAt ?? '',
@@ -117,9 +129,9 @@ export async function importSession(
     transcript.length,
     inbox.length,
     ...messageIds,
-    ...transcript.map((entry) => JSON.stringify(entry)),
+    ...transcript.map((entry) => shortEntry(JSON.stringify(entry))),
     ...inbox,
-    ...(isLong ? [] : elementsOf(frames)),
+    ...(isLong ? [] : elementsOf(frames).elements),
   ];
   const { session, lock, log, due, listing, stage } = keys;
   const places = [session, lock, log, keys.transcript, keys.inbox, due, listing, stage];

@@ -12,10 +12,11 @@ import { redisFailure } from './failure.ts';
 import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
 import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
-import { exportSession, importSession } from './moving.ts';
+import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
-import { logPage, record, swept, texts } from './replies.ts';
+import { record, swept, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
+import { longEntry } from './short-texts.ts';
 import { createSubscriber } from './subscriber.ts';
 import { createWrites } from './writes.ts';
 
@@ -78,12 +79,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       return record(await batch.call(scripts.read, [session, inbox], []));
     },
     async readLog(sessionId, after, limit) {
-      const { session, log } = sessionKeys(sessionId);
-      return logPage(await batch.call(scripts.log, [session, log], [after + 1, limit]), after);
+      return readPage(batch, sessionId, after, limit);
     },
     async readTranscript(sessionId) {
       const { transcript } = sessionKeys(sessionId);
-      return transcriptOf(texts(await batch.call(scripts.list, [transcript], [])));
+      return transcriptOf(texts(await batch.call(scripts.list, [transcript], [])).map(longEntry));
     },
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),

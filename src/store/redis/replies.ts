@@ -2,6 +2,7 @@
 import type { LogPage, SessionRecord, Swept } from '../contract.ts';
 import { redisError } from './failure.ts';
 import { framesOf } from './log-element.ts';
+import { longSnapshot } from './short-texts.ts';
 
 function unexpected(reply: unknown): Error {
   return redisError('STORE_REPLY', `unexpected reply ${JSON.stringify(reply)?.slice(0, 200)}`);
@@ -39,20 +40,21 @@ export function record(reply: unknown): SessionRecord | null {
     version: integer(version),
     epoch: integer(epoch),
     head: integer(head),
-    snapshot: text(snapshot),
+    snapshot: longSnapshot(text(snapshot)),
     instance: text(instance),
     dueAt: dueAt(due),
     inboxLength: integer(inboxLength),
   };
 }
 
-/** {head, frames kept, elements from `after + 1` on}, from `log.lua`. */
-export function logPage(reply: unknown, after: number): LogPage | null {
+/** {head, frames kept, elements from offset `from` on}, from `log.lua`. The page has the frames after `after`. */
+export function logPage(reply: unknown, from: number, after: number): LogPage | null {
   if (reply === null) return null;
   const [headReply, kept, elements] = list(reply);
   const head = integer(headReply);
   const first = head - integer(kept) + 1;
-  return { frames: framesOf(Math.max(first, after + 1), texts(elements)), first, head };
+  const read = framesOf(Math.max(first, from), texts(elements));
+  return { frames: read.filter(({ offset }) => offset > after), first, head };
 }
 
 /** {session ids, earliest score, ids of lost sessions}, from `sweep.lua`. */

@@ -9,10 +9,11 @@
  */
 
 import { bucketOf, type Hint, type Store, type StoredFrame } from '../contract.ts';
-import { storedFrame } from '../log.ts';
+import { storedFrame, tailOf } from '../log.ts';
 import type { Client } from './connection.ts';
 import { redisError, redisFailure } from './failure.ts';
 import { bucketKeys, instanceChannel } from './keys.ts';
+import { framesOf, isWhole } from './log-element.ts';
 
 export type Subscriber = Pick<Store, 'watch' | 'unwatch' | 'onHint' | 'onSignal'>;
 
@@ -35,19 +36,35 @@ function hintOf(message: string): Hint | null {
   if (message.startsWith('m')) return { kind: 'moved', sessionId: message.slice(1) };
   const end = message.indexOf('\n');
   if (!message.startsWith('e') || end < 0) return null;
-  const frames = framesOf(message.slice(end + 1));
+  const frames = endingOf(message.slice(end + 1));
   return frames === null ? null : { kind: 'ended', sessionId: message.slice(1, end), frames };
 }
 
-function framesOf(json: string): readonly StoredFrame[] | null {
+interface EndWithTail {
+  readonly from: number;
+  readonly tail: readonly string[];
+  readonly frames: readonly StoredFrame[];
+}
+
+/** The frames of an ending, or the log's tail as `commit.lua` found it and then these frames. */
+function endingOf(json: string): readonly StoredFrame[] | null {
   try {
-    const frames = JSON.parse(json) as readonly StoredFrame[];
-    return frames.every(({ offset, data }) => Number.isSafeInteger(offset) && typeof data === 'string')
-      ? frames.map(({ offset, data, aux }) => storedFrame(offset, data, aux))
-      : null;
+    const sent = JSON.parse(json) as readonly StoredFrame[] | EndWithTail;
+    if (Array.isArray(sent)) return checked(sent);
+    const { from, tail, frames } = sent as EndWithTail;
+    const ending = checked(frames);
+    const whole = tail.findIndex(isWhole);
+    if (ending === null || whole < 0) return ending;
+    return [...tailOf(framesOf(from + whole, tail.slice(whole))), ...ending];
   } catch {
     return null;
   }
+}
+
+function checked(frames: readonly StoredFrame[]): readonly StoredFrame[] | null {
+  return frames.every(({ offset, data }) => Number.isSafeInteger(offset) && typeof data === 'string')
+    ? frames.map(({ offset, data, aux }) => storedFrame(offset, data, aux))
+    : null;
 }
 
 export function createSubscriber(client: Client): Subscriber {

@@ -8,7 +8,6 @@ import {
   type DiscardOutcome,
   type Fence,
   type Store,
-  type StoredFrame,
   type StoreOptions,
   UNCOMMITTED_LEASES,
 } from '../contract.ts';
@@ -17,9 +16,10 @@ import { type Argument, type Batch, type KeyList, keyList } from './batch.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import type { Locks } from './lock.ts';
-import { elementsOf } from './log-element.ts';
+import { elementsOf, type LastDelta } from './log-element.ts';
 import { integer, record, text } from './replies.ts';
 import { scripts } from './scripts.ts';
+import { shortEntry, shortSnapshot } from './short-texts.ts';
 import { endedMessage, movedMessage } from './subscriber.ts';
 
 const FENCED = -1;
@@ -38,6 +38,28 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
   const { leaseMs, frameLogMax, inboxMax } = options;
   const uncommittedMs = UNCOMMITTED_LEASES * leaseMs;
   const keysByFence = new WeakMap<Fence, OwnerKeys>();
+  /** The log's newest frame by the last acknowledged write of each claim, if that is a delta. */
+  const lastDeltas = new WeakMap<Fence, LastDelta>();
+
+  /** A frame's place in the log gives its offset. */
+  function pushFrames(
+    args: Argument[],
+    fence: Fence,
+    { expectedHead, frames }: Pick<Commit, 'expectedHead' | 'frames'>,
+  ): LastDelta | null {
+    assertContinues(expectedHead, frames);
+    const { elements, last } = elementsOf(frames, lastDeltas.get(fence));
+    args.push(...elements);
+    return last;
+  }
+
+  function written(fence: Fence, reply: number, last: LastDelta | null): AppendOutcome {
+    if (reply === FENCED) return { kind: 'fenced' };
+    if (reply === CONFLICT) return { kind: 'conflict' };
+    if (last === null) lastDeltas.delete(fence);
+    else lastDeltas.set(fence, last);
+    return { kind: 'committed', inboxLength: reply };
+  }
 
   function ownerKeys(fence: Fence): OwnerKeys {
     const known = keysByFence.get(fence);
@@ -71,7 +93,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.writeId,
         write.expectedVersion,
         write.expectedHead,
-        write.snapshot,
+        shortSnapshot(write.snapshot),
         write.dueAt ?? '',
         leaseMs,
         write.inboxTaken,
@@ -84,10 +106,11 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         listedAs(write.index),
         ...write.messageIds,
       ];
-      for (const entry of write.transcript) args.push(JSON.stringify(entry));
-      pushFrames(args, write.expectedHead, write.frames);
+      for (const entry of write.transcript) args.push(shortEntry(JSON.stringify(entry)));
+      const last = pushFrames(args, fence, write);
       const reply = await batch.call(scripts.commit, ownerKeys(fence).commit, args);
-      return typeof reply === 'string' ? { kind: 'duplicate', messageId: reply } : written(integer(reply));
+      if (typeof reply === 'string') return { kind: 'duplicate', messageId: reply };
+      return written(fence, integer(reply), last);
     },
 
     async append(fence, write) {
@@ -101,8 +124,8 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         logMaxAfter(write, frameLogMax),
         write.notify ? movedMessage(fence.sessionId) : '',
       ];
-      pushFrames(args, write.expectedHead, write.frames);
-      return written(integer(await batch.call(scripts.append, ownerKeys(fence).append, args)));
+      const last = pushFrames(args, fence, write);
+      return written(fence, integer(await batch.call(scripts.append, ownerKeys(fence).append, args)), last);
     },
 
     async renew(fence) {
@@ -140,16 +163,4 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 
 function hintOf(sessionId: string, write: Commit): string {
   return write.end ? endedMessage(sessionId, write.frames) : movedMessage(sessionId);
-}
-
-function written(reply: number): AppendOutcome {
-  if (reply === FENCED) return { kind: 'fenced' };
-  if (reply === CONFLICT) return { kind: 'conflict' };
-  return { kind: 'committed', inboxLength: reply };
-}
-
-/** A frame's place in the log gives its offset. */
-function pushFrames(args: Argument[], head: number, frames: readonly StoredFrame[]): void {
-  assertContinues(head, frames);
-  args.push(...elementsOf(frames));
 }

@@ -1,9 +1,11 @@
 -- Included by every script that reads a log or puts frames into it.
 -- A log is a list with one element per frame; log-element.ts writes and reads elements. The last element is the frame at
--- the session's head, so positions give the offsets.
+-- the session's head, so positions give the offsets. A delta may be short: its turn is in an element before it, at most
+-- PER_READ away, and only deltas of that turn are between them.
 -- An earlier version stored logs as streams with the fields f (data) and x (aux). Such a log becomes a list at its next
 -- write; until then every read makes elements of it.
 local AT_ONCE = 1000
+local PER_READ = 16
 
 local function elementsOf(entries)
   local elements = {}
@@ -17,6 +19,23 @@ end
 local function push(log, elements, first)
   for from = first, #elements, AT_ONCE do
     redis.call('RPUSH', log, unpack(elements, from, math.min(from + AT_ONCE - 1, #elements)))
+  end
+end
+
+-- Keeps the last `most` elements. A short delta that becomes the first one gets its turn.
+local function trim(log, most)
+  local removed = redis.call('LLEN', log) - most
+  if removed <= 0 then return end
+  local near = redis.call('LRANGE', log, math.max(removed - PER_READ, 0), removed)
+  redis.call('LTRIM', log, removed, -1)
+  local first = near[#near]
+  if string.byte(first) ~= 2 then return end
+  for i = #near - 1, 1, -1 do
+    local turn = string.match(near[i], '^\1[^\2]*')
+    if turn then
+      redis.call('LSET', log, 0, turn .. first)
+      return
+    end
   end
 end
 
@@ -38,7 +57,7 @@ local function addFrames(log, head, first, most)
     push(log, ARGV, first)
   end
   if most and (added > AT_ONCE or type(length) ~= 'number' or length > tonumber(most)) then
-    redis.call('LTRIM', log, -most, -1)
+    trim(log, tonumber(most))
   end
   return head + added
 end

@@ -15,21 +15,23 @@
 
 local TAIL_BYTES = 65536
 
--- The hint of an end is `e<session id>\n[frames]`: inserts the log's tail before its frames, with the limits of log.ts.
+-- The hint of an end is `e<session id>\n[frames]`: adds the end of the log. The reader applies the limits of log.ts to it,
+-- and needs a few elements more to tell the first ones.
 local function withTail(hint)
   local tail = {}
   local bytes = 0
   local head = tonumber(ARGV[5])
-  local _, elements = readFrames(KEYS[3], head, head - tonumber(ARGV[12]) + 1, tonumber(ARGV[12]))
+  local most = tonumber(ARGV[12]) + PER_READ
+  local _, elements = readFrames(KEYS[3], head, head - most + 1, most)
   for i = #elements, 1, -1 do
-    local data = string.match(elements[i], '^[^\n]*')
-    bytes = bytes + #data
+    local element = string.match(elements[i], '^[^\n]*')
+    bytes = bytes + #element
     if bytes > TAIL_BYTES then break end
-    table.insert(tail, 1, string.format('{"offset":%d,"data":%s}', head - #elements + i, cjson.encode(data)))
+    table.insert(tail, 1, element)
   end
-  local before, frames = string.match(hint, '^(e[^\n]*\n%[)(.*)$')
+  local before, frames = string.match(hint, '^(e[^\n]*\n)(%[.*)$')
   if #tail == 0 or not before then return hint end
-  return before .. table.concat(tail, ',') .. (frames == ']' and '' or ',') .. frames
+  return string.format('%s{"from":%d,"tail":%s,"frames":%s}', before, head - #tail + 1, cjson.encode(tail), frames)
 end
 
 local ids = tonumber(ARGV[14])
