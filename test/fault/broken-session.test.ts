@@ -10,6 +10,7 @@ import { TestClient } from '../support/instance/client.ts';
 import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
 import { metric, plainAnswer } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { storedSnapshot, storeSnapshot } from '../support/instance/stored-snapshot.ts';
 import { until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
 import { differenceFromLog, storedFrames } from './chaos/oracle.ts';
@@ -43,7 +44,8 @@ const sleeps = (sessionId: string): Promise<void> =>
 async function kept(sessionId: string): Promise<unknown> {
   const { session, log, transcript, inbox } = sessionKeys(sessionId);
   return [
-    await direct.hmget(session, 'snap', 'version', 'head'),
+    await storedSnapshot(direct, sessionId),
+    await direct.hmget(session, 'version', 'head'),
     await direct.lrange(log, 0, -1),
     await direct.lrange(transcript, 0, -1),
     await direct.lrange(inbox, 0, -1),
@@ -87,12 +89,11 @@ describe('broken transition', () => {
     broken.message('before', 'I was well before.', { options: { max_tokens: 5 } });
     await broken.completed('before');
     await sleeps(sessionId);
-    const { session } = sessionKeys(sessionId);
-    const whole = (await direct.hget(session, 'snap')) ?? '';
+    const whole = await storedSnapshot(direct, sessionId);
     // Each field is valid, so the session loads; the machine throws because no turn belongs to the state.
     const jobs = { generation: { src: 'generation', key: '1' } };
     const poison = JSON.stringify({ ...JSON.parse(whole), value: { processing: 'generating' }, jobs });
-    await direct.hset(session, 'snap', poison);
+    await storeSnapshot(direct, sessionId, poison);
     const before = await kept(sessionId);
     const neighbour = await neighbourOn(instance);
 
@@ -108,7 +109,7 @@ describe('broken transition', () => {
     expect(await metric(instance.http, 'rehydra_actors_stopped_total', { reason: 'crashed' })).toBe(0);
 
     await sleeps(sessionId);
-    await direct.hset(session, 'snap', whole);
+    await storeSnapshot(direct, sessionId, whole);
     broken.message('again', 'And now?', { options: { max_tokens: 5 } });
     expect((await broken.completed('again')).type).toBe('turn.completed');
     expect(

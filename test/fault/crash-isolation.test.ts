@@ -6,6 +6,7 @@ import { TestClient } from '../support/instance/client.ts';
 import { type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
 import { ReconnectingClient } from '../support/instance/reconnecting-client.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { storedSnapshot, storeSnapshot } from '../support/instance/stored-snapshot.ts';
 import { until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
 import { differences, exchange } from './chaos/oracle.ts';
@@ -150,9 +151,9 @@ describe('unreadable state', () => {
     const neighbour = await TestClient.greet(url);
     const keys = sessionKeys(broken.sessionId);
     await until(async () => (await direct.exists(keys.lock)) === 0, 'the session to sleep');
-    const whole = (await direct.hget(keys.session, 'snap')) ?? '';
+    const whole = await storedSnapshot(direct, broken.sessionId);
     for (const snapshot of ['', 'null', '{', '{"machine":"session","machineVersion":1}']) {
-      await direct.hset(keys.session, 'snap', snapshot);
+      await storeSnapshot(direct, broken.sessionId, snapshot);
       const id = `to-${snapshot.length}`;
       broken.message(id, 'Can you read this?');
       expect((await broken.refused(id)).code).toBe('internal');
@@ -161,7 +162,7 @@ describe('unreadable state', () => {
     expect((await neighbour.completed('beside')).type).toBe('turn.completed');
 
     // The instance did not overwrite the state: once repaired, the session continues.
-    await direct.hset(keys.session, 'snap', whole);
+    await storeSnapshot(direct, broken.sessionId, whole);
     broken.message('again', 'And now?');
     expect((await broken.completed('again')).type).toBe('turn.completed');
     for (const client of [broken, neighbour]) client.drop();

@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
-import { sessionKeys } from '../../src/store/redis/keys.ts';
 import { metric } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { storedSnapshot } from '../support/instance/stored-snapshot.ts';
 import { openAndLeave } from './chaos/crowd.ts';
 import { tell, until } from './chaos/figures.ts';
 import { type Fleet, startFleet } from './chaos/fleet.ts';
@@ -59,12 +59,10 @@ async function makeSessions(count: number): Promise<Due> {
   await openAndLeave(fleet.urls, ids);
   expect(await sum('rehydra_sessions_opened_total', { how: 'created' })).toBe(count);
   await until(async () => (await sum('rehydra_resident_sessions', {})) === 0, 'all to sleep');
-  const page = direct.pipeline();
-  for (const id of ids) page.hget(sessionKeys(id).session, 'snap');
-  const snapshots = (await page.exec()) ?? [];
-  const dueTimes = snapshots.map(([, snapshot]) => {
-    if (snapshot === null) return 0;
-    const { context } = JSON.parse(String(snapshot)) as {
+  const snapshots = await Promise.all(ids.map((id) => storedSnapshot(direct, id)));
+  const dueTimes = snapshots.map((snapshot) => {
+    if (snapshot === '') return 0;
+    const { context } = JSON.parse(snapshot) as {
       readonly context: { readonly lastActivityAt: number; readonly limits: { readonly idleMs: number } };
     };
     return context.lastActivityAt + context.limits.idleMs;

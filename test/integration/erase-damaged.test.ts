@@ -13,6 +13,7 @@ import { openLog } from '../../src/telemetry/log.ts';
 import { ask } from '../support/instance/http.ts';
 import { eventually } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { storeSnapshot } from '../support/instance/stored-snapshot.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -92,8 +93,8 @@ const backings: Readonly<Record<string, Backing>> = {
   Redis: {
     environment: () => ({ REDIS_URL: redis.url, DATA_DIR: shared }),
     damages: {
-      'a torn snapshot': (id) => direct.hset(sessionKeys(id).session, 'snap', '{'),
-      'a snapshot of another kind': (id) => direct.hset(sessionKeys(id).session, 'snap', '{"value":7}'),
+      'a torn snapshot': (id) => storeSnapshot(direct, id, '{'),
+      'a snapshot of another kind': (id) => storeSnapshot(direct, id, '{"value":7}'),
       'a version that is no number': (id) => direct.hset(sessionKeys(id).session, 'version', 'x'),
       'no head': (id) => direct.hdel(sessionKeys(id).session, 'head'),
       'a log of another type': (id) => direct.set(sessionKeys(id).log, 'x'),

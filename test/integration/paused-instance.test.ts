@@ -9,6 +9,7 @@ import { countUp, eventually, metric, withRedis } from '../support/instance/obse
 import { startProxy } from '../support/instance/proxy.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
+import { storedSnapshot } from '../support/instance/stored-snapshot.ts';
 
 describe('instance that counts as dead', () => {
   const [redis] = started(startRedis);
@@ -21,8 +22,7 @@ describe('instance that counts as dead', () => {
 
   const attached = async (sessionId: string): Promise<readonly string[]> =>
     withRedis(redis.url, async (client) => {
-      const [key] = await client.keys(`*:s:${sessionId}`);
-      const snapshot = JSON.parse((await client.hget(key ?? '', 'snap')) ?? '{}') as {
+      const snapshot = JSON.parse(await storedSnapshot(client, sessionId)) as {
         readonly context: { readonly attached: readonly string[] };
       };
       return snapshot.context.attached;

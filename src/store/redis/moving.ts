@@ -62,7 +62,7 @@ export async function readPage(
   const { session, log } = sessionKeys(sessionId);
   const from = readingFrom(after + 1);
   const count = limit === 0 ? 0 : limit + after + 1 - from;
-  return logPage(await batch.call(scripts.log, [session, log], [from, count]), from, after);
+  return logPage(await batch.call(scripts.log, [session, log], [from, count]), from, { after, limit });
 }
 
 /** Null if a commit trimmed the log, or the session ended, during the export. */

@@ -47,14 +47,18 @@ export function record(reply: unknown): SessionRecord | null {
   };
 }
 
-/** {head, frames kept, elements from offset `from` on}, from `log.lua`. The page has the frames after `after`. */
-export function logPage(reply: unknown, from: number, after: number): LogPage | null {
+/** {head, frames kept, elements from offset `from` on}, from `log.lua`. */
+export function logPage(
+  reply: unknown,
+  from: number,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): LogPage | null {
   if (reply === null) return null;
   const [headReply, kept, elements] = list(reply);
   const head = integer(headReply);
   const first = head - integer(kept) + 1;
   const read = framesOf(Math.max(first, from), texts(elements));
-  return { frames: read.filter(({ offset }) => offset > after), first, head };
+  return { frames: read.filter(({ offset }) => offset > after).slice(0, limit), first, head };
 }
 
 /** {session ids, earliest score, ids of lost sessions}, from `sweep.lua`. */

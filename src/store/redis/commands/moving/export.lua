@@ -6,8 +6,10 @@
 --          | {the row of read.lua, its entry in the listing or nil, '1' if held, message ids, transcript, inbox,
 --             number of frames kept, the first elements of the log}
 -- @include frames
-local row = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'head', 'due', 'snap', 'instance')
+-- @include snapshot
+local row = redis.call('HMGET', KEYS[1], 'version', 'epoch', 'head', 'due', 'snap', 'instance', 'n')
 if not row[1] then return false end
+row[5] = snapshotOf(KEYS[1], row[5], row[7])
 row[7] = redis.call('LLEN', KEYS[5])
 local ids = {}
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do

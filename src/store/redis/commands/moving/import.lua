@@ -9,6 +9,7 @@
 -- The session has no token then, so every earlier fence is refused.
 -- @include frames
 -- @include listing
+-- @include snapshot
 local held = redis.call('GET', KEYS[2])
 if ARGV[3] ~= '1' and redis.call('HEXISTS', KEYS[1], 'version') == 1 then return 'exists' end
 if held and held ~= ARGV[2] then return 'held' end
@@ -17,8 +18,8 @@ if staged > 0 and redis.call('LLEN', KEYS[8]) ~= staged then return 'lost' end
 
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 redis.call('ZREM', KEYS[6], ARGV[1])
-redis.call('HSET', KEYS[1], 'version', ARGV[4], 'epoch', ARGV[5], 'head', ARGV[6], 'snap', ARGV[7],
-  'instance', ARGV[8], 'due', ARGV[9])
+local row = { 'version', ARGV[4], 'epoch', ARGV[5], 'head', ARGV[6], 'instance', ARGV[8], 'due', ARGV[9] }
+storeWith(KEYS[1], row, ARGV[7], false, nil)
 if ARGV[10] ~= '' then
   redis.call('ZADD', KEYS[6], ARGV[10], ARGV[1])
   redis.call('HSET', KEYS[1], 'idx', ARGV[10])

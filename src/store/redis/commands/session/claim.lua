@@ -8,6 +8,7 @@
 -- The epoch grows with claims and with the clock: after a failover that lost acknowledged writes, a counter alone would
 -- repeat epochs of the lost timeline.
 -- allow-oom: on a full Redis a sweeper must still claim the session that it will delete.
+-- @include snapshot
 local function acquire(KEYS, ARGV)
   -- @redlock acquire
 end
@@ -18,7 +19,7 @@ if acquire({ KEYS[1] }, { ARGV[1], ARGV[2] }) == 0 then
   return { 0, known and owner[2] or '', math.max(redis.call('PTTL', KEYS[1]), 0) }
 end
 
-local row = redis.call('HMGET', KEYS[2], 'version', 'epoch', 'head', 'due', 'snap')
+local row = redis.call('HMGET', KEYS[2], 'version', 'epoch', 'head', 'due', 'snap', 'instance', 'n')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local epoch = math.max(tonumber(row[2] or '0') + 1, now)
@@ -27,5 +28,5 @@ if not row[1] then
   redis.call('PEXPIRE', KEYS[2], ARGV[4])
   return { 1, epoch }
 end
-row[2], row[6], row[7] = epoch, ARGV[3], redis.call('LLEN', KEYS[3])
+row[2], row[5], row[6], row[7] = epoch, snapshotOf(KEYS[2], row[5], row[7]), ARGV[3], redis.call('LLEN', KEYS[3])
 return { 1, epoch, row }

@@ -12,6 +12,7 @@
 -- @include frames
 -- @include lease
 -- @include listing
+-- @include snapshot
 
 local TAIL_BYTES = 65536
 
@@ -35,8 +36,8 @@ local function withTail(hint)
 end
 
 local ids = tonumber(ARGV[14])
-local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx' }
-for i = 1, ids do fields[6 + i] = 'm:' .. ARGV[16 + i] end
+local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx', 'n' }
+for i = 1, ids do fields[7 + i] = 'm:' .. ARGV[16 + i] end
 local row = redis.call('HMGET', KEYS[1], unpack(fields))
 local held = redis.call('GET', KEYS[2])
 local ends = ARGV[12] ~= ''
@@ -50,7 +51,7 @@ if not owns(row, held) then return -1 end
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if (row[4] or '0') ~= ARGV[4] or (row[5] or '0') ~= ARGV[5] then return -2 end
 for i = 1, ids do
-  if row[6 + i] then return ARGV[16 + i] end
+  if row[7 + i] then return ARGV[16 + i] end
 end
 
 if ends then
@@ -80,11 +81,11 @@ if due ~= '' and (not idx or tonumber(due) < tonumber(idx)) then
   redis.call('HSET', KEYS[1], 'idx', due)
 end
 local version = string.format('%d', tonumber(ARGV[4]) + 1)
-redis.call('HSET', KEYS[1], 'version', version, 'wid', ARGV[3], 'head', string.format('%d', head),
-  'due', due, 'snap', ARGV[6])
+local stored = { 'version', version, 'wid', ARGV[3], 'head', string.format('%d', head), 'due', due }
+storeWith(KEYS[1], stored, ARGV[6], row[4], row[7])
 local listed = redis.call('HGET', KEYS[8], ARGV[13])
 if listed ~= ARGV[16] then relist(KEYS[8], ARGV[13], listed, ARGV[16]) end
-for i = 1, ids do redis.call('HSET', KEYS[1], fields[6 + i], '1') end
+for i = 1, ids do redis.call('HSET', KEYS[1], fields[7 + i], '1') end
 for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
 if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
 
