@@ -37,6 +37,8 @@ export class TurnText {
   #reasoning = '';
   #ids: number[] | null = [];
   #newPromptIds: readonly number[] | null = null;
+  /** The latest piece with its ids, because the JSON of a long prompt is dear to read back. */
+  #latest: { readonly piece: Piece; readonly aux: Aux } | null = null;
   #isIncomplete = false;
   #isSimulated = false;
 
@@ -72,21 +74,24 @@ export class TurnText {
 
   pending(): Piece {
     const aux: Aux = {
-      ...(this.#ids !== null && this.#ids.length > 0 ? { ids: this.#ids } : {}),
+      ...(this.#ids !== null && this.#ids.length > 0 ? { ids: [...this.#ids] } : {}),
       ...(this.#newPromptIds !== null ? { prompt: this.#newPromptIds } : {}),
     };
-    return {
+    const piece: Piece = {
       turnId: this.turnId,
       text: this.#text,
       reasoning: this.#reasoning,
       aux: Object.keys(aux).length > 0 ? JSON.stringify(aux) : undefined,
       ...(this.#isSimulated ? { simulated: true } : {}),
     };
+    this.#latest = { piece, aux };
+    return piece;
   }
 
   /** Marks the piece from `pending` as stored. Text that arrived meanwhile stays pending. */
   confirm(piece: Piece): void {
-    const aux = auxOf(piece);
+    const aux = this.#latest?.piece === piece ? this.#latest.aux : auxOf(piece);
+    this.#latest = null;
     this.#keep(piece.text, piece.reasoning, aux);
     this.#text = this.#text.slice(piece.text.length);
     this.#reasoning = this.#reasoning.slice(piece.reasoning.length);
