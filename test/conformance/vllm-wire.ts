@@ -125,6 +125,41 @@ export function describeWire(transport: TransportName): void {
       expect(connections.size).toBeLessThanOrEqual(2);
     });
 
+    test('a request that the client gives up before it leaves never reaches the server', async () => {
+      const { ask, requests } = await serve(({ socket }) => {
+        socket.write(`${STREAM}\r\n`);
+        socket.write(chunkOf(WHOLE));
+        socket.write(LAST_CHUNK);
+      });
+      expect((await ask()).result).toMatchObject({ kind: 'completed' });
+      const leave = new AbortController();
+      const left = ask({ signal: leave.signal });
+      // The request waits for its connection, which needs a round of the event loop.
+      for (let n = 0; n < 20; n += 1) await Promise.resolve();
+      leave.abort();
+      expect((await left).result).toEqual({ kind: 'aborted' });
+      expect(await ask()).toMatchObject({ text: 'é🩺–', result: { kind: 'completed' } });
+      expect(requests()).toBe(2);
+    });
+
+    test('a hundred answers at once, a third of them given up midway, keep apart', async () => {
+      const { ask } = await serve(({ head, socket }) => {
+        const id = /\nx-request-id: (\S+)-1-/.exec(head)?.[1] ?? '';
+        const pieces = [chunkOf(deltaOf(`${id} `)), chunkOf(deltaOf(id, 'stop') + DONE), LAST_CHUNK];
+        void writeApart(socket, [`${STREAM}\r\n`, ...pieces]);
+      });
+      const answers = Array.from({ length: 100 }, async (_, n) => {
+        const leave = new AbortController();
+        const onChunk = () => (n % 3 === 0 ? leave.abort() : undefined);
+        const { turnId, text, result, lateChunks } = await ask({ signal: leave.signal, onChunk });
+        expect(lateChunks()).toBe(0);
+        if (n % 3 === 0)
+          expect({ text, result }).toEqual({ text: `${turnId} `, result: { kind: 'aborted' } });
+        else expect({ text, kind: result.kind }).toEqual({ text: `${turnId} ${turnId}`, kind: 'completed' });
+      });
+      await Promise.all(answers);
+    });
+
     test('[DONE] completes an answer whose body never ends, and the client closes its connection', async () => {
       let closed: () => void = () => {};
       const isClosed = new Promise<void>((resolve) => {
@@ -198,7 +233,8 @@ export function describeWire(transport: TransportName): void {
         ['GZIP', gzipSync(WHOLE)],
         ['deflate', deflateSync(WHOLE)],
         ['br', brotliCompressSync(WHOLE)],
-      ])('an answer that a server compresses with %s is whole', async (coding, body) => {
+        ['identity', Buffer.from(WHOLE)],
+      ])('an answer with the content-encoding %s is whole', async (coding, body) => {
         const { ask } = await serve(coded(coding, body));
         for (let n = 0; n < 2; n += 1)
           expect(await ask()).toMatchObject({ text: 'é🩺–', result: { kind: 'completed' } });

@@ -1,6 +1,6 @@
 /**
- * UndiciTransport drives undici's dispatcher with a handler of its own. A turn costs a tenth of what it costs over
- * `fetch`: no web stream, no abort signal and no promise stands between the socket and the listener.
+ * UndiciTransport drives undici's dispatcher with a handler of its own. A call needs a fifth of the CPU time that it needs
+ * over `fetch`: no web stream, no abort signal and no promise stands between the socket and the listener.
  *
  * UNDICI-1  An informational response (1xx) is no answer.
  * UNDICI-2  The request asks for no compression. If the server compresses all the same, content-coding.ts decodes.
