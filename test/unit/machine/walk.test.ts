@@ -14,7 +14,9 @@ import {
   raise,
   transition,
 } from 'xstate';
+import { begin, type StepEvent, step } from '../../../src/session/machine/step.ts';
 import { walk } from '../../../src/session/machine/walk.ts';
+import { INPUT, OUTPUT, STARTS_AT } from '../../support/machine/stepped-session.ts';
 
 const say = (word: string) =>
   emit(({ context }: { context: { count: number } }) => ({ type: 'said', word, at: context.count }));
@@ -137,6 +139,16 @@ function compare(types: readonly string[]): readonly string[] {
   return covered;
 }
 
+const messageAt = (count: number): StepEvent => ({
+  type: 'message',
+  at: STARTS_AT + count,
+  messageId: `m${count}`,
+  turnId: `t${count}`,
+  content: 'hello',
+  policy: 'queue',
+  options: {},
+});
+
 describe('walk', () => {
   test('through any events of a chart, a walk ends in XState’s state with XState’s actions in the same order', () => {
     const covered = new Set<string>();
@@ -170,5 +182,18 @@ describe('walk', () => {
     ['raises another event', ['deep', 'past', 'raised']],
   ])('XState takes an event that %s', (_, types) => {
     expect(compare(types).filter((one) => one.endsWith(` ${types.at(-1)}`))).toEqual([]);
+  });
+
+  const begun = begin(INPUT, '1').next;
+  const asking = step(begun, messageAt(1), '2').next;
+  test.each([
+    ['attach', begun, { type: 'attach', at: STARTS_AT, instance: 'b' }],
+    ['extend', begun, { type: 'extend', at: STARTS_AT }],
+    ['message', begun, messageAt(1)],
+    ['second message', asking, messageAt(2)],
+    ['answer', asking, { type: 'xstate.done.actor.generation', at: STARTS_AT, output: OUTPUT }],
+    ['detach', begun, { type: 'detach', at: STARTS_AT, instance: 'a' }],
+  ] as const)('a plan covers the %s of an ordinary conversation', (_, { snapshot }, event) => {
+    expect(walk(snapshot, event, noActor)).not.toBeNull();
   });
 });
