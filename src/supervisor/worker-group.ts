@@ -1,14 +1,14 @@
 /**
  * WorkerGroup keeps a number of workers on one port: it starts them, replaces those that die, and ends them together.
  *
- *  GROUP-1  One worker finds the port and listens; the others start only then, and join it. So all have one port, also
+ *  WORKERS-1  One worker finds the port and listens; the others start only then, and join it. So all have one port, also
  *           with PORT=0, and a wrong setting is reported once.
- *  GROUP-2  No two workers have the same name. A replacement gets a name of its own, so that other instances notice the
+ *  WORKERS-2  No two workers have the same name. A replacement gets a name of its own, so that other instances notice the
  *           death and detach the sockets of the dead worker.
- *  GROUP-3  A worker that cannot start ends the group with its exit code, unless the group was complete and another worker
+ *  WORKERS-3  A worker that cannot start ends the group with its exit code, unless the group was complete and another worker
  *           serves: then the group tries again.
- *  GROUP-4  After `drain` or `kill` no worker starts, and the group ends with its last worker.
- *  GROUP-5  A worker that leaves several pings in a row unanswered is killed and replaced. Pings are counted, not time: a
+ *  WORKERS-4  After `drain` or `kill` no worker starts, and the group ends with its last worker.
+ *  WORKERS-5  A worker that leaves several pings in a row unanswered is killed and replaced. Pings are counted, not time: a
  *           machine that slept must not lose its workers.
  */
 import type { Clock } from '../clock.ts';
@@ -100,12 +100,12 @@ export class WorkerGroup {
     if (this.#phase.kind === 'ending') return;
     const joins = this.#serving().length > 0;
     const missing = this.#ports.workers - this.#workers.size - this.#paused;
-    const count = joins ? missing : this.#workers.size === 0 ? Math.min(1, missing) : 0; // GROUP-1
+    const count = joins ? missing : this.#workers.size === 0 ? Math.min(1, missing) : 0; // WORKERS-1
     for (let started = 0; started < count; started += 1) this.#fork(joins);
   }
 
   #fork(joins: boolean): void {
-    this.#lastNumber += 1; // GROUP-2
+    this.#lastNumber += 1; // WORKERS-2
     const number = this.#lastNumber;
     const process = this.#ports.fork({ number, joins }, this.#port, {
       message: (message) => this.#onMessage(number, message),
@@ -172,7 +172,7 @@ export class WorkerGroup {
     if (!hasServed && isHopeless) {
       // The worker has logged its reason, unless a signal ended it.
       log[signal === null ? 'info' : 'error'](details, 'a worker could not start, ending all workers');
-      return this.#end(code); // GROUP-3
+      return this.#end(code); // WORKERS-3
     }
     const delayMs = this.#delay.after(hasServed ? clock.monotonicMs() - listeningSinceMs : 0);
     log.error({ ...details, delayMs }, 'a worker ended, starting another');
@@ -186,7 +186,7 @@ export class WorkerGroup {
 
   #end(code: number): void {
     if (this.#phase.kind === 'ending') return;
-    this.#phase = { kind: 'ending', code }; // GROUP-4
+    this.#phase = { kind: 'ending', code }; // WORKERS-4
     this.#stopPings();
     if (this.#workers.size === 0) return this.#ports.ended(code);
     // A worker that still loads its program reads no messages.
@@ -205,7 +205,7 @@ export class WorkerGroup {
       for (const [worker, { process, unansweredPings }] of this.#workers)
         if (unansweredPings >= UNANSWERED_PINGS_MAX) {
           this.#ports.log.error({ worker, workerPid: process.pid }, 'a worker hangs, killing it');
-          process.kill('SIGKILL'); // GROUP-5
+          process.kill('SIGKILL'); // WORKERS-5
         }
       for (const worker of this.#serving()) {
         worker.unansweredPings += 1;
