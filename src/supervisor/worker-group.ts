@@ -1,15 +1,15 @@
 /**
  * WorkerGroup keeps a number of workers on one port: it starts them, replaces those that die, and ends them together.
  *
- *  WORKERS-1  One worker finds the port and listens; the others start only then, and join it. So all have one port, also
- *           with PORT=0, and a wrong setting is reported once.
- *  WORKERS-2  No two workers have the same name. A replacement gets a name of its own, so that other instances notice the
- *           death and detach the sockets of the dead worker.
- *  WORKERS-3  A worker that cannot start ends the group with its exit code, unless the group was complete and another worker
- *           serves: then the group tries again.
+ *  WORKERS-1  One worker finds the port and listens; the others start only then, and join it. So all have one port,
+ *             also with PORT=0, and a wrong setting is reported once.
+ *  WORKERS-2  No two workers have the same name. A replacement gets a name of its own, so that other instances notice
+ *             the death and detach the sockets of the dead worker.
+ *  WORKERS-3  A worker that cannot start ends the group with its exit code, unless the group was complete and another
+ *             worker serves: then the group tries again.
  *  WORKERS-4  After `drain` or `kill` no worker starts, and the group ends with its last worker.
- *  WORKERS-5  A worker that leaves several pings in a row unanswered is killed and replaced. Pings are counted, not time: a
- *           machine that slept must not lose its workers.
+ *  WORKERS-5  A worker that leaves several pings in a row unanswered is killed and replaced. Pings are counted, not
+ *             time: a machine that slept must not lose its workers.
  */
 import type { Clock } from '../clock.ts';
 import type { WorkerRole } from '../config/supervision.ts';
@@ -158,8 +158,8 @@ export class WorkerGroup {
     this.#workers.delete(number);
     this.#scrapes.forget(number);
     if (this.#phase.kind === 'ending') {
-      // A worker whose drain failed exits with 1, and so does the group. One that had not listened had nothing to drain:
-      // its program may not have handled the signal yet.
+      // A worker whose drain failed exits with 1, and so does the group. One that had not listened had nothing to drain,
+      // and the signal may have ended it before it had a handler.
       const worst = Math.max(this.#phase.code, worker.listeningSinceMs === null ? 0 : code);
       this.#phase = { kind: 'ending', code: worst };
       if (this.#workers.size === 0) ended(worst);
