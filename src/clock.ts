@@ -19,6 +19,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Runs `task` once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, task: () => void): () => void;
+  /** Runs `task` once at the end of this event-loop turn, after everything that the turn has received. */
+  soon(task: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -30,6 +32,7 @@ export const systemClock: Clock = {
     const timer = setTimeout(task, Math.max(0, delayMs));
     return () => clearTimeout(timer);
   },
+  soon: (task) => void setImmediate(task),
 };
 
 /** The longest duration that Node itself can wait for: about 24.8 days. */

@@ -7,6 +7,7 @@ import type { Generator } from '../../generation/port.ts';
 import type { Store, StoredFrame } from '../../store/contract.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Outcome } from '../machine/outcome.ts';
+import type { FlushSchedule } from '../turn/flush-schedule.ts';
 
 export type StopReason =
   /** The session ended, and its keys are deleted. */
@@ -35,8 +36,8 @@ export interface ActorHost {
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseMs: number;
-  /** Longest wait between two writes of a running turn's text. */
-  readonly flushMs: number;
+  /** When the texts of running turns are stored. */
+  readonly flushSchedule: FlushSchedule;
   /** Length of waiting text that triggers a write, in UTF-16 units. */
   readonly flushLength: number;
   readonly deliver: (sessionId: string, frames: readonly StoredFrame[]) => void;

@@ -9,6 +9,7 @@ import { type LoadedSession, loadSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 import { UserQuota } from '../actor/user-quota.ts';
 import type { InstanceMessages } from '../cluster/instance-messages.ts';
+import { FlushSchedule } from '../turn/flush-schedule.ts';
 import type { DeliveryPort } from './delivery-port.ts';
 import { openInboxEntry } from './inbox.ts';
 import type { LocalSessions } from './local-sessions.ts';
@@ -16,9 +17,18 @@ import type { LocalSessions } from './local-sessions.ts';
 export interface LoaderOptions
   extends Omit<
     ActorHost,
-    'deliver' | 'openInboxEntry' | 'stopped' | 'committed' | 'appended' | 'storeFailed' | 'unreadable'
+    | 'flushSchedule'
+    | 'deliver'
+    | 'openInboxEntry'
+    | 'stopped'
+    | 'committed'
+    | 'appended'
+    | 'storeFailed'
+    | 'unreadable'
   > {
   readonly metrics: Metrics;
+  /** Longest wait between two writes of a running turn's text. */
+  readonly flushMs: number;
   readonly localSessions: LocalSessions;
   readonly delivery: DeliveryPort;
   /** Live sessions of one user, over all instances; 0: no bound. */
@@ -42,6 +52,7 @@ export class SessionLoader {
     this.#restored = restored;
     this.#host = {
       ...options,
+      flushSchedule: new FlushSchedule(options.clock, options.flushMs),
       deliver: (sessionId, frames) => delivery.deliver(sessionId, frames),
       openInboxEntry: (sessionId, entry) => openInboxEntry({ ...options, messages }, sessionId, entry),
       stopped: (sessionId, epoch, reason) => this.#stopped(sessionId, epoch, reason),

@@ -1,45 +1,48 @@
 /**
- * FlushTimer decides when the text of a running turn is stored: the first piece without delay, then by time or by
- * length, whichever comes first. Text that arrives during a write waits for the next: a slow store gets fewer, larger writes.
+ * FlushTimer decides when the text of a running turn is stored: the first piece without delay, then at the next tick of
+ * the schedule or by length, whichever comes first. Text that arrives during a write waits for the next: a slow store gets
+ * fewer, larger writes.
  */
-import type { Clock } from '../../clock.ts';
+import type { FlushSchedule } from './flush-schedule.ts';
 
 export class FlushTimer {
-  readonly #clock: Clock;
-  readonly #everyMs: number;
+  readonly #schedule: FlushSchedule;
   readonly #length: number;
   readonly #wake: () => void;
-  #lastMs = Number.NEGATIVE_INFINITY;
-  #cancel: (() => void) | null = null;
+  readonly #onTick: () => void;
+  #isDue = true;
+  #waits = false;
 
-  constructor(clock: Clock, everyMs: number, length: number, wake: () => void) {
-    this.#clock = clock;
-    this.#everyMs = everyMs;
+  constructor(schedule: FlushSchedule, length: number, wake: () => void) {
+    this.#schedule = schedule;
     this.#length = length;
     this.#wake = wake;
+    this.#onTick = () => {
+      this.#waits = false;
+      this.#isDue = true;
+      wake();
+    };
   }
 
   isDue(pendingLength: number): boolean {
-    if (pendingLength === 0) return false;
-    return pendingLength >= this.#length || this.#clock.monotonicMs() - this.#lastMs >= this.#everyMs;
+    return pendingLength > 0 && (this.#isDue || pendingLength >= this.#length);
   }
 
   /** Wakes the actor when waiting text is due. */
   schedule(pendingLength: number): void {
-    if (pendingLength === 0 || this.#cancel !== null) return;
-    this.#cancel = this.#clock.after(this.#lastMs + this.#everyMs - this.#clock.monotonicMs(), () => {
-      this.#cancel = null;
-      this.#wake();
-    });
+    if (this.isDue(pendingLength)) return this.#schedule.soon(this.#wake);
+    if (pendingLength === 0 || this.#waits) return;
+    this.#waits = true;
+    this.#schedule.atTick(this.#onTick);
   }
 
   flushed(): void {
     this.stop();
-    this.#lastMs = this.#clock.monotonicMs();
+    this.#isDue = false;
   }
 
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = null;
+    if (this.#waits) this.#schedule.cancel(this.#onTick);
+    this.#waits = false;
   }
 }

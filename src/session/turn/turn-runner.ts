@@ -11,6 +11,7 @@ import type { Clock } from '../../clock.ts';
 import type { BuiltPrompt, PromptBuilder } from '../../conversation/port.ts';
 import type { GenerationChunk, Generator } from '../../generation/port.ts';
 import type { MachineState } from '../machine/step.ts';
+import type { FlushSchedule } from './flush-schedule.ts';
 import { FlushTimer } from './flush-timer.ts';
 import { type GenerationRun, type RunResult, startGeneration } from './generation.ts';
 import { SummaryRun } from './summary.ts';
@@ -21,7 +22,7 @@ export interface RunnerHost {
   readonly generator: Generator;
   readonly conversation: PromptBuilder;
   readonly clock: Clock;
-  readonly flushMs: number;
+  readonly flushSchedule: FlushSchedule;
   readonly flushLength: number;
 }
 
@@ -51,7 +52,7 @@ export class TurnRunner {
     this.#host = host;
     this.#ports = ports;
     this.#text = text;
-    this.#flushTimer = new FlushTimer(host.clock, host.flushMs, host.flushLength, ports.wake);
+    this.#flushTimer = new FlushTimer(host.flushSchedule, host.flushLength, ports.wake);
     this.#summary = new SummaryRun(host.generator, ports.sessionId, ports.onSummary);
   }
 
@@ -158,7 +159,6 @@ export class TurnRunner {
 
   #onChunk(text: TurnText, chunk: GenerationChunk): void {
     text.add(chunk);
-    if (this.isFlushDue) this.#ports.wake();
-    else this.schedule();
+    this.schedule();
   }
 }

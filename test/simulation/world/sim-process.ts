@@ -35,6 +35,7 @@ export class SimProcess {
           timer.run = null;
         };
       },
+      soon: (task) => this.io(0, task),
     };
   }
 

@@ -9,6 +9,7 @@ import type { Generator } from '../../../src/generation/port.ts';
 import type { ActorHost, StopReason } from '../../../src/session/actor/actor-host.ts';
 import type { Outcome } from '../../../src/session/machine/outcome.ts';
 import { readInboxEntry } from '../../../src/session/router/inbox.ts';
+import { FlushSchedule } from '../../../src/session/turn/flush-schedule.ts';
 import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../../src/store/contract.ts';
 import { watchStore, wholeConversation } from './ports.ts';
 
@@ -66,7 +67,7 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
       archive: null,
       log: SILENT,
       leaseMs: options.leaseMs,
-      flushMs: options.flushMs,
+      flushSchedule: new FlushSchedule(options.clock, options.flushMs),
       flushLength: 1_024,
       deliver: (_, frames) => options.deliver(frames),
       openInboxEntry: (_, entry) => {

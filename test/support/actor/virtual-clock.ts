@@ -42,6 +42,10 @@ export class VirtualClock implements Clock {
     };
   }
 
+  soon(run: () => void): void {
+    setImmediate(run);
+  }
+
   /** Settles after each task, because a task may cause others that are due before `date`. */
   async advanceTo(date: number, settle: () => Promise<void>): Promise<void> {
     const until = date - this.#setByMs;
