@@ -1,7 +1,7 @@
 /** Measures the memory of a quiet session with a connected client: asleep, awake, and beside the other contenders. */
 import { SERVICE, startDocumentation, startSocketIo } from './contenders/start.ts';
 import type { Contender } from './measure/cell.ts';
-import { redisCost, residents, scriptCalls } from './measure/counters.ts';
+import { redisCost, residents } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { INSPECTED, memoryOf } from './measure/heap.ts';
 import type { Stage } from './measure/stage.ts';
@@ -58,7 +58,6 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
     'RSS before',
     'Redis memory each',
     'cores while quiet',
-    'Redis script calls per s while quiet',
   ];
   return { title: 'Memory of a quiet session', body: `${words}\n\n${table(head, rows)}`, facts };
 }
@@ -87,9 +86,7 @@ async function measure(
   await open(sockets);
   const after = await settled(first + sockets);
   const quietFrom = readUsage([program.pid]);
-  const callsBefore = await scriptCalls(redis);
   await pause(silenceMs);
-  const calls = (await scriptCalls(redis)) - callsBefore;
   const quiet = usageBetween(quietFrom, readUsage([program.pid]), 0);
   await generator.run('end', { group: name, how: 'drop' });
   const each = (bytes: number) => `${figure(bytes / sockets / 1024)} KiB`;
@@ -104,7 +101,6 @@ async function measure(
       `${figure(before.rssBytes / 2 ** 20)} MiB`,
       each(after.redisBytes - before.redisBytes),
       hundredths((quiet.cpuMs[0] ?? 0) / silenceMs),
-      figure((calls / silenceMs) * 1_000),
     ],
   };
 }

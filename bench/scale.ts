@@ -3,7 +3,7 @@
 import { BUCKETS, type Store } from '../src/store/contract.ts';
 import type { RedisServer } from '../test/support/instance/redis-server.ts';
 import type { Generator } from './load/orders.ts';
-import { type Contender, measureCell, medianOf } from './measure/cell.ts';
+import { type Contender, measureCell, measureOnce, medianOf } from './measure/cell.ts';
 import { redisCost, residents } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { INSPECTED, memoryOf } from './measure/heap.ts';
@@ -11,8 +11,8 @@ import { pin } from './measure/program.ts';
 import type { Stage } from './measure/stage.ts';
 import { median } from './measure/summary.ts';
 import { exported, openStore, sleepingSession, storeCopies } from './measure/template-session.ts';
-import { ownCpuMs, readUsage, usageBetween } from './measure/usage.ts';
-import { figure, hundredths, type Row, type Section, table, times } from './report/table.ts';
+import { ownCpuMs } from './measure/usage.ts';
+import { figure, type Row, type Section, table, times } from './report/table.ts';
 
 const IN_FLIGHT = 64;
 const ASLEEP_WITHIN_MS = 120_000;
@@ -29,10 +29,11 @@ export async function scale(stage: Stage, extent: Extent): Promise<Section> {
   return { title: 'Scale', body: parts.join('\n\n') };
 }
 
-/** The contender is measured alone at first, and then beside all other sessions. */
 async function transitionsOf(stage: Stage, extent: Extent, contender: Contender) {
   const load = { ...extent, workload: 'extend', inFlight: IN_FLIGHT } as const;
   const cells = [];
+  // Cold code would be measured while V8 compiles it.
+  await measureOnce(stage, contender, { ...load, windowMs: extent.windowMs * 4 });
   for (let repeat = 0; repeat < extent.repeats; repeat++)
     cells.push(await measureCell(stage, contender, load));
   return {
@@ -65,7 +66,6 @@ async function connected(stage: Stage, extent: Extent): Promise<string> {
     for (const program of programs) sum += (await memoryOf(program)).rssBytes;
     return sum;
   };
-  await measureCell(stage, first.contender, { ...extent, workload: 'extend', inFlight: IN_FLIGHT });
   const few = await transitionsOf(stage, extent, first.contender);
   const before = { rss: await rssBytes(), redis: await redisCost(redis) };
   const beganAt = performance.now();
@@ -84,13 +84,6 @@ async function connected(stage: Stage, extent: Extent): Promise<string> {
   }
   const after = { rss: await rssBytes(), redis: await redisCost(redis) };
   const many = await transitionsOf(stage, extent, first.contender);
-  const watch = [redis.pid, ...programs.map(({ pid }) => pid)];
-  const quietFrom = readUsage(watch);
-  await pause(extent.silenceMs);
-  const [redisMs = 0, ...serverMs] = usageBetween(quietFrom, readUsage(watch), 0).cpuMs;
-  const quietCores = [serverMs.reduce((sum, ms) => sum + ms, 0), redisMs].map((ms) =>
-    hundredths(ms / extent.silenceMs),
-  );
   await Promise.all(places.map(({ generator }) => generator.run('end', { group: 'scale', how: 'drop' })));
 
   const head = [
@@ -99,7 +92,6 @@ async function connected(stage: Stage, extent: Extent): Promise<string> {
     'opened per s, all instances on one core',
     'RSS each',
     'Redis memory each',
-    'cores while quiet: instances · Redis',
     'a transition ÷ without them: per s',
     'CPU',
     'Redis CPU',
@@ -110,7 +102,6 @@ async function connected(stage: Stage, extent: Extent): Promise<string> {
     figure((wanted / tookMs) * 1_000),
     `${figure((after.rss - before.rss) / wanted / 1024)} KiB`,
     `${figure((after.redis.usedBytes - before.redis.usedBytes) / wanted / 1024)} KiB`,
-    quietCores.join(' · '),
     times(many.perSecond / few.perSecond),
     times(many.serverUs / few.serverUs),
     times(many.redisUs / few.redisUs),
@@ -139,7 +130,6 @@ async function stored(stage: Stage, extent: Extent): Promise<string> {
   const levels: Level[] = [];
   try {
     const dump = await exported(store, await sleepingSession(stage, program, 0));
-    await measureCell(stage, contender, { ...extent, workload: 'extend', inFlight: IN_FLIGHT });
     const empty = await redisCost(redis);
     let made = 0;
     for (const count of extent.scale.stored) {

@@ -18,12 +18,11 @@ import {
   medianOf,
   ratioOf,
 } from './measure/cell.ts';
-import { emptied } from './measure/counters.ts';
+import { appends, commits, emptied } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { inTurns } from './measure/quiet.ts';
 import type { Stage } from './measure/stage.ts';
 import { type Row, type Section, table, times } from './report/table.ts';
-import { roundTrips } from './round-trips.ts';
 
 const TITLES: Readonly<Record<Workload, { readonly title: string; readonly words: string }>> = {
   extend: {
@@ -41,12 +40,11 @@ const TITLES: Readonly<Record<Workload, { readonly title: string; readonly words
 };
 
 export async function turns(stage: Stage, extent: Extent): Promise<Section> {
-  const trips = await roundTrips(stage, extent);
   const service = await startService(stage);
   const embedded = await startEmbedded(stage);
   const documentation = await startDocumentation(stage);
   const socketIo = await startSocketIo(stage);
-  const floor = await startFloor(stage, trips.appendsPerTurn);
+  const floor = await startFloor(stage, await appendsPerTurn(stage, extent, service));
   const contendersFor: Readonly<Record<Workload, readonly Contender[]>> = {
     extend: [service, embedded, documentation, socketIo, floor],
     turn: [service, embedded, documentation, floor],
@@ -86,8 +84,22 @@ export async function turns(stage: Stage, extent: Extent): Promise<Section> {
     const { title, words } = TITLES[workload];
     parts.push(`### ${title}`, words, table(head, rows));
   }
-  parts.push('### Round trips', trips.body);
   return { title: 'Transitions and turns', body: parts.join('\n\n'), facts };
+}
+
+/** The floor stores the text of a turn as often as the service does. */
+async function appendsPerTurn(stage: Stage, extent: Extent, service: Contender): Promise<number> {
+  const written = async () => ({
+    commits: await commits(service.program),
+    appends: await appends(service.program),
+  });
+  await measureOnce(stage, service, { ...extent, ...warmUp(extent, 'extend'), workload: 'turn' });
+  const before = await written();
+  await measureOnce(stage, service, { ...extent, ...warmUp(extent, 'extend'), workload: 'turn' });
+  const after = await written();
+  // Two commits make a turn, and two more open and close each conversation.
+  const turns = (after.commits - before.commits) / 2 - extent.conversations;
+  return (after.appends - before.appends) / turns;
 }
 
 const LONG_QUEUE = 500;

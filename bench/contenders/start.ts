@@ -12,9 +12,9 @@ export const FLOOR = 'floor';
 
 const upstreamOf = (stage: Stage) => `http://127.0.0.1:${stage.upstream.port}`;
 
-export async function startService(stage: Stage): Promise<Contender> {
+export async function startService(stage: Stage, env = {}): Promise<Contender> {
   const redis = await stage.redis();
-  return { name: SERVICE, redis, program: await stage.service(redis), speech: 'rehydra' };
+  return { name: SERVICE, redis, program: await stage.service(redis, env), speech: 'rehydra' };
 }
 
 export async function startEmbedded(stage: Stage): Promise<Contender> {

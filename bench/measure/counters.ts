@@ -34,34 +34,6 @@ export async function redisCost({ port }: RedisServer): Promise<RedisCost> {
   }
 }
 
-/** Script calls that Redis has answered since it started. */
-export async function scriptCalls({ port }: RedisServer): Promise<number> {
-  const client = new Redis({ port, protocol: 2 });
-  try {
-    const stats = await client.info('commandstats');
-    return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
-  } finally {
-    client.disconnect();
-  }
-}
-
-const REST_MS = 300;
-const AT_REST_WITHIN_MS = 20_000;
-
-/** Waits until a server has searched its buckets after its start: those calls belong to no input. */
-export async function untilAtRest(redis: RedisServer): Promise<void> {
-  const deadlineMs = performance.now() + AT_REST_WITHIN_MS;
-  for (
-    let before = -1, calls = await scriptCalls(redis);
-    calls !== before;
-    calls = await scriptCalls(redis)
-  ) {
-    if (performance.now() > deadlineMs) throw new Error('a quiet server went on calling scripts');
-    before = calls;
-    await new Promise((resume) => setTimeout(resume, REST_MS));
-  }
-}
-
 export async function emptied({ port }: RedisServer): Promise<void> {
   const client = new Redis({ port, protocol: 2 });
   try {

@@ -41,7 +41,7 @@ export async function exported(store: Store, sessionId: string): Promise<Session
   return dump;
 }
 
-/** Stores `count` copies through the service's own import, under new ids whose deadlines lie one millisecond apart. */
+/** Stores `count` copies through the service's own import, under new ids, each one millisecond later. */
 export async function storeCopies(
   store: Store,
   dump: SessionDump,
@@ -54,12 +54,13 @@ export async function storeCopies(
     while (made < count) {
       const sessionId = newId(bucket);
       const named = (text: string) => text.replaceAll(dump.sessionId, sessionId);
-      const dueAt = record.dueAt === null ? null : record.dueAt + made;
+      const later = made;
       made += 1;
       const copy = {
         ...dump,
         sessionId,
-        record: { ...record, snapshot: named(record.snapshot), dueAt },
+        record: { ...record, snapshot: named(record.snapshot), dueAt: (record.dueAt ?? 0) + later },
+        index: { ...dump.index, createdAt: dump.index.createdAt + later },
         frames: frames.map((frame) => ({ ...frame, data: named(frame.data) })),
       };
       const { kind } = await store.import(copy, 'absent-only');
