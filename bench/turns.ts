@@ -18,7 +18,7 @@ import {
   medianOf,
   ratioOf,
 } from './measure/cell.ts';
-import { appends, commits, emptied } from './measure/counters.ts';
+import { appends, emptied } from './measure/counters.ts';
 import type { Extent } from './measure/extent.ts';
 import { inTurns } from './measure/quiet.ts';
 import type { Stage } from './measure/stage.ts';
@@ -44,7 +44,7 @@ export async function turns(stage: Stage, extent: Extent): Promise<Section> {
   const embedded = await startEmbedded(stage);
   const documentation = await startDocumentation(stage);
   const socketIo = await startSocketIo(stage);
-  const floor = await startFloor(stage, await appendsPerTurn(stage, extent, service));
+  const floor = await startFloor(stage, await appendsPerTurn(stage, service));
   const contendersFor: Readonly<Record<Workload, readonly Contender[]>> = {
     extend: [service, embedded, documentation, socketIo, floor],
     turn: [service, embedded, documentation, floor],
@@ -88,20 +88,16 @@ export async function turns(stage: Stage, extent: Extent): Promise<Section> {
 }
 
 /** The floor stores the text of a turn as often as the service does. */
-async function appendsPerTurn(stage: Stage, extent: Extent, service: Contender): Promise<number> {
-  const written = async () => ({
-    commits: await commits(service.program),
-    appends: await appends(service.program),
-  });
-  await measureOnce(stage, service, { ...extent, ...warmUp(extent, 'extend'), workload: 'turn' });
-  const before = await written();
-  await measureOnce(stage, service, { ...extent, ...warmUp(extent, 'extend'), workload: 'turn' });
-  const after = await written();
-  // Two commits make a turn, and two more open and close each conversation.
-  const turns = (after.commits - before.commits) / 2 - extent.conversations;
-  return (after.appends - before.appends) / turns;
+async function appendsPerTurn({ generator }: Stage, { name: group, program }: Contender): Promise<number> {
+  await generator.run('open', { group, port: program.port, count: COUNTED_TURNS });
+  const before = await appends(program);
+  const { turns: counted } = await generator.run('talk', { group, tokens: 1 });
+  const after = await appends(program);
+  await generator.run('end', { group, how: 'close' });
+  return (after - before) / counted;
 }
 
+const COUNTED_TURNS = 32;
 const LONG_QUEUE = 500;
 
 /** A window must last many round trips, and in a long queue an exchange with an upstream call takes a second. */

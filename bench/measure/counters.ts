@@ -13,7 +13,6 @@ async function metric({ port }: Program, name: string): Promise<number> {
 }
 
 export const appends = (service: Program) => metric(service, 'rehydra_appends_total');
-export const commits = (service: Program) => metric(service, 'rehydra_commits_total');
 export const residents = (service: Program) => metric(service, 'rehydra_resident_sessions');
 
 export interface RedisCost {

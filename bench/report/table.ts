@@ -35,4 +35,3 @@ export const percent = (share: number) =>
 export const times = (ratio: number) => (Number.isFinite(ratio) ? `${figure(ratio)}×` : MISSING);
 /** For ratios and shares, which are small. */
 export const hundredths = (value: number) => (Number.isFinite(value) ? value.toFixed(2) : MISSING);
-export const thousandths = (value: number) => (Number.isFinite(value) ? value.toFixed(3) : MISSING);
