@@ -1,6 +1,6 @@
 /**
- * Supervision reads the few settings that the supervisor needs. It imports no schema: the supervisor stays small, and the
- * first worker checks the whole environment.
+ * Supervision reads the few settings that the supervisor needs. It imports no schema: the supervisor stays small, and
+ * the first worker checks the whole environment.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -83,7 +83,7 @@ export function roleIn(environment: Environment): WorkerRole | null {
   return number === undefined ? null : { number: Number(number), joins: how === 'joins' };
 }
 
-/** The cores that this process may use. Some versions of Node ignore the quota of a container: `auto` would count all cores. */
+/** The cores that this process may use. Some versions of Node ignore a container's quota: `auto` would count all cores. */
 function usableCores(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(quotaIn(readLimit) ?? Infinity)));
 }

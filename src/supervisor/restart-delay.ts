@@ -1,8 +1,8 @@
 /**
  * RestartDelay chooses how long the supervisor waits before it replaces a worker.
  *
- *  RESTART-1  Workers that die soon after their start are replaced ever more slowly, at most every 30 s each: a crash on
- *             each start must not keep the machine busy.
+ *  RESTART-1  Workers that die soon after their start are replaced ever more slowly, at most every 30 s each: a crash
+ *             on each start must not keep the machine busy.
  *  RESTART-2  A worker that served for a while is replaced almost immediately.
  */
 

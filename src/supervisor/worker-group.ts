@@ -158,8 +158,8 @@ export class WorkerGroup {
     this.#workers.delete(number);
     this.#scrapes.forget(number);
     if (this.#phase.kind === 'ending') {
-      // A worker whose drain failed exits with 1, and so does the group. One that had not listened had nothing to drain,
-      // and the signal may have ended it before it had a handler.
+      // A worker whose drain failed exits with 1, and so does the group. One that had not listened had nothing to
+      // drain, and the signal may have ended it before it had a handler.
       const worst = Math.max(this.#phase.code, worker.listeningSinceMs === null ? 0 : code);
       this.#phase = { kind: 'ending', code: worst };
       if (this.#workers.size === 0) ended(worst);

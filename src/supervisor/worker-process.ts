@@ -46,7 +46,7 @@ export function forkWorker(environment: Environment, events: WorkerEvents): Work
   };
 }
 
-/** Null if the system refuses a process in a way that Node throws, as it does for ENOMEM: the group tries again later. */
+/** Null if Node throws because the system refuses a process, as for ENOMEM: the group tries again later. */
 function start(environment: Environment): ChildProcess | null {
   try {
     // The worker writes its log to the same stdout: the supervisor copies no line.
