@@ -64,9 +64,9 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
   function ownerKeys(fence: Fence): OwnerKeys {
     const known = keysByFence.get(fence);
     if (known !== undefined) return known;
-    const { session, lock, log, transcript, inbox, due, channel, listing } = sessionKeys(fence.sessionId);
+    const { session, lock, log, transcript, inbox, channel } = sessionKeys(fence.sessionId);
     const keys = {
-      commit: keyList([session, lock, log, transcript, inbox, due, channel, listing]),
+      commit: commitKeys(fence.sessionId),
       append: keyList([session, lock, log, transcript, inbox, channel]),
     };
     keysByFence.set(fence, keys);
@@ -108,7 +108,9 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
       ];
       for (const entry of write.transcript) args.push(shortEntry(JSON.stringify(entry)));
       const last = pushFrames(args, fence, write);
-      const reply = await batch.call(scripts.commit, ownerKeys(fence).commit, args);
+      // A new session may stay quiet: only its second write keeps the encoded keys, 1.6 KiB.
+      const keys = write.expectedVersion === 0 ? commitKeys(sessionId) : ownerKeys(fence).commit;
+      const reply = await batch.call(scripts.commit, keys, args);
       if (typeof reply === 'string') return { kind: 'duplicate', messageId: reply };
       return written(fence, integer(reply), last);
     },
@@ -159,6 +161,11 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
       return { kind: 'pushed', owner: reply === null ? null : text(reply) };
     },
   };
+}
+
+function commitKeys(sessionId: string): KeyList {
+  const { session, lock, log, transcript, inbox, due, channel, listing } = sessionKeys(sessionId);
+  return keyList([session, lock, log, transcript, inbox, due, channel, listing]);
 }
 
 function hintOf(sessionId: string, write: Commit): string {
