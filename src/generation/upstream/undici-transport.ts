@@ -45,7 +45,7 @@ export function createUndiciTransport({ baseUrl, apiKey }: TransportOptions): Tr
   return {
     post(request, listener) {
       const call = new UndiciCall(target, request, listener);
-      call.send();
+      call.send(JSON.stringify(request.body));
       return call;
     },
   };
@@ -81,14 +81,14 @@ class UndiciCall implements TransportCall, Dispatcher.DispatchHandler {
   readonly #target: Target;
   readonly #request: TransportRequest;
   readonly #listener: TransportListener;
-  readonly #body: string;
+  /** The body while the request may go out again: no answer keeps a long prompt in memory. */
+  #toResend: string | null = null;
   #phase = SENT;
   #controller: Dispatcher.DispatchController | null = null;
   #decoder: ContentDecoder | null = null;
   #timer: Timer | null = null;
   readonly #refusal: Uint8Array[] = [];
   #refusalBytes = 0;
-  #mayResend = true;
   /** How the body ended, while the decoder is still at work. */
   #failure: Failure | null = null;
 
@@ -96,14 +96,11 @@ class UndiciCall implements TransportCall, Dispatcher.DispatchHandler {
     this.#target = target;
     this.#request = request;
     this.#listener = listener;
-    this.#body = JSON.stringify(request.body);
   }
 
-  send(): void {
-    const { origin, root, headers } = this.#target;
-    const path = root + this.#request.path;
-    const all = { ...headers, ...idHeaders(this.#request) };
-    agent.dispatch({ origin, path, method: 'POST', headers: all, body: this.#body }, this);
+  send(body: string): void {
+    this.#toResend = body;
+    this.#dispatch(body);
   }
 
   finish(): void {
@@ -126,7 +123,7 @@ class UndiciCall implements TransportCall, Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    this.#mayResend = false;
+    this.#toResend = null;
     if (this.#phase.kind === 'over' || status < 200) return; // UNDICI-1
     const coding = headers['content-encoding'];
     if (coding !== undefined)
@@ -154,9 +151,17 @@ class UndiciCall implements TransportCall, Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#phase.kind === 'over') return;
     if (this.#phase.kind !== 'sent') return this.#bodyEnded(failure('upstream_truncated'));
-    if (!this.#mayResend || !isClosedConnection(error)) return this.#end(failure('upstream_unavailable'));
-    this.#mayResend = false; // TRANSPORT-2
-    this.send();
+    const body = this.#toResend;
+    if (body === null || !isClosedConnection(error)) return this.#end(failure('upstream_unavailable'));
+    this.#toResend = null; // TRANSPORT-2
+    this.#dispatch(body);
+  }
+
+  #dispatch(body: string): void {
+    const { origin, root, headers } = this.#target;
+    const path = root + this.#request.path;
+    const all = { ...headers, ...idHeaders(this.#request) };
+    agent.dispatch({ origin, path, method: 'POST', headers: all, body }, this);
   }
 
   #take(piece: Uint8Array): void {
