@@ -8,8 +8,8 @@ import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './a
 import { errorIn } from './turn.ts';
 import type { SessionContext, SessionEnds } from './vocabulary.ts';
 
-export const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
-export const absoluteEndsAt = (context: SessionContext): number =>
+const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
+const absoluteEndsAt = (context: SessionContext): number =>
   context.createdAt + context.limits.absoluteMs;
 
 export function endsOf(context: SessionContext): SessionEnds {
