@@ -9,8 +9,7 @@ import { errorIn } from './turn.ts';
 import type { SessionContext, SessionEnds } from './vocabulary.ts';
 
 const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
-const absoluteEndsAt = (context: SessionContext): number =>
-  context.createdAt + context.limits.absoluteMs;
+const absoluteEndsAt = (context: SessionContext): number => context.createdAt + context.limits.absoluteMs;
 
 export function endsOf(context: SessionContext): SessionEnds {
   const absoluteExpiresAt = absoluteEndsAt(context);
