@@ -1,5 +1,5 @@
 /** Stage runs the programs of a benchmark: a generator, an upstream, and the servers that it starts. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,13 @@ import { type Part, type Program, pin, startProgram } from './program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const SERVICE = join(root, 'dist', 'main.js');
+/** Node's flags in `npm start`, for every server: without them a long queue would measure the garbage collector. */
+const NODE_FLAGS = nodeFlagsOf(join(root, 'package.json'));
+
+function nodeFlagsOf(packageFile: string): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(packageFile, 'utf8')) as { scripts: { start: string } };
+  return scripts.start.split(' ').filter((word) => word.startsWith('--') && word !== '--');
+}
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -77,13 +84,13 @@ export async function openStage(): Promise<Stage> {
       const upstreamUrl = `http://127.0.0.1:${upstream.port}/v1`;
       return keep(
         startProgram(
-          [...nodeFlags, SERVICE],
+          [...NODE_FLAGS, ...nodeFlags, SERVICE],
           { PORT: '0', DRAIN_MS: '400', VLLM_BASE_URL: upstreamUrl, ...store, ...env },
           'server',
         ),
       );
     },
-    own: (url, part, env, nodeFlags) => keep(own(url, part, env, nodeFlags)),
+    own: (url, part, env, nodeFlags = []) => keep(own(url, part, env, [...NODE_FLAGS, ...nodeFlags])),
     anotherGenerator: async () => generatorOn(await keep(worker())),
     pids: () => [
       ...programs.map((program) => program.pid),
