@@ -39,13 +39,18 @@ export async function fitEssentials(input: EssentialsInput, summary: string | nu
   const whole = input.turns.question;
   const asked = await cost('user', whole);
   const allowed = budgetTokens - overhead - Math.min(asked, budgetTokens * QUESTION_SHARE);
-  const { system, hasSummary } = await fitSystem(input, summary, allowed, (text) => cost('system', text));
-  const left = budgetTokens - overhead - (await cost('system', system([])));
+  const fitted = await fitSystem(input, summary, allowed, (text) => cost('system', text));
+  const { system, hasSummary } = fitted;
+  const left = budgetTokens - overhead - fitted.tokens;
   const question = asked <= left ? whole : await cutToFit(whole, 'user', left, counter);
-  return { system, question, hasSummary, roomTokens: left - (await cost('user', question)) };
+  const questionTokens = question === whole ? asked : await cost('user', question);
+  return { system, question, hasSummary, roomTokens: left - questionTokens };
 }
 
-type SystemPart = Pick<Essentials, 'system' | 'hasSummary'>;
+interface SystemPart extends Pick<Essentials, 'system' | 'hasSummary'> {
+  /** The cost beside no question, where the patient block is longest. */
+  readonly tokens: number;
+}
 
 async function fitSystem(
   { prompt, picture, counter }: EssentialsInput,
@@ -59,17 +64,19 @@ async function fitSystem(
       joined(prompt, formatPatient(picture, questions), block);
   if (summary !== null) {
     const system = systemWith(summaryBlock(summary));
-    if ((await cost(system([]))) <= allowed) return { system, hasSummary: true };
+    const tokens = await cost(system([]));
+    if (tokens <= allowed) return { system, hasSummary: true, tokens };
   }
   const system = systemWith(null);
   const text = system([]);
-  if (text === null || (await cost(text)) <= allowed) return { system, hasSummary: false };
+  const tokens = await cost(text);
+  if (text === null || tokens <= allowed) return { system, hasSummary: false, tokens };
   const promptCost = await cost(prompt);
   const cut =
     promptCost <= allowed / 2
       ? joined(prompt, await cutToFit(formatPatient(picture), 'system', allowed - promptCost, counter))
       : await cutToFit(text, 'system', allowed, counter);
-  return { system: () => cut, hasSummary: false };
+  return { system: () => cut, hasSummary: false, tokens: await cost(cut) };
 }
 
 function joined(...blocks: readonly (string | null)[]): string | null {
