@@ -15,6 +15,7 @@ import { ownCpuMs } from './measure/usage.ts';
 import { figure, type Row, type Section, table, times } from './report/table.ts';
 
 const IN_FLIGHT = 64;
+const OPENING_AT_ONCE = 32;
 const ASLEEP_WITHIN_MS = 120_000;
 const HIBERNATE_MS = '500';
 /** The default heartbeat and lease of several instances on one core must outlast the opening of a hundred thousand. */
@@ -68,10 +69,11 @@ async function connected(stage: Stage, extent: Extent): Promise<string> {
   };
   const few = await transitionsOf(stage, extent, first.contender);
   const before = { rss: await rssBytes(), redis: await redisCost(redis) };
+  const atOnce = Math.ceil(OPENING_AT_ONCE / count);
   const beganAt = performance.now();
   await Promise.all(
     places.map(({ contender, generator, sessions }) =>
-      generator.run('open', { group: 'scale', port: contender.program.port, count: sessions }),
+      generator.run('open', { group: 'scale', port: contender.program.port, count: sessions, atOnce }),
     ),
   );
   const tookMs = performance.now() - beganAt;
@@ -89,7 +91,7 @@ async function connected(stage: Stage, extent: Extent): Promise<string> {
   const head = [
     'connected, asleep',
     'instances',
-    'opened per s, all instances on one core',
+    `opened per s, ${OPENING_AT_ONCE} at a time, all instances on one core`,
     'RSS each',
     'Redis memory each',
     'a transition ÷ without them: per s',

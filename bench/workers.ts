@@ -14,7 +14,8 @@ import type { Stage } from './measure/stage.ts';
 import { median, spread } from './measure/summary.ts';
 import { figure, hundredths, percent, type Row, type Section, table, times } from './report/table.ts';
 
-const IN_FLIGHT = 64;
+/** Half the exchanges for each of two workers would halve their batches, and measure that too. */
+const IN_FLIGHT_EACH = 64;
 const TWO_CORES = 'two workers, everything on two cores';
 export const WORKERS_FACT = `workers/${TWO_CORES}`;
 /** Cores of the service, and of everything else. */
@@ -67,7 +68,7 @@ export async function workers(stage: Stage, extent: Extent): Promise<Section> {
     ]);
   }
   const words =
-    `Turns with ${IN_FLIGHT} under way. The whole system, load included, gets one core and then two, so that neither the generator ` +
+    `Turns with ${IN_FLIGHT_EACH} under way for each worker. The whole system, load included, gets one core and then two, so that neither the generator ` +
     'nor Redis has a core to spare in one case only. The last row gives one worker a core, and all others the second: there the ' +
     'worker is the limit, and the second core has room that a second worker would use.';
   const head = [
@@ -86,7 +87,11 @@ export async function workers(stage: Stage, extent: Extent): Promise<Section> {
 const partMs = (at: number) => (result: LoopResult) => result.usage.cpuMs.at(at) ?? 0;
 const serviceMs = ({ usage }: LoopResult) => usage.cpuMs.slice(0, -2).reduce((sum, ms) => sum + ms, 0);
 
-async function measure(stage: Stage, extent: Extent, { contender, own, others }: Way): Promise<LoopResult> {
+async function measure(
+  stage: Stage,
+  extent: Extent,
+  { contender, count, own, others }: Way,
+): Promise<LoopResult> {
   const { generator, upstream } = stage;
   const { name: group, program, redis } = contender;
   const service = processesOf(program.pid);
@@ -96,13 +101,13 @@ async function measure(stage: Stage, extent: Extent, { contender, own, others }:
   await generator.run('open', {
     group,
     port: program.port,
-    count: Math.max(IN_FLIGHT, extent.conversations),
+    count: count * Math.max(IN_FLIGHT_EACH, extent.conversations),
   });
   const result = await generator.run('loop', {
     group,
     workload: 'turn',
     speech: 'rehydra',
-    inFlight: IN_FLIGHT,
+    inFlight: count * IN_FLIGHT_EACH,
     warmMs: extent.warmMs,
     windowMs: extent.windowMs * 2,
     watch: [...service, ...rest],

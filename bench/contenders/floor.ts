@@ -88,17 +88,18 @@ async function prepare(data: UserData): Promise<void> {
   };
 }
 
-function write(data: UserData, template: Template, done: () => void, messageId = '', delta = ''): void {
+function write(data: UserData, template: Template, done: () => void, messageId = '', newText = ''): void {
   data.writes += 1;
   const values: Readonly<Record<Hole, string>> = {
     writeId: `${data.fence?.token}.${data.writes}`,
     version: String(data.version),
     head: String(data.head),
     messageId,
-    delta,
+    text: newText,
   };
   let text = '';
-  for (const { before, gap } of template.cuts) text += before + argument(values[gap.hole] + gap.after);
+  for (const { before, gap } of template.cuts)
+    text += before + argument(gap.before + values[gap.hole] + gap.after);
   if (template !== data.templates?.append) data.version += 1;
   data.head += template.frames.length;
   redis.send(text + template.end, (reply) => {
@@ -126,7 +127,7 @@ function turn(
       send([frame]);
       complete();
     };
-    write(data, templates.append, appended, '', frame);
+    write(data, templates.append, appended, '', JSON.stringify(text).slice(1, -1));
   };
   const started = () => {
     send(templates.message.frames);

@@ -15,10 +15,11 @@ import { exchange, question } from '../load/exchanges.ts';
 export type Write = 'extend' | 'message' | 'append' | 'completed';
 
 /** A value that changes from one write of a session to the next. */
-export type Hole = 'writeId' | 'version' | 'head' | 'messageId' | 'delta';
+export type Hole = 'writeId' | 'version' | 'head' | 'messageId' | 'text';
 
-/** An argument that begins with a value that changes. */
+/** An argument with a value that changes. */
 export interface Gap {
+  readonly before: string;
   readonly hole: Hole;
   readonly after: string;
 }
@@ -101,12 +102,12 @@ export async function writeBytes(write: Write, fence: Fence): Promise<WriteBytes
     [MESSAGE_ID, 'messageId'],
   ]);
   const frames = write === 'append' ? [sampleDelta(fence.epoch)] : [];
-  const [delta] = frames;
   const gapOf = (arg: string): string | Gap => {
     const hole = holes.get(arg);
-    if (hole !== undefined) return { hole, after: '' };
-    if (delta === undefined || !arg.startsWith(delta.data)) return arg;
-    return { hole: 'delta', after: arg.slice(delta.data.length) };
+    if (hole !== undefined) return { before: '', hole, after: '' };
+    if (write !== 'append' || !arg.includes(ANSWER)) return arg;
+    const [before = '', after = ''] = arg.split(ANSWER);
+    return { before, hole: 'text', after };
   };
   let bytes: Omit<WriteBytes, 'frames'> | null = null;
   const writes = createWrites(

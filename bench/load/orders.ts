@@ -44,6 +44,7 @@ interface Orders {
       readonly port: number;
       readonly count: number;
       readonly speech?: Speech;
+      readonly atOnce?: number;
       readonly sessionIds?: readonly string[];
     };
     readonly result: { readonly sessionIds: readonly string[]; readonly tookMs: number };

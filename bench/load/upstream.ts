@@ -4,9 +4,11 @@
  * (exchanges.ts). It shares a core with the generator and Redis, so it runs on uWebSockets.js: Node's own server would be
  * the limit of 400 streams.
  */
-import type { HttpResponse } from 'uws-node20';
-import { loadUws } from '../../src/transport/uws.ts';
+import { loadUws, type Uws } from '../../src/transport/uws.ts';
 import { stampedToken } from './token-clock.ts';
+
+/** Only `src/transport` names a type of uWebSockets.js (docs/adr/0001). */
+type HttpResponse = Parameters<Parameters<ReturnType<Uws['App']>['post']>[1]>[0];
 
 const PROMPT_IDS = Array.from({ length: 64 }, (_, index) => index);
 const MS = 1_000;

@@ -1,6 +1,6 @@
 /** The generator is a process of its own that executes one order after another. */
 import { summarise } from '../measure/summary.ts';
-import { type Client, connectClient, hello } from './client.ts';
+import { type Client, connectClient, hello, type Speech } from './client.ts';
 import { closedLoop } from './closed-loop.ts';
 import { exchange } from './exchanges.ts';
 import type { OrderOf, Reply, Request, ResultOf } from './orders.ts';
@@ -10,6 +10,8 @@ import { textFrame } from './wire.ts';
 const groups = new Map<string, Client[]>();
 const OPENING_AT_ONCE = 32;
 const ANSWER_WITHIN_MS = 20_000;
+const TRIES = 100;
+const AGAIN_AFTER_MS = 500;
 
 function groupOf(name: string): Client[] {
   return groups.get(name) ?? [];
@@ -28,20 +30,35 @@ async function each(count: number, atOnce: number, task: (index: number) => Prom
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, lane));
 }
 
+/** An overloaded instance refuses a client and closes its connection; the client comes again. */
+async function welcomed(port: number, speech: Speech, sessionId: string | undefined): Promise<Client> {
+  for (let tries = 1; ; tries++) {
+    const client = await connectClient(port, speech);
+    try {
+      await hello(client, speech, sessionId);
+      return client;
+    } catch (error) {
+      client.destroy();
+      if (tries === TRIES || !String(error).includes('"retryable":true')) throw error;
+      await new Promise((resume) => setTimeout(resume, AGAIN_AFTER_MS));
+    }
+  }
+}
+
 async function open({
   group,
   port,
   count,
   speech = 'rehydra',
+  atOnce = OPENING_AT_ONCE,
   sessionIds,
 }: OrderOf<'open'>): Promise<ResultOf<'open'>> {
   const clients = groupOf(group);
   groups.set(group, clients);
   const beganAt = performance.now();
   const opened: string[] = [];
-  await each(count, OPENING_AT_ONCE, async (index) => {
-    const client = await connectClient(port, speech);
-    await hello(client, speech, sessionIds?.[index]);
+  await each(count, atOnce, async (index) => {
+    const client = await welcomed(port, speech, sessionIds?.[index]);
     clients.push(client);
     opened.push(client.sessionId);
   });
