@@ -105,7 +105,7 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'Messages once. A message id starts at most one turn, however often the client sends it and on whichever instance.',
     enforcedBy: [
-      ['src/store/redis/commands/session/commit.lua', 'if row[7 + i] then return ARGV[16 + i] end'],
+      ['src/store/redis/commands/session/commit.lua', 'if row[7 + i] then return ARGV[18 + i] end'],
     ],
     shownBy: [
       [

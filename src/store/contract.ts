@@ -27,7 +27,10 @@ export interface StoredFrame {
   /** The claim under which the frame was stored. */
   readonly epoch: number;
   readonly data: string;
-  /** JSON that a continuation needs and no client sees. */
+  /**
+   * JSON that a continuation needs and no client sees. A store may drop it with the first commit that no longer keeps the
+   * frame (`keepFrom`).
+   */
   readonly aux?: string;
 }
 

@@ -88,6 +88,43 @@ describe('a log of deltas', () => {
     ]);
   });
 
+  it('the aux of a turn goes with the commit that ends the turn, and every frame stays', async () => {
+    const { sessionId, fence } = await created(store, 'a', { frames: deltas(0, 2) });
+    let version = 1;
+    const commit = async (expectedHead: number, keepFrom?: number) =>
+      expectCommitted(
+        await store.commit(
+          fence,
+          commitOf({
+            expectedVersion: version++,
+            expectedHead,
+            frames: deltas(expectedHead, 1),
+            ...(keepFrom === undefined ? {} : { keepFrom }),
+          }),
+        ),
+      );
+    const offsetsWithAux = async () => {
+      const page = await store.readLog(sessionId, 0, 99);
+      expect(page?.frames.map(({ data }) => data)).toEqual(
+        deltas(0, page?.head ?? 0).map(({ data }) => data),
+      );
+      return page?.frames.flatMap(({ offset, aux }) => (aux === undefined ? [] : [offset]));
+    };
+    await commit(2, 3);
+    expectCommitted(
+      await store.append(fence, appendOf({ expectedHead: 3, frames: deltas(3, 2), keepFrom: 3 })),
+    );
+    await commit(5, 3);
+    expect(await offsetsWithAux()).toEqual([1, 2, 3, 4, 5, 6]);
+    // The next turn begins in the commit that ends this one.
+    await commit(6, 7);
+    expect(await offsetsWithAux()).toEqual([1, 2, 7]);
+    await commit(7);
+    expect(await offsetsWithAux()).toEqual([1, 2]);
+    await commit(8);
+    expect(await offsetsWithAux()).toEqual([1, 2, 9]);
+  });
+
   it('a log of deltas moves to another store byte for byte, long ones too', async () => {
     const long = await openRedisStore({ ...OPTIONS, frameLogMax: 5_000, url: server.url });
     const { sessionId } = await created(long, 'a', { frames: deltas(0, 2_300) });

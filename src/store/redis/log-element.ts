@@ -19,6 +19,8 @@ const TURN = '\u0001';
 const TEXT = '\u0002';
 const PER_READ = 16;
 
+/** The id of the turn that the frame named before; no book has this mark. */
+const SAME_TURN = '\u001e';
 const TURN_ID = ',"turn_id":"';
 const TEXT_FIELD = '","text":"';
 const DELTA_END = '"}';
@@ -164,12 +166,31 @@ function formed({ offset, type, data }: StoredFrame): string {
   const form = FORM_OF_TYPE.get(type);
   if (form === undefined) return data;
   const place = placeOf(type, offset);
-  return data.startsWith(place) ? form.mark + shorten(form.book, data.slice(place.length)) : data;
+  if (!data.startsWith(place)) return data;
+  const rest = data.slice(place.length);
+  const turn = turnOf(rest);
+  // After its own field, since that one names it to the reader.
+  const again = turn === null ? -1 : rest.indexOf(turn.id, turn.end);
+  const once =
+    turn === null || again < 0 ? rest : rest.slice(0, again) + SAME_TURN + rest.slice(again + turn.id.length);
+  return form.mark + shorten(form.book, once);
 }
 
 function unformed(offset: number, text: string): string {
   const form = FORM_OF_MARK.get(text.charAt(0));
-  return form === undefined ? text : placeOf(form.type, offset) + lengthen(form.book, text.slice(1));
+  if (form === undefined) return text;
+  const once = lengthen(form.book, text.slice(1));
+  const turn = turnOf(once);
+  return placeOf(form.type, offset) + (turn === null ? once : once.replace(SAME_TURN, () => turn.id));
+}
+
+/** The turn's id in a frame, and where it ends there. */
+function turnOf(rest: string): { readonly id: string; readonly end: number } | null {
+  const field = rest.indexOf(TURN_ID);
+  if (field < 0) return null;
+  const start = field + TURN_ID.length;
+  const end = rest.indexOf('"', start);
+  return end > start ? { id: rest.slice(start, end), end } : null;
 }
 
 function placeOf(type: string, offset: number): string {

@@ -3,6 +3,7 @@
  * their replies.
  */
 import {
+  type Append,
   type AppendOutcome,
   type Commit,
   type DiscardOutcome,
@@ -32,33 +33,45 @@ interface OwnerKeys {
   readonly append: KeyList;
 }
 
+/** What the last acknowledged write of a claim left. */
+interface LastWrite {
+  /** The log's newest frame, if this write stored it and it is a delta. */
+  readonly delta: LastDelta | null;
+  readonly keepFrom: number | undefined;
+}
+
 type Writes = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release' | 'discard' | 'push'>;
 
 export function createWrites(batch: Batch, locks: Locks, options: StoreOptions): Writes {
   const { leaseMs, frameLogMax, inboxMax } = options;
   const uncommittedMs = UNCOMMITTED_LEASES * leaseMs;
   const keysByFence = new WeakMap<Fence, OwnerKeys>();
-  /** The log's newest frame by the last acknowledged write of each claim, if that is a delta. */
-  const lastDeltas = new WeakMap<Fence, LastDelta>();
+  const lastWrites = new WeakMap<Fence, LastWrite>();
 
-  /** A frame's place in the log gives its offset. */
-  function pushFrames(
-    args: Argument[],
-    fence: Fence,
-    { expectedHead, frames }: Pick<Commit, 'expectedHead' | 'frames'>,
-  ): LastDelta | null {
+  /** Adds the frames to the arguments of a write; a frame's place in the log gives its offset. */
+  function pushFrames(args: Argument[], fence: Fence, write: Commit | Append): LastWrite {
+    const { expectedHead, frames, keepFrom } = write;
     assertContinues(expectedHead, frames);
-    const { elements, last } = elementsOf(frames, lastDeltas.get(fence));
+    const { elements, last } = elementsOf(frames, lastWrites.get(fence)?.delta);
     args.push(...elements);
-    return last;
+    return { delta: last, keepFrom };
   }
 
-  function written(fence: Fence, reply: number, last: LastDelta | null): AppendOutcome {
+  function written(fence: Fence, reply: number, write: LastWrite): AppendOutcome {
     if (reply === FENCED) return { kind: 'fenced' };
     if (reply === CONFLICT) return { kind: 'conflict' };
-    if (last === null) lastDeltas.delete(fence);
-    else lastDeltas.set(fence, last);
+    lastWrites.set(fence, write);
     return { kind: 'committed', inboxLength: reply };
+  }
+
+  /** The offsets of the turn that this commit ends, if it ends one: no continuation will need the aux of its frames. */
+  function pastTurn(
+    fence: Fence,
+    { keepFrom }: Commit,
+  ): { readonly from: number; readonly to: number } | null {
+    const from = lastWrites.get(fence)?.keepFrom;
+    if (from === undefined || from === keepFrom) return null;
+    return { from, to: keepFrom === undefined ? Number.POSITIVE_INFINITY : keepFrom - 1 };
   }
 
   function ownerKeys(fence: Fence): OwnerKeys {
@@ -87,6 +100,7 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 
     async commit(fence, write) {
       const { sessionId } = fence;
+      const past = pastTurn(fence, write);
       const args: Argument[] = [
         fence.token,
         fence.epoch,
@@ -104,10 +118,12 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         write.messageIds.length,
         write.transcript.length,
         listedAs(write.index),
+        past === null ? '' : past.from,
+        past === null ? '' : Math.min(past.to, write.expectedHead),
         ...write.messageIds,
       ];
       for (const entry of write.transcript) args.push(shortEntry(JSON.stringify(entry)));
-      const last = pushFrames(args, fence, write);
+      const last = pushFrames(args, fence, past === null ? write : withoutAux(write, past.to));
       // A new session may stay quiet: only its second write keeps the encoded keys, 1.6 KiB.
       const keys = write.expectedVersion === 0 ? commitKeys(sessionId) : ownerKeys(fence).commit;
       const reply = await batch.call(scripts.commit, keys, args);
@@ -166,6 +182,15 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 function commitKeys(sessionId: string): KeyList {
   const { session, lock, log, transcript, inbox, due, channel, listing } = sessionKeys(sessionId);
   return keyList([session, lock, log, transcript, inbox, due, channel, listing]);
+}
+
+function withoutAux(write: Commit, to: number): Commit {
+  return {
+    ...write,
+    frames: write.frames.map(({ aux, ...frame }) =>
+      aux === undefined || frame.offset <= to ? frame : { ...frame, aux },
+    ),
+  };
 }
 
 function hintOf(sessionId: string, write: Commit): string {

@@ -62,6 +62,20 @@ local function addFrames(log, head, first, most)
   return head + added
 end
 
+-- Removes aux from the frames at offsets `from` to `to`. A very long turn keeps its aux: Redis serves no other command
+-- meanwhile.
+local function dropAux(log, head, from, to)
+  local kept = redis.pcall('LLEN', log)
+  if type(kept) ~= 'number' then return end
+  local first = math.max(from, head - kept + 1)
+  if to < first or to - first >= AT_ONCE then return end
+  local index = first - (head - kept) - 1
+  local elements = redis.call('LRANGE', log, index, -1)
+  for i = 1, to - first + 1 do elements[i] = string.match(elements[i], '^[^\n]*') end
+  if index == 0 then redis.call('DEL', log) else redis.call('LTRIM', log, 0, index - 1) end
+  push(log, elements, 1)
+end
+
 -- Returns the number of frames that the log keeps, and the elements of at most `limit` frames from offset `from` on.
 local function readFrames(log, head, from, limit)
   local kept = redis.pcall('LLEN', log)

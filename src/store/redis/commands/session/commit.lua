@@ -4,6 +4,7 @@
 --       8 lease ms  9 inbox taken  10 frame log max  11 hint ('' none)
 --       12 '' goes on | ends: number of frames of the log's tail to put before those of the hint
 --       13 session id  14 message ids  15 transcript entries  16 entry in the listing
+--       17 offset of the first frame that needs no aux from here on ('' none)  18 offset of the last one
 --       then the ids, the entries, and the frames' elements
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that is already taken
 -- No shebang on purpose: a full Redis then refuses the first HSET or RPUSH but lets an ending delete. Apart from
@@ -37,7 +38,7 @@ end
 
 local ids = tonumber(ARGV[14])
 local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx', 'n' }
-for i = 1, ids do fields[7 + i] = 'm:' .. ARGV[16 + i] end
+for i = 1, ids do fields[7 + i] = 'm:' .. ARGV[18 + i] end
 local row = redis.call('HMGET', KEYS[1], unpack(fields))
 local held = redis.call('GET', KEYS[2])
 local ends = ARGV[12] ~= ''
@@ -51,7 +52,7 @@ if not owns(row, held) then return -1 end
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if (row[4] or '0') ~= ARGV[4] or (row[5] or '0') ~= ARGV[5] then return -2 end
 for i = 1, ids do
-  if row[7 + i] then return ARGV[16 + i] end
+  if row[7 + i] then return ARGV[18 + i] end
 end
 
 if ends then
@@ -69,7 +70,7 @@ if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5]) > 0 then
   redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
 end
 
-local at = 16 + ids
+local at = 18 + ids
 local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[15]) + 1, ARGV[10])
 
 -- `idx` is the session's score in the deadline index: never later than its due time. A later due time leaves the score
@@ -88,6 +89,8 @@ if listed ~= ARGV[16] then relist(KEYS[8], ARGV[13], listed, ARGV[16]) end
 for i = 1, ids do redis.call('HSET', KEYS[1], fields[7 + i], '1') end
 for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
 if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
+
+if ARGV[17] ~= '' then dropAux(KEYS[3], head, tonumber(ARGV[17]), tonumber(ARGV[18])) end
 
 local waiting = extendLease(ARGV[1], ARGV[8])
 if ARGV[11] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[11]) end
