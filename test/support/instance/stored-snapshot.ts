@@ -3,10 +3,13 @@ import type { Cluster, Redis } from 'ioredis';
 import { sessionKeys } from '../../../src/store/redis/keys.ts';
 import { longSnapshot } from '../../../src/store/redis/short-texts.ts';
 
+/** The names of its fields, as in `snapshot.lua`. */
+const PIECES = '123456789abcdefg';
+
 /** The snapshot as JSON; empty if there is none. */
 export async function storedSnapshot(redis: Redis | Cluster, sessionId: string): Promise<string> {
   const fields = await redis.hgetall(sessionKeys(sessionId).session);
-  const pieces = Array.from({ length: Number(fields.n ?? 0) }, (_, index) => fields[index + 1] ?? '');
+  const pieces = [...PIECES.slice(0, Number(fields.n ?? 0))].map((name) => fields[name] ?? '');
   return longSnapshot(fields.n === undefined ? (fields.snap ?? '') : pieces.join(''));
 }
 

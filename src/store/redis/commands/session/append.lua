@@ -7,7 +7,7 @@
 -- @include fence
 -- @include frames
 -- @include lease
-local row = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'wid', 'version', 'head')
+local row = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'wid', 'version', 'head', 'n')
 if not owns(row, redis.call('GET', KEYS[2])) then return -1 end
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if not row[4] or row[5] ~= ARGV[4] then return -2 end
@@ -16,6 +16,6 @@ local head = addFrames(KEYS[3], tonumber(ARGV[4]), 9, ARGV[7])
 redis.call('HSET', KEYS[1], 'wid', ARGV[3], 'head', string.format('%d', head))
 if ARGV[6] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[6], -1) end
 
-local waiting = extendLease(ARGV[1], ARGV[5])
+local waiting = extendLease(ARGV[1], ARGV[5], row[6])
 if ARGV[8] ~= '' then redis.call('SPUBLISH', KEYS[6], ARGV[8]) end
 return waiting

@@ -92,6 +92,6 @@ if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
 
 if ARGV[17] ~= '' then dropAux(KEYS[3], head, tonumber(ARGV[17]), tonumber(ARGV[18])) end
 
-local waiting = extendLease(ARGV[1], ARGV[8])
+local waiting = extendLease(ARGV[1], ARGV[8], row[7])
 if ARGV[11] ~= '' then redis.call('SPUBLISH', KEYS[7], ARGV[11]) end
 return waiting
