@@ -5,7 +5,7 @@
  */
 import type { Extent } from './extent.ts';
 import { median } from './summary.ts';
-import { readUsage } from './usage.ts';
+import { readUsage, usageBetween } from './usage.ts';
 
 interface Noisy {
   readonly foreignCores: number;
@@ -13,8 +13,10 @@ interface Noisy {
 
 export const QUIET_CORES = 0.1;
 const TRIES = 3;
-const LOOK_MS = 100;
+/** A shorter look could not tell a tick of 10 ms from noise. */
+const LOOK_MS = 200;
 let spentMs = 0;
+let ownPids: () => readonly number[] = () => [];
 const kept: number[] = [];
 
 /** The noise of the windows that count. */
@@ -27,13 +29,17 @@ export function noiseSoFar(): {
   return { windows: kept.length, noisy, medianCores: median(kept) };
 }
 
-/** The benchmark's programs rest between two windows: any busy core then belongs to other work. */
+/** Names the benchmark's own programs: even at rest, a few servers with their timers take a noticeable share of a core. */
+export function exceptFor(pids: () => readonly number[]): void {
+  ownPids = pids;
+}
+
 async function untilQuiet(budgetMs: number): Promise<void> {
   for (let said = false; spentMs < budgetMs; ) {
-    const before = readUsage([]);
+    const before = readUsage(ownPids());
     await new Promise((resume) => setTimeout(resume, LOOK_MS));
-    const after = readUsage([]);
-    const cores = (after.busyMs - before.busyMs) / (after.atMs - before.atMs);
+    const after = readUsage(ownPids());
+    const cores = usageBetween(before, after, 0).foreignCores;
     if (cores <= QUIET_CORES) return;
     if (!said) console.error(`other work takes ${cores.toFixed(2)} cores: waiting for a quiet moment`);
     said = true;

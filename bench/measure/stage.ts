@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type RedisServer, startRedis } from '../../test/support/instance/redis-server.ts';
 import { type Generator, generatorOn } from '../load/orders.ts';
 import { type Part, type Program, pin, startProgram } from './program.ts';
+import { exceptFor } from './quiet.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const SERVICE = join(root, 'dist', 'main.js');
@@ -68,6 +69,14 @@ export async function openStage(): Promise<Stage> {
     folders = [];
   }
 
+  const pids = () => [
+    ...programs.map((program) => program.pid),
+    ...redises.map((redis) => redis.pid),
+    upstream.pid,
+    process.pid,
+  ];
+  exceptFor(() => [...pids(), generator.pid]);
+
   return {
     generator,
     upstream,
@@ -92,12 +101,7 @@ export async function openStage(): Promise<Stage> {
     },
     own: (url, part, env, nodeFlags = []) => keep(own(url, part, env, [...NODE_FLAGS, ...nodeFlags])),
     anotherGenerator: async () => generatorOn(await keep(worker())),
-    pids: () => [
-      ...programs.map((program) => program.pid),
-      ...redises.map((redis) => redis.pid),
-      upstream.pid,
-      process.pid,
-    ],
+    pids,
     clear,
     async close() {
       await clear();
