@@ -48,6 +48,8 @@ export interface GenerationRun {
 
 /** After this many refusals the prompt cannot become shorter. */
 const SHRINKS_MAX = 3;
+/** Without a reason of its own, each abort would build an exception with a stack trace, and every turn ends with one. */
+const STOPPED = 'stopped';
 /** Turns that each list of a report names; its counts cover all turns. */
 const REPORTED_MAX = 32;
 
@@ -65,7 +67,7 @@ export function startGeneration(
   drive(request, generator, abort.signal, (chunk) => {
     if (!abort.signal.aborted) onChunk(chunk);
   }).then(finish, () => finish(failed('internal', true, null)));
-  return { key, stop: () => abort.abort() };
+  return { key, stop: () => abort.abort(STOPPED) };
 }
 
 /** The machine event that carries the result. */
