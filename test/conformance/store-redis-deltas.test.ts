@@ -63,6 +63,21 @@ describe('a log of deltas', () => {
     expect(short.length).toBeGreaterThan(max - 4);
   });
 
+  it('an owner whose log was deleted in mid-turn gets a conflict, and the next owner writes a log that every reader can tell', async () => {
+    const { sessionId, fence } = await created(store, 'a', { frames: deltas(0, 2) });
+    const { log } = sessionKeys(sessionId);
+    await direct.del(log);
+    const lost = appendOf({ expectedHead: 2, frames: deltas(2, 2) });
+    expect(await store.append(fence, lost)).toEqual({ kind: 'conflict' });
+    const commit = commitOf({ expectedVersion: 1, expectedHead: 2, frames: deltas(2, 2) });
+    expect(await store.commit(fence, commit)).toEqual({ kind: 'conflict' });
+    expect(await direct.exists(log)).toBe(0);
+    await store.release(fence, false);
+    const next = await claimed(store, sessionId, 'b');
+    expectCommitted(await store.append(next.fence, appendOf({ expectedHead: 2, frames: deltas(2, 3) })));
+    expect(await store.readLog(sessionId, 0, 9)).toEqual({ frames: deltas(2, 3), first: 3, head: 5 });
+  });
+
   it('the deltas of the next owner name their turn again', async () => {
     const { sessionId, fence } = await created(store, 'a', { frames: deltas(0, 3) });
     await store.release(fence, false);

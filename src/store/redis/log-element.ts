@@ -6,7 +6,8 @@
  *  ELEMENT-2  A delta that follows another one of the same turn and claim may be stored without both: most of a log is
  *             deltas, and both together are four times as long as their text.
  *  ELEMENT-3  Such a short delta never stands at a multiple of PER_READ, so a reader that begins at one finds the turn.
- *  ELEMENT-4  Such a short delta is never the first element of a log. `frames.lua` sees to that when it trims.
+ *  ELEMENT-4  Such a short delta is never the first element of a log. `frames.lua` sees to that when it trims, and when
+ *             the log of a running turn is gone.
  */
 import type { StoredFrame } from '../contract.ts';
 import { storedFrame } from '../log.ts';

@@ -40,15 +40,22 @@ local function trim(log, most)
 end
 
 -- Appends the elements in ARGV from `first` on after `head`; returns the new head. The log keeps at most `most` elements,
--- if given.
+-- if given. Returns nil and changes nothing if a short delta comes first and the log is gone, evicted or deleted by an
+-- operator: no reader could tell its turn.
 -- RPUSH must be the script's first write, because only the first one fails on a full Redis: see commit.lua.
 local function addFrames(log, head, first, most)
   local added = #ARGV - first + 1
   if added == 0 then return head end
   local length = redis.pcall('RPUSH', log, unpack(ARGV, first, math.min(first + AT_ONCE - 1, #ARGV)))
   if type(length) == 'number' then
+    if length == math.min(added, AT_ONCE) and string.byte(ARGV[first]) == 2 then
+      redis.call('DEL', log)
+      return nil
+    end
     push(log, ARGV, first + AT_ONCE)
   else
+    -- A full Redis refuses RPUSH on a stream too. DEL would be a first write that it allows, and then it allows the rest.
+    if not string.find(length.err, 'WRONGTYPE', 1, true) then redis.call('RPUSH', log, ARGV[first]) end
     if redis.call('TYPE', log).ok == 'stream' then
       local elements = elementsOf(redis.call('XRANGE', log, '-', '+'))
       redis.call('DEL', log)

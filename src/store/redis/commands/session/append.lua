@@ -13,6 +13,7 @@ if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if not row[4] or row[5] ~= ARGV[4] then return -2 end
 
 local head = addFrames(KEYS[3], tonumber(ARGV[4]), 9, ARGV[7])
+if not head then return -2 end
 redis.call('HSET', KEYS[1], 'wid', ARGV[3], 'head', string.format('%d', head))
 if ARGV[6] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[6], -1) end
 

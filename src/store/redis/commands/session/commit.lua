@@ -72,6 +72,7 @@ end
 
 local at = 18 + ids
 local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[15]) + 1, ARGV[10])
+if not head then return -2 end
 
 -- `idx` is the session's score in the deadline index: never later than its due time. A later due time leaves the score
 -- as it is, and a sweeper that finds it too early moves it: most commits touch no sorted set.
