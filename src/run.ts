@@ -10,7 +10,7 @@ import { reasonOf } from './startup/start-failure.ts';
 import { onStopSignals } from './startup/stop-signals.ts';
 import { commit, version } from './startup/version.ts';
 import { type Link, openLink } from './supervisor/link.ts';
-import { openLog } from './telemetry/log.ts';
+import { closeLog, openLog } from './telemetry/log.ts';
 
 const PURPOSE = 'Rehydra: conversations with a language model that outlive their servers.';
 answerCall(process.argv.slice(2), 'npm start', () => helpText('npm start', PURPOSE, environmentSchema));
@@ -36,10 +36,8 @@ function configOrExit(): Config {
   }
 }
 
-/** Flushes the log and ends the process. */
 function exit(code: number): void {
-  log.flush();
-  process.exit(code);
+  void closeLog(log).then(() => process.exit(code));
 }
 
 let service: Service | null = null;
@@ -100,10 +98,10 @@ const link: Link | null =
   role === null
     ? null
     : openLink({
-        drain(reason) {
+        drain(reason, how) {
           if (draining !== null) return;
           log.info({ reason }, 'draining');
-          void drainAndExit(0, 'together');
+          void drainAndExit(0, how);
         },
         reopen: () => reopenAudit('SIGHUP'),
       });

@@ -9,8 +9,11 @@ import { mergeMetrics } from '../telemetry/merge-metrics.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 export interface LinkEvents {
-  /** The supervisor asks the worker to end, or has died. */
-  drain(reason: string): void;
+  /**
+   * The supervisor asks the worker to end together with the others; or it has died, and the port must become free for the
+   * next supervisor.
+   */
+  drain(reason: string, how: 'together' | 'alone'): void;
   /** The audit log was rotated. */
   reopen(): void;
 }
@@ -42,7 +45,7 @@ export function openLink(events: LinkEvents): Link {
     const message = received as ToWorker;
     switch (message.type) {
       case 'drain':
-        return events.drain('the supervisor ends');
+        return events.drain('the supervisor ends', 'together');
       case 'reopen':
         return events.reopen();
       case 'ping':
@@ -53,7 +56,7 @@ export function openLink(events: LinkEvents): Link {
         scrapes.get(message.id)?.(message);
     }
   });
-  const onDisconnect = (): void => events.drain('the supervisor died'); // LINK-1
+  const onDisconnect = (): void => events.drain('the supervisor died', 'alone'); // LINK-1
   process.once('disconnect', onDisconnect);
   // The supervisor may have died while this worker was loading its program.
   if (!process.connected) setImmediate(onDisconnect);

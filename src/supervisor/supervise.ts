@@ -2,7 +2,7 @@
 import { systemClock } from '../clock.ts';
 import { readSupervision, workerEnvironment } from '../config/supervision.ts';
 import { onStopSignals } from '../startup/stop-signals.ts';
-import { openLog } from '../telemetry/log.ts';
+import { closeLog, openLog } from '../telemetry/log.ts';
 import { WorkerGroup } from './worker-group.ts';
 import { forkWorker } from './worker-process.ts';
 
@@ -13,10 +13,7 @@ export function supervise(): void {
   const log = openLog(logLevel, instance);
   log.info({ workers }, 'starting workers');
 
-  const exit = (code: number): void => {
-    log.flush();
-    process.exit(code);
-  };
+  const exit = (code: number): void => void closeLog(log).then(() => process.exit(code));
   const group = new WorkerGroup({
     workers,
     fork: (role, port, events) => forkWorker(workerEnvironment(process.env, supervision, role, port), events),

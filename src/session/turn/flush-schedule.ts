@@ -21,6 +21,15 @@ export class FlushSchedule {
     this.#everyMs = everyMs;
   }
 
+  get nowMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  /** True if a text that was last stored then need not wait for the next tick. */
+  isDueAfter(lastMs: number): boolean {
+    return this.nowMs - lastMs >= this.#everyMs;
+  }
+
   /** Runs `flush` at the end of this event-loop turn. */
   soon(flush: Flush): void {
     if (this.#soon.push(flush) > 1) return;

@@ -50,7 +50,7 @@ describe('flush schedule', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('text waits for one interval at most, whenever it comes', () => {
+  it('text waits for one interval at most, whenever it comes', async () => {
     for (let startMs = 0; startMs <= 2 * EVERY_MS; startMs += 1) {
       const { clock, woken, timer } = scene();
       const one = timer('a');
@@ -58,6 +58,7 @@ describe('flush schedule', () => {
       clock.advance(startMs);
       one.schedule(1);
       clock.advance(EVERY_MS);
+      await turnEnds();
       expect(woken, `after ${startMs} ms`).toEqual(['a']);
     }
   });
@@ -92,6 +93,30 @@ describe('flush schedule', () => {
     await turnEnds();
     expect(woken).toEqual(['a']);
     expect(clock.pending).toBe(0);
+  });
+
+  it('the first text of every turn and the first after a long pause are stored without waiting for a tick', async () => {
+    const stage = await openStage();
+    const visitor = stage.connect();
+    visitor.say({ type: 'hello', after: 0 });
+    const deltas = () => visitor.frames.filter(({ type }) => type === 'delta').length;
+    for (const turn of [1, 2, 3]) {
+      await stage.settle();
+      visitor.say({ type: 'message', id: `m${turn}`, content: 'Good morning' });
+      await stage.settle();
+      const before = deltas();
+      stage.generator.running?.say({ text: 'Good' });
+      await stage.settle();
+      expect(deltas(), `turn ${turn}`).toBe(before + 1);
+      await stage.advance(EVERY_MS);
+      stage.generator.running?.say({ text: ' morning' });
+      await stage.settle();
+      expect(deltas(), `after the pause in turn ${turn}`).toBe(before + 2);
+      stage.generator.running?.end({ kind: 'completed', ...OUTPUT, finishReason: 'stop' });
+      await stage.settle();
+      await stage.advance(EVERY_MS);
+    }
+    await stage.close();
   });
 
   it('an answer that ends in the event-loop turn of its last text is stored in one write with it', async () => {
