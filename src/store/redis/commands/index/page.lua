@@ -7,26 +7,45 @@
 -- The script removes a listed session whose hash is gone: evicted, or deleted by an operator.
 -- KEYS names the channel so that Redis refuses the script while the slot moves: see sweep.lua.
 -- @include listing
-local key = KEYS[1] .. ':all'
+local keys = {}
 if ARGV[2] == '1' then
-  key = KEYS[1] .. ':u:' .. ARGV[3]
+  keys[1] = KEYS[1] .. ':u:' .. ARGV[3]
 elseif ARGV[1] ~= '' then
-  key = KEYS[1] .. ':s:' .. ARGV[1]
+  keys[1] = KEYS[1] .. ':s:' .. ARGV[1]
+else
+  for i, state in ipairs(redis.call('SMEMBERS', KEYS[1] .. ':states')) do keys[i] = KEYS[1] .. ':s:' .. state end
 end
+
+-- The next `count` members of all keys in order, and the key of each. A session is in one of the keys at most. All members
+-- have one layout, so Lua's order, which follows the locale, is that of Redis.
+local keyOf = {}
+local function membersAfter(from, count)
+  local members = {}
+  for _, key in ipairs(keys) do
+    for _, member in ipairs(redis.call('ZRANGE', key, from, '+', 'BYLEX', 'LIMIT', 0, count)) do
+      members[#members + 1] = member
+      keyOf[member] = key
+    end
+  end
+  if #keys > 1 then table.sort(members) end
+  for i = #members, count + 1, -1 do members[i] = nil end
+  return members
+end
+
 -- A user has few sessions, a state has many: a query for both walks the user's.
 local mixed = ARGV[2] == '1' and ARGV[1] ~= ''
 local limit = tonumber(ARGV[5])
 local from = ARGV[4] == '' and '-' or '(' .. ARGV[4]
 local found = {}
 while #found < limit do
-  local members = redis.call('ZRANGE', key, from, '+', 'BYLEX', 'LIMIT', 0, limit - #found)
+  local members = membersAfter(from, limit - #found)
   if #members == 0 then break end
   for _, member in ipairs(members) do
     local id = string.match(member, '^%d+ (.*)$')
     if redis.call('HEXISTS', ARGV[6] .. id, 'version') == 0 then
       relist(KEYS[1], id, redis.call('HGET', KEYS[1], id), nil)
       -- The loop must end even if hash and sorted set disagree.
-      redis.call('ZREM', key, member)
+      redis.call('ZREM', keyOf[member], member)
     elseif not mixed or string.match(redis.call('HGET', KEYS[1], id) or '', '^%d+ ([^ ]*)') == ARGV[1] then
       found[#found + 1] = member
     end
