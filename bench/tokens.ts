@@ -31,7 +31,7 @@ export async function tokens(stage: Stage, extent: Extent): Promise<Section> {
     const redis = await stage.redis();
     ways.push({ name, program: await stage.service(redis, env), redisPid: redis.pid });
   }
-  const repeats = Math.min(extent.repeats, 2);
+  const repeats = extent.repeats;
   const rows: Row[] = [];
   const facts: Record<string, number> = {};
   for (const way of ways) await stream(stage, way, 32, extent);

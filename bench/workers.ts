@@ -14,8 +14,11 @@ import type { Stage } from './measure/stage.ts';
 import { median, spread } from './measure/summary.ts';
 import { figure, hundredths, percent, type Row, type Section, table, times } from './report/table.ts';
 
-/** Half the exchanges for each of two workers would halve their batches, and measure that too. */
-const IN_FLIGHT_EACH = 64;
+/**
+ * Half the exchanges for each of two workers would halve their batches, and measure that too. With few exchanges the
+ * batches of two workers depend on how they take turns: this many keep both cores full.
+ */
+const IN_FLIGHT_EACH = 256;
 const TWO_CORES = 'two workers, everything on two cores';
 export const WORKERS_FACT = `workers/${TWO_CORES}`;
 /** Cores of the service, and of everything else. */
