@@ -20,6 +20,7 @@ const SHARE_FIRST = 0.2;
 const ASLEEP_WITHIN_MS = 30_000;
 const NEVER_MS = '3600000';
 export const ASLEEP = `${SERVICE}, asleep: a socket only`;
+export const AWAKE = `${SERVICE}, awake: socket and actor`;
 const pause = (ms: number) => new Promise<void>((resume) => setTimeout(resume, ms));
 
 export async function memory(stage: Stage, extent: Extent): Promise<Section> {
@@ -27,13 +28,12 @@ export async function memory(stage: Stage, extent: Extent): Promise<Section> {
     const redis = await stage.redis();
     return { name, redis, program: await stage.service(redis, env, [INSPECTED]), speech: 'rehydra' };
   };
-  const awake = `${SERVICE}, awake: socket and actor`;
   const kinds: readonly Kind[] = [
     { name: ASLEEP, start: service(ASLEEP, { HIBERNATE_MS: '500' }), awake: () => 0 },
     {
-      name: awake,
+      name: AWAKE,
       // With a short lease, the renewal of thousands of locks would be measured.
-      start: service(awake, { HIBERNATE_MS: NEVER_MS, LEASE_MS: '60000' }),
+      start: service(AWAKE, { HIBERNATE_MS: NEVER_MS, LEASE_MS: '60000' }),
       awake: (connected) => connected,
     },
     { name: 'documentation’s way', start: () => startDocumentation(stage, true), awake: null },

@@ -175,7 +175,7 @@ export const environmentSchema = z.object({
     ),
   ...simulatedAnswers,
   FLUSH_MS: milliseconds(25).describe(
-    'interval at which running text is stored; the first piece is stored immediately',
+    'interval at which running text is stored, all streams together; the first piece, and one after a longer pause, is stored immediately',
   ),
   DRAIN_MS: milliseconds(8_000).describe('on SIGTERM, time to hand over clients and running turns'),
   AUDIT_LOG: z

@@ -150,8 +150,12 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('extended'),
-    expires_at: z.int().describe('Answers `extend`, once stored: the session ends then if no input comes.'),
-    absolute_expires_at: z.int(),
+    expires_at: z
+      .int()
+      .describe(
+        'ms since the epoch. Answers `extend`, once stored: a session without a running turn ends then, unless a `hello`, `message` or `extend` comes. Never after `absolute_expires_at`.',
+      ),
+    absolute_expires_at: z.int().describe('ms since the epoch; `extend` does not move it.'),
   }),
   z.object({ type: z.literal('pong'), nonce: z.string().optional() }),
 ]);
