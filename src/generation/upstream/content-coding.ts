@@ -1,5 +1,5 @@
 /**
- * ContentDecoder undoes the compression of a body, piece by piece. A proxy may compress a body that nobody asked it to.
+ * ContentDecoder undoes the compression of a body, piece by piece. A proxy may compress a body without a request for it.
  *
  * CODING-1  A piece comes out as soon as its bytes are in: a decoder that waited for a full block would hold tokens back.
  * CODING-2  A body that ends too early yields everything that it holds: the reader of the body judges what is missing.
