@@ -5,7 +5,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionKeys } from '../../src/store/redis/keys.ts';
-import { elementsOf, framesOf } from '../../src/store/redis/log-element.ts';
+import { elementsOf, framesOf } from '../../src/store/redis/texts/log-element.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { type Instance, type SimulatorProcess, startSimulatorProcess } from '../support/instance/instance.ts';
 import { metric, plainAnswer } from '../support/instance/observed.ts';

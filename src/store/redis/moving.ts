@@ -18,10 +18,10 @@ import type { Argument, Batch } from './batch.ts';
 import { redisError } from './failure.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
-import { elementsOf, framesOf, readingFrom } from './log-element.ts';
 import { integer, list, logPage, record, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
-import { longEntry, shortEntry, shortSnapshot } from './short-texts.ts';
+import { elementsOf, framesOf, readingFrom } from './texts/log-element.ts';
+import { longEntry, shortEntry, shortSnapshot } from './texts/short-texts.ts';
 
 const FRAMES_PER_CALL = 1_000;
 /** Attempts to export a session whose log commits trim meanwhile. */

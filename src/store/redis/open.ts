@@ -16,8 +16,8 @@ import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
 import { record, swept, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
-import { longEntry } from './short-texts.ts';
 import { createSubscriber } from './subscriber.ts';
+import { longEntry } from './texts/short-texts.ts';
 import { createWrites } from './writes.ts';
 
 export interface RedisStoreOptions extends StoreOptions {

@@ -1,8 +1,8 @@
 /** Parses the scripts' replies. A reply that breaks its format is a bug and throws STORE_REPLY. */
 import type { LogPage, SessionRecord, Swept } from '../contract.ts';
 import { redisError } from './failure.ts';
-import { framesOf } from './log-element.ts';
-import { longSnapshot } from './short-texts.ts';
+import { framesOf } from './texts/log-element.ts';
+import { longSnapshot } from './texts/short-texts.ts';
 
 function unexpected(reply: unknown): Error {
   return redisError('STORE_REPLY', `unexpected reply ${JSON.stringify(reply)?.slice(0, 200)}`);

@@ -13,7 +13,7 @@ import { storedFrame, tailOf } from '../log.ts';
 import type { Client } from './connection.ts';
 import { redisError, redisFailure } from './failure.ts';
 import { bucketKeys, instanceChannel } from './keys.ts';
-import { framesOf, isWhole } from './log-element.ts';
+import { framesOf, isWhole } from './texts/log-element.ts';
 
 export type Subscriber = Pick<Store, 'watch' | 'unwatch' | 'onHint' | 'onSignal'>;
 

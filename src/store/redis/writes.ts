@@ -17,11 +17,11 @@ import { type Argument, type Batch, type KeyList, keyList } from './batch.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
 import type { Locks } from './lock.ts';
-import { elementsOf, type LastDelta } from './log-element.ts';
 import { integer, record, text } from './replies.ts';
 import { scripts } from './scripts.ts';
-import { shortEntry, shortSnapshot } from './short-texts.ts';
 import { endedMessage, movedMessage } from './subscriber.ts';
+import { elementsOf, type LastDelta } from './texts/log-element.ts';
+import { shortEntry, shortSnapshot } from './texts/short-texts.ts';
 
 const FENCED = -1;
 const CONFLICT = -2;

@@ -8,7 +8,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { TurnView } from '../../../src/client/assembler.ts';
 import type { DurableFrame } from '../../../src/protocol/server-frames.ts';
 import { sessionKeys } from '../../../src/store/redis/keys.ts';
-import { framesOf } from '../../../src/store/redis/log-element.ts';
+import { framesOf } from '../../../src/store/redis/texts/log-element.ts';
 import { plainAnswer, type Said } from '../../support/instance/observed.ts';
 import { inParallel } from './figures.ts';
 

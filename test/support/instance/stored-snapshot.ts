@@ -1,7 +1,7 @@
 /** Reads and damages a session's snapshot in Redis. */
 import type { Cluster, Redis } from 'ioredis';
 import { sessionKeys } from '../../../src/store/redis/keys.ts';
-import { longSnapshot } from '../../../src/store/redis/short-texts.ts';
+import { longSnapshot } from '../../../src/store/redis/texts/short-texts.ts';
 
 /** The names of its fields, as in `snapshot.lua`. */
 const PIECES = '123456789abcdefg';

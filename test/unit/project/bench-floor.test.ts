@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Write, writeBytes } from '../../../bench/contenders/write-bytes.ts';
 import { exchange } from '../../../bench/load/exchanges.ts';
-import { framesOf } from '../../../src/store/redis/log-element.ts';
+import { framesOf } from '../../../src/store/redis/texts/log-element.ts';
 
 const fence = {
   sessionId: '0b0e6a0e-1c1d-4b5f-8d3c-2f1e0d9c8b7a',

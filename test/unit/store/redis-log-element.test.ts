@@ -2,8 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoredFrame } from '../../../src/store/contract.ts';
 import { storedFrame } from '../../../src/store/log.ts';
-import { elementsOf, framesOf, type LastDelta, readingFrom } from '../../../src/store/redis/log-element.ts';
-import { longEntry, longSnapshot, shortEntry, shortSnapshot } from '../../../src/store/redis/short-texts.ts';
+import {
+  elementsOf,
+  framesOf,
+  type LastDelta,
+  readingFrom,
+} from '../../../src/store/redis/texts/log-element.ts';
+import {
+  longEntry,
+  longSnapshot,
+  shortEntry,
+  shortSnapshot,
+} from '../../../src/store/redis/texts/short-texts.ts';
 
 type Body = (offset: number) => string;
 

@@ -9,8 +9,8 @@
  *  ELEMENT-4  Such a short delta is never the first element of a log. `frames.lua` sees to that when it trims, and when
  *             the log of a running turn is gone.
  */
-import type { StoredFrame } from '../contract.ts';
-import { storedFrame } from '../log.ts';
+import type { StoredFrame } from '../../contract.ts';
+import { storedFrame } from '../../log.ts';
 import { lengthen, type PhraseBook, phraseBook, quoted, shorten, unquoted } from './phrases.ts';
 
 const AUX = '\n';
