@@ -24,6 +24,7 @@ export const rooms = [
   'src/store',
   'src/simulator',
   'src/audit',
+  'src/identity',
   'src/limits',
   'src/supervisor',
   'src/telemetry',

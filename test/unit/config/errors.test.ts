@@ -8,9 +8,12 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   frame_too_large: [1009, 413, false],
   bad_request: [null, 400, false],
   too_large: [null, 413, false],
+  unauthenticated: [4001, 401, false],
+  identity_ended: [4002, 401, false],
   forbidden: [4003, 403, false],
   not_found: [null, 404, false],
   method_not_allowed: [null, 405, false],
+  origin_refused: [null, 403, false],
   hello_required: [null, 400, false],
   hello_repeated: [null, 400, false],
   hello_timeout: [4008, 408, true],
@@ -60,7 +63,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(46);
+    expect(codes).toHaveLength(49);
   });
 
   it('every error code is written in lower case words', () => {
@@ -78,7 +81,7 @@ describe('the table of errors', () => {
   it('errors close connections only with close codes of the protocol', () => {
     const closes = codes.map((code) => errors[code].close).filter((close) => close !== null);
     for (const close of closes)
-      expect([1008, 1009, 1012, 1013, 4001, 4003, 4008, 4009, 4010, 4011]).toContain(close);
+      expect([1008, 1009, 1012, 1013, 4001, 4002, 4003, 4008, 4009, 4010, 4011]).toContain(close);
   });
 
   it('a client gets the code, the text and whether to retry, and nothing else', () => {

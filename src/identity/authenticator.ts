@@ -1,0 +1,29 @@
+/** Authenticator proves the identity of callers: the port of sockets and HTTP to tokens, API keys and trusted proxies. */
+import type { Caller, Identity } from './caller.ts';
+
+/** What a client showed. */
+export interface Credentials {
+  /** Without the word `Bearer`; null: none. */
+  readonly bearer: string | null;
+  /** The value of a request header, by its lower-case name; empty if there is none. */
+  readonly header: (name: string) => string;
+  /** Address of the socket's other end: the last proxy, or the client itself. */
+  readonly peer: string;
+}
+
+export type Authenticated =
+  | { readonly kind: 'accepted'; readonly caller: Caller }
+  /** `why` is for the audit log. A client learns only that its credential is not valid. */
+  | { readonly kind: 'refused'; readonly why: string };
+
+export interface Authenticator {
+  /** `off`: every caller is open, and no credential is read. */
+  readonly isOff: boolean;
+  /** Never rejects. Without any credential, the caller is a stranger, or open with `AUTH=off`. */
+  authenticate(credentials: Credentials): Promise<Authenticated>;
+  /** False once the credential has expired or was withdrawn. Cheap: the server asks it for every open socket. */
+  holds(identity: Identity, now: number): boolean;
+  /** Reads files of keys again. Keeps the former ones, and logs why, if a file cannot be used. */
+  reload(): void;
+  close(): void;
+}
