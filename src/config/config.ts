@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { contradictions, warnings } from './consistency.ts';
+import { ratesOf, readsCredentials } from './rates.ts';
 import { environmentSchema } from './settings.ts';
 import { roleIn, workersOf } from './supervision.ts';
 import { type Environment, readVariables, unusable } from './variables.ts';
@@ -63,12 +64,7 @@ export function readConfig(environment: Environment) {
       sessionsMax: env.SESSIONS_MAX,
       sessionsPerUserMax: env.SESSIONS_PER_USER_MAX,
     },
-    limits: {
-      connectionsPerMinute: env.RATE_CONNECTIONS_PER_MINUTE,
-      requestsPerMinute: env.RATE_REQUESTS_PER_MINUTE,
-      messagesPerMinute: env.RATE_MESSAGES_PER_MINUTE,
-      guessesPerMinute: env.RATE_GUESSES_PER_MINUTE,
-    },
+    limits: ratesOf(env, readsCredentials(environment)),
     proxy: {
       trust: env.TRUST_PROXY ?? { kind: 'hops' as const, hops: 0 },
       header: env.TRUST_PROXY_HEADER,

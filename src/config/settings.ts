@@ -12,6 +12,7 @@ import {
   modelUrls,
   port,
   postgresUrl,
+  rate,
   redisUrl,
   storeUrl,
   trustProxy,
@@ -112,17 +113,20 @@ export const environmentSchema = z.object({
   SESSIONS_PER_USER_MAX: count(100).describe(
     'living sessions of one user on all instances; above it, new sessions are refused and none is dropped; 0: no limit',
   ),
-  RATE_CONNECTIONS_PER_MINUTE: count(0).describe(
-    'new sockets and repeated hellos from one address, on one instance; 0: no limit, as for the other rates',
+  RATE_CONNECTIONS_PER_MINUTE: rate.describe(
+    'new sockets and repeated hellos from one address, on one instance; 0: no limit, as for the other rates; unset: 600 with `AUTH`, else no limit',
   ),
-  RATE_REQUESTS_PER_MINUTE: count(0).describe(
-    'HTTP requests from one address; health and metrics do not count',
+  RATE_REQUESTS_PER_MINUTE: rate.describe(
+    'HTTP requests of one user or, without a credential, from one address; health and metrics do not count; unset: 1200 with `AUTH`, else no limit',
   ),
-  RATE_MESSAGES_PER_MINUTE: count(0).describe(
-    'messages and extensions of one user, or of one session without a user, over sockets and HTTP',
+  RATE_MESSAGES_PER_MINUTE: rate.describe(
+    'messages and extensions of one user, or of one session without a user, over sockets and HTTP; unset: 120 with `AUTH`, else no limit',
   ),
-  RATE_GUESSES_PER_MINUTE: count(0).describe(
-    'lookups from one address that find no session or a forbidden one; above it, the address may name no session for a while',
+  RATE_GUESSES_PER_MINUTE: rate.describe(
+    'lookups from one address that find no session or a forbidden one; above it, the address may name no session for a while; unset: 60 with `AUTH`, else no limit',
+  ),
+  RATE_FAILED_CREDENTIALS_PER_MINUTE: rate.describe(
+    'refused credentials from one address; above it, no credential of the address is checked for a while; unset: 30 with `AUTH`',
   ),
   TRUST_PROXY: trustProxy
     .optional()

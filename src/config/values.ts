@@ -59,6 +59,9 @@ export const days = (fallback: number) => z.coerce.number().int().min(1).max(LON
 
 export const count = (fallback: number, least = 0) => z.coerce.number().int().min(least).default(fallback);
 
+/** A limit per minute, whose default depends on other settings. */
+export const rate = z.coerce.number().int().min(0).optional();
+
 export const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 
 export const flag = z

@@ -1,5 +1,5 @@
 /**
- * Limits bound how often a client connects, asks and guesses, in points per key and minute. A minute begins with the first
+ * Limits bound how often a client connects, asks, guesses and fails to prove itself, in points per key and minute. A minute begins with the first
  * point that is taken, and returns all points at its end. Each instance counts on its own (docs/adr/0011).
  */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
@@ -30,14 +30,33 @@ export function openLimits(rates: Config['limits'], limited: (limit: LimitName) 
     requests: byAddress(rates.requestsPerMinute, 'requests'),
     messages: openLimit(rates.messagesPerMinute, () => limited('messages')),
     guesses: byAddress(rates.guessesPerMinute, 'guesses'),
+    credentials: byAddress(rates.failedCredentialsPerMinute, 'credentials'),
   };
 }
 
-export const unlimited: Limits = { connections: null, requests: null, messages: null, guesses: null };
+export const unlimited: Limits = {
+  connections: null,
+  requests: null,
+  messages: null,
+  guesses: null,
+  credentials: null,
+};
+
+/** Users of different tenants may have the same id. */
+export interface Sender {
+  readonly userId: string | null | undefined;
+  /** Absent or empty: the default tenant. */
+  readonly tenant?: string;
+}
 
 /** The key of the message limit. The prefixes keep a user from spending a session's points by taking its id as a name. */
-export function senderKey(userId: string | null | undefined, sessionId: string): string {
-  return userId === null || userId === undefined ? `session ${sessionId}` : `user ${userId}`;
+export function senderKey({ userId, tenant }: Sender, sessionId: string): string {
+  return userId === null || userId === undefined ? `session ${sessionId}` : userKey(userId, tenant);
+}
+
+/** The key of an identified user, in a form that is neither an address nor the key of a user of another tenant. */
+export function userKey(userId: string, tenant = ''): string {
+  return tenant === '' ? `user ${userId}` : `user@${tenant} ${userId}`;
 }
 
 /** Names with the same `keyOf` share their points. */

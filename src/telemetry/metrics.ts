@@ -2,7 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { commit, version } from '../startup/version.ts';
 
-const LIMITS = ['connections', 'requests', 'messages', 'guesses'] as const;
+const LIMITS = ['connections', 'requests', 'messages', 'guesses', 'credentials'] as const;
 export type LimitName = (typeof LIMITS)[number];
 
 export interface Metrics {

@@ -3,7 +3,7 @@
  *
  *  ADMIT-1  No frame overtakes another: while a limit answers, later frames wait, whether they are counted or not.
  */
-import { type Limit, type Limits, senderKey } from '../limits/limits.ts';
+import { type Limit, type Limits, type Sender, senderKey } from '../limits/limits.ts';
 import type { ClientFrame, HelloFrame } from '../protocol/client-frames.ts';
 
 export class Admission {
@@ -37,12 +37,12 @@ export class Admission {
   }
 
   /** Calls `take` with 0 for an admitted frame, else with the milliseconds to wait. Without a limit it does so synchronously. */
-  admit(frame: ClientFrame, sessionId: string, userId: string | null, take: (waitMs: number) => void): void {
+  admit(frame: ClientFrame, sessionId: string, sender: Sender, take: (waitMs: number) => void): void {
     const { messages } = this.#limits;
     if (messages === null) return take(0);
     this.#earlier = (this.#earlier ?? Promise.resolve()).then(async () => {
       const isCounted = frame.type === 'message' || frame.type === 'extend';
-      take(isCounted ? await messages.take(senderKey(userId, sessionId)) : 0);
+      take(isCounted ? await messages.take(senderKey(sender, sessionId)) : 0);
     });
   }
 }

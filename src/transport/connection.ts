@@ -230,7 +230,7 @@ export class Connection implements ClientConnection {
 
   #admit(state: Attached, frame: ClientFrame): void {
     const { sessionId, subscription } = state;
-    this.#admission.admit(frame, sessionId, subscription.userId, (waitMs) => {
+    this.#admission.admit(frame, sessionId, subscription, (waitMs) => {
       if (this.#state !== state) return;
       if (waitMs === 0) return this.#dispatch(state, frame);
       if (frame.type === 'message') this.#note('message', 'rate_limited');

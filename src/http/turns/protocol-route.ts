@@ -83,7 +83,7 @@ export function protocolRoute(ports: HttpPorts): Route {
           channel: { kind: 'http', route: 'POST /api/protocol', requestId },
         });
       const limit = message.kind === 'send' ? ports.limits.messages : null;
-      const waitMs = limit === null ? 0 : await limit.take(senderKey(body.user_id, sessionId));
+      const waitMs = limit === null ? 0 : await limit.take(senderKey({ userId: body.user_id }, sessionId));
       if (waitMs > 0) {
         note('message', 'rate_limited');
         return problem('rate_limited', requestId, undefined, waitMs);

@@ -112,6 +112,7 @@ describe('the configuration', () => {
       requestsPerMinute: 0,
       messagesPerMinute: 0,
       guessesPerMinute: 0,
+      failedCredentialsPerMinute: 0,
     });
     expect(proxy).toEqual({ trust: { kind: 'hops', hops: 0 }, header: 'x-forwarded-for' });
   });

@@ -85,17 +85,18 @@ describe('limit', () => {
       requestsPerMinute: 1,
       messagesPerMinute: 1,
       guessesPerMinute: 1,
+      failedCredentialsPerMinute: 1,
     };
     const refused: string[] = [];
     const limits = openLimits(rates, (name) => refused.push(name));
-    for (const name of ['connections', 'requests', 'guesses'] as const) {
+    for (const name of ['connections', 'requests', 'guesses', 'credentials'] as const) {
       expect(await limits[name]?.take('2001:db8:1:2::3')).toBe(0);
       expect(await limits[name]?.take('2001:0db8:0001:0002:ffff:0000:0000:0001')).toBe(60_000);
       expect(await limits[name]?.take('2001:db8:1:3::3')).toBe(0);
     }
     for (const user of ['2001:db8:1:2::3', '2001:db8:1:2::4'])
       expect(await limits.messages?.take(user)).toBe(0);
-    expect(refused).toEqual(['connections', 'requests', 'guesses']);
+    expect(refused).toEqual(['connections', 'requests', 'guesses', 'credentials']);
   });
 
   it('a limit of 0 is null, so that callers await nothing', () => {
@@ -104,9 +105,22 @@ describe('limit', () => {
 });
 
 it('a user whose name is a session id does not share the points of that session', () => {
-  const [user, session] = ['6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59', '3e1f0c52-6c1c-4b62-9a5e-0b6d1f0f4a11'];
-  expect(senderKey(user, session)).not.toBe(senderKey(session, user));
-  expect(senderKey(session, session)).not.toBe(senderKey(null, session));
-  expect(senderKey(undefined, session)).toBe(senderKey(null, session));
-  expect(senderKey(user, session)).toBe(senderKey(user, 'another session'));
+  const [id, session] = ['6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59', '3e1f0c52-6c1c-4b62-9a5e-0b6d1f0f4a11'];
+  const keyOf = (userId: string | null | undefined, sessionId: string) => senderKey({ userId }, sessionId);
+  expect(keyOf(id, session)).not.toBe(keyOf(session, id));
+  expect(keyOf(session, session)).not.toBe(keyOf(null, session));
+  expect(keyOf(undefined, session)).toBe(keyOf(null, session));
+  expect(keyOf(id, session)).toBe(keyOf(id, 'another session'));
+});
+
+it('users of two tenants with the same id share no points, and no user id names a user of another tenant', () => {
+  const keys = [
+    senderKey({ userId: 'ada' }, 's'),
+    senderKey({ userId: 'ada', tenant: 'acme' }, 's'),
+    senderKey({ userId: 'ada', tenant: 'acme.north' }, 's'),
+    senderKey({ userId: '@acme ada' }, 's'),
+    senderKey({ userId: 'north ada', tenant: 'acme' }, 's'),
+  ];
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(senderKey({ userId: 'ada', tenant: '' }, 's')).toBe(senderKey({ userId: 'ada' }, 's'));
 });
