@@ -59,6 +59,7 @@ export const errors = {
   ),
   // This instance and its stores.
   store_unavailable: retryable(503, 'The session store cannot be reached.'),
+  audit_unavailable: retryable(503, 'The audit log cannot be written, so nothing is served.'),
   archive_unavailable: retryable(503, 'The archive of ended conversations cannot be reached.'),
   session_moved: closing(1012, retryable(503, 'Another instance serves this session now.')),
   rate_limited: closing(1013, retryable(429, 'Too many requests in a short time; wait, then try again.')),

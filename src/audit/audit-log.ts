@@ -53,7 +53,12 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     },
   );
   return {
-    note: (access) => lines.info(lineOf(access)),
+    note(access) {
+      lines.info(lineOf(access));
+      return true;
+    },
+    begin: () => true,
+    refuses: () => false,
     reopen() {
       if (!toFile || isClosed) return;
       try {
@@ -103,6 +108,7 @@ function open({ destination, log, failed }: AuditLogOptions): File {
 
 function lineOf(access: Access) {
   const { action, outcome, sessionId, sessionIds, userId, subjectUserId, clientId, format, address } = access;
+  const { actor, onBehalfOf, why } = access;
   const isDenied = outcome === 'forbidden';
   return {
     action: isDenied ? 'denied' : action,
@@ -112,8 +118,11 @@ function lineOf(access: Access) {
     ...(sessionIds === undefined ? {} : { session_ids: sessionIds }),
     user_id: userId,
     client_id: clientId,
+    ...(actor === undefined ? {} : { actor }),
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
     ...(subjectUserId === undefined ? {} : { subject_user_id: subjectUserId }),
     ...(format === undefined ? {} : { format }),
+    ...(why === undefined ? {} : { why }),
     address,
     ...(access.channel.kind === 'http'
       ? { route: access.channel.route, request_id: access.channel.requestId }

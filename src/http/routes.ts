@@ -1,6 +1,6 @@
 /** Lists every route of the service, and the documents made from them. */
 import { archiveRoutes } from './archive/archive-routes.ts';
-import { withAudit } from './core/audit.ts';
+import { describeAudit, withAudit } from './core/audit.ts';
 import { withLimits } from './core/limits.ts';
 import type { HttpPorts } from './core/ports.ts';
 import { type Route, withRefusals } from './core/router.ts';
@@ -26,6 +26,6 @@ export function httpRoutes(ports: HttpPorts): readonly Route[] {
     analyticsRoute(ports),
     ...dashboardRoutes(),
   ];
-  const limited = withLimits(ports.limits, withRefusals(routes));
+  const limited = withLimits(ports.limits, describeAudit(withRefusals(routes)));
   return withAudit(ports.audit, [...limited, ...documentsRoutes(limited)]);
 }

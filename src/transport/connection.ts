@@ -4,6 +4,7 @@
  *  CONN-1  Before a hello is accepted the client can send nothing else, and nothing reaches a session.
  *  CONN-2  Frames are taken in the order in which they came; frames that arrive while a hello is answered wait.
  *  CONN-3  Traffic does not move the deadline of the hello.
+ *  CONN-4  In strict mode of the audit log, a frame that changes something reaches a session after its line is written.
  */
 import { randomUUID } from 'node:crypto';
 import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../machines/vocabulary.ts';
@@ -71,6 +72,14 @@ type Identity = Pick<Access, 'sessionId' | 'userId' | 'clientId'>;
 
 const UNKNOWN: Identity = { sessionId: null, userId: null, clientId: null };
 
+/** Actions of the audit log, by the frame that asks for them. */
+const ACTIONS: Readonly<Partial<Record<SessionEvent['type'], AuditAction>>> = {
+  message: 'message',
+  cancel: 'cancelled',
+  extend: 'extended',
+  close: 'closed',
+};
+
 /** Node joins a UUID from parts, which V8 keeps until the id is read, in 420 bytes. A copy is one string of 56. */
 function newId(): string {
   return Buffer.from(randomUUID(), 'latin1').toString('latin1');
@@ -85,6 +94,8 @@ export class Connection implements ClientConnection {
   #badInARow = 0;
   /** The client as the audit log names it, from its last hello. */
   #identity: Identity = UNKNOWN;
+  /** The last action but a message that was passed to an owner, which may refuse it later. */
+  #passed: AuditAction = 'message';
 
   constructor(ports: ConnectionPorts, wire: Wire) {
     this.#ports = ports;
@@ -123,8 +134,8 @@ export class Connection implements ClientConnection {
   }
 
   refuse(code: ErrorCode, messageId?: string): void {
-    // The audit log has the message as passed on, but the owner, on another instance, has since refused it.
-    if (code === 'forbidden') this.#note('message', code);
+    // The audit log has the action as passed on, but the owner, on another instance, has since refused it.
+    if (code === 'forbidden') this.#note(messageId === undefined ? this.#passed : 'message', code);
     this.#refuse(code, messageId);
   }
 
@@ -194,6 +205,11 @@ export class Connection implements ClientConnection {
       this.#note(wanted, 'rate_limited');
       return this.#refuseAndClose('rate_limited', waitMs);
     }
+    if (!this.#begin(wanted)) {
+      if (this.#state.kind !== 'attaching') return;
+      this.#state = this.#awaitHello();
+      return this.#refuse('audit_unavailable');
+    }
     let isAdmitted = false;
     let isGuess = false;
     const attached = await attachClient(services, hello, this, (sessionId, created) => {
@@ -256,11 +272,13 @@ export class Connection implements ClientConnection {
 
   #send(sessionId: string, event: SessionEvent, messageId?: string): void {
     const { sessions, instance } = this.#ports.services;
-    const action = event.type === 'message' ? 'message' : event.type === 'close' ? 'closed' : null;
+    const action = ACTIONS[event.type] ?? null;
+    if (action !== null && !this.#begin(action)) return this.#refuse('audit_unavailable', messageId);
     sessions
       .send(sessionId, event, { instance, connection: this.id })
       .then((outcome) => {
         if (action !== null) this.#note(action, wordOf(outcome));
+        if (action !== null && outcome.kind === 'passed' && messageId === undefined) this.#passed = action;
         if (outcome.kind === 'refused') this.#refuse(outcome.code, messageId);
         else if (outcome.kind === 'extended') this.extended(outcome.ends);
       })
@@ -287,13 +305,24 @@ export class Connection implements ClientConnection {
   }
 
   #note(action: AuditAction, outcome: AuditOutcome): void {
-    this.#ports.audit?.note({
+    this.#ports.audit?.note({ ...this.#access(action), outcome });
+  }
+
+  /** False if the audit log refuses the action (CONN-4). */
+  #begin(action: AuditAction): boolean {
+    const { audit } = this.#ports;
+    if (audit === null || audit.begin(this.#access(action))) return true;
+    this.#note(action, 'audit_unavailable');
+    return false;
+  }
+
+  #access(action: AuditAction): Omit<Access, 'outcome'> {
+    return {
       action,
-      outcome,
       ...this.#identity,
       address: this.#wire.address,
       channel: { kind: 'socket', connection: this.id },
-    });
+    };
   }
 
   #sendFrame(frame: TransientFrame): void {

@@ -64,15 +64,20 @@ describe('audit log of two instances', () => {
     await client.completed('m-1');
     await client.close();
     const again = await TestClient.greet(two.url, { session_id, user_id: 'dr-a', after: 0 });
+    again.send({ type: 'cancel' });
+    again.send({ type: 'extend' });
+    await again.waitForType('extended');
     again.send({ type: 'close' });
     await again.closed;
 
-    const lines = await news(4);
+    const lines = await news(6);
     const about = { session_id, user_id: 'dr-a', address: '127.0.0.1', log: 'audit', outcome: 'ok' };
     expect(lines).toMatchObject([
       { ...about, action: 'created', instance: 'one', client_id: 'tablet' },
       { ...about, action: 'message', instance: 'one', client_id: 'tablet' },
       { ...about, action: 'resumed', instance: 'two', client_id: null },
+      { ...about, action: 'cancelled', instance: 'two', client_id: null, outcome: 'unknown_turn' },
+      { ...about, action: 'extended', instance: 'two', client_id: null },
       { ...about, action: 'closed', instance: 'two', client_id: null },
     ]);
     const sockets = lines.map(({ socket }) => socket);
@@ -137,7 +142,7 @@ describe('audit log of two instances', () => {
       { action: 'read', ...by('GET /api/session/:id/transcript'), format: 'markdown' },
       { action: 'read', ...by('GET /api/session/:id/shares') },
       { action: 'listed', ...by('GET /api/sessions'), session_id: null, session_ids: [session_id] },
-      { action: 'read', ...by('GET /api/analytics'), session_id: null },
+      { action: 'analytics', ...by('GET /api/analytics'), session_id: null },
       {
         action: 'share_revoked',
         ...by('DELETE /api/session/:id/shares/:share'),
@@ -146,7 +151,7 @@ describe('audit log of two instances', () => {
       },
       { action: 'deleted', ...by('DELETE /api/session/:id'), outcome: 'ok' },
       { action: 'read', ...by('GET /api/archive'), session_id: null, session_ids: [session_id] },
-      { action: 'read', ...by('GET /api/archive/export'), session_id: null, session_ids: [] },
+      { action: 'exported', ...by('GET /api/archive/export'), session_id: null, session_ids: [] },
       { action: 'read', ...by('GET /api/archive/:id'), format: 'fhir-communication' },
       { action: 'read', ...by('GET /api/session/:id'), outcome: 'session_not_found' },
       { action: 'erased_session', ...by('DELETE /api/session/:id'), outcome: 'ok' },

@@ -58,7 +58,7 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
     {
       method: 'GET',
       path: '/api/archive/export',
-      audit: 'read',
+      audit: 'exported',
       describe: {
         name: 'exportArchive',
         summary: 'Ended conversations in full, page by page',

@@ -1,10 +1,22 @@
-/** Writes a line to the audit log for each request, refused or not, except malformed ones: those touched nothing. */
+/**
+ * Writes a line to the audit log for each request, refused or not, except malformed ones: those touched nothing. In strict
+ * mode a request is refused if its line cannot be written.
+ */
 import type { Access, Audit, AuditAction, Noted } from '../../audit/audit.ts';
-import type { HttpAnswer } from './answer.ts';
+import { type HttpAnswer, problem } from './answer.ts';
 import { sessionIdIn } from './request.ts';
 import type { Route } from './router.ts';
 
 const ID = /^[\w.:-]{1,64}$/;
+
+/** Names `audit_unavailable` in the documents of each route that writes to the audit log. */
+export function describeAudit(routes: readonly Route[]): readonly Route[] {
+  return routes.map((route) => {
+    const { describe } = route;
+    if (describe === undefined || route.audit === undefined) return route;
+    return { ...route, describe: { ...describe, errors: [...(describe.errors ?? []), 'audit_unavailable'] } };
+  });
+}
 
 /** Without an audit log it returns the routes unchanged. */
 export function withAudit(audit: Audit | null, routes: readonly Route[]): readonly Route[] {
@@ -22,18 +34,24 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
       const about = (more: Noted): void => {
         noted = { ...noted, ...more };
       };
-      const note = (outcome: Access['outcome']): void =>
-        audit.note({
-          action,
-          outcome,
-          // A path may hold any text, patient data included.
-          sessionId: ID.test(id) ? id : null,
-          userId: null,
-          clientId: null,
-          ...noted,
-          address,
-          channel: { kind: 'http', route: `${route.method} ${route.path}`, requestId },
-        });
+      const access = (): Omit<Access, 'outcome'> => ({
+        action,
+        // A path may hold any text, patient data included.
+        sessionId: ID.test(id) ? id : null,
+        userId: null,
+        clientId: null,
+        ...noted,
+        address,
+        channel: { kind: 'http', route: `${route.method} ${route.path}`, requestId },
+      });
+      const note = (outcome: Access['outcome']): boolean => audit.note({ ...access(), outcome });
+      const unavailable = (): HttpAnswer => {
+        note('audit_unavailable');
+        return problem('audit_unavailable', requestId);
+      };
+      // A read changes nothing, so one line is enough, before its answer is sent.
+      const mayBegin = route.method === 'GET' ? !audit.refuses() : audit.begin(access());
+      if (!mayBegin) return unavailable();
       let answer: HttpAnswer;
       try {
         answer = await route.answer({ ...request, about });
@@ -41,8 +59,10 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
         note('internal');
         throw error;
       }
-      if (answer.code !== 'bad_request') note(answer.code ?? (answer.status === 202 ? 'passed' : 'ok'));
-      return answer;
+      if (answer.code === 'bad_request') return answer;
+      const isNoted = note(answer.code ?? (answer.status === 202 ? 'passed' : 'ok'));
+      // The line of what has changed waits. Of what was only read, the client gets nothing.
+      return isNoted || route.method !== 'GET' ? answer : problem('audit_unavailable', requestId);
     },
   };
 }

@@ -49,7 +49,7 @@ export function analyticsRoute({ analytics }: HttpPorts): Route {
   return {
     method: 'GET',
     path: '/api/analytics',
-    audit: 'read',
+    audit: 'analytics',
     describe: {
       name: 'getAnalytics',
       summary: 'Usage figures',

@@ -62,6 +62,7 @@ export function protocolRoute(ports: HttpPorts): Route {
         'interrupted',
         'slow_consumer',
         'store_unavailable',
+        'audit_unavailable',
         'overloaded',
         'draining',
       ],
@@ -72,21 +73,25 @@ export function protocolRoute(ports: HttpPorts): Route {
       if (unavailable !== null) throw new Refusal(unavailable);
       const { turn, wantsStream, lastSeen } = parseProtocolRequest(request);
       const { body, sessionId, message } = turn;
+      const access = {
+        sessionId,
+        userId: body.user_id ?? null,
+        clientId: body.client_id ?? null,
+        address: request.address,
+        channel: { kind: 'http', route: 'POST /api/protocol', requestId },
+      } as const;
       const note: TurnRequest['note'] = (action, outcome) =>
-        ports.audit?.note({
-          action,
-          outcome,
-          sessionId,
-          userId: body.user_id ?? null,
-          clientId: body.client_id ?? null,
-          address: request.address,
-          channel: { kind: 'http', route: 'POST /api/protocol', requestId },
-        });
+        ports.audit?.note({ action, outcome, ...access });
       const limit = message.kind === 'send' ? ports.limits.messages : null;
       const waitMs = limit === null ? 0 : await limit.take(senderKey({ userId: body.user_id }, sessionId));
       if (waitMs > 0) {
         note('message', 'rate_limited');
         return problem('rate_limited', requestId, undefined, waitMs);
+      }
+      const action = message.kind === 'send' ? 'message' : 'resumed';
+      if (ports.audit?.begin({ action, ...access }) === false) {
+        note(action, 'audit_unavailable');
+        return problem('audit_unavailable', requestId);
       }
       const takePart = async (onUnknown: () => void): Promise<HttpAnswer> => {
         const failed = (error: unknown) => request.failed(error, requestId);

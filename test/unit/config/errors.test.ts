@@ -31,6 +31,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   slow_consumer: [4010, 503, true],
   version_unsupported: [1012, 503, true],
   store_unavailable: [null, 503, true],
+  audit_unavailable: [null, 503, true],
   archive_unavailable: [null, 503, true],
   session_moved: [1012, 503, true],
   rate_limited: [1013, 429, true],
@@ -63,7 +64,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(49);
+    expect(codes).toHaveLength(50);
   });
 
   it('every error code is written in lower case words', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Access } from '../../../src/audit/audit.ts';
+import type { Access, Audit } from '../../../src/audit/audit.ts';
 import { type HttpAnswer, json, problem } from '../../../src/http/core/answer.ts';
 import { withAudit } from '../../../src/http/core/audit.ts';
 import { answer, type Route } from '../../../src/http/core/router.ts';
@@ -7,12 +7,30 @@ import { described } from '../../support/documented.ts';
 
 const SESSION = '0b5f3c1e-6c0a-4a53-9d0a-6f5f0c9a1b2d';
 
-async function noted(reply: Route['answer'], path = `/api/session/${SESSION}`) {
-  const lines: Access[] = [];
+interface Options {
+  readonly path?: string;
+  readonly method?: Route['method'];
+  readonly lines?: Access[];
+  /** Present: the audit log is strict, and its disk has or has no room. */
+  readonly disk?: { hasRoom: boolean };
+}
+
+async function noted(reply: Route['answer'], options: Options = {}) {
+  const { path = `/api/session/${SESSION}`, method = 'GET', lines = [], disk } = options;
   const failures: unknown[] = [];
-  const route: Route = { method: 'GET', path: '/api/session/:id', audit: 'read', answer: reply };
+  const hasRoom = () => disk?.hasRoom !== false;
+  const note = (access: Access) => {
+    lines.push(access);
+    return hasRoom();
+  };
+  const audit: Audit = {
+    note,
+    begin: (access) => disk === undefined || (hasRoom() && note({ ...access, outcome: 'begun' })),
+    refuses: () => !hasRoom(),
+  };
+  const route: Route = { method, path: '/api/session/:id', audit: 'read', answer: reply };
   const request = {
-    method: 'GET',
+    method,
     path,
     query: new URLSearchParams(),
     header: () => '',
@@ -21,7 +39,7 @@ async function noted(reply: Route['answer'], path = `/api/session/${SESSION}`) {
     onGone() {},
     failed: (error: unknown) => failures.push(error),
   };
-  const given = await answer(withAudit({ note: (access) => lines.push(access) }, [route]), request);
+  const given = await answer(withAudit(audit, [route]), request);
   return { lines, failures, given };
 }
 
@@ -72,8 +90,45 @@ describe('the audit log of routes', () => {
 
   it('a malformed request leaves no audit line, and a path that names no session leaves no text in one', async () => {
     expect((await noted(({ requestId }) => problem('bad_request', requestId))).lines).toEqual([]);
-    const { lines } = await noted(() => json(200, {}), '/api/session/my chest hurts');
+    const { lines } = await noted(() => json(200, {}), { path: '/api/session/my chest hurts' });
     expect(lines).toMatchObject([{ sessionId: null }]);
+  });
+
+  it('strict mode writes a line before a change and a line after it', async () => {
+    const lines: Access[] = [];
+    const route = () => {
+      expect(lines).toMatchObject([{ action: 'read', outcome: 'begun', sessionId: SESSION }]);
+      return json(200, {});
+    };
+    await noted(route, { method: 'DELETE', lines, disk: { hasRoom: true } });
+    expect(lines.map(({ outcome }) => outcome)).toEqual(['begun', 'ok']);
+  });
+
+  it.each(['GET', 'POST', 'DELETE'] as const)(
+    'strict mode answers a %s with audit_unavailable and does not run the route while the log cannot be written',
+    async (method) => {
+      let runs = 0;
+      const route = () => {
+        runs += 1;
+        return json(200, {});
+      };
+      const { lines, given } = await noted(route, { method, disk: { hasRoom: false } });
+      expect(given).toMatchObject({ status: 503, code: 'audit_unavailable' });
+      expect(given.headers['retry-after']).toBe('1');
+      expect(runs).toBe(0);
+      expect(lines).toMatchObject([{ outcome: 'audit_unavailable' }]);
+    },
+  );
+
+  it('strict mode sends nothing of what a route has read if its line could not be written', async () => {
+    const disk = { hasRoom: true };
+    const route = () => {
+      disk.hasRoom = false;
+      return json(200, { words: 'chest pain' });
+    };
+    const { given } = await noted(route, { disk });
+    expect(given).toMatchObject({ status: 503, code: 'audit_unavailable' });
+    expect(String(given.body)).not.toContain('chest pain');
   });
 
   it('a route adds to its audit line what only the route knows', async () => {
