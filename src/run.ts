@@ -85,12 +85,13 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   });
 }
 
-// Only with a file to reopen: otherwise a terminal that closes must end its server.
-const reopens = config.auditLog !== null && config.auditLog !== 'stdout';
+// Only with a file to read again: otherwise a terminal that closes must end its server.
+const reopens =
+  (config.auditLog !== null && config.auditLog !== 'stdout') || config.sealing.keysFile !== null;
 if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));
 
 function reopenAudit(signal: string): void {
-  log.info({ signal }, 'reopening the audit log');
+  log.info({ signal }, 'reading files again');
   service?.reopenAudit();
 }
 

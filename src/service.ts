@@ -11,7 +11,7 @@ import { watchReplicas } from './analytics/watched-replicas.ts';
 import { openArchive } from './archive/open.ts';
 import { keepRetention } from './archive/retention.ts';
 import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
-import { systemClock } from './clock.ts';
+import { startInterval, systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createPromptBuilder } from './conversation/prompt-builder.ts';
 import { resetFrame, type SessionServices } from './delivery/attach-client.ts';
@@ -20,6 +20,8 @@ import { createVllmGenerator } from './generation/vllm.ts';
 import { httpRoutes } from './http/routes.ts';
 import { clientAddresses } from './limits/client-address.ts';
 import { openLimits } from './limits/limits.ts';
+import { type KeySource, openRing } from './sealing/file-ring.ts';
+import type { KeyRing, SealingKeys } from './sealing/key-ring.ts';
 import { Membership } from './session/cluster/membership.ts';
 import { Sweeper } from './session/cluster/sweeper.ts';
 import { LocalSessions } from './session/router/local-sessions.ts';
@@ -46,7 +48,7 @@ export interface Service {
    * port first: the other workers take its new connections.
    */
   drain(how?: 'alone' | 'together'): Promise<void>;
-  /** Opens the audit file again, after log rotation moved it away. */
+  /** Opens the audit file again, after log rotation moved it away, and reads the data keys again. */
   reopenAudit(): void;
 }
 
@@ -56,6 +58,8 @@ const FLUSH_LENGTH = 1_024;
 const LAG_LIMIT_MS = 1_000;
 /** Wait between two checks of a failed model server. */
 const CHECK_EVERY_MS = 2_000;
+/** An instance that missed SIGHUP must not encrypt with a key that the operator is about to retire. */
+const READ_KEYS_EVERY_MS = 60_000;
 
 export async function startService(config: Config, log: Log, link: Link | null = null): Promise<Service> {
   const clock = systemClock;
@@ -63,11 +67,13 @@ export async function startService(config: Config, log: Log, link: Link | null =
   const metrics = openMetrics(instance);
   const meters = openMeters(metrics.registry);
   const audit = openAudit(config, log, meters);
+  const ring = openKeys(config.sealing, log);
+  const sealing: SealingKeys = { ring, plain: config.sealing.plain };
   const store = measuredStore(
-    sealed(await openDeployedStore(config.store, log), config, log, metrics),
+    sealed(await openDeployedStore(config.store, log), sealing, log, metrics),
     meters,
   );
-  const archive = measuredArchive(await openArchive({ ...config.archive, sealing: config.sealing }), meters);
+  const archive = measuredArchive(await openArchive({ ...config.archive, sealing }), meters);
   if (store.kind === 'redis' && archive.kind === 'sqlite')
     log.warn(
       { dataDir: config.archive.dataDir },
@@ -207,6 +213,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
   await membership.beat();
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
+  const keyWatch = startInterval(READ_KEYS_EVERY_MS, () => void ring.reload(), { background: true });
   const stopHealthLog = logHealth({ store, archive, log, after: clock.after });
   const { role } = config;
   const stop = async (how: 'alone' | 'together' = 'together'): Promise<void> => {
@@ -216,6 +223,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
     await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
     stopRetention();
+    keyWatch.cancel();
     // A part that fails to close must not keep the others open: an open store keeps its folder locked.
     const closing = [generator, simulator, archive, store, audit].map(async (one) => one?.close());
     const failed = (await Promise.allSettled(closing)).find((one) => one.status === 'rejected');
@@ -232,7 +240,10 @@ export async function startService(config: Config, log: Log, link: Link | null =
     port,
     upstream,
     drain: stop,
-    reopenAudit: () => audit?.reopen(),
+    reopenAudit() {
+      audit?.reopen();
+      void ring.reload();
+    },
   };
 }
 
@@ -246,7 +257,15 @@ function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
   }
 }
 
-function sealed(store: Store, { sealing }: Config, log: Log, metrics: Metrics): Store {
+function openKeys(source: KeySource, log: Log): KeyRing {
+  return openRing(source, (read) => {
+    if (read.kind === 'changed')
+      log.info({ keys: read.ids }, 'data keys have changed; the first one encrypts from now on');
+    else log.error({ why: read.why }, 'data keys could not be read again; the former ones stay in use');
+  });
+}
+
+function sealed(store: Store, sealing: SealingKeys, log: Log, metrics: Metrics): Store {
   const onUnopened = (sessionId: string, place: string, why: string) => {
     metrics.unopened(why);
     log.error({ sessionId, place, why }, 'stored data of a session cannot be decrypted');

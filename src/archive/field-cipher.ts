@@ -4,10 +4,11 @@
  *  FIELD-1  Sealed text is bound to its life of a session and its place there.
  *  FIELD-2  The full-text index holds keyed hashes of words. They differ from key to key, so a search asks for those of
  *           every key. An operator may drop a key once no row needs it.
- *  FIELD-3  Equal patterns have equal sealed texts, because the database counts them: a reader of the rows sees which are
- *           equal.
+ *  FIELD-3  Equal patterns of one key have equal sealed texts, because the database counts them: a reader of the rows sees
+ *           which are equal.
  */
-import { blindWith, keyFor, type SealingKeys } from '../sealing/keys.ts';
+import { followKeys, type SealingKeys } from '../sealing/key-ring.ts';
+import { blindWith, keyFor } from '../sealing/keys.ts';
 import { createSealer, isSealed } from '../sealing/sealer.ts';
 import { archiveError } from './database/failure.ts';
 
@@ -23,6 +24,8 @@ export interface FieldCipher {
   read(life: Life, place: string, stored: string): string;
   writePattern(pattern: string): string;
   readPattern(stored: string): string;
+  /** In how many ways one pattern may be stored: one for each key, and plain. */
+  spellings(): number;
   /** The word's entry in the index. */
   mark(word: string): string;
   /** The entries of these words for each key; a conversation matches by any of the sets. */
@@ -32,13 +35,15 @@ export interface FieldCipher {
 const MARK_CHARS = 32;
 const PATTERNS = 'patterns';
 
-export function fieldCipherOf({ keys, plain }: SealingKeys): FieldCipher {
-  const sealer = createSealer(keys, 'archive');
-  const markers = keys.map((key) => {
-    const blind = blindWith(keyFor(key, 'archive-words'));
-    return (word: string) => blind(word).slice(0, MARK_CHARS);
-  });
-  const [marker] = markers;
+export function fieldCipherOf({ ring, plain }: SealingKeys): FieldCipher {
+  const sealer = createSealer(ring, 'archive');
+  const markers = followKeys(ring, (keys) =>
+    keys.map((key) => {
+      const blind = blindWith(keyFor(key, 'archive-words'));
+      return (word: string) => blind(word).slice(0, MARK_CHARS);
+    }),
+  );
+  const seals = ring.current().length > 0;
 
   function opened(scope: string, place: string, stored: string): string {
     if (plain === 'read' && !isSealed(stored)) return stored;
@@ -48,13 +53,13 @@ export function fieldCipherOf({ keys, plain }: SealingKeys): FieldCipher {
   }
 
   return {
-    write: (life, place, text) => (marker === undefined ? text : sealer.seal(scopeOf(life), place, text)),
+    write: (life, place, text) => (seals ? sealer.seal(scopeOf(life), place, text) : text),
     read: (life, place, stored) => opened(scopeOf(life), place, stored),
-    writePattern: (pattern) =>
-      marker === undefined ? pattern : sealer.sealAlike(PATTERNS, PATTERNS, pattern),
+    writePattern: (pattern) => (seals ? sealer.sealAlike(PATTERNS, PATTERNS, pattern) : pattern),
     readPattern: (stored) => opened(PATTERNS, PATTERNS, stored),
-    mark: (word) => (marker === undefined ? word : marker(word)),
-    marks: (words) => [...markers.map((mark) => words.map(mark)), ...(plain === 'read' ? [words] : [])],
+    spellings: () => ring.current().length + 1,
+    mark: (word) => markers()[0]?.(word) ?? word,
+    marks: (words) => [...markers().map((mark) => words.map(mark)), ...(plain === 'read' ? [words] : [])],
   };
 }
 

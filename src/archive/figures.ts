@@ -45,13 +45,13 @@ export async function figures(
     .select(['s.end_reason as reason', sql<number>`COUNT(*)`.as('count')])
     .groupBy('s.end_reason')
     .execute();
-  const secondTurns = await sessions
+  const patterns = await sessions
     .where('s.second_question', 'is not', null)
     .select(['s.second_question as pattern', sql<number>`COUNT(*)`.as('count')])
     .groupBy('s.second_question')
     .orderBy('count', 'desc')
     .orderBy('pattern')
-    .limit(PATTERNS_MAX)
+    .limit(PATTERNS_MAX * cipher.spellings())
     .execute();
 
   const { simulatedAnswers } = await db
@@ -81,10 +81,9 @@ export async function figures(
     abandoned: totals.abandoned,
     byHour: Array.from({ length: 24 }, (_, hour) => hours.find((row) => row.hour === hour)?.count ?? 0),
     byEndReason: Object.fromEntries(reasons.map(({ reason, count }) => [reason, count])),
-    secondTurns: secondTurns.map(({ pattern, count }) => ({
-      pattern: cipher.readPattern(pattern ?? ''),
-      count,
-    })),
+    secondTurns: mostFrequent(
+      patterns.map(({ pattern, count }) => ({ pattern: cipher.readPattern(pattern ?? ''), count })),
+    ),
     revisionRate: totals.answeredAgain === 0 ? 0 : totals.revised / totals.answeredAgain,
     promptTokens: tokens.prompt,
     completionTokens: tokens.completion,
@@ -92,6 +91,16 @@ export async function figures(
     totalMsP99: await totalMsAt(0.99),
     simulatedAnswers,
   };
+}
+
+/** Adds up a pattern that is stored under several keys. */
+function mostFrequent(patterns: ArchiveFigures['secondTurns']): ArchiveFigures['secondTurns'] {
+  const counts = new Map<string, number>();
+  for (const { pattern, count } of patterns) counts.set(pattern, (counts.get(pattern) ?? 0) + count);
+  return [...counts]
+    .map(([pattern, count]) => ({ pattern, count }))
+    .sort((one, other) => other.count - one.count)
+    .slice(0, PATTERNS_MAX);
 }
 
 /** Includes `from`, excludes `to`. */

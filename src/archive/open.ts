@@ -4,7 +4,7 @@
  * `database/purge.ts` for erasure.
  */
 import { sleep } from '../clock.ts';
-import type { SealingKeys } from '../sealing/keys.ts';
+import { NO_KEYS, type SealingKeys } from '../sealing/key-ring.ts';
 import type { Archive } from './archive.ts';
 import type { Engine } from './database/engine.ts';
 import { archiveError, archiveFailure } from './database/failure.ts';
@@ -22,8 +22,6 @@ import { dropOldTombstones, withoutErased } from './tombstones.ts';
 /** A database behind a dropped route never answers, and connections to it hang for minutes. */
 const HEALTH_WITHIN_MS = 1_000;
 const READ_WITHIN_MS = 30_000;
-
-const NO_KEYS: SealingKeys = { keys: [], plain: 'read' };
 
 export interface ArchiveOptions {
   readonly databaseUrl: string | null;

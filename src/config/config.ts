@@ -32,7 +32,12 @@ export function readConfig(environment: Environment) {
     logLevel: env.LOG_LEVEL,
     auditLog: env.AUDIT_LOG ?? null,
     drainMs: env.DRAIN_MS,
-    sealing: { keys: env.DATA_KEYS ?? env.DATA_KEYS_FILE ?? [], plain: env.DATA_PLAIN },
+    sealing: {
+      keys: env.DATA_KEYS ?? env.DATA_KEYS_FILE?.keys ?? [],
+      /** The keys may change while the service runs; null: they may not. */
+      keysFile: env.DATA_KEYS_FILE?.path ?? null,
+      plain: env.DATA_PLAIN,
+    },
     store: {
       redisUrl: env.REDIS_URL ?? null,
       allowEviction: env.REDIS_ALLOW_EVICTION,

@@ -1,8 +1,7 @@
 /** Values parses and checks each kind of setting. A message completes the sentence "NAME=value …". */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseKeys } from '../sealing/keys.ts';
+import { parseKeys, readKeyFile } from '../sealing/keys.ts';
 import { parseWorkers } from './supervision.ts';
 
 export type ExtraBody = Readonly<Record<string, unknown>>;
@@ -116,11 +115,9 @@ export const workers = parsed(parseWorkers).default(1);
 export const dataKeys = parsed(parseKeys);
 
 export const dataKeysFile = parsed((path) => {
-  try {
-    return parseKeys(readFileSync(path, 'utf8'));
-  } catch {
-    return { kind: 'wrong', why: 'names a file that cannot be read' };
-  }
+  const read = readKeyFile(path);
+  if (read.kind === 'parsed') return { kind: 'parsed', value: { path, keys: read.value } };
+  return read.why === 'cannot be read' ? { ...read, why: 'names a file that cannot be read' } : read;
 });
 
 function parsed<Value>(parse: (text: string) => Parsed<Value>) {

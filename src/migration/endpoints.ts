@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import { openRing } from '../sealing/file-ring.ts';
 import type { Store } from '../store/contract.ts';
 import { makeFolder } from '../store/embedded/folder.ts';
 import { folderIn, openStore } from '../store/open.ts';
@@ -28,6 +29,8 @@ const GUIDE = 'guide+';
 
 export async function openEndpoints(options: Options, config: Config): Promise<Endpoints> {
   const closing: (() => Promise<void> | void)[] = [];
+  const ring = openRing(config.sealing);
+  const { plain } = config.sealing;
   const close = async () => {
     for (const one of closing.splice(0).reverse()) await one();
   };
@@ -35,7 +38,7 @@ export async function openEndpoints(options: Options, config: Config): Promise<E
     const store = await openStore(url, config.store, { commandTimeoutMs: TIMEOUT_MS });
     closing.push(() => store.close());
     // The rejection names the session and the place of a text that no key opens.
-    return sealedStore(store, createRecordCipher({ ...config.sealing, onUnopened: () => {} }));
+    return sealedStore(store, createRecordCipher({ ring, plain, onUnopened: () => {} }));
   };
   try {
     const notebook = notebookOf(options, closing);

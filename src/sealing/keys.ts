@@ -4,18 +4,12 @@
  * The bytes of a key live in a KeyObject, which prints nothing of them. No message here quotes the input.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 
 export interface DataKey {
   /** Stored unencrypted beside everything that is sealed with the key. */
   readonly id: string;
   readonly secret: KeyObject;
-}
-
-export interface SealingKeys {
-  /** Without keys, nothing is sealed and sealed values are refused. */
-  readonly keys: readonly DataKey[];
-  /** Whether values that were stored without a key are read. */
-  readonly plain: 'read' | 'refuse';
 }
 
 export type ParsedKeys =
@@ -39,6 +33,15 @@ export function parseKeys(text: string): ParsedKeys {
     keys.push({ id, secret: createSecretKey(encoded, 'base64') });
   }
   return { kind: 'parsed', value: keys };
+}
+
+/** The reason completes the sentence "the file …". */
+export function readKeyFile(path: string): ParsedKeys {
+  try {
+    return parseKeys(readFileSync(path, 'utf8'));
+  } catch {
+    return { kind: 'wrong', why: 'cannot be read' };
+  }
 }
 
 /** A key for one purpose. It reveals neither the data key nor the keys for other purposes. */

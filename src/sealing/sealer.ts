@@ -19,6 +19,7 @@ import {
   randomFillSync,
 } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { followKeys, type KeyRing } from './key-ring.ts';
 import { type DataKey, keyFor } from './keys.ts';
 
 /**
@@ -56,17 +57,32 @@ export function isSealed(stored: string): boolean {
   return stored.charCodeAt(0) === TILDE && HEADER.test(stored);
 }
 
-/** The first key seals, all of them open. */
-export function createSealer(keys: readonly DataKey[], purpose: string): Sealer {
-  const readers = new Map(
+/** Null if the text is plain. */
+export function keyIdIn(stored: string): string | null {
+  return isSealed(stored) ? (HEADER.exec(stored)?.[2] ?? null) : null;
+}
+
+/** Derives and remembers the keys of scopes (SEAL-1) from one data key. */
+interface ScopeKeys {
+  readonly from: DataKey;
+  readonly keys: LRUCache<string, KeyObject>;
+}
+
+function scopeKeysOf(from: DataKey, purpose: string): ScopeKeys {
+  const root = keyFor(from, purpose);
+  const memoMethod = (scope: string) => createSecretKey(createHmac('sha256', root).update(scope).digest());
+  return { from, keys: new LRUCache({ max: SCOPE_KEYS_MAX, memoMethod }) };
+}
+
+/** The first key of the ring seals, all of them open. */
+export function createSealer(ring: KeyRing, purpose: string): Sealer {
+  const scopeKeys = followKeys<readonly ScopeKeys[]>(ring, (keys, former) =>
     keys.map((key) => {
-      const root = keyFor(key, purpose);
-      const memoMethod = (scope: string) =>
-        createSecretKey(createHmac('sha256', root).update(scope).digest());
-      return [key.id, new LRUCache<string, KeyObject>({ max: SCOPE_KEYS_MAX, memoMethod })];
+      const known = former?.find(({ from }) => from.id === key.id && from.secret.equals(key.secret));
+      return known ?? scopeKeysOf(key, purpose);
     }),
   );
-  const [writer] = readers;
+  const readerFor = (id: string) => scopeKeys().find(({ from }) => from.id === id);
   const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   const nonces = Buffer.allocUnsafeSlow(NONCE_BYTES * NONCES_DRAWN);
   let noncesUsed = nonces.length;
@@ -82,9 +98,9 @@ export function createSealer(keys: readonly DataKey[], purpose: string): Sealer 
   }
 
   function writeWith(scope: string): { readonly id: string; readonly key: KeyObject } {
+    const [writer] = scopeKeys();
     if (writer === undefined) throw new Error('no key to seal with');
-    const [id, scopeKeys] = writer;
-    return { id, key: scopeKeys.memo(scope) };
+    return { id: writer.from.id, key: writer.keys.memo(scope) };
   }
 
   function sealed(id: string, key: KeyObject, nonce: Buffer, place: string, texts: readonly string[]) {
@@ -126,13 +142,13 @@ export function createSealer(keys: readonly DataKey[], purpose: string): Sealer 
       if (!isSealed(stored)) return { kind: 'unopened', why: 'not-sealed' };
       const [header = '', form = '', id = ''] = HEADER.exec(stored) ?? [];
       if (header === '') return { kind: 'unopened', why: 'damaged' };
-      const scopeKeys = readers.get(id);
-      if (scopeKeys === undefined) return { kind: 'unopened', why: 'key-unknown' };
+      const reader = readerFor(id) ?? (ring.finds(id) ? readerFor(id) : undefined);
+      if (reader === undefined) return { kind: 'unopened', why: 'key-unknown' };
       const line = stored.slice(header.length);
       const bytes = Buffer.from(line, 'base64');
       if (bytes.length < HEAD_BYTES || bytes.toString('base64') !== line)
         return { kind: 'unopened', why: 'damaged' };
-      const plain = decrypted(scopeKeys.memo(scope), form + place, bytes);
+      const plain = decrypted(reader.keys.memo(scope), form + place, bytes);
       if (plain === null) return { kind: 'unopened', why: 'damaged' };
       if (form === '1') return { kind: 'opened', text: plain.toString('utf8'), second: null };
       const end = LENGTH_BYTES + plain.readUInt32BE();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
-import type { SealingKeys } from '../../src/sealing/keys.ts';
+import { NO_KEYS, type SealingKeys } from '../../src/sealing/key-ring.ts';
 import { type PostgresServer, startPostgres } from '../support/instance/postgres.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 import { type ArchiveFixture, dialogue, everyHit, sessionOf } from './archive-fixture.ts';
@@ -16,7 +16,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server?.stop());
 
-const NO_KEYS: SealingKeys = { keys: [], plain: 'read' };
 const [first, second] = [keyLine('first'), keyLine('second')];
 
 async function fixtureOn(databaseUrl: string | null, dataDir: string): Promise<ArchiveFixture> {
@@ -91,6 +90,19 @@ describe('a sealed archive', () => {
       expect(await archive.read(before.sessionId)).toEqual([before]);
       const found = await everyHit(archive, { text: WORD, limit: 50 });
       expect(found).toEqual(expect.arrayContaining([before.sessionId, after.sessionId]));
+    });
+  });
+
+  it('a sealed archive counts a second question that it stored under several keys as one', async () => {
+    const asked = () => sessionOf({ lines: dialogue(['Hello', 'Hi.', 'Is bread healthy?', 'Often.']) });
+    for (const lines of [first, `${second},${first}`])
+      await using(sealingWith(lines), (archive) => archive.store(asked()));
+    await using(NO_KEYS, (archive) => archive.store(asked()));
+    await using(sealingWith(`${second},${first}`), async (archive) => {
+      const { secondTurns } = await archive.figures({});
+      expect(secondTurns.filter(({ pattern }) => pattern === 'is bread healthy')).toEqual([
+        { pattern: 'is bread healthy', count: 3 },
+      ]);
     });
   });
 

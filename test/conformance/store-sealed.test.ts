@@ -1,6 +1,7 @@
 /** A sealed store keeps the contract, and text that no key opens never passes for an absent one. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NO_KEYS } from '../../src/sealing/key-ring.ts';
 import type { Hint, Store } from '../../src/store/contract.ts';
 import { storedFrame } from '../../src/store/log.ts';
 import { createRecordCipher, type RecordCipherOptions } from '../../src/store/sealed/record-cipher.ts';
@@ -130,7 +131,7 @@ describe.each([
   it('a store without keys does not read sealed text', async () => {
     const [store] = below.stores;
     const sessionId = await told(sealedWith(store, first));
-    const keyless = sealedStore(store, createRecordCipher({ keys: [], plain: 'read', onUnopened() {} }));
+    const keyless = sealedStore(store, createRecordCipher({ ...NO_KEYS, onUnopened() {} }));
     await expect(keyless.read(sessionId)).rejects.toMatchObject({ code: 'STORE_SEALED' });
     await expect(keyless.readLog(sessionId, 0, 10)).rejects.toMatchObject({ code: 'STORE_SEALED' });
     const plain = await told(keyless);

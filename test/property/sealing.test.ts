@@ -5,9 +5,10 @@ import { parseKeys } from '../../src/sealing/keys.ts';
 import { createSealer, isSealed } from '../../src/sealing/sealer.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 
-const keysOf = (lines: string) => sealingWith(lines).keys;
+const ringOf = (lines: string) => sealingWith(lines).ring;
+const keysOf = (lines: string) => ringOf(lines).current();
 const [one, two] = [keyLine('one'), keyLine('two')];
-const sealer = createSealer(keysOf(one), 'test');
+const sealer = createSealer(ringOf(one), 'test');
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 
 describe('a sealed text', () => {
@@ -62,14 +63,14 @@ describe('a sealed text', () => {
 
   it('a sealed text opens with every configured key, not only with the first', () => {
     const old = sealer.seal('s', 'p', 'old');
-    const both = createSealer(keysOf(`${two},${one}`), 'test');
+    const both = createSealer(ringOf(`${two},${one}`), 'test');
     expect(both.open('s', 'p', old)).toMatchObject({ text: 'old' });
     const young = both.seal('s', 'p', 'young');
     expect(young).toMatch(/^~1~two~/);
     expect(sealer.open('s', 'p', young)).toEqual({ kind: 'unopened', why: 'key-unknown' });
-    const impostor = createSealer(keysOf(keyLine('one')), 'test');
+    const impostor = createSealer(ringOf(keyLine('one')), 'test');
     expect(impostor.open('s', 'p', old)).toEqual({ kind: 'unopened', why: 'damaged' });
-    expect(createSealer(keysOf(one), 'other').open('s', 'p', old)).toEqual({
+    expect(createSealer(ringOf(one), 'other').open('s', 'p', old)).toEqual({
       kind: 'unopened',
       why: 'damaged',
     });

@@ -1,6 +1,7 @@
 /** Sealing keys, as an operator makes them. */
 import { randomBytes } from 'node:crypto';
-import { parseKeys, type SealingKeys } from '../../src/sealing/keys.ts';
+import { fixedRing, type SealingKeys } from '../../src/sealing/key-ring.ts';
+import { parseKeys } from '../../src/sealing/keys.ts';
 
 /** One line of DATA_KEYS. */
 export function keyLine(id: string): string {
@@ -10,5 +11,5 @@ export function keyLine(id: string): string {
 export function sealingWith(lines: string, plain: SealingKeys['plain'] = 'read'): SealingKeys {
   const parsed = parseKeys(lines);
   if (parsed.kind === 'wrong') throw new Error(parsed.why);
-  return { keys: parsed.value, plain };
+  return { ring: fixedRing(parsed.value), plain };
 }

@@ -3,7 +3,7 @@
  * deadlines) stay plain, because the store works with them.
  */
 
-import type { SealingKeys } from '../../sealing/keys.ts';
+import type { SealingKeys } from '../../sealing/key-ring.ts';
 import { createSealer, isSealed, type Sealer } from '../../sealing/sealer.ts';
 import type {
   SessionDump,
@@ -57,8 +57,9 @@ interface OpenedText {
   readonly second: string | null;
 }
 
-export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOptions): RecordCipher {
-  const sealer = createSealer(keys, 'store');
+export function createRecordCipher({ ring, plain, onUnopened }: RecordCipherOptions): RecordCipher {
+  const sealer = createSealer(ring, 'store');
+  const seals = ring.current().length > 0;
 
   function opened(sessionId: string, place: string, stored: string): OpenedText | null {
     if (plain === 'read' && !isSealed(stored)) return { text: stored, second: null };
@@ -94,8 +95,8 @@ export function createRecordCipher({ keys, plain, onUnopened }: RecordCipherOpti
     });
 
   return {
-    seals: keys.length > 0,
-    ...(keys.length === 0 ? PLAIN : sealingWith(sealer)),
+    seals,
+    ...(seals ? sealingWith(sealer) : PLAIN),
     snapshotOrSealed: (sessionId, record) => {
       const found = opened(sessionId, places.snapshot(record.version), record.snapshot);
       return { ...record, snapshot: found?.text ?? unreadable(record.snapshot) };
