@@ -6,7 +6,17 @@ export const MAX_FRAME_BYTES = 64 * 1024;
 export const HELLO_DEADLINE_MS = 10_000;
 export const BAD_FRAMES_IN_A_ROW = 5;
 
-const shortText = z.string().min(1).max(256);
+/** The id of a client or a diagnosis. A store replaces half a surrogate pair by U+FFFD, and two ids would become one. */
+export const nameSchema = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((text) => text.isWellFormed(), { error: 'is not well-formed text' });
+
+/** The id of a user, wherever a client names one. U+FFFD stands for anything that was no text. */
+export const userIdSchema = nameSchema.refine((id) => !/[\p{Cc}\u{FFFD}]/u.test(id), {
+  error: 'holds a control character or U+FFFD',
+});
 
 /** Any JSON of the frame's size and depth; the HTTP API validates its own patient fields. */
 const json = z.json().register(z.globalRegistry, { id: 'Json' });
@@ -31,9 +41,9 @@ const hello = z.strictObject({
     .min(0)
     .optional()
     .describe('Epoch of the frame at `after`; with it the server recognises a log that lost writes.'),
-  client_id: shortText.optional(),
-  user_id: shortText.optional(),
-  diagnosis_id: shortText.optional(),
+  client_id: nameSchema.optional(),
+  user_id: userIdSchema.optional(),
+  diagnosis_id: nameSchema.optional(),
   token: z.string().max(8192).optional().describe('Reserved: this version accepts it and ignores it.'),
   patient: patient
     .optional()

@@ -1,14 +1,10 @@
 /** decode turns bytes into a client frame. Malformed bytes give a refusal, never an exception. */
 import { type ClientFrame, clientFrameSchema, MAX_FRAME_BYTES } from './client-frames.ts';
+import { nestsTooDeep } from './shallow-json.ts';
 
 export type Decoded =
   | { readonly kind: 'frame'; readonly frame: ClientFrame }
   | { readonly kind: 'refused'; readonly code: 'bad_frame' | 'frame_too_large'; readonly messageId?: string };
-
-/** Deeper than any frame needs. Without a bound, recursive validation could exhaust the stack. */
-const MAX_DEPTH = 32;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const bad: Decoded = { kind: 'refused', code: 'bad_frame' };
@@ -19,7 +15,7 @@ export function decode(bytes: ArrayBuffer): Decoded {
   let raw: unknown;
   try {
     const text = utf8.decode(bytes);
-    if (tooDeep(text)) return bad;
+    if (nestsTooDeep(text)) return bad;
     raw = JSON.parse(text);
   } catch {
     return bad;
@@ -30,20 +26,4 @@ export function decode(bytes: ArrayBuffer): Decoded {
   return typeof id === 'string' && id.length <= 64
     ? { kind: 'refused', code: 'bad_frame', messageId: id }
     : bad;
-}
-
-/** Counts brackets outside strings, without parsing. */
-function tooDeep(text: string): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (inString && code === BACKSLASH) index++;
-    else if (code === QUOTE) inString = !inString;
-    else if (inString) continue;
-    else if (code === 0x7b || code === 0x5b) depth += 1;
-    else if (code === 0x7d || code === 0x5d) depth -= 1;
-    if (depth > MAX_DEPTH) return true;
-  }
-  return false;
 }

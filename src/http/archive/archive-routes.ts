@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ArchivedSession, SearchQuery } from '../../archive/archive.ts';
 import { codeOf } from '../../errors.ts';
+import { nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
@@ -24,8 +25,8 @@ export const momentSchema = z
 
 const filters = {
   text: z.string().max(1_024).exactOptional().describe('words that all occur in the conversation'),
-  user_id: z.string().exactOptional(),
-  diagnosis_id: z.string().exactOptional(),
+  user_id: userIdSchema.exactOptional(),
+  diagnosis_id: nameSchema.exactOptional(),
   from: momentSchema.exactOptional().describe('sessions created at this time or later'),
   to: momentSchema.exactOptional().describe('sessions created before this time'),
   cursor: z.string().exactOptional().describe('`cursor` of the previous page'),

@@ -1,6 +1,7 @@
 /** Defines a request as routes see it, and parses what the client sent. */
 import type { z } from 'zod';
 import type { Noted } from '../../audit/audit.ts';
+import { MAX_DEPTH, nestsTooDeep } from '../../protocol/shallow-json.ts';
 import { Refusal } from './answer.ts';
 
 export interface HttpRequest {
@@ -25,6 +26,7 @@ const DETAIL_MAX = 1_000;
 
 /** Reads a JSON body; a body that does not match is refused with `bad_request`. */
 export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
+  if (nestsTooDeep(text)) throw new Refusal('bad_request', `the body nests deeper than ${MAX_DEPTH}`);
   let raw: unknown;
   try {
     raw = JSON.parse(text);

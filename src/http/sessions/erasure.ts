@@ -7,9 +7,11 @@
  */
 import { z } from 'zod';
 import { codeOf, type ErrorCode, isErrorCode } from '../../errors.ts';
+import { userIdSchema } from '../../protocol/client-frames.ts';
 import type { Store } from '../../store/contract.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
+import { parse } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { becomesTrue } from './find-session.ts';
 
@@ -54,6 +56,7 @@ export function eraseUserRoute(ports: HttpPorts): Route {
     async answer({ params, about }) {
       const userId = decoded(params.id ?? '');
       if (userId === null) throw new Refusal('bad_request', 'the user id is not valid percent-encoding');
+      parse(userIdSchema, userId);
       about?.({ sessionId: null, subjectUserId: userId });
       return json(200, await eraseUser(ports, userId).catch(refuseErasure));
     },

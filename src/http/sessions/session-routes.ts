@@ -1,6 +1,7 @@
 /** Lists, reads, deletes and erases live sessions; any instance answers. */
 import { z } from 'zod';
 import { codeOf } from '../../errors.ts';
+import { userIdSchema } from '../../protocol/client-frames.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import { parseQuery, sessionIdIn } from '../core/request.ts';
@@ -11,7 +12,7 @@ import { describeSession, sessionParamsSchema, sessionSchema } from './session-d
 
 const listQuerySchema = z.object({
   state: z.enum(['connected', 'processing', 'idle']).exactOptional(),
-  user_id: z.string().exactOptional(),
+  user_id: userIdSchema.exactOptional(),
   cursor: z.string().exactOptional().describe('`cursor` of the previous page'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });

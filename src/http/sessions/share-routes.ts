@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { accessOf, sharesAreFull } from '../../../machines/access.ts';
 import type { SessionContext } from '../../../machines/vocabulary.ts';
+import { userIdSchema } from '../../protocol/client-frames.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
@@ -12,12 +13,11 @@ import { findSession, sendAndWait } from './find-session.ts';
 import { sessionParamsSchema } from './session-description.ts';
 
 const access = z.enum(['read', 'write']);
-const user = z.string().min(1).max(256);
-const owner = user.optional().describe('owner of the session; any other user is refused');
+const owner = userIdSchema.optional().describe('owner of the session; any other user is refused');
 
 const shareRequestSchema = z
   .strictObject({
-    user_id: user.describe('User to invite. If the user already has a share, this one replaces it.'),
+    user_id: userIdSchema.describe('User to invite. If the user already has a share, this one replaces it.'),
     access: access.default('read'),
     expires_in_ms: z.int().min(1_000).max(14_400_000).default(3_600_000),
     invited_by: owner,
@@ -27,7 +27,7 @@ const shareRequestSchema = z
 const revocationQuerySchema = z.object({ revoked_by: owner });
 
 export const shareSchema = z
-  .strictObject({ share_id: z.uuid(), user_id: user, access, expires_at: z.int() })
+  .strictObject({ share_id: z.uuid(), user_id: userIdSchema, access, expires_at: z.int() })
   .meta({ id: 'Share' });
 
 export const sharesSchema = z

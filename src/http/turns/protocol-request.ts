@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import { patientFields } from '../../conversation/patient/patient.ts';
-import { generationOptionsSchema } from '../../protocol/client-frames.ts';
+import { generationOptionsSchema, nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import { Refusal } from '../core/answer.ts';
 import { derivedUuid } from '../core/derived-uuid.ts';
 import { type HttpRequest, parse, parseBody } from '../core/request.ts';
@@ -12,14 +12,11 @@ export const protocolRequestSchema = z
   .strictObject({
     session_id: z.uuid().optional().describe('absent: starts a new session, whose id is in the answer'),
     ...patientFields,
-    client_id: z.string().min(1).max(256).optional(),
-    user_id: z
-      .string()
-      .min(1)
-      .max(256)
+    client_id: nameSchema.optional(),
+    user_id: userIdSchema
       .optional()
       .describe('author of the message; the first user named in a session owns it'),
-    diagnosis_id: z.string().min(1).max(256).optional(),
+    diagnosis_id: nameSchema.optional(),
     policy: overlapPolicySchema.optional().describe('what happens if another turn is running'),
     options: generationOptionsSchema.optional(),
   })

@@ -13,6 +13,9 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   forbidden: [4003, 403, false],
   not_found: [null, 404, false],
   method_not_allowed: [null, 405, false],
+  unsupported_media_type: [null, 415, false],
+  upgrade_required: [null, 426, false],
+  host_refused: [null, 421, false],
   origin_refused: [null, 403, false],
   hello_required: [null, 400, false],
   hello_repeated: [null, 400, false],
@@ -64,7 +67,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(50);
+    expect(codes).toHaveLength(53);
   });
 
   it('every error code is written in lower case words', () => {
