@@ -1,10 +1,12 @@
 /** The context of a new session. */
+import { tenantField } from './tenant.ts';
 import type { SessionContext, SessionInput } from './vocabulary.ts';
 
 export const firstContext = (input: SessionInput): SessionContext => ({
   sessionId: input.sessionId,
   clientId: input.clientId,
   userId: input.userId,
+  ...tenantField(input.tenant),
   diagnosisId: input.diagnosisId,
   createdAt: input.at,
   connectedAt: input.at,

@@ -8,9 +8,8 @@ export const lifecycleActions = {
   emitState: emitFrame<{ readonly value: TopState }>((_, { value }) => ({ type: 'state', value })),
   updatePatient: assignContext(({ context, event }) => {
     assertEvent(event, ['attach', 'message']);
-    const sender = event.type === 'attach' ? event.userId : event.author;
     // A reader attaches too, and must not change the patient.
-    if (event.patient === undefined || !mayWrite(context, sender, event.at)) return {};
+    if (event.patient === undefined || !mayWrite(context, event)) return {};
     return { patient: event.patient };
   }),
   recordSummary: emitEffect(({ event }) => {

@@ -2,6 +2,7 @@
  * Presence of clients in a session. `attached` lists the instances with a socket; without any, the session is idle.
  * `present` lists the users of those sockets; only shared sessions announce them.
  */
+import { mayWrite } from './access.ts';
 import { type ActionArgs, assignContext, emitFrames } from './action.ts';
 import type { Present, SessionContext } from './vocabulary.ts';
 
@@ -19,14 +20,16 @@ export const presenceGuards = {
 export const presenceActions = {
   join: assignContext(({ context, event }) => {
     if (event.type !== 'attach') return {};
+    // A reader attaches too, and must not change the names of the session.
+    const { clientId, diagnosisId } = mayWrite(context, event) ? event : context;
     return {
       connectedAt: event.at,
       attached: context.attached.includes(event.instance)
         ? context.attached
         : [...context.attached, event.instance],
-      clientId: event.clientId ?? context.clientId,
+      clientId: clientId ?? context.clientId,
       userId: context.userId ?? event.userId ?? null,
-      diagnosisId: event.diagnosisId ?? context.diagnosisId,
+      diagnosisId: diagnosisId ?? context.diagnosisId,
       present: isPresent(context, event.userId, event.instance)
         ? context.present
         : [...context.present, { userId: event.userId ?? '', instance: event.instance }],

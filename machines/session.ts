@@ -16,9 +16,12 @@ import { runningTurn } from './turn.ts';
 /** Puts the message at the head of the queue, after it ended the running turn. */
 const queueFirst = ['takeId', 'updatePatient', 'enqueueFirst', 'touch'] as const;
 
+/** access.ts has the access that each event needs. */
+const forbidden = { guard: 'mayNot', actions: refuse('forbidden') } as const;
+
 /** No turn runs: the first message starts one, and silence ends the session after a warning. */
 const startsTurn = [
-  { guard: 'mayNotWrite', actions: refuse('forbidden') },
+  forbidden,
   { target: 'processing', actions: ['takeId', 'updatePatient', 'enqueue', 'touch'] },
 ] as const;
 const waits = inSession.createStateConfig({
@@ -53,6 +56,7 @@ export const sessionMachine = inSession.createMachine({
   },
   on: {
     close: [
+      forbidden,
       {
         guard: 'turnRunning',
         target: '.expired',
@@ -60,27 +64,25 @@ export const sessionMachine = inSession.createMachine({
       },
       { target: '.expired', actions: endSession() },
     ],
-    cancel: { actions: refuse('unknown_turn') },
+    cancel: [forbidden, { actions: refuse('unknown_turn') }],
     share: [
+      forbidden,
       { guard: 'sharesAreFull', actions: refuse('too_many_shares') },
       { actions: ['addShare', 'emitShared'] },
     ],
-    unshare: { guard: 'knowsShare', actions: ['emitUnshared', 'dropShare'] },
+    unshare: [forbidden, { guard: 'knowsShare', actions: ['emitUnshared', 'dropShare'] }],
     summarised: { actions: 'recordSummary' },
   },
   states: {
     connected: {
       entry: emitState('connected'),
       on: {
-        attach: [
-          { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { target: '.fresh', actions: ['emitArrival', 'updatePatient', 'join', 'touch'] },
-        ],
+        attach: [forbidden, { target: '.fresh', actions: ['emitArrival', 'updatePatient', 'join', 'touch'] }],
         detach: [
           { guard: 'isLastToLeave', target: 'idle', actions: ['emitDeparture', 'leave'] },
           { actions: ['emitDeparture', 'leave'] },
         ],
-        extend: { target: '.fresh', actions: ['touch', 'emitExtended'] },
+        extend: [forbidden, { target: '.fresh', actions: ['touch', 'emitExtended'] }],
         message: startsTurn,
       },
       ...waits,
@@ -89,14 +91,11 @@ export const sessionMachine = inSession.createMachine({
     processing: {
       entry: emitState('processing'),
       on: {
-        attach: [
-          { guard: 'mayNotEnter', actions: refuse('forbidden') },
-          { actions: ['emitArrival', 'updatePatient', 'join', 'touch'] },
-        ],
+        attach: [forbidden, { actions: ['emitArrival', 'updatePatient', 'join', 'touch'] }],
         detach: { actions: ['emitDeparture', 'leave'] },
-        extend: { actions: ['touch', 'emitExtended'] },
+        extend: [forbidden, { actions: ['touch', 'emitExtended'] }],
         message: [
-          { guard: 'mayNotWrite', actions: refuse('forbidden') },
+          forbidden,
           { guard: 'isTakenAlready', actions: refuse('duplicate_message') },
           { guard: 'policyRejects', actions: refuse('session_busy') },
           {
@@ -117,6 +116,7 @@ export const sessionMachine = inSession.createMachine({
           { actions: ['takeId', 'updatePatient', 'enqueue', 'emitQueued', 'touch'] },
         ],
         cancel: [
+          forbidden,
           {
             guard: 'namesRunningTurn',
             target: '.next',
@@ -174,11 +174,11 @@ export const sessionMachine = inSession.createMachine({
       entry: emitState('idle'),
       on: {
         attach: [
-          { guard: 'mayNotEnter', actions: refuse('forbidden') },
+          forbidden,
           { target: 'connected', actions: ['emitArrival', 'updatePatient', 'join', 'touch'] },
         ],
         detach: { actions: ['emitDeparture', 'leave'] },
-        extend: { target: '.fresh', actions: ['touch', 'emitExtended'] },
+        extend: [forbidden, { target: '.fresh', actions: ['touch', 'emitExtended'] }],
         message: startsTurn,
       },
       ...waits,

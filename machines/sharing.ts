@@ -1,13 +1,10 @@
-/** Guards and actions for the shares of a session. access.ts decides who may enter. */
+/** Guards and actions for the shares of a session. access.ts decides which client may send which event. */
 import { assertEvent } from 'xstate';
-import { accessOf, mayWrite, sharesAreFull } from './access.ts';
+import { mayNotSend, sharesAreFull } from './access.ts';
 import { type ActionArgs, assignContext, emitFrame } from './action.ts';
 
 export const sharingGuards = {
-  mayNotEnter: ({ context, event }: ActionArgs) =>
-    event.type === 'attach' && accessOf(context, event.userId, event.at) === 'none',
-  mayNotWrite: ({ context, event }: ActionArgs) =>
-    event.type === 'message' && !mayWrite(context, event.author, event.at),
+  mayNot: ({ context, event }: ActionArgs) => mayNotSend(context, event),
   sharesAreFull: ({ context, event }: ActionArgs) =>
     event.type === 'share' && sharesAreFull(context, event.share.userId, event.at),
   knowsShare: ({ context, event }: ActionArgs) =>

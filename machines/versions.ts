@@ -6,7 +6,7 @@
  * a newer version: it leaves the session to a newer instance.
  */
 export const MACHINE_ID = 'session';
-export const MACHINE_VERSION = 2;
+export const MACHINE_VERSION = 3;
 
 /** A snapshot of any version: only these two fields are known. */
 export interface StampedSnapshot {
@@ -20,6 +20,8 @@ export type Migrations = Readonly<Record<number, (snapshot: StampedSnapshot) => 
 const migrations: Migrations = {
   // Version 2 counts the restarts of the running turn; a turn of version 1 had none.
   1: (snapshot) => snapshot,
+  // Version 3 knows tenants; a session of version 2 is one of the default tenant.
+  2: (snapshot) => snapshot,
 };
 
 export type Upgrade =

@@ -38,6 +38,17 @@ const queuedMessageSchema = z.strictObject({
   options: turnOptionsSchema,
 });
 
+/**
+ * The client that sent an event. Without `author` an instance or an administrator acts, with full access. The tenant is
+ * beside it because an id may be used again: the event of a client of the ended session must not reach the next one.
+ */
+const sender = {
+  /** The user that the client acts for; null: it names none. */
+  author: textOrNull.exactOptional(),
+  /** Absent: the default tenant. */
+  tenant: text.exactOptional(),
+};
+
 /** A user's access to a session of another owner. */
 const shareSchema = z.strictObject({
   id: text,
@@ -79,6 +90,8 @@ export const contextSchema = z.strictObject({
   sessionId: text,
   clientId: textOrNull,
   userId: textOrNull,
+  /** Absent: the default tenant. */
+  tenant: text.exactOptional(),
   diagnosisId: textOrNull,
   createdAt: timeMs,
   connectedAt: timeMs,
@@ -110,6 +123,12 @@ export const sentEventSchema = z.discriminatedUnion('type', [
     instance: text,
     clientId: text.exactOptional(),
     userId: text.exactOptional(),
+    /** Absent: the default tenant. */
+    tenant: text.exactOptional(),
+    /** A credential proves `userId`: the client acts for that user and for no other. */
+    isProven: z.boolean().exactOptional(),
+    /** The instance attaches again after others took it for dead. The session admitted its clients before. */
+    isReturn: z.boolean().exactOptional(),
     diagnosisId: text.exactOptional(),
     /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
     patient: patientSchema.exactOptional(),
@@ -124,19 +143,20 @@ export const sentEventSchema = z.discriminatedUnion('type', [
     messageId: text,
     turnId: text,
     content: text,
-    author: textOrNull.exactOptional(),
+    ...sender,
     /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
     patient: patientSchema.exactOptional(),
     policy: overlapPolicySchema,
     options: turnOptionsSchema,
   }),
-  z.strictObject({ type: z.literal('share'), at: timeMs, share: shareSchema }),
-  z.strictObject({ type: z.literal('unshare'), at: timeMs, shareId: text }),
-  z.strictObject({ type: z.literal('cancel'), at: timeMs, turnId: text.exactOptional() }),
-  z.strictObject({ type: z.literal('extend'), at: timeMs }),
+  z.strictObject({ type: z.literal('share'), at: timeMs, ...sender, share: shareSchema }),
+  z.strictObject({ type: z.literal('unshare'), at: timeMs, ...sender, shareId: text }),
+  z.strictObject({ type: z.literal('cancel'), at: timeMs, ...sender, turnId: text.exactOptional() }),
+  z.strictObject({ type: z.literal('extend'), at: timeMs, ...sender }),
   z.strictObject({
     type: z.literal('close'),
     at: timeMs,
+    ...sender,
     reason: z.enum(['closed', 'admin']),
     /** Keep nothing of the session anywhere. */
     erase: z.boolean().exactOptional(),
@@ -171,14 +191,14 @@ export type SessionEvent =
 /** A client's own data when it attaches. `patient` is the result of `patientFromChat`. */
 export type AttachRequest = Omit<
   Extract<SessionEvent, { readonly type: 'attach' }>,
-  'type' | 'at' | 'instance'
+  'type' | 'at' | 'instance' | 'isReturn'
 >;
 
 export type SessionInput = Pick<
   SessionContext,
   'sessionId' | 'clientId' | 'userId' | 'diagnosisId' | 'limits'
 > &
-  Partial<Pick<SessionContext, 'patient'>> & { readonly at: number; readonly instance: string };
+  Partial<Pick<SessionContext, 'patient' | 'tenant'>> & { readonly at: number; readonly instance: string };
 
 export interface GenerationInput {
   readonly turnId: string;

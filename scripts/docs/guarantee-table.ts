@@ -215,4 +215,25 @@ export const guarantees: readonly Guarantee[] = [
       ],
     ],
   },
+  {
+    id: 'G11',
+    promise:
+      'Access. A session that has a user is open to that user and to guests whose share has not expired, and to no client that leaves out the name. One table in the machine has the access that each event needs.',
+    enforcedBy: [
+      ['machines/access.ts', 'export const neededAccess'],
+      ['machines/session.ts', "const forbidden = { guard: 'mayNot'"],
+      ['src/delivery/hub.ts', '/** HUB-3 */'],
+    ],
+    shownBy: [
+      ['test/unit/machine/access.test.ts', 'exactly if the table lets a client like this one send it'],
+      [
+        'test/integration/shares.test.ts',
+        'a client that leaves out the name may not enter a session that has a user, by socket or over HTTP, on either instance',
+      ],
+      [
+        'test/integration/shares.test.ts',
+        'a guest that says the client id of the owner closes no socket of the owner, on either instance',
+      ],
+    ],
+  },
 ];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { neededAccess } from '../../machines/access.ts';
 import { clientFrameSchema } from '../../src/protocol/client-frames.ts';
 import { durableFrameSchema, transientFrameSchema } from '../../src/protocol/server-frames.ts';
 import { kindOf, type Schema, table } from './markdown.ts';
@@ -36,6 +37,12 @@ model reads the note of a known field as \`(unusable value, as sent)\`, never as
 replaces the older one, readable or not. Complaints and history are lists and only grow. A null or empty field changes
 nothing.
 
+**Access.** A session belongs to the first user that a client names in it. From then on it is open to that user, and to
+guests whose share has not expired. Leaving out \`user_id\` opens no session that has a user. A guest with \`read\` gets
+the frames; \`write\` adds ${framesThatNeed('write')}; only the owner sends ${framesThatNeed('owner')}. The server
+answers any other frame with \`forbidden\`, and the connection stays open; it answers such a hello with \`forbidden\` and
+close 4003. A \`client_id\` replaces an older connection of the same user only.
+
 ## Client to server
 
 ${frames(clientFrameSchema)}
@@ -52,6 +59,13 @@ The server sends these frames to one connection, once.
 
 ${frames(transientFrameSchema)}
 `;
+}
+
+function framesThatNeed(access: string): string {
+  const { options } = clientFrameSchema;
+  const types = options.map(({ shape }) => shape.type.value);
+  const names = types.filter((type) => type in neededAccess && neededAccess[type as never] === access);
+  return names.map((name) => `\`${name}\``).join(', ');
 }
 
 function frames(schema: z.ZodType): string {

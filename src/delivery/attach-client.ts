@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import { type TransientFrame, transcriptLines } from '../protocol/server-frames.ts';
-import { toAttachRequest } from '../protocol/to-event.ts';
+import { type KnownClient, toAttachRequest } from '../protocol/to-event.ts';
 import { readSnapshot } from '../session/machine/snapshot.ts';
 import { topState } from '../session/machine/step.ts';
 import type { SessionRouter } from '../session/router/session-router.ts';
@@ -42,6 +42,7 @@ export async function attachClient(
   hello: HelloFrame,
   connection: ClientConnection,
   admitted: (sessionId: string, created: boolean) => void,
+  known: KnownClient = {},
 ): Promise<ClientAttachment> {
   const { sessions, hub, store } = services;
   const sessionId = hello.session_id?.toLowerCase() ?? randomUUID();
@@ -52,7 +53,7 @@ export async function attachClient(
   } catch {
     return { kind: 'refused', code: 'store_unavailable' };
   }
-  const attached = await sessions.attach(sessionId, toAttachRequest(hello));
+  const attached = await sessions.attach(sessionId, toAttachRequest(hello, known));
   if (attached.kind === 'refused') {
     await detachClient(services, subscription);
     return attached;
@@ -65,7 +66,7 @@ export async function attachClient(
   endWithShare(services, view, subscription);
   if (clientId !== null && connection.isOpen?.() !== false) {
     hub.replaceBy(subscription, clientId);
-    sessions.replaceElsewhere(sessionId, clientId, view);
+    sessions.replaceElsewhere(sessionId, { clientId, userId: subscription.userId }, view);
   }
   if (await beginReplay(store, hello, view, subscription))
     return { kind: 'attached', sessionId, subscription };

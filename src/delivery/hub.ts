@@ -8,12 +8,14 @@
  *  HUB-1  The hub watches a session in the store before it first reads the log, so the store hints every later frame.
  *  HUB-2  A hint may be lost. A follower of a running turn reads the log now and then without one, and so does an
  *         invited reader, who must learn that an invitation was withdrawn. A quiet session is not read.
+ *  HUB-3  A client replaces older sockets of its client id only where they belong to the same user: client ids are no
+ *         secret, and a guest must not end the owner's connection.
  */
 import type { SessionEnds } from '../../machines/vocabulary.ts';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor/actor-host.ts';
-import type { DeliveryPort } from '../session/router/delivery-port.ts';
+import type { DeliveryPort, ReplacingClient } from '../session/router/delivery-port.ts';
 import type { LocalSessions } from '../session/router/local-sessions.ts';
 import { readView } from '../session/router/session-view.ts';
 import type { Store, StoredFrame } from '../store/contract.ts';
@@ -122,15 +124,15 @@ export class Hub implements DeliveryPort {
   }
 
   /** The client attached elsewhere at `version`. A message that comes late must not end a newer connection. */
-  replace(sessionId: string, clientId: string, version: number): void {
-    this.#replace(sessionId, clientId, (one) => one.arrivedAt < version);
+  replace(sessionId: string, client: ReplacingClient, version: number): void {
+    this.#replace(sessionId, client, (one) => one.arrivedAt < version);
   }
 
   /** The client attached here again. */
   replaceBy(newer: Subscription, clientId: string): void {
     // The later hello wins, whichever is answered first.
     let isOlder = true;
-    this.#replace(newer.sessionId, clientId, (one) => {
+    this.#replace(newer.sessionId, { clientId, userId: newer.userId }, (one) => {
       if (one === newer) isOlder = false;
       return isOlder;
     });
@@ -166,9 +168,14 @@ export class Hub implements DeliveryPort {
     return this.#options.localSessions.get(sessionId) !== null;
   }
 
-  #replace(sessionId: string, clientId: string, isOlder: (one: Subscription) => boolean): void {
-    for (const subscription of this.#of(sessionId))
-      if (subscription.clientId === clientId && isOlder(subscription)) subscription.end('replaced');
+  /** HUB-3 */
+  #replace(
+    sessionId: string,
+    { clientId, userId }: ReplacingClient,
+    isOlder: (one: Subscription) => boolean,
+  ): void {
+    for (const one of this.#of(sessionId))
+      if (one.clientId === clientId && one.userId === userId && isOlder(one)) one.end('replaced');
   }
 
   #finish(sessionId: string, frames: readonly StoredFrame[]): void {

@@ -1,5 +1,6 @@
 /** toEvent turns a client's frame into an event of the machine, field by field: client JSON never passes as an event. */
 import { randomUUID } from 'node:crypto';
+import { tenantField } from '../../machines/tenant.ts';
 import type { AttachRequest, OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
 import type { ClientFrame, HelloFrame, MessageFrame } from './client-frames.ts';
@@ -11,40 +12,47 @@ type EventFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'ping' }>;
 /** The values that toEvent adds to a frame. */
 export interface Sender {
   readonly at: number;
+  /** The user that the client acts for; null: it names none. */
   readonly userId: string | null;
+  /** Absent or empty: the default tenant. */
+  readonly tenant?: string;
   readonly defaultPolicy: OverlapPolicy;
 }
 
 export function toEvent(frame: EventFrame, sender: Sender): SessionEvent {
-  const { at } = sender;
+  const from = authorOf(sender);
   switch (frame.type) {
     case 'message':
       return messageEvent(frame, sender);
     case 'cancel':
-      return { type: 'cancel', at, ...(frame.turn_id === undefined ? {} : { turnId: frame.turn_id }) };
+      return { type: 'cancel', ...from, ...(frame.turn_id === undefined ? {} : { turnId: frame.turn_id }) };
     case 'extend':
-      return { type: 'extend', at };
+      return { type: 'extend', ...from };
     case 'close':
-      return { type: 'close', at, reason: 'closed' };
+      return { type: 'close', ...from, reason: 'closed' };
   }
+}
+
+/** The machine checks the author's access. An event without an author has full access, so a client's always has one. */
+function authorOf({ at, userId, tenant }: Sender) {
+  return { at, author: userId, ...tenantField(tenant) };
 }
 
 /** The event of a message. `patient` is parsed patient data; by default it comes from the frame. */
 export function messageEvent(
   frame: Omit<MessageFrame, 'type'>,
-  { at, userId, defaultPolicy }: Sender,
+  sender: Sender,
   patient = frame.patient === undefined ? undefined : patientFromChat(frame.patient),
 ): MessageEvent {
   const { max_tokens, temperature, stop } = frame.options ?? {};
   return {
     type: 'message',
-    at,
+    ...authorOf(sender),
     messageId: frame.id,
     turnId: randomUUID(),
     content: frame.content ?? '',
-    author: userId,
     ...(patient === undefined ? {} : { patient }),
-    policy: frame.policy ?? defaultPolicy,
+    policy: frame.policy ?? sender.defaultPolicy,
     options: {
       ...(max_tokens === undefined ? {} : { maxTokens: max_tokens }),
       ...(temperature === undefined ? {} : { temperature }),
@@ -53,12 +61,22 @@ export function messageEvent(
   };
 }
 
+/** What the server knows of a client beside its hello. */
+export interface KnownClient {
+  /** Absent or empty: the default tenant. */
+  readonly tenant?: string;
+  /** A credential proves the user of the hello. */
+  readonly isProven?: boolean;
+}
+
 /** The attach request of a hello. */
-export function toAttachRequest(hello: HelloFrame): AttachRequest {
+export function toAttachRequest(hello: HelloFrame, known: KnownClient = {}): AttachRequest {
   const { client_id, user_id, diagnosis_id, patient } = hello;
   return {
     ...(client_id === undefined ? {} : { clientId: client_id }),
     ...(user_id === undefined ? {} : { userId: user_id }),
+    ...tenantField(known.tenant),
+    ...(known.isProven === true ? { isProven: true } : {}),
     ...(diagnosis_id === undefined ? {} : { diagnosisId: diagnosis_id }),
     ...(patient === undefined
       ? {}

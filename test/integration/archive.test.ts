@@ -79,7 +79,7 @@ describe.each(['Redis', 'the embedded store'])('the archive beside %s', (kind) =
     const sessionId = randomUUID();
     const whose = { user_id: 'dr a', diagnosis_id: 'd-7', client_id: 'web', age: '45' };
     await say(instance, sessionId, 'chest pain', whose);
-    await say(instance, sessionId, 'also has diabetes');
+    await say(instance, sessionId, 'also has diabetes', { user_id: 'dr a' });
     expect((await get(instance, `/api/archive/${sessionId}`)).status).toBe(404);
     expect(await del(instance, sessionId)).toBe(200);
 

@@ -31,9 +31,13 @@ interface Pair {
 const sharesOf = (instance: Instance, sessionId: string) =>
   `${instance.http}/api/session/${sessionId}/shares`;
 const invite = (instance: Instance, sessionId: string, user_id: string, more = {}): Promise<Reply> =>
-  post(sharesOf(instance, sessionId), { user_id, ...more });
-const revoke = (instance: Instance, sessionId: string, shareId: string, query = ''): Promise<Reply> =>
-  get(`${sharesOf(instance, sessionId)}/${shareId}${query}`, { method: 'DELETE' });
+  post(sharesOf(instance, sessionId), { user_id, invited_by: 'dr-owner', ...more });
+const revoke = (
+  instance: Instance,
+  sessionId: string,
+  shareId: string,
+  query = '?revoked_by=dr-owner',
+): Promise<Reply> => get(`${sharesOf(instance, sessionId)}/${shareId}${query}`, { method: 'DELETE' });
 const enter = (instance: Instance, session_id: string, user_id: string) =>
   TestClient.greet(instance.url, { session_id, user_id, after: 0 });
 
@@ -114,7 +118,74 @@ describe('guest with read access', () => {
   });
 });
 
+describe('guest with read access and the events of the session', () => {
+  it.each(['cancel', 'extend', 'close'] as const)(
+    'a guest with read access may not send %s, on either instance, and stays connected',
+    async (type) => {
+      for (const guestOn of [one, two]) {
+        const { owner, guest } = await shared('read', one, guestOn);
+        owner.message('m', '[[fault:tps=40,tokens=4000]] A long story please');
+        await guest.waitForType('delta');
+        guest.send({ type });
+        expect(await guest.waitForType('error')).toMatchObject({ code: 'forbidden', retryable: false });
+        await guest.waitForType('delta');
+        owner.send({ type: 'cancel' });
+        expect(await owner.completed('m')).toMatchObject({ type: 'turn.cancelled' });
+        expect([guest.isOpen, owner.isOpen]).toEqual([true, true]);
+        await Promise.all([owner.close(), guest.close()]);
+      }
+    },
+  );
+
+  it('a guest with write access may cancel and extend but not end the session', async () => {
+    const { owner, guest } = await shared('write');
+    guest.send({ type: 'close' });
+    expect(await guest.waitForType('error')).toMatchObject({ code: 'forbidden' });
+    guest.send({ type: 'extend' });
+    await guest.waitForType('extended');
+    owner.message('m', '[[fault:tps=40,tokens=4000]] A long story please');
+    await guest.waitForType('delta');
+    guest.send({ type: 'cancel' });
+    expect(await owner.completed('m')).toMatchObject({ type: 'turn.cancelled' });
+    await Promise.all([owner.close(), guest.close()]);
+  });
+});
+
+describe('client id', () => {
+  it('a guest that says the client id of the owner closes no socket of the owner, on either instance', async () => {
+    for (const guestOn of [one, two]) {
+      const client_id = `tablet-${randomUUID()}`;
+      const owner = await TestClient.greet(one.url, { user_id: 'dr-owner', client_id });
+      await invite(one, owner.sessionId, 'dr-guest');
+      const hello = { session_id: owner.sessionId, user_id: 'dr-guest', client_id };
+      const guest = await TestClient.greet(guestOn.url, hello);
+      owner.message('m', 'Still here?');
+      await Promise.all([owner.completed('m'), guest.completed('m')]);
+      expect(owner.isOpen).toBe(true);
+      const again = await TestClient.greet(guestOn.url, hello);
+      expect(await guest.closed).toMatchObject({ code: 4009 });
+      await Promise.all([owner.close(), again.close()]);
+    }
+  });
+});
+
 describe('stranger', () => {
+  it('a client that leaves out the name may not enter a session that has a user, by socket or over HTTP, on either instance', async () => {
+    const { owner, guest, share_id } = await shared('write');
+    await revoke(one, owner.sessionId, share_id);
+    await guest.closed;
+    for (const instance of [one, two]) {
+      const nameless = await TestClient.open(instance.url);
+      nameless.send({ type: 'hello', session_id: owner.sessionId, after: 0 });
+      expect(await nameless.closed).toMatchObject({ code: 4003 });
+      expect(nameless.frames).toMatchObject([{ type: 'error', code: 'forbidden' }]);
+      const turn = { session_id: owner.sessionId, chief_complaint: 'hm' };
+      expect((await post(`${instance.http}/api/protocol`, turn)).status).toBe(403);
+    }
+    expect(owner.isOpen).toBe(true);
+    await owner.close();
+  });
+
   it('a user without an invitation may not enter a session, by socket or over HTTP, on either instance', async () => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner' });
     for (const instance of [one, two]) {
@@ -213,7 +284,7 @@ describe('invitation', () => {
     const owner = await TestClient.greet(one.url, { user_id: 'dr-owner', after: 0 });
     await invite(one, owner.sessionId, 'dr-guest', { expires_in_ms: 5_000 });
     const guest = await enter(two, owner.sessionId, 'dr-guest');
-    const brief = await TestClient.greet(two.url, { user_id: 'dr-brief' });
+    const brief = await TestClient.greet(two.url, { user_id: 'dr-owner' });
     await invite(two, brief.sessionId, 'dr-clock', { expires_in_ms: 5_000 });
     const clock = await enter(two, brief.sessionId, 'dr-clock');
     await invite(two, owner.sessionId, 'dr-guest', { access: 'write' });
@@ -227,6 +298,7 @@ describe('invitation', () => {
   it.each([
     ['by a guest', { invited_by: 'dr-guest' }, 403, 'forbidden'],
     ['by a stranger', { invited_by: 'dr-nobody' }, 403, 'forbidden'],
+    ['without the name of the owner', { invited_by: undefined }, 403, 'forbidden'],
     ['of the owner', { user_id: 'dr-owner' }, 400, 'bad_request'],
     ['without a user', { user_id: '' }, 400, 'bad_request'],
     ['to own', { access: 'own' }, 400, 'bad_request'],
@@ -245,7 +317,8 @@ describe('invitation', () => {
     const { owner, guest, share_id } = await shared('write');
     const reply = await revoke(two, owner.sessionId, share_id, '?revoked_by=dr-guest');
     expect(problemOf(reply).code).toBe('forbidden');
-    expect((await revoke(two, owner.sessionId, share_id, '?revoked_by=dr-owner')).status).toBe(200);
+    expect(problemOf(await revoke(two, owner.sessionId, share_id, '')).code).toBe('forbidden');
+    expect((await revoke(two, owner.sessionId, share_id)).status).toBe(200);
     await guest.closed;
     await owner.close();
   });

@@ -13,7 +13,9 @@ import { findSession, sendAndWait } from './find-session.ts';
 import { sessionParamsSchema } from './session-description.ts';
 
 const access = z.enum(['read', 'write']);
-const owner = userIdSchema.optional().describe('owner of the session; any other user is refused');
+const owner = userIdSchema
+  .optional()
+  .describe('owner of the session; any other user is refused, and a request that names no user');
 
 const shareRequestSchema = z
   .strictObject({
@@ -60,7 +62,7 @@ export function sharesRoutes(ports: HttpPorts): readonly Route[] {
   const sharedBy = async (request: HttpRequest, userId: string | undefined): Promise<SessionContext> => {
     const { context } = await findSession(ports, request);
     if (context.userId === null) throw new Refusal('forbidden', 'the session belongs to no user');
-    if (accessOf(context, userId, clock.now()) !== 'owner')
+    if (accessOf(context, { userId: userId ?? null }, clock.now()) !== 'owner')
       throw new Refusal('forbidden', 'only the owner invites and revokes');
     return context;
   };
@@ -88,7 +90,7 @@ export function sharesRoutes(ports: HttpPorts): readonly Route[] {
         const at = clock.now();
         if (sharesAreFull(context, user_id, at)) throw new Refusal('too_many_shares');
         const share = { id: randomUUID(), userId: user_id, access, expiresAt: at + expires_in_ms };
-        const event = { type: 'share', at, share } as const;
+        const event = { type: 'share', at, author: invited_by ?? null, share } as const;
         const isDone = await sendAndWait(ports, context.sessionId, event, (view) => has(view, share.id));
         if (!isDone) throw new Refusal('session_moved');
         return json(201, { share_id: share.id, user_id, access, expires_at: share.expiresAt });
@@ -131,7 +133,7 @@ export function sharesRoutes(ports: HttpPorts): readonly Route[] {
         const share = shares.find(({ id }) => id === shareId);
         if (share === undefined) throw new Refusal('not_found');
         request.about?.({ subjectUserId: share.userId });
-        const event = { type: 'unshare', at: clock.now(), shareId } as const;
+        const event = { type: 'unshare', at: clock.now(), author: revoked_by ?? null, shareId } as const;
         const revoked = await sendAndWait(ports, sessionId, event, (view) => !has(view, shareId));
         return json(revoked ? 200 : 202, { share_id: shareId, revoked });
       },

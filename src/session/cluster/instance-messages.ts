@@ -29,8 +29,15 @@ const messageSchema = z.discriminatedUnion('kind', [
     expiresAt: z.number(),
     absoluteExpiresAt: z.number(),
   }),
-  /** The client attached with a new connection: close its connections that attached before `version`. */
-  z.object({ kind: z.literal('replaced'), sessionId: z.string(), clientId: z.string(), version: z.number() }),
+  /** The client attached with a new connection: close its user's connections that attached before `version`. */
+  z.object({
+    kind: z.literal('replaced'),
+    sessionId: z.string(),
+    clientId: z.string(),
+    // An instance of an earlier version names no user: its message must not close a named user's connection.
+    userId: z.string().nullable().default(null),
+    version: z.number(),
+  }),
 ]);
 
 export type InstanceMessage = z.infer<typeof messageSchema>;

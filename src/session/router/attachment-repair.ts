@@ -54,7 +54,7 @@ async function reattachSession(
   try {
     const stored = await view(sessionId);
     if (stored?.context.attached.includes(instance) === false) {
-      const outcome = await send(sessionId, { type: 'attach', at: clock.now(), instance });
+      const outcome = await send(sessionId, { type: 'attach', at: clock.now(), instance, isReturn: true });
       if (outcome.kind === 'refused') throw new Error(outcome.code);
     }
     delivery.catchUp(sessionId);

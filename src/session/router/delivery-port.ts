@@ -4,6 +4,12 @@ import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame } from '../../store/contract.ts';
 import type { StopReason } from '../actor/actor-host.ts';
 
+/** A client that attached with a new connection. It replaces connections of the same user only. */
+export interface ReplacingClient {
+  readonly clientId: string;
+  readonly userId: string | null;
+}
+
 export interface DeliveryPort {
   deliver(sessionId: string, frames: readonly StoredFrame[]): void;
   /** True while this instance has a socket of the session. */
@@ -12,7 +18,7 @@ export interface DeliveryPort {
   /** Answers the `extend` of a connection. */
   extended(sessionId: string, connection: string, ends: SessionEnds): void;
   /** The client attached elsewhere: ends its connections that attached before `version`. */
-  replace(sessionId: string, clientId: string, version: number): void;
+  replace(sessionId: string, client: ReplacingClient, version: number): void;
   /** The session's actor stopped here; after `ended` its last frame was delivered. */
   left(sessionId: string, reason: StopReason): void;
   /** Sessions that have a socket here. */

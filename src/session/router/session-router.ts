@@ -8,7 +8,8 @@
  * Read next: local-sessions.ts (what lives here), inbox.ts (input for another owner), ../cluster/instance-messages.ts
  * (messages between instances), attachment-repair.ts (after an instance died).
  */
-import { accessOf } from '../../../machines/access.ts';
+import { mayNotSend } from '../../../machines/access.ts';
+import { tenantField } from '../../../machines/tenant.ts';
 import type {
   AttachRequest,
   SessionEvent,
@@ -23,6 +24,7 @@ import { type InstanceMessage, InstanceMessages } from '../cluster/instance-mess
 import type { Membership } from '../cluster/membership.ts';
 import { type Outcome, refused } from '../machine/outcome.ts';
 import { type AttachmentRepairPorts, detachDeadInstances, reattach } from './attachment-repair.ts';
+import type { ReplacingClient } from './delivery-port.ts';
 import { type Origin, writeInboxEntry } from './inbox.ts';
 import type { LocalSessions } from './local-sessions.ts';
 import { type LoaderOptions, SessionLoader } from './session-loader.ts';
@@ -172,11 +174,15 @@ export class SessionRouter {
     await this.#open(sessionId, null);
   }
 
-  /** Closes the client's sockets on other instances. */
-  replaceElsewhere(sessionId: string, clientId: string, { context, version }: SessionView): void {
+  /** Closes the client's sockets of the same user on other instances. */
+  replaceElsewhere(
+    sessionId: string,
+    { clientId, userId }: ReplacingClient,
+    { context, version }: SessionView,
+  ): void {
     for (const instance of context.attached)
       if (instance !== this.#options.instance)
-        this.#messages.notify(instance, { kind: 'replaced', sessionId, clientId, version });
+        this.#messages.notify(instance, { kind: 'replaced', sessionId, clientId, userId, version });
   }
 
   /** Sessions with a turn under way, and inputs on their way. */
@@ -218,6 +224,7 @@ export class SessionRouter {
       instance,
       clientId: request.clientId ?? null,
       userId: request.userId ?? null,
+      ...tenantField(request.tenant),
       diagnosisId: request.diagnosisId ?? null,
       patient: request.patient ?? {},
       limits,
@@ -253,11 +260,11 @@ export class SessionRouter {
   }
 
   /** The stored session, if its client may see it; null if there is none. */
-  async #admit(sessionId: string, { userId, at }: AttachEvent): Promise<AttachOutcome | null> {
+  async #admit(sessionId: string, event: AttachEvent): Promise<AttachOutcome | null> {
     const view = await this.view(sessionId).catch(() => undefined);
     if (view === undefined) return { kind: 'refused', code: 'store_unavailable' };
     if (view === null) return null;
-    if (accessOf(view.context, userId, at) === 'none') return { kind: 'refused', code: 'forbidden' };
+    if (mayNotSend(view.context, event)) return { kind: 'refused', code: 'forbidden' };
     return { kind: 'attached', view };
   }
 
@@ -288,7 +295,7 @@ export class SessionRouter {
         return delivery.extended(sessionId, connection, { expiresAt, absoluteExpiresAt });
       }
       case 'replaced':
-        return delivery.replace(sessionId, message.clientId, message.version);
+        return delivery.replace(sessionId, message, message.version);
       case 'released':
       case 'kept':
         return;

@@ -35,10 +35,15 @@ const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
   },
 };
 
+/** The clients that begin the sessions; the others name no user and no tenant. */
+const clients: Readonly<Record<string, Parameters<typeof beginStepped>[1]>> = {
+  'idle.expiring': { userId: 'u1', tenant: 'acme' },
+};
+
 export function goldenSessions(): Readonly<Record<string, Snapshot>> {
   return Object.fromEntries(
     Object.entries(lives).map(([state, live]) => {
-      const session = beginStepped();
+      const session = beginStepped({}, clients[state]);
       live(session);
       return [state, toSnapshot(session.state, session.context.turn === null ? 0 : 3)];
     }),

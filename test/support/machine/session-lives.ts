@@ -13,6 +13,11 @@ import {
 } from '../../../src/session/machine/step.ts';
 import { INPUT, OUTPUT, STARTS_AT } from './stepped-session.ts';
 
+/** The fields of an event that name the client that sent it; none: an instance or an administrator acts. */
+interface Sent {
+  readonly from: Readonly<{ author?: string | null; tenant?: string }>;
+}
+
 type Choice =
   | { readonly kind: 'attach' | 'detach'; readonly instance: string; readonly user: string | null }
   | {
@@ -21,11 +26,12 @@ type Choice =
       readonly maxTokens: number | null;
       readonly user: string | null;
     }
-  | { readonly kind: 'share'; readonly user: string; readonly access: 'read' | 'write' }
-  | { readonly kind: 'unshare'; readonly which: number }
-  | { readonly kind: 'cancel'; readonly whom: 'running' | 'another' | 'any' }
-  | { readonly kind: 'extend' | 'recover' | 'completes' | 'summarised' }
-  | { readonly kind: 'close'; readonly reason: 'closed' | 'admin' }
+  | ({ readonly kind: 'share'; readonly user: string; readonly access: 'read' | 'write' } & Sent)
+  | ({ readonly kind: 'unshare'; readonly which: number } & Sent)
+  | ({ readonly kind: 'cancel'; readonly whom: 'running' | 'another' | 'any' } & Sent)
+  | ({ readonly kind: 'extend' } & Sent)
+  | { readonly kind: 'recover' | 'completes' | 'summarised' }
+  | ({ readonly kind: 'close'; readonly reason: 'closed' | 'admin' } & Sent)
   | { readonly kind: 'fails'; readonly retryable: boolean }
   /** Index into the pending deadlines, in the order of their times. */
   | { readonly kind: 'due'; readonly which: number };
@@ -40,6 +46,11 @@ const weighed = (weight: number, arbitrary: fc.Arbitrary<Choice>) => ({ weight, 
 const instance = fc.constantFrom('a', 'b', 'c');
 /** The first named user owns the session. */
 const user = fc.constantFrom(null, null, 'u1', 'u2', 'u3');
+const from: fc.Arbitrary<Sent['from']> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ author: user }) },
+  { weight: 2, arbitrary: fc.constant({}) },
+  { weight: 1, arbitrary: fc.record({ author: user, tenant: fc.constant('acme') }) },
+);
 
 const choice: fc.Arbitrary<Choice> = fc.oneof(
   weighed(20, fc.record({ kind: fc.constantFrom('attach', 'detach'), instance, user })),
@@ -52,21 +63,26 @@ const choice: fc.Arbitrary<Choice> = fc.oneof(
       user,
     }),
   ),
-  weighed(20, fc.record({ kind: fc.constant('cancel'), whom: fc.constantFrom('running', 'another', 'any') })),
-  weighed(30, fc.record({ kind: fc.constantFrom('extend', 'recover', 'summarised') })),
+  weighed(
+    20,
+    fc.record({ kind: fc.constant('cancel'), whom: fc.constantFrom('running', 'another', 'any'), from }),
+  ),
+  weighed(10, fc.record({ kind: fc.constant('extend'), from })),
+  weighed(20, fc.record({ kind: fc.constantFrom('recover', 'summarised') })),
   weighed(
     10,
     fc.record({
       kind: fc.constant('share'),
       user: fc.constantFrom('u2', 'u3'),
       access: fc.constantFrom('read', 'write'),
+      from,
     }),
   ),
-  weighed(5, fc.record({ kind: fc.constant('unshare'), which: fc.nat(40) })),
+  weighed(5, fc.record({ kind: fc.constant('unshare'), which: fc.nat(40), from })),
   weighed(40, fc.record({ kind: fc.constant('completes') })),
   weighed(30, fc.record({ kind: fc.constant('fails'), retryable: fc.boolean() })),
   weighed(40, fc.record({ kind: fc.constant('due'), which: fc.nat(3) })),
-  weighed(3, fc.record({ kind: fc.constant('close'), reason: fc.constantFrom('closed', 'admin') })),
+  weighed(3, fc.record({ kind: fc.constant('close'), reason: fc.constantFrom('closed', 'admin'), from })),
 );
 
 export const lives: fc.Arbitrary<readonly Moment[]> = fc.array(
@@ -92,22 +108,23 @@ function chosen({ choice: made }: Moment, state: MachineState, now: number, plac
     }
     case 'share': {
       const share = { id: `s${place}`, userId: made.user, access: made.access, expiresAt: at + 10_000 };
-      return { type: 'share', at, share };
+      return { type: 'share', at, ...made.from, share };
     }
     case 'unshare':
-      return { type: 'unshare', at, shareId: `s${made.which}` };
+      return { type: 'unshare', at, ...made.from, shareId: `s${made.which}` };
     case 'summarised':
       return { type: 'summarised', at, through: 't0', content: 'what was said so far' };
     case 'cancel': {
-      if (made.whom === 'any') return { type: 'cancel', at };
+      if (made.whom === 'any') return { type: 'cancel', at, ...made.from };
       const running = state.snapshot.context.turn?.id ?? 'none';
-      return { type: 'cancel', at, turnId: made.whom === 'running' ? running : 'another' };
+      return { type: 'cancel', at, ...made.from, turnId: made.whom === 'running' ? running : 'another' };
     }
     case 'extend':
+      return { type: 'extend', at, ...made.from };
     case 'recover':
       return { type: made.kind, at };
     case 'close':
-      return { type: 'close', at, reason: made.reason };
+      return { type: 'close', at, ...made.from, reason: made.reason };
     case 'completes':
       if (state.jobs.generation === undefined) return null;
       return { type: 'xstate.done.actor.generation', at, output: OUTPUT };

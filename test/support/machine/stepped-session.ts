@@ -155,8 +155,11 @@ export class SteppedSession {
   }
 }
 
-export function beginStepped(limits: Partial<SessionLimits> = {}): SteppedSession {
-  return new SteppedSession(begin(inputOf({ ...LIMITS, ...limits }), '1'), STARTS_AT);
+export function beginStepped(
+  limits: Partial<SessionLimits> = {},
+  client: Partial<Pick<SessionInput, 'userId' | 'tenant'>> = {},
+): SteppedSession {
+  return new SteppedSession(begin({ ...inputOf({ ...LIMITS, ...limits }), ...client }, '1'), STARTS_AT);
 }
 
 export function framesOf(effects: readonly SessionEffect[]): readonly FrameBody[] {

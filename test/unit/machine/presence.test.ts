@@ -64,10 +64,10 @@ describe('attach and detach', () => {
     expect(session.context.attached).toEqual(['a']);
   });
 
-  test('an attaching client may name its user; one that names none changes nothing', () => {
+  test('an attaching client may name its user; what its next hello leaves out stays as it is', () => {
     const session = beginStepped();
     session.receive({ type: 'attach', instance: 'a', userId: 'u1', clientId: 'c1' });
-    session.receive({ type: 'attach', instance: 'b', diagnosisId: 'd1' });
+    session.receive({ type: 'attach', instance: 'b', userId: 'u1', diagnosisId: 'd1' });
     expect(session.context).toMatchObject({ userId: 'u1', clientId: 'c1', diagnosisId: 'd1' });
   });
 
