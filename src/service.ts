@@ -27,7 +27,7 @@ import { Sweeper } from './session/cluster/sweeper.ts';
 import { LocalSessions } from './session/router/local-sessions.ts';
 import { SessionRouter } from './session/router/session-router.ts';
 import { startSimulator } from './simulator/simulator.ts';
-import { startFailure } from './startup/start-failure.ts';
+import { startFailure, withoutPasswords } from './startup/start-failure.ts';
 import type { Store } from './store/contract.ts';
 import { openDeployedStore } from './store/open.ts';
 import { createRecordCipher } from './store/sealed/record-cipher.ts';
@@ -163,7 +163,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
   const limits = openLimits(config.limits, metrics.limited);
   const ownMetrics = () => metrics.registry.metrics();
   const scrape = link?.shareMetrics(ownMetrics) ?? ownMetrics;
-  const upstream = simulator === null ? baseUrls.join(',') : 'simulator';
+  const upstream = simulator === null ? withoutPasswords(baseUrls.join(',')) : 'simulator';
   const server = await createServer(
     {
       services,

@@ -151,7 +151,20 @@ export function isBlocked({ port }: URL): boolean {
 }
 
 function isRedisUrl(text: string): boolean {
-  const cluster = /^rediss?\+cluster:\/\/(?:[^@]*@)?([^/]+)\/?$/.exec(text);
-  if (cluster === null) return /^rediss?:\/\/./.test(text) && URL.canParse(text);
-  return (cluster[1] ?? '').split(',').every((node) => URL.canParse(`redis://${node}`) && node !== '');
+  const cluster = /^rediss?\+cluster:\/\/(?:(.*)@)?([^/?#@]+)\/?$/.exec(text);
+  if (cluster === null) return /^rediss?:\/\/./.test(text) && URL.canParse(text) && isDecodable(text);
+  return (
+    isDecodable(cluster[1] ?? '') &&
+    (cluster[2] ?? '').split(',').every((node) => URL.canParse(`redis://${node}`) && node !== '')
+  );
+}
+
+/** The drivers decode user and password, and throw if a percent sign begins no code. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -13,7 +13,8 @@ export type Read<Schema extends z.ZodObject> =
   | { readonly kind: 'values'; readonly values: z.output<Schema>; readonly given: ReadonlySet<string> }
   | { readonly kind: 'problems'; readonly problems: readonly string[] };
 
-const SECRETS = new Set(['DATA_KEYS', 'VLLM_API_KEY', 'SIMULATOR_API_KEY']);
+/** By name, so that no list can miss a new setting. VLLM_EXTRA_BODY may carry a credential of a gateway. */
+const SECRETS = /_(KEYS?|PASSWORD|SECRET|TOKEN)$|^VLLM_EXTRA_BODY$/;
 const URLS = /_URL$/;
 const LONGEST_SHOWN = 80;
 
@@ -61,7 +62,7 @@ export function unusable(problems: readonly string[]): Error {
 
 /** `NAME=value`, or the name alone if the value is a secret or may hold one (SHOWN-1). */
 export function shown(name: string, value: string): string {
-  if (SECRETS.has(name)) return name;
+  if (SECRETS.test(name)) return name;
   const open = URLS.test(name) ? openPartOf(value) : value;
   if (open === null) return name;
   const short = open.length > LONGEST_SHOWN ? `${open.slice(0, LONGEST_SHOWN)}…` : open;

@@ -1,5 +1,6 @@
 /** Runs `rehydra migrate`: moves all sessions from one store to another, or back. */
 import { readConfig } from '../config/config.ts';
+import { withoutPasswords } from '../startup/start-failure.ts';
 import { copy } from './copy.ts';
 import { type Endpoints, openEndpoints } from './endpoints.ts';
 import { freshNotes, type Notes, sumOf, type Tally } from './notes.ts';
@@ -54,7 +55,7 @@ async function main(args: readonly string[]): Promise<Exit> {
     process.stdout.write(`${JSON.stringify(whole)}\n`);
     return exit;
   } catch (error) {
-    say(error instanceof Error ? withoutPassword(error.message) : 'failed');
+    say(error instanceof Error ? withoutPasswords(error.message) : 'failed');
     return EXIT.failed;
   } finally {
     await endpoints?.close();
@@ -107,8 +108,10 @@ async function migrate(run: Run): Promise<Outcome> {
 async function notesOf(options: Options, endpoints: Endpoints): Promise<Notes | null> {
   const notes = await endpoints.notebook.read();
   if (notes === null || (!options.resume && !options.rollback)) return null;
-  const isOurs = notes.from === withoutPassword(options.from) && notes.to === withoutPassword(options.to);
-  if (!isOurs) throw new Error(`these notes are of a move from ${notes.from} to ${notes.to}`);
+  // An earlier version kept a password of the query in its notes.
+  const [from, to] = [withoutPassword(notes.from), withoutPassword(notes.to)];
+  const isOurs = from === withoutPassword(options.from) && to === withoutPassword(options.to);
+  if (!isOurs) throw new Error(`these notes are of a move from ${from} to ${to}`);
   return notes;
 }
 

@@ -1,5 +1,6 @@
 /** Parses the command line of `rehydra migrate`. */
 import { parseArgs } from 'node:util';
+import { withoutPasswords } from '../startup/start-failure.ts';
 
 export interface Options {
   readonly from: string;
@@ -46,7 +47,7 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
   try {
     values = parse(args);
   } catch (error) {
-    return wrong(error instanceof Error ? error.message : String(error));
+    return wrong(error instanceof Error ? withoutPasswords(error.message) : String(error));
   }
   if (values.help) return { kind: 'help' };
   const { from, to, batch, state } = values;
@@ -92,7 +93,10 @@ function parse(args: readonly string[]) {
   }).values;
 }
 
-/** The name of a store for logs, summaries and notes. */
+/** The name of a store for logs, summaries and notes. A password may hold a slash or an @, or stand in the query. */
 export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//');
+  if (!/^sqlite:|\/\//.test(url)) return '***';
+  const [address = '', query] = url.replace(/\/\/\S*@/, '//').split(/\?(.*)/s);
+  const open = (query ?? '').split('&').filter((parameter) => /^(db|family)=/.test(parameter));
+  return open.length === 0 ? address : `${address}?${open.join('&')}`;
 }

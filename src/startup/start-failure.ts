@@ -24,9 +24,12 @@ export function reasonOf(error: unknown): string | null {
   return withoutPasswords(error.message === '' ? code : error.message).replaceAll(/\s*\n\s*/g, ' ');
 }
 
+/** A parameter of a URL that names a secret, such as `password=…`; its name may be percent-encoded in part. */
+const SECRET_PARAMETER = /([?&;][^\s=&;#]*(?:pass|pwd|secret|token|key|%[0-9a-f]{2})[^\s=&;#]*=)[^\s&;]*/gi;
+
 /** URLs as logs may show them. A password may hold a slash or an @, so everything before the last @ goes. */
 export function withoutPasswords(text: string): string {
-  return text.replaceAll(/:\/\/\S*@/g, '://***@');
+  return text.replaceAll(/:\/\/\S*@/g, '://***@').replaceAll(SECRET_PARAMETER, '$1***');
 }
 
 /** Asks Node why an address cannot be listened on: uWebSockets.js gives no reason. Null if the obstacle is gone. */

@@ -2,8 +2,10 @@
  * Log writes JSON lines to stdout, pretty on a terminal. Callers name each field that they log, and never pass content of a
  * conversation; redaction only catches mistakes.
  */
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { startTimer } from '../clock.ts';
+import { codeOf } from '../errors.ts';
+import { withoutPasswords } from '../startup/start-failure.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
@@ -12,9 +14,23 @@ export function openLog(level: string, instance: string): Logger {
     level,
     base: { instance, pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
+    serializers: { err: errorForLog },
     redact: ['token', '*.token', 'authorization', '*.authorization', 'content', '*.content'],
     ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty' } } : {}),
   });
+}
+
+/** Only these fields: drivers attach more to an error, such as the command with its arguments or a URL with its password. */
+export function errorForLog(error: unknown): unknown {
+  if (!(error instanceof Error)) return typeof error === 'string' ? withoutPasswords(error) : typeof error;
+  const { type, message, stack } = stdSerializers.err(error);
+  const code = codeOf(error);
+  return {
+    type,
+    ...(code === '' ? {} : { code }),
+    message: withoutPasswords(message),
+    stack: withoutPasswords(stack),
+  };
 }
 
 const CLOSE_WITHIN_MS = 500;

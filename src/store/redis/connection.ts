@@ -36,7 +36,8 @@ export type Address =
       readonly label: string;
     };
 
-const CLUSTER = /^(rediss?)\+cluster:\/\/(?:([^@]*)@)?([^/]+)\/?$/;
+/** A password may hold an @, and a query is refused: what follows the last @ is shown in logs. */
+const CLUSTER = /^(rediss?)\+cluster:\/\/(?:(.*)@)?([^/?#@]+)\/?$/;
 const DEFAULT_PORT = 6379;
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 2_000;
