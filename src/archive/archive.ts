@@ -92,8 +92,9 @@ export interface Archive {
   read(sessionId: string): Promise<readonly ArchivedSession[]>;
   search(query: SearchQuery): Promise<SearchPage>;
   figures(range: { readonly from?: number; readonly to?: number }): Promise<ArchiveFigures>;
-  eraseSession(sessionId: string, until: number): Promise<number>;
-  eraseUser(userId: string, until: number): Promise<readonly string[]>;
+  /** Calls `found` before it commits a deletion, so that the caller can note what else must follow it. */
+  eraseSession(sessionId: string, until: number, found?: () => Promise<void>): Promise<number>;
+  eraseUser(userId: string, until: number, found?: () => Promise<void>): Promise<readonly string[]>;
   /** Deletes sessions that ended before `before`; returns their number. */
   retire(before: number): Promise<number>;
   /** False also without a prompt answer, because a health check must not hang. */

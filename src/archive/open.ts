@@ -3,6 +3,7 @@
  * and `search/search.ts` for its operations, `database/engine.ts` for the difference between the databases,
  * `database/purge.ts` for erasure.
  */
+import type { Transaction } from 'kysely';
 import { sleep } from '../clock.ts';
 import { NO_KEYS, type SealingKeys } from '../sealing/key-ring.ts';
 import type { Archive } from './archive.ts';
@@ -12,6 +13,7 @@ import { migrate } from './database/migrations.ts';
 import { openPostgres } from './database/postgres.ts';
 import { createPurge } from './database/purge.ts';
 import { openSqlite } from './database/sqlite.ts';
+import type { Tables } from './database/tables.ts';
 import { fieldCipherOf } from './field-cipher.ts';
 import { figures } from './figures.ts';
 import { livesOf } from './rows/reads.ts';
@@ -100,15 +102,16 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
     read: (sessionId) => read(() => livesOf(db, cipher, sessionId)),
     search: (query) => read(() => search(engine, query)),
     figures: (range) => read(() => figures(db, cipher, range)),
-    eraseSession: (sessionId, until) =>
+    eraseSession: (sessionId, until, found = async () => {}) =>
       run(async () => {
-        const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId, until));
+        const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId, until, found));
         await purge();
         return lives;
       }),
-    eraseUser: (userId, until) =>
+    eraseUser: (userId, until, found = async () => {}) =>
       run(async () => {
-        const sessionIds = await db.transaction().execute((tx) => eraseUser(tx, cipher, userId, until));
+        const erase = (tx: Transaction<Tables>) => eraseUser(tx, cipher, userId, until, found);
+        const sessionIds = await db.transaction().execute(erase);
         await purge();
         return sessionIds;
       }),

@@ -9,20 +9,22 @@ import { dashboardRoutes } from './operations/dashboard-routes.ts';
 import { documentsRoutes } from './operations/documents-route.ts';
 import { operationsRoutes } from './operations/operations-routes.ts';
 import { eraseUserRoute } from './sessions/erasure.ts';
+import { createErasureQueue } from './sessions/erasure-queue.ts';
 import { sessionRoutes } from './sessions/session-routes.ts';
 import { sharesRoutes } from './sessions/share-routes.ts';
 import { transcriptRoute } from './sessions/transcript-route.ts';
 import { protocolRoute } from './turns/protocol-route.ts';
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
+  const erasures = createErasureQueue();
   const routes = [
     ...operationsRoutes(ports),
     protocolRoute(ports),
-    ...sessionRoutes(ports),
+    ...sessionRoutes(ports, erasures),
     transcriptRoute(ports),
     ...sharesRoutes(ports),
     ...archiveRoutes(ports),
-    eraseUserRoute(ports),
+    eraseUserRoute(ports, erasures),
     analyticsRoute(ports),
     ...dashboardRoutes(),
   ];

@@ -265,8 +265,13 @@ export interface Store {
   heartbeat(instance: string, ttlMs: number): Promise<readonly string[]>;
   deregister(instance: string): Promise<void>;
   /**
-   * Rewrites the store's files. Once it resolves, no byte that was deleted before the call is left in the files that the
-   * store controls. The cost grows with the stored data.
+   * Notes, in the store itself, that its files must be rewritten. An erasure calls it before its first deletion, so that the
+   * next one finds the note if its process dies.
+   */
+  notePurge(): Promise<void>;
+  /**
+   * Rewrites the store's files if a purge is noted, and removes the note. Once it resolves, no byte that was deleted before
+   * the call and after a note is left in the files that the store controls. The cost grows with the stored data.
    */
   purge(): Promise<void>;
   health(): Promise<StoreHealth>;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -43,6 +43,29 @@ describe('sqlite itself', () => {
     await first.close();
     const second = await openSqliteStore({ ...OPTIONS, dataDir: dir });
     expect(await second.read(sessionId)).toMatchObject({ version: 1, head: 2 });
+    await second.close();
+    remove();
+  });
+
+  it('a noted purge of the embedded store is finished after a restart, and without a note no file is rewritten', async () => {
+    const { dir, remove } = temporary();
+    const word = `canary${freshId()}`;
+    const filesWith = () =>
+      ['rehydra.db', 'rehydra.db-wal']
+        .map((name) => join(dir, name))
+        .filter((file) => existsSync(file) && readFileSync(file).includes(word));
+    const first = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    const { sessionId } = await created(first, 'a', { snapshot: JSON.stringify({ word: word.repeat(50) }) });
+    await first.notePurge();
+    expect(await first.discard(sessionId)).toBe('discarded');
+    // As if the process died before its purge; closing empties the log into the file.
+    await first.close();
+    const second = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    await second.purge();
+    expect(filesWith()).toEqual([]);
+    const rewritten = readFileSync(join(dir, 'rehydra.db'));
+    await second.purge();
+    expect(readFileSync(join(dir, 'rehydra.db'))).toEqual(rewritten);
     await second.close();
     remove();
   });

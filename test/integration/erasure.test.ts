@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { eventually, tracesOf, withRedis } from '../support/instance/observed.ts';
@@ -230,6 +231,117 @@ describe('an erasure that cannot be finished', () => {
     await instance.stop();
   });
 });
+
+describe('an erasure that finds nothing', () => {
+  it('an erasure that finds nothing rewrites no file of Redis, and one that finds something rewrites it once', async () => {
+    const redis = await startRedis({ appendonly: 'everysec' });
+    const instance = await startInstance({ ...FOREVER, REDIS_URL: redis.url });
+    const erase = async (path: string) =>
+      (await fetch(`${instance.http}${path}`, { method: 'DELETE' })).status;
+    try {
+      const before = await rewritesOf(redis);
+      for (let n = 0; n < 10; n += 1) expect(await erase(`/api/users/nobody-${n % 2}`)).toBe(200);
+      expect(await erase(`/api/session/${randomUUID()}?erase=true`)).toBe(200);
+      expect(await rewritesOf(redis)).toBe(before);
+      await turnOf(instance, randomUUID(), 'ana');
+      expect(await erase('/api/users/ana')).toBe(200);
+      expect(await rewritesOf(redis)).toBe(before + 1);
+      expect(await erase('/api/users/ana')).toBe(200);
+      expect(await rewritesOf(redis)).toBe(before + 1);
+      expect(await erase('/api/users/ana?rewrite=true')).toBe(200);
+      expect(await rewritesOf(redis)).toBe(before + 2);
+    } finally {
+      await instance.stop();
+      await redis.stop();
+    }
+  }, 60_000);
+
+  it('an erasure that finds nothing leaves the files of the embedded store and archive as they are', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rehydra-erasure-'));
+    const instance = await startInstance({ ...FOREVER, DATA_DIR: folder });
+    const erase = async (path: string) =>
+      (await fetch(`${instance.http}${path}`, { method: 'DELETE' })).status;
+    const files = () => ['rehydra.db', 'archive.db'].map((name) => readFileSync(join(folder, name)));
+    try {
+      await turnOf(instance, randomUUID(), 'ana');
+      // The first erasure empties the write-ahead logs into the files.
+      expect(await erase('/api/users/ana')).toBe(200);
+      const before = files();
+      for (let n = 0; n < 10; n += 1) expect(await erase(`/api/users/nobody-${n % 2}`)).toBe(200);
+      expect(files()).toEqual(before);
+    } finally {
+      await instance.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
+
+  it('an erasure whose instance died before the rewrite is finished by a repetition on another instance', async () => {
+    const redis = await startRedis({ appendonly: 'always', args: ['--rdbcompression', 'no'] });
+    const environment = { ...FOREVER, REDIS_URL: redis.url, LEASE_MS: '1000' };
+    const [dies, other] = [await startInstance(environment), await startInstance(environment)];
+    const operator = new Redis(redis.url);
+    const canary = `q${randomUUID().replaceAll('-', '')}q`;
+    const isRewriting = async () => (await infoOf(redis)).includes('aof_rewrite_in_progress:1');
+    const inFiles = () => filesWith(join(redis.dir, 'appendonlydir'), canary);
+    try {
+      await turnOf(dies, randomUUID(), canary);
+      // A rewrite is under way that has read the canary, and the erasure's own one must wait for it.
+      await operator.config('SET', 'rdb-key-save-delay', '1000000');
+      await operator.bgrewriteaof();
+      await eventually('the rewrite', isRewriting, Boolean);
+      const erasing = fetch(`${dies.http}/api/users/${canary}`, { method: 'DELETE' }).catch(() => null);
+      await eventually(
+        'the deletion',
+        () => tracesOf(redis.url, canary),
+        (traces) => traces.length === 0,
+      );
+      await eventually(
+        'the note',
+        () => operator.exists('rehydra:purge'),
+        (notes) => notes === 1,
+      );
+      await eventually(
+        'the end of the session',
+        async () =>
+          ((await (await fetch(`${other.http}/api/sessions?user_id=${canary}`)).json()) as { count: number })
+            .count,
+        (count) => count === 0,
+      );
+      dies.kill('SIGKILL');
+      await erasing;
+      await operator.config('SET', 'rdb-key-save-delay', '0');
+      await eventually('the end of the rewrite', isRewriting, (is) => !is);
+      expect(inFiles()).not.toEqual([]);
+      const before = await rewritesOf(redis);
+
+      const repeated = await fetch(`${other.http}/api/users/${canary}`, { method: 'DELETE' });
+      expect(await repeated.json()).toMatchObject({ erased: true, live_sessions: 0 });
+      expect(inFiles()).toEqual([]);
+      expect(await rewritesOf(redis)).toBe(before + 1);
+      await fetch(`${other.http}/api/users/${canary}`, { method: 'DELETE' });
+      expect(await rewritesOf(redis)).toBe(before + 1);
+    } finally {
+      operator.disconnect();
+      await other.stop();
+      await redis.stop();
+    }
+  }, 60_000);
+});
+
+async function turnOf(instance: Instance, sessionId: string, userId: string): Promise<void> {
+  const response = await fetch(`${instance.http}/api/protocol`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ session_id: sessionId, user_id: userId, chief_complaint: 'cough' }),
+  });
+  expect(response.status).toBe(200);
+}
+
+const infoOf = (redis: RedisServer): Promise<string> => withRedis(redis.url, (client) => client.info());
+
+async function rewritesOf(redis: RedisServer): Promise<number> {
+  return Number(/aof_rewrites:(\d+)/.exec(await infoOf(redis))?.[1]);
+}
 
 describe('a session that was erased', () => {
   it('an erased session stays erased even if its owner was frozen while it archived the conversation', async () => {

@@ -21,6 +21,8 @@ const RETIRED_PER_TRANSACTION = 200;
 const PLACE_ATTEMPTS_MAX = 200;
 
 type Tx = Transaction<Tables>;
+/** Runs before the deletion is committed. */
+type Found = () => Promise<void>;
 
 export async function store(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Promise<void> {
   const n = await upsert(tx, cipher, session);
@@ -58,14 +60,14 @@ async function upsert(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Pr
   throw new Error(`no number left for a session that began at ${session.createdAt}`);
 }
 
-export async function eraseSession(tx: Tx, sessionId: string, until: number): Promise<number> {
+export async function eraseSession(tx: Tx, sessionId: string, until: number, found: Found): Promise<number> {
   await addTombstone(tx, 'session', sessionId, until);
   const gone = await tx
     .deleteFrom('archived_sessions')
     .where('session_id', '=', storable(sessionId))
     .returning('n')
     .execute();
-  if (gone.length > 0) await notePurge(tx);
+  if (gone.length > 0) await Promise.all([notePurge(tx), found()]);
   return gone.length;
 }
 
@@ -75,6 +77,7 @@ export async function eraseUser(
   cipher: FieldCipher,
   userId: string,
   until: number,
+  found: Found,
 ): Promise<readonly string[]> {
   await addTombstone(tx, 'user', userId, until);
   const user = storable(userId);
@@ -95,7 +98,7 @@ export async function eraseUser(
     );
     await store(tx, cipher, { ...session, lines });
   }
-  if (gone.length > 0 || shared.length > 0) await notePurge(tx);
+  if (gone.length > 0 || shared.length > 0) await Promise.all([notePurge(tx), found()]);
   return [...new Set(gone.map((row) => row.session_id))];
 }
 

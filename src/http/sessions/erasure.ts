@@ -2,8 +2,11 @@
  * Erases one session, or one user: `DELETE /api/users/{id}`.
  *
  * The answer comes once no client can read the data and no byte is left in the files of store and archive (docs/adr/0010).
- * Anything uncertain is an error that the client may retry, and a repeated erasure finishes the first one, whether or
- * not it finds anything to delete.
+ * Anything uncertain is an error that the client may retry.
+ *
+ *  ERASURE-1  Before its first deletion, an erasure notes in the store that the files must be rewritten. So a repeated
+ *             erasure finishes the first one, on any instance, although it finds nothing to delete.
+ *  ERASURE-2  An erasure that finds nothing, and no note, rewrites no file.
  */
 import { z } from 'zod';
 import { codeOf, type ErrorCode, isErrorCode } from '../../errors.ts';
@@ -11,8 +14,9 @@ import { userIdSchema } from '../../protocol/client-frames.ts';
 import type { Store } from '../../store/contract.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { parse } from '../core/request.ts';
+import { parse, parseQuery } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
+import type { ErasureQueue } from './erasure-queue.ts';
 import { becomesTrue } from './find-session.ts';
 
 export const erasedSessionSchema = z
@@ -32,6 +36,10 @@ const erasedUserSchema = z
   })
   .meta({ id: 'ErasedUser' });
 
+const userQuerySchema = z.strictObject({
+  rewrite: z.enum(['true', 'false']).optional(),
+});
+
 const PAGE = 100;
 const TOGETHER = 16;
 /** A user who keeps opening sessions during the erasure would otherwise keep it running for ever. */
@@ -41,7 +49,7 @@ const GONE_WITHIN_MS = 12_000;
 /** Other instances, with other clocks, wrote the dates of sessions and lines. */
 const CLOCK_SKEW_MS = 1_000;
 
-export function eraseUserRoute(ports: HttpPorts): Route {
+export function eraseUserRoute(ports: HttpPorts, queue: ErasureQueue): Route {
   return {
     method: 'DELETE',
     path: '/api/users/:id',
@@ -50,15 +58,20 @@ export function eraseUserRoute(ports: HttpPorts): Route {
       name: 'eraseUser',
       summary: 'Erases a user: all their sessions, and what they wrote in archived sessions of other users',
       params: z.object({ id: z.string() }),
+      query: userQuerySchema,
+      details:
+        'If anything was found, the files of store and archive are rewritten. `rewrite=true` rewrites those of the store in any case.',
       answers: { 200: jsonAnswer('Nothing of the user is left.', erasedUserSchema) },
       errors: ['bad_request', 'session_moved', 'store_unavailable', 'archive_unavailable', 'overloaded'],
     },
-    async answer({ params, about }) {
+    async answer({ params, query, about }) {
+      const { rewrite } = parseQuery(userQuerySchema, query);
       const userId = decoded(params.id ?? '');
       if (userId === null) throw new Refusal('bad_request', 'the user id is not valid percent-encoding');
       parse(userIdSchema, userId);
       about?.({ sessionId: null, subjectUserId: userId });
-      return json(200, await eraseUser(ports, userId).catch(refuseErasure));
+      const erase = () => eraseUser(ports, userId, rewrite === 'true');
+      return json(200, await queue.run(erase).catch(refuseErasure));
     },
   };
 }
@@ -68,25 +81,39 @@ export async function eraseSession(
   sessionId: string,
 ): Promise<z.infer<typeof erasedSessionSchema>> {
   const until = ports.clock.now() + CLOCK_SKEW_MS;
+  const { store, archive } = ports;
+  // A record that cannot be read is there; if the store is away, the note fails.
+  const noted = !(await isAbsent(store, sessionId).catch(() => false));
+  if (noted) await store.notePurge();
   const live = await end(ports, sessionId);
-  const erasing = ports.archive.eraseSession(sessionId, until);
-  const [archivedLives] = await Promise.all([erasing, ports.store.purge()]);
+  // The session began in between, or only some of its keys were left.
+  if (live && !noted) await store.notePurge();
+  const archivedLives = await archive.eraseSession(sessionId, until, () => store.notePurge());
+  await store.purge();
   return { session_id: sessionId, erased: true, live, archived_lives: archivedLives };
 }
 
-async function eraseUser(ports: HttpPorts, userId: string): Promise<z.infer<typeof erasedUserSchema>> {
+async function eraseUser(
+  ports: HttpPorts,
+  userId: string,
+  rewrite: boolean,
+): Promise<z.infer<typeof erasedUserSchema>> {
+  const { store, archive } = ports;
+  if (rewrite) await store.notePurge();
   let ended = 0;
   for (let round = 0; ; round += 1) {
-    const { sessionIds } = await ports.store.list({ userId, limit: PAGE });
+    const { sessionIds } = await store.list({ userId, limit: PAGE });
     if (sessionIds.length === 0) break;
+    if (round === 0) await store.notePurge();
     if (round === ROUNDS_MAX) throw new Refusal('overloaded');
     for (let first = 0; first < sessionIds.length; first += TOGETHER) {
       const together = sessionIds.slice(first, first + TOGETHER).map((sessionId) => end(ports, sessionId));
       ended += (await Promise.all(together)).filter(Boolean).length;
     }
   }
-  const erasing = ports.archive.eraseUser(userId, ports.clock.now() + CLOCK_SKEW_MS);
-  const [archived] = await Promise.all([erasing, ports.store.purge()]);
+  const until = ports.clock.now() + CLOCK_SKEW_MS;
+  const archived = await archive.eraseUser(userId, until, () => store.notePurge());
+  await store.purge();
   return { erased: true, live_sessions: ended, archived_sessions: archived.length };
 }
 

@@ -7,6 +7,7 @@ import type { HttpPorts } from '../core/ports.ts';
 import { parseQuery, sessionIdIn } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { erasedSessionSchema, eraseSession, refuseErasure } from './erasure.ts';
+import type { ErasureQueue } from './erasure-queue.ts';
 import { findSession, sendAndWait } from './find-session.ts';
 import { describeSession, sessionParamsSchema, sessionSchema } from './session-description.ts';
 
@@ -36,7 +37,7 @@ export const deletionSchema = z
 const UNREADABLE =
   'What is stored of the session cannot be read, so it cannot be archived. With erase=true it is deleted unread.';
 
-export function sessionRoutes(ports: HttpPorts): readonly Route[] {
+export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonly Route[] {
   const { sessions, store, clock } = ports;
   return [
     {
@@ -62,7 +63,7 @@ export function sessionRoutes(ports: HttpPorts): readonly Route[] {
         params: sessionParamsSchema,
         query: deleteQuerySchema,
         details:
-          'Cancels a running turn and closes every socket of the session. With `erase=true` the session is not archived, its earlier lives are deleted from the archive, and the files of store and archive are rewritten. The answer is then 200 with `erased`, even if nothing was found.',
+          'Cancels a running turn and closes every socket of the session. With `erase=true` the session is not archived, its earlier lives are deleted from the archive, and the files of store and archive are rewritten if anything was found. The answer is then 200 with `erased`, even if nothing was found.',
         answers: {
           200: jsonAnswer(
             'The session is deleted, or erased with `erase=true`.',
@@ -86,7 +87,7 @@ export function sessionRoutes(ports: HttpPorts): readonly Route[] {
         const sessionId = sessionIdIn(request);
         if (parseQuery(deleteQuerySchema, request.query).erase === 'true') {
           request.about?.({ action: 'erased_session' });
-          return json(200, await eraseSession(ports, sessionId).catch(refuseErasure));
+          return json(200, await erasures.run(() => eraseSession(ports, sessionId)).catch(refuseErasure));
         }
         const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
         const isGone = (view: unknown) => view === null;

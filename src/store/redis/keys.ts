@@ -7,6 +7,8 @@ import { BUCKETS, bucketOf } from '../contract.ts';
 export type SessionKeys = ReturnType<typeof sessionKeys>;
 
 export const INSTANCES_KEY = 'rehydra:instances';
+/** The note of a purge (`commands/purge`). */
+export const PURGE_KEY = 'rehydra:purge';
 
 export function instanceChannel(instance: string): string {
   return `rehydra:i:${instance}`;

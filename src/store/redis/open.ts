@@ -2,6 +2,7 @@
  * Opens the Redis store. A write passes `writes.ts` (arguments), `batch.ts` (one write per event-loop turn), `*.lua` (the
  * rules) and `replies.ts`. Hints come back on a connection of their own: `subscriber.ts`.
  */
+import { randomUUID } from 'node:crypto';
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
@@ -9,12 +10,12 @@ import { createBatch } from './batch.ts';
 import { assertUsable, type Facts, inspect } from './boot.ts';
 import { connect, type Log, logConnections, parseAddress, untilReady } from './connection.ts';
 import { redisFailure } from './failure.ts';
-import { bucketKeys, INSTANCES_KEY, instanceChannel, sessionKeys } from './keys.ts';
+import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, sessionKeys } from './keys.ts';
 import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
-import { record, swept, texts } from './replies.ts';
+import { record, swept, text, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { createSubscriber } from './subscriber.ts';
 import { longEntry } from './texts/short-texts.ts';
@@ -69,7 +70,12 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const batch = createBatch(commits, timeoutMs);
   const writes = createWrites(batch, createLocks(batch, options.leaseMs), options);
   const subscriber = createSubscriber(listening);
-  const purgeFiles = sharedPurge(() => purge(commits, log));
+  const purgeFiles = sharedPurge(async () => {
+    const note = await batch.call(scripts.notedPurge, [PURGE_KEY], []);
+    if (note === null) return;
+    await purge(commits, log);
+    await batch.call(scripts.settlePurge, [PURGE_KEY], [text(note)]);
+  });
 
   return {
     kind: 'redis',
@@ -108,6 +114,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     },
     async deregister(instance) {
       await batch.call(scripts.deregister, [INSTANCES_KEY], [instance]);
+    },
+    async notePurge() {
+      await batch.call(scripts.notePurge, [PURGE_KEY], [randomUUID()]);
     },
     async purge() {
       try {

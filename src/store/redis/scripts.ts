@@ -43,4 +43,7 @@ export const scripts = {
   heartbeat: load('instances/heartbeat'),
   deregister: load('instances/deregister'),
   probe: load('instances/probe'),
+  notePurge: load('purge/note'),
+  notedPurge: load('purge/noted'),
+  settlePurge: load('purge/settle'),
 } as const;

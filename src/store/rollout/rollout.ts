@@ -100,6 +100,9 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
     async deregister(instance) {
       await onBoth(both, (store) => store.deregister(instance));
     },
+    async notePurge() {
+      await onBoth(both, (store) => store.notePurge());
+    },
     async purge() {
       await onBoth(both, (store) => store.purge());
     },

@@ -85,7 +85,12 @@ export function openDatabase(dataDir: string): Shared {
       hints: createHints(),
       health,
       purge: sharedPurge(async () => {
+        const notes = await group.run(() => sql.purgeNotes());
+        if (notes.length === 0) return;
         if (!inMemory) await group.alone(() => purgeFile(name));
+        await group.run(() => {
+          for (const { n } of notes) sql.settlePurge(n);
+        });
       }),
       release(): void {
         entry.handles -= 1;

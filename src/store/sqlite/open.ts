@@ -100,6 +100,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     async deregister(instance) {
       hints.deregister(instance);
     },
+    async notePurge() {
+      await run(() => sql.notePurge());
+    },
     async purge() {
       if (closed) throw storeClosed();
       await shared.purge();

@@ -134,6 +134,11 @@ export function prepare(db: Database.Database) {
     ),
     countOfUser: one<{ readonly sessions: number }>(COUNT_OF_USER),
 
+    // Notes wait in the inbox of no session, so that a file of this version still opens in an earlier one.
+    notePurge: run(`INSERT INTO inbox (session, entry) VALUES (-2, '')`),
+    purgeNotes: many<{ readonly n: number }>('SELECT n FROM inbox WHERE session = -2 LIMIT 1000'),
+    settlePurge: run('DELETE FROM inbox WHERE n = ? AND session = -2'),
+
     /** Writes as much as a message needs, then deletes it. */
     probe(text: string): void {
       db.exec('DELETE FROM inbox WHERE session = -1');

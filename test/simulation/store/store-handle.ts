@@ -132,6 +132,7 @@ export function storeHandle({ server, line, options, token, now }: HandlePorts):
     onSignal: (instance, listener) => line.onSignal(instance, listener),
     heartbeat: (instance, ttlMs) => line.call('heartbeat', null, () => server.heartbeat(instance, ttlMs)),
     deregister: (instance) => line.call('farewell', null, () => server.farewell(instance)),
+    async notePurge() {},
     async purge() {},
     async health() {
       return { ok: true, kind: 'redis', durability: 'none', detail: `lease ${options.leaseMs} ms` };

@@ -96,7 +96,7 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
   searchArchive: filters,
   exportArchive: filters,
   readArchived: { ...ids, ...format },
-  eraseUser: { 'params id': ['ana', 'ben'] },
+  eraseUser: { 'params id': ['ana', 'ben'], 'query rewrite': ['true', 'false'] },
   getAnalytics: { 'query from': ['1000', '2000'], 'query to': ['1000', '2000'] },
 };
 
@@ -196,6 +196,7 @@ function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
     ...ports,
     ...services,
     clock,
+    store: { ...services.store, notePurge: asked('notePurge', undefined) },
     archive: {
       search: asked('search', { hits: [], cursor: null }),
       read: asked('read', [LIFE]),
