@@ -87,7 +87,10 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 
 // Only with a file to read again: otherwise a terminal that closes must end its server.
 const reopens =
-  (config.auditLog !== null && config.auditLog !== 'stdout') || config.sealing.keysFile !== null;
+  (config.auditLog !== null && config.auditLog !== 'stdout') ||
+  config.sealing.keysFile !== null ||
+  config.identity.keysFile !== null ||
+  config.identity.jwt !== null;
 if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));
 
 function reopenAudit(signal: string): void {

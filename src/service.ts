@@ -18,6 +18,7 @@ import { resetFrame, type SessionServices } from './delivery/attach-client.ts';
 import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
 import { httpRoutes } from './http/routes.ts';
+import { openAuthenticator } from './identity/open-authenticator.ts';
 import { clientAddresses } from './limits/client-address.ts';
 import { openLimits } from './limits/limits.ts';
 import { type KeySource, openRing } from './sealing/file-ring.ts';
@@ -48,7 +49,7 @@ export interface Service {
    * port first: the other workers take its new connections.
    */
   drain(how?: 'alone' | 'together'): Promise<void>;
-  /** Opens the audit file again, after log rotation moved it away, and reads the data keys again. */
+  /** Opens the audit file again, after log rotation moved it away, and reads all files of keys again. */
   reopenAudit(): void;
 }
 
@@ -69,6 +70,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
   const audit = openAudit(config, log, meters);
   const ring = openKeys(config.sealing, log);
   const sealing: SealingKeys = { ring, plain: config.sealing.plain };
+  const authenticator = await openAuthenticator(config.identity, log, clock);
   const store = measuredStore(
     sealed(await openDeployedStore(config.store, log), sealing, log, metrics),
     meters,
@@ -225,7 +227,9 @@ export async function startService(config: Config, log: Log, link: Link | null =
     stopRetention();
     keyWatch.cancel();
     // A part that fails to close must not keep the others open: an open store keeps its folder locked.
-    const closing = [generator, simulator, archive, store, audit].map(async (one) => one?.close());
+    const closing = [generator, simulator, archive, store, audit, authenticator].map(async (one) =>
+      one?.close(),
+    );
     const failed = (await Promise.allSettled(closing)).find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };
@@ -243,6 +247,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
     reopenAudit() {
       audit?.reopen();
       void ring.reload();
+      authenticator.reload();
     },
   };
 }

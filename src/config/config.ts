@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { contradictions, warnings } from './consistency.ts';
+import { identityIn } from './identity.ts';
 import { ratesOf, readsCredentials } from './rates.ts';
 import { environmentSchema } from './settings.ts';
 import { roleIn, workersOf } from './supervision.ts';
@@ -74,6 +75,7 @@ export function readConfig(environment: Environment) {
       trust: env.TRUST_PROXY ?? { kind: 'hops' as const, hops: 0 },
       header: env.TRUST_PROXY_HEADER,
     },
+    identity: identityIn(env),
     /** The built-in simulator answers if VLLM_BASE_URL is not set. */
     simulator: {
       tokens: env.SIMULATOR_TOKENS,

@@ -2,6 +2,7 @@
  * Consistency compares settings with each other. `contradictions` refuse a start, `warnings` do not. A default contradicts
  * nothing: an operator who sets one of two values has not chosen the other.
  */
+import { identityProblems, identityWarnings } from './identity.ts';
 import { knownNames, type Settings } from './settings.ts';
 import { unknownNames } from './unknown-names.ts';
 import { type Environment, shown } from './variables.ts';
@@ -37,7 +38,13 @@ export function contradictions(values: Settings, given: ReadonlySet<string>): re
     const isReversed = given.has(lower) && values[lower] > values[upper];
     return isReversed ? [`${lower}=${values[lower]} is above ${upper}=${values[upper]}: ${effect}`] : [];
   });
-  return [...reversed, ...workerProblems(values), ...rolloutProblems(values), ...keyProblems(values)];
+  return [
+    ...reversed,
+    ...workerProblems(values),
+    ...rolloutProblems(values),
+    ...keyProblems(values),
+    ...identityProblems(values),
+  ];
 }
 
 /** `auto` is refused even on one core: the same settings must not fail on a larger machine. */
@@ -98,5 +105,6 @@ export function warnings(
     ...withoutVersion,
     ...idle('VLLM_BASE_URL', ['VLLM_MODEL', 'VLLM_API_KEY', 'VLLM_EXTRA_BODY']),
     ...idle('TRUST_PROXY', ['TRUST_PROXY_HEADER']),
+    ...identityWarnings(values, given),
   ];
 }

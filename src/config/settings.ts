@@ -1,6 +1,7 @@
 /** Settings lists every environment variable with its default and meaning, as `--help` and docs/CONFIGURATION.md print them. */
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../machines/vocabulary.ts';
+import { identitySettings } from './identity.ts';
 import {
   count,
   dataKeys,
@@ -137,6 +138,7 @@ export const environmentSchema = z.object({
     .enum(['x-forwarded-for', 'forwarded'])
     .default('x-forwarded-for')
     .describe('the header that those proxies set; the service ignores the other one'),
+  ...identitySettings,
   OVERLAP_POLICY: overlapPolicySchema
     .default('queue')
     .describe('what happens to a message that arrives during a turn, unless the message names a policy'),

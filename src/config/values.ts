@@ -16,7 +16,8 @@ export interface Network {
   readonly prefix: number;
 }
 
-type Parsed<Value> =
+/** `why` completes the sentence "NAME=value …". */
+export type Parsed<Value> =
   | { readonly kind: 'parsed'; readonly value: Value }
   | { readonly kind: 'wrong'; readonly why: string };
 
@@ -120,7 +121,7 @@ export const dataKeysFile = parsed((path) => {
   return read.why === 'cannot be read' ? { ...read, why: 'names a file that cannot be read' } : read;
 });
 
-function parsed<Value>(parse: (text: string) => Parsed<Value>) {
+export function parsed<Value>(parse: (text: string) => Parsed<Value>) {
   return z.string().transform((text, context) => {
     const result = parse(text);
     if (result.kind === 'parsed') return result.value;

@@ -5,7 +5,10 @@ import type { Caller, Identity } from './caller.ts';
 export interface Credentials {
   /** Without the word `Bearer`; null: none. */
   readonly bearer: string | null;
-  /** The value of a request header, by its lower-case name; empty if there is none. */
+  /**
+   * The value of a request header, by its lower-case name; empty if there is none. Values of a header that comes more than
+   * once are joined by line ends: a client must not add a second one that is read in the proxy's place.
+   */
   readonly header: (name: string) => string;
   /** Address of the socket's other end: the last proxy, or the client itself. */
   readonly peer: string;

@@ -44,6 +44,12 @@ export function networkOf(address: string): string {
   return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
 }
 
+/** Whether the other end of a socket is a trusted proxy. A number of proxies says nothing of their addresses. */
+export function isTrustedPeer(trust: TrustProxy): (peer: string) => boolean {
+  const isTrusted = trustedBy(trust);
+  return (peer) => isTrusted(addressIn(peer) ?? peer, 0);
+}
+
 function trustedBy(trust: TrustProxy): (address: string, hop: number) => boolean {
   if (trust.kind === 'hops') return (_, hop) => hop < trust.hops;
   const list = new BlockList();

@@ -38,7 +38,8 @@ async function main(args: readonly string[]): Promise<Exit> {
   const startedMs = performance.now();
   let endpoints: Endpoints | null = null;
   try {
-    const config = readConfig(process.env);
+    // A move listens on no address: HOST of a container would ask for AUTH.
+    const config = readConfig({ ...process.env, HOST: '' });
     endpoints = await openEndpoints(parsed.options, config);
     const progress = createProgress(process.stderr);
     const { leaseMs } = config.store;

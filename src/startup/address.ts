@@ -1,11 +1,19 @@
 /** Address names a server as a URL writes it, so that a client on this machine reaches it. */
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 /** IPv6 goes into brackets; a server that listens on all addresses is reached over loopback. */
 export function authority(host: string, port: number): string {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const name = isIPv6(bare) ? `[${bare}]` : bare;
   return `${loopbackOf(name)}:${port}`;
+}
+
+/** Whether only programs on this machine reach the host. A name other than `localhost` may resolve to any address. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  const url = `http://${isIPv6(bare) ? `[${bare}]` : bare}`;
+  const name = URL.canParse(url) ? new URL(url).hostname : bare;
+  return name === 'localhost' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'));
 }
 
 /** `0`, `0.0.0.0`, `::` and `0:0::0` all mean every address; URL knows their spellings. */

@@ -1,0 +1,89 @@
+/** openAuthenticator puts together the ways of proof that `AUTH` names. */
+import type { Clock } from '../clock.ts';
+import type { IdentityConfig, JwtConfig } from '../config/identity.ts';
+import type { Log } from '../telemetry/log.ts';
+import { API_KEY_PREFIX } from './api-key.ts';
+import { openApiKeys } from './api-keys.ts';
+import type { Authenticated, Authenticator } from './authenticator.ts';
+import { OPEN, STRANGER } from './caller.ts';
+import { openIssuerKeys, type TokenKeySource } from './issuer-keys.ts';
+import { openKeyFile } from './key-file.ts';
+import { proxyIdentity } from './proxy-identity.ts';
+import { candidatesOf, parseTokenKeys } from './token-keys.ts';
+import { createTokens } from './tokens.ts';
+
+/** Throws a start failure if a file of keys cannot be used. */
+export async function openAuthenticator(
+  config: IdentityConfig,
+  log: Log,
+  clock: Clock,
+): Promise<Authenticator> {
+  const { jwt, keysFile, proxy } = config;
+  if (jwt === null && keysFile === null && proxy === null) return off;
+  const apiKeys = keysFile === null ? null : openApiKeys(keysFile, log);
+  const source = jwt === null ? null : await openTokenKeys(jwt, log, clock);
+  const tokens = jwt === null || source === null ? null : createTokens(jwt, source);
+  const fromHeaders = proxy === null ? null : proxyIdentity(proxy);
+
+  const byBearer = async (bearer: string): Promise<Authenticated> => {
+    if (apiKeys !== null && bearer.startsWith(API_KEY_PREFIX))
+      return apiKeys.authenticate(bearer, clock.now());
+    return (
+      tokens?.authenticate(bearer, clock.now()) ?? { kind: 'refused', why: 'AUTH names no such credential' }
+    );
+  };
+  return {
+    isOff: false,
+    async authenticate(credentials) {
+      const { bearer } = credentials;
+      const isBearerRead = apiKeys !== null || tokens !== null;
+      const named = fromHeaders?.(credentials);
+      // With `AUTH=proxy` alone, a bearer is one between client and proxy, which some proxies pass on.
+      if (named?.kind === 'accepted' && named.caller !== STRANGER && !isBearerRead) return named;
+      if (bearer !== null && bearer !== '') return byBearer(bearer);
+      return named ?? { kind: 'accepted', caller: STRANGER };
+    },
+    holds(identity, now) {
+      if (identity.expiresAt !== null && now >= identity.expiresAt) return false;
+      return identity.proof !== 'key' || apiKeys?.holds(identity) === true;
+    },
+    reload() {
+      apiKeys?.reload();
+      source?.reload();
+    },
+    close() {
+      apiKeys?.close();
+      source?.close();
+    },
+  };
+}
+
+const off: Authenticator = {
+  isOff: true,
+  authenticate: async () => ({ kind: 'accepted', caller: OPEN }),
+  holds: () => true,
+  reload() {},
+  close() {},
+};
+
+async function openTokenKeys(
+  { keys, algorithms }: JwtConfig,
+  log: Log,
+  clock: Clock,
+): Promise<TokenKeySource> {
+  if (keys.kind === 'url') return openIssuerKeys({ url: keys.url, algorithms, log, clock });
+  const file = openKeyFile({
+    name: 'AUTH_JWT_KEY_FILE',
+    path: keys.path,
+    parse(text) {
+      const parsed = parseTokenKeys(text, algorithms);
+      return parsed.kind === 'wrong' ? parsed : { kind: 'parsed', content: parsed.keys };
+    },
+    log,
+  });
+  return {
+    candidates: async (algorithm, id) => candidatesOf(file.content(), algorithm, id),
+    reload: file.reload,
+    close: file.close,
+  };
+}
