@@ -60,7 +60,10 @@ const keysUrl = parsed((text) => {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname)))
     return { kind: 'parsed', value: text };
-  return { kind: 'wrong', why: 'is not an https URL: whoever can change the answer could sign any token' };
+  return {
+    kind: 'wrong',
+    why: 'is not an https URL; over http, others on the network could replace the keys',
+  };
 });
 
 const header = (fallback: string) =>

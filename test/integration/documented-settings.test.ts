@@ -19,9 +19,18 @@ const KEY = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
 const keysFile = join(folder, 'keys');
 writeFileSync(keysFile, KEY);
 
+const JWT = {
+  AUTH: 'jwt',
+  AUTH_JWT_ISSUER: 'https://issuer.example',
+  AUTH_JWT_AUDIENCE: 'rehydra',
+  AUTH_JWT_JWKS_URL: 'https://issuer.example/keys',
+};
+const { AUTH_JWT_JWKS_URL: _url, ...JWT_WITHOUT_KEYS } = JWT;
+const PROXY = { AUTH: 'proxy', TRUST_PROXY: '10.0.0.0/8' };
+
 /** For each variable a value that is not its default, after the variables that it depends on. */
 const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string, string>>, string]>> = {
-  HOST: '0.0.0.0',
+  HOST: [PROXY, '0.0.0.0'],
   PORT: '8081',
   WORKERS: [{ REDIS_URL: 'redis://127.0.0.1:1' }, '3'],
   REDIS_URL: 'redis://127.0.0.1:1',
@@ -52,6 +61,18 @@ const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string,
   RATE_FAILED_CREDENTIALS_PER_MINUTE: '7',
   TRUST_PROXY: '1',
   TRUST_PROXY_HEADER: 'forwarded',
+  AUTH: [{ TRUST_PROXY: '1' }, 'proxy'],
+  AUTH_JWT_ISSUER: [JWT, 'https://another.example'],
+  AUTH_JWT_AUDIENCE: [JWT, 'another'],
+  AUTH_JWT_ALGORITHMS: [JWT, 'PS256'],
+  AUTH_JWT_JWKS_URL: [JWT, 'https://another.example/keys'],
+  AUTH_JWT_KEY_FILE: [{ ...JWT_WITHOUT_KEYS, AUTH_JWT_KEY_FILE: join(folder, 'one.pem') }, keysFile],
+  AUTH_JWT_ROLE_CLAIM: [JWT, 'part'],
+  AUTH_JWT_TENANT_CLAIM: [JWT, 'org'],
+  AUTH_KEYS_FILE: [{ AUTH: 'keys', AUTH_KEYS_FILE: join(folder, 'one.json') }, keysFile],
+  AUTH_PROXY_USER_HEADER: [PROXY, 'x-user'],
+  AUTH_PROXY_ROLE_HEADER: [PROXY, 'x-role'],
+  AUTH_PROXY_TENANT_HEADER: [PROXY, 'x-tenant'],
   OVERLAP_POLICY: 'reject',
   QUEUE_MAX: '7',
   FRAME_LOG_MAX: '7',

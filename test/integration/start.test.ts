@@ -12,6 +12,9 @@ import { startRedis } from '../support/instance/redis-server.ts';
 const start = (environment: Environment) =>
   runToEnd('main.js', { PORT: '0', DATA_DIR: ':memory:', ...environment });
 
+/** An address that is not loopback needs a way to prove identities. */
+const PROVEN = { AUTH: 'proxy', TRUST_PROXY: '127.0.0.1' };
+
 /** The one line for a person, and the one for machines. */
 async function refusal(environment: Environment): Promise<string> {
   const { code, stdout, stderr } = await start(environment);
@@ -38,6 +41,13 @@ describe('refused start', () => {
     ]);
   });
 
+  it('a start on an address that others can reach is refused without AUTH, in one line that says what to set', async () => {
+    const said = await refusal({ HOST: '0.0.0.0' });
+    expect(said.trim().split('\n').slice(1)).toEqual([
+      'HOST=0.0.0.0 needs AUTH: set AUTH=jwt, AUTH=keys or AUTH=proxy (README, "Put it in front of users"), or HOST=127.0.0.1',
+    ]);
+  });
+
   it('a refused start gives its reason in one line, without a password', async () => {
     const redis = await startRedis();
     const url = new URL(redis.url);
@@ -55,6 +65,11 @@ describe('refused start', () => {
         /DATA_DIR \/dev\/null\/data cannot be used: \/dev\/null is not a folder/,
       ],
       [{ AUDIT_LOG: '/dev/null/audit' }, /AUDIT_LOG=\/dev\/null\/audit cannot be written/],
+      [
+        { AUTH: 'keys', AUTH_KEYS_FILE: '/dev/null/keys' },
+        /AUTH_KEYS_FILE=\/dev\/null\/keys cannot be read \(ENOTDIR\)/,
+      ],
+      [{ AUTH: 'keys', AUTH_KEYS_FILE: '/dev/null' }, /AUTH_KEYS_FILE=\/dev\/null is not JSON/],
       [{ CONTEXT_STRATEGY: 'magic' }, /strategy "magic" cannot be used/],
       [{ SYSTEM_PROMPT_FILE: '/dev/null/prompt' }, /system prompt \/dev\/null\/prompt cannot be used/],
     ];
@@ -90,8 +105,10 @@ describe('refused start', () => {
 describe('port of an instance', () => {
   it('a second instance on the same port is refused on every overlapping address', async () => {
     const port = String(await freePort());
-    const first = await startInstance({ HOST: '::', PORT: port });
-    const refused = await Promise.all(['0.0.0.0', '::1'].map((HOST) => refusal({ HOST, PORT: port })));
+    const first = await startInstance({ ...PROVEN, HOST: '::', PORT: port });
+    const refused = await Promise.all(
+      ['0.0.0.0', '::1'].map((HOST) => refusal({ ...PROVEN, HOST, PORT: port })),
+    );
     for (const said of refused) {
       expect(said).toContain('the port is in use');
       expect(said.trim().split('\n')).toHaveLength(1);
@@ -124,8 +141,8 @@ describe('port of an instance', () => {
 describe('unusable address', () => {
   it('a refused start names the address on which it cannot listen, with the reason', async () => {
     const [foreign, unknown] = await Promise.all([
-      refusal({ HOST: '203.0.113.1' }),
-      refusal({ HOST: 'no-such-host.invalid' }),
+      refusal({ ...PROVEN, HOST: '203.0.113.1' }),
+      refusal({ ...PROVEN, HOST: 'no-such-host.invalid' }),
     ]);
     expect(foreign).toContain('HOST=203.0.113.1');
     expect(foreign).toContain('does not have that address');
@@ -135,7 +152,12 @@ describe('unusable address', () => {
 
 describe('printed chat command', () => {
   it.each(['::1', '0.0.0.0'])('the chat command that a server with HOST=%s prints works', async (HOST) => {
-    const instance = await startInstance({ HOST, SIMULATOR_TOKENS: '3', SIMULATOR_TOKENS_PER_SECOND: '0' });
+    const instance = await startInstance({
+      ...(HOST === '::1' ? {} : PROVEN),
+      HOST,
+      SIMULATOR_TOKENS: '3',
+      SIMULATOR_TOKENS_PER_SECOND: '0',
+    });
     const listening = instance.logs.find((line) => line.includes('"msg":"listening"')) ?? '{}';
     const { chat } = JSON.parse(listening) as { readonly chat: string };
     // A shell splits the command, as it does when an operator copies it.

@@ -141,7 +141,11 @@ describe('the Kubernetes manifests', () => {
     expect(references.map(({ name }) => name).sort()).toEqual(Object.keys(secret).sort());
     for (const { name, key, secret: from } of references)
       expect({ key, from }).toEqual({ key: name, from: 'rehydra' });
-    expect(Object.keys(config).filter((name) => /KEY|_URL$/.test(name))).toEqual(['VLLM_BASE_URL']);
+    expect(Object.keys(config).filter((name) => /KEY|_URL$/.test(name))).toEqual([
+      'VLLM_BASE_URL',
+      // The address of public keys.
+      'AUTH_JWT_JWKS_URL',
+    ]);
     expect(container!.env).toContainEqual({
       name: 'INSTANCE_ID',
       valueFrom: { fieldRef: { fieldPath: 'metadata.name' } },
