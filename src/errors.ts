@@ -27,8 +27,11 @@ const closing = <Close extends number>(close: Close, row: ErrorRow) => ({ ...row
 export const errors = {
   // The request.
   bad_frame: final(400, 'This protocol has no such frame.'),
-  too_many_bad_frames: closing(1008, final(400, 'Too many bad frames in a row.')),
-  frame_too_large: closing(1009, final(413, 'The frame is larger than 64 KiB.')),
+  too_many_bad_frames: closing(
+    1008,
+    final(400, 'Too many bad frames in a row, or too many frames before hello.'),
+  ),
+  frame_too_large: closing(1009, final(413, 'The frame is larger than 64 KiB, or than 16 KiB before hello.')),
   bad_request: final(400, 'The request is not valid.'),
   too_large: final(413, 'The request body is too large.'),
   unauthenticated: closing(4001, final(401, 'A valid credential is required.')),

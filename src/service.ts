@@ -39,6 +39,7 @@ import { type Meters, openMeters } from './telemetry/meters.ts';
 import { type Metrics, openMetrics } from './telemetry/metrics.ts';
 import { watchPressure } from './telemetry/pressure.ts';
 import { drain } from './transport/drain.ts';
+import { HelloQueue } from './transport/hello-budget.ts';
 import { createServer } from './transport/server.ts';
 
 export interface Service {
@@ -178,6 +179,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
       overloaded: pressure.isHigh,
       retryAfterMs,
       limits,
+      helloQueue: new HelloQueue(config.socketsAwaitingHelloMax),
       addresses: clientAddresses(config.proxy),
     },
     ({ connections }) =>

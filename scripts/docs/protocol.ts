@@ -22,9 +22,17 @@ a broken answer and starts over: clear the text and the reasoning that you have 
 offset before you reconnect; only the epoch shows that. Without the epoch the server detects such a loss only while you
 are connected, or if your offset lies beyond the log. Any other gap stays undetected.
 
+**Before its hello is accepted** a client is a stranger to the server. It may send three frames of at most 16 KiB each, the
+hello among them, and has ten seconds from the upgrade on; no frame and no refused hello restarts them. A fourth frame
+closes with 1008, a larger one with 1009, the deadline with 4008. A client whose hello gets a retryable \`error\` without a
+close may send it again within these bounds. Frames behind a hello wait for its answer, at most 64 of them and 64 KiB in
+all. If too many sockets wait for their hello, the server closes the oldest: the client gets an \`error\` with
+\`overloaded\`, and its connection ends without a close frame.
+
 The server answers a frame over 64 KiB with \`frame_too_large\` and close 1009. It answers a frame that is not in the
-first table with \`bad_frame\`; five in a row close the connection with 1008. Text that is not UTF-8 ends the connection,
-as RFC 6455 requires (see [adr/0005](adr/0005-protocol-additions.md)). Errors: [ERRORS.md](ERRORS.md).
+first table with \`bad_frame\`; five in a row close the connection with 1008. A frame over
+128 KiB, and text that is not UTF-8, end the connection without an answer (RFC 6455 and
+[adr/0005](adr/0005-protocol-additions.md)). Errors: [ERRORS.md](ERRORS.md).
 
 The server refuses clients that exceed a rate limit with \`rate_limited\`. A message or an extension gets an \`error\` with
 \`retry_after_ms\`, and the connection stays open. A hello gets the same, then close 1013. An upgrade gets HTTP 429 with

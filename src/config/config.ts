@@ -33,6 +33,7 @@ export function readConfig(environment: Environment) {
     logLevel: env.LOG_LEVEL,
     auditLog: env.AUDIT_LOG ?? null,
     drainMs: env.DRAIN_MS,
+    socketsAwaitingHelloMax: env.SOCKETS_AWAITING_HELLO_MAX,
     sealing: {
       keys: env.DATA_KEYS ?? env.DATA_KEYS_FILE?.keys ?? [],
       /** The keys may change while the service runs; null: they may not. */

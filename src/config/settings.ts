@@ -114,6 +114,9 @@ export const environmentSchema = z.object({
   SESSIONS_PER_USER_MAX: count(100).describe(
     'living sessions of one user on all instances; above it, new sessions are refused and none is dropped; 0: no limit',
   ),
+  SOCKETS_AWAITING_HELLO_MAX: count(512, 1).describe(
+    'sockets of one instance that have not said hello, each with up to 128 KiB of an unfinished frame; above it the oldest of them is closed',
+  ),
   RATE_CONNECTIONS_PER_MINUTE: rate.describe(
     'new sockets and repeated hellos from one address, on one instance; 0: no limit, as for the other rates; unset: 600 with `AUTH`, else no limit',
   ),

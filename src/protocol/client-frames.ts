@@ -3,7 +3,11 @@ import { z } from 'zod';
 import { overlapPolicySchema } from '../../machines/vocabulary.ts';
 
 export const MAX_FRAME_BYTES = 64 * 1024;
+/** From the upgrade on, whatever the client sends. */
 export const HELLO_DEADLINE_MS = 10_000;
+/** Before its hello is accepted a client is a stranger: its frames are few and small, the hello among them. */
+export const FRAMES_BEFORE_HELLO_MAX = 3;
+export const HELLO_MAX_BYTES = 16 * 1024;
 export const BAD_FRAMES_IN_A_ROW = 5;
 
 /** The id of a client or a diagnosis. A store replaces half a surrogate pair by U+FFFD, and two ids would become one. */

@@ -3,7 +3,7 @@
  *
  *  CONN-1  Before a hello is accepted the client can send nothing else, and nothing reaches a session.
  *  CONN-2  Frames are taken in the order in which they came; frames that arrive while a hello is answered wait.
- *  CONN-3  Traffic does not move the deadline of the hello.
+ *  CONN-3  Before a hello is accepted the client has one deadline, and few and small frames (HelloBudget).
  *  CONN-4  In strict mode of the audit log, a frame that changes something reaches a session after its line is written.
  */
 import { randomUUID } from 'node:crypto';
@@ -18,8 +18,8 @@ import type { Limits } from '../limits/limits.ts';
 import {
   BAD_FRAMES_IN_A_ROW,
   type ClientFrame,
-  HELLO_DEADLINE_MS,
   type HelloFrame,
+  MAX_FRAME_BYTES,
 } from '../protocol/client-frames.ts';
 import { decode } from '../protocol/codec.ts';
 import type { TransientFrame } from '../protocol/server-frames.ts';
@@ -28,6 +28,7 @@ import { wordOf } from '../session/machine/outcome.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Admission } from './admission.ts';
+import { HelloBudget, type HelloQueue } from './hello-budget.ts';
 
 /** The socket, as far as a connection needs it. Both calls are safe on a closed socket. */
 export interface Wire {
@@ -35,7 +36,8 @@ export interface Wire {
   readonly address: string;
   /** False if the socket's buffer was full and dropped a frame. */
   send(frames: readonly string[]): boolean;
-  close(code: number, reason: string): void;
+  /** `now`: without the closing handshake, which a stranger may leave unanswered to keep its memory. */
+  close(code: number, reason: string, how?: 'now'): void;
 }
 
 export interface ConnectionPorts {
@@ -49,6 +51,7 @@ export interface ConnectionPorts {
   /** True while this process cannot keep up: it refuses new clients and new turns. */
   readonly overloaded: () => boolean;
   readonly limits: Limits;
+  readonly helloQueue: HelloQueue;
   /** Random wait for a client that is sent away, so that clients do not return together. */
   readonly retryAfterMs: () => number;
 }
@@ -60,13 +63,16 @@ interface Attached {
 }
 
 type ConnectionState =
-  | { readonly kind: 'awaiting hello'; readonly cancelDeadline: () => void }
-  | { readonly kind: 'attaching'; readonly waiting: ClientFrame[] }
+  | { readonly kind: 'awaiting hello' }
+  | { readonly kind: 'attaching'; readonly waiting: ClientFrame[]; waitingBytes: number }
   | Attached
   | { readonly kind: 'closed' };
 
 /** Frames that may wait for the answer to a hello. A well-behaved client sends fewer before `welcome`. */
 const WAITING_MAX = 64;
+/** All of them together: they are of a stranger. */
+const WAITING_MAX_BYTES = MAX_FRAME_BYTES;
+const AWAITING: ConnectionState = { kind: 'awaiting hello' };
 
 type Identity = Pick<Access, 'sessionId' | 'userId' | 'clientId'>;
 
@@ -90,6 +96,8 @@ export class Connection implements ClientConnection {
   readonly #ports: ConnectionPorts;
   readonly #wire: Wire;
   readonly #admission: Admission;
+  /** Null once a hello was accepted. */
+  #budget: HelloBudget | null;
   #state: ConnectionState;
   #badInARow = 0;
   /** The client as the audit log names it, from its last hello. */
@@ -101,16 +109,22 @@ export class Connection implements ClientConnection {
     this.#ports = ports;
     this.#wire = wire;
     this.#admission = new Admission(ports.limits, wire.address);
+    this.#budget = new HelloBudget(ports.clock, ports.helloQueue, (code) => {
+      if (code === 'overloaded') this.#refuseAndClose(code, undefined, 'now');
+      else this.#refuseAndClose(code);
+    });
     this.#state = this.#awaitHello();
   }
 
   /** Handles one message; `bytes` is valid during this call only. */
   receive(bytes: ArrayBuffer): void {
     if (this.#state.kind === 'closed') return;
+    const excess = this.#state.kind === 'awaiting hello' && this.#budget?.refusalOf(bytes.byteLength);
+    if (excess) return this.#refuseAndClose(excess);
     const decoded = decode(bytes);
     if (decoded.kind === 'frame') {
       this.#badInARow = 0;
-      return this.#take(decoded.frame);
+      return this.#take(decoded.frame, bytes.byteLength);
     }
     if (decoded.code === 'frame_too_large') return this.#refuseAndClose('frame_too_large');
     this.#badInARow += 1;
@@ -159,14 +173,14 @@ export class Connection implements ClientConnection {
     const state = this.#state;
     if (state.kind === 'closed') return;
     this.#state = { kind: 'closed' };
-    if (state.kind === 'awaiting hello') state.cancelDeadline();
+    this.#budget?.stop();
     if (state.kind === 'attached')
       detachClient(this.#ports.services, state.subscription).catch((error: unknown) =>
         this.#ports.log.warn({ err: error }, 'client could not be detached'),
       );
   }
 
-  #take(frame: ClientFrame): void {
+  #take(frame: ClientFrame, bytes: number): void {
     const state = this.#state;
     if (frame.type === 'ping')
       return this.#sendFrame({ type: 'pong', ...(frame.nonce === undefined ? {} : { nonce: frame.nonce }) });
@@ -176,12 +190,14 @@ export class Connection implements ClientConnection {
           return this.#refuse('hello_required', frame.type === 'message' ? frame.id : undefined);
         if (this.#ports.draining()) return this.#refuseAndClose('draining');
         if (this.#ports.overloaded()) return this.#refuseAndClose('overloaded');
-        state.cancelDeadline();
-        this.#state = { kind: 'attaching', waiting: [] };
+        this.#budget?.pause();
+        this.#state = { kind: 'attaching', waiting: [], waitingBytes: 0 };
         void this.#attach(frame);
         return;
       case 'attaching':
-        if (state.waiting.length >= WAITING_MAX) return this.#refuseAndClose('overloaded');
+        state.waitingBytes += bytes;
+        if (state.waiting.length >= WAITING_MAX || state.waitingBytes > WAITING_MAX_BYTES)
+          return this.#refuseAndClose('overloaded');
         state.waiting.push(frame);
         return;
       case 'attached':
@@ -236,12 +252,14 @@ export class Connection implements ClientConnection {
     }
     if (state.kind !== 'attaching') return detachClient(services, attached.subscription);
     this.#state = attached;
-    for (const frame of state.waiting) this.#take(frame);
+    this.#budget?.stop();
+    this.#budget = null;
+    for (const frame of state.waiting) this.#take(frame, 0);
   }
 
   #awaitHello(): ConnectionState {
-    const onDeadline = () => this.#refuseAndClose('hello_timeout');
-    return { kind: 'awaiting hello', cancelDeadline: this.#ports.clock.after(HELLO_DEADLINE_MS, onDeadline) };
+    this.#budget?.await();
+    return AWAITING;
   }
 
   #admit(state: Attached, frame: ClientFrame): void {
@@ -330,15 +348,15 @@ export class Connection implements ClientConnection {
     if (!this.#wire.send([JSON.stringify(frame)])) this.#close(errors.slow_consumer.close, 'slow_consumer');
   }
 
-  #refuseAndClose(code: ErrorCode, retryAfterMs?: number): void {
+  #refuseAndClose(code: ErrorCode, retryAfterMs?: number, how?: 'now'): void {
     if (code !== 'slow_consumer' && code !== 'session_expired') this.#refuse(code, undefined, retryAfterMs);
-    this.#close(errors[code].close ?? 1011, code);
+    this.#close(errors[code].close ?? 1011, code, how);
   }
 
-  #close(code: number, reason: string): void {
+  #close(code: number, reason: string, how?: 'now'): void {
     if (this.#state.kind === 'closed') return;
     this.#ports.metrics.disconnected(code);
-    this.#wire.close(code, reason);
+    this.#wire.close(code, reason, how);
     this.closed();
   }
 }

@@ -15,8 +15,11 @@ interface UserData {
   connection: Connection | null;
 }
 
-/** Frames up to this size are read, so that an over-size frame gets a typed error instead of a bare 1006. */
-const TRANSPORT_MAX_BYTES = 4 * MAX_FRAME_BYTES;
+/**
+ * Frames up to this size are read, so that an over-size frame gets a typed error instead of a bare 1006. Each socket may
+ * keep as much of an unfinished frame in memory: the library knows no lower limit for strangers.
+ */
+const TRANSPORT_MAX_BYTES = 2 * MAX_FRAME_BYTES;
 /** Outbound bytes that may wait for one client; the first send beyond them ends the connection. */
 const BACKPRESSURE_MAX_BYTES = 1024 * 1024;
 const DROPPED = 2;
@@ -119,11 +122,12 @@ class SocketWire implements Wire {
     }
   }
 
-  close(code: number, reason: string): void {
+  close(code: number, reason: string, how?: 'now'): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     try {
-      this.#ws.end(code, reason);
+      if (how === 'now') this.#ws.close();
+      else this.#ws.end(code, reason);
     } catch {
       // closed already
     }

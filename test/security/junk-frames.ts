@@ -161,7 +161,7 @@ export const junk: fc.Arbitrary<Junk> = fc.oneof(
 
 /** Larger than the server accepts, smaller than the WebSocket library's limit, and valid otherwise. */
 export const oversize: fc.Arbitrary<Junk> = fc
-  .tuple(fc.integer({ min: 64 * 1024 + 1, max: 250 * 1024 }), fc.boolean())
+  .tuple(fc.integer({ min: 64 * 1024 + 1, max: 126 * 1024 }), fc.boolean())
   .map(([bytes, isBinary]) => {
     const frame = { type: 'message', id: randomUUID(), content: '' };
     const text = JSON.stringify({ ...frame, content: 'x'.repeat(bytes - JSON.stringify(frame).length) });

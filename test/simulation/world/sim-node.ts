@@ -19,6 +19,7 @@ import type { Log } from '../../../src/telemetry/log.ts';
 import type { Metrics } from '../../../src/telemetry/metrics.ts';
 import type { ConnectionPorts } from '../../../src/transport/connection.ts';
 import { drain } from '../../../src/transport/drain.ts';
+import { HelloQueue } from '../../../src/transport/hello-budget.ts';
 import { wholeConversation } from '../../support/actor/ports.ts';
 import type { Violations } from '../judge/violations.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -168,6 +169,7 @@ export class SimNode {
       draining: () => this.#phase === 'draining',
       overloaded: () => false,
       limits: unlimited,
+      helloQueue: new HelloQueue(512),
       retryAfterMs: () => 100,
     };
     process.io(0, () => void this.#boot());

@@ -14,11 +14,13 @@ import type { Store } from '../../../src/store/contract.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
+import { HelloQueue } from '../../../src/transport/hello-budget.ts';
 import { ScriptedGenerator, watchStore, wholeConversation } from './ports.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const INSTANCE = 'stage';
 export const LEASE_MS = 3_000;
+export const HELLO_QUEUE_MAX = 8;
 const HOUR_MS = 3_600_000;
 
 /** One client of the stage. */
@@ -113,6 +115,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     draining: () => false,
     overloaded: () => false,
     limits: options.limits ?? unlimited,
+    helloQueue: new HelloQueue(HELLO_QUEUE_MAX),
     retryAfterMs: () => 100,
   };
   await sessions.start();
