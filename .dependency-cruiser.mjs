@@ -11,6 +11,7 @@ export const rooms = [
   'src/delivery',
   'src/client',
   'src/migration',
+  'src/keys',
   'src/session/router',
   'src/session/cluster',
   'src/session/actor',

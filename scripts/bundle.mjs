@@ -9,6 +9,7 @@ const programs = {
   simulator: 'src/simulator/main.js',
   chat: 'src/client/chat.js',
   migrate: 'src/migration/main.js',
+  keys: 'src/keys/main.js',
 };
 
 /** Packages with native parts, and packages that read files beside their own. */

@@ -94,7 +94,7 @@ const reopens =
 if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));
 
 function reopenAudit(signal: string): void {
-  log.info({ signal }, 'reading files again');
+  log.info({ signal }, 'reopening files');
   service?.reopenAudit();
 }
 

@@ -32,11 +32,13 @@ export interface FieldCipher {
   marks(words: readonly string[]): readonly (readonly string[])[];
 }
 
+export const ARCHIVE_PURPOSE = 'archive';
 const MARK_CHARS = 32;
-const PATTERNS = 'patterns';
+/** Scope and place of every pattern. */
+export const PATTERNS = 'patterns';
 
 export function fieldCipherOf({ ring, plain }: SealingKeys): FieldCipher {
-  const sealer = createSealer(ring, 'archive');
+  const sealer = createSealer(ring, ARCHIVE_PURPOSE);
   const markers = followKeys(ring, (keys) =>
     keys.map((key) => {
       const blind = blindWith(keyFor(key, 'archive-words'));
@@ -63,6 +65,6 @@ export function fieldCipherOf({ ring, plain }: SealingKeys): FieldCipher {
   };
 }
 
-function scopeOf({ session_id, created_at }: Life): string {
+export function scopeOf({ session_id, created_at }: Life): string {
   return `${session_id}/${created_at}`;
 }

@@ -28,6 +28,13 @@ import { type DataKey, keyFor } from './keys.ts';
  */
 export type Unopened = 'key-unknown' | 'damaged' | 'not-sealed';
 
+/** A text as a store or the archive holds it, sealed or plain. */
+export interface StoredText {
+  readonly scope: string;
+  readonly place: string;
+  readonly stored: string;
+}
+
 export type OpenResult =
   | { readonly kind: 'opened'; readonly text: string; readonly second: string | null }
   | { readonly kind: 'unopened'; readonly why: Unopened };

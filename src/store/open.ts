@@ -13,9 +13,10 @@ const SQLITE = 'sqlite:';
 type RedisSettings = Pick<RedisStoreOptions, 'log' | 'commandTimeoutMs'>;
 
 /** Opens one store, or during a rollout two: the new one takes its share of new sessions. */
-export async function openDeployedStore(config: Config['store'], log: Log): Promise<Store> {
+export async function openDeployedStore(config: Config['store'], log: Log | null): Promise<Store> {
   const { redisUrl, dataDir, rollout } = config;
-  const redis: RedisSettings = { log: (level, message, fields) => log[level]({ ...fields }, message) };
+  const redis: RedisSettings =
+    log === null ? {} : { log: (level, message, fields) => log[level]({ ...fields }, message) };
   const store = await openStore(redisUrl ?? `${SQLITE}${dataDir}`, config, redis);
   if (rollout === null) return store;
   const { url, percent } = rollout;

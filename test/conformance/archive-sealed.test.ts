@@ -3,8 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ARCHIVE_PURPOSE } from '../../src/archive/field-cipher.ts';
 import { archiveOn, openArchive, openEngine } from '../../src/archive/open.ts';
+import { textsOfArchive } from '../../src/archive/stored-texts.ts';
 import { NO_KEYS, type SealingKeys } from '../../src/sealing/key-ring.ts';
+import { createSealer, type StoredText } from '../../src/sealing/sealer.ts';
 import { type PostgresServer, startPostgres } from '../support/instance/postgres.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 import { type ArchiveFixture, dialogue, everyHit, sessionOf } from './archive-fixture.ts';
@@ -42,6 +45,34 @@ describeArchive(
   ENOUGH_SESSIONS,
 );
 describeArchive('postgres, sealed', async () => fixtureOn(await server.database(), '/nowhere'));
+
+describe.each([
+  ['sqlite', async () => fixtureOn(null, ':memory:listed')],
+  ['postgres', async () => fixtureOn(await server.database(), '/nowhere')],
+])('the texts of an archive on %s', (_, open) => {
+  it('the list of what an archive seals has every text once, and each opens in its place', async () => {
+    const { archive, engine, stop } = await open();
+    try {
+      const lines = dialogue(Array.from({ length: 1_203 }, (_, n) => `said ${n}`));
+      const sessions = [sessionOf({ lines }), sessionOf({ lines: [] }), sessionOf(), sessionOf()];
+      for (const session of sessions) await archive.store(session);
+      const listed: StoredText[] = [];
+      for await (const texts of textsOfArchive(engine)) listed.push(...texts);
+      expect(new Set(listed.map(({ scope, place }) => `${scope} ${place}`)).size).toBe(listed.length);
+      const sealer = createSealer(sealingWith(`${second},${first}`).ring, ARCHIVE_PURPOSE);
+      const opened = listed.map(({ scope, place, stored }) => {
+        const found = sealer.open(scope, place, stored);
+        return found.kind === 'opened' ? found.text : found.why;
+      });
+      const said = sessions.flatMap((session) => session.lines.map(({ content }) => content));
+      const patients = sessions.map(({ patient }) => JSON.stringify(patient));
+      const secondQuestion = 'said 2';
+      expect(opened.toSorted()).toEqual([...said, ...patients, secondQuestion].toSorted());
+    } finally {
+      await stop();
+    }
+  });
+});
 
 describe('a sealed archive', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rehydra-sealed-'));

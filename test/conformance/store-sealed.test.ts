@@ -2,10 +2,16 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_KEYS } from '../../src/sealing/key-ring.ts';
+import { createSealer } from '../../src/sealing/sealer.ts';
 import type { Hint, Store } from '../../src/store/contract.ts';
 import { storedFrame } from '../../src/store/log.ts';
-import { createRecordCipher, type RecordCipherOptions } from '../../src/store/sealed/record-cipher.ts';
+import {
+  createRecordCipher,
+  type RecordCipherOptions,
+  STORE_PURPOSE,
+} from '../../src/store/sealed/record-cipher.ts';
 import { sealedStore } from '../../src/store/sealed/store.ts';
+import { textsOfSession } from '../../src/store/sealed/stored-texts.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 import { keyLine, sealingWith } from '../support/keys.ts';
 import { appendOf, claimed, commitOf, freshId, OPTIONS, type StoreFixture } from './store-fixture.ts';
@@ -84,6 +90,21 @@ describe.each([
     );
     expect(JSON.stringify(await everything(store, sessionId))).not.toContain(WORD);
     expect(JSON.stringify(await store.export(sessionId))).not.toContain(WORD);
+  });
+
+  it('the list of what a session seals has every sealed text of its dump, and each opens in its place', async () => {
+    const [store] = below.stores;
+    const sessionId = await told(sealedWith(store, first));
+    const dump = await store.export(sessionId);
+    if (dump === null) throw new Error('the session is gone');
+    const texts = textsOfSession(dump);
+    const sealer = createSealer(sealingWith(first).ring, STORE_PURPOSE);
+    for (const { scope, place, stored } of texts)
+      expect(sealer.open(scope, place, stored)).toMatchObject({ kind: 'opened' });
+    expect(texts).toHaveLength(JSON.stringify(dump).split(/~[12]~first~/).length - 1);
+    expect(texts.map(({ place }) => place).toSorted()).toEqual(
+      ['snapshot/1', 'frame/1', 'frame/2', 'frame/3', 'said/user/t1', 'inbox'].toSorted(),
+    );
   });
 
   it('a sealed store opens old text with the old key and seals with the new one', async () => {

@@ -44,8 +44,10 @@ export interface RecordCipherOptions extends SealingKeys {
   readonly onUnopened: (sessionId: string, place: string, why: string) => void;
 }
 
+export const STORE_PURPOSE = 'store';
+
 /** The place of a sealed text within its session. A text opens in no other place, so records cannot be swapped. */
-const places = {
+export const places = {
   snapshot: (version: number) => `snapshot/${version}`,
   frame: (offset: number) => `frame/${offset}`,
   said: (turnId: string, role: string) => `said/${role}/${turnId}`,
@@ -58,7 +60,7 @@ interface OpenedText {
 }
 
 export function createRecordCipher({ ring, plain, onUnopened }: RecordCipherOptions): RecordCipher {
-  const sealer = createSealer(ring, 'store');
+  const sealer = createSealer(ring, STORE_PURPOSE);
   const seals = ring.current().length > 0;
 
   function opened(sessionId: string, place: string, stored: string): OpenedText | null {
@@ -149,6 +151,6 @@ function unreadable(stored: string): string {
   return isSealed(stored) ? stored : `~${stored}`;
 }
 
-function isEntry(entry: TranscriptRecord): entry is TranscriptEntry {
+export function isEntry(entry: TranscriptRecord): entry is TranscriptEntry {
   return 'content' in entry;
 }
