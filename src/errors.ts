@@ -52,6 +52,11 @@ export const errors = {
   session_busy: retryable(429, 'A turn is running, and the overlap policy is reject.'),
   queue_full: retryable(429, 'The queue of this session is full.'),
   too_many_sessions: final(429, 'This user has reached the limit of sessions; end or resume one.'),
+  too_many_turns: retryable(429, 'Too many answers are running for this user; wait until one has ended.'),
+  token_budget_spent: retryable(
+    429,
+    'The tokens of this day are used up; the next day begins at midnight UTC.',
+  ),
   too_many_shares: final(409, 'This session has reached the limit of shares.'),
   unknown_turn: final(404, 'This turn is not running.'),
   turn_cancelled: retryable(409, 'The turn was cancelled.'),

@@ -19,6 +19,7 @@ import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
 import { httpRoutes } from './http/routes.ts';
 import { openAuthenticator } from './identity/open-authenticator.ts';
+import { openBudgets } from './limits/budgets.ts';
 import { clientAddresses } from './limits/client-address.ts';
 import { openLimits } from './limits/limits.ts';
 import { type KeySource, openRing } from './sealing/file-ring.ts';
@@ -137,6 +138,13 @@ export async function startService(config: Config, log: Log, link: Link | null =
     hibernateMs: config.session.hibernateMs,
     flushMs: config.session.flushMs,
     flushLength: FLUSH_LENGTH,
+    budgets: openBudgets(config.budgets, {
+      tally: store.tally,
+      clock,
+      limited: metrics.limited,
+      failed: (error) =>
+        log.warn({ err: error }, 'tokens could not be counted, and wait for the next answer'),
+    }),
     sessionsPerUserMax: config.session.sessionsPerUserMax,
   });
   const sweeper = new Sweeper({

@@ -71,6 +71,12 @@ export function readConfig(environment: Environment) {
       sessionsMax: env.SESSIONS_MAX,
       sessionsPerUserMax: env.SESSIONS_PER_USER_MAX,
     },
+    budgets: {
+      turnsPerUserMax: env.TURNS_PER_USER_MAX,
+      turnsPerTenantMax: env.TURNS_PER_TENANT_MAX,
+      tokensPerUserPerDay: env.TOKENS_PER_USER_PER_DAY,
+      tokensPerTenantPerDay: env.TOKENS_PER_TENANT_PER_DAY,
+    },
     limits: ratesOf(env, readsCredentials(environment)),
     proxy: {
       trust: env.TRUST_PROXY ?? { kind: 'hops' as const, hops: 0 },

@@ -132,6 +132,14 @@ export const environmentSchema = z.object({
   RATE_FAILED_CREDENTIALS_PER_MINUTE: rate.describe(
     'refused credentials from one address; above it, no credential of the address is checked for a while; unset: 30 with `AUTH`',
   ),
+  TURNS_PER_USER_MAX: count(0).describe(
+    'answers of one user that run at once on one instance; above it, a message that would start one more is refused; 0: no limit',
+  ),
+  TURNS_PER_TENANT_MAX: count(0).describe('the same for all users of one tenant together; 0: no limit'),
+  TOKENS_PER_USER_PER_DAY: count(0).describe(
+    'tokens that the model reads and writes for one user between two midnights (UTC), over all instances; above it, messages are refused; 0: no limit',
+  ),
+  TOKENS_PER_TENANT_PER_DAY: count(0).describe('the same for all users of one tenant together; 0: no limit'),
   TRUST_PROXY: trustProxy
     .optional()
     .describe(

@@ -241,6 +241,11 @@ export interface Store {
   countByState(): Promise<Readonly<Record<string, number>>>;
   /** Number of a user's sessions; any number from `upTo` on means `upTo` or more. */
   countOfUser(userId: string, upTo: number): Promise<number>;
+  /**
+   * Adds `by` to the tally of this name, for all instances, and returns its total; 0 only reads. The tally is gone at
+   * `expiresAt`, ms since the epoch. A call without an answer may have counted: a tally bounds a use, it bills nobody.
+   */
+  tally(name: string, by: number, expiresAt: number): Promise<number>;
   /** The session as stored at one moment; null if it does not exist. */
   export(sessionId: string): Promise<SessionDump | null>;
   /** Stores the dump byte for byte and atomically. The session has no owner then, and earlier claims are fenced. */

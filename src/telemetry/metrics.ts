@@ -4,6 +4,8 @@ import { commit, version } from '../startup/version.ts';
 
 const LIMITS = ['connections', 'requests', 'messages', 'guesses', 'credentials'] as const;
 export type LimitName = (typeof LIMITS)[number];
+const BUDGETS = ['turns', 'tokens'] as const;
+export type BudgetName = (typeof BUDGETS)[number];
 
 export interface Metrics {
   readonly registry: Registry;
@@ -15,7 +17,7 @@ export interface Metrics {
   connected(): void;
   disconnected(code: number): void;
   refused(code: string): void;
-  limited(limit: LimitName): void;
+  limited(limit: LimitName | BudgetName): void;
   swept(sessions: number): void;
   unopened(why: string): void;
   observe(gauges: { readonly localSessions: () => number; readonly connections: () => number }): void;
@@ -54,7 +56,7 @@ export function openMetrics(instance: string): Metrics {
   for (const why of ['key-unknown', 'damaged', 'not-sealed']) unopened.inc({ why }, 0);
   const swept = counter('swept_total', 'Due sessions found without an owner.');
   // A counter that appears with its first refusal has no rate yet, so no alert fires.
-  for (const limit of LIMITS) limited.inc({ limit }, 0);
+  for (const limit of [...LIMITS, ...BUDGETS]) limited.inc({ limit }, 0);
   return {
     registry,
     opened: (created) => sessionsOpened.inc({ how: created ? 'created' : 'rehydrated' }),

@@ -14,6 +14,7 @@ import { attachClient, detachClient, type SessionServices } from '../delivery/at
 import type { ClientConnection } from '../delivery/client-connection.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
+import { budgetWaitMs } from '../limits/budgets.ts';
 import type { Limits } from '../limits/limits.ts';
 import {
   BAD_FRAMES_IN_A_ROW,
@@ -309,6 +310,8 @@ export class Connection implements ClientConnection {
 
   #refuse(code: ErrorCode, messageId?: string, retryAfterMs?: number): void {
     const { message, retryable } = errorBody(code);
+    const budgetMs = budgetWaitMs(code, this.#ports.clock.now());
+    const isRetriedLater = errors[code].close === 1012 || errors[code].close === 1013 || budgetMs !== null;
     this.#ports.metrics.refused(code);
     this.#sendFrame({
       type: 'error',
@@ -316,9 +319,7 @@ export class Connection implements ClientConnection {
       message,
       retryable,
       ...(messageId === undefined ? {} : { message_id: messageId }),
-      ...(errors[code].close === 1012 || errors[code].close === 1013
-        ? { retry_after_ms: retryAfterMs ?? this.#ports.retryAfterMs() }
-        : {}),
+      ...(isRetriedLater ? { retry_after_ms: retryAfterMs ?? budgetMs ?? this.#ports.retryAfterMs() } : {}),
     });
   }
 

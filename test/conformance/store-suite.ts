@@ -8,6 +8,7 @@ import { describeLog } from './store-log.ts';
 import { describeModel } from './store-model.ts';
 import { describeMoving } from './store-moving.ts';
 import { describeSweep } from './store-sweep.ts';
+import { describeTally } from './store-tally.ts';
 
 export function describeStore(name: string, factory: StoreFactory): void {
   describe(name, () => {
@@ -23,6 +24,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
     describeSweep(() => fixture);
     describeListing(() => fixture);
     describeMoving(() => fixture);
+    describeTally(() => fixture);
     describeModel(factory);
   });
 }

@@ -1,6 +1,8 @@
 /** Builds the answers of routes: JSON, a stream, or a problem. */
 import { z } from 'zod';
+import { systemClock } from '../../clock.ts';
 import { CodedError, type ErrorCode, errorBody, errors } from '../../errors.ts';
+import { budgetWaitMs } from '../../limits/budgets.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -49,7 +51,7 @@ export function problem(
   code: ErrorCode,
   requestId: string,
   detail?: string,
-  retryAfterMs = 1_000,
+  retryAfterMs = budgetWaitMs(code, systemClock.now()) ?? 1_000,
 ): HttpAnswer {
   const { status, retryable } = errors[code];
   const helps = retryable && (status === 429 || status === 503);

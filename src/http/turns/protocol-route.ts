@@ -42,6 +42,8 @@ export function protocolRoute(ports: HttpPorts): Route {
         'duplicate_message',
         'idempotency_mismatch',
         'too_many_sessions',
+        'too_many_turns',
+        'token_budget_spent',
         'session_not_found',
         'session_expired',
         'session_moved',

@@ -4,6 +4,7 @@ import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
 import type { PromptBuilder } from '../../conversation/port.ts';
 import type { Generator } from '../../generation/port.ts';
+import type { Budgets } from '../../limits/budgets.ts';
 import type { Store, StoredFrame } from '../../store/contract.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Outcome } from '../machine/outcome.ts';
@@ -36,6 +37,8 @@ export interface ActorHost {
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseMs: number;
+  /** Limits of running answers and of tokens; null: none. */
+  readonly budgets: Budgets | null;
   /** When the texts of running turns are stored. */
   readonly flushSchedule: FlushSchedule;
   /** Length of waiting text that triggers a write, in UTF-16 units. */

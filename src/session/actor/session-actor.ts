@@ -1,8 +1,8 @@
 /**
  * SessionActor owns one session on one instance: command → step → commit → effects.
  *
- *  ACTOR-1  At most one write of the session is in flight. A command awaits only that write and, before the last one, the
- *           archive: so events apply in the order in which they came (G3).
+ *  ACTOR-1  At most one write of the session is in flight. A command awaits only that write, before the last one the
+ *           archive, and before a message its payer's budget: so events apply in the order in which they came (G3).
  *  ACTOR-2  Frames, timers and generations follow from an acknowledged write, never from a step (G2).
  *  ACTOR-3  The same loop appends the text of a running turn, so offsets have no gap (G5).
  *  ACTOR-4  A lost fence or a write without an outcome stops the actor for good; the next command loads the session
@@ -27,6 +27,7 @@ import type { ActorHost, StopReason } from './actor-host.ts';
 import { Archiver } from './archiver.ts';
 import { type Command, EventLoop } from './event-loop.ts';
 import { type BuiltFrames, buildFrames, deltaFrame } from './frames.ts';
+import { type MessageEvent, SessionBudget } from './session-budget.ts';
 import { type ClaimedSession, SessionWriter } from './session-writer.ts';
 import { type Deadline, DeadlineTimer, firstOf } from './timers.ts';
 
@@ -37,6 +38,8 @@ export interface ActorStart extends ClaimedSession {
   readonly transcript: readonly TranscriptEntry[] | null;
   readonly inboxLength: number;
 }
+
+type EventCommand = Extract<Command, { readonly kind: 'event' }>;
 
 /** An unreachable archive delays the end of sessions; retries without a pause would only add load. */
 const ARCHIVE_RETRY_MS = 1_000;
@@ -50,6 +53,7 @@ export class SessionActor {
   readonly #runner: TurnRunner;
   readonly #timer: DeadlineTimer;
   readonly #archiver: Archiver | null;
+  readonly #budget: SessionBudget | null;
   #lastActiveMs: number;
 
   constructor(host: ActorHost, start: ActorStart) {
@@ -81,6 +85,7 @@ export class SessionActor {
         this.stop('crashed');
       },
     });
+    this.#budget = host.budgets === null ? null : new SessionBudget(host.budgets, this.snapshot.context);
     this.#timer = new DeadlineTimer(clock, (id) => this.#loop.post({ kind: 'timer', id }));
     this.#timer.set(start.state.timers);
     if (start.state.jobs.generation !== undefined) this.post({ type: 'recover', at: clock.now() });
@@ -152,6 +157,7 @@ export class SessionActor {
     this.#loop.stop();
     this.#runner.stop();
     this.#timer.stop();
+    this.#budget?.leave();
     this.#host.stopped(this.sessionId, this.epoch, reason);
   }
 
@@ -175,11 +181,33 @@ export class SessionActor {
     }
   }
 
-  #take({ event, fromInbox, settle }: Extract<Command, { readonly kind: 'event' }>): Promise<void> {
-    if (!this.stopped)
-      return this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
-    settle(untaken);
-    return Promise.resolve();
+  #take(command: EventCommand): Promise<void> {
+    const { event, fromInbox, settle } = command;
+    if (this.stopped) {
+      settle(untaken);
+      return Promise.resolve();
+    }
+    if (event.type === 'message' && this.#budget !== null)
+      return this.#takeWithin(this.#budget, event, command);
+    return this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
+  }
+
+  /** Takes a message if its author may have one more answer. */
+  async #takeWithin(
+    budget: SessionBudget,
+    event: MessageEvent,
+    { fromInbox, settle }: EventCommand,
+  ): Promise<void> {
+    const why = await budget.admit(event, this.snapshot.context);
+    if (this.stopped) settle(untaken);
+    else if (why === null)
+      await this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
+    else {
+      if (fromInbox) await this.#append([], 1);
+      settle(refused(why));
+    }
+    // Without an answer that runs the seat would stay taken: the machine may have refused the message.
+    if (this.stopped || this.snapshot.context.turn === null) budget.leave();
   }
 
   async #onTimer(id: string): Promise<void> {
@@ -288,6 +316,7 @@ export class SessionActor {
     this.#transcript.keep(transcript);
     if (frames.length > 0) this.#host.deliver(this.sessionId, frames);
     if (ended) return this.stop('ended');
+    this.#budget?.follow(this.snapshot.context, transcript);
     this.#timer.set(this.#writer.state.timers);
     this.#runner.reconcile(this.#writer.state);
   }

@@ -17,6 +17,7 @@ import type {
   Generator,
 } from '../../generation/port.ts';
 import type { StepEvent } from '../machine/step.ts';
+import { costOf } from './cost.ts';
 
 export interface RunRequest {
   readonly sessionId: string;
@@ -31,6 +32,8 @@ export interface RunRequest {
   /** The turn's question, which `turn.started` repeats when the answer starts over. */
   readonly question: () => Promise<Question>;
   readonly confirmLease: () => Promise<void>;
+  /** Called for each call of the model with the tokens that it cost, even after `stop`. */
+  readonly spent: (tokens: number) => void;
 }
 
 export type RunResult =
@@ -110,14 +113,15 @@ async function drive(
   }
 }
 
-function ask(
-  { sessionId, turn, lastReplica, prefix }: RunRequest,
+async function ask(
+  { sessionId, turn, lastReplica, prefix, spent }: RunRequest,
   view: BuiltPrompt,
   generator: Generator,
   signal: AbortSignal,
   onChunk: (chunk: GenerationChunk) => void,
 ): Promise<GenerationResult> {
-  return generator.generate(
+  let written = 0;
+  const result = await generator.generate(
     {
       sessionId,
       turnId: turn.id,
@@ -128,9 +132,14 @@ function ask(
       ...(turn.failedReplica === null ? {} : { avoidReplica: turn.failedReplica }),
       ...(lastReplica === null ? {} : { preferReplica: lastReplica }),
     },
-    onChunk,
+    (chunk) => {
+      written += chunk.tokenIds?.length ?? 1;
+      onChunk(chunk);
+    },
     signal,
   );
+  spent(costOf(result, view.window.prompt_tokens, written));
+  return result;
 }
 
 /** A report that named every turn would make the log of a long conversation grow with the square of its length. */

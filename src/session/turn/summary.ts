@@ -5,21 +5,25 @@
 import type { BuiltPrompt } from '../../conversation/port.ts';
 import { boundSummary, SUMMARY_MAX_TOKENS } from '../../conversation/summary.ts';
 import type { Generator } from '../../generation/port.ts';
+import { costOf } from './cost.ts';
 
 export class SummaryRun {
   readonly #generator: Generator;
   readonly #sessionId: string;
   readonly #onSummary: (through: string, content: string) => void;
+  readonly #spent: (tokens: number) => void;
   #abort: AbortController | null = null;
 
   constructor(
     generator: Generator,
     sessionId: string,
     onSummary: (through: string, content: string) => void,
+    spent: (tokens: number) => void,
   ) {
     this.#generator = generator;
     this.#sessionId = sessionId;
     this.#onSummary = onSummary;
+    this.#spent = spent;
   }
 
   start(wanted: BuiltPrompt['toSummarise']): void {
@@ -43,6 +47,7 @@ export class SummaryRun {
         abort.signal,
       )
       .then((result) => {
+        this.#spent(costOf(result, 0, 0));
         if (abort.signal.aborted) return;
         this.#abort = null;
         if (result.kind === 'completed' && content.trim() !== '')

@@ -10,6 +10,8 @@ import type { Question, SessionContext, Turn } from '../../../machines/vocabular
 import type { Clock } from '../../clock.ts';
 import type { BuiltPrompt, PromptBuilder } from '../../conversation/port.ts';
 import type { GenerationChunk, Generator } from '../../generation/port.ts';
+import type { Budgets } from '../../limits/budgets.ts';
+import { payerOf } from '../../limits/payer.ts';
 import type { MachineState } from '../machine/step.ts';
 import type { FlushSchedule } from './flush-schedule.ts';
 import { FlushTimer } from './flush-timer.ts';
@@ -24,6 +26,7 @@ export interface RunnerHost {
   readonly clock: Clock;
   readonly flushSchedule: FlushSchedule;
   readonly flushLength: number;
+  readonly budgets: Budgets | null;
 }
 
 export interface TurnRunnerPorts {
@@ -53,7 +56,9 @@ export class TurnRunner {
     this.#ports = ports;
     this.#text = text;
     this.#flushTimer = new FlushTimer(host.flushSchedule, host.flushLength, ports.wake);
-    this.#summary = new SummaryRun(host.generator, ports.sessionId, ports.onSummary);
+    this.#summary = new SummaryRun(host.generator, ports.sessionId, ports.onSummary, (tokens) =>
+      host.budgets?.charge(payerOf(null, ports.context()), tokens),
+    );
   }
 
   get text(): TurnText | null {
@@ -93,6 +98,8 @@ export class TurnRunner {
       const error = { code: 'interrupted', retryable: false, replica: null };
       return this.#ports.onResult(wanted, { kind: 'failed', error });
     }
+    // A rollback removes the question from the transcript before the cost of its answer is known.
+    let author: string | null = null;
     this.#run = startGeneration(
       wanted,
       {
@@ -100,7 +107,12 @@ export class TurnRunner {
         turn,
         lastReplica,
         prefix: text.prefix(),
-        buildPrompt: (shrink, contextLimit) => this.#buildPrompt(turn, shrink, contextLimit),
+        buildPrompt: async (shrink, contextLimit) => {
+          const prompt = await this.#buildPrompt(turn, shrink, contextLimit);
+          ({ author } = await this.#question(turn));
+          return prompt;
+        },
+        spent: (tokens) => this.#host.budgets?.charge(payerOf(author, this.#ports.context()), tokens),
         question: () => this.#question(turn),
         confirmLease: this.#ports.confirmLease,
       },

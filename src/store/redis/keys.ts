@@ -10,6 +10,11 @@ export const INSTANCES_KEY = 'rehydra:instances';
 /** The note of a purge (`commands/purge`). */
 export const PURGE_KEY = 'rehydra:purge';
 
+/** Without a hash tag: the tallies spread over the slots of a cluster. */
+export function tallyKey(name: string): string {
+  return `rehydra:tally:${name}`;
+}
+
 export function instanceChannel(instance: string): string {
   return `rehydra:i:${instance}`;
 }

@@ -10,12 +10,12 @@ import { createBatch } from './batch.ts';
 import { assertUsable, type Facts, inspect } from './boot.ts';
 import { connect, type Log, logConnections, parseAddress, untilReady } from './connection.ts';
 import { redisFailure } from './failure.ts';
-import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, sessionKeys } from './keys.ts';
+import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, sessionKeys, tallyKey } from './keys.ts';
 import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
-import { record, swept, text, texts } from './replies.ts';
+import { integer, record, swept, text, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { createSubscriber } from './subscriber.ts';
 import { longEntry } from './texts/short-texts.ts';
@@ -94,6 +94,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),
     countOfUser: (userId, upTo) => countOfUser(batch, isSlotted(), userId, upTo),
+    async tally(name, by, expiresAt) {
+      return integer(await batch.call(scripts.tally, [tallyKey(name)], [by, expiresAt]));
+    },
     export: (sessionId) => exportSession(batch, sessionId),
     import: (dump, mode) => importSession(batch, options, dump, mode),
     async readInbox(sessionId) {

@@ -37,6 +37,7 @@ export const scripts = {
   page: load('index/page'),
   count: load('index/count'),
   users: load('index/users'),
+  tally: load('index/tally'),
   export: load('moving/export'),
   stage: load('moving/stage'),
   import: load('moving/import'),

@@ -76,6 +76,10 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
       const counts = await onBoth(both, (store) => store.countOfUser(userId, upTo));
       return counts.reduce((sum, sessions) => sum + sessions, 0);
     },
+    /** In both stores: an instance that has left the old one goes on from the same total. */
+    async tally(name, by, expiresAt) {
+      return Math.max(...(await onBoth(both, (store) => store.tally(name, by, expiresAt))));
+    },
     sweep: (bucket, now, limit, visibilityMs) => sweep(both, bucket, now, limit, visibilityMs),
     async watch(sessionId) {
       try {

@@ -74,6 +74,13 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
+/** What an earlier version ignores needs no new schema version: its files still open there. */
+const ADDITIONS = `
+  CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, total INTEGER NOT NULL, expires_at INTEGER NOT NULL)
+    WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS tallies_expiry ON tallies (expires_at);
+`;
+
 const SCHEMA_VERSION = MIGRATIONS.length;
 
 /** The tables besides `sessions` with rows of a session; the end of a session deletes from them all. */
@@ -91,4 +98,5 @@ export function migrate(db: Database.Database, name: string): void {
     // One transaction for a migration and its number: a process that dies halfway leaves the old schema whole.
     db.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${index + 1}; COMMIT;`);
   }
+  db.exec(ADDITIONS);
 }

@@ -20,6 +20,7 @@ import {
   push,
   release,
   renew,
+  tally,
 } from './writes.ts';
 
 export interface SqliteStoreOptions extends StoreOptions {
@@ -72,6 +73,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     },
     countByState: () => run(() => countByState(sql)),
     countOfUser: (userId, upTo) => run(() => sql.countOfUser(userId, upTo)?.sessions ?? 0),
+    tally: (name, by, expiresAt) => run(() => tally(context, name, by, expiresAt)),
     export: (sessionId) => run(() => exportSession(context, sessionId)),
     async import(dump, mode) {
       const { record, frames } = dump;

@@ -138,6 +138,10 @@ export function prepare(db: Database.Database) {
     notePurge: run(`INSERT INTO inbox (session, entry) VALUES (-2, '')`),
     purgeNotes: many<{ readonly n: number }>('SELECT n FROM inbox WHERE session = -2 LIMIT 1000'),
     settlePurge: run('DELETE FROM inbox WHERE n = ? AND session = -2'),
+    tally: one<{ readonly total: number }>('SELECT total FROM tallies WHERE name = ? AND expires_at > ?'),
+    addToTally: run(`INSERT INTO tallies (name, total, expires_at) VALUES (?, ?, ?) ON CONFLICT (name)
+      DO UPDATE SET total = total + excluded.total, expires_at = excluded.expires_at`),
+    forgetTallies: run('DELETE FROM tallies WHERE expires_at <= ?'),
 
     /** Writes as much as a message needs, then deletes it. */
     probe(text: string): void {

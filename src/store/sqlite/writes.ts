@@ -201,6 +201,15 @@ export function push(context: Context, sessionId: string, entry: string): PushOu
   return { kind: 'pushed', owner: held ? row.instance : null };
 }
 
+export function tally({ sql, now }: Context, name: string, by: number, expiresAt: number): number {
+  const at = now();
+  if (by !== 0) {
+    sql.forgetTallies(at);
+    sql.addToTally(name, by, expiresAt);
+  }
+  return sql.tally(name, at)?.total ?? 0;
+}
+
 /** A lease with more than `leaseMs` left dates from before the clock was set back, so it does not count. */
 export function isHeld({ leaseUntil }: SessionRow, now: number, { leaseMs }: StoreOptions): boolean {
   return leaseUntil > now && leaseUntil <= now + leaseMs;

@@ -41,6 +41,7 @@ import {
   type Lock,
   type Row,
   type StoreState,
+  talliedAt,
   without,
   written,
 } from './store-row.ts';
@@ -299,6 +300,13 @@ export class SimStore {
 
   farewell(instance: string): void {
     this.#state = { ...this.#state, membership: without(this.#state.membership, instance) };
+  }
+
+  tally(name: string, by: number, expiresAt: number): number {
+    const total = talliedAt(this.#state, name, this.#now()) + by;
+    const tallies = new Map(this.#state.tallies).set(name, { total, expiresAt });
+    if (by !== 0) this.#state = { ...this.#state, tallies };
+    return total;
   }
 
   readInbox(sessionId: string): readonly string[] {

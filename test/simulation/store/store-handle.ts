@@ -32,6 +32,7 @@ export type CallName =
   | 'list'
   | 'countByState'
   | 'countOfUser'
+  | 'tally'
   | 'export'
   | 'import'
   | 'signal'
@@ -113,6 +114,7 @@ export function storeHandle({ server, line, options, token, now }: HandlePorts):
     countByState: () => line.call('countByState', null, () => server.countByState()),
     countOfUser: (userId, upTo) =>
       line.call('countOfUser', null, () => server.list({ userId, limit: upTo }).sessionIds.length),
+    tally: (name, by, expiresAt) => line.call('tally', null, () => server.tally(name, by, expiresAt)),
     export: (sessionId) => line.call('export', sessionId, () => server.export(sessionId)),
     async import(dump, mode) {
       assertContinues(dump.record.head - dump.frames.length, dump.frames);

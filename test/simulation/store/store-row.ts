@@ -48,6 +48,12 @@ export interface StoreState {
   /** Deadline index: when a sweeper looks at the session next. */
   readonly due: ReadonlyMap<string, number>;
   readonly membership: ReadonlyMap<string, number>;
+  readonly tallies: ReadonlyMap<string, Tally>;
+}
+
+export interface Tally {
+  readonly total: number;
+  readonly expiresAt: number;
 }
 
 export const EMPTY_STATE: StoreState = {
@@ -55,7 +61,13 @@ export const EMPTY_STATE: StoreState = {
   locks: new Map(),
   due: new Map(),
   membership: new Map(),
+  tallies: new Map(),
 };
+
+export function talliedAt({ tallies }: StoreState, name: string, at: number): number {
+  const tally = tallies.get(name);
+  return tally === undefined || tally.expiresAt <= at ? 0 : tally.total;
+}
 
 export function without<T>(map: ReadonlyMap<string, T>, sessionId: string): ReadonlyMap<string, T> {
   const rest = new Map(map);

@@ -134,6 +134,7 @@ export class SimNode {
         attemptsMax: 3,
         resumesMax: 16,
       },
+      budgets: null,
       leaseMs: LEASE_MS,
       hibernateMs: HIBERNATE_MS,
       flushMs: 25,

@@ -67,6 +67,7 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
       archive: null,
       log: SILENT,
       leaseMs: options.leaseMs,
+      budgets: null,
       flushSchedule: new FlushSchedule(options.clock, options.flushMs),
       flushLength: 1_024,
       deliver: (_, frames) => options.deliver(frames),

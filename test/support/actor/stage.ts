@@ -5,6 +5,7 @@
 import { pino } from 'pino';
 import { resetFrame } from '../../../src/delivery/attach-client.ts';
 import { Hub } from '../../../src/delivery/hub.ts';
+import { type BudgetLimits, openBudgets } from '../../../src/limits/budgets.ts';
 import { type Limits, unlimited } from '../../../src/limits/limits.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
 import { Membership } from '../../../src/session/cluster/membership.ts';
@@ -51,7 +52,15 @@ export interface StageOptions {
   readonly hibernateMs?: number;
   readonly limits?: Limits;
   readonly sessionsPerUserMax?: number;
+  readonly budgets?: Partial<BudgetLimits>;
 }
+
+const NO_BUDGETS: BudgetLimits = {
+  turnsPerUserMax: 0,
+  turnsPerTenantMax: 0,
+  tokensPerUserPerDay: 0,
+  tokensPerTenantPerDay: 0,
+};
 
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const clock = new VirtualClock(1_000_000);
@@ -103,6 +112,10 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     hibernateMs: options.hibernateMs ?? HOUR_MS,
     flushMs: 25,
     flushLength: 1_024,
+    budgets: openBudgets(
+      { ...NO_BUDGETS, ...options.budgets },
+      { tally: store.tally, clock, limited: metrics.limited, failed: () => {} },
+    ),
     sessionsPerUserMax: options.sessionsPerUserMax ?? 0,
   });
   const ports: ConnectionPorts = {

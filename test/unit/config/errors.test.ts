@@ -25,6 +25,8 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   session_busy: [null, 429, true],
   queue_full: [null, 429, true],
   too_many_sessions: [null, 429, false],
+  too_many_turns: [null, 429, true],
+  token_budget_spent: [null, 429, true],
   too_many_shares: [null, 409, false],
   unknown_turn: [null, 404, false],
   turn_cancelled: [null, 409, true],
@@ -67,7 +69,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(53);
+    expect(codes).toHaveLength(55);
   });
 
   it('every error code is written in lower case words', () => {
