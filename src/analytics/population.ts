@@ -9,6 +9,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Archive } from '../archive/archive.ts';
 import { startTimer } from '../clock.ts';
 import type { Store } from '../store/contract.ts';
+import { countsOfAll } from '../store/tenant-index.ts';
 import type { Meters } from '../telemetry/meters.ts';
 
 export interface PopulationPorts {
@@ -50,7 +51,7 @@ export function watchPopulation(registry: Registry, ports: PopulationPorts): voi
     const [storeUp, archiveUp, byState] = await Promise.all([
       within(async () => (await store.health()).ok, false),
       within(() => archive.health(), false),
-      within<Look['byState']>(() => store.countByState(), null),
+      within<Look['byState']>(async () => countsOfAll(await store.countByState()), null),
     ]);
     if (byState !== null) await within(sample, undefined);
     return { storeUp, archiveUp, byState };

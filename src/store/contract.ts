@@ -77,10 +77,11 @@ export interface TranscriptEntry {
 /** The transcript is append-only: forgetting a turn is an entry too. */
 export type TranscriptRecord = TranscriptEntry | { readonly forget: string };
 
-/** The fields by which sessions are listed and counted; each commit stores them. */
+/** The fields by which sessions are listed and counted; each commit stores them. tenant-index.ts makes the names. */
 export interface SessionIndex {
-  /** One word, without a space. */
+  /** One word, without a space. It names the session's tenant, too. */
   readonly state: string;
+  /** The user within the tenant. */
   readonly userId: string | null;
   readonly createdAt: number;
 }
@@ -161,7 +162,9 @@ export interface Swept {
 }
 
 export interface ListQuery {
-  readonly state?: string;
+  /** Only sessions in these states of the index, each named once; absent: in any. */
+  readonly states?: readonly string[];
+  /** As the index names the user. */
   readonly userId?: string;
   /** From the previous page. The store throws STORE_CURSOR for a cursor that it never wrote. */
   readonly cursor?: string;
@@ -237,9 +240,9 @@ export interface Store {
    * page. The cost of a page does not depend on the number of sessions.
    */
   list(query: ListQuery): Promise<SessionPage>;
-  /** Number of sessions by state, at a cost that does not grow with them. */
+  /** Number of sessions by state of the index, at a cost that does not grow with them. */
   countByState(): Promise<Readonly<Record<string, number>>>;
-  /** Number of a user's sessions; any number from `upTo` on means `upTo` or more. */
+  /** Number of the sessions of a user of the index; any number from `upTo` on means `upTo` or more. */
   countOfUser(userId: string, upTo: number): Promise<number>;
   /**
    * Adds `by` to the tally of this name, for all instances, and returns its total; 0 only reads. The tally is gone at

@@ -92,8 +92,8 @@ describe('a hundred thousand sessions', () => {
     perPage.length = 0;
     const rare = await walk(store, { userId: 'rare' }, 50, count);
     expect(rare).toHaveLength(100);
-    expect((await walk(store, { userId: 'rare', state: 'idle' }, 50, count)).length).toBe(33);
-    expect((await walk(store, { state: 'idle' }, 1_000, count)).length).toBe(expectedCounts.idle);
+    expect((await walk(store, { userId: 'rare', states: ['idle'] }, 50, count)).length).toBe(33);
+    expect((await walk(store, { states: ['idle'] }, 1_000, count)).length).toBe(expectedCounts.idle);
     expect(Math.max(...perPage)).toBeLessThanOrEqual(BUCKETS);
 
     await admin.config('RESETSTAT');
@@ -158,8 +158,8 @@ describe('a hundred thousand sessions', () => {
     expect(all).toHaveLength(SESSIONS);
     expect(new Set(all).size).toBe(SESSIONS);
     expect(await walk(store, { userId: 'rare' }, 50, nothing)).toHaveLength(100);
-    expect(await walk(store, { userId: 'rare', state: 'idle' }, 50, nothing)).toHaveLength(33);
-    expect(await walk(store, { state: 'idle' }, 1_000, nothing)).toHaveLength(expectedCounts.idle);
+    expect(await walk(store, { userId: 'rare', states: ['idle'] }, 50, nothing)).toHaveLength(33);
+    expect(await walk(store, { states: ['idle'] }, 1_000, nothing)).toHaveLength(expectedCounts.idle);
     expect(await store.countByState()).toEqual(expectedCounts);
     expect(planOf('SELECT state, sessions FROM states WHERE sessions > 0')).not.toMatch(
       /sessions_|TABLE sessions/,

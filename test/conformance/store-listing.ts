@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Fence, ListQuery, SessionIndex, Store } from '../../src/store/contract.ts';
+import { countsOf, indexState, indexStates, indexUser } from '../../src/store/tenant-index.ts';
 import { claimed, commitOf, created, expectCommitted, freshId, type StoreFixture } from './store-fixture.ts';
 
 type Filter = Omit<ListQuery, 'cursor' | 'limit'>;
@@ -46,8 +47,10 @@ export function describeListing(fixture: () => StoreFixture): void {
         expect((await allOf(b, { userId: mine }, limit)).toSorted()).toEqual(
           ids(({ userId }) => userId === mine),
         );
-        expect((await allOf(b, { state }, limit)).toSorted()).toEqual(ids((one) => one.state === state));
-        expect((await allOf(b, { state, userId: other }, limit)).toSorted()).toEqual(
+        expect((await allOf(b, { states: [state] }, limit)).toSorted()).toEqual(
+          ids((one) => one.state === state),
+        );
+        expect((await allOf(b, { states: [state], userId: other }, limit)).toSorted()).toEqual(
           ids((one) => one.state === state && one.userId === other),
         );
       }
@@ -55,7 +58,51 @@ export function describeListing(fixture: () => StoreFixture): void {
       expect(new Set(everything).size).toBe(everything.length);
       expect(everything).toEqual(expect.arrayContaining(ids(() => true)));
       expect(await allOf(b, { userId: 'nobody' })).toEqual([]);
-      expect(await allOf(b, { state: 'nowhere' })).toEqual([]);
+      expect(await allOf(b, { states: ['nowhere'] })).toEqual([]);
+    });
+
+    it('a listing by several states has their sessions in one order, on pages of any size, with and without a user', async () => {
+      const [a, b] = fixture().stores;
+      const mine = freshId('user');
+      const [first, second, third] = [freshId('one'), freshId('two'), freshId('three')];
+      const made = await Promise.all(
+        Array.from({ length: 36 }, (_, n) => {
+          const state = [first, second, third][n % 3] ?? third;
+          const index = at(state, n % 2 === 0 ? mine : null, 1_700_000_000_000 + (n % 5));
+          return created(a, 'a', { index }).then(({ sessionId }) => ({ sessionId, ...index }));
+        }),
+      );
+      const states = [second, first];
+      for (const userId of [undefined, mine]) {
+        const wanted = made.filter(
+          (one) => one.state !== third && (userId === undefined || one.userId === userId),
+        );
+        const query = { states, ...(userId === undefined ? {} : { userId }) };
+        const whole = await allOf(b, query, 100);
+        expect(whole.toSorted()).toEqual(wanted.map(({ sessionId }) => sessionId).sort());
+        for (const limit of [1, 5, 24]) expect(await allOf(b, query, limit)).toEqual(whole);
+      }
+      expect(await allOf(b, { states: [] })).toEqual([]);
+    });
+
+    it('two tenants with the same user names list and count only their own sessions', async () => {
+      const [a, b] = fixture().stores;
+      const [one, other] = [freshId('one'), freshId('other')];
+      const ann = freshId('ann');
+      const begin = (tenant: string, state: string) =>
+        created(a, 'a', { index: at(indexState(tenant, state), indexUser(tenant, ann)) });
+      const [mine] = await Promise.all([begin(one, 'idle'), begin(other, 'idle'), begin(other, 'connected')]);
+      const plain = await begin('', 'idle');
+      const ids = [mine.sessionId, plain.sessionId];
+      for (const [index, tenant] of [one, ''].entries()) {
+        expect(await allOf(b, { userId: indexUser(tenant, ann) })).toEqual([ids[index]]);
+        expect(await b.countOfUser(indexUser(tenant, ann), 10)).toBe(1);
+      }
+      expect(await allOf(b, { states: indexStates(one) })).toEqual([mine.sessionId]);
+      expect(await allOf(b, { states: indexStates(''), userId: indexUser(other, ann) })).toEqual([]);
+      expect(await allOf(b, { states: indexStates(other) })).toHaveLength(2);
+      expect(countsOf(one, await b.countByState())).toEqual({ idle: 1 });
+      expect(countsOf(other, await b.countByState())).toEqual({ idle: 1, connected: 1 });
     });
 
     it('every page of a listing but the last is full', async () => {
@@ -74,13 +121,13 @@ export function describeListing(fixture: () => StoreFixture): void {
       const move = async (version: number, index: SessionIndex) =>
         expectCommitted(await a.commit(fence, commitOf({ expectedVersion: version, index })));
       await move(1, at('processing', one));
-      expect(await allOf(b, { userId: one, state: 'processing' })).toEqual([sessionId]);
+      expect(await allOf(b, { userId: one, states: ['processing'] })).toEqual([sessionId]);
       await move(2, at('connected', one));
-      expect(await allOf(b, { userId: one, state: 'processing' })).toEqual([]);
+      expect(await allOf(b, { userId: one, states: ['processing'] })).toEqual([]);
       expect(await allOf(b, { userId: one })).toEqual([sessionId]);
       await move(3, at('connected', two));
       expect(await allOf(b, { userId: one })).toEqual([]);
-      expect(await allOf(b, { userId: two, state: 'connected' })).toEqual([sessionId]);
+      expect(await allOf(b, { userId: two, states: ['connected'] })).toEqual([sessionId]);
       const before = await b.countByState();
       expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 4, end: true })));
       expect(await allOf(b, { userId: two })).toEqual([]);

@@ -22,6 +22,11 @@ export interface HttpRequest {
   readonly failed: (error: unknown, requestId: string) => void;
 }
 
+/** The tenant whose sessions and users the request may reach. */
+export function tenantOf(_request: HttpRequest): string {
+  return '';
+}
+
 const DETAIL_MAX = 1_000;
 
 /** Reads a JSON body; a body that does not match is refused with `bad_request`. */

@@ -12,9 +12,10 @@ import { z } from 'zod';
 import { codeOf, type ErrorCode, isErrorCode } from '../../errors.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
 import type { Store } from '../../store/contract.ts';
+import { indexUser } from '../../store/tenant-index.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { parse, parseQuery } from '../core/request.ts';
+import { parse, parseQuery, tenantOf } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import type { ErasureQueue } from './erasure-queue.ts';
 import { becomesTrue } from './find-session.ts';
@@ -64,13 +65,14 @@ export function eraseUserRoute(ports: HttpPorts, queue: ErasureQueue): Route {
       answers: { 200: jsonAnswer('Nothing of the user is left.', erasedUserSchema) },
       errors: ['bad_request', 'session_moved', 'store_unavailable', 'archive_unavailable', 'overloaded'],
     },
-    async answer({ params, query, about }) {
+    async answer(request) {
+      const { params, query, about } = request;
       const { rewrite } = parseQuery(userQuerySchema, query);
       const userId = decoded(params.id ?? '');
       if (userId === null) throw new Refusal('bad_request', 'the user id is not valid percent-encoding');
       parse(userIdSchema, userId);
       about?.({ sessionId: null, subjectUserId: userId });
-      const erase = () => eraseUser(ports, userId, rewrite === 'true');
+      const erase = () => eraseUser(ports, tenantOf(request), userId, rewrite === 'true');
       return json(200, await queue.run(erase).catch(refuseErasure));
     },
   };
@@ -95,6 +97,7 @@ export async function eraseSession(
 
 async function eraseUser(
   ports: HttpPorts,
+  tenant: string,
   userId: string,
   rewrite: boolean,
 ): Promise<z.infer<typeof erasedUserSchema>> {
@@ -102,7 +105,7 @@ async function eraseUser(
   if (rewrite) await store.notePurge();
   let ended = 0;
   for (let round = 0; ; round += 1) {
-    const { sessionIds } = await store.list({ userId, limit: PAGE });
+    const { sessionIds } = await store.list({ userId: indexUser(tenant, userId), limit: PAGE });
     if (sessionIds.length === 0) break;
     if (round === 0) await store.notePurge();
     if (round === ROUNDS_MAX) throw new Refusal('overloaded');

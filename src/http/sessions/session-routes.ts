@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import { codeOf } from '../../errors.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
+import { indexState, indexStates, indexUser } from '../../store/tenant-index.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { parseQuery, sessionIdIn } from '../core/request.ts';
+import { parseQuery, sessionIdIn, tenantOf } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { erasedSessionSchema, eraseSession, refuseErasure } from './erasure.ts';
 import type { ErasureQueue } from './erasure-queue.ts';
@@ -107,12 +108,15 @@ export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonl
         answers: { 200: jsonAnswer('One page of sessions.', sessionPageSchema) },
         errors: ['bad_request', 'store_unavailable'],
       },
-      async answer({ query, about }) {
-        const { user_id: userId, ...page } = parseQuery(listQuerySchema, query);
+      async answer(request) {
+        const { query, about } = request;
+        const { user_id: userId, state, ...page } = parseQuery(listQuerySchema, query);
+        const tenant = tenantOf(request);
         try {
           const { sessionIds, cursor } = await store.list({
             ...page,
-            ...(userId !== undefined && { userId }),
+            states: state === undefined ? indexStates(tenant) : [indexState(tenant, state)],
+            ...(userId !== undefined && { userId: indexUser(tenant, userId) }),
           });
           const views = await Promise.all(sessionIds.map((id) => sessions.view(id)));
           const now = clock.now();

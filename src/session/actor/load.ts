@@ -6,6 +6,7 @@
 import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Fence, SessionRecord, Store } from '../../store/contract.ts';
+import { indexUser } from '../../store/tenant-index.ts';
 import { indexOf, readSnapshot, type Snapshot, toSnapshot } from '../machine/snapshot.ts';
 import { begin, type MachineState, restoreState } from '../machine/step.ts';
 import { TurnText } from '../turn/turn-text.ts';
@@ -38,10 +39,15 @@ export async function loadSession(
   const claimed: Claimed = { fence: claim.fence, claimedMs };
   if (record !== null) return restore(host, claimed, record);
   const created =
-    input === null ? null : await quota.within(input.userId, () => create(host, claimed, input));
+    input === null ? null : await quota.within(ownerOf(input), () => create(host, claimed, input));
   if (created !== null) return created;
   await host.store.release(claim.fence, false);
   return input === null ? { kind: 'absent' } : { kind: 'refused', code: 'too_many_sessions' };
+}
+
+/** The user for whom the session counts, as the index names the user. */
+function ownerOf({ userId, tenant = '' }: SessionInput): string | null {
+  return userId === null ? null : indexUser(tenant, userId);
 }
 
 async function create(host: ActorHost, claimed: Claimed, input: SessionInput): Promise<LoadedSession> {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { MACHINE_ID, MACHINE_VERSION, type Upgrade, upgrade } from '../../../machines/versions.ts';
 import { contextSchema, type SessionContext } from '../../../machines/vocabulary.ts';
 import type { SessionIndex } from '../../store/contract.ts';
+import { indexState, indexUser } from '../../store/tenant-index.ts';
 import { type Jobs, type MachineState, type Timers, topState } from './step.ts';
 
 export interface Snapshot {
@@ -64,6 +65,10 @@ export function readSnapshot(json: string, migrate: (stamped: Snapshot) => Upgra
 }
 
 /** The fields by which the store lists and counts sessions. */
-export function indexOf(value: unknown, { userId, createdAt }: SessionContext): SessionIndex {
-  return { state: topState(value), userId, createdAt };
+export function indexOf(value: unknown, { userId, tenant = '', createdAt }: SessionContext): SessionIndex {
+  return {
+    state: indexState(tenant, topState(value)),
+    userId: userId === null ? null : indexUser(tenant, userId),
+    createdAt,
+  };
 }

@@ -24,8 +24,10 @@ export function listedAs({ state, userId, createdAt }: SessionIndex): string {
 }
 
 export async function listSessions(batch: Batch, query: ListQuery): Promise<SessionPage> {
-  const { limit } = query;
+  const { limit, states } = query;
   const [start, after] = startOf(query);
+  // The script takes no states for any state.
+  if (states?.length === 0) return { sessionIds: [], cursor: null };
   const sessionIds: string[] = [];
   for (let bucket = start, wave = FIRST_WAVE; bucket < BUCKETS; ) {
     const buckets = Array.from({ length: Math.min(wave, BUCKETS - bucket) }, (_, n) => bucket + n);
@@ -61,12 +63,13 @@ function startOf({ cursor }: ListQuery): readonly [number, string] {
 async function pageOf(
   batch: Batch,
   bucket: number,
-  { state, userId }: ListQuery,
+  { states, userId }: ListQuery,
   after: string,
   limit: number,
 ): Promise<readonly string[]> {
   const { listing, channel, sessionPrefix } = bucketKeys(bucket);
-  const args = [state ?? '', userId === undefined ? '0' : '1', userId ?? '', after, limit, sessionPrefix];
+  const wanted = states?.join(' ') ?? '';
+  const args = [wanted, userId === undefined ? '0' : '1', userId ?? '', after, limit, sessionPrefix];
   return texts(await batch.call(scripts.page, [listing, channel], args));
 }
 

@@ -2,7 +2,7 @@
 import type { ListQuery, LogPage, SessionPage, SessionRecord, StoredFrame } from '../contract.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import { storedFrame } from '../log.ts';
-import type { FrameRow, SessionRow, Sql } from './sql.ts';
+import type { FrameRow, ListedRow, SessionRow, Sql } from './sql.ts';
 
 export function recordOf(sql: Sql, row: SessionRow): SessionRecord {
   return {
@@ -35,22 +35,32 @@ export function startOf({ cursor }: ListQuery): Start {
 }
 
 export function page(sql: Sql, query: ListQuery, after: Start): SessionPage {
-  const { state, userId, limit } = query;
+  const { states, userId, limit } = query;
   const rest = [...after, limit];
-  const rows =
+  const rowsIn = (state: string) =>
     userId === undefined
-      ? state === undefined
+      ? sql.listed.ofState(state, ...rest)
+      : sql.listed.ofUserInState(userId, state, ...rest);
+  const rows =
+    states === undefined
+      ? userId === undefined
         ? sql.listed.all(...rest)
-        : sql.listed.ofState(state, ...rest)
-      : state === undefined
-        ? sql.listed.ofUser(userId, ...rest)
-        : sql.listed.ofUserInState(userId, state, ...rest);
+        : sql.listed.ofUser(userId, ...rest)
+      : inOrder(states.flatMap(rowsIn)).slice(0, limit);
   const last = rows.at(-1);
   const isFull = last !== undefined && rows.length === limit;
   return {
     sessionIds: rows.map(({ id }) => id),
     cursor: isFull ? writeCursor([last.createdAt, last.id]) : null,
   };
+}
+
+/** The order of the queries: SQLite compares text by its bytes in UTF-8. */
+function inOrder(rows: readonly ListedRow[]): readonly ListedRow[] {
+  return rows.toSorted(
+    (one, other) =>
+      one.createdAt - other.createdAt || Buffer.compare(Buffer.from(one.id), Buffer.from(other.id)),
+  );
 }
 
 export function countByState(sql: Sql): Readonly<Record<string, number>> {

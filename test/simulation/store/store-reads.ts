@@ -19,11 +19,11 @@ function* listed({ rows }: StoreState, now: number): Generator<readonly [string,
 export function listPage(
   kept: StoreState,
   now: number,
-  { state, userId, cursor, limit }: ListQuery,
+  { states, userId, cursor, limit }: ListQuery,
 ): SessionPage {
   const found: string[] = [];
   for (const [sessionId, index] of listed(kept, now)) {
-    if (state !== undefined && index.state !== state) continue;
+    if (states !== undefined && !states.includes(index.state)) continue;
     if (userId !== undefined && index.userId !== userId) continue;
     const at = `${String(index.createdAt).padStart(15, '0')} ${sessionId}`;
     if (cursor === undefined || at > String(readCursor(cursor, ['string'])[0])) found.push(at);

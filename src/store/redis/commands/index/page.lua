@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Lists a page of one bucket's sessions in the order of "createdAt id".
 -- KEYS  1 listing  2 channel
--- ARGV  1 state ('' any)  2 '1' filters by user  3 user  4 "createdAt id" before the page ('' none)  5 limit
+-- ARGV  1 states, between spaces ('' any)  2 '1' filters by user  3 user  4 "createdAt id" before the page ('' none)  5 limit
 --       6 session key prefix
 -- returns  "createdAt id" …
 -- The script removes a listed session whose hash is gone: evicted, or deleted by an operator.
@@ -11,7 +11,7 @@ local keys = {}
 if ARGV[2] == '1' then
   keys[1] = KEYS[1] .. ':u:' .. ARGV[3]
 elseif ARGV[1] ~= '' then
-  keys[1] = KEYS[1] .. ':s:' .. ARGV[1]
+  for state in string.gmatch(ARGV[1], '%S+') do keys[#keys + 1] = KEYS[1] .. ':s:' .. state end
 else
   for i, state in ipairs(redis.call('SMEMBERS', KEYS[1] .. ':states')) do keys[i] = KEYS[1] .. ':s:' .. state end
 end
@@ -34,6 +34,8 @@ end
 
 -- A user has few sessions, a state has many: a query for both walks the user's.
 local mixed = ARGV[2] == '1' and ARGV[1] ~= ''
+local wanted = {}
+for state in string.gmatch(ARGV[1], '%S+') do wanted[state] = true end
 local limit = tonumber(ARGV[5])
 local from = ARGV[4] == '' and '-' or '(' .. ARGV[4]
 local found = {}
@@ -46,7 +48,7 @@ while #found < limit do
       relist(KEYS[1], id, redis.call('HGET', KEYS[1], id), nil)
       -- The loop must end even if hash and sorted set disagree.
       redis.call('ZREM', keyOf[member], member)
-    elseif not mixed or string.match(redis.call('HGET', KEYS[1], id) or '', '^%d+ ([^ ]*)') == ARGV[1] then
+    elseif not mixed or wanted[string.match(redis.call('HGET', KEYS[1], id) or '', '^%d+ ([^ ]*)') or ''] then
       found[#found + 1] = member
     end
   end
