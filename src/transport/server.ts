@@ -1,25 +1,32 @@
-/** Server serves sockets and HTTP on one port. It listens once the rest of the instance is ready. */
-
-import type { TemplatedApp, us_listen_socket } from 'uws-node20';
+/** Server serves sockets and HTTP on one port, and what is for operators on a port of its own if there is one. */
 import type { ErrorCode } from '../errors.ts';
+import type { Place } from '../http/core/places.ts';
 import type { Route } from '../http/core/router.ts';
 import type { ClientAddresses } from '../limits/client-address.ts';
-import { findFreePort, listenFailure, whyNotListening } from '../startup/start-failure.ts';
+import type { Certificate } from './certificate.ts';
 import type { ConnectionPorts } from './connection.ts';
-import { serveHttp } from './http.ts';
+import { type HttpServer, serveHttp } from './http.ts';
+import { createListener, type Listener, type PortUse } from './listener.ts';
 import { peers } from './peer.ts';
 import { loadUws } from './uws.ts';
-import { serveWebSocket } from './websocket.ts';
+import { serveWebSocket, type WebSocketServer } from './websocket.ts';
 
-/**
- * `alone`: no other process may listen on the port. `first`: workers of the same supervisor may join later. `joins`: others
- * listen already, and the kernel shares new connections out.
- */
-export type PortUse = 'alone' | 'first' | 'joins';
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `admin` is null without a port of its own. */
+export interface Served<T> {
+  readonly main: T;
+  readonly admin: T | null;
+}
 
 export interface Server {
-  /** Resolves with the port; rejects with the reason if it cannot listen. */
-  listen(host: string, port: number, use: PortUse): Promise<number>;
+  /** Resolves with the ports; rejects with the reason if it cannot listen. */
+  listen(use: PortUse): Promise<Served<number>>;
+  /** Serves new connections with this certificate; open ones keep theirs. Throws if it cannot be served. */
+  renewCertificate(certificate: Certificate): void;
   readonly connectionCount: () => number;
   /** HTTP requests that a route has not answered completely. */
   readonly unanswered: () => number;
@@ -32,69 +39,59 @@ export interface Server {
 
 export interface ServerPorts extends ConnectionPorts {
   readonly addresses: ClientAddresses;
+  readonly at: Served<Address>;
+  /** Null: without TLS. */
+  readonly certificate: Certificate | null;
 }
 
 export async function createServer(
   ports: ServerPorts,
-  routes: (server: { readonly connections: () => number }) => readonly Route[],
+  routesAt: (place: Place, server: { readonly connections: () => number }) => readonly Route[],
 ): Promise<Server> {
+  const { at, certificate } = ports;
   const uws = await loadUws();
-  const app = uws.App();
   const peerOf = peers(ports.addresses, ports.log);
-  const sockets = serveWebSocket(app, uws, '/v1/session', ports, peerOf);
-  const connectionCount = () => sockets.connections.size;
-  const http = serveHttp(app, routes({ connections: connectionCount }), ports, peerOf);
-  let listening: us_listen_socket | null = null;
+  const sockets: WebSocketServer[] = [];
+  const https: HttpServer[] = [];
+  const connectionCount = () => sockets.reduce((sum, { connections }) => sum + connections.size, 0);
+  const routesOf = (place: Place) => routesAt(place, { connections: connectionCount });
+
+  const mainRoutes = routesOf(at.admin === null ? 'only' : 'main');
+  const main = createListener(uws, certificate, (app) => {
+    sockets.push(serveWebSocket(app, uws, '/v1/session', ports, peerOf));
+    https.push(serveHttp(app, mainRoutes, ports, peerOf));
+  });
+  const adminRoutes = at.admin === null ? [] : routesOf('admin');
+  const serveAdmin = (): Listener =>
+    createListener(uws, certificate, (app) => {
+      https.push(serveHttp(app, adminRoutes, ports, peerOf));
+    });
+  const admin = at.admin === null ? null : serveAdmin();
+  const listeners = admin === null ? [main] : [main, admin];
   return {
-    async listen(host, port, use) {
-      const where = { host, port, hostName: 'HOST', portName: 'PORT' };
-      // A shared port would also be shared with a foreign process, so the first worker looks whether one listens.
-      const chosen = use === 'first' ? await findFreePort(where) : port;
-      const options = use === 'alone' ? EXCLUSIVE_PORT : SHARED_PORT;
-      listening = await tryToListen(app, host, chosen, options);
-      if (listening === null) {
-        const reason = await whyNotListening(where);
-        if (reason !== null) throw reason;
-        listening = await tryToListen(app, host, chosen, options);
-      }
-      if (listening === null) throw listenFailure(null, where);
-      return uws.us_socket_local_port(listening);
+    async listen(use) {
+      const names = { hostName: 'HOST', portName: 'PORT' };
+      const port = await main.listen({ ...at.main, ...names }, use);
+      if (admin === null || at.admin === null) return { main: port, admin: null };
+      const adminNames = { hostName: 'ADMIN_HOST', portName: 'ADMIN_PORT' };
+      return { main: port, admin: await admin.listen({ ...at.admin, ...adminNames }, use) };
+    },
+    renewCertificate(next) {
+      // All or none: both ports have the same certificate.
+      const prepared = listeners.map((listener) => listener.prepare(next));
+      for (const serve of prepared) serve();
     },
     connectionCount,
-    unanswered: http.unanswered,
+    unanswered: () => https.reduce((sum, { unanswered }) => sum + unanswered(), 0),
     sendAway(code) {
-      for (const connection of [...sockets.connections]) connection.sendAway(code);
+      for (const { connections } of sockets)
+        for (const connection of [...connections]) connection.sendAway(code);
     },
     stopListening() {
-      if (listening !== null) uws.us_listen_socket_close(listening);
-      listening = null;
+      for (const listener of listeners) listener.stopListening();
     },
-    close: () => app.close(),
+    close() {
+      for (const listener of listeners) listener.close();
+    },
   };
-}
-
-/** LIBUS_LISTEN_EXCLUSIVE_PORT. Without it uWebSockets.js shares the port with any other process that listens on it. */
-const EXCLUSIVE_PORT = 1;
-/** LIBUS_LISTEN_DEFAULT: SO_REUSEPORT, which uWebSockets.js does not set for port 0. */
-const SHARED_PORT = 0;
-
-/** Both builds take options with a host; the older build's types omit them. */
-interface Listener {
-  listen(
-    host: string,
-    port: number,
-    options: number,
-    listening: (socket: us_listen_socket | false) => void,
-  ): unknown;
-}
-
-function tryToListen(
-  app: TemplatedApp,
-  host: string,
-  port: number,
-  options: number,
-): Promise<us_listen_socket | null> {
-  return new Promise((resolve) => {
-    (app as unknown as Listener).listen(host, port, options, (socket) => resolve(socket || null));
-  });
 }
