@@ -90,7 +90,8 @@ const reopens =
   (config.auditLog !== null && config.auditLog !== 'stdout') ||
   config.sealing.keysFile !== null ||
   config.identity.keysFile !== null ||
-  config.identity.jwt !== null;
+  config.identity.jwt !== null ||
+  config.tls !== null;
 if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));
 
 function reopenAudit(signal: string): void {
@@ -112,10 +113,15 @@ const link: Link | null =
 
 try {
   service = await startService(config, log, link);
-  const { port, upstream } = service;
-  const url = `ws://${authority(config.host, port)}/v1/session`;
+  const { port, adminPort, upstream } = service;
+  const secure = config.tls === null ? '' : 's';
+  const url = `ws${secure}://${authority(config.host, port)}/v1/session`;
+  const admin =
+    config.admin === null || adminPort === null
+      ? {}
+      : { adminPort, admin: `http${secure}://${authority(config.admin.host, adminPort)}` };
   const store = config.store.redisUrl === null ? 'sqlite' : 'redis';
-  const listening = { port, store, upstream, url, chat: `npm run chat -- --url ${shellWord(url)}` };
+  const listening = { port, ...admin, store, upstream, url, chat: `npm run chat -- --url ${shellWord(url)}` };
   // The supervisor writes `listening` once all workers listen.
   log.info(listening, link === null ? 'listening' : 'worker listening');
   link?.listening({ listening, endsWithinMs, reopens });

@@ -17,7 +17,7 @@ import { createPromptBuilder } from './conversation/prompt-builder.ts';
 import { resetFrame, type SessionServices } from './delivery/attach-client.ts';
 import { Hub } from './delivery/hub.ts';
 import { createVllmGenerator } from './generation/vllm.ts';
-import { httpRoutes } from './http/routes.ts';
+import { placedRoutes } from './http/routes.ts';
 import { openAuthenticator } from './identity/open-authenticator.ts';
 import { openBudgets } from './limits/budgets.ts';
 import { clientAddresses } from './limits/client-address.ts';
@@ -39,19 +39,23 @@ import type { Log } from './telemetry/log.ts';
 import { type Meters, openMeters } from './telemetry/meters.ts';
 import { type Metrics, openMetrics } from './telemetry/metrics.ts';
 import { watchPressure } from './telemetry/pressure.ts';
+import { readCertificate } from './transport/certificate.ts';
 import { drain } from './transport/drain.ts';
 import { HelloQueue } from './transport/hello-budget.ts';
+import { keepCertificate } from './transport/served-certificate.ts';
 import { createServer } from './transport/server.ts';
 
 export interface Service {
   readonly port: number;
+  /** Null without `ADMIN_PORT`. */
+  readonly adminPort: number | null;
   readonly upstream: string;
   /**
    * Hands clients and turns to other instances within the drain time, then stops. A worker that drains `alone` leaves the
    * port first: the other workers take its new connections.
    */
   drain(how?: 'alone' | 'together'): Promise<void>;
-  /** Opens the audit file again, after log rotation moved it away, and reads all files of keys again. */
+  /** Opens the audit file again, after log rotation moved it away, and reads keys and certificate again. */
   reopenAudit(): void;
 }
 
@@ -67,6 +71,8 @@ const READ_KEYS_EVERY_MS = 60_000;
 export async function startService(config: Config, log: Log, link: Link | null = null): Promise<Service> {
   const clock = systemClock;
   const { instance } = config;
+  // First: a wrong file must not leave a store open.
+  const certificate = config.tls === null ? null : readCertificate(config.tls);
   const metrics = openMetrics(instance);
   const meters = openMeters(metrics.registry);
   const audit = openAudit(config, log, meters);
@@ -189,9 +195,11 @@ export async function startService(config: Config, log: Log, link: Link | null =
       limits,
       helloQueue: new HelloQueue(config.socketsAwaitingHelloMax),
       addresses: clientAddresses(config.proxy),
+      at: { main: { host: config.host, port: config.port }, admin: config.admin },
+      certificate,
     },
     ({ connections }) =>
-      httpRoutes({
+      placedRoutes({
         ...services,
         archive,
         analytics: createAnalytics(store, archive, clock.monotonicMs),
@@ -227,11 +235,16 @@ export async function startService(config: Config, log: Log, link: Link | null =
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
   const keyWatch = startInterval(READ_KEYS_EVERY_MS, () => void ring.reload(), { background: true });
   const stopHealthLog = logHealth({ store, archive, log, after: clock.after });
+  const served =
+    certificate === null
+      ? null
+      : keepCertificate({ certificate, serve: server.renewCertificate, clock, log });
   const { role } = config;
   const stop = async (how: 'alone' | 'together' = 'together'): Promise<void> => {
     draining = true;
     if (role !== null && how === 'alone') server.stopListening();
     stopHealthLog();
+    served?.stop();
     await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
     stopRetention();
@@ -244,20 +257,22 @@ export async function startService(config: Config, log: Log, link: Link | null =
     if (failed !== undefined) throw failed.reason;
   };
   const portUse = role === null ? 'alone' : role.joins ? 'joins' : 'first';
-  const port = await server.listen(config.host, config.port, portUse).catch(async (error: unknown) => {
+  const ports = await server.listen(portUse).catch(async (error: unknown) => {
     // The instance is a member already: without a stop its sessions would wait for their leases to lapse.
     await stop();
     throw error;
   });
 
   return {
-    port,
+    port: ports.main,
+    adminPort: ports.admin,
     upstream,
     drain: stop,
     reopenAudit() {
       audit?.reopen();
       void ring.reload();
       authenticator.reload();
+      served?.reload();
     },
   };
 }

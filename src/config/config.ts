@@ -24,8 +24,15 @@ export function readConfig(environment: Environment) {
   return Object.freeze({
     /** Lines for the log. */
     warnings: warnings(env, given, environment),
-    host: env.HOST.replace(/^\[(.*)\]$/, '$1'),
+    host: bare(env.HOST),
     port: env.PORT,
+    /** Null: the main port serves everything. */
+    admin: env.ADMIN_PORT === undefined ? null : { host: bare(env.ADMIN_HOST), port: env.ADMIN_PORT },
+    /** Null: without TLS. */
+    tls:
+      env.TLS_CERT === undefined || env.TLS_KEY === undefined
+        ? null
+        : { certPath: env.TLS_CERT, keyPath: env.TLS_KEY },
     instance: role === null ? name : `${name}.${role.number}`,
     workers: workersOf(env.WORKERS),
     /** Null if this process serves alone. */
@@ -106,4 +113,9 @@ export function readConfig(environment: Environment) {
       maxTokens: env.GENERATION_MAX_TOKENS,
     },
   });
+}
+
+/** An IPv6 address without the brackets of a URL. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
 }

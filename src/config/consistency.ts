@@ -2,6 +2,8 @@
  * Consistency compares settings with each other. `contradictions` refuse a start, `warnings` do not. A default contradicts
  * nothing: an operator who sets one of two values has not chosen the other.
  */
+
+import { isLoopback } from '../startup/address.ts';
 import { identityProblems, identityWarnings } from './identity.ts';
 import { knownNames, type Settings } from './settings.ts';
 import { unknownNames } from './unknown-names.ts';
@@ -44,6 +46,7 @@ export function contradictions(values: Settings, given: ReadonlySet<string>): re
     ...rolloutProblems(values),
     ...keyProblems(values),
     ...identityProblems(values),
+    ...portProblems(values),
   ];
 }
 
@@ -82,6 +85,22 @@ function keyProblems(values: Settings): readonly string[] {
   return [];
 }
 
+function portProblems(values: Settings): readonly string[] {
+  const { TLS_CERT: cert, TLS_KEY: key, HOST: host, PORT: port } = values;
+  const { ADMIN_HOST: adminHost, ADMIN_PORT: adminPort } = values;
+  const [given, missing] = cert === undefined ? ['TLS_KEY', 'TLS_CERT'] : ['TLS_CERT', 'TLS_KEY'];
+  const isHalf = (cert === undefined) !== (key === undefined);
+  const isOpen = adminPort !== undefined && values.AUTH.length === 0 && !isLoopback(adminHost);
+  const isSame = adminPort === port && port !== 0 && adminHost === host;
+  return [
+    ...(isHalf ? [`${given} is set without ${missing}; TLS needs both, the certificate and its key`] : []),
+    ...(isOpen
+      ? [`ADMIN_HOST=${adminHost} needs AUTH: set AUTH=jwt, keys or proxy, or ADMIN_HOST=127.0.0.1`]
+      : []),
+    ...(isSame ? [`ADMIN_PORT=${adminPort} is PORT; set another one, or unset it to share the port`] : []),
+  ];
+}
+
 /** Probable mistakes that still let the service start, one line each. */
 export function warnings(
   values: Settings,
@@ -96,7 +115,7 @@ export function warnings(
     .map(
       (url) => `${shown('VLLM_BASE_URL', url)} does not end in /v1, as the base URL of a model server does`,
     );
-  const idle = (needed: 'VLLM_BASE_URL' | 'TRUST_PROXY', names: readonly string[]) =>
+  const idle = (needed: 'VLLM_BASE_URL' | 'TRUST_PROXY' | 'ADMIN_PORT', names: readonly string[]) =>
     names
       .filter((name) => values[needed] === undefined && given.has(name))
       .map((name) => `${name} has no effect while ${needed} is not set`);
@@ -106,5 +125,6 @@ export function warnings(
     ...idle('VLLM_BASE_URL', ['VLLM_MODEL', 'VLLM_API_KEY', 'VLLM_EXTRA_BODY']),
     ...idle('TRUST_PROXY', ['TRUST_PROXY_HEADER']),
     ...identityWarnings(values, given),
+    ...idle('ADMIN_PORT', ['ADMIN_HOST']),
   ];
 }

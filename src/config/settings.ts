@@ -11,6 +11,8 @@ import {
   flag,
   milliseconds,
   modelUrls,
+  optionalPort,
+  pemFile,
   port,
   postgresUrl,
   rate,
@@ -40,6 +42,16 @@ export const simulatorSchema = z.object({
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('address to listen on'),
   PORT: port(8080).describe('port to listen on; 0: any free port'),
+  TLS_CERT: pemFile
+    .optional()
+    .describe(
+      'file with the certificate in PEM form, the intermediate ones after it; both ports then serve TLS; unset: plain',
+    ),
+  TLS_KEY: pemFile.optional().describe('file with the private key of `TLS_CERT`, in PEM form'),
+  ADMIN_PORT: optionalPort.describe(
+    'a port of its own for metrics, dashboard, figures, search and export of the archive, and erasure of users; 0: any free port; unset: they are on `PORT`',
+  ),
+  ADMIN_HOST: z.string().default('127.0.0.1').describe('address to listen on for `ADMIN_PORT`'),
   WORKERS: workers.describe(
     'processes that share the port, each an instance of its own; `auto`: one for each core; more than 1 needs Linux and `REDIS_URL`',
   ),

@@ -21,6 +21,12 @@ export interface WorkerRole {
   readonly joins: boolean;
 }
 
+/** The ports on which the first worker listens. */
+export interface SharedPorts {
+  readonly port: number;
+  readonly adminPort?: number;
+}
+
 export interface Supervision {
   readonly workers: number;
   /** Each worker's name begins with this one. */
@@ -62,18 +68,19 @@ export function readSupervision(environment: Environment): Supervision | null {
   };
 }
 
-/** The environment of a worker; the port is the one on which the first worker listens. */
+/** The environment of a worker. */
 export function workerEnvironment(
   environment: Environment,
   { instance }: Supervision,
   role: WorkerRole,
-  port: number | null,
+  shared: SharedPorts | null,
 ): Environment {
   return {
     ...environment,
     INSTANCE_ID: instance,
     [ROLE]: `${role.number} ${role.joins ? 'joins' : 'first'}`,
-    ...(port === null ? {} : { PORT: String(port) }),
+    ...(shared === null ? {} : { PORT: String(shared.port) }),
+    ...(shared?.adminPort === undefined ? {} : { ADMIN_PORT: String(shared.adminPort) }),
   };
 }
 

@@ -64,6 +64,13 @@ export const rate = z.coerce.number().int().min(0).optional();
 
 export const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 
+export const optionalPort = z.coerce.number().int().min(0).max(65_535).optional();
+
+/** An operator who pastes the key itself must not read it back in the log. */
+export const pemFile = z
+  .string()
+  .refine((text) => !text.includes('-----BEGIN'), { error: 'holds PEM itself; it takes the path of a file' });
+
 export const flag = z
   .enum(['0', '1', 'true', 'false'])
   .default('false')

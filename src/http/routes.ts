@@ -2,6 +2,7 @@
 import { archiveRoutes } from './archive/archive-routes.ts';
 import { describeAudit, withAudit } from './core/audit.ts';
 import { withLimits } from './core/limits.ts';
+import { type Place, servedAt } from './core/places.ts';
 import type { HttpPorts } from './core/ports.ts';
 import { type Route, withRefusals } from './core/router.ts';
 import { analyticsRoute } from './operations/analytics-route.ts';
@@ -16,6 +17,11 @@ import { transcriptRoute } from './sessions/transcript-route.ts';
 import { protocolRoute } from './turns/protocol-route.ts';
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
+  return placedRoutes(ports)('only');
+}
+
+/** The routes of each port. The ports share what routes keep, such as the queue of erasures; documents list their own port. */
+export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route[] {
   const erasures = createErasureQueue();
   const routes = [
     ...operationsRoutes(ports),
@@ -28,6 +34,10 @@ export function httpRoutes(ports: HttpPorts): readonly Route[] {
     analyticsRoute(ports),
     ...dashboardRoutes(),
   ];
-  const limited = withLimits(ports.limits, describeAudit(withRefusals(routes)));
-  return withAudit(ports.audit, [...limited, ...documentsRoutes(limited)]);
+  const described = describeAudit(withRefusals(routes));
+  return (place) => {
+    const isServed = servedAt(place);
+    const limited = withLimits(ports.limits, described.filter(isServed));
+    return withAudit(ports.audit, [...limited, ...documentsRoutes(limited).filter(isServed)]);
+  };
 }

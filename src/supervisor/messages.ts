@@ -3,6 +3,9 @@
 /** What the first worker tells of the service, for the supervisor's line `listening`. */
 export interface Listening {
   readonly port: number;
+  /** Absent without `ADMIN_PORT`. */
+  readonly adminPort?: number;
+  readonly admin?: string;
   readonly store: string;
   readonly upstream: string;
   readonly url: string;

@@ -16,7 +16,8 @@ export function supervise(): void {
   const exit = (code: number): void => void closeLog(log).then(() => process.exit(code));
   const group = new WorkerGroup({
     workers,
-    fork: (role, port, events) => forkWorker(workerEnvironment(process.env, supervision, role, port), events),
+    fork: (role, ports, events) =>
+      forkWorker(workerEnvironment(process.env, supervision, role, ports), events),
     clock: systemClock,
     log,
     complete: (listening) => log.info({ ...listening, workers }, 'listening'),

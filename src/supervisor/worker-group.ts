@@ -12,7 +12,7 @@
  *             time: a machine that slept must not lose its workers.
  */
 import type { Clock } from '../clock.ts';
-import type { WorkerRole } from '../config/supervision.ts';
+import type { SharedPorts, WorkerRole } from '../config/supervision.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { FromWorker, Listening } from './messages.ts';
 import { RestartDelay } from './restart-delay.ts';
@@ -21,8 +21,8 @@ import type { Exit, WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 export interface WorkerGroupPorts {
   readonly workers: number;
-  /** `port` is null until the first worker has listened. */
-  readonly fork: (role: WorkerRole, port: number | null, events: WorkerEvents) => WorkerProcess;
+  /** `ports` is null until the first worker has listened. */
+  readonly fork: (role: WorkerRole, ports: SharedPorts | null, events: WorkerEvents) => WorkerProcess;
   readonly clock: Clock;
   readonly log: Log;
   /** The whole group listens for the first time. */
@@ -59,7 +59,7 @@ export class WorkerGroup {
   readonly #scrapes: Scrapes;
   #phase: Phase = { kind: 'starting' };
   #lastNumber = 0;
-  #port: number | null = null;
+  #shared: SharedPorts | null = null;
   #endsWithinMs = 0;
   /** Workers that the group replaces after a pause. */
   #paused = 0;
@@ -107,7 +107,7 @@ export class WorkerGroup {
   #fork(joins: boolean): void {
     this.#lastNumber += 1; // WORKERS-2
     const number = this.#lastNumber;
-    const process = this.#ports.fork({ number, joins }, this.#port, {
+    const process = this.#ports.fork({ number, joins }, this.#shared, {
       message: (message) => this.#onMessage(number, message),
       exited: (exit) => this.#onExit(number, exit),
     });
@@ -121,7 +121,7 @@ export class WorkerGroup {
       case 'listening': {
         const { listening, endsWithinMs, reopens } = message;
         worker.listeningSinceMs = this.#ports.clock.monotonicMs();
-        this.#port = listening.port;
+        this.#shared = listening;
         this.#endsWithinMs = endsWithinMs;
         if (reopens) this.#ports.reopens();
         this.#fill();

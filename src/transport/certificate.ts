@@ -20,13 +20,13 @@ export interface Certificate extends CertificateFiles {
 
 const OTHERS_READ = 0o004;
 
-/** Throws the reason, which holds no content of the files. */
+/** Throws the reason. It holds neither content nor paths: an operator may have set the key itself in place of its path. */
 export function readCertificate({ certPath, keyPath }: CertificateFiles): Certificate {
   const certificates = readSetting('TLS_CERT', certPath);
   const keys = readSetting('TLS_KEY', keyPath);
-  const certificate = certificateIn(certificates, certPath);
-  if (!certificate.checkPrivateKey(keyIn(keys, keyPath)))
-    throw startFailure(`TLS_KEY=${keyPath} is not the key of the first certificate in TLS_CERT=${certPath}`);
+  const certificate = certificateIn(certificates);
+  if (!certificate.checkPrivateKey(keyIn(keys)))
+    throw startFailure('TLS_KEY is not the key of the first certificate in the file of TLS_CERT');
   return {
     certPath,
     keyPath,
@@ -40,11 +40,11 @@ function readSetting(name: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw startFailure(`${name}=${path} cannot be read: ${codeOf(cause)}`, cause);
+    throw startFailure(`the file of ${name} cannot be read: ${codeOf(cause)}`, cause);
   }
 }
 
-function certificateIn(bytes: Buffer, path: string): X509Certificate {
+function certificateIn(bytes: Buffer): X509Certificate {
   // uWebSockets.js reads PEM only; Node would also take DER.
   if (bytes.includes('-----BEGIN CERTIFICATE-----'))
     try {
@@ -52,17 +52,17 @@ function certificateIn(bytes: Buffer, path: string): X509Certificate {
     } catch {
       // Node's message may quote the file.
     }
-  throw startFailure(`TLS_CERT=${path} holds no certificate in PEM form`);
+  throw startFailure('the file of TLS_CERT holds no certificate in PEM form');
 }
 
-function keyIn(bytes: Buffer, path: string): KeyObject {
+function keyIn(bytes: Buffer): KeyObject {
   try {
     return createPrivateKey(bytes);
   } catch (cause) {
     throw startFailure(
       codeOf(cause) === 'ERR_MISSING_PASSPHRASE'
-        ? `TLS_KEY=${path} is encrypted; set a file whose key has no passphrase`
-        : `TLS_KEY=${path} holds no private key in PEM form`,
+        ? 'the key in the file of TLS_KEY is encrypted; it must have no passphrase'
+        : 'the file of TLS_KEY holds no private key in PEM form',
     );
   }
 }

@@ -15,7 +15,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Server } from './server.ts';
 
 export interface DrainPorts {
-  readonly server: Server;
+  readonly server: Pick<Server, 'sendAway' | 'unanswered' | 'stopListening' | 'close'>;
   readonly sessions: SessionRouter;
   readonly sweeper: Sweeper;
   readonly membership: Membership;

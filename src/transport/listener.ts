@@ -104,7 +104,7 @@ function encryptedApp(uws: Uws, { certPath, keyPath }: Certificate): TemplatedAp
     return uws.SSLApp({ cert_file_name: certPath, key_file_name: keyPath, ssl_ciphers: CIPHERS });
   } catch (cause) {
     throw startFailure(
-      `uWebSockets.js cannot serve TLS_CERT=${certPath} with TLS_KEY=${keyPath}; an RSA key of 2,048 bits or an EC key works`,
+      'uWebSockets.js cannot serve TLS_CERT with TLS_KEY; an RSA key of 2,048 bits or an EC key of P-256 works',
       cause,
     );
   }

@@ -46,7 +46,7 @@ export interface ServerPorts extends ConnectionPorts {
 
 export async function createServer(
   ports: ServerPorts,
-  routesAt: (place: Place, server: { readonly connections: () => number }) => readonly Route[],
+  routes: (server: { readonly connections: () => number }) => (place: Place) => readonly Route[],
 ): Promise<Server> {
   const { at, certificate } = ports;
   const uws = await loadUws();
@@ -54,7 +54,7 @@ export async function createServer(
   const sockets: WebSocketServer[] = [];
   const https: HttpServer[] = [];
   const connectionCount = () => sockets.reduce((sum, { connections }) => sum + connections.size, 0);
-  const routesOf = (place: Place) => routesAt(place, { connections: connectionCount });
+  const routesOf = routes({ connections: connectionCount });
 
   const mainRoutes = routesOf(at.admin === null ? 'only' : 'main');
   const main = createListener(uws, certificate, (app) => {

@@ -32,6 +32,10 @@ const PROXY = { AUTH: 'proxy', TRUST_PROXY: '10.0.0.0/8' };
 const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string, string>>, string]>> = {
   HOST: [PROXY, '0.0.0.0'],
   PORT: '8081',
+  TLS_CERT: [{ TLS_CERT: 'other.crt', TLS_KEY: 'a.key' }, 'a.crt'],
+  TLS_KEY: [{ TLS_CERT: 'a.crt', TLS_KEY: 'other.key' }, 'a.key'],
+  ADMIN_PORT: '8082',
+  ADMIN_HOST: [{ ADMIN_PORT: '8082' }, '127.0.0.2'],
   WORKERS: [{ REDIS_URL: 'redis://127.0.0.1:1' }, '3'],
   REDIS_URL: 'redis://127.0.0.1:1',
   REDIS_ALLOW_EVICTION: '1',

@@ -53,8 +53,10 @@ export class TestClient {
     url: string,
     protocols: readonly string[] = [],
     headers: Readonly<Record<string, string>> = {},
+    /** The certificate of a TLS server that is its own authority. */
+    ca?: string,
   ): Promise<TestClient> {
-    const socket = new WebSocket(url, [...protocols], { headers });
+    const socket = new WebSocket(url, [...protocols], { headers, ...(ca !== undefined && { ca }) });
     const client = new TestClient(socket);
     await once(socket, 'open');
     return client;

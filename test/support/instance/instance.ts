@@ -36,6 +36,8 @@ export interface Instance extends Program {
   readonly url: string;
   /** For HTTP, without a slash at the end. */
   readonly http: string;
+  /** For HTTP at `ADMIN_PORT`, without a slash at the end; empty without such a port. */
+  readonly admin: string;
   readonly instanceId: string;
 }
 
@@ -75,7 +77,8 @@ export async function startInstance(environment: Environment = {}): Promise<Inst
   return {
     ...program,
     url,
-    http: `http://${new URL(url).host}`,
+    http: url.replace(/^ws/, 'http').replace(/\/v1\/session$/, ''),
+    admin: String(line.admin ?? ''),
     instanceId: String(line.instance),
   };
 }

@@ -5,6 +5,7 @@ import { environmentSchema } from '../../../src/config/settings.ts';
 import { quotaIn, readSupervision, workerEnvironment } from '../../../src/config/supervision.ts';
 
 const REDIS = { REDIS_URL: 'redis://127.0.0.1' };
+const SHARED = { port: 99, adminPort: 98 };
 
 test('one worker, or a value that must be refused, starts no supervisor', () => {
   for (const WORKERS of ['', '1', ' 1 ', '0', 'many', '1.5', '1000'])
@@ -13,15 +14,16 @@ test('one worker, or a value that must be refused, starts no supervisor', () => 
 });
 
 test('several workers have names that begin with the name of the instance and are never equal', () => {
-  const environment = { ...REDIS, WORKERS: '3', PORT: '0' };
+  const environment = { ...REDIS, WORKERS: '3', PORT: '0', ADMIN_PORT: '0' };
   const supervision = readSupervision(environment);
   if (supervision === null) throw new Error('no supervision');
   const started = [1, 2].map((number) =>
-    workerEnvironment(environment, supervision, { number, joins: number > 1 }, number > 1 ? 99 : null),
+    workerEnvironment(environment, supervision, { number, joins: number > 1 }, number > 1 ? SHARED : null),
   );
   const [first, second] = started.map(readConfig);
   expect(first).toMatchObject({ instance: `${supervision.instance}.1`, port: 0, role: { joins: false } });
   expect(second).toMatchObject({ instance: `${supervision.instance}.2`, port: 99, role: { joins: true } });
+  expect([first, second].map((one) => one?.admin?.port)).toEqual([0, 98]);
   for (const worker of started) expect(readSupervision(worker)).toBeNull();
 });
 

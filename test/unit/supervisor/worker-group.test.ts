@@ -23,7 +23,8 @@ function groupOf(workers: number) {
   const ended: number[] = [];
   const group = new WorkerGroup({
     workers,
-    fork(role, port, events) {
+    fork(role, ports, events) {
+      const port = ports?.port ?? null;
       const one: Started = { role, port, events, sent: [], signals: [] };
       started.push(one);
       return {
