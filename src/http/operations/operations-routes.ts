@@ -92,7 +92,7 @@ export function operationsRoutes(ports: HttpPorts): readonly Route[] {
         answers: {
           200: jsonAnswer('The instance takes work.', readinessSchema),
           503: jsonAnswer(
-            'The instance is draining, or its store is unreachable or takes no writes.',
+            'The instance is draining, or its store is unreachable, takes no writes, or forbids a command that a session needs.',
             readinessSchema,
           ),
         },

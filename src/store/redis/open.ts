@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
+import { deniedText, PROBED_CALLS } from './acl.ts';
 import { createBatch } from './batch.ts';
 import { assertUsable, type Facts, inspect } from './boot.ts';
 import { connect, type Log, logConnections, parseAddress, untilReady } from './connection.ts';
@@ -65,6 +66,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     );
   });
 
+  const deniedCalls = async () => texts(await batch.call(scripts.probe, [INSTANCES_KEY], PROBED_CALLS));
   const durability = () => [...new Set(facts.map((node) => node.durability))].join(', ');
   const isSlotted = () => facts.some((node) => node.isSlotted);
   const batch = createBatch(commits, timeoutMs);
@@ -76,6 +78,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     await purge(commits, log);
     await batch.call(scripts.settlePurge, [PURGE_KEY], [text(note)]);
   });
+
+  const denied = await deniedCalls().catch(() => []);
+  if (denied.length > 0) log('warn', deniedText(denied), { redis: address.label });
 
   return {
     kind: 'redis',
@@ -133,7 +138,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       const runIds = facts.map((node) => node.runId.slice(0, 8)).join(', ');
       const known = { kind: 'redis', durability: durability() } as const;
       try {
-        await batch.call(scripts.probe, [INSTANCES_KEY], []);
+        const denied = await deniedCalls();
+        if (denied.length > 0) return { ...known, ok: false, detail: deniedText(denied) };
         // A hello starts with a watch, so without hints no client can attach.
         if (listening.status !== 'ready') return { ...known, ok: false, detail: 'no connection for hints' };
         return { ...known, ok: true, detail: `redis ${versions} at ${address.label}, run ${runIds}` };
