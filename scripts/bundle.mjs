@@ -10,6 +10,7 @@ const programs = {
   chat: 'src/client/chat.js',
   migrate: 'src/migration/main.js',
   keys: 'src/keys/main.js',
+  'api-key': 'src/identity/api-keys/main.js',
 };
 
 /** Packages with native parts, and packages that read files beside their own. */

@@ -2,15 +2,15 @@
 import type { Clock } from '../clock.ts';
 import type { IdentityConfig, JwtConfig } from '../config/identity.ts';
 import type { Log } from '../telemetry/log.ts';
-import { API_KEY_PREFIX } from './api-key.ts';
-import { openApiKeys } from './api-keys.ts';
+import { API_KEY_PREFIX } from './api-keys/api-key.ts';
+import { openApiKeys } from './api-keys/api-keys.ts';
 import type { Authenticated, Authenticator } from './authenticator.ts';
 import { OPEN, STRANGER } from './caller.ts';
-import { openIssuerKeys, type TokenKeySource } from './issuer-keys.ts';
 import { openKeyFile } from './key-file.ts';
 import { proxyIdentity } from './proxy-identity.ts';
-import { candidatesOf, parseTokenKeys } from './token-keys.ts';
-import { createTokens } from './tokens.ts';
+import { openIssuerKeys, type TokenKeySource } from './tokens/issuer-keys.ts';
+import { candidatesOf, parseTokenKeys } from './tokens/token-keys.ts';
+import { createTokens } from './tokens/tokens.ts';
 
 /** Throws a start failure if a file of keys cannot be used. */
 export async function openAuthenticator(

@@ -5,9 +5,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { roles } from './caller.ts';
-import type { ParsedFile } from './key-file.ts';
-import { isTenantName } from './names.ts';
+import { roles } from '../caller.ts';
+import type { ParsedFile } from '../key-file.ts';
+import { isTenantName } from '../names.ts';
 
 /** Begins every key, so that scanners find one that leaked, and no token is mistaken for one. */
 export const API_KEY_PREFIX = 'rk_';

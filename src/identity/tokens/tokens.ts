@@ -7,10 +7,10 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { decodeProtectedHeader, type JWTPayload, jwtVerify, type ProtectedHeaderParameters } from 'jose';
-import type { JwtConfig } from '../config/identity.ts';
-import { codeOf } from '../errors.ts';
-import type { Authenticated } from './authenticator.ts';
-import { claimedBy } from './claims.ts';
+import type { JwtConfig } from '../../config/identity.ts';
+import { codeOf } from '../../errors.ts';
+import type { Authenticated } from '../authenticator.ts';
+import { claimedBy } from '../claims.ts';
 import type { TokenKeySource } from './issuer-keys.ts';
 
 export interface Tokens {

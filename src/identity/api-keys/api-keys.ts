@@ -6,11 +6,11 @@
  *  APIKEY-2  The comparison takes as long for a wrong secret as for an unknown name.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Log } from '../telemetry/log.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Authenticated } from '../authenticator.ts';
+import type { Identity } from '../caller.ts';
+import { openKeyFile, type ParsedFile } from '../key-file.ts';
 import { type ApiKeyEntry, hashOf, nameIn, parseApiKeys } from './api-key.ts';
-import type { Authenticated } from './authenticator.ts';
-import type { Identity } from './caller.ts';
-import { openKeyFile, type ParsedFile } from './key-file.ts';
 
 export interface ApiKeys {
   authenticate(key: string, now: number): Authenticated;

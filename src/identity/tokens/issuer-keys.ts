@@ -5,8 +5,8 @@
  *  ISSUER-2  Whatever tokens clients send, the issuer is asked at most once per `COOLDOWN_MS`.
  *  ISSUER-3  While the issuer is away, the keys that are known stay in force.
  */
-import { type Clock, startInterval, timeoutSignal } from '../clock.ts';
-import type { Log } from '../telemetry/log.ts';
+import { type Clock, startInterval, timeoutSignal } from '../../clock.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { candidatesOf, parseTokenKeys, type TokenKey } from './token-keys.ts';
 
 export interface TokenKeySource {
