@@ -76,11 +76,15 @@ export const environmentSchema = z.object({
     ),
   DATA_KEYS_FILE: dataKeysFile
     .optional()
-    .describe('a file with such keys, one per line, instead of `DATA_KEYS`'),
+    .describe(
+      'a file with such keys, one per line, instead of `DATA_KEYS`; instances read it again on SIGHUP and once a minute',
+    ),
   DATA_PLAIN: z
     .enum(['read', 'refuse'])
     .default('read')
-    .describe('with keys set: what to do with values that were stored unencrypted'),
+    .describe(
+      'with keys set: what to do with values that were stored unencrypted; `npm run keys -- verify` says when they may be refused',
+    ),
   STORE_ROLLOUT: z.coerce
     .number()
     .min(0)
