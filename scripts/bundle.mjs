@@ -11,6 +11,7 @@ const programs = {
   migrate: 'src/migration/main.js',
   keys: 'src/keys/main.js',
   'api-key': 'src/identity/api-keys/main.js',
+  audit: 'src/audit/verify/main.js',
 };
 
 /** Packages with native parts, and packages that read files beside their own. */

@@ -87,7 +87,7 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 
 // Only with a file to read again: otherwise a terminal that closes must end its server.
 const reopens =
-  (config.auditLog !== null && config.auditLog !== 'stdout') ||
+  (config.audit.log !== null && config.audit.log !== 'stdout') ||
   config.sealing.keysFile !== null ||
   config.identity.keysFile !== null ||
   config.identity.jwt !== null ||

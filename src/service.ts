@@ -278,10 +278,12 @@ export async function startService(config: Config, log: Log, link: Link | null =
 }
 
 function openAudit(config: Config, log: Log, meters: Meters): AuditLog | null {
-  const { auditLog: destination, instance } = config;
+  const { instance } = config;
+  const { log: destination, key, isStrict } = config.audit;
   if (destination === null) return null;
+  const failed = () => meters.auditErrors.inc();
   try {
-    return openAuditLog({ destination, instance, log, failed: () => meters.auditErrors.inc() });
+    return openAuditLog({ destination, instance, key, isStrict, clock: systemClock, log, failed });
   } catch (cause) {
     throw startFailure(`AUDIT_LOG=${destination} cannot be written`, cause);
   }

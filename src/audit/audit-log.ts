@@ -2,15 +2,21 @@
  * AuditLog writes one JSON line per access, to its own file or to stdout among the other log lines (`"log":"audit"`).
  *
  *  AUDIT-1  `note` returns once the operating system has the line: a crash of this process loses none.
- *  AUDIT-2  A line that cannot be written waits for the next write that succeeds. No request is refused for it: a full disk
- *           must not keep an answer from a client. The log reports the failure, and a metric counts it.
+ *  AUDIT-2  A line that cannot be written waits for the next write that succeeds. The log reports the failure, and a metric
+ *           counts it. Without strict mode no request is refused for it: a full disk must not keep an answer from a client.
  *  AUDIT-3  `reopen` opens the file by its name before it closes the old one, so that rotation loses no line.
+ *  AUDIT-4  In strict mode nothing is done or shown whose line cannot be written.
+ *  AUDIT-5  With a key, each line is a link of a chain. Its heads go to the service's log too, where an operator may compare.
  */
-import { once } from 'node:events';
-import { pino, stdTimeFunctions } from 'pino';
-import { sleep } from '../clock.ts';
+import type { KeyObject } from 'node:crypto';
+import { type Clock, sleep } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Access, Audit } from './audit.ts';
+import type { Audit } from './audit.ts';
+import { fieldsOf, lineOf } from './audit-line.ts';
+import { Chain, chainKey } from './chain.ts';
+import { type FileTail, tailOf } from './file-tail.ts';
+import { type Damage, LineFile } from './line-file.ts';
+import type { HeadKind } from './sealed-line.ts';
 
 export interface AuditLog extends Audit {
   reopen(): void;
@@ -21,111 +27,86 @@ export interface AuditLogOptions {
   /** A path, or `stdout`. */
   readonly destination: string;
   readonly instance: string;
+  /** Null: the lines form no chain. */
+  readonly key: KeyObject | null;
+  readonly isStrict: boolean;
+  readonly clock: Pick<Clock, 'now' | 'after'>;
   readonly log: Log;
   /** Called when a line, or the lines that wait, could not be written. */
   readonly failed: () => void;
 }
 
-/** Lines that wait for a full disk; beyond it lines are lost. */
-const WAITING_MAX_BYTES = 16 * 1024 * 1024;
-const CLOSE_WITHIN_MS = 1_000;
-
-type File = ReturnType<typeof pino.destination>;
+const HEAD_EVERY_MS = 3_600_000;
+const CLOSE_TRIES = 20;
+const CLOSE_RETRY_MS = 50;
 
 /** Throws if the file cannot be opened. */
 export function openAuditLog(options: AuditLogOptions): AuditLog {
-  const { destination, instance, log } = options;
-  const toFile = destination !== 'stdout';
-  let current = open(options);
-  let isClosed = false;
-  const lines = pino(
-    {
-      base: { instance },
-      timestamp: stdTimeFunctions.isoTime,
-      // Instead of the level, which is always the same here.
-      formatters: { level: () => ({ log: 'audit' }) },
+  const { destination, instance, key, isStrict, clock, log } = options;
+  const sealing = key === null ? null : chainKey(key);
+  const chain = sealing === null ? null : new Chain(sealing);
+  let isFailing = false;
+  const file = new LineFile({
+    destination,
+    clock,
+    form: (text) => chain?.seal(text) ?? { line: text, written: () => {} },
+    failed(error) {
+      options.failed();
+      if (!isFailing) log.error({ err: error }, `the audit log cannot be written; ${effectOf(isStrict)}`);
+      isFailing = true;
     },
-    {
-      write(line: string) {
-        // After the close, no client is left either.
-        if (!isClosed) current.write(line);
-      },
+    recovered(damage) {
+      isFailing = false;
+      log.info({ lost: damage.lost }, 'the audit log is written again');
+      writeHead('recover', damage);
     },
-  );
+  });
+  const line = (fields: Readonly<Record<string, unknown>>): string =>
+    lineOf({ instance, now: clock.now() }, fields);
+  const writeHead = (head: HeadKind, more: Partial<Damage & FileTail> = {}): void => {
+    if (chain === null) return;
+    const isWritten = file.write(line({ action: 'chain', head, ...more }));
+    // A head that waits is in no file yet: compared with the file, it would look cut off.
+    if (isWritten) log.info({ auditHead: chain.point(), head }, 'head of the audit chain');
+  };
+  const writeStart = (): void => {
+    const earlier = sealing === null || destination === 'stdout' ? null : tailOf(destination, sealing);
+    writeHead('start', earlier ?? {});
+  };
+  let cancelHour = (): void => {};
+  const armHour = (): void => {
+    if (chain === null) return;
+    cancelHour = clock.after(HEAD_EVERY_MS, () => {
+      writeHead('hour');
+      armHour();
+    });
+  };
+
+  writeStart();
+  armHour();
   return {
-    note(access) {
-      lines.info(lineOf(access));
-      return true;
+    note: (access) => file.write(line(fieldsOf(access))) || !isStrict,
+    begin(access) {
+      if (!isStrict) return true;
+      return file.flush() && file.write(line(fieldsOf({ ...access, outcome: 'begun' })));
     },
-    begin: () => true,
-    refuses: () => false,
+    refuses: () => isStrict && !file.flush(),
     reopen() {
-      if (!toFile || isClosed) return;
       try {
-        const next = open(options);
-        const former = current;
-        current = next;
-        former.end();
+        if (file.reopen()) writeHead('rotate');
       } catch (error) {
         log.error({ err: error }, 'the audit log could not be reopened; the old file stays in use');
       }
     },
     async close() {
-      if (!toFile || isClosed) return;
-      isClosed = true;
-      const closed = once(current, 'close').catch(() => {});
-      current.end();
-      // A full disk keeps the file open. The lines that wait are lost with the process; the log has already reported them.
-      await Promise.race([closed, sleep(CLOSE_WITHIN_MS)]);
+      cancelHour();
+      writeHead('stop');
+      // A full disk keeps lines waiting. They are lost with the process; the log has already reported the failure.
+      for (let tries = 0; tries < CLOSE_TRIES && !file.flush(); tries += 1) await sleep(CLOSE_RETRY_MS);
+      file.close();
     },
   };
 }
 
-function open({ destination, log, failed }: AuditLogOptions): File {
-  const file = pino.destination({
-    dest: destination === 'stdout' ? 1 : destination,
-    append: true,
-    mode: 0o600,
-    sync: true,
-    maxLength: WAITING_MAX_BYTES,
-  });
-  let isFailing = false;
-  const onFailure = (error: unknown) => {
-    failed();
-    if (!isFailing) log.error({ err: error }, 'the audit log cannot be written; its lines wait');
-    isFailing = true;
-  };
-  // pino's own listener would end the process, or stop writing for good after a broken pipe.
-  file.removeAllListeners('error');
-  file.on('error', onFailure);
-  file.on('drop', () => onFailure(new Error('too many lines wait')));
-  file.on('write', () => {
-    if (isFailing) log.info('the audit log is written again');
-    isFailing = false;
-  });
-  return file;
-}
-
-function lineOf(access: Access) {
-  const { action, outcome, sessionId, sessionIds, userId, subjectUserId, clientId, format, address } = access;
-  const { actor, onBehalfOf, why } = access;
-  const isDenied = outcome === 'forbidden';
-  return {
-    action: isDenied ? 'denied' : action,
-    ...(isDenied ? { attempted: action } : {}),
-    outcome,
-    session_id: sessionId,
-    ...(sessionIds === undefined ? {} : { session_ids: sessionIds }),
-    user_id: userId,
-    client_id: clientId,
-    ...(actor === undefined ? {} : { actor }),
-    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
-    ...(subjectUserId === undefined ? {} : { subject_user_id: subjectUserId }),
-    ...(format === undefined ? {} : { format }),
-    ...(why === undefined ? {} : { why }),
-    address,
-    ...(access.channel.kind === 'http'
-      ? { route: access.channel.route, request_id: access.channel.requestId }
-      : { socket: access.channel.connection }),
-  };
-}
+const effectOf = (isStrict: boolean): string =>
+  isStrict ? 'nothing is served until it can' : 'its lines wait';

@@ -38,7 +38,11 @@ export function readConfig(environment: Environment) {
     /** Null if this process serves alone. */
     role,
     logLevel: env.LOG_LEVEL,
-    auditLog: env.AUDIT_LOG ?? null,
+    audit: {
+      log: env.AUDIT_LOG ?? null,
+      key: env.AUDIT_KEY ?? env.AUDIT_KEY_FILE ?? null,
+      isStrict: env.AUDIT_STRICT,
+    },
     drainMs: env.DRAIN_MS,
     socketsAwaitingHelloMax: env.SOCKETS_AWAITING_HELLO_MAX,
     sealing: {

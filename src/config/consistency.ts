@@ -47,6 +47,7 @@ export function contradictions(values: Settings, given: ReadonlySet<string>): re
     ...keyProblems(values),
     ...identityProblems(values),
     ...portProblems(values),
+    ...auditProblems(values),
   ];
 }
 
@@ -101,6 +102,16 @@ function portProblems(values: Settings): readonly string[] {
   ];
 }
 
+function auditProblems(values: Settings): readonly string[] {
+  const { AUDIT_LOG: log, AUDIT_KEY: key, AUDIT_KEY_FILE: file, AUDIT_STRICT: isStrict } = values;
+  return [
+    ...(key !== undefined && file !== undefined
+      ? ['AUDIT_KEY and AUDIT_KEY_FILE are both set; set one of them']
+      : []),
+    ...(isStrict && log === undefined ? ['AUDIT_STRICT needs AUDIT_LOG, the log to write'] : []),
+  ];
+}
+
 /** Probable mistakes that still let the service start, one line each. */
 export function warnings(
   values: Settings,
@@ -115,7 +126,10 @@ export function warnings(
     .map(
       (url) => `${shown('VLLM_BASE_URL', url)} does not end in /v1, as the base URL of a model server does`,
     );
-  const idle = (needed: 'VLLM_BASE_URL' | 'TRUST_PROXY' | 'ADMIN_PORT', names: readonly string[]) =>
+  const idle = (
+    needed: 'VLLM_BASE_URL' | 'TRUST_PROXY' | 'ADMIN_PORT' | 'AUDIT_LOG',
+    names: readonly string[],
+  ) =>
     names
       .filter((name) => values[needed] === undefined && given.has(name))
       .map((name) => `${name} has no effect while ${needed} is not set`);
@@ -126,5 +140,6 @@ export function warnings(
     ...idle('TRUST_PROXY', ['TRUST_PROXY_HEADER']),
     ...identityWarnings(values, given),
     ...idle('ADMIN_PORT', ['ADMIN_HOST']),
+    ...idle('AUDIT_LOG', ['AUDIT_KEY', 'AUDIT_KEY_FILE']),
   ];
 }

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { overlapPolicySchema } from '../../machines/vocabulary.ts';
 import { identitySettings } from './identity.ts';
 import {
+  auditKey,
+  auditKeyFile,
   count,
   dataKeys,
   dataKeysFile,
@@ -38,6 +40,18 @@ export const simulatorSchema = z.object({
   SIMULATOR_MAX_MODEL_LEN: count(32_768, 1).describe('longest context of the simulated model, in tokens'),
   SIMULATOR_API_KEY: z.string().optional().describe('bearer token that a client must send; unset: none'),
 });
+
+/** Settings that the service and `npm run audit` share. */
+const auditKeys = {
+  AUDIT_KEY: auditKey
+    .optional()
+    .describe(
+      'base64 of 32 bytes, such as `openssl rand -base64 32`: each line of the audit log carries a keyed hash that also covers the line before it; `npm run audit -- verify FILE…` checks them; unset: none',
+    ),
+  AUDIT_KEY_FILE: auditKeyFile.optional().describe('a file with such a key, instead of `AUDIT_KEY`'),
+};
+
+export const auditKeysSchema = z.object(auditKeys);
 
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('address to listen on'),
@@ -217,6 +231,10 @@ export const environmentSchema = z.object({
     .describe(
       'a file, or `stdout`: one JSON line for each access to a session, with user and address but without content; unset: none',
     ),
+  ...auditKeys,
+  AUDIT_STRICT: flag.describe(
+    'refuse with `audit_unavailable` everything whose line in the audit log cannot be written',
+  ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')

@@ -1,4 +1,6 @@
 /** Values parses and checks each kind of setting. A message completes the sentence "NAME=value …". */
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseKeys, readKeyFile } from '../sealing/keys.ts';
@@ -127,6 +129,21 @@ export const dataKeysFile = parsed((path) => {
   if (read.kind === 'parsed') return { kind: 'parsed', value: { path, keys: read.value } };
   return read.why === 'cannot be read' ? { ...read, why: 'names a file that cannot be read' } : read;
 });
+
+export const auditKey = parsed(parseAuditKey);
+
+export const auditKeyFile = parsed((path) => {
+  try {
+    return parseAuditKey(readFileSync(path, 'utf8').trim());
+  } catch {
+    return { kind: 'wrong', why: 'names a file that cannot be read' };
+  }
+});
+
+function parseAuditKey(text: string): Parsed<KeyObject> {
+  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return { kind: 'wrong', why: 'is not base64 of 32 bytes' };
+  return { kind: 'parsed', value: createSecretKey(text, 'base64') };
+}
 
 export function parsed<Value>(parse: (text: string) => Parsed<Value>) {
   return z.string().transform((text, context) => {

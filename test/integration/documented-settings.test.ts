@@ -18,6 +18,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const KEY = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
 const keysFile = join(folder, 'keys');
 writeFileSync(keysFile, KEY);
+const auditKeyFile = join(folder, 'audit-key');
+writeFileSync(auditKeyFile, `${KEY.slice(3)}\n`);
 
 const JWT = {
   AUTH: 'jwt',
@@ -101,6 +103,9 @@ const VALUES: Readonly<Record<string, string | readonly [Readonly<Record<string,
   FLUSH_MS: '7',
   DRAIN_MS: '7',
   AUDIT_LOG: join(folder, 'audit'),
+  AUDIT_KEY: KEY.slice(3),
+  AUDIT_KEY_FILE: auditKeyFile,
+  AUDIT_STRICT: [{ AUDIT_LOG: 'stdout' }, '1'],
   LOG_LEVEL: 'debug',
 };
 

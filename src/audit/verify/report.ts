@@ -1,0 +1,40 @@
+/** Writes the result of a check for an operator: first what is wrong, then what each chain holds. */
+import { at, type Finding, type Note, type Verdict } from './findings.ts';
+
+/** `kept`: how many heads were given that somebody kept elsewhere. */
+export function reportOf({ findings, notes, chains, lines }: Verdict, kept: number): string {
+  const first = firstOfEachChain(findings);
+  const isForeign = lines === 0 && findings.some(({ kind }) => kind === 'edited');
+  const report = [
+    ...first.map(({ kind, chain, place, what }) =>
+      [place === null ? null : at(place), kind, chain === null ? what : `${what} (chain ${chain})`]
+        .filter((part) => part !== null)
+        .join(': '),
+    ),
+    ...(findings.length > first.length ? [`${findings.length - first.length} more lines are wrong`] : []),
+    ...(isForeign ? ['no line fits: is this the key with which the log was written?'] : []),
+    ...notes.map(noteLine),
+    ...chains.map(({ chain, instance, from, to, first: begin, last, hasStopped }) => {
+      const range = `lines ${begin}–${last.seq}, ${from} to ${to}`;
+      return `chain ${chain} of ${instance}: ${range}, ${hasStopped ? 'stopped' : 'no stop'}`;
+    }),
+    ...(kept === 0 && findings.length === 0
+      ? ['no head was given with --log or --anchor: lines cut off at the end of a chain would not show']
+      : []),
+    findings.length === 0 ? `unchanged: ${lines} lines` : `changed: ${lines} lines are as written`,
+  ];
+  return `${report.join('\n')}\n`;
+}
+
+/** What follows the first changed line of a chain may be its consequence. */
+function firstOfEachChain(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Set<string>();
+  return findings.filter(({ chain }) => {
+    if (chain === null) return true;
+    if (seen.has(chain)) return false;
+    seen.add(chain);
+    return true;
+  });
+}
+
+const noteLine = ({ place, what }: Note): string => `note: ${place === null ? '' : `${at(place)}: `}${what}`;
