@@ -1,12 +1,12 @@
 # Debian 13: uWebSockets.js 20.69, the build for Node 24, needs glibc 2.38. It does not support Alpine's musl.
 FROM node:24-trixie-slim AS base
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 
 # `npm install`, not `npm ci`: the lock file lists uWebSockets.js binaries only for the platforms that npm saw when it
 # wrote the file, and `npm ci` refuses the file for the missing ones. Both keep pinned versions.
 FROM base AS build
-RUN npm install --no-audit --no-fund
+RUN npm install --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY machines ./machines
@@ -16,7 +16,10 @@ ARG BUILD_COMMIT
 RUN node scripts/build.mjs
 
 FROM base AS dependencies
-RUN npm install --no-audit --no-fund --omit=dev
+RUN npm install --ignore-scripts --no-audit --no-fund --omit=dev
+# The build stage checks its own node_modules; these are the ones that run.
+COPY scripts/uws.mjs scripts/uws-hashes.json ./scripts/
+RUN node scripts/uws.mjs verify
 
 FROM node:24-trixie-slim
 WORKDIR /app

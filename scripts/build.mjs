@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundlePrograms } from './bundle.mjs';
 import { runChild } from './child.mjs';
 import { withLock } from './lock.mjs';
+import { verifyUws } from './uws.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -130,6 +131,8 @@ function filesUnder(folder) {
 }
 
 async function build() {
+  const verified = verifyUws(root);
+  if (verified !== 0) return verified;
   // As deep as dist, because source maps hold relative paths. Git and Biome ignore only dist*.
   const next = join(root, 'dist.next');
   const old = join(root, 'dist.old');

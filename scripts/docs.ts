@@ -6,6 +6,7 @@ import { coverageFaults } from './docs/coverage.ts';
 import { errorsDocument } from './docs/errors.ts';
 import { guaranteesDocument } from './docs/guarantees.ts';
 import { httpDocument } from './docs/http.ts';
+import { licenceFaults, licencesDocument } from './docs/licences.ts';
 import { protocolDocument } from './docs/protocol.ts';
 
 const documents: Readonly<Record<string, () => string>> = {
@@ -13,11 +14,12 @@ const documents: Readonly<Record<string, () => string>> = {
   'docs/ERRORS.md': errorsDocument,
   'docs/GUARANTEES.md': guaranteesDocument,
   'docs/HTTP.md': httpDocument,
+  'docs/LICENCES.md': licencesDocument,
   'docs/PROTOCOL.md': protocolDocument,
 };
 
 const check = process.argv.includes('--check');
-const faults: string[] = [...coverageFaults()];
+const faults: string[] = [...coverageFaults(), ...licenceFaults()];
 for (const [path, write] of Object.entries(documents)) {
   const wanted = write();
   if (!check) writeFileSync(path, wanted);

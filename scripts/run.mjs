@@ -14,6 +14,7 @@ import { ensureBuilt } from './build.mjs';
 import { runChild } from './child.mjs';
 import { withLock } from './lock.mjs';
 import { refusalOf, thisHost } from './system.mjs';
+import { verifyUws } from './uws.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stateDir = join(root, 'node_modules', '.rehydra');
@@ -41,6 +42,9 @@ async function main(argv) {
 
   const installed = await ensureInstalled(quiet);
   if (installed !== 0) return installed;
+  // On every start: node_modules may have changed since the installation.
+  const verified = verifyUws(root);
+  if (verified !== 0) return verified;
   const built = step === 'build' ? await ensureBuilt({ quiet }) : 0;
   if (built !== 0) return built;
   return command.length > 0 ? runChild(root, command) : 0;
@@ -55,8 +59,9 @@ async function ensureInstalled(quiet) {
     if (!quiet) console.error('rehydra: installing dependencies…');
     // --include=dev: with NODE_ENV=production npm would leave out the compiler that the next step needs.
     // --no-save: each version of npm formats the lock file differently, and a start must leave the tree clean.
+    // --ignore-scripts: no dependency needs an install script, and a foreign one could do anything.
     const include = ['--include=dev', '--include=optional'];
-    const flags = ['--no-audit', '--no-fund', '--no-save', ...include, '--prefix', root];
+    const flags = ['--no-audit', '--no-fund', '--no-save', '--ignore-scripts', ...include, '--prefix', root];
     const code = await runChild(root, ['npm', 'install', ...flags], ['ignore', 2, 2]);
     if (code === 0) {
       mkdirSync(stateDir, { recursive: true });
