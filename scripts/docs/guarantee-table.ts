@@ -236,4 +236,23 @@ export const guarantees: readonly Guarantee[] = [
       ],
     ],
   },
+  {
+    id: 'G12',
+    promise:
+      'Certificates. A new certificate ends no connection and refuses no client. One that cannot be used leaves the former one in service.',
+    enforcedBy: [
+      ['src/transport/listener.ts', 'parent(acceptor).addChildAppDescriptor(descriptorOf(app))'],
+      ['src/transport/served-certificate.ts', '// CERTIFICATE-1'],
+    ],
+    shownBy: [
+      [
+        'test/integration/tls.test.ts',
+        'after SIGHUP new connections get the new certificate, open sockets go on, and no client is refused meanwhile',
+      ],
+      [
+        'test/integration/tls.test.ts',
+        'a certificate that cannot be used leaves the former one in service, and the log says why without its content',
+      ],
+    ],
+  },
 ];
