@@ -183,6 +183,7 @@ class SessionClient implements Session {
         return this.#onError(connection, frame);
       case 'extended':
         return this.#options.onEvent({ type: 'extended', extended: frame });
+      case 'authenticated':
       case 'pong':
         return;
       default:

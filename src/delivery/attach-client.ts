@@ -9,9 +9,10 @@ import { randomUUID } from 'node:crypto';
 import { endsOf } from '../../machines/deadlines.ts';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { Participant } from '../identity/acting-user.ts';
 import type { HelloFrame } from '../protocol/client-frames.ts';
 import { type TransientFrame, transcriptLines } from '../protocol/server-frames.ts';
-import { type KnownClient, toAttachRequest } from '../protocol/to-event.ts';
+import { toAttachRequest } from '../protocol/to-event.ts';
 import { readSnapshot } from '../session/machine/snapshot.ts';
 import { topState } from '../session/machine/step.ts';
 import type { SessionRouter } from '../session/router/session-router.ts';
@@ -36,27 +37,39 @@ export type ClientAttachment =
   | { readonly kind: 'attached'; readonly sessionId: string; readonly subscription: Subscription }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
+/** A client that asks to take part in a session. */
+export interface Arrival {
+  readonly hello: HelloFrame;
+  readonly participant: Participant;
+  /** The server chose the id: the client names no session. */
+  readonly isNew: boolean;
+}
+
+const ABSENT: ClientAttachment = { kind: 'refused', code: 'session_not_found' };
+
 /** Runs `admitted` when the session lets the client in, before the client gets its first frame. */
 export async function attachClient(
   services: SessionServices,
-  hello: HelloFrame,
+  { hello, participant, isNew }: Arrival,
   connection: ClientConnection,
   admitted: (sessionId: string, created: boolean) => void,
-  known: KnownClient = {},
 ): Promise<ClientAttachment> {
   const { sessions, hub, store } = services;
+  const { userId, seesOwnOnly } = participant;
   const sessionId = hello.session_id?.toLowerCase() ?? randomUUID();
   const clientId = connection.isForOneTurn === true ? null : (hello.client_id ?? null);
   let subscription: Subscription;
   try {
-    subscription = await hub.add(sessionId, connection, { clientId, userId: hello.user_id ?? null });
+    subscription = await hub.add(sessionId, connection, { clientId, userId });
   } catch {
     return { kind: 'refused', code: 'store_unavailable' };
   }
-  const attached = await sessions.attach(sessionId, toAttachRequest(hello, known));
+  const mayCreate = !seesOwnOnly || isNew;
+  const attached = await sessions.attach(sessionId, toAttachRequest(hello, participant), mayCreate);
   if (attached.kind === 'refused') {
     await detachClient(services, subscription);
-    return attached;
+    // A client must not learn that the session of another user exists.
+    return seesOwnOnly && attached.code === 'forbidden' ? ABSENT : attached;
   }
   const { view } = attached;
   admitted(sessionId, view.created);

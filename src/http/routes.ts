@@ -1,6 +1,7 @@
 /** Lists every route of the service, and the documents made from them. */
 import { archiveRoutes } from './archive/archive-routes.ts';
 import { describeAudit, withAudit } from './core/audit.ts';
+import { describeCallers, withCallers } from './core/callers.ts';
 import { withLimits } from './core/limits.ts';
 import { type Place, servedAt } from './core/places.ts';
 import type { HttpPorts } from './core/ports.ts';
@@ -34,10 +35,11 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     analyticsRoute(ports),
     ...dashboardRoutes(),
   ];
-  const described = describeAudit(withRefusals(routes));
+  const described = describeCallers(describeAudit(withRefusals(routes)));
   return (place) => {
     const isServed = servedAt(place);
     const limited = withLimits(ports.limits, described.filter(isServed));
-    return withAudit(ports.audit, [...limited, ...documentsRoutes(limited).filter(isServed)]);
+    const audited = withAudit(ports.audit, [...limited, ...documentsRoutes(limited).filter(isServed)]);
+    return withCallers(ports, place, audited);
   };
 }

@@ -21,7 +21,7 @@ export interface Identity {
   readonly tenant: string;
   /** End of the credential in ms since the epoch; null: it has no end of its own. */
   readonly expiresAt: number | null;
-  /** Operations that the credential is limited to, by their names in the OpenAPI document; null: all of its role. */
+  /** Operations that the credential is limited to, by their names in permissions.ts; null: all of its role. */
   readonly rights: ReadonlySet<string> | null;
   readonly proof: 'jwt' | 'key' | 'proxy';
   /** Names the credential in the audit log and when it is withdrawn, such as the name of a key. Reveals no secret. */

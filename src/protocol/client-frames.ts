@@ -32,6 +32,8 @@ export const generationOptionsSchema = z.strictObject({
   stop: z.array(z.string().min(1).max(128)).max(4).optional(),
 });
 
+const token = z.string().min(1).max(8192);
+
 const hello = z.strictObject({
   type: z.literal('hello'),
   session_id: z.uuid().optional(),
@@ -48,7 +50,7 @@ const hello = z.strictObject({
   client_id: nameSchema.optional(),
   user_id: userIdSchema.optional(),
   diagnosis_id: nameSchema.optional(),
-  token: z.string().max(8192).optional().describe('Reserved: this version accepts it and ignores it.'),
+  token: token.optional().describe('Proves the client, unless its upgrade did. Ignored with `AUTH=off`.'),
   patient: patient
     .optional()
     .describe(
@@ -80,9 +82,23 @@ const message = z
 const cancel = z.strictObject({ type: z.literal('cancel'), turn_id: z.string().min(1).max(64).optional() });
 const extend = z.strictObject({ type: z.literal('extend') });
 const close = z.strictObject({ type: z.literal('close') });
+const authenticate = z
+  .strictObject({
+    type: z.literal('authenticate'),
+    token: token.describe('A newer token of the same subject, role and tenant.'),
+  })
+  .describe('Renews the credential of the connection before it ends.');
 const ping = z.strictObject({ type: z.literal('ping'), nonce: z.string().max(256).optional() });
 
-export const clientFrameSchema = z.discriminatedUnion('type', [hello, message, cancel, extend, close, ping]);
+export const clientFrameSchema = z.discriminatedUnion('type', [
+  hello,
+  message,
+  cancel,
+  extend,
+  close,
+  authenticate,
+  ping,
+]);
 
 export type ClientFrame = z.infer<typeof clientFrameSchema>;
 export type HelloFrame = z.infer<typeof hello>;

@@ -157,6 +157,15 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
       ),
     absolute_expires_at: z.int().describe('ms since the epoch; `extend` does not move it.'),
   }),
+  z.object({
+    type: z.literal('authenticated'),
+    expires_at: z
+      .int()
+      .nullable()
+      .describe(
+        'Answers `authenticate`: the new credential ends then, in ms since the epoch; null: it has no end.',
+      ),
+  }),
   z.object({ type: z.literal('pong'), nonce: z.string().optional() }),
 ]);
 export type TransientFrame = z.infer<typeof transientFrameSchema>;

@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { tenantField } from '../../machines/tenant.ts';
 import type { AttachRequest, OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
+import type { Participant } from '../identity/acting-user.ts';
 import type { ClientFrame, HelloFrame, MessageFrame } from './client-frames.ts';
 
 type MessageEvent = Extract<SessionEvent, { readonly type: 'message' }>;
 /** Frames that become events of the machine. */
-type EventFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'ping' }>;
+type EventFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'authenticate' | 'ping' }>;
 
 /** The values that toEvent adds to a frame. */
 export interface Sender {
@@ -61,22 +62,14 @@ export function messageEvent(
   };
 }
 
-/** What the server knows of a client beside its hello. */
-export interface KnownClient {
-  /** Absent or empty: the default tenant. */
-  readonly tenant?: string;
-  /** A credential proves the user of the hello. */
-  readonly isProven?: boolean;
-}
-
 /** The attach request of a hello. */
-export function toAttachRequest(hello: HelloFrame, known: KnownClient = {}): AttachRequest {
-  const { client_id, user_id, diagnosis_id, patient } = hello;
+export function toAttachRequest(hello: HelloFrame, { userId, tenant, isProven }: Participant): AttachRequest {
+  const { client_id, diagnosis_id, patient } = hello;
   return {
     ...(client_id === undefined ? {} : { clientId: client_id }),
-    ...(user_id === undefined ? {} : { userId: user_id }),
-    ...tenantField(known.tenant),
-    ...(known.isProven === true ? { isProven: true } : {}),
+    ...(userId === null ? {} : { userId }),
+    ...tenantField(tenant),
+    ...(isProven ? { isProven: true } : {}),
     ...(diagnosis_id === undefined ? {} : { diagnosisId: diagnosis_id }),
     ...(patient === undefined
       ? {}

@@ -8,12 +8,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../machines/vocabulary.ts';
-import type { Access, Audit, AuditAction, AuditOutcome } from '../audit/audit.ts';
+import { type Access, type Audit, type AuditAction, type AuditOutcome, actorOf } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { attachClient, detachClient, type SessionServices } from '../delivery/attach-client.ts';
 import type { ClientConnection } from '../delivery/client-connection.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
+import { type Participant, participantOf } from '../identity/acting-user.ts';
+import type { Authenticator } from '../identity/authenticator.ts';
+import type { Caller } from '../identity/caller.ts';
+import { reachOf } from '../identity/permissions.ts';
 import { budgetWaitMs } from '../limits/budgets.ts';
 import type { Limits } from '../limits/limits.ts';
 import {
@@ -30,11 +34,14 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { Admission } from './admission.ts';
 import { HelloBudget, type HelloQueue } from './hello-budget.ts';
+import { PROVEN, SocketCaller } from './socket-caller.ts';
 
 /** The socket, as far as a connection needs it. Both calls are safe on a closed socket. */
 export interface Wire {
   /** The client's address. */
   readonly address: string;
+  /** The client, as the headers of its upgrade prove it. */
+  readonly caller: Caller;
   /** False if the socket's buffer was full and dropped a frame. */
   send(frames: readonly string[]): boolean;
   /** `now`: without the closing handshake, which a stranger may leave unanswered to keep its memory. */
@@ -47,6 +54,7 @@ export interface ConnectionPorts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly audit: Audit | null;
+  readonly authenticator: Authenticator;
   readonly defaultPolicy: OverlapPolicy;
   readonly draining: () => boolean;
   /** True while this process cannot keep up: it refuses new clients and new turns. */
@@ -60,6 +68,7 @@ export interface ConnectionPorts {
 interface Attached {
   readonly kind: 'attached';
   readonly sessionId: string;
+  readonly participant: Participant;
   readonly subscription: Subscription;
 }
 
@@ -75,9 +84,12 @@ const WAITING_MAX = 64;
 const WAITING_MAX_BYTES = MAX_FRAME_BYTES;
 const AWAITING: ConnectionState = { kind: 'awaiting hello' };
 
-type Identity = Pick<Access, 'sessionId' | 'userId' | 'clientId'>;
+type Named = Pick<Access, 'sessionId' | 'userId' | 'clientId'>;
 
-const UNKNOWN: Identity = { sessionId: null, userId: null, clientId: null };
+const UNNAMED: Named = { sessionId: null, userId: null, clientId: null };
+
+/** `session_not_found` and `forbidden` hide or name a foreign session; `too_many_sessions` reveals that there is none. */
+const WRONG_GUESS: ReadonlySet<ErrorCode> = new Set(['session_not_found', 'forbidden', 'too_many_sessions']);
 
 /** Actions of the audit log, by the frame that asks for them. */
 const ACTIONS: Readonly<Partial<Record<SessionEvent['type'], AuditAction>>> = {
@@ -99,10 +111,11 @@ export class Connection implements ClientConnection {
   readonly #admission: Admission;
   /** Null once a hello was accepted. */
   #budget: HelloBudget | null;
+  readonly #caller: SocketCaller;
   #state: ConnectionState;
   #badInARow = 0;
   /** The client as the audit log names it, from its last hello. */
-  #identity: Identity = UNKNOWN;
+  #named: Named = UNNAMED;
   /** The last action but a message that was passed to an owner, which may refuse it later. */
   #passed: AuditAction = 'message';
 
@@ -114,6 +127,7 @@ export class Connection implements ClientConnection {
       if (code === 'overloaded') this.#refuseAndClose(code, undefined, 'now');
       else this.#refuseAndClose(code);
     });
+    this.#caller = new SocketCaller(ports.authenticator, ports.limits, wire);
     this.#state = this.#awaitHello();
   }
 
@@ -164,6 +178,13 @@ export class Connection implements ClientConnection {
     else this.#refuseAndClose(code);
   }
 
+  /** Ends the connection of a client whose credential has expired or was withdrawn. */
+  checkCredential(now: number): void {
+    if (this.#state.kind === 'closed' || this.#caller.holds(now)) return;
+    this.#note('identity_ended', 'identity_ended');
+    this.#refuseAndClose('identity_ended');
+  }
+
   /** Closes the connection; the client may return, to this instance or another. */
   sendAway(code: ErrorCode): void {
     this.#refuseAndClose(code);
@@ -210,18 +231,32 @@ export class Connection implements ClientConnection {
 
   async #attach(hello: HelloFrame): Promise<void> {
     const { services, log } = this.#ports;
-    this.#identity = {
+    this.#named = {
       sessionId: hello.session_id?.toLowerCase() ?? null,
       userId: hello.user_id ?? null,
       clientId: hello.client_id ?? null,
     };
-    const wanted = hello.session_id === undefined ? 'created' : 'resumed';
+    const isNew = hello.session_id === undefined;
+    const wanted = isNew ? 'created' : 'resumed';
     const wait = this.#admission.helloWaitMs(hello);
     const waitMs = wait === 0 ? 0 : await wait;
     if (waitMs > 0) {
       this.#note(wanted, 'rate_limited');
       return this.#refuseAndClose('rate_limited', waitMs);
     }
+    const proof = this.#caller.isOpen ? PROVEN : await this.#caller.show(hello.token);
+    if (this.#state.kind !== 'attaching') return;
+    if (proof.kind !== 'proven') {
+      this.#note('refused', proof.code);
+      return this.#refuseAndClose(proof.code, proof.waitMs);
+    }
+    const { caller } = this.#caller;
+    const participant = participantOf(caller, hello.user_id ?? null);
+    if (participant === null || reachOf(caller, 'hello') === 'none') {
+      this.#note('refused', 'forbidden');
+      return this.#refuseAndClose('forbidden');
+    }
+    this.#named = { ...this.#named, userId: participant.userId };
     if (!this.#begin(wanted)) {
       if (this.#state.kind !== 'attaching') return;
       this.#state = this.#awaitHello();
@@ -229,18 +264,21 @@ export class Connection implements ClientConnection {
     }
     let isAdmitted = false;
     let isGuess = false;
-    const attached = await attachClient(services, hello, this, (sessionId, created) => {
-      isAdmitted = true;
-      isGuess = created;
-      this.#identity = { ...this.#identity, sessionId };
-      this.#note(created ? 'created' : 'resumed', 'ok');
-    }).catch((error: unknown) => {
+    const attached = await attachClient(
+      services,
+      { hello, participant, isNew },
+      this,
+      (sessionId, created) => {
+        isAdmitted = true;
+        isGuess = created;
+        this.#named = { ...this.#named, sessionId };
+        this.#note(created ? 'created' : 'resumed', 'ok');
+      },
+    ).catch((error: unknown) => {
       log.error({ err: error }, 'client could not be attached');
       return { kind: 'refused', code: 'internal' } as const;
     });
-    // `too_many_sessions` also reveals that the id names no session.
-    if (attached.kind === 'refused')
-      isGuess ||= attached.code === 'forbidden' || attached.code === 'too_many_sessions';
+    if (attached.kind === 'refused') isGuess ||= WRONG_GUESS.has(attached.code);
     if (isGuess && hello.session_id !== undefined) this.#admission.countGuess();
     const state = this.#state;
     if (attached.kind === 'refused') {
@@ -252,7 +290,7 @@ export class Connection implements ClientConnection {
       return this.#refuse(attached.code);
     }
     if (state.kind !== 'attaching') return detachClient(services, attached.subscription);
-    this.#state = attached;
+    this.#state = { ...attached, participant };
     this.#budget?.stop();
     this.#budget = null;
     for (const frame of state.waiting) this.#take(frame, 0);
@@ -273,20 +311,33 @@ export class Connection implements ClientConnection {
     });
   }
 
-  #dispatch({ sessionId, subscription }: Attached, frame: ClientFrame): void {
+  #dispatch({ sessionId, participant }: Attached, frame: ClientFrame): void {
     const { clock, defaultPolicy, overloaded } = this.#ports;
+    if (reachOf(this.#caller.caller, frame.type) === 'none') return this.#refuse('forbidden');
     switch (frame.type) {
       case 'hello':
         return this.#refuse('hello_repeated');
       case 'ping':
         return;
+      case 'authenticate':
+        return void this.#renew(frame.token);
       default: {
         const messageId = frame.type === 'message' ? frame.id : undefined;
         if (messageId !== undefined && overloaded()) return this.#refuse('overloaded', messageId);
-        const { userId } = subscription;
-        return this.#send(sessionId, toEvent(frame, { at: clock.now(), userId, defaultPolicy }), messageId);
+        const { userId, tenant } = participant;
+        const sender = { at: clock.now(), userId, tenant, defaultPolicy };
+        return this.#send(sessionId, toEvent(frame, sender), messageId);
       }
     }
+  }
+
+  /** A refused token changes nothing: the former credential holds until its end. */
+  async #renew(token: string): Promise<void> {
+    const proof = await this.#caller.show(token);
+    this.#note('authenticated', proof.kind === 'proven' ? 'ok' : proof.code);
+    if (proof.kind === 'proven')
+      this.#sendFrame({ type: 'authenticated', expires_at: this.#caller.expiresAt });
+    else this.#refuse(proof.code, undefined, proof.waitMs);
   }
 
   #send(sessionId: string, event: SessionEvent, messageId?: string): void {
@@ -338,7 +389,8 @@ export class Connection implements ClientConnection {
   #access(action: AuditAction): Omit<Access, 'outcome'> {
     return {
       action,
-      ...this.#identity,
+      ...actorOf(this.#caller.caller, this.#named.userId),
+      ...this.#named,
       address: this.#wire.address,
       channel: { kind: 'socket', connection: this.id },
     };

@@ -4,12 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
-import { type HttpAnswer, problem, type StreamSink } from '../http/core/answer.ts';
+import { type HttpAnswer, problem, Refusal, type StreamSink } from '../http/core/answer.ts';
 import { UNLIMITED_PATHS } from '../http/core/limits.ts';
 import { answer, type Route } from '../http/core/router.ts';
 import type { Limit, Limits } from '../limits/limits.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { PeerOf } from './peer.ts';
+import { headersOf } from './headers.ts';
+import type { Peer, PeerOf } from './peer.ts';
 
 const BODY_MAX_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow reader of a stream; more end the stream. */
@@ -53,15 +54,21 @@ export function serveHttp(
     const head = headOf(req, exchange, peerOf(res, req), log);
     // Before the first await: a chunk without a listener is lost.
     const reading = readBody(exchange);
-    const answered = async () => {
-      const body = await reading;
+    const body = async () => {
+      // A drain does not wait for a client that is still sending.
+      unanswered.delete(exchange);
+      const text = await reading;
       unanswered.add(exchange);
-      return body === null ? problem('too_large', randomUUID()) : answer(routes, { ...head, body });
+      if (text === null) throw new Refusal('too_large');
+      return text;
+    };
+    const answered = async () => {
+      unanswered.add(exchange);
+      return answer(routes, { ...head, body });
     };
     const limited = async (limit: Limit) => {
       const waitMs = await limit.take(head.address);
       if (waitMs === 0) return answered();
-      exchange.ignoresBody = true;
       return problem('rate_limited', randomUUID(), undefined, waitMs);
     };
     const { requests } = limits;
@@ -75,18 +82,17 @@ export function serveHttp(
   return { unanswered: () => unanswered.size };
 }
 
-function headOf(req: HttpRequest, exchange: Exchange, address: string, log: Log) {
-  const headers = new Map<string, string>();
-  req.forEach((name, value) => {
-    headers.set(name, value);
-  });
+function headOf(req: HttpRequest, exchange: Exchange, { address, peer }: Peer, log: Log) {
+  const { header, lines } = headersOf(req);
   const path = req.getUrl();
   return {
     method: req.getMethod().toUpperCase(),
     path,
     address,
+    peer,
     query: new URLSearchParams(req.getQuery() ?? ''),
-    header: (name: string) => headers.get(name) ?? '',
+    header,
+    lines,
     onGone(task: () => void) {
       if (exchange.gone) task();
       else exchange.onGone.push(task);
@@ -112,6 +118,7 @@ function readBody(exchange: Exchange): Promise<string | null> {
 function write(exchange: Exchange, reply: HttpAnswer): void {
   const { res, isHead } = exchange;
   const { body } = reply;
+  exchange.ignoresBody = true;
   const isStream = typeof body !== 'string' && !isHead;
   if (exchange.gone || !isStream) exchange.over();
   if (exchange.gone) return;

@@ -3,7 +3,14 @@ import type { HttpRequest, HttpResponse } from 'uws-node20';
 import type { ClientAddresses } from '../limits/client-address.ts';
 import type { Log } from '../telemetry/log.ts';
 
-export type PeerOf = (res: HttpResponse, req: HttpRequest) => string;
+export interface Peer {
+  /** The client's address. */
+  readonly address: string;
+  /** Address of the socket's other end: the last proxy, or the client itself. */
+  readonly peer: string;
+}
+
+export type PeerOf = (res: HttpResponse, req: HttpRequest) => Peer;
 
 export function peers(addresses: ClientAddresses, log: Log): PeerOf {
   let isWarned = false;
@@ -19,6 +26,6 @@ export function peers(addresses: ClientAddresses, log: Log): PeerOf {
       isWarned = true;
       log.warn('a proxy sends X-Forwarded-For, but TRUST_PROXY is not set: all its clients count as one');
     }
-    return addresses.of(peer, lines);
+    return { address: addresses.of(peer, lines), peer };
   };
 }

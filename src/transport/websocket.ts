@@ -4,14 +4,21 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
+import type { Clock } from '../clock.ts';
+import type { ErrorCode } from '../errors.ts';
 import { problem } from '../http/core/answer.ts';
+import { subProtocolsIn } from '../identity/bearer.ts';
+import { type Caller, OPEN } from '../identity/caller.ts';
 import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
+import { headersOf } from './headers.ts';
 import type { PeerOf } from './peer.ts';
+import { proveUpgrade } from './socket-caller.ts';
 import type { Uws } from './uws.ts';
 
 interface UserData {
   readonly address: string;
+  readonly caller: Caller;
   connection: Connection | null;
 }
 
@@ -23,7 +30,8 @@ const TRANSPORT_MAX_BYTES = 2 * MAX_FRAME_BYTES;
 /** Outbound bytes that may wait for one client; the first send beyond them ends the connection. */
 const BACKPRESSURE_MAX_BYTES = 1024 * 1024;
 const DROPPED = 2;
-const SUB_PROTOCOL = 'rehydra.v1';
+/** An ended credential closes its sockets within this time, on every instance. */
+const CHECK_CREDENTIALS_MS = 1_000;
 
 export interface WebSocketServer {
   readonly connections: ReadonlySet<Connection>;
@@ -44,26 +52,36 @@ export function serveWebSocket(
     idleTimeout: 120,
     sendPingsAutomatically: true,
     upgrade(res, req, context) {
-      const offered = req.getHeader('sec-websocket-protocol').split(',');
-      const address = peerOf(res, req);
+      const { address, peer } = peerOf(res, req);
       const key = req.getHeader('sec-websocket-key');
-      const protocol = offered.some((name) => name.trim() === SUB_PROTOCOL) ? SUB_PROTOCOL : '';
+      const { answers, shown } = subProtocolsIn(req.getHeader('sec-websocket-protocol'));
       const extensions = req.getHeader('sec-websocket-extensions');
-      const accept = () =>
-        res.upgrade<UserData>({ address, connection: null }, key, protocol, extensions, context);
-      const { connections } = ports.limits;
-      if (connections === null) return accept();
+      const accept = (caller: Caller) =>
+        res.upgrade<UserData>({ address, caller, connection: null }, key, answers, extensions, context);
+      const { limits, authenticator } = ports;
+      if (limits.connections === null && authenticator.isOff) return accept(OPEN);
+      const { lines } = headersOf(req);
       let gone = false;
       res.onAborted(() => {
         gone = true;
       });
-      void connections.take(address).then((waitMs) => {
-        if (!gone) res.cork(() => (waitMs === 0 ? accept() : refuse(res, waitMs)));
-      });
+      const upgrading = async (): Promise<void> => {
+        const waitMs = (await limits.connections?.take(address)) ?? 0;
+        if (gone) return;
+        if (waitMs > 0) return void res.cork(() => refuse(res, 'rate_limited', waitMs));
+        const proof = await proveUpgrade(ports, { address, peer, lines, shown });
+        if (gone) return;
+        res.cork(() => {
+          if (proof.kind === 'accepted') accept(proof.caller);
+          else refuse(res, proof.code, proof.waitMs);
+        });
+      };
+      upgrading().catch((error: unknown) => ports.log.error({ err: error }, 'upgrade failed'));
     },
     open(ws) {
-      const connection = new Connection(ports, new SocketWire(ws, ws.getUserData().address));
-      ws.getUserData().connection = connection;
+      const data = ws.getUserData();
+      const connection = new Connection(ports, new SocketWire(ws, data));
+      data.connection = connection;
       connections.add(connection);
       ports.metrics.connected();
     },
@@ -80,12 +98,22 @@ export function serveWebSocket(
       data.connection = null;
     },
   });
+  if (!ports.authenticator.isOff) checkCredentials(ports.clock, connections);
   return { connections };
 }
 
-/** Refuses the upgrade over HTTP. A rate-limited client leaves no state behind. */
-function refuse(res: HttpResponse, waitMs: number): void {
-  const { status, headers, body } = problem('rate_limited', randomUUID(), undefined, waitMs);
+/** One timer for all sockets: a timer for each would cost more memory than its connection's other state. */
+function checkCredentials(clock: Clock, connections: ReadonlySet<Connection>): void {
+  clock.after(CHECK_CREDENTIALS_MS, () => {
+    const now = clock.now();
+    for (const connection of [...connections]) connection.checkCredential(now);
+    checkCredentials(clock, connections);
+  });
+}
+
+/** Refuses the upgrade over HTTP. A refused client leaves no state behind. */
+function refuse(res: HttpResponse, code: ErrorCode, waitMs?: number): void {
+  const { status, headers, body } = problem(code, randomUUID(), undefined, waitMs);
   res.writeStatus(String(status));
   for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
   res.end(typeof body === 'string' ? body : '');
@@ -93,12 +121,14 @@ function refuse(res: HttpResponse, waitMs: number): void {
 
 class SocketWire implements Wire {
   readonly address: string;
+  readonly caller: Caller;
   readonly #ws: WebSocket<UserData>;
   #isOpen = true;
 
-  constructor(ws: WebSocket<UserData>, address: string) {
+  constructor(ws: WebSocket<UserData>, { address, caller }: UserData) {
     this.#ws = ws;
     this.address = address;
+    this.caller = caller;
   }
 
   send(frames: readonly string[]): boolean {

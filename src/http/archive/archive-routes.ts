@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import type { ArchivedSession, SearchQuery } from '../../archive/archive.ts';
 import { codeOf } from '../../errors.ts';
+import { readsWords } from '../../identity/permissions.ts';
 import { nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { parseQuery, sessionIdIn } from '../core/request.ts';
+import { type HttpRequest, parseQuery, participantIn, sessionIdIn } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { conversationFile, formatQuerySchema, inEachFormat } from '../sessions/conversation-file.ts';
 import {
@@ -48,11 +49,18 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         answers: { 200: jsonAnswer('One page of conversations.', archivedPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
-      async answer({ query, about }) {
+      async answer({ caller, query, about }) {
         const wanted = searchOf(parseQuery(searchSchema, query));
+        const seesWords = readsWords(caller);
+        // A search would tell an auditor which conversations hold a word.
+        if (!seesWords && wanted.text !== undefined)
+          throw new Refusal('forbidden', 'text: an auditor reads no words');
         const { hits, cursor } = await archive.search(wanted).catch(refuseArchive);
         about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
-        const sessions = hits.map((hit) => ({ ...archivedHead(hit), snippet: hit.snippet }));
+        const sessions = hits.map((hit) => ({
+          ...archivedHead(hit),
+          snippet: seesWords ? hit.snippet : null,
+        }));
         return json(200, { count: sessions.length, sessions, cursor });
       },
     },
@@ -95,7 +103,7 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         const { format } = parseQuery(formatQuerySchema, request.query);
         request.about?.({ format });
         const sessionId = sessionIdIn(request);
-        const lives = await archive.read(sessionId).catch(refuseArchive);
+        const lives = livesFor(request, await archive.read(sessionId).catch(refuseArchive));
         const [latest] = lives;
         if (latest === undefined) throw new Refusal('session_not_found');
         if (format === 'json') return json(200, { session_id: sessionId, lives: lives.map(archivedWhole) });
@@ -105,6 +113,13 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
       },
     },
   ];
+}
+
+/** A user reads the lives that it owned: the shares of a session end with it. */
+function livesFor(request: HttpRequest, lives: readonly ArchivedSession[]): readonly ArchivedSession[] {
+  if (request.reach === 'all') return lives;
+  const { userId } = participantIn(request);
+  return lives.filter((life) => life.userId === userId);
 }
 
 /** Turns an error of archive or store into a refusal, and rethrows any other. */

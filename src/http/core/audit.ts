@@ -2,7 +2,7 @@
  * Writes a line to the audit log for each request, refused or not, except malformed ones: those touched nothing. In strict
  * mode a request is refused if its line cannot be written.
  */
-import type { Access, Audit, AuditAction, Noted } from '../../audit/audit.ts';
+import { type Access, type Audit, type AuditAction, actorOf, type Noted } from '../../audit/audit.ts';
 import { type HttpAnswer, problem } from './answer.ts';
 import { sessionIdIn } from './request.ts';
 import type { Route } from './router.ts';
@@ -38,7 +38,8 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
         action,
         // A path may hold any text, patient data included.
         sessionId: ID.test(id) ? id : null,
-        userId: null,
+        ...actorOf(request.caller, request.userId),
+        userId: request.userId,
         clientId: null,
         ...noted,
         address,

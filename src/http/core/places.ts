@@ -1,34 +1,21 @@
 /** Places says which port serves a route: with `ADMIN_PORT`, what is for operators has a port of its own. */
-import type { Route } from './router.ts';
+import { type Operation, type Permission, permissions } from '../../identity/permissions.ts';
+import { operationOf, type Route } from './router.ts';
 
 /** `only`: the one port of a service without `ADMIN_PORT` serves everything. */
 export type Place = 'only' | 'main' | 'admin';
 
-/** They show or change what belongs to many users. */
-const FOR_OPERATORS: ReadonlySet<string> = new Set([
-  'GET /metrics',
-  'GET /api/analytics',
-  'GET /api/archive',
-  'GET /api/archive/export',
-  'DELETE /api/users/:id',
-]);
-const DASHBOARD = /^GET \/dashboard(\/|$)/;
-
-/** Probes ask either port. An operator who found a conversation in a list reads it at the same address. */
-const ON_BOTH: ReadonlySet<string> = new Set([
-  'GET /healthz',
-  'GET /readyz',
-  'GET /openapi.json',
-  'GET /api/sessions',
-  'GET /api/session/:id',
-  'GET /api/archive/:id',
-]);
-
 /** The other port answers as it does for a path that no route has. */
 export function servedAt(place: Place): (route: Route) => boolean {
-  return ({ method, path }) => {
-    const name = `${method} ${path}`;
-    if (place === 'only' || ON_BOTH.has(name)) return true;
-    return (FOR_OPERATORS.has(name) || DASHBOARD.test(name)) === (place === 'admin');
+  return (route) => {
+    const { listener = 'main' } = permissionOf(operationOf(route));
+    return place === 'only' || listener === 'both' || listener === place;
   };
+}
+
+/** Prometheus scrapes the port for operators without a credential: only operators reach it. */
+const SCRAPED: Permission = { ...permissions['GET /metrics'], stranger: 'all' };
+
+export function permissionOf(operation: Operation, place: Place = 'only'): Permission {
+  return place === 'admin' && operation === 'GET /metrics' ? SCRAPED : permissions[operation];
 }

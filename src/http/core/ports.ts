@@ -6,6 +6,7 @@ import type { Audit } from '../../audit/audit.ts';
 import type { SessionServices } from '../../delivery/attach-client.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { ReplicaReport } from '../../generation/replicas/replicas.ts';
+import type { Authenticator } from '../../identity/authenticator.ts';
 import type { Limits } from '../../limits/limits.ts';
 
 export interface HttpPorts extends SessionServices {
@@ -14,6 +15,7 @@ export interface HttpPorts extends SessionServices {
   /** Null: no audit log. */
   readonly audit: Audit | null;
   readonly limits: Limits;
+  readonly authenticator: Authenticator;
   readonly defaultPolicy: OverlapPolicy;
   /** Why the instance takes no new turn now, or null. */
   readonly unavailable: () => ErrorCode | null;

@@ -1,6 +1,9 @@
 /** Defines a request as routes see it, and parses what the client sent. */
 import type { z } from 'zod';
 import type { Noted } from '../../audit/audit.ts';
+import { type Participant, participantOf, tenantOf as tenantOfCaller } from '../../identity/acting-user.ts';
+import type { Caller } from '../../identity/caller.ts';
+import type { Reach } from '../../identity/permissions.ts';
 import { MAX_DEPTH, nestsTooDeep } from '../../protocol/shallow-json.ts';
 import { Refusal } from './answer.ts';
 
@@ -9,11 +12,22 @@ export interface HttpRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly params: Readonly<Record<string, string>>;
+  /** The last line of the header; empty if there is none. */
   readonly header: (name: string) => string;
-  readonly body: string;
+  /** Every line of the header. */
+  readonly lines: (name: string) => readonly string[];
+  /** Rejects with a Refusal if the client sends more than any request needs. */
+  readonly body: () => Promise<string>;
   readonly requestId: string;
   /** The client's IP address. */
   readonly address: string;
+  /** Address of the socket's other end: the last proxy, or the client itself. */
+  readonly peer: string;
+  readonly caller: Caller;
+  /** How far the caller may reach with this route. */
+  readonly reach: Exclude<Reach, 'none'>;
+  /** The user for whom the caller acts; a service names it in the header `rehydra-user`. Null: none. */
+  readonly userId: string | null;
   /** Adds to the audit line of this request what only the route knows. */
   readonly about?: (noted: Noted) => void;
   /** Runs `task` if the client disconnects before its answer, and immediately if it has already gone. */
@@ -22,12 +36,25 @@ export interface HttpRequest {
   readonly failed: (error: unknown, requestId: string) => void;
 }
 
-/** The tenant whose sessions and users the request may reach. */
-export function tenantOf(_request: HttpRequest): string {
-  return '';
+/** The tenant to which the request is limited. */
+export function tenantOf({ caller }: HttpRequest): string {
+  return tenantOfCaller(caller);
 }
 
 const DETAIL_MAX = 1_000;
+
+/** What the transport knows of a request before a route and a caller are found. */
+export type IncomingRequest = Omit<
+  HttpRequest,
+  'params' | 'requestId' | 'about' | 'caller' | 'reach' | 'userId'
+>;
+
+/** The participant for whom a request acts; `claimed` is the user id in its body or query. */
+export function participantIn({ caller, userId }: HttpRequest, claimed?: string): Participant {
+  const participant = participantOf(caller, claimed ?? userId);
+  if (participant === null) throw new Refusal('forbidden', 'user_id: the credential is of another user');
+  return participant;
+}
 
 /** Reads a JSON body; a body that does not match is refused with `bad_request`. */
 export function parseBody<T>(schema: z.ZodType<T>, text: string): T {

@@ -6,8 +6,10 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import type { AuditAction } from '../../audit/audit.ts';
 import type { ErrorCode } from '../../errors.ts';
+import { STRANGER } from '../../identity/caller.ts';
+import { isOperation, type Operation } from '../../identity/permissions.ts';
 import { type HttpAnswer, problem, Refusal } from './answer.ts';
-import type { HttpRequest } from './request.ts';
+import type { HttpRequest, IncomingRequest } from './request.ts';
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -47,6 +49,13 @@ export const jsonAnswer = (description: string, schema: z.ZodType): AnswerDescri
   content: { 'application/json': schema },
 });
 
+/** The row of a route in the table of permissions. A route without a row is a bug, and keeps the service from starting. */
+export function operationOf({ method, path }: Route): Operation {
+  const operation = `${method} ${path}`;
+  if (!isOperation(operation)) throw new Error(`permissions.ts has no row for ${operation}`);
+  return operation;
+}
+
 /** Answers every request with the answer to the first one. */
 export function builtOnce(build: () => HttpAnswer): Route['answer'] {
   let answer: HttpAnswer | undefined;
@@ -71,11 +80,10 @@ export function withRefusals(routes: readonly Route[]): readonly Route[] {
   }));
 }
 
-export async function answer(
-  routes: readonly Route[],
-  request: Omit<HttpRequest, 'params' | 'requestId'>,
-): Promise<HttpAnswer> {
+export async function answer(routes: readonly Route[], incoming: IncomingRequest): Promise<HttpAnswer> {
   const requestId = randomUUID();
+  // `withCallers` finds the caller of a route that is not open to everyone.
+  const request = { ...incoming, caller: STRANGER, reach: 'own', userId: null } as const;
   // HEAD is answered as GET; the transport leaves the body out.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const allowed: string[] = [];

@@ -1,6 +1,7 @@
 /** Serves `GET /api/analytics`: usage figures. */
 import { z } from 'zod';
 import type { Report } from '../../analytics/analytics.ts';
+import { readsWords } from '../../identity/permissions.ts';
 import { momentSchema, refuseArchive } from '../archive/archive-routes.ts';
 import { json } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
@@ -32,7 +33,9 @@ const analyticsSchema = z
           .describe('sessions created in each hour of the day, UTC'),
         second_turns: z
           .array(z.strictObject({ pattern: z.string(), count: z.int() }))
-          .describe('first words of second questions, most frequent first; users wrote them: escape them'),
+          .describe(
+            'first words of second questions, most frequent first, but none for an auditor; users wrote them: escape them',
+          ),
         protocol_revision_rate: share.describe(
           'share of the sessions with several answers in which a later answer changed the protocol',
         ),
@@ -58,8 +61,13 @@ export function analyticsRoute({ analytics }: HttpPorts): Route {
       answers: { 200: jsonAnswer('The figures.', analyticsSchema) },
       errors: ['bad_request', 'archive_unavailable', 'store_unavailable'],
     },
-    answer: async ({ query }) =>
-      json(200, describe(await analytics(parseQuery(querySchema, query)).catch(refuseArchive))),
+    async answer({ caller, query }) {
+      const { ended, ...report } = describe(
+        await analytics(parseQuery(querySchema, query)).catch(refuseArchive),
+      );
+      const secondTurns = readsWords(caller) ? ended.second_turns : [];
+      return json(200, { ...report, ended: { ...ended, second_turns: secondTurns } });
+    },
   };
 }
 

@@ -1,20 +1,28 @@
 /** Finds the session that a path names, and sends events to a session on whichever instance serves it. */
-import type { SessionEvent } from '../../../machines/vocabulary.ts';
+import { accessOf } from '../../../machines/access.ts';
+import type { SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Clock } from '../../clock.ts';
 import type { SessionServices } from '../../delivery/attach-client.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 import { Refusal } from '../core/answer.ts';
-import { type HttpRequest, sessionIdIn } from '../core/request.ts';
+import { type HttpRequest, participantIn, sessionIdIn } from '../core/request.ts';
 
+/** To the caller a session that it may not reach is absent. */
 export async function findSession(
-  { sessions }: SessionServices,
-  request: Pick<HttpRequest, 'params'>,
+  { sessions, clock }: SessionServices,
+  request: HttpRequest,
 ): Promise<SessionView> {
   const view = await sessions.view(sessionIdIn(request)).catch(() => undefined);
   if (view === undefined) throw new Refusal('store_unavailable');
-  if (view === null) throw new Refusal('session_not_found');
+  if (view === null || !mayReach(request, view.context, clock.now())) throw new Refusal('session_not_found');
   return view;
+}
+
+function mayReach(request: HttpRequest, context: SessionContext, now: number): boolean {
+  const participant = participantIn(request);
+  if (request.reach === 'own') return accessOf(context, participant, now) !== 'none';
+  return participant.tenant === (context.tenant ?? '');
 }
 
 const DONE_WITHIN_MS = 2_000;

@@ -1,11 +1,14 @@
 /** Lists, reads, deletes and erases live sessions; any instance answers. */
 import { z } from 'zod';
+import { accessOf } from '../../../machines/access.ts';
+import { tenantField } from '../../../machines/tenant.ts';
 import { codeOf } from '../../errors.ts';
+import { reachOf } from '../../identity/permissions.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
 import { indexState, indexStates, indexUser } from '../../store/tenant-index.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { parseQuery, sessionIdIn, tenantOf } from '../core/request.ts';
+import { type HttpRequest, parseQuery, participantIn, sessionIdIn, tenantOf } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { erasedSessionSchema, eraseSession, refuseErasure } from './erasure.ts';
 import type { ErasureQueue } from './erasure-queue.ts';
@@ -37,6 +40,25 @@ export const deletionSchema = z
 
 const UNREADABLE =
   'What is stored of the session cannot be read, so it cannot be archived. With erase=true it is deleted unread.';
+
+/** An administrator deletes without an author. A user must be the owner: a guest who may read sees the session. */
+async function deletingAuthor(ports: HttpPorts, request: HttpRequest) {
+  // On loopback, a session that cannot be read is deleted unread as well.
+  if (request.caller.kind === 'open') return {};
+  const { context } = await findSession(ports, request);
+  if (request.reach === 'all') return {};
+  const participant = participantIn(request);
+  if (accessOf(context, participant, ports.clock.now()) !== 'owner') throw new Refusal('forbidden');
+  return { author: participant.userId, ...tenantField(participant.tenant) };
+}
+
+/** The user whose sessions are listed; undefined: all of the tenant. */
+function listedUser(request: HttpRequest, wanted: string | undefined): string | undefined {
+  if (request.reach === 'all') return wanted;
+  const { userId } = participantIn(request, wanted);
+  if (userId === null) throw new Refusal('bad_request', 'user_id: a back end must name the user');
+  return userId;
+}
 
 export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonly Route[] {
   const { sessions, store, clock } = ports;
@@ -88,9 +110,12 @@ export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonl
         const sessionId = sessionIdIn(request);
         if (parseQuery(deleteQuerySchema, request.query).erase === 'true') {
           request.about?.({ action: 'erased_session' });
+          if (reachOf(request.caller, 'DELETE /api/session/:id?erase=true') === 'none')
+            throw new Refusal('forbidden');
           return json(200, await erasures.run(() => eraseSession(ports, sessionId)).catch(refuseErasure));
         }
-        const event = { type: 'close', at: clock.now(), reason: 'admin' } as const;
+        const by = await deletingAuthor(ports, request);
+        const event = { type: 'close', at: clock.now(), ...by, reason: 'admin' } as const;
         const isGone = (view: unknown) => view === null;
         const deleted = await sendAndWait(ports, sessionId, event, isGone, { internal: UNREADABLE });
         return json(deleted ? 200 : 202, { session_id: sessionId, deleted });
@@ -109,9 +134,10 @@ export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonl
         errors: ['bad_request', 'store_unavailable'],
       },
       async answer(request) {
-        const { query, about } = request;
-        const { user_id: userId, state, ...page } = parseQuery(listQuerySchema, query);
+        const { user_id: wanted, state, ...page } = parseQuery(listQuerySchema, request.query);
+        const userId = listedUser(request, wanted);
         const tenant = tenantOf(request);
+        const { about } = request;
         try {
           const { sessionIds, cursor } = await store.list({
             ...page,

@@ -2,12 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { accessOf, sharesAreFull } from '../../../machines/access.ts';
+import { tenantField } from '../../../machines/tenant.ts';
 import type { SessionContext } from '../../../machines/vocabulary.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { type HttpRequest, parseBody, parseQuery } from '../core/request.ts';
+import { type HttpRequest, parseBody, parseQuery, participantIn } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { findSession, sendAndWait } from './find-session.ts';
 import { sessionParamsSchema } from './session-description.ts';
@@ -56,15 +57,25 @@ const OWNER_ERRORS = [
   'overloaded',
 ] as const;
 
+/** The session whose owner asks, and the author of the owner's event. */
+interface Shared {
+  readonly context: SessionContext;
+  readonly by: { readonly author?: string | null; readonly tenant?: string };
+}
+
 export function sharesRoutes(ports: HttpPorts): readonly Route[] {
   const { clock } = ports;
   /** Only an owner shares: a session without one is open to every client that knows its id. */
-  const sharedBy = async (request: HttpRequest, userId: string | undefined): Promise<SessionContext> => {
-    const { context } = await findSession(ports, request);
+  const sharedBy = async (request: HttpRequest, claimed: string | undefined): Promise<Shared> => {
+    const participant = participantIn(request, claimed);
+    request.about?.({ userId: participant.userId });
+    const { context } = await findSession(ports, { ...request, userId: participant.userId });
     if (context.userId === null) throw new Refusal('forbidden', 'the session belongs to no user');
-    if (accessOf(context, { userId: userId ?? null }, clock.now()) !== 'owner')
+    // An administrator has no access of its own to a session, and needs none.
+    const isAdmin = request.caller.kind === 'identified' && request.caller.role === 'admin';
+    if (!isAdmin && accessOf(context, participant, clock.now()) !== 'owner')
       throw new Refusal('forbidden', 'only the owner invites and revokes');
-    return context;
+    return { context, by: isAdmin ? {} : { author: participant.userId, ...tenantField(participant.tenant) } };
   };
 
   return [
@@ -82,15 +93,18 @@ export function sharesRoutes(ports: HttpPorts): readonly Route[] {
         errors: ['too_many_shares', ...OWNER_ERRORS],
       },
       async answer(request) {
-        const { user_id, access, expires_in_ms, invited_by } = parseBody(shareRequestSchema, request.body);
-        request.about?.({ userId: invited_by ?? null, subjectUserId: user_id });
-        const context = await sharedBy(request, invited_by);
+        const { user_id, access, expires_in_ms, invited_by } = parseBody(
+          shareRequestSchema,
+          await request.body(),
+        );
+        request.about?.({ subjectUserId: user_id });
+        const { context, by } = await sharedBy(request, invited_by);
         if (user_id === context.userId)
           throw new Refusal('bad_request', 'user_id: this user owns the session already');
         const at = clock.now();
         if (sharesAreFull(context, user_id, at)) throw new Refusal('too_many_shares');
         const share = { id: randomUUID(), userId: user_id, access, expiresAt: at + expires_in_ms };
-        const event = { type: 'share', at, author: invited_by ?? null, share } as const;
+        const event = { type: 'share', at, ...by, share } as const;
         const isDone = await sendAndWait(ports, context.sessionId, event, (view) => has(view, share.id));
         if (!isDone) throw new Refusal('session_moved');
         return json(201, { share_id: share.id, user_id, access, expires_at: share.expiresAt });
@@ -127,13 +141,13 @@ export function sharesRoutes(ports: HttpPorts): readonly Route[] {
       },
       async answer(request) {
         const { revoked_by } = parseQuery(revocationQuerySchema, request.query);
-        request.about?.({ userId: revoked_by ?? null });
-        const { sessionId, shares } = await sharedBy(request, revoked_by);
+        const { context, by } = await sharedBy(request, revoked_by);
+        const { sessionId, shares } = context;
         const shareId = request.params.share ?? '';
         const share = shares.find(({ id }) => id === shareId);
         if (share === undefined) throw new Refusal('not_found');
         request.about?.({ subjectUserId: share.userId });
-        const event = { type: 'unshare', at: clock.now(), author: revoked_by ?? null, shareId } as const;
+        const event = { type: 'unshare', at: clock.now(), ...by, shareId } as const;
         const revoked = await sendAndWait(ports, sessionId, event, (view) => !has(view, shareId));
         return json(revoked ? 200 : 202, { share_id: shareId, revoked });
       },

@@ -8,7 +8,7 @@ import type { HelloFrame } from '../../protocol/client-frames.ts';
 import { messageEvent } from '../../protocol/to-event.ts';
 import { wordOf } from '../../session/machine/outcome.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import type { ProtocolRequest, TurnInput } from './protocol-request.ts';
+import type { TurnInput } from './protocol-request.ts';
 import { type Listener, TurnCollector, type TurnResult } from './turn-collector.ts';
 
 /** One client's request for a turn. */
@@ -28,7 +28,7 @@ export async function joinTurn(
   turn: TurnRequest,
   listen: () => Listener,
 ): Promise<TurnResult> {
-  const { message, sessionId, body } = turn;
+  const { message, sessionId } = turn;
   if (message.kind === 'listen') {
     const gone = await whyUnavailable(ports, sessionId);
     if (gone === null) return follow(ports, turn, null, message.after, listen());
@@ -37,7 +37,7 @@ export async function joinTurn(
   }
   const first = await whileAttached(ports, turn, message.id, null, listen(), async (collector) => {
     const { sessions, instance } = ports;
-    const event = toMessageEvent(ports, body, message.id);
+    const event = toMessageEvent(ports, turn, message.id);
     const outcome = await sessions.send(sessionId, event, { instance, connection: collector.id });
     turn.note('message', wordOf(outcome));
     if (outcome.kind === 'refused') return outcome;
@@ -86,7 +86,9 @@ async function whileAttached(
   });
   turn.onGone(() => collector.end('slow_consumer'));
   let isAdmitted = false;
-  const attachment = await attachClient(ports, hello(turn, after), collector, (_, created) => {
+  const { participant, isNew } = turn;
+  const arrival = { hello: hello(turn, after), participant, isNew };
+  const attachment = await attachClient(ports, arrival, collector, (_, created) => {
     isAdmitted = true;
     turn.note(created ? 'created' : 'resumed', 'ok');
     if (created) turn.onUnknown();
@@ -128,21 +130,21 @@ function matchUnderWay({ turn, queue }: SessionContext, messageId: string | null
 }
 
 function hello({ body, sessionId }: TurnRequest, after: number | null): HelloFrame {
-  const { client_id, user_id, diagnosis_id } = body;
+  const { client_id, diagnosis_id } = body;
   return {
     type: 'hello',
     session_id: sessionId,
     ...(after !== null && { after }),
     ...(client_id !== undefined && { client_id }),
-    ...(user_id !== undefined && { user_id }),
     ...(diagnosis_id !== undefined && { diagnosis_id }),
   };
 }
 
-function toMessageEvent(ports: HttpPorts, body: ProtocolRequest, messageId: string): SessionEvent {
+function toMessageEvent(ports: HttpPorts, { body, participant }: TurnInput, messageId: string): SessionEvent {
   const { age, gender, chief_complaint, past_medical_history, vitals, policy, options } = body;
   const patient = pictureOf({ age, gender, chief_complaint, past_medical_history, vitals });
   const { clock, defaultPolicy } = ports;
-  const sender = { at: clock.now(), userId: body.user_id ?? null, defaultPolicy };
+  const { userId, tenant } = participant;
+  const sender = { at: clock.now(), userId, tenant, defaultPolicy };
   return messageEvent({ id: messageId, policy, options }, sender, patient);
 }

@@ -3,10 +3,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import { patientFields } from '../../conversation/patient/patient.ts';
+import type { Participant } from '../../identity/acting-user.ts';
 import { generationOptionsSchema, nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import { Refusal } from '../core/answer.ts';
 import { derivedUuid } from '../core/derived-uuid.ts';
-import { type HttpRequest, parse, parseBody } from '../core/request.ts';
+import { type HttpRequest, parse, parseBody, participantIn } from '../core/request.ts';
 
 export const protocolRequestSchema = z
   .strictObject({
@@ -51,15 +52,20 @@ export type ProtocolRequest = z.infer<typeof protocolRequestSchema>;
 /** One turn as the client requests it: the data, the session, and the message to send or the offset to follow from. */
 export interface TurnInput {
   readonly body: ProtocolRequest;
+  readonly participant: Participant;
   readonly sessionId: string;
+  /** The request names no session. */
+  readonly isNew: boolean;
   readonly message: /** `repeatable`: the client named the message, so a repetition gets the turn of the first one. */
     | { readonly kind: 'send'; readonly id: string; readonly repeatable: boolean }
     /** Sends nothing: follows the turn that continues after the offset `after`. */
     | { readonly kind: 'listen'; readonly after: number };
 }
 
-export function parseProtocolRequest(request: HttpRequest) {
-  const body = parseBody(protocolRequestSchema, request.body);
+export async function parseProtocolRequest(request: HttpRequest) {
+  const text = await request.body();
+  const body = parseBody(protocolRequestSchema, text);
+  const participant = participantIn(request, body.user_id);
   const wantsStream = request.header('accept').includes('text/event-stream');
   const key = request.header('idempotency-key');
   const lastEventId = wantsStream ? request.header('last-event-id') : '';
@@ -70,12 +76,12 @@ export function parseProtocolRequest(request: HttpRequest) {
   const lastSeen = lastEventId === '' ? null : Number(lastEventId);
   if (lastSeen !== null && key === '' && body.session_id === undefined)
     throw new Refusal('bad_request', 'session_id: is required to resume after a Last-Event-ID');
-  const sessionId = body.session_id?.toLowerCase() ?? newSessionId(key, request.body);
+  const sessionId = body.session_id?.toLowerCase() ?? newSessionId(key, text, participant);
   const message: TurnInput['message'] =
     lastSeen !== null && key === ''
       ? { kind: 'listen', after: lastSeen }
-      : { kind: 'send', ...messageIdOf(key, request.body) };
-  const turn: TurnInput = { body, sessionId, message };
+      : { kind: 'send', ...messageIdOf(key, text) };
+  const turn: TurnInput = { body, participant, sessionId, isNew: body.session_id === undefined, message };
   return { turn, wantsStream, lastSeen };
 }
 
@@ -103,7 +109,8 @@ function inKeyOrder(_: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-/** Derived from the body too: two clients with the same predictable key must not share a session. */
-function newSessionId(key: string, body: string): string {
-  return key === '' ? randomUUID() : derivedUuid('session', key, body);
+/** Derived from the body and the user too: two clients with the same predictable key must not share a session. */
+function newSessionId(key: string, body: string, { seesOwnOnly, tenant, userId }: Participant): string {
+  if (key === '') return randomUUID();
+  return derivedUuid('session', key, body, ...(seesOwnOnly ? [tenant, userId ?? ''] : []));
 }

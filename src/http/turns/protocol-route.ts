@@ -4,6 +4,7 @@
  * A turn goes on when its client disconnects; the same `Idempotency-Key` finds it again, on any instance.
  */
 import { z } from 'zod';
+import { actorOf } from '../../audit/audit.ts';
 import { senderKey } from '../../limits/limits.ts';
 import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
 import { limitGuesses } from '../core/limits.ts';
@@ -73,11 +74,13 @@ export function protocolRoute(ports: HttpPorts): Route {
       const { requestId } = request;
       const unavailable = ports.unavailable();
       if (unavailable !== null) throw new Refusal(unavailable);
-      const { turn, wantsStream, lastSeen } = parseProtocolRequest(request);
-      const { body, sessionId, message } = turn;
+      const { turn, wantsStream, lastSeen } = await parseProtocolRequest(request);
+      const { body, participant, sessionId, message } = turn;
+      const { userId } = participant;
       const access = {
+        ...actorOf(request.caller, userId),
         sessionId,
-        userId: body.user_id ?? null,
+        userId,
         clientId: body.client_id ?? null,
         address: request.address,
         channel: { kind: 'http', route: 'POST /api/protocol', requestId },
@@ -85,7 +88,7 @@ export function protocolRoute(ports: HttpPorts): Route {
       const note: TurnRequest['note'] = (action, outcome) =>
         ports.audit?.note({ action, outcome, ...access });
       const limit = message.kind === 'send' ? ports.limits.messages : null;
-      const waitMs = limit === null ? 0 : await limit.take(senderKey({ userId: body.user_id }, sessionId));
+      const waitMs = limit === null ? 0 : await limit.take(senderKey(participant, sessionId));
       if (waitMs > 0) {
         note('message', 'rate_limited');
         return problem('rate_limited', requestId, undefined, waitMs);

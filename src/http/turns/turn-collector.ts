@@ -92,6 +92,7 @@ export class TurnCollector implements ClientConnection {
       case 'welcome':
       case 'error':
       case 'extended':
+      case 'authenticated':
       case 'pong':
         return;
       case 'reset':

@@ -99,17 +99,18 @@ export class SessionRouter {
     return readView(this.#options.store, sessionId);
   }
 
-  /** Creates or resumes a session for a client of this instance. */
-  async attach(sessionId: string, request: AttachRequest): Promise<AttachOutcome> {
+  /** Resumes a session for a client of this instance; creates it if there is none and the client may. */
+  async attach(sessionId: string, request: AttachRequest, mayCreate: boolean): Promise<AttachOutcome> {
     const { instance, clock } = this.#options;
     const event: AttachEvent = { type: 'attach', at: clock.now(), instance, ...request };
     let hasAsked = false;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const opened = await this.#open(sessionId, this.#inputOf(sessionId, request));
+      const opened = await this.#open(sessionId, mayCreate ? this.#inputOf(sessionId, request) : null);
       switch (opened.kind) {
         case 'refused':
           return opened;
         case 'absent':
+          if (!mayCreate) return { kind: 'refused', code: 'session_not_found' };
           continue;
         case 'loaded': {
           if (!opened.created) {

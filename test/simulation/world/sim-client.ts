@@ -244,6 +244,7 @@ export class SimClient {
       case 'error':
         return this.#onError(phase, frame);
       case 'extended':
+      case 'authenticated':
       case 'pong':
         return;
       default:

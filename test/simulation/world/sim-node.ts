@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import { resetFrame, type SessionServices } from '../../../src/delivery/attach-client.ts';
 import { Hub } from '../../../src/delivery/hub.ts';
 import type { Generator } from '../../../src/generation/port.ts';
+import { AUTH_OFF } from '../../../src/identity/authenticator.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { Membership } from '../../../src/session/cluster/membership.ts';
 import { Sweeper } from '../../../src/session/cluster/sweeper.ts';
@@ -166,6 +167,7 @@ export class SimNode {
       log,
       metrics,
       audit: null,
+      authenticator: AUTH_OFF,
       defaultPolicy: 'queue',
       draining: () => this.#phase === 'draining',
       overloaded: () => false,

@@ -5,6 +5,7 @@
  *  SOCKET-1  The client receives the frames that the instance sent before the end, in order.
  *  SOCKET-2  Unread bytes count; beyond the bound a send is refused, as in uWebSockets.js.
  */
+import { OPEN } from '../../../src/identity/caller.ts';
 import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -40,6 +41,7 @@ export class SimSocket {
   constructor(ports: SocketPorts) {
     this.#ports = ports;
     this.connection = new Connection(ports.connection, {
+      caller: OPEN,
       address: '192.0.2.1',
       send: (frames) => this.#send(frames),
       close: (code, reason) => this.#close(code, reason),

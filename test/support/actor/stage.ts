@@ -5,6 +5,8 @@
 import { pino } from 'pino';
 import { resetFrame } from '../../../src/delivery/attach-client.ts';
 import { Hub } from '../../../src/delivery/hub.ts';
+import { AUTH_OFF } from '../../../src/identity/authenticator.ts';
+import { OPEN } from '../../../src/identity/caller.ts';
 import { type BudgetLimits, openBudgets } from '../../../src/limits/budgets.ts';
 import { type Limits, unlimited } from '../../../src/limits/limits.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
@@ -124,6 +126,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     log,
     metrics,
     audit: null,
+    authenticator: AUTH_OFF,
     defaultPolicy: 'queue',
     draining: () => false,
     overloaded: () => false,
@@ -150,6 +153,7 @@ function connect(ports: ConnectionPorts): Visitor {
   const frames: ServerFrame[] = [];
   let closed: Visitor['closed'] = null;
   const connection = new Connection(ports, {
+    caller: OPEN,
     address: '192.0.2.1',
     send(texts) {
       for (const text of texts) frames.push(JSON.parse(text) as ServerFrame);

@@ -34,8 +34,10 @@ async function noted(reply: Route['answer'], options: Options = {}) {
     path,
     query: new URLSearchParams(),
     header: () => '',
-    body: '',
+    lines: () => [],
+    body: () => Promise.resolve(''),
     address: '192.0.2.1',
+    peer: '192.0.2.1',
     onGone() {},
     failed: (error: unknown) => failures.push(error),
   };

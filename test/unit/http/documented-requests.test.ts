@@ -1,3 +1,4 @@
+import { STRANGER } from '../../../src/identity/caller.ts';
 /**
  * Every documented field of an HTTP request has an effect that a test can observe.
  *
@@ -147,9 +148,14 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
         query: new URLSearchParams(query as Record<string, string>),
         params: params as Record<string, string>,
         header: (header) => String(headers[header] ?? ''),
-        body: body === undefined ? '' : JSON.stringify(body),
+        lines: () => [],
+        body: () => Promise.resolve(body === undefined ? '' : JSON.stringify(body)),
         requestId: 'request',
         address: '192.0.2.1',
+        peer: '192.0.2.1',
+        caller: STRANGER,
+        reach: 'own',
+        userId: null,
         onGone: () => {},
         failed: (error) => calls.push(String(error)),
       }),

@@ -10,7 +10,16 @@ const routes: readonly Route[] = [
 
 function ask(method: string, path: string) {
   const nothing = () => {};
-  const rest = { query: new URLSearchParams(), header: () => '', body: '', address: '', onGone: nothing };
+  const body = () => Promise.resolve('');
+  const given = {
+    query: new URLSearchParams(),
+    header: () => '',
+    lines: () => [],
+    body,
+    address: '',
+    peer: '',
+  };
+  const rest = { ...given, onGone: nothing };
   return answer(routes, { ...rest, method, path, failed: nothing });
 }
 

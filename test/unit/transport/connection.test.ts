@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../../src/errors.ts';
+import { OPEN } from '../../../src/identity/caller.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
@@ -22,6 +23,7 @@ describe('connection', () => {
       { ...stage.ports, ...changes },
       {
         address: '192.0.2.1',
+        caller: OPEN,
         send(frames) {
           if (sent.length + frames.length > room) return false;
           sent.push(...frames.map((frame) => JSON.parse(frame) as ServerFrame));

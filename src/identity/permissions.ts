@@ -1,0 +1,118 @@
+/**
+ * Permissions is the one table of routes and frames × roles. HTTP and sockets decide by it, docs/PERMISSIONS.md prints it,
+ * and a test asks every cell of a running instance.
+ *
+ * A role reaches only its own tenant. Within a session, the machine's table of access (machines/access.ts) decides further.
+ */
+import type { Caller, Role } from './caller.ts';
+
+/** `own`: the sessions of the user for whom the caller acts, and those shared with that user. */
+export type Reach = 'all' | 'own' | 'none';
+
+export interface Permission extends Readonly<Record<Role, Reach>> {
+  /** Without a credential. */
+  readonly stranger: Reach;
+  /** The listener that serves the route, if operators have one of their own. Absent: the main one. */
+  readonly listener?: 'admin' | 'both';
+}
+
+const everyone: Permission = {
+  stranger: 'all',
+  user: 'all',
+  service: 'all',
+  auditor: 'all',
+  admin: 'all',
+};
+
+/** With a credential only. */
+const known = (user: Reach, service: Reach, auditor: Reach, admin: Reach): Permission => ({
+  stranger: 'none',
+  user,
+  service,
+  auditor,
+  admin,
+});
+
+const administrative = (auditor: Reach): Permission => ({
+  ...known('none', 'none', auditor, 'all'),
+  listener: 'admin',
+});
+
+/** A user joins a conversation, or a back end that acts for one. */
+const inConversation = known('own', 'own', 'none', 'none');
+/** Probes ask either listener. An operator who found a conversation in a list reads it at the same address. */
+const onBoth = (permission: Permission): Permission => ({ ...permission, listener: 'both' });
+
+const figures = administrative('all');
+
+export const permissions = {
+  // Frames; `hello` opens the way for the others.
+  hello: inConversation,
+  message: inConversation,
+  cancel: inConversation,
+  extend: inConversation,
+  close: inConversation,
+  ping: everyone,
+  authenticate: inConversation,
+  // Routes.
+  'GET /healthz': onBoth(everyone),
+  'GET /readyz': onBoth(everyone),
+  'GET /openapi.json': onBoth(everyone),
+  'GET /asyncapi.json': everyone,
+  'POST /api/protocol': inConversation,
+  'GET /api/session/:id': onBoth(known('own', 'own', 'all', 'all')),
+  'DELETE /api/session/:id': known('own', 'own', 'none', 'all'),
+  /** It rewrites files of store and archive, so no user may repeat it. */
+  'DELETE /api/session/:id?erase=true': known('none', 'none', 'none', 'all'),
+  'GET /api/session/:id/transcript': known('own', 'own', 'none', 'all'),
+  'POST /api/session/:id/shares': inConversation,
+  'GET /api/session/:id/shares': known('own', 'own', 'all', 'all'),
+  'DELETE /api/session/:id/shares/:share': known('own', 'own', 'none', 'all'),
+  'GET /api/sessions': onBoth(known('own', 'own', 'all', 'all')),
+  'GET /api/archive/:id': onBoth(known('own', 'own', 'none', 'all')),
+  /** An auditor gets no snippet and may not search for words. */
+  'GET /api/archive': administrative('all'),
+  'GET /api/archive/export': administrative('none'),
+  'DELETE /api/users/:id': administrative('none'),
+  /** An auditor gets no words of questions. */
+  'GET /api/analytics': figures,
+  'GET /metrics': figures,
+  'GET /dashboard': figures,
+  'GET /dashboard/dashboard.css': figures,
+  'GET /dashboard/dashboard.js': figures,
+  'GET /dashboard/icon.svg': figures,
+  'GET /dashboard/chart.js': figures,
+} as const satisfies Readonly<Record<string, Permission>>;
+
+export type Operation = keyof typeof permissions;
+
+export function isOperation(name: string): name is Operation {
+  return Object.hasOwn(permissions, name);
+}
+
+/** How far the caller may reach with the operation. A credential with `rights` may do nothing else; `hello` opens all frames. */
+export function reachOf(
+  caller: Caller,
+  operation: Operation,
+  permission: Permission = permissions[operation],
+): Reach {
+  switch (caller.kind) {
+    case 'open':
+      return 'all';
+    case 'stranger':
+      return permission.stranger;
+    case 'identified':
+      return permission.stranger === 'none' && caller.rights?.has(rightFor(operation)) === false
+        ? 'none'
+        : permission[caller.role];
+  }
+}
+
+/** False for an auditor: it reads figures and histories without what people wrote. */
+export function readsWords(caller: Caller): boolean {
+  return caller.kind === 'open' || (caller.kind === 'identified' && caller.role !== 'auditor');
+}
+
+function rightFor(operation: Operation): Operation {
+  return operation.includes(' ') ? operation : 'hello';
+}
