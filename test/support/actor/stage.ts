@@ -5,8 +5,8 @@
 import { pino } from 'pino';
 import { resetFrame } from '../../../src/delivery/attach-client.ts';
 import { Hub } from '../../../src/delivery/hub.ts';
-import { AUTH_OFF } from '../../../src/identity/authenticator.ts';
-import { OPEN } from '../../../src/identity/caller.ts';
+import { AUTH_OFF, type Authenticator } from '../../../src/identity/authenticator.ts';
+import { OPEN, STRANGER } from '../../../src/identity/caller.ts';
 import { type BudgetLimits, openBudgets } from '../../../src/limits/budgets.ts';
 import { type Limits, unlimited } from '../../../src/limits/limits.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
@@ -55,6 +55,8 @@ export interface StageOptions {
   readonly limits?: Limits;
   readonly sessionsPerUserMax?: number;
   readonly budgets?: Partial<BudgetLimits>;
+  /** Absent: every client is open. */
+  readonly authenticator?: Authenticator;
 }
 
 const NO_BUDGETS: BudgetLimits = {
@@ -126,7 +128,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     log,
     metrics,
     audit: null,
-    authenticator: AUTH_OFF,
+    authenticator: options.authenticator ?? AUTH_OFF,
     defaultPolicy: 'queue',
     draining: () => false,
     overloaded: () => false,
@@ -153,7 +155,7 @@ function connect(ports: ConnectionPorts): Visitor {
   const frames: ServerFrame[] = [];
   let closed: Visitor['closed'] = null;
   const connection = new Connection(ports, {
-    caller: OPEN,
+    caller: ports.authenticator.isOff ? OPEN : STRANGER,
     address: '192.0.2.1',
     send(texts) {
       for (const text of texts) frames.push(JSON.parse(text) as ServerFrame);

@@ -1,4 +1,3 @@
-import { STRANGER } from '../../../src/identity/caller.ts';
 /**
  * Every documented field of an HTTP request has an effect that a test can observe.
  *
@@ -10,6 +9,7 @@ import { STRANGER } from '../../../src/identity/caller.ts';
 import { describe, expect, it } from 'vitest';
 import type { HttpPorts } from '../../../src/http/core/ports.ts';
 import { httpRoutes } from '../../../src/http/routes.ts';
+import { STRANGER } from '../../../src/identity/caller.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { openStage, type Stage } from '../../support/actor/stage.ts';
 import { described, documentedFields, withoutRandomIds } from '../../support/documented.ts';

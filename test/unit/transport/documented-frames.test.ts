@@ -6,6 +6,8 @@
  */
 
 import { describe, expect, it } from 'vitest';
+import { AUTH_OFF, type Authenticator } from '../../../src/identity/authenticator.ts';
+import { type Identity, STRANGER } from '../../../src/identity/caller.ts';
 import { clientFrameSchema } from '../../../src/protocol/client-frames.ts';
 import { openStage, type Stage, type Visitor } from '../../support/actor/stage.ts';
 import {
@@ -29,6 +31,7 @@ const BASES: Readonly<Record<string, Fields>> = {
   cancel: {},
   extend: {},
   close: {},
+  authenticate: { token: 'ana' },
   ping: {},
 };
 
@@ -40,7 +43,7 @@ const VALUES: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'hello.client_id': ['phone', 'laptop'],
   'hello.user_id': ['ana', 'ben'],
   'hello.diagnosis_id': ['d1', 'd2'],
-  'hello.token': ['one', 'two'],
+  'hello.token': ['ana', 'ben'],
   'hello.patient': [{ age: 60 }, { age: 61 }],
   'message.id': ['m-1', 'm-2'],
   'message.content': ['How long?', 'How far?'],
@@ -51,6 +54,7 @@ const VALUES: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'message.options.temperature': [0.1, 0.9],
   'message.options.stop': [['END'], ['STOP']],
   'cancel.turn_id': [RUNNING, 'unknown'],
+  'authenticate.token': ['ana', 'ben'],
   'ping.nonce': ['a', 'b'],
 };
 
@@ -65,9 +69,23 @@ const everyField = documented.flatMap(({ type, fields }) =>
 const pathsThat = (holds: (field: DocumentedField) => boolean) =>
   everyField.filter(holds).map(({ path }) => path);
 
-async function toSession(stage: Stage): Promise<Visitor> {
+/** Takes every token for the name of a user. */
+const byName: Authenticator = {
+  ...AUTH_OFF,
+  isOff: false,
+  authenticate: ({ bearer }) =>
+    Promise.resolve({ kind: 'accepted', caller: bearer === null ? STRANGER : userNamed(bearer) }),
+};
+
+function userNamed(subject: string): Identity {
+  const rest = { tenant: '', expiresAt: null, rights: null, proof: 'jwt', credential: 'token' } as const;
+  return { kind: 'identified', role: 'user', subject, ...rest };
+}
+
+async function toSession(stage: Stage, shown: Fields): Promise<Visitor> {
   const owner = stage.connect();
-  owner.say({ type: 'hello', session_id: SESSION });
+  owner.say({ type: 'hello', ...shown });
+  await stage.settle();
   owner.say({ type: 'message', id: 'first', content: 'What is it?' });
   await stage.settle();
   return owner;
@@ -75,25 +93,29 @@ async function toSession(stage: Stage): Promise<Visitor> {
 
 /** Everything that a client, a model server or a reader of the store can see. */
 async function observed(type: string, fields: Fields | null): Promise<string> {
-  const stage = await openStage();
+  // Only a client that shows a token of its own is asked for one.
+  const isKnown = fields !== null && 'token' in fields;
+  const stage = await openStage(isKnown ? { authenticator: byName } : {});
   try {
-    const owner = await toSession(stage);
+    const owner = await toSession(stage, isKnown ? { token: 'ana' } : { session_id: SESSION });
+    const welcomed = owner.frames.find((frame) => frame.type === 'welcome')?.session_id ?? SESSION;
     await stage.advance(1_000);
     const visitor = type === 'hello' ? stage.connect() : owner;
     const running = owner.frames.find((frame) => frame.type === 'turn.started')?.turn_id;
-    if (fields !== null) visitor.say({ type, ...resolved(fields, running) });
+    if (fields !== null) visitor.say({ type, ...resolved(fields, running, welcomed) });
     await stage.settle();
     stage.generator.running?.say({ text: 'It is nothing.' });
     await stage.advance(1_000);
     stage.generator.running?.end({ kind: 'completed', ...OUTPUT, finishReason: 'stop' });
     await stage.settle();
     const { store } = stage.ports.services;
+    const stored = [welcomed, OTHER];
     const seen = {
       closed: visitor.closed,
       frames: [owner, visitor].map(({ frames }) => frames),
       requests: stage.generator.runs.map(({ request }) => request),
-      records: await Promise.all([SESSION, OTHER].map((id) => store.read(id))),
-      transcripts: await Promise.all([SESSION, OTHER].map((id) => store.readTranscript(id))),
+      records: await Promise.all(stored.map((id) => store.read(id))),
+      transcripts: await Promise.all(stored.map((id) => store.readTranscript(id))),
     };
     return withoutRandomIds(JSON.stringify(seen), [SESSION, OTHER]);
   } finally {
@@ -101,10 +123,9 @@ async function observed(type: string, fields: Fields | null): Promise<string> {
   }
 }
 
-function resolved(fields: Fields, running: string | undefined): Fields {
-  return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, value === RUNNING ? running : value]),
-  );
+function resolved(fields: Fields, running: string | undefined, sessionId: string): Fields {
+  const real = (value: unknown) => (value === RUNNING ? running : value === SESSION ? sessionId : value);
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, real(value)]));
 }
 
 function withField(type: string, path: string, value: unknown): Fields {
