@@ -4,8 +4,8 @@ import type { IdentityConfig, JwtConfig } from '../config/identity.ts';
 import type { Log } from '../telemetry/log.ts';
 import { API_KEY_PREFIX } from './api-keys/api-key.ts';
 import { openApiKeys } from './api-keys/api-keys.ts';
-import type { Authenticated, Authenticator } from './authenticator.ts';
-import { OPEN, STRANGER } from './caller.ts';
+import { AUTH_OFF, type Authenticated, type Authenticator } from './authenticator.ts';
+import { STRANGER } from './caller.ts';
 import { openKeyFile } from './key-file.ts';
 import { proxyIdentity } from './proxy-identity.ts';
 import { openIssuerKeys, type TokenKeySource } from './tokens/issuer-keys.ts';
@@ -19,7 +19,7 @@ export async function openAuthenticator(
   clock: Clock,
 ): Promise<Authenticator> {
   const { jwt, keysFile, proxy } = config;
-  if (jwt === null && keysFile === null && proxy === null) return off;
+  if (jwt === null && keysFile === null && proxy === null) return AUTH_OFF;
   const apiKeys = keysFile === null ? null : openApiKeys(keysFile, log);
   const source = jwt === null ? null : await openTokenKeys(jwt, log, clock);
   const tokens = jwt === null || source === null ? null : createTokens(jwt, source);
@@ -57,14 +57,6 @@ export async function openAuthenticator(
     },
   };
 }
-
-const off: Authenticator = {
-  isOff: true,
-  authenticate: async () => ({ kind: 'accepted', caller: OPEN }),
-  holds: () => true,
-  reload() {},
-  close() {},
-};
 
 async function openTokenKeys(
   { keys, algorithms }: JwtConfig,
