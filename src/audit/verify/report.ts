@@ -1,7 +1,7 @@
 /** Writes the result of a check for an operator: first what is wrong, then what each chain holds. */
 import { at, type Finding, type Note, type Verdict } from './findings.ts';
 
-/** `kept`: how many heads were given that somebody kept elsewhere. */
+/** `kept`: how many heads from elsewhere the check compared with. */
 export function reportOf({ findings, notes, chains, lines }: Verdict, kept: number): string {
   const first = firstOfEachChain(findings);
   const isForeign = lines === 0 && findings.some(({ kind }) => kind === 'edited');
