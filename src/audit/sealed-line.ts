@@ -1,9 +1,9 @@
 /**
  * SealedLine is the form of a line in a chain: `…,"chain":"…","seq":7,"prev":"…","mac":"…"}`.
  *
- *  SEAL-1  `mac` is a keyed hash of every byte before it, `prev` included. So each line can be checked without its
+ *  MAC-1  `mac` is a keyed hash of every byte before it, `prev` included. So each line can be checked without its
  *          neighbours, and names the one before it.
- *  SEAL-2  Readers take files as latin1: a changed byte changes the text, also where it is not UTF-8.
+ *  MAC-2  Readers take files as latin1: a changed byte changes the text, also where it is not UTF-8.
  */
 import { createHash, createHmac, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
@@ -80,7 +80,7 @@ export function piecesIn(physicalLine: string): readonly string[] {
   }
 }
 
-/** Opens a piece of a file that was read as latin1 (SEAL-2). */
+/** Opens a piece of a file that was read as latin1 (MAC-2). */
 export function openPiece(key: KeyObject, piece: string): Piece {
   const [, signed, chain, seq, prev, mac] = FORM.exec(piece) ?? [];
   if (signed !== undefined && chain !== undefined && prev !== undefined && mac !== undefined) {
