@@ -7,7 +7,7 @@ import { openArchive } from '../../src/archive/open.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { type Environment, type Instance, startInstance } from '../support/instance/instance.ts';
 import { ageKeyFile, runKeys } from '../support/instance/keys.ts';
-import { eventually } from '../support/instance/observed.ts';
+import { eventually, metric } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
 
 const CHANGED = 'data keys have changed';
@@ -140,6 +140,41 @@ describe('data keys of running instances', () => {
       after.said,
     ].join();
     for (const secret of secrets) expect(printed).not.toContain(secret);
+  });
+
+  it('three rotations under load lose no turn, although sessions hop between an instance that has the signal and one that has not', async () => {
+    const { file } = await newKeyFile();
+    const environment = { REDIS_URL: redis.url, DATA_DIR: folder(), DATA_KEYS_FILE: file };
+    const instances = [await started(environment), await started(environment)] as const;
+    let turns = 0;
+    let isRotating = true;
+    const hop = async (start: number): Promise<void> => {
+      const sessionId = await talk(instances[0]);
+      for (let hops = start; isRotating || hops < start + 4; hops += 1) {
+        await talk(instances[hops % 2 === 0 ? 0 : 1], sessionId);
+        turns += 1;
+      }
+    };
+    const hopping = Promise.all(Array.from({ length: 6 }, (_, start) => hop(start)));
+    const ids: string[] = [];
+    for (const rotation of [0, 1, 2]) {
+      const before = turns;
+      ids.unshift(await rotated(file));
+      const signalled = instances[rotation % 2 === 0 ? 0 : 1];
+      signalled.kill('SIGHUP');
+      for (const instance of instances) await reloaded(instance, rotation + 1);
+      await eventually(
+        'turns after the rotation',
+        () => turns,
+        (count) => count > before + 12,
+      );
+    }
+    isRotating = false;
+    await hopping;
+    for (const { http } of instances) expect(await metric(http, 'rehydra_sealed_unopened_total')).toBe(0);
+    const { code, summary } = await runKeys(['verify'], environment);
+    expect({ code, unopened: summary.unopened }).toEqual({ code: 0, unopened: 0 });
+    expect(Object.keys(Object(summary.keys))).toEqual(expect.arrayContaining(ids));
   });
 
   it.runIf(process.platform === 'linux')(
