@@ -21,7 +21,7 @@ retire FILE --unused  delete every key but the first that encrypts nothing
 verify                read everything that is stored, count it by key, and report what no key decrypts
 
 verify and retire read the store and the archive, so they need the environment of the service, with
-DATA_KEYS_FILE=FILE. An embedded store serves one process: stop the service first.
+DATA_KEYS_FILE=FILE. The service may run meanwhile.
 After new, rotate and retire send SIGHUP to the instances; each of them also reads FILE once a minute.
 Exit codes: 0 success, 1 failure, refusal, or something that no key decrypts, 2 wrong usage.
 `;

@@ -5,7 +5,7 @@ import { archiveOn, openEngine } from '../archive/open.ts';
 import { textsOfArchive } from '../archive/stored-texts.ts';
 import type { Config } from '../config/config.ts';
 import type { Store } from '../store/contract.ts';
-import { openDeployedStore } from '../store/open.ts';
+import { openDeployedReader } from '../store/open.ts';
 import { textsOfSession } from '../store/sealed/stored-texts.ts';
 import type { Tally } from './tally.ts';
 
@@ -19,7 +19,7 @@ export interface Deployment {
 }
 
 export async function openDeployment(config: Config): Promise<Deployment> {
-  const store = await openDeployedStore(config.store, null);
+  const store = await openDeployedReader(config.store);
   let archive: Archive | null = null;
   const close = async () => {
     await archive?.close();

@@ -4,6 +4,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Store } from './contract.ts';
 import { openRedisStore, type RedisStoreOptions } from './redis/open.ts';
 import { rolloutStore } from './rollout/rollout.ts';
+import type { DatabaseUse } from './sqlite/database.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 
 /** Inputs that may wait for a busy owner; the store refuses more. */
@@ -13,26 +14,42 @@ const SQLITE = 'sqlite:';
 type RedisSettings = Pick<RedisStoreOptions, 'log' | 'commandTimeoutMs'>;
 
 /** Opens one store, or during a rollout two: the new one takes its share of new sessions. */
-export async function openDeployedStore(config: Config['store'], log: Log | null): Promise<Store> {
+export function openDeployedStore(config: Config['store'], log: Log): Promise<Store> {
+  return deployed(config, {
+    redis: { log: (level, message, fields) => log[level]({ ...fields }, message) },
+    use: 'serve',
+  });
+}
+
+/** The same, beside a service that uses an embedded store. Nothing may be written through it. */
+export function openDeployedReader(config: Config['store']): Promise<Store> {
+  return deployed(config, { redis: {}, use: 'read' });
+}
+
+interface Opening {
+  readonly redis: RedisSettings;
+  readonly use: DatabaseUse;
+}
+
+async function deployed(config: Config['store'], { redis, use }: Opening): Promise<Store> {
   const { redisUrl, dataDir, rollout } = config;
-  const redis: RedisSettings =
-    log === null ? {} : { log: (level, message, fields) => log[level]({ ...fields }, message) };
-  const store = await openStore(redisUrl ?? `${SQLITE}${dataDir}`, config, redis);
+  const store = await openStore(redisUrl ?? `${SQLITE}${dataDir}`, config, redis, use);
   if (rollout === null) return store;
   const { url, percent } = rollout;
-  return rolloutStore({ old: store, new: await openStore(url, config, redis), percent });
+  return rolloutStore({ old: store, new: await openStore(url, config, redis, use), percent });
 }
 
 export function openStore(
   name: string,
   { leaseMs, frameLogMax, allowEviction }: Config['store'],
   redis: RedisSettings,
+  use: DatabaseUse = 'serve',
 ): Promise<Store> {
   const options = { leaseMs, frameLogMax, inboxMax: INBOX_MAX };
   const dataDir = folderIn(name);
   return dataDir === null
     ? openRedisStore({ ...options, ...redis, url: name, allowEviction })
-    : openSqliteStore({ ...options, dataDir });
+    : openSqliteStore({ ...options, dataDir, use });
 }
 
 /** The folder of an embedded store; null for a Redis. */

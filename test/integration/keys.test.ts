@@ -250,13 +250,37 @@ describe('the program of keys', () => {
     });
   });
 
-  it('verify tells an operator of an embedded store to stop the service first', async () => {
-    const { file } = await newKeyFile();
+  it('keys are verified and retired while an instance serves and writes an embedded store', async () => {
+    const { file, id } = await newKeyFile();
     const environment = { DATA_DIR: folder(), DATA_KEYS_FILE: file };
-    await started(environment);
-    const busy = await runKeys(['verify'], environment);
-    expect(busy.code).toBe(1);
-    expect(busy.said).toContain('is in use by another process');
+    const instance = await started(environment);
+    const [old, living] = [await talk(instance), await talk(instance)];
+    const first = await runKeys(['verify'], environment);
+    expect(first).toMatchObject({ code: 0, summary: { keys: { [id]: { archive: 0 } }, unopened: 0 } });
+    const young = await rotated(file);
+    ageKeyFile(file);
+    instance.kill('SIGHUP');
+    await reloaded(instance);
+    expect((await runKeys(['retire', file, id], environment)).said).toMatch(/still seals [1-9]/);
+    let isVerified = false;
+    const busy = (async () => {
+      for (let sessionId = living; !isVerified; sessionId = await talk(instance))
+        await end(instance, sessionId);
+    })();
+    await end(instance, old);
+    await eventually(
+      'the end of the sessions that the former key seals',
+      () => runKeys(['retire', file, id], environment),
+      ({ code }) => code === 0,
+    );
+    const last = await runKeys(['verify'], environment);
+    isVerified = true;
+    await busy;
+    expect(last).toMatchObject({ code: 0, summary: { unopened: 0 } });
+    expect(Object.keys(Object(last.summary.keys))).toEqual([young]);
+    expect(
+      instance.logs.filter((line) => /"level":(40|50)/.test(line) && !line.includes('SIMULATOR')),
+    ).toEqual([]);
   });
 
   it('verify says from when on plain text may be refused, and from then on DATA_PLAIN=refuse loses nothing', async () => {

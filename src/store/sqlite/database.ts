@@ -2,13 +2,15 @@
  * Opens one database per path and process; every handle on the path shares it.
  *
  *  DATABASE-1  A file has one connection, because hints and group commit work only within it. A lock on the folder makes a
- *              second process fail at its start, instead of missing every hint.
+ *              second process fail at its start, instead of missing every hint. A process that only reads needs neither:
+ *              it takes no lock, changes nothing, and does not migrate the file of the version that serves it.
  *  DATABASE-2  `:memory:` is a new database per open; all opens of `:memory:name` share one.
  *  DATABASE-3  The last handle to close closes the file.
  *
  * WAL with synchronous=NORMAL: a killed process loses nothing that it acknowledged. A power cut may lose the last moments
  * but never tears a transaction.
  */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'libsql';
 import { sleep } from '../../clock.ts';
@@ -35,6 +37,9 @@ export interface Shared {
   release(): void;
 }
 
+/** `read`: another process may serve the file meanwhile. */
+export type DatabaseUse = 'serve' | 'read';
+
 /** A restarted server may meet its predecessor, which is about to unlock the folder. */
 const FOLDER_WAIT_MS = 2_000;
 /** Another process may lock the file at the start; each attempt blocks this process for one wait at most. */
@@ -46,11 +51,11 @@ const PROBE = 'x'.repeat(65_536);
 const open = new Map<string, { readonly shared: Shared; handles: number }>();
 
 /** Opens the database; waits for a while if another process locks the file. */
-export async function openDatabaseSoon(dataDir: string): Promise<Shared> {
+export async function openDatabaseSoon(dataDir: string, use: DatabaseUse): Promise<Shared> {
   const deadlineMs = performance.now() + OPEN_WITHIN_MS;
   for (;;) {
     try {
-      return openDatabase(dataDir);
+      return openDatabase(dataDir, use);
     } catch (error) {
       const isLocked = error instanceof Error && isBusy(error.cause);
       if (!isLocked || performance.now() > deadlineMs) throw error;
@@ -59,18 +64,20 @@ export async function openDatabaseSoon(dataDir: string): Promise<Shared> {
   }
 }
 
-export function openDatabase(dataDir: string): Shared {
+export function openDatabase(dataDir: string, use: DatabaseUse = 'serve'): Shared {
   const inMemory = dataDir.startsWith(':memory:');
   const name = inMemory ? dataDir : path.resolve(dataDir, 'rehydra.db');
-  const isShared = name !== ':memory:';
+  // A file that does not exist yet has to be created first.
+  const onlyReads = use === 'read' && existsSync(name);
+  const isShared = name !== ':memory:' && !onlyReads;
   const known = isShared ? open.get(name) : undefined;
   if (known !== undefined) {
     known.handles += 1;
     return known.shared;
   }
 
-  const unlock = inMemory ? () => {} : lockFolder(path.dirname(name));
-  const db = connect(inMemory ? ':memory:' : name, unlock);
+  const unlock = inMemory || onlyReads ? () => {} : lockFolder(path.dirname(name));
+  const db = onlyReads ? connectReader(name) : connect(inMemory ? ':memory:' : name, unlock);
   const sql = prepare(db);
   const health = watchFile({ file: inMemory ? null : name, probe: () => group.run(() => sql.probe(PROBE)) });
   const group = groupCommit(db, health.failed);
@@ -97,7 +104,7 @@ export function openDatabase(dataDir: string): Shared {
         if (entry.handles > 0) return;
         if (isShared) open.delete(name);
         group.close();
-        emptyLog(db);
+        if (!onlyReads) emptyLog(db);
         db.close();
         unlock();
       },
@@ -112,6 +119,17 @@ function emptyLog(db: Database.Database): void {
   try {
     db.pragma('wal_checkpoint(TRUNCATE)');
   } catch {}
+}
+
+/** libsql ignores its option `readonly`. */
+function connectReader(file: string): Database.Database {
+  try {
+    const db = new Database(file, { timeout: OPEN_WAIT_MS });
+    db.pragma('query_only = ON');
+    return db;
+  } catch (cause) {
+    throw sqliteFailure(cause);
+  }
 }
 
 function connect(file: string, unlock: () => void): Database.Database {

@@ -4,7 +4,7 @@
  */
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { assertContinues, transcriptOf } from '../log.ts';
-import { openDatabaseSoon } from './database.ts';
+import { type DatabaseUse, openDatabaseSoon } from './database.ts';
 import { sqliteFailure, storeClosed } from './failure.ts';
 import { exportSession, importSession } from './moving.ts';
 import { countByState, logPage, page, recordOf, startOf } from './reads.ts';
@@ -26,12 +26,13 @@ import {
 export interface SqliteStoreOptions extends StoreOptions {
   /** A folder; or `:memory:`, a new database per open; or `:memory:name`, which all its opens share. */
   readonly dataDir: string;
+  readonly use?: DatabaseUse;
   /** The clock of leases and expiry, for tests and the simulation. */
   readonly now?: () => number;
 }
 
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const shared = await openDatabaseSoon(options.dataDir);
+  const shared = await openDatabaseSoon(options.dataDir, options.use ?? 'serve');
   const { group, hints, sql } = shared;
   const now = options.now ?? Date.now;
   const context: Context = { sql, hints, options, now };
