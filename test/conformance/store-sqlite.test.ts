@@ -127,6 +127,22 @@ describe('sqlite itself', () => {
     await expect(two.claim('x', 'a')).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   });
 
+  it('a reader of an embedded store needs no lock, sees later commits of the process that serves it, and can change nothing', async () => {
+    const { dir, remove } = temporary();
+    const serving = await openSqliteStore({ ...OPTIONS, dataDir: dir });
+    const { sessionId, fence } = await created(serving, 'a', { frames: frames(0, 2) });
+    const reader = await openSqliteStore({ ...OPTIONS, dataDir: dir, use: 'read' });
+    expect(await reader.export(sessionId)).toEqual(await serving.export(sessionId));
+    await serving.commit(fence, commitOf({ expectedVersion: 1, expectedHead: 2 }));
+    expect(await reader.read(sessionId)).toMatchObject({ version: 2 });
+    await expect(reader.claim(freshId(), 'b')).rejects.toMatchObject({ code: 'STORE_READONLY' });
+    await expect(reader.push(sessionId, 'x')).rejects.toMatchObject({ code: 'STORE_READONLY' });
+    await reader.close();
+    expect(await serving.read(sessionId)).toMatchObject({ version: 2, inboxLength: 0 });
+    await serving.close();
+    remove();
+  });
+
   it('a write that finds no space is rejected and sends no hint, and other writes of its event-loop turn succeed', async () => {
     const { dir, remove } = temporary();
     const store = await openSqliteStore({ ...OPTIONS, dataDir: dir });
