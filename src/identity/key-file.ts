@@ -1,8 +1,8 @@
 /**
  * KeyFile holds the content of a file of keys, and reads the file again when it changes.
  *
- *  KEYFILE-1  A file that cannot be used changes nothing: the former content stays in force, and the log says why, once.
- *  KEYFILE-2  A change is found without a signal, within `LOOK_EVERY_MS`: a withdrawn key must stop working even on an
+ *  CREDFILE-1  A file that cannot be used changes nothing: the former content stays in force, and the log says why, once.
+ *  CREDFILE-2  A change is found without a signal, within `LOOK_EVERY_MS`: a withdrawn key must stop working even on an
  *             instance that the operator's signal does not reach.
  */
 import { readFileSync, statSync } from 'node:fs';
@@ -64,14 +64,14 @@ export function openKeyFile<Content>(options: KeyFileOptions<Content>): KeyFile<
       return warnOfMode();
     }
     if (!isBroken)
-      log.error({ path, why: next.why }, `${name} cannot be used; the former keys stay in force`); // KEYFILE-1
+      log.error({ path, why: next.why }, `${name} cannot be used; the former keys stay in force`); // CREDFILE-1
     isBroken = true;
   };
   warnOfMode();
   const looking = startInterval(
     lookEveryMs,
     () => {
-      if (stampOf(path) !== seen) reload(); // KEYFILE-2
+      if (stampOf(path) !== seen) reload(); // CREDFILE-2
     },
     { background: true },
   );
