@@ -77,11 +77,16 @@ export function measuredArchive(archive: Archive, meters: Meters): Archive {
       await archive.store(session).catch(failedIn('store'));
       meters.archived.observe(secondsSince(startedMs));
     },
-    read: (sessionId) => archive.read(sessionId).catch(failedIn('read')),
-    search: (query) => archive.search(query).catch(failedIn('search')),
-    figures: (range) => archive.figures(range).catch(failedIn('figures')),
-    eraseSession: (...args) => archive.eraseSession(...args).catch(failedIn('erase')),
-    eraseUser: (...args) => archive.eraseUser(...args).catch(failedIn('erase')),
+    of(tenant) {
+      const own = archive.of(tenant);
+      return {
+        read: (sessionId) => own.read(sessionId).catch(failedIn('read')),
+        search: (query) => own.search(query).catch(failedIn('search')),
+        figures: (range) => own.figures(range).catch(failedIn('figures')),
+        eraseSession: (...args) => own.eraseSession(...args).catch(failedIn('erase')),
+        eraseUser: (...args) => own.eraseUser(...args).catch(failedIn('erase')),
+      };
+    },
     retire: (before) => archive.retire(before).catch(failedIn('retire')),
   };
 }

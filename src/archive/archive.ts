@@ -7,6 +7,7 @@
  *  ARCHIVE-3  Erasure is final: afterwards `store` ignores a session that began by `until`, and its caller gets the same
  *             answer as for a stored session.
  *  ARCHIVE-4  Times are ms since the epoch. Lists are paged by a cursor; every page costs the same.
+ *  ARCHIVE-5  A tenant finds, counts and erases only its own conversations. A query without a tenant cannot be written.
  */
 import type { EndReason } from '../../machines/vocabulary.ts';
 
@@ -35,6 +36,8 @@ export interface ArchivedSession {
   readonly sessionId: string;
   /** Names one life of the session, together with its id: a client may reuse the id after the end. */
   readonly createdAt: number;
+  /** Empty: the default tenant. */
+  readonly tenant: string;
   readonly endedAt: number;
   readonly endReason: EndReason;
   readonly clientId: string | null;
@@ -85,9 +88,8 @@ export interface ArchiveFigures {
   readonly simulatedAnswers: number;
 }
 
-export interface Archive {
-  readonly kind: 'sqlite' | 'postgres';
-  store(session: ArchivedSession): Promise<void>;
+/** The conversations of one tenant. */
+export interface TenantArchive {
   /** Every life of the session, newest first. */
   read(sessionId: string): Promise<readonly ArchivedSession[]>;
   search(query: SearchQuery): Promise<SearchPage>;
@@ -95,6 +97,13 @@ export interface Archive {
   /** Calls `found` before it commits a deletion, so that the caller can note what else must follow it. */
   eraseSession(sessionId: string, until: number, found?: () => Promise<void>): Promise<number>;
   eraseUser(userId: string, until: number, found?: () => Promise<void>): Promise<readonly string[]>;
+}
+
+export interface Archive {
+  readonly kind: 'sqlite' | 'postgres';
+  store(session: ArchivedSession): Promise<void>;
+  /** ARCHIVE-5 */
+  of(tenant: string): TenantArchive;
   /** Deletes sessions that ended before `before`; returns their number. */
   retire(before: number): Promise<number>;
   /** False also without a prompt answer, because a health check must not hang. */

@@ -1,20 +1,21 @@
-/** Counts the conversations that began within a range; the database does the counting. */
+/** Counts the conversations of a tenant that began within a range; the database does the counting. */
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import type { Archive, ArchiveFigures } from './archive.ts';
+import type { ArchiveFigures, TenantArchive } from './archive.ts';
 import type { Tables } from './database/tables.ts';
 import type { FieldCipher } from './field-cipher.ts';
 import { firstRowNumber, rowNumberAfter } from './rows/row-number.ts';
 
 const PATTERNS_MAX = 20;
 
-type Range = Parameters<Archive['figures']>[0];
+type Range = Parameters<TenantArchive['figures']>[0];
 
 export async function figures(
   db: Kysely<Tables>,
   cipher: FieldCipher,
+  tenant: string,
   range: Range,
 ): Promise<ArchiveFigures> {
-  const inRange = began(range);
+  const inRange = began(tenant, range);
   const sessions = db.selectFrom('archived_sessions as s').where(inRange);
   const turns = db
     .selectFrom('archived_sessions as s')
@@ -104,9 +105,9 @@ function mostFrequent(patterns: ArchiveFigures['secondTurns']): ArchiveFigures['
 }
 
 /** Includes `from`, excludes `to`. */
-function began({ from, to }: Range): RawBuilder<boolean> {
+function began(tenant: string, { from, to }: Range): RawBuilder<boolean> {
   const first = Math.ceil(from ?? 0);
   const after = Math.ceil(to ?? Number.MAX_SAFE_INTEGER);
-  return sql<boolean>`s.n >= ${firstRowNumber(from)} AND s.n < ${rowNumberAfter(to)}
+  return sql<boolean>`s.tenant = ${tenant} AND s.n >= ${firstRowNumber(from)} AND s.n < ${rowNumberAfter(to)}
     AND s.created_at >= ${first} AND s.created_at < ${after}`;
 }

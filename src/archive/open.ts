@@ -99,22 +99,25 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
           if (left !== null) await store(tx, cipher, left);
         }),
       ),
-    read: (sessionId) => read(() => livesOf(db, cipher, sessionId)),
-    search: (query) => read(() => search(engine, query)),
-    figures: (range) => read(() => figures(db, cipher, range)),
-    eraseSession: (sessionId, until, found = async () => {}) =>
-      run(async () => {
-        const lives = await db.transaction().execute((tx) => eraseSession(tx, sessionId, until, found));
-        await purge();
-        return lives;
-      }),
-    eraseUser: (userId, until, found = async () => {}) =>
-      run(async () => {
-        const erase = (tx: Transaction<Tables>) => eraseUser(tx, cipher, userId, until, found);
-        const sessionIds = await db.transaction().execute(erase);
-        await purge();
-        return sessionIds;
-      }),
+    of: (tenant) => ({
+      read: (sessionId) => read(() => livesOf(db, cipher, tenant, sessionId)),
+      search: (query) => read(() => search(engine, tenant, query)),
+      figures: (range) => read(() => figures(db, cipher, tenant, range)),
+      eraseSession: (sessionId, until, found = async () => {}) =>
+        run(async () => {
+          const erase = (tx: Transaction<Tables>) => eraseSession(tx, tenant, sessionId, until, found);
+          const lives = await db.transaction().execute(erase);
+          await purge();
+          return lives;
+        }),
+      eraseUser: (userId, until, found = async () => {}) =>
+        run(async () => {
+          const erase = (tx: Transaction<Tables>) => eraseUser(tx, cipher, tenant, userId, until, found);
+          const sessionIds = await db.transaction().execute(erase);
+          await purge();
+          return sessionIds;
+        }),
+    }),
     retire: (before) =>
       run(async () => {
         const retired = await retire(db, before);

@@ -9,6 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
+import { nameIn } from '../store/tenant-index.ts';
 import type { ArchivedLine, ArchivedSession } from './archive.ts';
 import type { Tables } from './database/tables.ts';
 
@@ -18,10 +19,17 @@ type Kind = 'session' | 'user';
 /** Longer than any process stays frozen and any session lives. */
 const KEPT_MS = 30 * 86_400_000;
 
-export async function addTombstone(tx: Tx, kind: Kind, id: string, until: number): Promise<void> {
+/** What is erased: a session or a user of a tenant. */
+export interface Erased {
+  readonly kind: Kind;
+  readonly tenant: string;
+  readonly id: string;
+}
+
+export async function addTombstone(tx: Tx, erased: Erased, until: number): Promise<void> {
   await tx
     .insertInto('archive_erased')
-    .values({ who: digest(kind, id), until: Math.ceil(until) })
+    .values({ who: digest(erased), until: Math.ceil(until) })
     .onConflict((conflict) =>
       conflict
         .column('who')
@@ -40,26 +48,29 @@ export async function dropOldTombstones(tx: Tx, now: number): Promise<void> {
 
 /** The session without its erased parts; null if the whole session is erased. */
 export async function withoutErased(tx: Tx, session: ArchivedSession): Promise<ArchivedSession | null> {
-  const { sessionId, userId, createdAt, lines } = session;
+  const { sessionId, tenant, userId, createdAt, lines } = session;
+  const userDigest = (id: string) => digest({ kind: 'user', tenant, id });
   const authors = new Set(lines.flatMap(({ author }) => (author === null ? [] : [author])));
-  const whole = [digest('session', sessionId), ...(userId === null ? [] : [digest('user', userId)])];
+  const ofSession = digest({ kind: 'session', tenant, id: sessionId });
+  const whole = [ofSession, ...(userId === null ? [] : [userDigest(userId)])];
   const notes = await tx
     .selectFrom('archive_erased')
     .selectAll()
-    .where('who', 'in', [...whole, ...[...authors].map((author) => digest('user', author))])
+    .where('who', 'in', [...whole, ...[...authors].map(userDigest)])
     .execute();
   if (notes.length === 0) return session;
   const until = new Map(notes.map((note) => [note.who, note.until]));
   const isErased = (who: string, at: number) => at <= (until.get(who) ?? Number.NEGATIVE_INFINITY);
   if (whole.some((who) => isErased(who, createdAt))) return null;
-  const isErasedLine = ({ author, at }: ArchivedLine) =>
-    author !== null && isErased(digest('user', author), at);
+  const isErasedLine = ({ author, at }: ArchivedLine) => author !== null && isErased(userDigest(author), at);
   return {
     ...session,
     lines: lines.map((line) => (isErasedLine(line) ? { ...line, author: null, content: '' } : line)),
   };
 }
 
-function digest(kind: Kind, id: string): string {
-  return createHash('sha256').update(`${kind} ${id}`).digest('hex');
+function digest({ kind, tenant, id }: Erased): string {
+  return createHash('sha256')
+    .update(`${kind} ${nameIn(tenant, id)}`)
+    .digest('hex');
 }

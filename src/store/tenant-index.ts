@@ -9,7 +9,7 @@
  */
 
 const STATE_MARK = '@';
-const USER_MARK = '\u001f';
+const NAME_MARK = '\u001f';
 /** The states of a stored session; an expired one is gone. */
 const LIVING = ['connected', 'processing', 'idle'] as const;
 
@@ -20,8 +20,11 @@ export const indexState = (tenant: string, state: string): string =>
 export const indexStates = (tenant: string): readonly string[] =>
   LIVING.map((state) => indexState(tenant, state));
 
-export const indexUser = (tenant: string, userId: string): string =>
-  tenant === '' ? userId : `${USER_MARK}${tenant}${USER_MARK}${userId}`;
+/** A name that no other tenant has. */
+export const nameIn = (tenant: string, name: string): string =>
+  tenant === '' ? name : `${NAME_MARK}${tenant}${NAME_MARK}${name}`;
+
+export const indexUser = (tenant: string, userId: string): string => nameIn(tenant, userId);
 
 type Counts = Readonly<Record<string, number>>;
 

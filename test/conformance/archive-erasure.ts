@@ -55,13 +55,13 @@ export function describeErasure(open: ArchiveFactory): void {
       await archive.store(goes);
       await archive.store({ ...goes, createdAt: MORNING + 1 });
       expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toHaveLength(2);
-      expect(await archive.eraseSession('goes', ERASED_AT)).toBe(2);
-      expect(await archive.read('goes')).toEqual([]);
+      expect(await archive.of('').eraseSession('goes', ERASED_AT)).toBe(2);
+      expect(await archive.of('').read('goes')).toEqual([]);
       expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
       expect(await rowsLeft()).toEqual(before);
-      expect(await archive.read(stays.sessionId)).toEqual([stays]);
+      expect(await archive.of('').read(stays.sessionId)).toEqual([stays]);
       expect(await everyHit(archive, { text: 'headache', limit: 5 })).toEqual([stays.sessionId]);
-      expect(await archive.eraseSession('goes', ERASED_AT)).toBe(0);
+      expect(await archive.of('').eraseSession('goes', ERASED_AT)).toBe(0);
     });
 
     it('an erasure of a user removes all their sessions and names each once', async () => {
@@ -74,9 +74,9 @@ export function describeErasure(open: ArchiveFactory): void {
         await archive.store(telling('zebrafish', { sessionId, createdAt, userId: 'anna' }));
       }
       await archive.store(sessionOf({ sessionId: 'three', userId: 'ben' }));
-      expect((await archive.eraseUser('anna', ERASED_AT)).toSorted()).toEqual(['one', 'two']);
+      expect((await archive.of('').eraseUser('anna', ERASED_AT)).toSorted()).toEqual(['one', 'two']);
       expect(await everyHit(archive, { limit: 5 })).toEqual(['three']);
-      expect(await archive.eraseUser('anna', ERASED_AT)).toEqual([]);
+      expect(await archive.of('').eraseUser('anna', ERASED_AT)).toEqual([]);
     });
 
     it('an erasure of a user blanks their lines in sessions of others and keeps the other lines', async () => {
@@ -88,12 +88,12 @@ export function describeErasure(open: ArchiveFactory): void {
         lines: [mine!, { ...hers!, author: 'anna' }],
       });
       await archive.store(shared);
-      expect(await archive.eraseUser('anna', ERASED_AT)).toEqual([]);
-      const [read] = await archive.read('shared');
+      expect(await archive.of('').eraseUser('anna', ERASED_AT)).toEqual([]);
+      const [read] = await archive.of('').read('shared');
       expect(read?.lines).toEqual([mine, { ...hers, author: null, content: '' }]);
       expect(await everyHit(archive, { text: 'zebrafish', limit: 5 })).toEqual([]);
       expect(await everyHit(archive, { text: 'own words', limit: 5 })).toEqual(['shared']);
-      expect((await archive.figures({})).secondTurns).toEqual([]);
+      expect((await archive.of('').figures({})).secondTurns).toEqual([]);
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
@@ -102,7 +102,7 @@ export function describeErasure(open: ArchiveFactory): void {
       await archive.store(sessionOf({ sessionId: 'stays', userId: 'bystander' }));
       await archive.store(telling('qcanaryq', { sessionId: 'qcanaryq-id', userId: 'qcanaryq-user' }));
       expect(await fixture.holds('qcanaryq')).not.toBe(false);
-      await archive.eraseSession('qcanaryq-id', ERASED_AT);
+      await archive.of('').eraseSession('qcanaryq-id', ERASED_AT);
       expect(await fixture.holds('qcanaryq')).not.toBe(true);
       expect(await fixture.holds('bystander')).not.toBe(false);
     });
@@ -128,7 +128,7 @@ export function describeErasure(open: ArchiveFactory): void {
         );
       }
       expect(await fixture.holds('qcanaryq')).not.toBe(false);
-      expect((await archive.eraseUser('qcanaryq', ERASED_AT)).length).toBeGreaterThan(50);
+      expect((await archive.of('').eraseUser('qcanaryq', ERASED_AT)).length).toBeGreaterThan(50);
       expect(await fixture.holds('canaryq')).not.toBe(true);
       expect((await everyHit(archive, { userId: 'bystander', limit: 50 })).length).toBeGreaterThan(100);
     }, 60_000);
@@ -152,7 +152,7 @@ export function describeErasure(open: ArchiveFactory): void {
       }
       const stays = Array.from({ length: 20 }, () => sessionOf({ userId: 'stays' }));
       const erased = await Promise.all([
-        ...Array.from({ length: 8 }, (_, index) => archive.eraseSession(`goes-${index}`, ERASED_AT)),
+        ...Array.from({ length: 8 }, (_, index) => archive.of('').eraseSession(`goes-${index}`, ERASED_AT)),
         ...stays.map((session) => archive.store(session)),
       ]);
       expect(erased.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 1));
@@ -164,19 +164,19 @@ export function describeErasure(open: ArchiveFactory): void {
       const { archive } = fixture;
       const late = telling('zebrafish', { sessionId: 'goes' });
       const next = sessionOf({ sessionId: 'goes', createdAt: ERASED_AT + 1 });
-      expect(await archive.eraseSession('goes', ERASED_AT)).toBe(0);
+      expect(await archive.of('').eraseSession('goes', ERASED_AT)).toBe(0);
       const other = await fixture.again();
       await other.store(late);
       await other.store({ ...late, createdAt: ERASED_AT });
       await other.store(next);
       await other.close();
-      expect(await archive.read('goes')).toEqual([next]);
+      expect(await archive.of('').read('goes')).toEqual([next]);
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
     it('an archive stores no late session of an erased user that began before the erasure, and none of its words', async () => {
       const { archive } = fixture;
-      await archive.eraseUser('anna', ERASED_AT);
+      await archive.of('').eraseUser('anna', ERASED_AT);
       await archive.store(telling('zebrafish', { userId: 'anna' }));
       const next = sessionOf({ userId: 'anna', createdAt: ERASED_AT + 1 });
       await archive.store(next);
@@ -186,7 +186,7 @@ export function describeErasure(open: ArchiveFactory): void {
 
     it('an archive stores a late session of another user without the lines that the erased user wrote before the erasure', async () => {
       const { archive } = fixture;
-      await archive.eraseUser('anna', ERASED_AT);
+      await archive.of('').eraseUser('anna', ERASED_AT);
       const [mine, answer, hers, , later] = dialogue(
         ['my own', 'an answer', 'zebrafish', '', 'heron'],
         'ben',
@@ -197,7 +197,7 @@ export function describeErasure(open: ArchiveFactory): void {
         lines: [...lines, { ...later!, author: 'anna', at: ERASED_AT + 1 }],
       });
       await archive.store(shared);
-      const [read] = await archive.read(shared.sessionId);
+      const [read] = await archive.of('').read(shared.sessionId);
       expect(read?.lines.map(({ author, content }) => [author, content])).toEqual([
         ['ben', 'my own'],
         [null, 'an answer'],
@@ -218,8 +218,8 @@ export function describeErasure(open: ArchiveFactory): void {
         goes.flatMap((session, index) => [
           other.store(session),
           index % 2 === 0
-            ? archive.eraseSession(session.sessionId, ERASED_AT)
-            : archive.eraseUser(`user-${index}`, ERASED_AT),
+            ? archive.of('').eraseSession(session.sessionId, ERASED_AT)
+            : archive.of('').eraseUser(`user-${index}`, ERASED_AT),
         ]),
       );
       await other.close();
@@ -230,8 +230,8 @@ export function describeErasure(open: ArchiveFactory): void {
     it('a tombstone goes after a month and contains no name', async () => {
       const { archive, engine } = fixture;
       const notes = () => engine.db.selectFrom('archive_erased').selectAll().execute();
-      await archive.eraseUser('qcanaryq', Date.now());
-      await archive.eraseSession('qcanaryq', Date.now() - 31 * 24 * HOUR_MS);
+      await archive.of('').eraseUser('qcanaryq', Date.now());
+      await archive.of('').eraseSession('qcanaryq', Date.now() - 31 * 24 * HOUR_MS);
       expect(await notes()).toHaveLength(2);
       expect(await fixture.holds('qcanaryq')).not.toBe(true);
       await archive.retire(0);

@@ -5,7 +5,7 @@ export function describeFigures(open: ArchiveFactory): void {
   describe('figures', () => {
     it('the figures of an empty archive are zeros', async () => {
       const { archive, stop } = await open();
-      expect(await archive.figures({})).toEqual({
+      expect(await archive.of('').figures({})).toEqual({
         sessions: 0,
         turns: 0,
         turnsPerSession: 0,
@@ -68,7 +68,7 @@ export function describeFigures(open: ArchiveFactory): void {
       const byHour = (counts: Readonly<Record<number, number>>) =>
         Array.from({ length: 24 }, (_, hour) => counts[hour] ?? 0);
 
-      expect(await archive.figures({})).toEqual({
+      expect(await archive.of('').figures({})).toEqual({
         sessions: 4,
         turns: 8,
         turnsPerSession: 2,
@@ -87,7 +87,7 @@ export function describeFigures(open: ArchiveFactory): void {
         simulatedAnswers: 0,
       });
       // Without the first and the last: the range excludes `to`.
-      expect(await archive.figures({ from: MORNING + 1, to: midnight })).toEqual({
+      expect(await archive.of('').figures({ from: MORNING + 1, to: midnight })).toEqual({
         sessions: 2,
         turns: 5,
         turnsPerSession: 2.5,

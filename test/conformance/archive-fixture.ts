@@ -38,6 +38,7 @@ export function sessionOf(changes: Partial<ArchivedSession> = {}): ArchivedSessi
   return {
     sessionId: randomUUID(),
     createdAt,
+    tenant: '',
     endedAt: createdAt + HOUR_MS,
     endReason: 'closed',
     clientId: null,
@@ -78,7 +79,7 @@ export function turnOf(changes: Partial<ArchivedTurn> = {}): ArchivedTurn {
 export async function everyHit(archive: Archive, query: SearchQuery): Promise<string[]> {
   const found: string[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await archive.search(cursor === undefined ? query : { ...query, cursor });
+    const page = await archive.of('').search(cursor === undefined ? query : { ...query, cursor });
     found.push(...page.hits.map(({ sessionId }) => sessionId));
     if (page.cursor === null) return found;
     cursor = page.cursor;
@@ -108,7 +109,7 @@ export async function fill(
 
 /** The database's query plan for a search. */
 export async function planOf(engine: Engine, query: SearchQuery): Promise<string> {
-  const { sql, parameters } = pageOf(engine, query).compile();
+  const { sql, parameters } = pageOf(engine, '', query).compile();
   const explain = engine.kind === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN (COSTS OFF)';
   const { rows } = await engine.db.executeQuery(CompiledQuery.raw(`${explain} ${sql}`, [...parameters]));
   return rows
@@ -119,7 +120,7 @@ export async function planOf(engine: Engine, query: SearchQuery): Promise<string
 
 /** The number of blocks that PostgreSQL reads for a search. */
 export async function blocksOf(engine: Engine, query: SearchQuery): Promise<number> {
-  const { sql, parameters } = pageOf(engine, query).compile();
+  const { sql, parameters } = pageOf(engine, '', query).compile();
   const explain = CompiledQuery.raw(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${sql}`, [...parameters]);
   const { rows } = await engine.db.executeQuery<{
     readonly 'QUERY PLAN': readonly { readonly Plan: Readonly<Record<string, unknown>> }[];

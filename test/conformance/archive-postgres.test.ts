@@ -61,7 +61,7 @@ describe('archive: postgres itself', () => {
       );
     }
     await query(url, 'ANALYZE');
-    await archive.eraseUser('wcanaryw', Date.now());
+    await archive.of('').eraseUser('wcanaryw', Date.now());
     expect(await holds('wcanaryw')).not.toBe(true);
     await archive.close();
   });
@@ -74,11 +74,14 @@ describe('archive: postgres itself', () => {
     await older.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await older.query('SELECT 1');
     let erased = false;
-    const erasing = archive.eraseSession('goes', Date.now()).then(() => {
-      erased = true;
-    });
+    const erasing = archive
+      .of('')
+      .eraseSession('goes', Date.now())
+      .then(() => {
+        erased = true;
+      });
     // Other clients no longer find the session, although the erasure has not finished.
-    while ((await archive.read('goes')).length > 0);
+    while ((await archive.of('').read('goes')).length > 0);
     expect(erased).toBe(false);
     await older.query('COMMIT');
     await erasing;
@@ -91,7 +94,7 @@ describe('archive: postgres itself', () => {
     if (server.dataDir === null) return;
     const { archive, url } = await fixture();
     await archive.store(sessionOf({ sessionId: 'goes', lines: dialogue(['ucanaryu']) }));
-    await archive.eraseSession('goes', Date.now());
+    await archive.of('').eraseSession('goes', Date.now());
     for (let turn = 0; turn < 2; turn += 1) {
       await query(url, 'SELECT pg_switch_wal()');
       await query(url, 'CHECKPOINT');
@@ -113,7 +116,7 @@ describe('archive: postgres itself', () => {
     });
     const told = expect(frozen).rejects.toThrow();
     await archive.store(sessionOf({ sessionId: 'goes' }));
-    expect(await archive.eraseSession('goes', Date.now())).toBe(1);
+    expect(await archive.of('').eraseSession('goes', Date.now())).toBe(1);
     goOn();
     await told;
     expect(await archive.health()).toBe(true);
@@ -131,7 +134,7 @@ describe('archive: postgres itself', () => {
     );
     // The pool may still hand out a broken connection.
     await archive.health();
-    expect(await archive.read(session.sessionId)).toEqual([session]);
+    expect(await archive.of('').read(session.sessionId)).toEqual([session]);
     await archive.close();
   });
 

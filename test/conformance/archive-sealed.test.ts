@@ -106,8 +106,8 @@ describe('a sealed archive', () => {
       expect(await everyHit(archive, { text: `night ${WORD}`, userId: 'anna', limit: 5 })).toEqual([
         said.sessionId,
       ]);
-      expect((await archive.search({ text: WORD, limit: 1 })).hits[0]?.snippet).toContain(WORD);
-      expect(JSON.stringify((await archive.figures({})).secondTurns)).toContain(WORD);
+      expect((await archive.of('').search({ text: WORD, limit: 1 })).hits[0]?.snippet).toContain(WORD);
+      expect(JSON.stringify((await archive.of('').figures({})).secondTurns)).toContain(WORD);
       expect(inFiles()).toEqual([]);
     });
     expect(inFiles()).toEqual([]);
@@ -118,7 +118,7 @@ describe('a sealed archive', () => {
     await using(sealingWith(first), (archive) => archive.store(before));
     await using(sealingWith(`${second},${first}`), async (archive) => {
       await archive.store(after);
-      expect(await archive.read(before.sessionId)).toEqual([before]);
+      expect(await archive.of('').read(before.sessionId)).toEqual([before]);
       const found = await everyHit(archive, { text: WORD, limit: 50 });
       expect(found).toEqual(expect.arrayContaining([before.sessionId, after.sessionId]));
     });
@@ -130,7 +130,7 @@ describe('a sealed archive', () => {
       await using(sealingWith(lines), (archive) => archive.store(asked()));
     await using(NO_KEYS, (archive) => archive.store(asked()));
     await using(sealingWith(`${second},${first}`), async (archive) => {
-      const { secondTurns } = await archive.figures({});
+      const { secondTurns } = await archive.of('').figures({});
       expect(secondTurns.filter(({ pattern }) => pattern === 'is bread healthy')).toEqual([
         { pattern: 'is bread healthy', count: 3 },
       ]);
@@ -143,10 +143,10 @@ describe('a sealed archive', () => {
     await using(sealingWith(first), async (archive) => {
       await archive.store(sealed);
       expect(await everyHit(archive, { text: WORD, limit: 50 })).toContain(plain.sessionId);
-      expect(await archive.read(plain.sessionId)).toEqual([plain]);
+      expect(await archive.of('').read(plain.sessionId)).toEqual([plain]);
     });
     await using(sealingWith(keyLine('first')), async (archive) => {
-      await expect(archive.read(sealed.sessionId)).rejects.toMatchObject({ code: 'ARCHIVE_SEALED' });
+      await expect(archive.of('').read(sealed.sessionId)).rejects.toMatchObject({ code: 'ARCHIVE_SEALED' });
     });
   });
 });

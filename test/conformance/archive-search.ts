@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { SearchQuery } from '../../src/archive/archive.ts';
 import { wordsOf } from '../../src/archive/search/search-words.ts';
 import {
   type ArchiveFactory,
@@ -49,8 +50,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
     });
     afterAll(() => fixture.stop());
 
-    const found = (query: Partial<Parameters<typeof archive.search>[0]>) =>
-      everyHit(archive, { limit: 2, ...query });
+    const found = (query: Partial<SearchQuery>) => everyHit(archive, { limit: 2, ...query });
 
     it('a search finds conversations with all its words, newest first', async () => {
       expect(await found({ text: 'pain' })).toEqual(['knee', 'chest']);
@@ -93,14 +93,14 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
     });
 
     it('a search returns no patient and no lines, but a snippet with the words as written', async () => {
-      const { hits } = await archive.search({ text: 'zoe diabetes', limit: 5 });
+      const { hits } = await archive.of('').search({ text: 'zoe diabetes', limit: 5 });
       expect(hits).toHaveLength(1);
       const { snippet, ...head } = hits[0]!;
       const { lines: _lines, turns: _turns, patient: _patient, ...rest } = chest;
       expect(head).toEqual(rest);
       expect(snippet).toContain('Zoë');
       expect(snippet).toContain('diabetes');
-      expect((await archive.search({ limit: 1 })).hits[0]?.snippet).toBeNull();
+      expect((await archive.of('').search({ limit: 1 })).hits[0]?.snippet).toBeNull();
     });
 
     it.each([
@@ -142,16 +142,16 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
     it.each(['', 'zz zz', '../..', "1' OR '1", 'zzzzzzzzzzz', '-1'])(
       'a search refuses %j as a cursor',
       async (cursor) => {
-        await expect(archive.search({ cursor, limit: 1 })).rejects.toMatchObject({
+        await expect(archive.of('').search({ cursor, limit: 1 })).rejects.toMatchObject({
           code: 'ARCHIVE_BAD_CURSOR',
         });
       },
     );
 
     it('a page of a search stays within its bounds, whatever limit the caller asks for', async () => {
-      expect((await archive.search({ limit: 0 })).hits).toHaveLength(1);
-      expect((await archive.search({ limit: -5 })).hits).toHaveLength(1);
-      expect((await archive.search({ limit: 1e9 })).hits).toHaveLength(3);
+      expect((await archive.of('').search({ limit: 0 })).hits).toHaveLength(1);
+      expect((await archive.of('').search({ limit: -5 })).hits).toHaveLength(1);
+      expect((await archive.of('').search({ limit: 1e9 })).hits).toHaveLength(3);
     });
   });
 
@@ -176,7 +176,7 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
             ...(text === undefined ? {} : { text }),
             ...(cursor === undefined ? {} : { cursor }),
           };
-          const answer = await archive.search(query);
+          const answer = await archive.of('').search(query);
           seen.push(...answer.hits.map(({ sessionId }) => sessionId));
           await archive.store(
             sessionOf({ sessionId: `new-${text}-${page}`, createdAt: MORNING + 1_000 + page }),
@@ -222,11 +222,11 @@ export function describeSearch(open: ArchiveFactory, manySessions: number): void
 
     it.each(queries)('a search reads its first page and a late one from an index: %j', async (query) => {
       const { archive, engine } = fixture;
-      const first = await archive.search(query);
+      const first = await archive.of('').search(query);
       expect(first.hits).toHaveLength(20);
       let late = first;
       for (let page = 0; page < 8; page += 1)
-        late = await archive.search({ ...query, cursor: late.cursor ?? '' });
+        late = await archive.of('').search({ ...query, cursor: late.cursor ?? '' });
       expect(late.hits).toHaveLength(20);
       for (const cursor of [undefined, late.cursor ?? '']) {
         const plan = await planOf(engine, cursor === undefined ? query : { ...query, cursor });

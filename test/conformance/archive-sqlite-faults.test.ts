@@ -46,7 +46,7 @@ it('an archive waits for the lock of another process without blocking the event 
   expect(settled).toBe(false);
   other.unlock();
   await stored;
-  expect(await archive.read('s-1')).toHaveLength(1);
+  expect(await archive.of('').read('s-1')).toHaveLength(1);
 });
 
 it('an archive rejects a write that waits too long for a lock, and works once the lock is gone', async () => {
@@ -55,12 +55,12 @@ it('an archive rejects a write that waits too long for a lock, and works once th
   await expect(archive.store(sessionOf({ sessionId: 's-2' }))).rejects.toMatchObject({
     code: 'ARCHIVE_UNAVAILABLE',
   });
-  expect(await archive.read('s-1')).toHaveLength(1);
+  expect(await archive.of('').read('s-1')).toHaveLength(1);
   other.unlock();
   await archive.store(sessionOf({ sessionId: 's-2' }));
   expect(await archive.retire(Number.MAX_SAFE_INTEGER)).toBe(2);
   await archive.store(sessionOf({ sessionId: 's-3' }));
-  expect(await archive.eraseSession('s-3', ERASED_AT)).toBe(1);
+  expect(await archive.of('').eraseSession('s-3', ERASED_AT)).toBe(1);
   expect(await archive.health()).toBe(true);
 });
 
@@ -78,7 +78,7 @@ it('the archive is unhealthy from the first conversation that finds no space unt
   await limitPages(10_000);
   expect(await archive.health()).toBe(true);
   await archive.store(large);
-  expect(await archive.read('s-large')).toHaveLength(1);
+  expect(await archive.of('').read('s-large')).toHaveLength(1);
 });
 
 it('the archive is unhealthy after its file was deleted', async () => {

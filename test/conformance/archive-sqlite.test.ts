@@ -54,7 +54,7 @@ const NEIGHBOUR = `
   await archive.store(sessionOf({ sessionId: 'goes-' + process.pid }));
   // A neighbour that reads the file at that moment makes the purge fail; the next erasure must complete it.
   for (let isPurged = false; !isPurged; ) {
-    await archive.eraseSession('goes-' + process.pid, Date.now()).then(
+    await archive.of('').eraseSession('goes-' + process.pid, Date.now()).then(
       () => { isPurged = true; },
       (error) => { if (error.code !== 'ARCHIVE_NOT_SCRUBBED') throw error; },
     );
@@ -103,7 +103,7 @@ describe('archive: sqlite itself', () => {
     await first.store(session);
     await first.close();
     const second = await openArchive(options);
-    expect(await second.read(session.sessionId)).toEqual([session]);
+    expect(await second.of('').read(session.sessionId)).toEqual([session]);
     await second.close();
     rmSync(dir, { recursive: true });
   });
@@ -113,7 +113,7 @@ describe('archive: sqlite itself', () => {
     const [one, two] = [await openArchive(options), await openArchive(options)];
     const session = sessionOf();
     await one.store(session);
-    expect(await two.read(session.sessionId)).toEqual([]);
+    expect(await two.of('').read(session.sessionId)).toEqual([]);
     await one.close();
     await two.close();
   });

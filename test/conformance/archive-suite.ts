@@ -13,6 +13,7 @@ import {
   turnOf,
 } from './archive-fixture.ts';
 import { describeSearch } from './archive-search.ts';
+import { describeTenants } from './archive-tenants.ts';
 
 /** PostgreSQL plans by row counts, so its tests always have this many sessions. */
 const MANY_SESSIONS = 100_000;
@@ -25,6 +26,7 @@ export function describeArchive(name: string, open: ArchiveFactory, manySessions
     describeSearch(open, manySessions);
     describeErasure(open);
     describeFigures(open);
+    describeTenants(open);
   });
 }
 
@@ -49,17 +51,17 @@ function describeStoring(open: ArchiveFactory): void {
         turns: [turnOf(), turnOf({ turnId: 'turn-1', outcome: 'failed', firstTokenMs: null, totalMs: null })],
       });
       await fixture.archive.store(session);
-      expect(await fixture.archive.read(session.sessionId)).toEqual([session]);
+      expect(await fixture.archive.of('').read(session.sessionId)).toEqual([session]);
     });
 
     it('an archive keeps one row of a session that it stored twice, with the latest content', async () => {
       const session = sessionOf({ lines: dialogue(['first telling', 'a', 'b', 'c']), turns: [turnOf()] });
       await fixture.archive.store(session);
       await fixture.archive.store(session);
-      expect(await fixture.archive.read(session.sessionId)).toEqual([session]);
+      expect(await fixture.archive.of('').read(session.sessionId)).toEqual([session]);
       const later = { ...session, lines: dialogue(['second telling']), turns: [] };
       await fixture.archive.store(later);
-      expect(await fixture.archive.read(session.sessionId)).toEqual([later]);
+      expect(await fixture.archive.of('').read(session.sessionId)).toEqual([later]);
       expect(await everyHit(fixture.archive, { text: 'first telling', limit: 10 })).toEqual([]);
       expect(await everyHit(fixture.archive, { text: 'second telling', limit: 10 })).toEqual([
         session.sessionId,
@@ -71,11 +73,11 @@ function describeStoring(open: ArchiveFactory): void {
       const second = { ...first, createdAt: MORNING + HOUR_MS, endedAt: MORNING + 2 * HOUR_MS };
       await fixture.archive.store(second);
       await fixture.archive.store(first);
-      expect(await fixture.archive.read(first.sessionId)).toEqual([second, first]);
+      expect(await fixture.archive.of('').read(first.sessionId)).toEqual([second, first]);
     });
 
     it('an archive returns nothing for an unknown session', async () => {
-      expect(await fixture.archive.read('never')).toEqual([]);
+      expect(await fixture.archive.of('').read('never')).toEqual([]);
     });
 
     it('an archive takes simultaneous stores of one session, and of sessions that began in the same ms', async () => {
@@ -94,7 +96,7 @@ function describeStoring(open: ArchiveFactory): void {
       const found = await everyHit(fixture.archive, { userId: 'crowd', limit: 7 });
       expect(found.toSorted()).toEqual(sessions.map(({ sessionId }) => sessionId).toSorted());
       for (const session of sessions) {
-        expect(await fixture.archive.read(session.sessionId)).toEqual([session]);
+        expect(await fixture.archive.of('').read(session.sessionId)).toEqual([session]);
       }
     });
 
@@ -102,7 +104,7 @@ function describeStoring(open: ArchiveFactory): void {
       const contents = ['a\0b', 'half \ud83e of a heart', 'x'.repeat(300_000), '¿?', ''];
       const session = sessionOf({ lines: dialogue(contents), userId: 'nul\0user' });
       await fixture.archive.store(session);
-      const [read] = await fixture.archive.read(session.sessionId);
+      const [read] = await fixture.archive.of('').read(session.sessionId);
       const kept = ['a\ufffdb', 'half \ufffd of a heart', contents[2], '¿?', ''];
       expect(read?.lines.map(({ content }) => content)).toEqual(kept);
       expect(await everyHit(fixture.archive, { userId: 'nul\0user', limit: 5 })).toEqual([session.sessionId]);
@@ -128,7 +130,7 @@ function describeStoring(open: ArchiveFactory): void {
       await fixture.archive.close();
       await fixture.archive.close();
       expect(await fixture.archive.health()).toBe(false);
-      await expect(fixture.archive.read('x')).rejects.toMatchObject({ code: 'ARCHIVE_CLOSED' });
+      await expect(fixture.archive.of('').read('x')).rejects.toMatchObject({ code: 'ARCHIVE_CLOSED' });
       await fixture.stop();
     });
 
@@ -137,9 +139,9 @@ function describeStoring(open: ArchiveFactory): void {
       const handles = await Promise.all([fixture.again(), fixture.again(), fixture.again()]);
       const session = sessionOf();
       await handles[0].store(session);
-      expect(await handles[2].read(session.sessionId)).toEqual([session]);
+      expect(await handles[2].of('').read(session.sessionId)).toEqual([session]);
       for (const handle of handles) await handle.close();
-      expect(await fixture.archive.read(session.sessionId)).toEqual([session]);
+      expect(await fixture.archive.of('').read(session.sessionId)).toEqual([session]);
       await fixture.stop();
     });
   });

@@ -117,14 +117,14 @@ test('with daily keys a conversation older than the retention is unreadable in e
 
   for (const dir of [firstEvening, secondEvening])
     await inArchive(dir, async (archive) => {
-      await expect(archive.read(ids.ended)).rejects.toMatchObject({ code: 'ARCHIVE_SEALED' });
-      const { hits } = await archive.search({ text: CANARY, limit: 10 });
+      await expect(archive.of('').read(ids.ended)).rejects.toMatchObject({ code: 'ARCHIVE_SEALED' });
+      const { hits } = await archive.of('').search({ text: CANARY, limit: 10 });
       expect(hits.map(({ sessionId }) => sessionId)).not.toContain(ids.ended);
     });
   for (const dir of [secondEvening, DATA_DIR])
     await inArchive(dir, async (archive) => {
       for (const id of [ids.living, ids.young])
-        expect(JSON.stringify(await archive.read(id))).toContain(CANARY);
+        expect(JSON.stringify(await archive.of('').read(id))).toContain(CANARY);
     });
   expect(await verified(DATA_DIR)).toMatchObject({ code: 0, unopened: 0 });
 });

@@ -94,6 +94,25 @@ const migrations = ({ whole, fullText }: SqlDialect): Record<string, Migration> 
         .execute();
     },
   },
+  '0004-tenants': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      // With a default: all that is archived so far, and what an older instance adds, is of the default tenant.
+      await db.schema
+        .alterTable('archived_sessions')
+        .addColumn('tenant', 'text', (column) => column.notNull().defaultTo(''))
+        .execute();
+      const byOwner = [['user_id'], ['diagnosis_id'], ['user_id', 'diagnosis_id']];
+      for (const columns of [[], ...byOwner]) {
+        await db.schema
+          .createIndex(['archived_sessions_tenant', ...columns].join('_'))
+          .on('archived_sessions')
+          .columns(['tenant', ...columns, 'n'])
+          .execute();
+      }
+      for (const columns of byOwner)
+        await db.schema.dropIndex(`archived_sessions_${columns.join('_')}`).execute();
+    },
+  },
 });
 
 export async function migrate({ db, dialect }: Engine): Promise<void> {

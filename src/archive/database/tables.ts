@@ -12,6 +12,8 @@ export interface SessionRow {
   readonly n: number;
   readonly session_id: string;
   readonly created_at: number;
+  /** Empty: the default tenant. */
+  readonly tenant: string;
   readonly ended_at: number;
   readonly end_reason: EndReason;
   readonly client_id: string | null;

@@ -8,9 +8,14 @@ import { headOf, lineOf, storable, turnOf } from './rows.ts';
 export async function livesOf(
   db: Kysely<Tables>,
   cipher: FieldCipher,
+  tenant: string,
   sessionId: string,
 ): Promise<readonly ArchivedSession[]> {
-  const lives = db.selectFrom('archived_sessions').select('n').where('session_id', '=', storable(sessionId));
+  const lives = db
+    .selectFrom('archived_sessions')
+    .select('n')
+    .where('session_id', '=', storable(sessionId))
+    .where('tenant', '=', tenant);
   return sessionsAt(db, cipher, await lives.orderBy('created_at', 'desc').execute());
 }
 

@@ -9,6 +9,7 @@ const PATTERN_WORDS = 3;
 export const HEAD_COLUMNS = [
   'session_id',
   'created_at',
+  'tenant',
   'ended_at',
   'end_reason',
   'client_id',
@@ -26,6 +27,7 @@ export function sessionRow(session: ArchivedSession, cipher: FieldCipher): Omit<
   const life = lifeOf(session);
   return {
     ...life,
+    tenant: session.tenant,
     ended_at: session.endedAt,
     end_reason: session.endReason,
     client_id: storableOrNull(session.clientId),
@@ -36,7 +38,7 @@ export function sessionRow(session: ArchivedSession, cipher: FieldCipher): Omit<
     answers: answers.length,
     revised: answers.some((answer) => answer !== answers[0]) ? 1 : 0,
     second_question: pattern.length === 0 ? null : cipher.writePattern(pattern.join(' ')),
-    words: indexedWords({ lines: session.lines, userId, diagnosisId }, cipher.mark),
+    words: indexedWords({ lines: session.lines, tenant: session.tenant, userId, diagnosisId }, cipher.mark),
   };
 }
 
@@ -72,6 +74,7 @@ export function headOf(row: Pick<SessionRow, (typeof HEAD_COLUMNS)[number]>): Ar
   return {
     sessionId: row.session_id,
     createdAt: row.created_at,
+    tenant: row.tenant,
     endedAt: row.ended_at,
     endReason: row.end_reason,
     clientId: row.client_id,

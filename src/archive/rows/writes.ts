@@ -60,37 +60,48 @@ async function upsert(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Pr
   throw new Error(`no number left for a session that began at ${session.createdAt}`);
 }
 
-export async function eraseSession(tx: Tx, sessionId: string, until: number, found: Found): Promise<number> {
-  await addTombstone(tx, 'session', sessionId, until);
+export async function eraseSession(
+  tx: Tx,
+  tenant: string,
+  sessionId: string,
+  until: number,
+  found: Found,
+): Promise<number> {
+  await addTombstone(tx, { kind: 'session', tenant, id: sessionId }, until);
   const gone = await tx
     .deleteFrom('archived_sessions')
     .where('session_id', '=', storable(sessionId))
+    .where('tenant', '=', tenant)
     .returning('n')
     .execute();
   if (gone.length > 0) await Promise.all([notePurge(tx), found()]);
   return gone.length;
 }
 
-/** Deletes the user's sessions. In sessions of other users it blanks the user's lines: text and author. */
+/** Deletes the user's sessions. In sessions of other users of the tenant it blanks the user's lines: text and author. */
 export async function eraseUser(
   tx: Tx,
   cipher: FieldCipher,
+  tenant: string,
   userId: string,
   until: number,
   found: Found,
 ): Promise<readonly string[]> {
-  await addTombstone(tx, 'user', userId, until);
+  await addTombstone(tx, { kind: 'user', tenant, id: userId }, until);
   const user = storable(userId);
   const gone = await tx
     .deleteFrom('archived_sessions')
     .where('user_id', '=', user)
+    .where('tenant', '=', tenant)
     .returning('session_id')
     .execute();
   const shared = await tx
-    .selectFrom('archived_lines')
-    .select('n')
+    .selectFrom('archived_lines as l')
+    .innerJoin('archived_sessions as s', 's.n', 'l.n')
+    .select('l.n')
     .distinct()
-    .where('author', '=', user)
+    .where('l.author', '=', user)
+    .where('s.tenant', '=', tenant)
     .execute();
   for (const session of await sessionsAt(tx, cipher, shared)) {
     const lines = session.lines.map((line) =>

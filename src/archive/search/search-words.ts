@@ -22,15 +22,17 @@ export function wordsOf(text: string): readonly string[] {
 }
 
 /**
- * A word for the user and one for the diagnosis, longer than any word of a text. They let the full-text index filter by
- * user and diagnosis; otherwise a search would read every conversation with the words.
+ * Words for the tenant, the user and the diagnosis, longer than any word of a text. They let the full-text index filter;
+ * otherwise a search would read every conversation with the words. The default tenant has no word.
  */
 export function scopeWords(scope: {
+  readonly tenant: string;
   readonly userId?: string | null;
   readonly diagnosisId?: string | null;
 }): string[] {
-  const { userId, diagnosisId } = scope;
+  const { tenant, userId, diagnosisId } = scope;
   return [
+    ...(tenant === '' ? [] : [`t${digest(tenant)}`]),
     ...(userId == null ? [] : [`u${digest(userId)}`]),
     ...(diagnosisId == null ? [] : [`d${digest(diagnosisId)}`]),
   ];
@@ -42,7 +44,7 @@ function digest(id: string): string {
 
 /** The index entries of the conversation, each once. */
 export function indexedWords(
-  session: Pick<ArchivedSession, 'lines' | 'userId' | 'diagnosisId'>,
+  session: Pick<ArchivedSession, 'lines' | 'tenant' | 'userId' | 'diagnosisId'>,
   mark: (word: string) => string,
 ): string {
   const found = new Set(scopeWords(session));

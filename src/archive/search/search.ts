@@ -1,8 +1,8 @@
 /**
  * Searches conversations by words, user, diagnosis and date, newest first.
  *
- *  SEARCH-1  Every query walks one index from the cursor downwards and stops after a page: the primary key, an index that
- *            ends in it, or the full-text index, which also holds words for user and diagnosis.
+ *  SEARCH-1  Every query walks one index from the cursor downwards and stops after a page: an index that ends in the
+ *            primary key, or the full-text index, which also holds words for tenant, user and diagnosis.
  *  SEARCH-2  A cursor is the number of the last session on the page, so later writes shift no page.
  */
 import { sql } from 'kysely';
@@ -17,12 +17,12 @@ import { scopeWords, snippetOf, wordsOf } from './search-words.ts';
 const PAGE_MAX = 200;
 const CURSOR = /^[0-9a-z]{1,11}$/;
 
-export async function search(engine: Engine, query: SearchQuery): Promise<SearchPage> {
+export async function search(engine: Engine, tenant: string, query: SearchQuery): Promise<SearchPage> {
   const words = queryWords(query);
   // The text has no searchable word.
   if (words?.length === 0) return { hits: [], cursor: null };
   const limit = pageSize(query);
-  const rows = await pageOf(engine, query).execute();
+  const rows = await pageOf(engine, tenant, query).execute();
   const shown = rows.slice(0, limit);
   const hits: SearchPage['hits'][number][] = [];
   for (const row of shown) {
@@ -34,9 +34,10 @@ export async function search(engine: Engine, query: SearchQuery): Promise<Search
 }
 
 /** Selects one row more than a page, to see if another page follows. */
-export function pageOf({ db, dialect, cipher }: Engine, query: SearchQuery) {
+export function pageOf({ db, dialect, cipher }: Engine, tenant: string, query: SearchQuery) {
   const words = queryWords(query);
   const scope = {
+    tenant,
     userId: storableOrNull(query.userId ?? null),
     diagnosisId: storableOrNull(query.diagnosisId ?? null),
   };
@@ -54,6 +55,7 @@ export function pageOf({ db, dialect, cipher }: Engine, query: SearchQuery) {
     .select(['s.n', ...HEAD_COLUMNS.map((column) => `s.${column}` as const)])
     .where(place, '<', whole(Math.min(rowNumberAfter(query.to), afterCursor(query.cursor))))
     .where(place, '>=', whole(firstRowNumber(query.from)))
+    .where('s.tenant', '=', tenant)
     .orderBy(place, 'desc')
     .limit(pageSize(query) + 1);
   if (query.from !== undefined) page = page.where('s.created_at', '>=', Math.ceil(query.from));

@@ -7,7 +7,7 @@ import { nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { type HttpRequest, parseQuery, participantIn, sessionIdIn } from '../core/request.ts';
+import { type HttpRequest, parseQuery, participantIn, sessionIdIn, tenantOf } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { conversationFile, formatQuerySchema, inEachFormat } from '../sessions/conversation-file.ts';
 import {
@@ -49,13 +49,14 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         answers: { 200: jsonAnswer('One page of conversations.', archivedPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
-      async answer({ caller, query, about }) {
+      async answer(request) {
+        const { caller, query, about } = request;
         const wanted = searchOf(parseQuery(searchSchema, query));
         const seesWords = readsWords(caller);
         // A search would tell an auditor which conversations hold a word.
         if (!seesWords && wanted.text !== undefined)
           throw new Refusal('forbidden', 'text: an auditor reads no words');
-        const { hits, cursor } = await archive.search(wanted).catch(refuseArchive);
+        const { hits, cursor } = await archive.of(tenantOf(request)).search(wanted).catch(refuseArchive);
         about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
         const sessions = hits.map((hit) => ({
           ...archivedHead(hit),
@@ -75,13 +76,15 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         answers: { 200: jsonAnswer('One page of conversations.', exportPageSchema) },
         errors: ['bad_request', 'archive_unavailable'],
       },
-      async answer({ query, about }) {
+      async answer(request) {
+        const { query, about } = request;
         const wanted = searchOf(parseQuery(exportSchema, query));
-        const { hits, cursor } = await archive.search(wanted).catch(refuseArchive);
+        const own = archive.of(tenantOf(request));
+        const { hits, cursor } = await own.search(wanted).catch(refuseArchive);
         about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
         const sessions = [];
         for (const { sessionId, createdAt } of hits) {
-          const lives = await archive.read(sessionId).catch(refuseArchive);
+          const lives = await own.read(sessionId).catch(refuseArchive);
           sessions.push(...lives.filter((life) => life.createdAt === createdAt).map(archivedWhole));
         }
         return json(200, { count: sessions.length, sessions, cursor });
@@ -103,7 +106,8 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         const { format } = parseQuery(formatQuerySchema, request.query);
         request.about?.({ format });
         const sessionId = sessionIdIn(request);
-        const lives = livesFor(request, await archive.read(sessionId).catch(refuseArchive));
+        const found = await archive.of(tenantOf(request)).read(sessionId).catch(refuseArchive);
+        const lives = livesFor(request, found);
         const [latest] = lives;
         if (latest === undefined) throw new Refusal('session_not_found');
         if (format === 'json') return json(200, { session_id: sessionId, lives: lives.map(archivedWhole) });

@@ -5,7 +5,7 @@ import { readsWords } from '../../identity/permissions.ts';
 import { momentSchema, refuseArchive } from '../archive/archive-routes.ts';
 import { json } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import { parseQuery } from '../core/request.ts';
+import { parseQuery, tenantOf } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 
 const querySchema = z.object({
@@ -61,12 +61,12 @@ export function analyticsRoute({ analytics }: HttpPorts): Route {
       answers: { 200: jsonAnswer('The figures.', analyticsSchema) },
       errors: ['bad_request', 'archive_unavailable', 'store_unavailable'],
     },
-    async answer({ caller, query }) {
-      const { ended, ...report } = describe(
-        await analytics(parseQuery(querySchema, query)).catch(refuseArchive),
-      );
-      const secondTurns = readsWords(caller) ? ended.second_turns : [];
-      return json(200, { ...report, ended: { ...ended, second_turns: secondTurns } });
+    async answer(request) {
+      const range = parseQuery(querySchema, request.query);
+      const report = await analytics(tenantOf(request), range).catch(refuseArchive);
+      const { ended, ...rest } = describe(report);
+      const secondTurns = readsWords(request.caller) ? ended.second_turns : [];
+      return json(200, { ...rest, ended: { ...ended, second_turns: secondTurns } });
     },
   };
 }

@@ -9,6 +9,7 @@
  *  ERASURE-2  An erasure that finds nothing, and no note, rewrites no file.
  */
 import { z } from 'zod';
+import { isSameTenant } from '../../../machines/tenant.ts';
 import { codeOf, type ErrorCode, isErrorCode } from '../../errors.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
 import type { Store } from '../../store/contract.ts';
@@ -80,17 +81,19 @@ export function eraseUserRoute(ports: HttpPorts, queue: ErasureQueue): Route {
 
 export async function eraseSession(
   ports: HttpPorts,
+  tenant: string,
   sessionId: string,
 ): Promise<z.infer<typeof erasedSessionSchema>> {
   const until = ports.clock.now() + CLOCK_SKEW_MS;
   const { store, archive } = ports;
+  const isForeign = await isOfAnotherTenant(ports, tenant, sessionId);
   // A record that cannot be read is there; if the store is away, the note fails.
-  const noted = !(await isAbsent(store, sessionId).catch(() => false));
+  const noted = !isForeign && !(await isAbsent(store, sessionId).catch(() => false));
   if (noted) await store.notePurge();
-  const live = await end(ports, sessionId);
+  const live = !isForeign && (await end(ports, sessionId));
   // The session began in between, or only some of its keys were left.
   if (live && !noted) await store.notePurge();
-  const archivedLives = await archive.eraseSession(sessionId, until, () => store.notePurge());
+  const archivedLives = await archive.of(tenant).eraseSession(sessionId, until, () => store.notePurge());
   await store.purge();
   return { session_id: sessionId, erased: true, live, archived_lives: archivedLives };
 }
@@ -115,7 +118,7 @@ async function eraseUser(
     }
   }
   const until = ports.clock.now() + CLOCK_SKEW_MS;
-  const archived = await archive.eraseUser(userId, until, () => store.notePurge());
+  const archived = await archive.of(tenant).eraseUser(userId, until, () => store.notePurge());
   await store.purge();
   return { erased: true, live_sessions: ended, archived_sessions: archived.length };
 }
@@ -137,6 +140,16 @@ async function end({ sessions, store, clock }: HttpPorts, sessionId: string): Pr
   if (!(await becomesTrue(clock, GONE_WITHIN_MS, () => isAbsent(store, sessionId))))
     throw new Refusal('session_moved');
   return true;
+}
+
+/** False also if what is stored of the session cannot be read: then it names no tenant. */
+async function isOfAnotherTenant(
+  { sessions }: HttpPorts,
+  tenant: string,
+  sessionId: string,
+): Promise<boolean> {
+  const view = await sessions.view(sessionId).catch(() => null);
+  return view !== null && !isSameTenant(view.context.tenant, tenant);
 }
 
 /** No owner can end the session: what is stored of it cannot be read, or a step of it fails. */

@@ -112,7 +112,8 @@ export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonl
           request.about?.({ action: 'erased_session' });
           if (reachOf(request.caller, 'DELETE /api/session/:id?erase=true') === 'none')
             throw new Refusal('forbidden');
-          return json(200, await erasures.run(() => eraseSession(ports, sessionId)).catch(refuseErasure));
+          const erase = () => eraseSession(ports, tenantOf(request), sessionId);
+          return json(200, await erasures.run(erase).catch(refuseErasure));
         }
         const by = await deletingAuthor(ports, request);
         const event = { type: 'close', at: clock.now(), ...by, reason: 'admin' } as const;

@@ -91,6 +91,7 @@ export class Archiver {
 async function archivedSession(store: Store, ended: EndedSession): Promise<ArchivedSession> {
   const { sessionId, context, endedAt } = ended;
   const { clientId, userId, diagnosisId, createdAt, patient, turnCount, endReason } = context;
+  const { tenant = '' } = context;
   const startedAt = new Map<string, number>();
   const lines: ArchivedLine[] = [];
   for (const record of ended.transcript) {
@@ -103,6 +104,7 @@ async function archivedSession(store: Store, ended: EndedSession): Promise<Archi
   return {
     sessionId,
     createdAt,
+    tenant,
     endedAt,
     endReason: endReason ?? 'closed',
     clientId,

@@ -21,9 +21,13 @@ async function place() {
   }): Promise<ArchiveFigures> => {
     counted += 1;
     if (fails) throw new Error('away');
-    return archive.figures(range);
+    return archive.of('').figures(range);
   };
-  const analytics = createAnalytics(store, { ...archive, figures }, () => now);
+  const analytics = createAnalytics(
+    store,
+    { ...archive, of: (tenant) => ({ ...archive.of(tenant), figures }) },
+    () => now,
+  );
   return {
     analytics,
     counted: () => counted,
@@ -39,26 +43,26 @@ async function place() {
 describe('analytics', () => {
   it('analytics count a range once for all requests within a few seconds', async () => {
     const { analytics, counted, pass } = await place();
-    await Promise.all([analytics({ from: 1 }), analytics({ from: 1 }), analytics({ from: 2 })]);
+    await Promise.all([analytics('', { from: 1 }), analytics('', { from: 1 }), analytics('', { from: 2 })]);
     expect(counted()).toBe(2);
     pass(10_000);
-    await analytics({ from: 1 });
+    await analytics('', { from: 1 });
     expect(counted()).toBe(3);
   });
 
   it('analytics count again after a failure', async () => {
     const { analytics, counted, fail } = await place();
     fail(true);
-    await expect(analytics({})).rejects.toThrow('away');
+    await expect(analytics('', {})).rejects.toThrow('away');
     fail(false);
-    expect((await analytics({})).figures.sessions).toBe(0);
+    expect((await analytics('', {})).figures.sessions).toBe(0);
     expect(counted()).toBe(2);
   });
 
   it('analytics keep the figures of the last few ranges only', async () => {
     const { analytics, counted } = await place();
-    for (let from = 0; from < 100; from += 1) await analytics({ from });
-    await analytics({ from: 0 });
+    for (let from = 0; from < 100; from += 1) await analytics('', { from });
+    await analytics('', { from: 0 });
     expect(counted()).toBe(101);
   });
 });

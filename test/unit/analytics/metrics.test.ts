@@ -117,12 +117,12 @@ describe('a measured archive', () => {
       await openArchive({ databaseUrl: null, dataDir: ':memory:' }),
       measured.meters,
     );
-    await expect(archive.search({ limit: 5, cursor: '??' })).rejects.toMatchObject({
+    await expect(archive.of('').search({ limit: 5, cursor: '??' })).rejects.toMatchObject({
       code: 'ARCHIVE_BAD_CURSOR',
     });
     expect(await measured.value('rehydra_archive_errors_total')).toBe(0);
     await archive.close();
-    await expect(archive.eraseUser('u', 0)).rejects.toMatchObject({ code: 'ARCHIVE_CLOSED' });
+    await expect(archive.of('').eraseUser('u', 0)).rejects.toMatchObject({ code: 'ARCHIVE_CLOSED' });
     expect(await measured.value('rehydra_archive_errors_total', { call: 'erase' })).toBe(1);
   });
 });

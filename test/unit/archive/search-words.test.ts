@@ -16,7 +16,7 @@ describe('words of a text', () => {
   });
 
   it('a word of a text is never the index word of a user or a diagnosis', () => {
-    const [user, diagnosis] = scopeWords({ userId: 'anna', diagnosisId: 'anna' });
+    const [user, diagnosis] = scopeWords({ tenant: '', userId: 'anna', diagnosisId: 'anna' });
     expect(user).not.toBe(diagnosis);
     expect(wordsOf(`${user} ${diagnosis}`)).not.toContain(user);
   });
@@ -25,7 +25,7 @@ describe('words of a text', () => {
     const line = { role: 'user', author: null, turnId: 't', at: 0 } as const;
     const content = Array.from({ length: 200_000 }, (_, index) => `word${index}`).join(' ');
     const words = indexedWords(
-      { userId: null, diagnosisId: null, lines: [{ ...line, content }] },
+      { tenant: '', userId: null, diagnosisId: null, lines: [{ ...line, content }] },
       (word) => word,
     );
     expect(words.length).toBeLessThan(600_000);
