@@ -43,7 +43,11 @@ describe('the dashboard', () => {
   let instance: Instance;
   let browser: Browser;
   beforeAll(async () => {
-    instance = await startInstance({ SIMULATOR_TOKENS: '12', SIMULATOR_TOKENS_PER_SECOND: '0' });
+    instance = await startInstance({
+      ADMIN_PORT: '0',
+      SIMULATOR_TOKENS: '12',
+      SIMULATOR_TOKENS_PER_SECOND: '0',
+    });
     for (const second of ['also has diabetes', MARKUP]) await converse(['chest pain', second]);
     browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
   }, 90_000);
@@ -68,7 +72,7 @@ describe('the dashboard', () => {
     page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('request', (request) => asked.push(request.url()));
-    const response = await page.goto(`${instance.http}/dashboard`);
+    const response = await page.goto(`${instance.admin}/dashboard`);
     await page.getByText('as of').waitFor();
     return { page, complaints, asked, headers: response?.headers() ?? {}, close: () => context.close() };
   }
@@ -118,7 +122,7 @@ describe('the dashboard', () => {
   it('the dashboard loads everything from its own origin, and its content security policy allows no other', async () => {
     const { asked, headers, close } = await open();
     expect(asked.length).toBeGreaterThan(3);
-    expect(asked.filter((url) => !url.startsWith(`${instance.http}/`))).toEqual([]);
+    expect(asked.filter((url) => !url.startsWith(`${instance.admin}/`))).toEqual([]);
     expect(headers['content-security-policy']).toContain("default-src 'self'");
     expect(headers['x-content-type-options']).toBe('nosniff');
     await close();
