@@ -11,7 +11,7 @@ import { watchReplicas } from './analytics/watched-replicas.ts';
 import { openArchive } from './archive/open.ts';
 import { keepRetention } from './archive/retention.ts';
 import { type AuditLog, openAuditLog } from './audit/audit-log.ts';
-import { startInterval, systemClock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { createPromptBuilder } from './conversation/prompt-builder.ts';
 import { resetFrame, type SessionServices } from './delivery/attach-client.ts';
@@ -22,7 +22,7 @@ import { openAuthenticator } from './identity/open-authenticator.ts';
 import { openBudgets } from './limits/budgets.ts';
 import { clientAddresses } from './limits/client-address.ts';
 import { openLimits } from './limits/limits.ts';
-import { type KeySource, openRing } from './sealing/file-ring.ts';
+import { type KeySource, keepReading, openRing } from './sealing/file-ring.ts';
 import type { KeyRing, SealingKeys } from './sealing/key-ring.ts';
 import { Membership } from './session/cluster/membership.ts';
 import { Sweeper } from './session/cluster/sweeper.ts';
@@ -65,8 +65,6 @@ const FLUSH_LENGTH = 1_024;
 const LAG_LIMIT_MS = 1_000;
 /** Wait between two checks of a failed model server. */
 const CHECK_EVERY_MS = 2_000;
-/** An instance that missed SIGHUP must not encrypt with a key that the operator is about to retire. */
-const READ_KEYS_EVERY_MS = 60_000;
 
 export async function startService(config: Config, log: Log, link: Link | null = null): Promise<Service> {
   const clock = systemClock;
@@ -235,7 +233,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
   await membership.beat();
   sweeper.start();
   const stopRetention = keepRetention(archive, config.archive.retentionMs, log);
-  const keyWatch = startInterval(READ_KEYS_EVERY_MS, () => void ring.reload(), { background: true });
+  const stopReadingKeys = keepReading(ring);
   const stopHealthLog = logHealth({ store, archive, log, after: clock.after });
   const served =
     certificate === null
@@ -250,7 +248,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
     await drain({ server, sessions, sweeper, membership, hub, clock, log, drainMs: config.drainMs });
     pressure.stop();
     stopRetention();
-    keyWatch.cancel();
+    stopReadingKeys();
     // A part that fails to close must not keep the others open: an open store keeps its folder locked.
     const closing = [generator, simulator, archive, store, audit, authenticator].map(async (one) =>
       one?.close(),

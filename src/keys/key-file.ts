@@ -1,9 +1,9 @@
 /**
  * Creates and changes key files.
  *
- *  KEYFILE-1  A reader finds the former file or the next one, whole: the next one is on disk before it takes the name.
- *  KEYFILE-2  One process changes a file at a time: it creates the next file first, and fails if that exists.
- *  KEYFILE-3  A change keeps owner and mode. The operator may be root, and the service must still read the file.
+ *  DATAKEYS-1  A reader finds the former file or the next one, whole: the next one is on disk before it takes the name.
+ *  DATAKEYS-2  One process changes a file at a time: it creates the next file first, and fails if that exists.
+ *  DATAKEYS-3  A change keeps owner and mode. The operator may be root, and the service must still read the file.
  */
 import { createSecretKey, randomBytes, randomInt } from 'node:crypto';
 import {
@@ -74,19 +74,19 @@ export function changeKeyFile(given: string, { change, time }: Change): void {
   const file = realpathSync(given);
   const next = `${file}.next`;
   const former = statSync(file);
-  const descriptor = claim(next); // KEYFILE-2
+  const descriptor = claim(next); // DATAKEYS-2
   try {
     try {
       const keys = change(keysIn(file));
       writeKeys(descriptor, keys);
       fchmodSync(descriptor, former.mode & 0o777);
-      fchownSync(descriptor, former.uid, former.gid); // KEYFILE-3
+      fchownSync(descriptor, former.uid, former.gid); // DATAKEYS-3
       if (time === 'keep') futimesSync(descriptor, former.atime, former.mtime);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    renameSync(next, file); // KEYFILE-1
+    renameSync(next, file); // DATAKEYS-1
   } catch (cause) {
     rmSync(next, { force: true });
     throw cause;

@@ -9,11 +9,12 @@
  */
 import { realpathSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
+import { READ_EVERY_MS } from '../sealing/file-ring.ts';
 import { changeKeyFile, keysIn, rotatedAtMs } from './key-file.ts';
 import { count, inWords, type Say } from './verify.ts';
 
-/** Twice the time after which an instance reads the file without a signal. */
-const KNOWN_AFTER_MS = 120_000;
+/** By then each instance has read the file, with or without a signal, and sealed what it was sealing. */
+const KNOWN_AFTER_MS = 2 * READ_EVERY_MS;
 
 export type Retired =
   | { readonly kind: 'retired'; readonly ids: readonly string[] }

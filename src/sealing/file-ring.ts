@@ -6,8 +6,10 @@
  *  FILERING-2  An instance that has not reloaded yet reads the file once more for a text with an unknown key. Otherwise it
  *              would refuse the sessions of an instance that has. It does so once a second at most: an attacker who can
  *              write to the store could make it read the file for every text.
+ *  FILERING-3  An instance that missed SIGHUP reads the file after READ_EVERY_MS at the latest. Otherwise it would seal with
+ *              a key that the operator has retired since.
  */
-import { systemClock } from '../clock.ts';
+import { startInterval, systemClock } from '../clock.ts';
 import { fixedRing, type KeyRing } from './key-ring.ts';
 import { type DataKey, readKeyFile } from './keys.ts';
 
@@ -22,6 +24,12 @@ export interface KeySource {
 }
 
 const LOOK_AGAIN_MS = 1_000;
+export const READ_EVERY_MS = 60_000;
+
+/** FILERING-3. The returned function ends it. */
+export function keepReading(ring: KeyRing): () => void {
+  return startInterval(READ_EVERY_MS, () => void ring.reload(), { background: true }).cancel;
+}
 
 export function openRing(
   { keys, keysFile }: KeySource,

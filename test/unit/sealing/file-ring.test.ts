@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { type KeysRead, openRing } from '../../../src/sealing/file-ring.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { type KeysRead, keepReading, openRing, READ_EVERY_MS } from '../../../src/sealing/file-ring.ts';
 import { fixedRing, followKeys } from '../../../src/sealing/key-ring.ts';
 import { createSealer } from '../../../src/sealing/sealer.ts';
 import { keyLine, sealingWith } from '../../support/keys.ts';
@@ -92,6 +92,21 @@ test('a text with an unknown key makes an instance read its key file, so that it
   write(two, one);
   expect(sealer.open('s', 'p', byAnother)).toMatchObject({ kind: 'opened', text: 'said elsewhere' });
   expect(reports).toEqual([{ kind: 'changed', ids: ['two', 'one'] }]);
+});
+
+test('an instance that missed the signal reads its key file within a minute, until it stops', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { ring, write } = ringOn(one);
+  const idsNow = () => ring.current().map(({ id }) => id);
+  const stop = keepReading(ring);
+  write(two, one);
+  vi.advanceTimersByTime(READ_EVERY_MS);
+  expect(idsNow()).toEqual(['two', 'one']);
+  stop();
+  write(three, two, one);
+  vi.advanceTimersByTime(10 * READ_EVERY_MS);
+  expect(idsNow()).toEqual(['two', 'one']);
 });
 
 test('texts with unknown keys make an instance read its key file once a second at most', () => {
