@@ -255,4 +255,27 @@ export const guarantees: readonly Guarantee[] = [
       ],
     ],
   },
+  {
+    id: 'G13',
+    promise:
+      'Audit. The operating system has the line of an access before the client has its answer. With `AUDIT_KEY` a check finds the first line that was edited, deleted, moved or cut off, also after kill -9. With `AUDIT_STRICT=1` nothing is done or shown that could not be recorded.',
+    enforcedBy: [
+      ['src/audit/line-file.ts', 'done += writeSync('],
+      ['src/audit/sealed-line.ts', "createHmac('sha256', key).update(signed, 'utf8')"],
+      ['src/http/core/audit.ts', 'const mayBegin ='],
+      ['src/transport/connection.ts', "return this.#refuse('audit_unavailable', messageId)"],
+    ],
+    shownBy: [
+      [
+        'test/integration/audit-chain.test.ts',
+        'kill -9 during writing leaves a chain that verifies, over several restarts, with every answered request',
+      ],
+      ['test/property/audit-chain.test.ts', 'any changed byte of a log is found at its line'],
+      ['test/integration/audit-chain.test.ts', 'it names the first line that was %s, and exits with 1'],
+      [
+        'test/integration/audit-strict.test.ts',
+        'a disk that fills up refuses each action before it takes place, and serves again once there is room',
+      ],
+    ],
+  },
 ];

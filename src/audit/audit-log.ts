@@ -65,7 +65,9 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     lineOf({ instance, now: clock.now() }, fields);
   const writeHead = (head: HeadKind, more: Partial<Damage & FileTail> = {}): void => {
     if (chain === null) return;
-    const isWritten = file.write(line({ action: 'chain', head, ...more }));
+    // A new file begins with its head, also while lines of the old one wait.
+    const place = head === 'rotate' ? 'first' : 'last';
+    const isWritten = file.write(line({ action: 'chain', head, ...more }), place);
     // A head that waits is in no file yet: compared with the file, it would look cut off.
     if (isWritten) log.info({ auditHead: chain.point(), head }, 'head of the audit chain');
   };

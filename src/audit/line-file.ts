@@ -60,15 +60,16 @@ export class LineFile {
     this.#isTorn = destination !== 'stdout' && endsInMidLine(destination);
   }
 
-  /** False if a line waits, this one or an earlier one. */
-  write(text: string): boolean {
+  /** False if a line waits, this one or an earlier one. `first`: it overtakes the lines that wait. */
+  write(text: string, place: 'last' | 'first' = 'last'): boolean {
     if (this.#isClosed) return false;
     if (this.#isFullFor(text)) this.flush();
     if (this.#isFullFor(text)) {
       this.#lost += 1;
       return false;
     }
-    this.#waiting.push(text);
+    if (place === 'first') this.#waiting.unshift(text);
+    else this.#waiting.push(text);
     this.#waitingLength += text.length;
     return this.flush();
   }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parseWorkers, workersOf } from '../../src/config/supervision.ts';
+import { AUDIT_KEY } from '../support/audited.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { ask, get } from '../support/instance/http.ts';
 import {
@@ -289,7 +290,7 @@ onLinux('refused workers', () => {
 onLinux('files that workers share', () => {
   it('workers write whole lines into one audit log, and SIGHUP to their supervisor rotates it for all', async () => {
     const file = join(folder, 'audit.log');
-    const group = await startGroup({ AUDIT_LOG: file });
+    const group = await startGroup({ AUDIT_LOG: file, AUDIT_KEY });
     const asked: string[] = [];
     const talk = async (): Promise<void> => {
       for (let turn = 0; turn < 5; turn += 1) {
@@ -316,6 +317,9 @@ onLinux('files that workers share', () => {
     const messages = lines.filter(({ action }) => action === 'message');
     expect(messages.map(({ session_id }) => session_id).toSorted()).toEqual(asked.toSorted());
     expect(new Set(lines.map(({ instance }) => instance)).size).toBe(2);
+    // The lines of two chains interleave in both files.
+    const checked = await runToEnd('audit.js', { AUDIT_KEY }, ['verify', file, `${file}.1`]);
+    expect(checked).toMatchObject({ code: 0, stdout: expect.stringMatching(/(^chain .* stopped$\n){2}/m) });
   });
 
   it('workers share one archive file: each finds what the other archived, and erases it', async () => {
