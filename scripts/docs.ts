@@ -8,6 +8,7 @@ import { guaranteesDocument } from './docs/guarantees.ts';
 import { httpDocument } from './docs/http.ts';
 import { licenceFaults, licencesDocument } from './docs/licences.ts';
 import { protocolDocument } from './docs/protocol.ts';
+import { composeWithRights, operationsWithRights } from './docs/redis-rights.ts';
 
 const documents: Readonly<Record<string, () => string>> = {
   'docs/CONFIGURATION.md': configurationDocument,
@@ -15,7 +16,9 @@ const documents: Readonly<Record<string, () => string>> = {
   'docs/GUARANTEES.md': guaranteesDocument,
   'docs/HTTP.md': httpDocument,
   'docs/LICENCES.md': licencesDocument,
+  'docs/OPERATIONS.md': operationsWithRights,
   'docs/PROTOCOL.md': protocolDocument,
+  'docker-compose.yml': composeWithRights,
 };
 
 const check = process.argv.includes('--check');

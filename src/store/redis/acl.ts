@@ -2,7 +2,7 @@
  * Lists the Redis commands, keys and channels that this store uses. The probe asks Redis whether the user of the
  * connection may use each of them, so an instance that lacks one is not ready; OPERATIONS.md documents the same list.
  */
-import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY } from './keys.ts';
+import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, tallyKey } from './keys.ts';
 import { type Script, scripts } from './scripts.ts';
 
 /** Commands that the store sends itself: scripts, hints, signals, and a look at the server. */
@@ -66,6 +66,7 @@ function probedKeys(): readonly string[] {
     listing,
     INSTANCES_KEY,
     PURGE_KEY,
+    tallyKey(PROBED),
   ];
 }
 

@@ -1,9 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { readConfig } from '../../../src/config/config.ts';
 import { environmentSchema } from '../../../src/config/settings.ts';
+import { aclRule } from '../../../src/store/redis/acl.ts';
+import { openRedisStore } from '../../../src/store/redis/open.ts';
+import { eventually } from '../../support/instance/observed.ts';
+import { adopt, end } from '../../support/instance/processes.ts';
+import { startRedis } from '../../support/instance/redis-server.ts';
+
+const RULE = aclRule().split(' ');
 
 interface Service {
   readonly image?: string;
@@ -14,6 +25,7 @@ interface Service {
   readonly healthcheck?: { readonly test?: readonly string[] };
   readonly profiles?: readonly string[];
   readonly ports?: readonly string[];
+  readonly networks?: readonly string[];
   readonly volumes?: readonly string[];
   readonly stop_grace_period?: string;
   readonly deploy?: {
@@ -26,6 +38,7 @@ interface Service {
 interface Compose {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, null>>;
+  readonly networks: Readonly<Record<string, object>>;
 }
 
 function text(path: string): string {
@@ -37,6 +50,127 @@ const { services } = compose;
 const instances = Object.entries(services).filter(([name]) => name.startsWith('rehydra-'));
 const balancer = text('deploy/haproxy.cfg').replace(/#.*$/gm, '');
 const dockerfile = text('Dockerfile').replace(/^#.*$/gm, '');
+
+/** The settings of `docker compose --env-file deploy/trial.env`. */
+const TRIAL: Readonly<Record<string, string>> = Object.fromEntries(
+  text('deploy/trial.env')
+    .split('\n')
+    .filter((line) => /^[A-Z]/.test(line))
+    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+);
+
+/** Replaces variables as Compose does; throws the message of a variable that has to be set. */
+function substituted(value: string, variables: Readonly<Record<string, string>> = TRIAL): string {
+  // From the inside out: a default may hold a variable.
+  const inner = /\$\{([A-Z_]+)(?:(:-|:\?|-)([^${}]*))?\}/;
+  let rest = value;
+  for (let found = inner.exec(rest); found !== null; found = inner.exec(rest)) {
+    const [whole, name = '', operator = '', other = ''] = found;
+    const given = variables[name];
+    const isMissing = given === undefined || (operator.startsWith(':') && given === '');
+    if (isMissing && operator === ':?') throw new Error(`${name}: ${other}`);
+    rest = rest.replace(whole, () => (isMissing ? other : given));
+  }
+  return rest;
+}
+
+describe('the secrets of docker-compose.yml', () => {
+  it('Compose without passwords or AUTH starts nothing, and names in one line what to set and how to try it', () => {
+    for (const missing of ['REDIS_PASSWORD', 'POSTGRES_PASSWORD', 'AUTH']) {
+      const variables = { ...TRIAL, [missing]: '' };
+      const start = () => substituted(text('docker-compose.yml').replace(/^ *#.*$/gm, ''), variables);
+      expect(start).toThrow(
+        `${missing}: set REDIS_PASSWORD, POSTGRES_PASSWORD and AUTH in .env, or try it with: docker compose --env-file deploy/trial.env up`,
+      );
+    }
+  });
+
+  it('Compose has no default password: every one comes from the operator or from the file of the trial', () => {
+    const { REDIS_PASSWORD, POSTGRES_PASSWORD, ...others } = TRIAL;
+    const compose = text('docker-compose.yml');
+    expect([REDIS_PASSWORD, POSTGRES_PASSWORD]).toEqual(['trial', 'trial']);
+    expect(Object.keys(others)).toEqual(['AUTH', 'ALLOWED_HOSTS', 'TRIAL_USER']);
+    expect(compose).not.toMatch(/PASSWORD:?-/);
+    // PostgreSQL's own service refuses to start without it, so its use in a URL need not.
+    for (const [use] of compose.replace(/^ *#.*$/gm, '').matchAll(/\$\{\w*PASSWORD[^}]*\}/g))
+      expect(use).toMatch(/:\?|^\$\{POSTGRES_PASSWORD\}$/);
+  });
+
+  it('Compose publishes one port, on the loopback address unless the operator names another', () => {
+    const published = Object.entries(services).filter(([, { ports }]) => ports !== undefined);
+    expect(published.map(([name]) => name)).toEqual(['balancer']);
+    expect(published.flatMap(([, { ports }]) => ports!.map((one) => substituted(one)))).toEqual([
+      '127.0.0.1:8080:8080',
+    ]);
+  });
+
+  it('the settings of the trial are settings with which an instance starts', () => {
+    const [, { environment }] = instances[0]!;
+    const given = Object.entries(environment!).map(([name, value]) => [
+      name,
+      value === null ? TRIAL[name] : substituted(value),
+    ]);
+    const { identity, warnings, proxy } = readConfig(Object.fromEntries(given));
+    expect(identity.proxy).toMatchObject({ userHeader: 'x-rehydra-user' });
+    expect(proxy.trust).toMatchObject({ kind: 'networks' });
+    expect(warnings).toEqual([]);
+  });
+
+  it('only the balancer shares a network with the instances that they trust as a proxy', () => {
+    const inFront = Object.entries(services).filter(([, { networks }]) => networks?.includes('front'));
+    expect(inFront.map(([name]) => name)).toEqual(['balancer', 'rehydra-1', 'rehydra-2']);
+    for (const { networks } of Object.values(services))
+      for (const network of networks ?? ['none']) expect(Object.keys(compose.networks)).toContain(network);
+  });
+
+  it('the Redis of Compose refuses a client without a password, and serves an instance with the documented rights', async () => {
+    const command = services.redis!.command!.map((word) => substituted(word));
+    const rights = command.slice(
+      command.indexOf('rehydra') + 3,
+      command.indexOf('rehydra') + 3 + RULE.length,
+    );
+    expect(rights).toEqual(RULE);
+    const folder = mkdtempSync(join(tmpdir(), 'rehydra-compose-'));
+    const redis = await startRedis({ dir: folder });
+    await redis.kill('SIGTERM');
+    const child = spawn('redis-server', [
+      ...command.slice(1),
+      ...['--port', String(redis.port), '--bind', '127.0.0.1', '--dir', folder],
+    ]);
+    adopt(child);
+    try {
+      const health = (name: string) =>
+        new Promise<string>((resolve) => {
+          const args = [
+            '-p',
+            String(redis.port),
+            '--no-auth-warning',
+            '--user',
+            name,
+            '--pass',
+            'none',
+            'ping',
+          ];
+          execFile('redis-cli', args, (_error, stdout) => resolve(stdout));
+        });
+      await eventually(
+        'the health check',
+        () => health('health'),
+        (said) => said.includes('PONG'),
+      );
+      expect(await health('default')).not.toContain('PONG');
+      const url = (user: string) => `redis://${user}127.0.0.1:${redis.port}`;
+      const options = { leaseMs: 1_000, frameLogMax: 10, inboxMax: 10 };
+      await expect(openRedisStore({ ...options, url: url('') })).rejects.toThrow(/NOAUTH/);
+      const store = await openRedisStore({ ...options, url: url('rehydra:trial@') });
+      expect(await store.health()).toMatchObject({ ok: true });
+      await store.close();
+    } finally {
+      await end(child, 'SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
 
 describe('docker-compose.yml', () => {
   it('docker-compose.yml is valid under the Compose specification', () => {
@@ -64,6 +198,7 @@ describe('docker-compose.yml', () => {
       expect(Object.keys(environment!).sort()).toEqual(settings.sort());
       const own = Object.entries(environment!).filter(([, value]) => value !== null);
       expect(own.map(([name]) => name).sort()).toEqual([
+        'AUTH',
         'DATABASE_URL',
         'DRAIN_MS',
         'HOST',
@@ -85,8 +220,11 @@ describe('docker-compose.yml', () => {
   it('Compose instances take client addresses from the load balancer, which overwrites the header of a client', () => {
     expect(balancer).toMatch(/http-request set-header X-Forwarded-For %\[src\]/);
     expect(balancer).not.toMatch(/forwardfor/);
+    const { front } = parse(substituted(text('docker-compose.yml')), { merge: true }).networks as Readonly<
+      Record<string, { readonly ipam: { readonly config: readonly { readonly subnet: string }[] } }>
+    >;
     for (const [, { environment, ports }] of instances) {
-      expect(environment?.TRUST_PROXY).toBe('1');
+      expect(substituted(environment?.TRUST_PROXY ?? '')).toBe(front?.ipam.config[0]?.subnet);
       expect(ports).toBeUndefined();
     }
   });
@@ -115,7 +253,9 @@ describe('docker-compose.yml', () => {
     expect(command).toContain('--maxmemory-policy noeviction');
     expect(command).toContain('--appendonly yes');
     expect(command).toContain('--appendfsync everysec');
-    expect(services.redis!.healthcheck!.test!.join(' ')).toContain('redis-cli ping');
+    expect(services.redis!.healthcheck!.test!.join(' ')).toContain(
+      'redis-cli --no-auth-warning --user health',
+    );
     expect(services.redis!.volumes).toContain('redis-data:/data');
     expect(services.redis!.ports).toBeUndefined();
   });
@@ -123,8 +263,8 @@ describe('docker-compose.yml', () => {
   it('docker-compose.yml runs a PostgreSQL that all instances reach with its user, password and database', () => {
     const { environment, healthcheck, volumes, ports } = services.postgres!;
     const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = environment!;
-    expect(POSTGRES_PASSWORD).toBe(`\${POSTGRES_PASSWORD:-rehydra}`);
-    const address = `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`;
+    expect(POSTGRES_PASSWORD).toMatch(/^\$\{POSTGRES_PASSWORD:\?/);
+    const address = `postgres://${POSTGRES_USER}:\${POSTGRES_PASSWORD}@postgres:5432/${POSTGRES_DB}`;
     for (const [, instance] of instances)
       expect(instance.environment!.DATABASE_URL).toBe(`\${DATABASE_URL:-${address}}`);
     expect(healthcheck!.test!.join(' ')).toContain(`pg_isready -h 127.0.0.1 -U ${POSTGRES_USER}`);
@@ -161,7 +301,8 @@ describe('docker-compose.yml', () => {
       return { ...service, environment };
     });
     expect(one).toEqual(two);
-    expect(one!.environment).toMatchObject({ HOST: '0.0.0.0', REDIS_URL: 'redis://redis:6379' });
+    expect(one!.environment).toMatchObject({ HOST: '0.0.0.0' });
+    expect(substituted(one!.environment!.REDIS_URL!, TRIAL)).toBe('redis://rehydra:trial@redis:6379');
     expect(one!.depends_on).toEqual({
       redis: { condition: 'service_healthy' },
       postgres: { condition: 'service_healthy' },
@@ -192,6 +333,30 @@ describe('the load balancer', () => {
     expect(balancer).not.toMatch(
       /\b(stick|stick-table|cookie|appsession|persist)\b|balance\s+(source|uri|hdr)/,
     );
+  });
+
+  it('the load balancer removes every identity header of a client before it may set its own', () => {
+    const rules = [...balancer.matchAll(/http-request (\S+) "\$\{(AUTH_PROXY_\w+)\}"(.*)/g)].map(
+      ([, action, name, rest]) => `${action} ${name}${rest}`,
+    );
+    expect(rules).toEqual([
+      'del-header AUTH_PROXY_USER_HEADER',
+      'del-header AUTH_PROXY_ROLE_HEADER',
+      'del-header AUTH_PROXY_TENANT_HEADER',
+      'set-header AUTH_PROXY_USER_HEADER %[env(TRIAL_USER)] if is_trial',
+      'set-header AUTH_PROXY_ROLE_HEADER admin if is_trial for_operators',
+    ]);
+    const { environment } = services.balancer!;
+    const { identity } = readConfig({ AUTH: 'proxy', TRUST_PROXY: '1' });
+    const { userHeader, roleHeader, tenantHeader } = identity.proxy!;
+    for (const [name, header] of [
+      ['AUTH_PROXY_USER_HEADER', userHeader],
+      ['AUTH_PROXY_ROLE_HEADER', roleHeader],
+      ['AUTH_PROXY_TENANT_HEADER', tenantHeader],
+    ] as const) {
+      expect(environment![name]).toBe(`\${${name}:-${header}}`);
+      expect(balancer).toContain(`presetenv ${name} ${header}\n`);
+    }
   });
 
   it('the load balancer starts without the address of an instance, and looks it up again while it runs', () => {
