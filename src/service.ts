@@ -196,6 +196,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
       addresses: clientAddresses(config.proxy),
       at: { main: { host: config.host, port: config.port }, admin: config.admin },
       certificate,
+      web: config,
     },
     ({ connections }) =>
       placedRoutes({

@@ -44,6 +44,8 @@ export function readConfig(environment: Environment) {
       isStrict: env.AUDIT_STRICT,
     },
     drainMs: env.DRAIN_MS,
+    allowedOrigins: env.ALLOWED_ORIGINS ?? null,
+    allowedHosts: env.ALLOWED_HOSTS ?? null,
     socketsAwaitingHelloMax: env.SOCKETS_AWAITING_HELLO_MAX,
     sealing: {
       keys: env.DATA_KEYS ?? env.DATA_KEYS_FILE?.keys ?? [],

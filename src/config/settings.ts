@@ -23,6 +23,7 @@ import {
   trustProxy,
   workers,
 } from './values.ts';
+import { allowedHosts, allowedOrigins } from './web.ts';
 
 /** Settings of the simulator inside the service and of the simulator as a program. */
 const simulatedAnswers = {
@@ -144,6 +145,16 @@ export const environmentSchema = z.object({
   SESSIONS_PER_USER_MAX: count(100).describe(
     'living sessions of one user on all instances; above it, new sessions are refused and none is dropped; 0: no limit',
   ),
+  ALLOWED_ORIGINS: allowedOrigins
+    .optional()
+    .describe(
+      'origins of the web pages that may use the service, comma-separated, such as `https://app.example`; unset: pages of the same host, and of this machine while `HOST` is a loopback address',
+    ),
+  ALLOWED_HOSTS: allowedHosts
+    .optional()
+    .describe(
+      'names under which clients reach the service, comma-separated; `localhost` always works; unset: no other name while `HOST` is a loopback address, else any',
+    ),
   SOCKETS_AWAITING_HELLO_MAX: count(512, 1).describe(
     'sockets of one instance that have not said hello, each with up to 128 KiB of an unfinished frame; above it the oldest of them is closed',
   ),

@@ -2,6 +2,7 @@
 import { archiveRoutes } from './archive/archive-routes.ts';
 import { describeAudit, withAudit } from './core/audit.ts';
 import { describeCallers, withCallers } from './core/callers.ts';
+import { withJsonBodies } from './core/json-bodies.ts';
 import { withLimits } from './core/limits.ts';
 import { type Place, servedAt } from './core/places.ts';
 import type { HttpPorts } from './core/ports.ts';
@@ -35,7 +36,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     analyticsRoute(ports),
     ...dashboardRoutes(),
   ];
-  const described = describeCallers(describeAudit(withRefusals(routes)));
+  const described = describeCallers(describeAudit(withJsonBodies(withRefusals(routes))));
   return (place) => {
     const isServed = servedAt(place);
     const limited = withLimits(ports.limits, described.filter(isServed));

@@ -9,22 +9,37 @@ import { UNLIMITED_PATHS } from '../http/core/limits.ts';
 import { answer, type Route } from '../http/core/router.ts';
 import type { Limit, Limits } from '../limits/limits.ts';
 import type { Log } from '../telemetry/log.ts';
-import { headersOf } from './headers.ts';
+import { type Gate, SOCKET_PATH } from './gate.ts';
+import { type Headers, headersOf } from './headers.ts';
 import type { Peer, PeerOf } from './peer.ts';
+import { BODY_MAX_BYTES, RequestBodies, RequestBody } from './request-body.ts';
+import { securityHeaders } from './security-headers.ts';
 
-const BODY_MAX_BYTES = 1024 * 1024;
 /** Bytes that may wait for a slow reader of a stream; more end the stream. */
 const STREAM_BACKLOG_MAX_BYTES = 1024 * 1024;
 
 interface Exchange {
   readonly res: HttpResponse;
   readonly isHead: boolean;
+  readonly body: RequestBody;
+  /** Of every answer to this request. */
+  headers: Readonly<Record<string, string>>;
+  /** Where the request ends is uncertain. */
+  isSevered: boolean;
+  /** The body may be longer than a request may be. */
+  readonly isEndless: boolean;
   gone: boolean;
-  /** Answered already. */
-  ignoresBody: boolean;
   readonly onGone: (() => void)[];
   /** Runs, once or more, when the response has ended. */
   over: () => void;
+}
+
+export interface HttpServerPorts {
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly gate: Gate;
+  /** The listener speaks TLS. */
+  readonly isEncrypted: boolean;
 }
 
 export interface HttpServer {
@@ -34,35 +49,51 @@ export interface HttpServer {
 export function serveHttp(
   app: TemplatedApp,
   routes: readonly Route[],
-  { limits, log }: { readonly limits: Limits; readonly log: Log },
+  { limits, log, gate, isEncrypted }: HttpServerPorts,
   peerOf: PeerOf,
 ): HttpServer {
   const unanswered = new Set<Exchange>();
+  const bodies = new RequestBodies();
+  const standard = securityHeaders(isEncrypted);
   app.any('/*', (res, req) => {
+    const headers = headersOf(req);
     const exchange: Exchange = {
       res,
       isHead: req.getMethod() === 'head',
+      // Before the first await: a chunk without a listener is lost.
+      body: RequestBody.from(res, bodies),
+      headers: standard,
+      isSevered: false,
+      isEndless:
+        headers.header('transfer-encoding') !== '' ||
+        !(Number(headers.header('content-length')) <= BODY_MAX_BYTES),
       gone: false,
-      ignoresBody: false,
       onGone: [],
       over: () => unanswered.delete(exchange),
     };
     res.onAborted(() => {
       exchange.gone = true;
+      exchange.body.drop();
       for (const task of exchange.onGone) task();
     });
-    const head = headOf(req, exchange, peerOf(res, req), log);
-    // Before the first await: a chunk without a listener is lost.
-    const reading = readBody(exchange);
+    const head = headOf(req, headers, exchange, peerOf(res, req), log);
+    const passage = head.path === SOCKET_PATH ? gate.passUpgrade(head) : gate.pass(head);
+    if (passage.kind === 'passes') exchange.headers = { ...standard, ...passage.headers };
+    else exchange.isSevered = passage.isSevered;
     const body = async () => {
       // A drain does not wait for a client that is still sending.
       unanswered.delete(exchange);
-      const text = await reading;
+      const received = await exchange.body.received;
       unanswered.add(exchange);
-      if (text === null) throw new Refusal('too_large');
-      return text;
+      if (received.kind === 'refused') throw new Refusal(received.code);
+      return received.text;
     };
     const answered = async () => {
+      if (passage.kind === 'answered') {
+        // While an answer is due, uWebSockets.js ends a connection on which another request comes.
+        if (passage.isSevered) await new Promise((resolve) => setImmediate(resolve));
+        return passage.answer;
+      }
       unanswered.add(exchange);
       return answer(routes, { ...head, body });
     };
@@ -82,8 +113,13 @@ export function serveHttp(
   return { unanswered: () => unanswered.size };
 }
 
-function headOf(req: HttpRequest, exchange: Exchange, { address, peer }: Peer, log: Log) {
-  const { header, lines } = headersOf(req);
+function headOf(
+  req: HttpRequest,
+  headers: Headers,
+  exchange: Exchange,
+  { address, peer }: Peer,
+  log: Log,
+) {
   const path = req.getUrl();
   return {
     method: req.getMethod().toUpperCase(),
@@ -91,8 +127,7 @@ function headOf(req: HttpRequest, exchange: Exchange, { address, peer }: Peer, l
     address,
     peer,
     query: new URLSearchParams(req.getQuery() ?? ''),
-    header,
-    lines,
+    ...headers,
     onGone(task: () => void) {
       if (exchange.gone) task();
       else exchange.onGone.push(task);
@@ -101,38 +136,28 @@ function headOf(req: HttpRequest, exchange: Exchange, { address, peer }: Peer, l
   };
 }
 
-/** Null if the body is larger than any request needs. */
-function readBody(exchange: Exchange): Promise<string | null> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    exchange.res.onData((chunk, isLast) => {
-      if (exchange.ignoresBody) return;
-      bytes += chunk.byteLength;
-      if (bytes <= BODY_MAX_BYTES) chunks.push(Buffer.from(new Uint8Array(chunk)));
-      if (isLast) resolve(bytes <= BODY_MAX_BYTES ? Buffer.concat(chunks).toString('utf8') : null);
-    });
-  });
-}
-
 function write(exchange: Exchange, reply: HttpAnswer): void {
   const { res, isHead } = exchange;
   const { body } = reply;
-  exchange.ignoresBody = true;
+  exchange.body.drop();
+  // Reading the rest of a body that may never end would keep the client's bytes coming.
+  const closes = exchange.isSevered || (exchange.isEndless && !exchange.body.isComplete);
   const isStream = typeof body !== 'string' && !isHead;
   if (exchange.gone || !isStream) exchange.over();
   if (exchange.gone) return;
   res.cork(() => {
     res.writeStatus(String(reply.status));
-    for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
-    if (isHead) endHead(res, body);
-    else if (typeof body === 'string') res.end(body);
+    const headers = { ...exchange.headers, ...reply.headers };
+    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    if (isHead) endHead(res, body, closes);
+    else if (typeof body === 'string') res.end(body, closes);
   });
   if (isStream) body(sinkOf(exchange));
 }
 
 /** Writes the length as a header: as an argument of `endWithoutBody` it would keep the response open. */
-function endHead(res: HttpResponse, body: HttpAnswer['body']): void {
+function endHead(res: HttpResponse, body: HttpAnswer['body'], closes: boolean): void {
+  if (closes) return void res.end('', true);
   if (typeof body === 'string') res.writeHeader('content-length', String(Buffer.byteLength(body)));
   res.endWithoutBody();
 }

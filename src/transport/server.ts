@@ -5,6 +5,7 @@ import type { Route } from '../http/core/router.ts';
 import type { ClientAddresses } from '../limits/client-address.ts';
 import type { Certificate } from './certificate.ts';
 import type { ConnectionPorts } from './connection.ts';
+import { createGate, type GatePorts } from './gate.ts';
 import { type HttpServer, serveHttp } from './http.ts';
 import { createListener, type Listener, type PortUse } from './listener.ts';
 import { peers } from './peer.ts';
@@ -42,6 +43,7 @@ export interface ServerPorts extends ConnectionPorts {
   readonly at: Served<Address>;
   /** Null: without TLS. */
   readonly certificate: Certificate | null;
+  readonly web: Pick<GatePorts, 'allowedOrigins' | 'allowedHosts'>;
 }
 
 export async function createServer(
@@ -56,17 +58,25 @@ export async function createServer(
   const connectionCount = () => sockets.reduce((sum, { connections }) => sum + connections.size, 0);
   const routesOf = routes({ connections: connectionCount });
 
+  const gatedAt = ({ host }: Address) => ({
+    ...ports,
+    gate: createGate({ ...ports.web, host, audit: ports.audit }),
+    isEncrypted: certificate !== null,
+  });
+  const mainPorts = gatedAt(at.main);
   const mainRoutes = routesOf(at.admin === null ? 'only' : 'main');
   const main = createListener(uws, certificate, (app) => {
-    sockets.push(serveWebSocket(app, uws, '/v1/session', ports, peerOf));
-    https.push(serveHttp(app, mainRoutes, ports, peerOf));
+    sockets.push(serveWebSocket(app, uws, mainPorts, peerOf));
+    https.push(serveHttp(app, mainRoutes, mainPorts, peerOf));
   });
   const adminRoutes = at.admin === null ? [] : routesOf('admin');
-  const serveAdmin = (): Listener =>
-    createListener(uws, certificate, (app) => {
-      https.push(serveHttp(app, adminRoutes, ports, peerOf));
+  const serveAdmin = (address: Address): Listener => {
+    const adminPorts = gatedAt(address);
+    return createListener(uws, certificate, (app) => {
+      https.push(serveHttp(app, adminRoutes, adminPorts, peerOf));
     });
-  const admin = at.admin === null ? null : serveAdmin();
+  };
+  const admin = at.admin === null ? null : serveAdmin(at.admin);
   const listeners = admin === null ? [main] : [main, admin];
   return {
     async listen(use) {

@@ -6,13 +6,15 @@ import { randomUUID } from 'node:crypto';
 import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
-import { problem } from '../http/core/answer.ts';
+import { type HttpAnswer, problem } from '../http/core/answer.ts';
 import { subProtocolsIn } from '../identity/bearer.ts';
 import { type Caller, OPEN } from '../identity/caller.ts';
 import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
+import { type Gate, SOCKET_PATH } from './gate.ts';
 import { headersOf } from './headers.ts';
 import type { PeerOf } from './peer.ts';
+import { securityHeaders } from './security-headers.ts';
 import { proveUpgrade } from './socket-caller.ts';
 import type { Uws } from './uws.ts';
 
@@ -33,6 +35,11 @@ const DROPPED = 2;
 /** An ended credential closes its sockets within this time, on every instance. */
 const CHECK_CREDENTIALS_MS = 1_000;
 
+export interface WebSocketPorts extends ConnectionPorts {
+  readonly gate: Gate;
+  readonly isEncrypted: boolean;
+}
+
 export interface WebSocketServer {
   readonly connections: ReadonlySet<Connection>;
 }
@@ -40,12 +47,11 @@ export interface WebSocketServer {
 export function serveWebSocket(
   app: TemplatedApp,
   uws: Uws,
-  path: string,
-  ports: ConnectionPorts,
+  ports: WebSocketPorts,
   peerOf: PeerOf,
 ): WebSocketServer {
   const connections = new Set<Connection>();
-  app.ws<UserData>(path, {
+  app.ws<UserData>(SOCKET_PATH, {
     compression: uws.DISABLED,
     maxPayloadLength: TRANSPORT_MAX_BYTES,
     maxBackpressure: BACKPRESSURE_MAX_BYTES,
@@ -53,6 +59,9 @@ export function serveWebSocket(
     sendPingsAutomatically: true,
     upgrade(res, req, context) {
       const { address, peer } = peerOf(res, req);
+      const headers = headersOf(req);
+      const passage = ports.gate.passUpgrade({ ...headers, method: 'GET', path: SOCKET_PATH, address });
+      if (passage.kind === 'answered') return refuseLater(res, passage.answer, ports.isEncrypted);
       const key = req.getHeader('sec-websocket-key');
       const { answers, shown } = subProtocolsIn(req.getHeader('sec-websocket-protocol'));
       const extensions = req.getHeader('sec-websocket-extensions');
@@ -60,7 +69,7 @@ export function serveWebSocket(
         res.upgrade<UserData>({ address, caller, connection: null }, key, answers, extensions, context);
       const { limits, authenticator } = ports;
       if (limits.connections === null && authenticator.isOff) return accept(OPEN);
-      const { lines } = headersOf(req);
+      const { lines } = headers;
       let gone = false;
       res.onAborted(() => {
         gone = true;
@@ -108,6 +117,23 @@ function checkCredentials(clock: Clock, connections: ReadonlySet<Connection>): v
     const now = clock.now();
     for (const connection of [...connections]) connection.checkCredential(now);
     checkCredentials(clock, connections);
+  });
+}
+
+/** In a later tick: while an answer is due, uWebSockets.js ends a connection on which another request comes. */
+function refuseLater(res: HttpResponse, { status, headers, body }: HttpAnswer, isEncrypted: boolean): void {
+  let gone = false;
+  res.onAborted(() => {
+    gone = true;
+  });
+  setImmediate(() => {
+    if (gone) return;
+    res.cork(() => {
+      res.writeStatus(String(status));
+      for (const [name, value] of Object.entries({ ...securityHeaders(isEncrypted), ...headers }))
+        res.writeHeader(name, value);
+      res.end(typeof body === 'string' ? body : '', true);
+    });
   });
 }
 

@@ -75,7 +75,8 @@ describe('running instance', () => {
 
   it('a connection stays usable after HEAD, and another method gets a 405 that allows GET and HEAD', async () => {
     const socket = connect(instance.port, '127.0.0.1');
-    const request = (method: string) => `${method} /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
+    const request = (method: string) =>
+      `${method} /readyz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`;
     let said = '';
     socket.on('data', (chunk: Buffer) => {
       said += chunk.toString();

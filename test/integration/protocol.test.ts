@@ -59,9 +59,26 @@ describe('request', () => {
     expect(problem.detail).toContain(words);
   });
 
-  it('a JSON request is accepted under any content type', async () => {
-    const reply = await send(one, { chief_complaint: 'chest pain' }, { 'content-type': 'text/plain' });
-    expect(reply.status).toBe(200);
+  it.each([
+    'text/plain',
+    'text/plain;charset=UTF-8',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=a',
+    'application/jsonp',
+    'text/plain; application/json',
+    '',
+  ])(
+    'a JSON request is refused with 415 as content type "%s", which a page of any origin may send',
+    async (type) => {
+      const reply = await send(one, { chief_complaint: 'chest pain' }, { 'content-type': type });
+      expect(reply.status).toBe(415);
+      expect(problemOf(reply)).toMatchObject({ code: 'unsupported_media_type', retryable: false });
+    },
+  );
+
+  it('a JSON request may name its character set', async () => {
+    const type = 'application/json; charset=utf-8';
+    expect((await send(one, { chief_complaint: 'chest pain' }, { 'content-type': type })).status).toBe(200);
   });
 
   it('a request of more than a megabyte gets 413', async () => {
@@ -174,7 +191,7 @@ describe('client of the protocol', () => {
     const leaving = new AbortController();
     const left = fetch(`${one.http}/api/protocol`, {
       method: 'POST',
-      headers: key,
+      headers: { 'content-type': 'application/json', ...key },
       body: JSON.stringify({ session_id, chief_complaint: SLOWER }),
       signal: leaving.signal,
     }).catch((error: Error) => error.name);

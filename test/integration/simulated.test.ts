@@ -34,7 +34,7 @@ describe('a simulated answer', () => {
     expect(metadata.simulated).toBe(true);
     const streamed = await fetch(`${instance.http}/api/protocol`, {
       method: 'POST',
-      headers: { accept: 'text/event-stream' },
+      headers: { accept: 'text/event-stream', 'content-type': 'application/json' },
       body: JSON.stringify({ chief_complaint: 'chest pain' }),
     });
     const events = (await streamed.text()).split('\n\n').filter((event) => event.includes('event: delta'));

@@ -96,7 +96,7 @@ describe('an instance with a certificate', () => {
       expect(await nameServedAt(port, { maxVersion: 'TLSv1.2', ciphers })).toBe('');
 
     const plain = connectPlain(port, '127.0.0.1');
-    plain.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    plain.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n');
     const chunks: Buffer[] = [];
     plain.on('data', (chunk: Buffer) => chunks.push(chunk));
     plain.on('error', () => {});

@@ -55,12 +55,12 @@ describe('too many requests', () => {
     await start({ RATE_REQUESTS_PER_MINUTE: '1' });
     await statusOf('/api/sessions');
     const socket = connect(instance.port, '127.0.0.1');
-    socket.write('POST /api/protocol HTTP/1.1\r\nhost: a\r\ncontent-length: 500000\r\n\r\n{"chief');
+    socket.write('POST /api/protocol HTTP/1.1\r\nhost: localhost\r\ncontent-length: 500000\r\n\r\n{"chief');
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 429/);
     // The server discards the rest of the body; the connection stays usable.
     socket.write('x'.repeat(500_000 - 7));
-    socket.write('GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n');
+    socket.write('GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n');
     const [next] = (await once(socket, 'data')) as [Buffer];
     expect(next.toString()).toMatch(/^HTTP\/1\.1 200/);
     socket.destroy();
@@ -88,7 +88,7 @@ describe('too many requests', () => {
     const ask = async (invented: string) => {
       const socket = connect(instance.port, '127.0.0.1');
       const lines = [`x-forwarded-for: ${invented}`, 'x-forwarded-for: 192.0.2.1'].join('\r\n');
-      socket.write(`GET /api/sessions HTTP/1.1\r\nhost: a\r\n${lines}\r\n\r\n`);
+      socket.write(`GET /api/sessions HTTP/1.1\r\nhost: localhost\r\n${lines}\r\n\r\n`);
       const [answer] = (await once(socket, 'data')) as [Buffer];
       socket.destroy();
       return answer.toString().slice(9, 12);
@@ -143,7 +143,7 @@ describe('too many connections', () => {
       const socket = connect(instance.port, '127.0.0.1');
       socket.on('error', () => {});
       socket.write(
-        'GET /v1/session HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n' +
+        'GET /v1/session HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n' +
           'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
         () => socket.destroy(),
       );

@@ -76,7 +76,7 @@ export async function readEvents(
   const cut = new AbortController();
   const response = await fetch(url, {
     method: 'POST',
-    headers: { accept: 'text/event-stream', ...headers },
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
     body: JSON.stringify(body),
     signal: cut.signal,
   });

@@ -147,7 +147,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
         path: route.path,
         query: new URLSearchParams(query as Record<string, string>),
         params: params as Record<string, string>,
-        header: (header) => String(headers[header] ?? ''),
+        header: (header) => String({ 'content-type': 'application/json', ...headers }[header] ?? ''),
         lines: () => [],
         body: () => Promise.resolve(body === undefined ? '' : JSON.stringify(body)),
         requestId: 'request',
