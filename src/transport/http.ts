@@ -40,6 +40,7 @@ export interface HttpServerPorts {
   readonly gate: Gate;
   /** The listener speaks TLS. */
   readonly isEncrypted: boolean;
+  readonly servesSockets: boolean;
 }
 
 export interface HttpServer {
@@ -49,7 +50,7 @@ export interface HttpServer {
 export function serveHttp(
   app: TemplatedApp,
   routes: readonly Route[],
-  { limits, log, gate, isEncrypted }: HttpServerPorts,
+  { limits, log, gate, isEncrypted, servesSockets }: HttpServerPorts,
   peerOf: PeerOf,
 ): HttpServer {
   const unanswered = new Set<Exchange>();
@@ -77,7 +78,7 @@ export function serveHttp(
       for (const task of exchange.onGone) task();
     });
     const head = headOf(req, headers, exchange, peerOf(res, req), log);
-    const passage = head.path === SOCKET_PATH ? gate.passUpgrade(head) : gate.pass(head);
+    const passage = servesSockets && head.path === SOCKET_PATH ? gate.passUpgrade(head) : gate.pass(head);
     if (passage.kind === 'passes') exchange.headers = { ...standard, ...passage.headers };
     else exchange.isSevered = passage.isSevered;
     const body = async () => {

@@ -58,12 +58,13 @@ export async function createServer(
   const connectionCount = () => sockets.reduce((sum, { connections }) => sum + connections.size, 0);
   const routesOf = routes({ connections: connectionCount });
 
-  const gatedAt = ({ host }: Address) => ({
+  const gatedAt = ({ host }: Address, servesSockets: boolean) => ({
     ...ports,
+    servesSockets,
     gate: createGate({ ...ports.web, host, audit: ports.audit }),
     isEncrypted: certificate !== null,
   });
-  const mainPorts = gatedAt(at.main);
+  const mainPorts = gatedAt(at.main, true);
   const mainRoutes = routesOf(at.admin === null ? 'only' : 'main');
   const main = createListener(uws, certificate, (app) => {
     sockets.push(serveWebSocket(app, uws, mainPorts, peerOf));
@@ -71,7 +72,7 @@ export async function createServer(
   });
   const adminRoutes = at.admin === null ? [] : routesOf('admin');
   const serveAdmin = (address: Address): Listener => {
-    const adminPorts = gatedAt(address);
+    const adminPorts = gatedAt(address, false);
     return createListener(uws, certificate, (app) => {
       https.push(serveHttp(app, adminRoutes, adminPorts, peerOf));
     });
