@@ -114,13 +114,7 @@ export function serveHttp(
   return { unanswered: () => unanswered.size };
 }
 
-function headOf(
-  req: HttpRequest,
-  headers: Headers,
-  exchange: Exchange,
-  { address, peer }: Peer,
-  log: Log,
-) {
+function headOf(req: HttpRequest, headers: Headers, exchange: Exchange, { address, peer }: Peer, log: Log) {
   const path = req.getUrl();
   return {
     method: req.getMethod().toUpperCase(),
