@@ -90,6 +90,7 @@ const reopens =
   (config.audit.log !== null && config.audit.log !== 'stdout') ||
   config.sealing.keysFile !== null ||
   config.identity.keysFile !== null ||
+  config.identity.disabledFile !== null ||
   config.identity.jwt !== null ||
   config.tls !== null;
 if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));

@@ -31,11 +31,13 @@ export interface ProxyIdentityConfig {
   readonly trust: TrustProxy;
 }
 
-/** All null: `AUTH=off`. */
+/** Without `jwt`, `keysFile` and `proxy`: `AUTH=off`. */
 export interface IdentityConfig {
   readonly jwt: JwtConfig | null;
   readonly keysFile: string | null;
   readonly proxy: ProxyIdentityConfig | null;
+  /** File of the subjects whose credentials do not count; null: there is none. */
+  readonly disabledFile: string | null;
 }
 
 const listOf = (text: string) => text.split(',').flatMap((one) => one.trim() || []);
@@ -105,6 +107,12 @@ export const identitySettings = {
     .string()
     .optional()
     .describe('file of API keys for back ends, stored as hashes; `npm run api-key` writes it'),
+  AUTH_DISABLED_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'file of the users and other subjects whose credentials no longer count: a JSON list of `{"subject":…,"tenant":…}`, read again when it changes',
+    ),
   AUTH_PROXY_USER_HEADER: header('x-rehydra-user').describe(
     'with `AUTH=proxy`: header in which a proxy of `TRUST_PROXY` names the user that it has verified',
   ),
@@ -135,6 +143,7 @@ export function identityIn(env: IdentitySettings & Surroundings): IdentityConfig
             path === undefined ? { kind: 'url', url: env.AUTH_JWT_JWKS_URL ?? '' } : { kind: 'file', path },
         },
     keysFile: env.AUTH.includes('keys') ? (env.AUTH_KEYS_FILE ?? null) : null,
+    disabledFile: env.AUTH.length > 0 ? (env.AUTH_DISABLED_FILE ?? null) : null,
     proxy: !env.AUTH.includes('proxy')
       ? null
       : {
@@ -200,8 +209,10 @@ export function identityWarnings(
       .map((name) => `${name} has no effect while AUTH does not name ${proof}`),
   );
   const trustsAnyPeer = env.AUTH.includes('proxy') && env.TRUST_PROXY?.kind === 'hops';
+  const disablesNone = env.AUTH.length === 0 && given.has('AUTH_DISABLED_FILE');
   return [
     ...idle,
+    ...(disablesNone ? ['AUTH_DISABLED_FILE has no effect while AUTH is off'] : []),
     ...(trustsAnyPeer
       ? [
           'AUTH=proxy with a number as TRUST_PROXY believes every client that reaches this port directly; name the networks of the proxies unless a firewall keeps others out',

@@ -4,8 +4,9 @@ import type { IdentityConfig, JwtConfig } from '../config/identity.ts';
 import type { Log } from '../telemetry/log.ts';
 import { API_KEY_PREFIX } from './api-keys/api-key.ts';
 import { openApiKeys } from './api-keys/api-keys.ts';
-import { AUTH_OFF, type Authenticated, type Authenticator } from './authenticator.ts';
+import { AUTH_OFF, type Authenticated, type Authenticator, type Credentials } from './authenticator.ts';
 import { STRANGER } from './caller.ts';
+import { openDisabled } from './disabled.ts';
 import { openKeyFile } from './key-file.ts';
 import { proxyIdentity } from './proxy-identity.ts';
 import { openIssuerKeys, type TokenKeySource } from './tokens/issuer-keys.ts';
@@ -18,11 +19,12 @@ export async function openAuthenticator(
   log: Log,
   clock: Clock,
 ): Promise<Authenticator> {
-  const { jwt, keysFile, proxy } = config;
+  const { jwt, keysFile, proxy, disabledFile } = config;
   if (jwt === null && keysFile === null && proxy === null) return AUTH_OFF;
   const apiKeys = keysFile === null ? null : openApiKeys(keysFile, log);
   const source = jwt === null ? null : await openTokenKeys(jwt, log, clock);
   const tokens = jwt === null || source === null ? null : createTokens(jwt, source);
+  const disabled = disabledFile === null ? null : openDisabled(disabledFile, log);
   const fromHeaders = proxy === null ? null : proxyIdentity(proxy);
 
   const byBearer = async (bearer: string): Promise<Authenticated> => {
@@ -32,26 +34,37 @@ export async function openAuthenticator(
       tokens?.authenticate(bearer, clock.now()) ?? { kind: 'refused', why: 'AUTH names no such credential' }
     );
   };
+  const prove = async (credentials: Credentials): Promise<Authenticated> => {
+    const { bearer } = credentials;
+    const isBearerRead = apiKeys !== null || tokens !== null;
+    const named = fromHeaders?.(credentials);
+    // With `AUTH=proxy` alone, a bearer is one between client and proxy, which some proxies pass on.
+    if (named?.kind === 'accepted' && named.caller !== STRANGER && !isBearerRead) return named;
+    if (bearer !== null && bearer !== '') return byBearer(bearer);
+    return named ?? { kind: 'accepted', caller: STRANGER };
+  };
   return {
     isOff: false,
     async authenticate(credentials) {
-      const { bearer } = credentials;
-      const isBearerRead = apiKeys !== null || tokens !== null;
-      const named = fromHeaders?.(credentials);
-      // With `AUTH=proxy` alone, a bearer is one between client and proxy, which some proxies pass on.
-      if (named?.kind === 'accepted' && named.caller !== STRANGER && !isBearerRead) return named;
-      if (bearer !== null && bearer !== '') return byBearer(bearer);
-      return named ?? { kind: 'accepted', caller: STRANGER };
+      const proven = await prove(credentials);
+      const isDisabled =
+        proven.kind === 'accepted' &&
+        proven.caller.kind === 'identified' &&
+        disabled?.has(proven.caller) === true;
+      return isDisabled ? { kind: 'refused', why: 'its subject is disabled' } : proven;
     },
     holds(identity, now) {
       if (identity.expiresAt !== null && now >= identity.expiresAt) return false;
+      if (disabled?.has(identity) === true) return false;
       return identity.proof !== 'key' || apiKeys?.holds(identity) === true;
     },
     reload() {
+      disabled?.reload();
       apiKeys?.reload();
       source?.reload();
     },
     close() {
+      disabled?.close();
       apiKeys?.close();
       source?.close();
     },

@@ -90,6 +90,11 @@ export function isOperation(name: string): name is Operation {
   return Object.hasOwn(permissions, name);
 }
 
+/** Whether a credential can be limited to it. `hello` opens all frames, so no other frame is a right. */
+export function isRight(name: string): name is Operation {
+  return isOperation(name) && rightFor(name) === name;
+}
+
 /** How far the caller may reach with the operation. A credential with `rights` may do nothing else; `hello` opens all frames. */
 export function reachOf(
   caller: Caller,

@@ -17,7 +17,7 @@ const forged = await forgedTokens(rsa, ec);
 const path = join(folder, 'jwks.json');
 writeFileSync(path, jwksOf(rsa, ec));
 const authenticator = await openAuthenticator(
-  { jwt: { ...JWT_CONFIG, keys: { kind: 'file', path } }, keysFile: null, proxy: null },
+  { jwt: { ...JWT_CONFIG, keys: { kind: 'file', path } }, keysFile: null, proxy: null, disabledFile: null },
   openLog('silent', 'forged'),
   systemClock,
 );

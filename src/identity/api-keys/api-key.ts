@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { roles } from '../caller.ts';
 import type { ParsedFile } from '../key-file.ts';
 import { isTenantName } from '../names.ts';
+import { isRight, permissions } from '../permissions.ts';
 
 /** Begins every key, so that scanners find one that leaked, and no token is mistaken for one. */
 export const API_KEY_PREFIX = 'rk_';
@@ -16,18 +17,37 @@ const NAME = /^[A-Za-z0-9.-]{1,64}$/;
 /** A name has no underscore, so the first one after it ends it. */
 const KEY = /^rk_([A-Za-z0-9.-]{1,64})_[A-Za-z0-9_-]{43}$/;
 
-const entrySchema = z.strictObject({
-  name: z.string().regex(NAME, { error: 'is not 1 to 64 letters, digits, "." and "-"' }),
-  role: z.enum(roles),
-  /** Operations that the key is limited to, by their names in permissions.ts; absent: all of its role. */
-  rights: z.array(z.string().min(1)).min(1).optional(),
-  tenant: z
-    .string()
-    .refine(isTenantName, { error: 'is not 1 to 64 letters, digits, ".", "_" and "-"' })
-    .optional(),
-  hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, { error: 'is not sha256: and 64 hexadecimal digits' }),
-  expires_at: z.iso.datetime({ offset: true }).optional(),
-});
+const entrySchema = z
+  .strictObject({
+    name: z.string().regex(NAME, { error: 'is not 1 to 64 letters, digits, "." and "-"' }),
+    role: z.enum(roles),
+    /** Operations that the key is limited to; absent: all of its role. */
+    rights: z
+      .array(
+        z
+          .string()
+          .refine((name): boolean => isRight(name), {
+            error: 'is no operation that a key can be limited to',
+          }),
+      )
+      .min(1)
+      .optional(),
+    tenant: z
+      .string()
+      .refine(isTenantName, { error: 'is not 1 to 64 letters, digits, ".", "_" and "-"' })
+      .optional(),
+    hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, { error: 'is not sha256: and 64 hexadecimal digits' }),
+    expires_at: z.iso.datetime({ offset: true }).optional(),
+  })
+  // Such a right would never be of use: its role or its name is a mistake.
+  .refine(
+    ({ role, rights = [] }) =>
+      rights.every((right) => !isRight(right) || permissions[right][role] !== 'none'),
+    {
+      path: ['rights'],
+      error: 'hold an operation that is not of the role',
+    },
+  );
 
 export type ApiKeyEntry = Readonly<z.infer<typeof entrySchema>>;
 

@@ -23,15 +23,20 @@ export interface Identities {
   /** A new API key. */
   apiKey(name: string, role: Role, more?: Partial<Omit<ApiKeyEntry, 'name' | 'role' | 'hash'>>): string;
   withdraw(name: string): void;
+  /** Replaces the list of disabled subjects. */
+  disable(...subjects: readonly { readonly subject: string; readonly tenant?: string }[]): void;
   close(): void;
 }
 
 export function newIdentities(): Identities {
   const folder = mkdtempSync(join(tmpdir(), 'rehydra-identities-'));
-  const [keySet, apiKeys] = [join(folder, 'jwks.json'), join(folder, 'keys.json')];
+  const [keySet, apiKeys, disabled] = ['jwks.json', 'keys.json', 'disabled.json'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
   const keys = { rsa: newKey('RS256'), ec: newKey('ES256') };
   writeFileSync(keySet, jwksOf(keys.rsa, keys.ec));
   changeKeys(apiKeys, () => []);
+  writeFileSync(disabled, '[]', { mode: 0o600 });
   return {
     environment: {
       AUTH: 'jwt,keys',
@@ -40,6 +45,7 @@ export function newIdentities(): Identities {
       AUTH_JWT_KEY_FILE: keySet,
       AUTH_JWT_TENANT_CLAIM: 'tenant',
       AUTH_KEYS_FILE: apiKeys,
+      AUTH_DISABLED_FILE: disabled,
     },
     keys,
     token: (subject, bearer) => tokenFor(keys.ec, subject, bearer),
@@ -49,6 +55,7 @@ export function newIdentities(): Identities {
       return key;
     },
     withdraw: (name) => changeKeys(apiKeys, (known) => known.filter((key) => key.name !== name)), // IDENTITIES-1
+    disable: (...subjects) => writeFileSync(disabled, JSON.stringify(subjects)),
     close: () => rmSync(folder, { recursive: true }),
   };
 }

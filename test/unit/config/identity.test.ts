@@ -43,7 +43,7 @@ it('a server that proves identities may listen on any address', () => {
 });
 
 it('without AUTH no identity is proven, and AUTH may name several ways', () => {
-  const none = { jwt: null, keysFile: null, proxy: null };
+  const none = { jwt: null, keysFile: null, proxy: null, disabledFile: null };
   expect(readConfig({}).identity).toEqual(none);
   expect(readConfig({ AUTH: 'off' }).identity).toEqual(none);
   const all = readConfig({ ...JWT, AUTH: 'proxy, keys,jwt', AUTH_KEYS_FILE: 'k', TRUST_PROXY: '10.0.0.0/8' });

@@ -200,6 +200,18 @@ it('the log warns of a file of API keys that every user of the machine can read'
   expect(warnings).toEqual([[{ path }, expect.stringContaining('chmod 600')]]);
 });
 
+it.each<Partial<ApiKeyEntry>>([
+  { role: 'auditor', rights: ['GET /api/analytic'] },
+  { role: 'service', rights: ['message'] },
+  { role: 'service', rights: ['GET /api/analytics'] },
+  { rights: [] },
+])('a right that an API key could never use refuses the file: %o', (change) => {
+  const { path, entry, keys } = world();
+  writeFileSync(path, JSON.stringify([{ ...entry, ...change }]));
+  expect(refusalOf(() => openApiKeys(path, log))).toContain('rights');
+  keys.close();
+});
+
 it('two API keys of one name refuse the file', () => {
   const { path, entry, keys } = world();
   writeFileSync(path, JSON.stringify([entry, entry]));

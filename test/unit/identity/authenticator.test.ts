@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { readConfig } from '../../../src/config/config.ts';
@@ -175,3 +176,31 @@ it('an identity holds until the moment of its end, and an API key until it is wi
   withoutProxy.reload();
   expect(withoutProxy.holds(service!, 0)).toBe(false);
 });
+
+it('a disabled subject is refused and its identity holds no longer, in its own tenant and no other', async () => {
+  const [alice, other] = await Promise.all(
+    [{ tenant: 'acme' }, {}].map((bearer) => identities.token('alice', bearer)),
+  );
+  const show = (bearer: string) => withoutProxy.authenticate({ ...NO_HEADERS, bearer });
+  const shown = await show(alice!);
+  const identity = shown.kind === 'accepted' && shown.caller.kind === 'identified' ? shown.caller : null;
+  expect(withoutProxy.holds(identity!, 0)).toBe(true);
+  identities.disable({ subject: 'alice', tenant: 'acme' });
+  withoutProxy.reload();
+  expect(withoutProxy.holds(identity!, 0)).toBe(false);
+  expect(await show(alice!)).toEqual({ kind: 'refused', why: 'its subject is disabled' });
+  expect(await show(other!)).toMatchObject({ kind: 'accepted', caller: { subject: 'alice', tenant: '' } });
+  identities.disable();
+  withoutProxy.reload();
+  expect(withoutProxy.holds(identity!, 0)).toBe(true);
+});
+
+it.each(['', '{}', '["alice"]', '[{"subject":""}]', '[{"subject":"a","tenant":"a b"}]', '[{"user":"a"}]'])(
+  'a list of disabled subjects that cannot be read refuses a start: %s',
+  async (text) => {
+    const broken = newIdentities();
+    writeFileSync(broken.environment.AUTH_DISABLED_FILE!, text);
+    await expect(open(broken.environment)).rejects.toThrow(/^AUTH_DISABLED_FILE=\S+ is no/);
+    broken.close();
+  },
+);
