@@ -24,11 +24,9 @@ const entrySchema = z
     /** Operations that the key is limited to; absent: all of its role. */
     rights: z
       .array(
-        z
-          .string()
-          .refine((name): boolean => isRight(name), {
-            error: 'is no operation that a key can be limited to',
-          }),
+        z.string().refine((name): boolean => isRight(name), {
+          error: 'is no operation that a key can be limited to',
+        }),
       )
       .min(1)
       .optional(),
