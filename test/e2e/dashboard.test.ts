@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../support/instance/http.ts';
+import { newIdentities, showing } from '../support/instance/identities.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { eventually } from '../support/instance/observed.ts';
 import { isExecutable, searched } from '../support/instance/processes.ts';
@@ -157,4 +158,58 @@ describe('the dashboard', () => {
     expect(await page.locator('#sessions').textContent()).toBe(String(before + 1));
     await close();
   }, 90_000);
+});
+
+describe('the dashboard with AUTH', () => {
+  const identities = newIdentities();
+  const key = identities.apiKey('operator', 'auditor');
+  let instance: Instance;
+  let browser: Browser;
+  beforeAll(async () => {
+    instance = await startInstance({
+      ...identities.environment,
+      ADMIN_PORT: '0',
+      SIMULATOR_TOKENS: '12',
+      SIMULATOR_TOKENS_PER_SECOND: '0',
+    });
+    const headers = showing(await identities.token('alice'));
+    const { session_id } = await ask(instance.http, { chief_complaint: 'chest pain' }, headers);
+    await fetch(`${instance.http}/api/session/${session_id}`, { method: 'DELETE', headers });
+    browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
+  }, 90_000);
+  afterAll(async () => {
+    await browser?.close();
+    await instance?.stop();
+    identities.close();
+  });
+
+  it('a browser opens the dashboard with a key as the password, and the page draws its figures with it', async () => {
+    const httpCredentials = { username: 'any', password: key };
+    const context = await browser.newContext({ httpCredentials });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const statuses = new Map<string, number>();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('response', (response) => statuses.set(new URL(response.url()).pathname, response.status()));
+    await page.goto(`${instance.admin}/dashboard`);
+    await page.getByText('as of').waitFor();
+    expect(await page.locator('#sessions').textContent()).toBe('1');
+    expect([...statuses.values()].every((status) => status === 200)).toBe(true);
+    expect(statuses.has('/api/analytics')).toBe(true);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  it('a browser without a valid key gets neither the dashboard nor its figures', async () => {
+    const wrong = { username: 'any', password: `${key}x` };
+    for (const httpCredentials of [undefined, wrong]) {
+      const context = await browser.newContext(httpCredentials === undefined ? {} : { httpCredentials });
+      for (const path of ['/dashboard', '/api/analytics']) {
+        const response = await context.request.get(`${instance.admin}${path}`);
+        expect(response.status()).toBe(401);
+        expect(response.headers()['www-authenticate']).toMatch(/^Basic realm="rehydra"/);
+      }
+      await context.close();
+    }
+  });
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { Agent, fetch as fetchWith } from 'undici';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { makeCertificate, writeCertificate } from '../support/certificates.ts';
-import { ask, get } from '../support/instance/http.ts';
+import { ask, get, problemOf } from '../support/instance/http.ts';
+import { newIdentities, showing } from '../support/instance/identities.ts';
 import { type Environment, type Instance, runToEnd, startInstance } from '../support/instance/instance.ts';
 import { eventually } from '../support/instance/observed.ts';
 import { freePort } from '../support/instance/processes.ts';
@@ -100,6 +101,56 @@ describe('a port for operators', () => {
     const { admin, adminPort } = JSON.parse(line) as { readonly admin: string; readonly adminPort: number };
     expect(admin).toBe(`http://127.0.0.1:${adminPort}`);
     expect(adminPort).not.toBe(instance.port);
+  });
+});
+
+describe('a port for operators with AUTH', () => {
+  const identities = newIdentities();
+  afterAll(() => identities.close());
+  const auditor = identities.apiKey('reader', 'auditor');
+  const admin = identities.apiKey('operator', 'admin');
+  const [instance] = started(() => startInstance({ ...QUICK, ...identities.environment }));
+  const answerTo = (operation: string, headers: Readonly<Record<string, string>> = {}) => {
+    const [method = '', path = ''] = operation.split(' ');
+    return get(`${instance.admin}${path}`, { method, headers });
+  };
+  const basic = (password: string) => ({
+    authorization: `Basic ${Buffer.from(`any:${password}`).toString('base64')}`,
+  });
+  const isPage = (operation: string) => /dashboard|analytics/.test(operation);
+  const guarded = FOR_OPERATORS.filter((operation) => operation !== 'GET /metrics');
+
+  it.each(guarded)(
+    'with AUTH the port for operators refuses %s without a credential of an operator',
+    async (operation) => {
+      const user = await identities.token('alice');
+      const unknown = await answerTo(operation);
+      expect([unknown.status, problemOf(unknown).code]).toEqual([401, 'unauthenticated']);
+      const scheme = isPage(operation) ? 'Basic' : 'Bearer';
+      expect(unknown.headers.get('www-authenticate')).toMatch(new RegExp(`^${scheme} realm="rehydra"`));
+      expect((await answerTo(operation, showing(`${admin}x`))).status).toBe(401);
+      expect((await answerTo(operation, showing(user))).status).toBe(403);
+      expect((await answerTo(operation, showing(admin))).status).toBe(200);
+    },
+  );
+
+  it('with AUTH a key as the password opens the dashboard and its figures, and nothing else', async () => {
+    for (const operation of guarded)
+      expect((await answerTo(operation, basic(auditor))).status).toBe(isPage(operation) ? 200 : 401);
+    const conversation = await get(`${instance.http}/api/sessions`, { headers: basic(auditor) });
+    expect(conversation.status).toBe(401);
+  });
+
+  it('with AUTH Prometheus needs no credential at the port for operators, and probes need none at either port', async () => {
+    expect((await answerTo('GET /metrics')).status).toBe(200);
+    expect((await get(`${instance.http}/metrics`)).status).toBe(404);
+    for (const base of [instance.http, instance.admin])
+      for (const path of ['/healthz', '/readyz']) expect((await get(`${base}${path}`)).status).toBe(200);
+  });
+
+  it('with AUTH the main port answers an admin who asks for the dashboard as it answers a stranger: not found', async () => {
+    for (const operation of ['/dashboard', '/metrics', '/api/analytics', '/api/archive'])
+      expect((await get(`${instance.http}${operation}`, { headers: showing(admin) })).status).toBe(404);
   });
 });
 
