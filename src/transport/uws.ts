@@ -24,7 +24,14 @@ export interface Host {
   readonly glibc: string | undefined;
 }
 
+/**
+ * Bytes of a request's head. uWebSockets.js takes 4 KiB unless its environment names another bound before it is loaded; a
+ * token of an identity provider may have 8 KiB.
+ */
+const HEAD_MAX_BYTES = 16 * 1024;
+
 export async function loadUws(candidates = builds, describeHost: () => Host = thisHost): Promise<Uws> {
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEAD_MAX_BYTES);
   const failures: unknown[] = [];
   for (const build of candidates) {
     try {

@@ -4,7 +4,10 @@
  *
  *  MATRIX-1  A foreign session and one that does not exist get the same bytes as an answer.
  */
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { permissions } from '../../src/identity/permissions.ts';
 import { newIdentities } from '../support/instance/identities.ts';
 import { startInstance } from '../support/instance/instance.ts';
@@ -25,10 +28,14 @@ import {
 } from './matrix-scene.ts';
 
 const [identities] = started(async () => newIdentities());
+/** The archive, which both instances share. */
+const folder = mkdtempSync(join(tmpdir(), 'rehydra-matrix-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 const [redis] = started(startRedis);
 const launch = () =>
   startInstance({
     REDIS_URL: redis.url,
+    DATA_DIR: folder,
     ...identities.environment,
     RATE_FAILED_CREDENTIALS_PER_MINUTE: '0',
     RATE_GUESSES_PER_MINUTE: '0',
