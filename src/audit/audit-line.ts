@@ -1,5 +1,5 @@
 /** Writes an access as one line of JSON. A line begins with LINE_START, so that a reader finds it among other text. */
-import type { Access } from './audit.ts';
+import type { Access, AccessChannel } from './audit.ts';
 
 /** JSON escapes quotes, so no value of a line can contain this. */
 export const LINE_START = '{"log":"audit"';
@@ -33,8 +33,17 @@ export function fieldsOf(access: Access): Readonly<Record<string, unknown>> {
     ...(format === undefined ? {} : { format }),
     ...(why === undefined ? {} : { why }),
     address,
-    ...(access.channel.kind === 'http'
-      ? { route: access.channel.route, request_id: access.channel.requestId }
-      : { socket: access.channel.connection }),
+    ...entranceOf(access.channel),
   };
+}
+
+function entranceOf(channel: AccessChannel): Readonly<Record<string, string>> {
+  switch (channel.kind) {
+    case 'http':
+      return { route: channel.route, request_id: channel.requestId };
+    case 'socket':
+      return { socket: channel.connection };
+    case 'upgrade':
+      return { route: channel.route };
+  }
 }

@@ -48,7 +48,9 @@ export interface Actor {
 /** How the client reached the session. `route` is the pattern: a path may hold a user's name. */
 export type AccessChannel =
   | { readonly kind: 'http'; readonly route: string; readonly requestId: string }
-  | { readonly kind: 'socket'; readonly connection: string };
+  | { readonly kind: 'socket'; readonly connection: string }
+  /** The request that would have become a socket. */
+  | { readonly kind: 'upgrade'; readonly route: string };
 
 export interface Access {
   readonly action: AuditAction;

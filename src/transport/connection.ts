@@ -247,7 +247,7 @@ export class Connection implements ClientConnection {
     const proof = this.#caller.isOpen ? PROVEN : await this.#caller.show(hello.token);
     if (this.#state.kind !== 'attaching') return;
     if (proof.kind !== 'proven') {
-      this.#note('refused', proof.code);
+      this.#note('refused', proof.code, proof.why);
       return this.#refuseAndClose(proof.code, proof.waitMs);
     }
     const { caller } = this.#caller;
@@ -334,7 +334,8 @@ export class Connection implements ClientConnection {
   /** A refused token changes nothing: the former credential holds until its end. */
   async #renew(token: string): Promise<void> {
     const proof = await this.#caller.show(token);
-    this.#note('authenticated', proof.kind === 'proven' ? 'ok' : proof.code);
+    if (proof.kind === 'proven') this.#note('authenticated', 'ok');
+    else this.#note('authenticated', proof.code, proof.why);
     if (proof.kind === 'proven')
       this.#sendFrame({ type: 'authenticated', expires_at: this.#caller.expiresAt });
     else this.#refuse(proof.code, undefined, proof.waitMs);
@@ -374,8 +375,8 @@ export class Connection implements ClientConnection {
     });
   }
 
-  #note(action: AuditAction, outcome: AuditOutcome): void {
-    this.#ports.audit?.note({ ...this.#access(action), outcome });
+  #note(action: AuditAction, outcome: AuditOutcome, why?: string): void {
+    this.#ports.audit?.note({ ...this.#access(action), outcome, ...(why === undefined ? {} : { why }) });
   }
 
   /** False if the audit log refuses the action (CONN-4). */

@@ -4,6 +4,7 @@
  *
  *  CALLER-1  A renewed credential is of the same subject, role and tenant: a socket never changes hands.
  */
+import type { Audit } from '../audit/audit.ts';
 import type { Authenticator } from '../identity/authenticator.ts';
 import { bearerIn, onlyOne, type Shown } from '../identity/bearer.ts';
 import { type Caller, type Identity, OPEN, STRANGER } from '../identity/caller.ts';
@@ -15,6 +16,8 @@ export type Proof =
   | {
       readonly kind: 'refused';
       readonly code: 'unauthenticated' | 'forbidden' | 'rate_limited';
+      /** For the audit log alone. */
+      readonly why?: string;
       readonly waitMs?: number;
     };
 
@@ -68,7 +71,8 @@ export class SocketCaller {
     const caller = shown.kind === 'accepted' ? shown.caller : STRANGER;
     if (caller.kind !== 'identified') {
       credentials?.spend(this.#address);
-      return { kind: 'refused', code: 'unauthenticated' };
+      const { why } = shown.kind === 'refused' ? shown : { why: undefined };
+      return { kind: 'refused', code: 'unauthenticated', ...(why === undefined ? {} : { why }) };
     }
     if (this.#caller.kind === 'identified' && !isSame(caller, this.#caller))
       return { kind: 'refused', code: 'forbidden' };
@@ -83,7 +87,7 @@ export type UpgradeProof =
 
 /** Proves the client by the headers of its upgrade. A client that shows nothing is a stranger, and its hello has a token. */
 export async function proveUpgrade(
-  { authenticator, limits }: { readonly authenticator: Authenticator; readonly limits: Limits },
+  ports: { readonly authenticator: Authenticator; readonly limits: Limits; readonly audit: Audit | null },
   upgrade: {
     readonly address: string;
     readonly peer: string;
@@ -92,6 +96,7 @@ export async function proveUpgrade(
     readonly shown: Shown;
   },
 ): Promise<UpgradeProof> {
+  const { authenticator, limits, audit } = ports;
   if (authenticator.isOff) return { kind: 'accepted', caller: OPEN };
   const { address, peer, lines } = upgrade;
   const { credentials } = limits;
@@ -103,6 +108,16 @@ export async function proveUpgrade(
   const proof = shown.kind === 'refused' ? shown : await authenticator.authenticate({ bearer, header, peer });
   if (proof.kind === 'accepted') return proof;
   credentials?.spend(address);
+  audit?.note({
+    action: 'refused',
+    outcome: 'unauthenticated',
+    sessionId: null,
+    userId: null,
+    clientId: null,
+    why: proof.why,
+    address,
+    channel: { kind: 'upgrade', route: 'GET /v1/session' },
+  });
   return { kind: 'refused', code: 'unauthenticated' };
 }
 

@@ -7,7 +7,7 @@ import type { Reading } from './reading.ts';
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Throws if the file cannot be read. Returns whether the last line has a line end. */
-export function readLines(path: string, take: (line: string) => void): boolean {
+function readLines(path: string, take: (line: string) => void): boolean {
   const descriptor = openSync(path, 'r');
   const chunk = Buffer.alloc(CHUNK_BYTES);
   let rest = '';
