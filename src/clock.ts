@@ -106,6 +106,11 @@ export function startInterval(everyMs: number, task: () => void, options: TimerO
   return timer;
 }
 
+/** Lets everything else that waits have its turn: long work in pieces awaits it between them. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resume) => systemClock.soon(resume));
+}
+
 /** Rejects with the signal's reason once the signal aborts. */
 export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

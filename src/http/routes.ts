@@ -4,6 +4,7 @@ import { describeAudit, withAudit } from './core/audit.ts';
 import { describeCallers, withCallers } from './core/callers.ts';
 import { withJsonBodies } from './core/json-bodies.ts';
 import { withLimits } from './core/limits.ts';
+import { LongReads } from './core/long-reads.ts';
 import { type Place, servedAt } from './core/places.ts';
 import type { HttpPorts } from './core/ports.ts';
 import { type Route, withRefusals } from './core/router.ts';
@@ -25,13 +26,14 @@ export function httpRoutes(ports: HttpPorts): readonly Route[] {
 /** The routes of each port. The ports share what routes keep, such as the queue of erasures; documents list their own port. */
 export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route[] {
   const erasures = createErasureQueue();
+  const longReads = new LongReads(ports.unavailable);
   const routes = [
     ...operationsRoutes(ports),
     protocolRoute(ports),
     ...sessionRoutes(ports, erasures),
-    transcriptRoute(ports),
+    transcriptRoute(ports, longReads),
     ...sharesRoutes(ports),
-    ...archiveRoutes(ports),
+    ...archiveRoutes(ports, longReads),
     eraseUserRoute(ports, erasures),
     analyticsRoute(ports),
     ...dashboardRoutes(),

@@ -56,9 +56,31 @@ export function tailOf(frames: readonly StoredFrame[]): readonly StoredFrame[] {
   return tail.toReversed();
 }
 
-/** The transcript without its forgotten turns. */
-export function transcriptOf(entries: readonly string[]): readonly TranscriptEntry[] {
+/** Entries after a place in a transcript. */
+export interface TranscriptPage {
+  readonly entries: readonly string[];
+  /** Where the next page begins; null after the last one. */
+  readonly next: number | null;
+}
+
+/**
+ * Reads the transcript, without its forgotten turns, page by page: a store that read a long one at once would delay every
+ * session of the instance. `read` returns null if the session has ended meanwhile: nothing is left of it.
+ */
+export async function transcriptOf(
+  read: (from: number) => Promise<TranscriptPage | null>,
+): Promise<readonly TranscriptEntry[]> {
   const kept: TranscriptEntry[] = [];
+  for (let from: number | null = 0; from !== null; ) {
+    const page: TranscriptPage | null = await read(from);
+    if (page === null) return [];
+    addRecords(kept, page.entries);
+    from = page.next;
+  }
+  return kept;
+}
+
+function addRecords(kept: TranscriptEntry[], entries: readonly string[]): void {
   for (const entry of entries) {
     const record = JSON.parse(entry) as TranscriptRecord;
     if (!('forget' in record)) {
@@ -70,5 +92,4 @@ export function transcriptOf(entries: readonly string[]): readonly TranscriptEnt
       if (kept[index]?.turnId === record.forget) kept.splice(index, 1);
     }
   }
-  return kept;
 }

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
-import { type HttpAnswer, problem, Refusal, type StreamSink } from '../http/core/answer.ts';
+import { type HttpAnswer, problem, Refusal } from '../http/core/answer.ts';
 import { UNLIMITED_PATHS } from '../http/core/limits.ts';
 import { answer, type Route } from '../http/core/router.ts';
 import type { Limit, Limits } from '../limits/limits.ts';
@@ -13,10 +13,9 @@ import { type Gate, SOCKET_PATH } from './gate.ts';
 import { type Headers, headersOf } from './headers.ts';
 import type { Peer, PeerOf } from './peer.ts';
 import { BODY_MAX_BYTES, RequestBodies, RequestBody } from './request-body.ts';
+import { responseSink } from './response-sink.ts';
 import { securityHeaders } from './security-headers.ts';
 
-/** Bytes that may wait for a slow reader of a stream; more end the stream. */
-const STREAM_BACKLOG_MAX_BYTES = 1024 * 1024;
 
 interface Exchange {
   readonly res: HttpResponse;
@@ -147,7 +146,7 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
     if (isHead) endHead(res, body, closes);
     else if (typeof body === 'string') res.end(body, closes);
   });
-  if (isStream) body(sinkOf(exchange));
+  if (isStream) body(responseSink(exchange));
 }
 
 /** Writes the length as a header: as an argument of `endWithoutBody` it would keep the response open. */
@@ -155,30 +154,4 @@ function endHead(res: HttpResponse, body: HttpAnswer['body'], closes: boolean): 
   if (closes) return void res.end('', true);
   if (typeof body === 'string') res.writeHeader('content-length', String(Buffer.byteLength(body)));
   res.endWithoutBody();
-}
-
-function sinkOf(exchange: Exchange): StreamSink {
-  const { res } = exchange;
-  const start = res.getWriteOffset();
-  let written = 0;
-  return {
-    write(chunk) {
-      if (exchange.gone) return false;
-      written += Buffer.byteLength(chunk);
-      let kept = true;
-      res.cork(() => {
-        kept = res.write(chunk) || start + written - res.getWriteOffset() <= STREAM_BACKLOG_MAX_BYTES;
-      });
-      if (!kept) res.close();
-      return kept;
-    },
-    end() {
-      exchange.over();
-      if (exchange.gone) return;
-      exchange.gone = true;
-      res.cork(() => {
-        res.end();
-      });
-    },
-  };
 }

@@ -185,6 +185,41 @@ export function describeLog(fixture: () => StoreFixture): void {
       ]);
       expect(await b.readTranscript('no-such-session')).toEqual([]);
     });
+
+    it('a transcript of many pages is read whole and in order, without turns that a later page forgets', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      const entries = Array.from({ length: 300 }, (_, n) => ({
+        role: 'user' as const,
+        content: `${n} ${'ü'.repeat((n % 7) * 1_000)}`,
+        turnId: `t${n}`,
+        at: n,
+      }));
+      const forgotten = [0, 1, 31, 32, 150, 299].map((n) => `t${n}`);
+      const transcript = [...entries, ...forgotten.map((forget) => ({ forget }))];
+      for (let version = 1; transcript.length > 0; version += 1)
+        expectCommitted(
+          await a.commit(fence, commitOf({ expectedVersion: version, transcript: transcript.splice(0, 61) })),
+        );
+      expect(await b.readTranscript(sessionId)).toEqual(
+        entries.filter(({ turnId }) => !forgotten.includes(turnId)),
+      );
+    });
+
+    it('a transcript whose session ends while it is read is whole, or empty', async () => {
+      const [a, b] = fixture().stores;
+      const { sessionId, fence } = await created(a, 'a');
+      const entries = Array.from({ length: 200 }, (_, n) => ({
+        role: 'user' as const,
+        content: 'x'.repeat(4_000),
+        turnId: `t${n}`,
+        at: n,
+      }));
+      expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 1, transcript: entries })));
+      const reads = Array.from({ length: 10 }, () => b.readTranscript(sessionId));
+      expectCommitted(await a.commit(fence, commitOf({ expectedVersion: 2, end: true })));
+      for (const read of await Promise.all(reads)) expect([0, 200]).toContain(read.length);
+    });
   });
 
   describe('what stays and what goes', () => {

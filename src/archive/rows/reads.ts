@@ -1,7 +1,8 @@
 /** Reads whole sessions. */
 import type { Kysely } from 'kysely';
-import type { ArchivedSession } from '../archive.ts';
-import type { Tables } from '../database/tables.ts';
+import { nextTurn } from '../../clock.ts';
+import type { ArchivedLine, ArchivedSession } from '../archive.ts';
+import type { SessionRow, Tables } from '../database/tables.ts';
 import type { FieldCipher } from '../field-cipher.ts';
 import { headOf, lineOf, storable, turnOf } from './rows.ts';
 
@@ -29,14 +30,40 @@ export async function sessionsAt(
   for (const { n } of numbers) {
     const row = await db.selectFrom('archived_sessions').selectAll().where('n', '=', n).executeTakeFirst();
     if (row === undefined) continue;
-    const lines = db.selectFrom('archived_lines').selectAll().where('n', '=', n).orderBy('place');
     const turns = db.selectFrom('archived_turns').selectAll().where('n', '=', n).orderBy('place');
     sessions.push({
       ...headOf(row),
       patient: JSON.parse(cipher.read(row, 'patient', row.patient)) as ArchivedSession['patient'],
-      lines: (await lines.execute()).map((line) => lineOf(line, row, cipher)),
+      lines: await linesOf(db, cipher, row),
       turns: (await turns.execute()).map(turnOf),
     });
   }
   return sessions;
+}
+
+/** Few, because they are read and decrypted within one turn of the event loop. */
+const LINES_AT_ONCE = 32;
+
+async function linesOf(
+  db: Kysely<Tables>,
+  cipher: FieldCipher,
+  row: SessionRow,
+): Promise<readonly ArchivedLine[]> {
+  const lines: ArchivedLine[] = [];
+  for (let after = -1; ; ) {
+    const page = await db
+      .selectFrom('archived_lines')
+      .selectAll()
+      .where('n', '=', row.n)
+      .where('place', '>', after)
+      .orderBy('place')
+      .limit(LINES_AT_ONCE)
+      .execute();
+    for (const line of page) lines.push(lineOf(line, row, cipher));
+    const last = page.at(-1);
+    if (last === undefined || page.length < LINES_AT_ONCE) return lines;
+    after = last.place;
+    // The embedded database answers within the same turn, so without this a long conversation would hold the event loop.
+    await nextTurn();
+  }
 }

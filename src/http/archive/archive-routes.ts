@@ -1,15 +1,17 @@
 /** Searches, reads and exports ended conversations. */
 import { z } from 'zod';
 import type { ArchivedSession, SearchQuery } from '../../archive/archive.ts';
-import { codeOf } from '../../errors.ts';
 import { readsWords } from '../../identity/permissions.ts';
 import { nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
-import { json, Refusal } from '../core/answer.ts';
+import { JSON_HEADERS, json, Refusal } from '../core/answer.ts';
+import { jsonPieces, lazily } from '../core/json-pieces.ts';
+import type { LongReads } from '../core/long-reads.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import { type HttpRequest, parseQuery, participantIn, sessionIdIn, tenantOf } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { conversationFile, formatQuerySchema, inEachFormat } from '../sessions/conversation-file.ts';
+import { exportPieces } from './archive-export.ts';
 import {
   archivedHead,
   archivedPageSchema,
@@ -17,6 +19,7 @@ import {
   exportPageSchema,
   livesSchema,
 } from './archived-session.ts';
+import { refuseArchive } from './refuse-archive.ts';
 
 export const momentSchema = z
   .string()
@@ -36,7 +39,7 @@ const searchSchema = z.object({ ...filters, limit: z.coerce.number().int().min(1
 /** Fewer, because whole conversations are long. */
 const exportSchema = z.object({ ...filters, limit: z.coerce.number().int().min(1).max(50).default(20) });
 
-export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
+export function archiveRoutes({ archive, clock }: HttpPorts, longReads: LongReads): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -74,20 +77,14 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         summary: 'Ended conversations in full, page by page',
         query: exportSchema,
         answers: { 200: jsonAnswer('One page of conversations.', exportPageSchema) },
-        errors: ['bad_request', 'archive_unavailable'],
+        errors: ['bad_request', 'archive_unavailable', 'overloaded', 'draining'],
       },
       async answer(request) {
-        const { query, about } = request;
-        const wanted = searchOf(parseQuery(exportSchema, query));
+        const wanted = searchOf(parseQuery(exportSchema, request.query));
         const own = archive.of(tenantOf(request));
-        const { hits, cursor } = await own.search(wanted).catch(refuseArchive);
-        about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
-        const sessions = [];
-        for (const { sessionId, createdAt } of hits) {
-          const lives = await own.read(sessionId).catch(refuseArchive);
-          sessions.push(...lives.filter((life) => life.createdAt === createdAt).map(archivedWhole));
-        }
-        return json(200, { count: sessions.length, sessions, cursor });
+        const found = await longReads.read(() => own.search(wanted).catch(refuseArchive));
+        request.about?.({ sessionIds: found.hits.map(({ sessionId }) => sessionId) });
+        return longReads.answer(request, JSON_HEADERS, await exportPieces(own, longReads, found));
       },
     },
     {
@@ -100,20 +97,25 @@ export function archiveRoutes({ archive, clock }: HttpPorts): readonly Route[] {
         params: z.object({ id: z.string() }),
         query: formatQuerySchema,
         answers: { 200: inEachFormat('Every life of the session.', livesSchema) },
-        errors: ['bad_request', 'session_not_found', 'archive_unavailable'],
+        errors: ['bad_request', 'session_not_found', 'archive_unavailable', 'overloaded', 'draining'],
       },
       async answer(request) {
         const { format } = parseQuery(formatQuerySchema, request.query);
         request.about?.({ format });
         const sessionId = sessionIdIn(request);
-        const found = await archive.of(tenantOf(request)).read(sessionId).catch(refuseArchive);
+        const own = archive.of(tenantOf(request));
+        const found = await longReads.read(() => own.read(sessionId).catch(refuseArchive));
         const lives = livesFor(request, found);
         const [latest] = lives;
         if (latest === undefined) throw new Refusal('session_not_found');
-        if (format === 'json') return json(200, { session_id: sessionId, lives: lives.map(archivedWhole) });
+        if (format === 'json') {
+          const body = { session_id: sessionId, lives: lazily(lives, archivedWhole) };
+          return longReads.answer(request, JSON_HEADERS, jsonPieces(body));
+        }
         const { userId, diagnosisId } = latest;
         const session = { sessionId, userId, diagnosisId };
-        return conversationFile(format, session, lives.map(entriesOf).toReversed(), clock.now());
+        const file = conversationFile(format, session, lives.map(entriesOf).toReversed(), clock.now());
+        return longReads.answer(request, file.headers, file.pieces);
       },
     },
   ];
@@ -124,16 +126,6 @@ function livesFor(request: HttpRequest, lives: readonly ArchivedSession[]): read
   if (request.reach === 'all') return lives;
   const { userId } = participantIn(request);
   return lives.filter((life) => life.userId === userId);
-}
-
-/** Turns an error of archive or store into a refusal, and rethrows any other. */
-export function refuseArchive(error: unknown): never {
-  const code = codeOf(error);
-  if (code === 'ARCHIVE_BAD_CURSOR')
-    throw new Refusal('bad_request', 'cursor: this service did not issue it');
-  if (code.startsWith('ARCHIVE_')) throw new Refusal('archive_unavailable');
-  if (code.startsWith('STORE_')) throw new Refusal('store_unavailable');
-  throw error;
 }
 
 function momentOf(text: string): number {

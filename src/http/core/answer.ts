@@ -17,8 +17,17 @@ export interface HttpAnswer {
 export interface StreamSink {
   /** False if the client reads too slowly or has gone: then write no more. */
   write(chunk: string): boolean;
+  /** Resolves once the client has room for more, after other work had its turn; false if it has gone or stopped reading. */
+  drained(): Promise<boolean>;
   end(): void;
+  /** Breaks the connection off, so that the client does not take half a body for the whole. */
+  fail(): void;
 }
+
+export const JSON_HEADERS = {
+  'content-type': 'application/json; charset=utf-8',
+  'cache-control': 'no-store',
+} as const;
 
 export function json(
   status: number,
@@ -27,7 +36,7 @@ export function json(
 ): HttpAnswer {
   return {
     status,
-    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', ...headers },
+    headers: { ...JSON_HEADERS, ...headers },
     body: JSON.stringify(body),
   };
 }

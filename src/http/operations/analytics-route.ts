@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Report } from '../../analytics/analytics.ts';
 import { readsWords } from '../../identity/permissions.ts';
-import { momentSchema, refuseArchive } from '../archive/archive-routes.ts';
+import { momentSchema } from '../archive/archive-routes.ts';
+import { refuseArchive } from '../archive/refuse-archive.ts';
 import { json } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import { parseQuery, tenantOf } from '../core/request.ts';

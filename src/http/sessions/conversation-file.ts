@@ -1,7 +1,7 @@
 /** Writes a conversation to a file, as Markdown or FHIR. */
 import { z } from 'zod';
 import type { TranscriptEntry } from '../../store/contract.ts';
-import { type HttpAnswer, json } from '../core/answer.ts';
+import { jsonPieces } from '../core/json-pieces.ts';
 import type { AnswerDescription } from '../core/router.ts';
 import { type FhirSession, fhirBundle } from './fhir.ts';
 
@@ -25,31 +25,42 @@ export const attachment = (sessionId: string, extension: string) => ({
   'content-disposition': `attachment; filename="${sessionId}.${extension}"`,
 });
 
+export interface ConversationFile {
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body; each piece is made when its turn comes. */
+  readonly pieces: Iterable<string>;
+}
+
 /** `lives` are the conversations under this session id, in order. */
 export function conversationFile(
   format: 'markdown' | 'fhir-communication',
   session: FhirSession,
   lives: readonly (readonly TranscriptEntry[])[],
   now: number,
-): HttpAnswer {
+): ConversationFile {
   const { sessionId } = session;
-  if (format === 'fhir-communication') {
-    const type = { 'content-type': 'application/fhir+json; charset=utf-8' };
-    const bundle = fhirBundle(session, lives.flat(), now);
-    return json(200, bundle, { ...type, ...attachment(sessionId, 'fhir.json') });
-  }
-  const type = { 'content-type': 'text/markdown; charset=utf-8', 'cache-control': 'no-store' };
-  const body = lives.map((entries) => markdownOf(sessionId, entries)).join('\n');
-  return { status: 200, headers: { ...type, ...attachment(sessionId, 'md') }, body };
+  const isFhir = format === 'fhir-communication';
+  return {
+    headers: {
+      'content-type': isFhir ? 'application/fhir+json; charset=utf-8' : 'text/markdown; charset=utf-8',
+      'cache-control': 'no-store',
+      ...attachment(sessionId, isFhir ? 'fhir.json' : 'md'),
+    },
+    pieces: isFhir ? jsonPieces(fhirBundle(session, lives.flat(), now)) : markdownOf(sessionId, lives),
+  };
 }
 
-function markdownOf(sessionId: string, entries: readonly TranscriptEntry[]): string {
-  const parts = entries.map(({ role, content, at, author, simulated }) => {
-    const heading = role === 'user' ? (author ?? 'Question') : 'Answer';
-    const mark = simulated === true ? ' (SIMULATED: it means nothing)' : '';
-    return `## ${escaped(heading)}${mark}\n\n${new Date(at).toISOString()}\n\n${quoted(content)}\n`;
-  });
-  return `# Conversation ${sessionId}\n\n${parts.join('\n')}`;
+function* markdownOf(sessionId: string, lives: readonly (readonly TranscriptEntry[])[]): Generator<string> {
+  for (const [life, entries] of lives.entries()) {
+    yield `${life === 0 ? '' : '\n'}# Conversation ${sessionId}\n\n`;
+    for (const [place, entry] of entries.entries()) yield `${place === 0 ? '' : '\n'}${sectionOf(entry)}`;
+  }
+}
+
+function sectionOf({ role, content, at, author, simulated }: TranscriptEntry): string {
+  const heading = role === 'user' ? (author ?? 'Question') : 'Answer';
+  const mark = simulated === true ? ' (SIMULATED: it means nothing)' : '';
+  return `## ${escaped(heading)}${mark}\n\n${new Date(at).toISOString()}\n\n${quoted(content)}\n`;
 }
 
 /** Quotes each line: text of a user or a model must not start a new section of the document. */

@@ -4,6 +4,7 @@
  */
 import type { TranscriptEntry } from '../../store/contract.ts';
 import { derivedUuid } from '../core/derived-uuid.ts';
+import { lazily } from '../core/json-pieces.ts';
 
 export interface FhirSession {
   readonly sessionId: string;
@@ -18,6 +19,7 @@ const TEST_DATA = {
   display: 'test health data',
 };
 
+/** Each entry is made when it is iterated: all of a long conversation together would hold the event loop. */
 export function fhirBundle(session: FhirSession, entries: readonly TranscriptEntry[], now: number) {
   return {
     resourceType: 'Bundle',
@@ -25,7 +27,7 @@ export function fhirBundle(session: FhirSession, entries: readonly TranscriptEnt
     identifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${session.sessionId}` },
     timestamp: new Date(now).toISOString(),
     // FHIR's JSON allows no empty lists.
-    ...(entries.length === 0 ? {} : { entry: entries.map((entry) => bundled(session, entry)) }),
+    ...(entries.length === 0 ? {} : { entry: lazily(entries, (entry) => bundled(session, entry)) }),
   };
 }
 

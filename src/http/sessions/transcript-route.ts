@@ -1,7 +1,9 @@
 /** Serves `GET /api/session/{id}/transcript`: the conversation of a live session as JSON, Markdown or FHIR. */
 import { z } from 'zod';
 import { transcriptLineSchema, transcriptLines } from '../../protocol/server-frames.ts';
-import { json, Refusal } from '../core/answer.ts';
+import { JSON_HEADERS, Refusal } from '../core/answer.ts';
+import { jsonPieces } from '../core/json-pieces.ts';
+import type { LongReads } from '../core/long-reads.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import { parseQuery } from '../core/request.ts';
 import type { Route } from '../core/router.ts';
@@ -13,7 +15,7 @@ export const transcriptSchema = z
   .strictObject({ session_id: z.uuid(), transcript: z.array(transcriptLineSchema) })
   .meta({ id: 'Transcript' });
 
-export function transcriptRoute(ports: HttpPorts): Route {
+export function transcriptRoute(ports: HttpPorts, longReads: LongReads): Route {
   return {
     method: 'GET',
     path: '/api/session/:id/transcript',
@@ -24,20 +26,26 @@ export function transcriptRoute(ports: HttpPorts): Route {
       params: sessionParamsSchema,
       query: formatQuerySchema,
       answers: { 200: inEachFormat('The conversation, in order.', transcriptSchema) },
-      errors: ['bad_request', 'session_not_found', 'store_unavailable'],
+      errors: ['bad_request', 'session_not_found', 'store_unavailable', 'overloaded', 'draining'],
     },
     async answer(request) {
       const { format } = parseQuery(formatQuerySchema, request.query);
       request.about?.({ format });
       const { context } = await findSession(ports, request);
       const { sessionId } = context;
-      const entries = await ports.store.readTranscript(sessionId).catch(() => {
-        throw new Refusal('store_unavailable');
-      });
+      const entries = await longReads.read(() =>
+        ports.store.readTranscript(sessionId).catch(() => {
+          throw new Refusal('store_unavailable');
+        }),
+      );
       const spoken = entries.filter((entry) => entry.role !== 'summary');
-      if (format !== 'json') return conversationFile(format, context, [spoken], ports.clock.now());
+      if (format !== 'json') {
+        const file = conversationFile(format, context, [spoken], ports.clock.now());
+        return longReads.answer(request, file.headers, file.pieces);
+      }
       const body = { session_id: sessionId, transcript: transcriptLines(spoken) };
-      return json(200, body, attachment(sessionId, 'json'));
+      const headers = { ...JSON_HEADERS, ...attachment(sessionId, 'json') };
+      return longReads.answer(request, headers, jsonPieces(body));
     },
   };
 }

@@ -16,10 +16,9 @@ import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
-import { integer, record, swept, text, texts } from './replies.ts';
+import { integer, record, swept, text, texts, transcriptPage } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { createSubscriber } from './subscriber.ts';
-import { longEntry } from './texts/short-texts.ts';
 import { createWrites } from './writes.ts';
 
 export interface RedisStoreOptions extends StoreOptions {
@@ -32,6 +31,8 @@ export interface RedisStoreOptions extends StoreOptions {
 }
 
 const COMMAND_TIMEOUT_MS = 3_000;
+/** Also what one reply of Redis, and the parsing of it, holds up others. */
+const TRANSCRIPT_PAGE_BYTES = 131_072;
 const BOOT_TIMEOUT_MS = 10_000;
 
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
@@ -93,8 +94,10 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       return readPage(batch, sessionId, after, limit);
     },
     async readTranscript(sessionId) {
-      const { transcript } = sessionKeys(sessionId);
-      return transcriptOf(texts(await batch.call(scripts.list, [transcript], [])).map(longEntry));
+      const keys = [sessionKeys(sessionId).transcript];
+      return transcriptOf(async (from) =>
+        transcriptPage(await batch.call(scripts.transcript, keys, [from, TRANSCRIPT_PAGE_BYTES]), from),
+      );
     },
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),

@@ -1,8 +1,9 @@
 /** Parses the scripts' replies. A reply that breaks its format is a bug and throws STORE_REPLY. */
 import type { LogPage, SessionRecord, Swept } from '../contract.ts';
+import type { TranscriptPage } from '../log.ts';
 import { redisError } from './failure.ts';
 import { framesOf } from './texts/log-element.ts';
-import { longSnapshot } from './texts/short-texts.ts';
+import { longEntry, longSnapshot } from './texts/short-texts.ts';
 
 function unexpected(reply: unknown): Error {
   return redisError('STORE_REPLY', `unexpected reply ${JSON.stringify(reply)?.slice(0, 200)}`);
@@ -65,4 +66,13 @@ export function logPage(
 export function swept(reply: unknown): Swept {
   const [due, nextAt, lost] = list(reply);
   return { due: texts(due), nextAt: dueAt(nextAt), lost: texts(lost) };
+}
+
+/** {length, entries after the first `from` ones}, from `transcript.lua`. Null: the transcript is shorter, so it is another. */
+export function transcriptPage(reply: unknown, from: number): TranscriptPage | null {
+  const [lengthReply, ...entries] = list(reply);
+  const length = integer(lengthReply);
+  if (length < from) return null;
+  const next = from + entries.length;
+  return { entries: texts(entries).map(longEntry), next: next < length ? next : null };
 }

@@ -33,6 +33,7 @@ export const scripts = {
   sweep: load('index/sweep'),
   read: load('session/read'),
   log: load('session/log'),
+  transcript: load('session/transcript'),
   list: load('index/list'),
   page: load('index/page'),
   count: load('index/count'),

@@ -6,8 +6,11 @@
  *            every other read rejects, and the stored text stays.
  *  SEALED-2  A hint that no key opens becomes a `moved` hint; the reader then gets the frames from the log.
  */
-import type { Hint, Store } from '../contract.ts';
+import { nextTurn } from '../../clock.ts';
+import type { Hint, Store, TranscriptEntry } from '../contract.ts';
 import type { RecordCipher } from './record-cipher.ts';
+
+const OPENED_AT_ONCE = 32;
 
 export function sealedStore(store: Store, cipher: RecordCipher): Store {
   function openedHint(hint: Hint): Hint {
@@ -50,7 +53,14 @@ export function sealedStore(store: Store, cipher: RecordCipher): Store {
       return page === null ? null : { ...page, frames: cipher.openFrames(sessionId, page.frames) };
     },
     async readTranscript(sessionId) {
-      return cipher.openTranscript(sessionId, await store.readTranscript(sessionId));
+      const entries = await store.readTranscript(sessionId);
+      const opened: TranscriptEntry[] = [];
+      for (let from = 0; from < entries.length; from += OPENED_AT_ONCE) {
+        // A long transcript would hold the event loop.
+        if (from > 0) await nextTurn();
+        opened.push(...cipher.openTranscript(sessionId, entries.slice(from, from + OPENED_AT_ONCE)));
+      }
+      return opened;
     },
     async export(sessionId) {
       const dump = await store.export(sessionId);

@@ -7,7 +7,7 @@ import { assertContinues, transcriptOf } from '../log.ts';
 import { type DatabaseUse, openDatabaseSoon } from './database.ts';
 import { sqliteFailure, storeClosed } from './failure.ts';
 import { exportSession, importSession } from './moving.ts';
-import { countByState, logPage, page, recordOf, startOf } from './reads.ts';
+import { countByState, logPage, page, recordOf, startOf, transcriptPage } from './reads.ts';
 import { sweep } from './sweep.ts';
 import {
   append,
@@ -64,10 +64,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         return row === undefined ? null : logPage(sql, row, after, limit);
       }),
     readTranscript: (sessionId) =>
-      run(() => {
-        const row = find(context, sessionId);
-        return row === undefined ? [] : transcriptOf(sql.transcript(row.n).map(({ entry }) => entry));
-      }),
+      transcriptOf((after) =>
+        run(() => {
+          const row = find(context, sessionId);
+          return row === undefined ? null : transcriptPage(sql, row, after);
+        }),
+      ),
     async list(query) {
       const after = startOf(query);
       return run(() => page(sql, query, after));

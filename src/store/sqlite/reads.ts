@@ -1,7 +1,7 @@
 /** Reads sessions and lists them; each function runs inside a transaction. */
 import type { ListQuery, LogPage, SessionPage, SessionRecord, StoredFrame } from '../contract.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
-import { storedFrame } from '../log.ts';
+import { storedFrame, type TranscriptPage } from '../log.ts';
 import type { FrameRow, ListedRow, SessionRow, Sql } from './sql.ts';
 
 export function recordOf(sql: Sql, row: SessionRow): SessionRecord {
@@ -19,6 +19,16 @@ export function recordOf(sql: Sql, row: SessionRow): SessionRecord {
 export function logPage(sql: Sql, row: SessionRow, after: number, limit: number): LogPage {
   const first = sql.firstOffset(row.n)?.first ?? row.head + 1;
   return { frames: sql.framesAfter(row.n, after, limit).map(frameOf), first, head: row.head };
+}
+
+/** Few, because they are read and parsed within one turn of the event loop. */
+const TRANSCRIPT_PAGE = 32;
+
+/** `after` is the number of the row before the page. */
+export function transcriptPage(sql: Sql, { n }: SessionRow, after: number): TranscriptPage {
+  const rows = sql.transcriptAfter(n, after, TRANSCRIPT_PAGE);
+  const last = rows.length === TRANSCRIPT_PAGE ? rows.at(-1) : undefined;
+  return { entries: rows.map(({ entry }) => entry), next: last?.n ?? null };
 }
 
 export function frameOf({ offset, data, aux }: FrameRow): StoredFrame {

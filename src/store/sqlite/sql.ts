@@ -105,6 +105,9 @@ export function prepare(db: Database.Database) {
     messages: many<{ readonly id: string }>('SELECT id FROM messages WHERE session = ?'),
     addMessage: run('INSERT OR IGNORE INTO messages (session, id) VALUES (?, ?)'),
     addTranscript: run('INSERT INTO transcript (session, entry) VALUES (?, ?)'),
+    transcriptAfter: many<{ readonly n: number; readonly entry: string }>(
+      'SELECT n, entry FROM transcript WHERE session = ? AND n > ? ORDER BY n LIMIT ?',
+    ),
     transcript: many<{ readonly entry: string }>('SELECT entry FROM transcript WHERE session = ? ORDER BY n'),
 
     addInbox: run('INSERT INTO inbox (session, entry) VALUES (?, ?)'),

@@ -163,7 +163,12 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
     const streamed: string[] = [];
     const answered = answering.then((answer) => {
       if (typeof answer.body === 'string') return answer;
-      answer.body({ write: (chunk) => streamed.push(chunk) > 0, end: () => {} });
+      answer.body({
+        write: (chunk) => streamed.push(chunk) > 0,
+        drained: () => Promise.resolve(true),
+        end: () => {},
+        fail: () => {},
+      });
       return { status: answer.status };
     });
     for (let turns = 0; turns < 2; turns += 1) {

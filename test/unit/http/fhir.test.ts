@@ -12,9 +12,15 @@ const turn: readonly TranscriptEntry[] = [
   { role: 'assistant', content: '1. ECG\n2. Troponin', turnId: 't1', at: NOW + 5 },
 ];
 
+/** The bundle with its entries made. */
+function bundleOf(...args: Parameters<typeof fhirBundle>) {
+  const { entry, ...rest } = fhirBundle(...args);
+  return { ...rest, ...(entry === undefined ? {} : { entry: [...entry] }) };
+}
+
 describe('a conversation as FHIR R4', () => {
   test('a FHIR bundle has one communication per entry, with sender, time, diagnosis and what it answers', () => {
-    const bundle = fhirBundle(session, turn, NOW);
+    const bundle = bundleOf(session, turn, NOW);
     expect(fhirProblems(bundle)).toEqual([]);
     const [question, answer] = bundle.entry!.map(({ resource }) => resource);
     expect(question).toMatchObject({
@@ -33,7 +39,7 @@ describe('a conversation as FHIR R4', () => {
 
   test('a FHIR bundle tags and notes the answers of the simulator, and no others, as test data', () => {
     const [asked, answered] = turn;
-    const bundle = fhirBundle(session, [asked!, { ...answered!, simulated: true }], NOW);
+    const bundle = bundleOf(session, [asked!, { ...answered!, simulated: true }], NOW);
     expect(fhirProblems(bundle)).toEqual([]);
     const [question, answer] = bundle.entry!.map(({ resource }) => resource);
     expect(question).not.toHaveProperty('meta');
@@ -45,13 +51,13 @@ describe('a conversation as FHIR R4', () => {
   });
 
   test('a FHIR bundle is valid without entries, user and diagnosis', () => {
-    const bundle = fhirBundle({ ...session, userId: null, diagnosisId: null }, [], NOW);
+    const bundle = bundleOf({ ...session, userId: null, diagnosisId: null }, [], NOW);
     expect(fhirProblems(bundle)).toEqual([]);
     expect(bundle).not.toHaveProperty('entry');
   });
 
   test('FHIR ids are the same at each download and unique within the bundle', () => {
-    const ids = () => fhirBundle(session, turn, NOW).entry!.map(({ resource }) => resource.id);
+    const ids = () => bundleOf(session, turn, NOW).entry!.map(({ resource }) => resource.id);
     expect(ids()).toEqual(ids());
     expect(new Set(ids()).size).toBe(2);
   });
@@ -67,13 +73,13 @@ describe('a conversation as FHIR R4', () => {
     });
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 5 }), text, (entries, diagnosisId) => {
-        expect(fhirProblems(fhirBundle({ ...session, diagnosisId }, entries, NOW))).toEqual([]);
+        expect(fhirProblems(bundleOf({ ...session, diagnosisId }, entries, NOW))).toEqual([]);
       }),
     );
   });
 
   test('the FHIR check of these tests refuses unknown elements, unknown types and empty lists', () => {
-    const bundle = fhirBundle(session, turn, NOW);
+    const bundle = bundleOf(session, turn, NOW);
     expect(fhirProblems({ ...bundle, entries: [] })).toHaveLength(1);
     expect(fhirProblems({ ...bundle, type: 'pile' })).toHaveLength(1);
     expect(fhirProblems({ ...bundle, entry: [] })).toHaveLength(1);
