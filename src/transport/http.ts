@@ -16,7 +16,6 @@ import { BODY_MAX_BYTES, RequestBodies, RequestBody } from './request-body.ts';
 import { responseSink } from './response-sink.ts';
 import { securityHeaders } from './security-headers.ts';
 
-
 interface Exchange {
   readonly res: HttpResponse;
   readonly isHead: boolean;
