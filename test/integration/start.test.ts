@@ -151,7 +151,11 @@ describe('unusable address', () => {
 });
 
 describe('printed chat command', () => {
-  it.each(['::1', '0.0.0.0'])('the chat command that a server with HOST=%s prints works', async (HOST) => {
+  it.each([
+    ['::1', 0, /./],
+    // Its clients must show a credential, which the chat has not.
+    ['0.0.0.0', 1, /unauthenticated/],
+  ] as const)('the chat command that a server with HOST=%s prints reaches it', async (HOST, exit, says) => {
     const instance = await startInstance({
       ...(HOST === '::1' ? {} : PROVEN),
       HOST,
@@ -162,9 +166,10 @@ describe('printed chat command', () => {
     const { chat } = JSON.parse(listening) as { readonly chat: string };
     // A shell splits the command, as it does when an operator copies it.
     const words = execFileSync('sh', ['-c', `printf '%s\\n' ${chat.split(' -- ')[1]}`], { encoding: 'utf8' });
-    const { code, stderr } = await runToEnd('chat.js', {}, words.trim().split('\n'));
+    const { code, stdout, stderr } = await runToEnd('chat.js', {}, words.trim().split('\n'));
     expect(stderr).not.toContain('Invalid URL');
-    expect(code).toBe(0);
+    expect(code).toBe(exit);
+    expect(`${stdout}${stderr}`).toMatch(says);
     expect((await fetch(`${instance.http}/healthz`)).status).toBe(200);
     await instance.stop();
   });
