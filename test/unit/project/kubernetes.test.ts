@@ -162,15 +162,27 @@ describe('the Kubernetes manifests', () => {
     for (const path of ['/healthz', '/readyz', annotations['prometheus.io/path']])
       expect(paths).toContain(path);
 
-    const [port] = container!.ports!;
+    const [port, operators] = container!.ports!;
     expect(String(port!.containerPort)).toBe(config.PORT);
-    expect(annotations['prometheus.io/port']).toBe(config.PORT);
+    expect(String(operators!.containerPort)).toBe(config.ADMIN_PORT);
+    expect(annotations['prometheus.io/port']).toBe(config.ADMIN_PORT);
     for (const probe of [startupProbe, livenessProbe, readinessProbe])
       expect(probe!.httpGet!.port).toBe(port!.name);
     const [front] = only<Service>('Service').spec!.ports!;
-    const [entry] = only<NetworkPolicy>('NetworkPolicy').spec!.ingress!;
     expect(front!.targetPort).toBe(port!.name);
-    expect(entry!.ports!.map((each) => each.port)).toEqual([port!.name]);
+  });
+
+  it('the Kubernetes NetworkPolicy lets the ingress reach conversations only, and the monitoring the port for operators only', () => {
+    const [port, operators] = container!.ports!;
+    const entries = only<NetworkPolicy>('NetworkPolicy').spec!.ingress!.map(({ from, ports }) => ({
+      from: from!.map((one) => one.namespaceSelector!.matchLabels!['kubernetes.io/metadata.name']),
+      ports: ports!.map((each) => each.port),
+    }));
+    expect(entries).toEqual([
+      { from: ['ingress-nginx'], ports: [port!.name] },
+      { from: ['monitoring'], ports: [operators!.name] },
+    ]);
+    expect(only<Service>('Service').spec!.ports!.map(({ targetPort }) => targetPort)).toEqual([port!.name]);
   });
 
   it('the Kubernetes Deployment gives a pod more time to stop than its preStop wait and its drain take', () => {
