@@ -32,7 +32,8 @@ export const generationOptionsSchema = z.strictObject({
   stop: z.array(z.string().min(1).max(128)).max(4).optional(),
 });
 
-const token = z.string().min(1).max(8192);
+/** A token that is too long is refused like any other that is not valid. */
+const token = z.string().min(1).max(16_384);
 
 const hello = z.strictObject({
   type: z.literal('hello'),
