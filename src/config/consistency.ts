@@ -99,6 +99,20 @@ function portProblems(values: Settings): readonly string[] {
       ? [`ADMIN_HOST=${adminHost} needs AUTH: set AUTH=jwt, keys or proxy, or ADMIN_HOST=127.0.0.1`]
       : []),
     ...(isSame ? [`ADMIN_PORT=${adminPort} is PORT; set another one, or unset it to share the port`] : []),
+    ...plainProblems(values),
+  ];
+}
+
+/** A bearer over a plain connection belongs to everyone on its way. */
+function plainProblems(values: Settings): readonly string[] {
+  const { AUTH: auth, TLS_CERT: cert, TLS_KEY: key, TRUST_PROXY: trust, ADMIN_PORT: adminPort } = values;
+  const isBehindProxy = trust !== undefined && !(trust.kind === 'hops' && trust.hops === 0);
+  if (auth.length === 0 || cert !== undefined || key !== undefined || isBehindProxy) return [];
+  const hosts = { HOST: values.HOST, ...(adminPort === undefined ? {} : { ADMIN_HOST: values.ADMIN_HOST }) };
+  const [open] = Object.entries(hosts).filter(([, host]) => !isLoopback(host));
+  if (open === undefined) return [];
+  return [
+    `${open.join('=')} would take credentials unencrypted: set TLS_CERT and TLS_KEY, or TRUST_PROXY if a proxy in front ends TLS`,
   ];
 }
 

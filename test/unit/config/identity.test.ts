@@ -38,8 +38,9 @@ it.each(['127.0.0.1', '127.8.9.1', '127.1', 'localhost', 'LOCALHOST', '::1', '[:
   },
 );
 
-it('a server that proves identities may listen on any address', () => {
-  expect(problems({ ...JWT, HOST: '0.0.0.0' })).toEqual([]);
+it('a server that proves identities over TLS may listen on any address', () => {
+  const tls = { TLS_CERT: 'a.crt', TLS_KEY: 'a.key' };
+  expect(problems({ ...JWT, ...tls, HOST: '0.0.0.0' })).toEqual([]);
 });
 
 it('without AUTH no identity is proven, and AUTH may name several ways', () => {

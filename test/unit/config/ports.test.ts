@@ -45,6 +45,21 @@ it('the port for operators is open to other machines only with AUTH', () => {
   expect(refusal({ ADMIN_HOST: '0.0.0.0' })).toBe('');
 });
 
+it('credentials cross a network only over TLS, of the server or of a proxy in front', () => {
+  const keys = { AUTH: 'keys', AUTH_KEYS_FILE: 'keys.json' };
+  const how = 'set TLS_CERT and TLS_KEY, or TRUST_PROXY if a proxy in front ends TLS';
+  const main = `HOST=0.0.0.0 would take credentials unencrypted: ${how}`;
+  expect(refusal({ ...keys, HOST: '0.0.0.0' })).toBe(main);
+  expect(refusal({ ...keys, HOST: '0.0.0.0', TRUST_PROXY: '0' })).toBe(main);
+  const admin = { ADMIN_PORT: '9090', ADMIN_HOST: '10.0.0.7' };
+  expect(refusal({ ...keys, ...admin })).toBe(
+    `ADMIN_HOST=10.0.0.7 would take credentials unencrypted: ${how}`,
+  );
+  expect(refusal({ ...keys })).toBe('');
+  for (const protection of [{ TRUST_PROXY: '1' }, { TLS_CERT: 'a.crt', TLS_KEY: 'a.key' }])
+    expect(refusal({ ...keys, ...admin, HOST: '0.0.0.0', ...protection })).toBe('');
+});
+
 it('an ADMIN_HOST without ADMIN_PORT has no effect, and a warning says so', () => {
   const { warnings } = readConfig({ ADMIN_HOST: '127.0.0.2' });
   expect(warnings).toEqual(['ADMIN_HOST has no effect while ADMIN_PORT is not set']);
