@@ -55,7 +55,9 @@ describe('sqlite itself', () => {
         .map((name) => join(dir, name))
         .filter((file) => existsSync(file) && readFileSync(file).includes(word));
     const first = await openSqliteStore({ ...OPTIONS, dataDir: dir });
-    const { sessionId } = await created(first, 'a', { snapshot: JSON.stringify({ word: word.repeat(50) }) });
+    const snapshot = JSON.stringify({ word: word.repeat(50) });
+    const { sessionId, fence } = await created(first, 'a', { snapshot });
+    await first.release(fence, false);
     await first.notePurge();
     expect(await first.discard(sessionId)).toBe('discarded');
     // As if the process died before its purge; closing empties the log into the file.
