@@ -278,4 +278,33 @@ export const guarantees: readonly Guarantee[] = [
       ],
     ],
   },
+  {
+    id: 'G14',
+    promise:
+      'Tenants. A tenant lists, finds, counts and erases only its own sessions and conversations, although other tenants may use the same user names. A session of another tenant looks like one that never was.',
+    enforcedBy: [
+      ['machines/access.ts', "if (!isSameTenant(context.tenant, tenant)) return 'none';"],
+      ['src/store/tenant-index.ts', 'export const nameIn'],
+      ['src/archive/archive.ts', 'of(tenant: string): TenantArchive;'],
+      ['src/session/router/session-router.ts', '// ROUTER-3'],
+    ],
+    shownBy: [
+      [
+        'test/conformance/store-listing.ts',
+        'two tenants with the same user names list and count only their own sessions',
+      ],
+      [
+        'test/conformance/archive-tenants.ts',
+        'a tenant of an archive finds and reads its own conversations only',
+      ],
+      [
+        'test/integration/tenants.test.ts',
+        'an erasure of a user in one tenant leaves living and ended sessions of their namesakes in other tenants',
+      ],
+      [
+        'test/integration/tenants.test.ts',
+        'a user gets the same answer for a session of their namesake in another tenant as for one that never was',
+      ],
+    ],
+  },
 ];

@@ -4,6 +4,7 @@
  *  ROUTER-1  An input ends in exactly one place: this instance's actor, or the session's inbox.
  *  ROUTER-2  If the owner has nothing under way, the session moves to the instance that the client reaches. Otherwise the
  *            client follows the session's log from here, and its input goes through the inbox.
+ *  ROUTER-3  A client moves a session only if it may enter: a stranger with an id could slow down its owner.
  *
  * Read next: local-sessions.ts (what lives here), inbox.ts (input for another owner), ../cluster/instance-messages.ts
  * (messages between instances), attachment-repair.ts (after an instance died).
@@ -127,6 +128,9 @@ export class SessionRouter {
           }
           if (!hasAsked && opened.instance !== instance) {
             hasAsked = true;
+            // ROUTER-3
+            const admitted = await this.#admit(sessionId, event);
+            if (admitted?.kind === 'refused') return admitted;
             if (await this.#messages.askRelease(sessionId, opened.instance)) continue;
           }
           const followed = await this.#follow(sessionId, event);

@@ -209,10 +209,12 @@ function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
     clock,
     store: { ...services.store, notePurge: asked('notePurge', undefined) },
     archive: {
-      search: asked('search', { hits: [], cursor: null }),
-      read: asked('read', [LIFE]),
-      eraseSession: asked('eraseSession', 0),
-      eraseUser: asked('eraseUser', []),
+      of: () => ({
+        search: asked('search', { hits: [], cursor: null }),
+        read: asked('read', [LIFE]),
+        eraseSession: asked('eraseSession', 0),
+        eraseUser: asked('eraseUser', []),
+      }),
     },
     analytics: asked('analytics', { byState: {}, figures }),
     metrics: { contentType: 'text/plain', scrape: async () => '' },
