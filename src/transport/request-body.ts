@@ -8,7 +8,7 @@
 import type { HttpResponse } from 'uws-node20';
 
 export const BODY_MAX_BYTES = 1024 * 1024;
-const UNFINISHED_MAX_BYTES = 64 * BODY_MAX_BYTES;
+const UNFINISHED_MAX_BYTES = 32 * BODY_MAX_BYTES;
 const FIRST_BYTES = 4 * 1024;
 
 export type Body =
