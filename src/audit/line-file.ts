@@ -66,6 +66,7 @@ export class LineFile {
     if (this.#isFullFor(text)) this.flush();
     if (this.#isFullFor(text)) {
       this.#lost += 1;
+      if (this.#lost === 1) this.#options.failed(new Error('too many lines wait'));
       return false;
     }
     if (place === 'first') this.#waiting.unshift(text);
@@ -99,7 +100,8 @@ export class LineFile {
       this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => void this.flush());
       return false;
     }
-    if (this.#isFailing) this.#recover();
+    // A slow pipe is no failure, but may have taken a part of a line.
+    if (this.#isFailing || this.#torn.length > 0 || this.#lost > 0) this.#recover();
     return this.#waiting.length === 0;
   }
 
