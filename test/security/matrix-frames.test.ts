@@ -7,7 +7,6 @@ import { permissions } from '../../src/identity/permissions.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { problemOf } from '../support/instance/http.ts';
-import { newIdentities } from '../support/instance/identities.ts';
 import { startInstance } from '../support/instance/instance.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
@@ -15,21 +14,20 @@ import { forgedTokens } from './forged-tokens.ts';
 import {
   CALLERS,
   type CallerName,
-  type Credentials,
-  credentialsOf,
   newId,
+  openIdentities,
   openScene,
   type Shown,
   send,
   visible,
 } from './matrix-scene.ts';
 
-const [identities] = started(async () => newIdentities());
+const [known] = started(openIdentities);
 const [redis] = started(startRedis);
 const launch = () =>
   startInstance({
     REDIS_URL: redis.url,
-    ...identities.environment,
+    ...known.environment,
     RATE_CONNECTIONS_PER_MINUTE: '0',
     RATE_FAILED_CREDENTIALS_PER_MINUTE: '0',
     RATE_GUESSES_PER_MINUTE: '0',
@@ -39,12 +37,6 @@ const launch = () =>
     SIMULATOR_TOKENS_PER_SECOND: '0',
   });
 const [one, two] = started(launch, launch);
-
-let known: Promise<Credentials> | undefined;
-const credentials = (): Promise<Credentials> => {
-  known ??= credentialsOf(identities);
-  return known;
-};
 
 const clients: TestClient[] = [];
 afterAll(() => Promise.all(clients.map((client) => client.close())));
@@ -97,7 +89,7 @@ describe('the matrix of frames', () => {
   it.each(cells)(
     '$frame gets $word if sent by the caller: $caller',
     async ({ frame, fields, caller, word }) => {
-      const all = await credentials();
+      const all = known;
       const { sessionId } = await openScene(one, all);
       const shown = all.of(caller);
       if (frame === 'ping') {
@@ -118,7 +110,7 @@ describe('the matrix of frames', () => {
   it.each(['none', 'expired', 'wrong audience', 'auditor', 'admin'] as const)(
     'a socket is closed after the hello of the caller: %s',
     async (caller) => {
-      const all = await credentials();
+      const all = known;
       const { client, answer } = await hello(one.url, all.of(caller));
       const code = wordOf(answer);
       expect(await client.closed).toEqual({ code: code === U ? 4001 : 4003, reason: code });
@@ -135,7 +127,7 @@ describe('a foreign session over a socket', () => {
   ];
 
   it.each(outsiders)('looks absent in every byte to the caller: %s', async (caller) => {
-    const all = await credentials();
+    const all = known;
     const { sessionId } = await openScene(one, all);
     const answers = [];
     for (const session_id of [sessionId, newId()]) {
@@ -147,14 +139,14 @@ describe('a foreign session over a socket', () => {
   });
 
   it('a token that names another user than the hello opens nothing', async () => {
-    const all = await credentials();
+    const all = known;
     const { client, answer } = await hello(one.url, { ...all.of('other user'), onBehalfOf: 'olga' });
     expect(wordOf(answer)).toBe(F);
     expect(await client.closed).toMatchObject({ code: 4003 });
   });
 
   it('a socket does not change hands: a token of another user renews nothing', async () => {
-    const all = await credentials();
+    const all = known;
     const { client } = await hello(one.url, all.of('owner'));
     client.send({ type: 'authenticate', token: all.of('other user').bearer });
     expect(wordOf(await client.waitFor(() => true, 'an answer'))).toBe(F);
@@ -165,7 +157,7 @@ describe('a foreign session over a socket', () => {
 
 describe('a credential at the upgrade', () => {
   it('opens a socket without a token in hello: as a header or as a sub-protocol, which the server never echoes', async () => {
-    const all = await credentials();
+    const all = known;
     const bearer = all.of('owner').bearer ?? '';
     const byHeader = await TestClient.open(one.url, [], { authorization: `Bearer ${bearer}` });
     const byProtocol = await TestClient.open(one.url, ['rehydra.v1', `rehydra.bearer.${bearer}`]);
@@ -177,7 +169,7 @@ describe('a credential at the upgrade', () => {
 
 describe('forged and stale tokens', () => {
   it('40 forged or stale tokens are refused over HTTP and at hello, each with the same bytes', async () => {
-    const forged = await forgedTokens(identities.keys.rsa, identities.keys.ec);
+    const forged = await forgedTokens(known.keys.rsa, known.keys.ec);
     expect(forged.length).toBeGreaterThanOrEqual(40);
     const overHttp = new Set<string>();
     const atHello = new Set<string>();

@@ -1,7 +1,7 @@
 /** The scene of the permission matrix: a session with an owner and guests, and every kind of caller that may ask for it. */
 import { randomUUID } from 'node:crypto';
 import { ask, get, post, type Reply } from '../support/instance/http.ts';
-import { type Identities, showing } from '../support/instance/identities.ts';
+import { type Identities, newIdentities, showing } from '../support/instance/identities.ts';
 import type { Instance } from '../support/instance/instance.ts';
 
 export const CALLERS = [
@@ -37,7 +37,13 @@ export interface Credentials {
   of(caller: CallerName): Shown;
 }
 
-export async function credentialsOf(identities: Identities): Promise<Credentials> {
+/** All credentials are there before an instance starts: an instance looks for new keys only now and then. */
+export async function openIdentities(): Promise<Credentials & Identities> {
+  const identities = newIdentities();
+  return { ...identities, ...(await credentialsOf(identities)) };
+}
+
+async function credentialsOf(identities: Identities): Promise<Credentials> {
   const inTenant = (subject: string) => identities.token(subject, { tenant: TENANT });
   const key = (name: string, role: 'service' | 'auditor' | 'admin', tenant = TENANT) =>
     identities.apiKey(name, role, { tenant });

@@ -9,17 +9,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { permissions } from '../../src/identity/permissions.ts';
-import { newIdentities } from '../support/instance/identities.ts';
 import { startInstance } from '../support/instance/instance.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
 import {
   CALLERS,
   type CallerName,
-  type Credentials,
-  credentialsOf,
   newId,
   OWNER,
+  openIdentities,
   openScene,
   type Request,
   type Scene,
@@ -27,7 +25,7 @@ import {
   visible,
 } from './matrix-scene.ts';
 
-const [identities] = started(async () => newIdentities());
+const [known] = started(openIdentities);
 /** The archive, which both instances share. */
 const folder = mkdtempSync(join(tmpdir(), 'rehydra-matrix-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,7 +34,7 @@ const launch = () =>
   startInstance({
     REDIS_URL: redis.url,
     DATA_DIR: folder,
-    ...identities.environment,
+    ...known.environment,
     RATE_FAILED_CREDENTIALS_PER_MINUTE: '0',
     RATE_GUESSES_PER_MINUTE: '0',
     SESSIONS_PER_USER_MAX: '0',
@@ -46,12 +44,6 @@ const launch = () =>
     SIMULATOR_TOKENS_PER_SECOND: '0',
   });
 const [one, two] = started(launch, launch);
-
-let known: Promise<Credentials> | undefined;
-const credentials = (): Promise<Credentials> => {
-  known ??= credentialsOf(identities);
-  return known;
-};
 
 type Row = readonly [route: string, request: (scene: Scene) => Request, statuses: readonly number[]];
 
@@ -169,7 +161,7 @@ it('the matrix has a row for every route of the table of permissions, and no oth
 
 describe('the matrix of routes', () => {
   it.each(cells)('$route answers $status to the caller: $caller', async ({ request, caller, status }) => {
-    const all = await credentials();
+    const all = known;
     const scene = await openScene(one, all);
     const reply = await send(two, request(scene), all.of(caller));
     expect(reply.status, JSON.stringify(reply.body)).toBe(status);
@@ -195,7 +187,7 @@ describe('a foreign session', () => {
   it.each(pairs)(
     'looks absent in every byte of $route to the caller: $caller',
     async ({ request, caller }) => {
-      const all = await credentials();
+      const all = known;
       const scene = await openScene(one, all);
       const absent = { sessionId: newId(), shareId: newId() };
       const shown = all.of(caller);
@@ -217,7 +209,7 @@ describe('lists', () => {
     );
 
   it('a list of sessions has those of the own user, and for operators those of the own tenant', async () => {
-    const all = await credentials();
+    const all = known;
     const { sessionId } = await openScene(one, all);
     const seen: Partial<Record<CallerName, boolean>> = {};
     for (const caller of CALLERS.slice(3)) {
@@ -237,7 +229,7 @@ describe('lists', () => {
   });
 
   it('an archived conversation is found by its owner and by operators of its tenant alone', async () => {
-    const all = await credentials();
+    const all = known;
     const { sessionId } = await openScene(one, all);
     await send(one, { method: 'DELETE', path: `/api/session/${sessionId}` }, all.of('owner'));
     const path = `/api/archive/${sessionId}`;
@@ -258,7 +250,7 @@ describe('lists', () => {
   });
 
   it('an auditor gets no snippet, may search for no word, and sees no beginning of a question', async () => {
-    const all = await credentials();
+    const all = known;
     const auditor = all.of('auditor');
     const search = { method: 'GET', path: '/api/archive?text=cough' };
     expect((await send(one, search, auditor)).status).toBe(403);
@@ -267,7 +259,7 @@ describe('lists', () => {
   });
 
   it('a user may not take the name of another in a request', async () => {
-    const all = await credentials();
+    const all = known;
     const { bearer } = all.of('other user');
     const { sessionId } = await openScene(one, all);
     const path = `/api/session/${sessionId}`;
