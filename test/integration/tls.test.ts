@@ -117,6 +117,18 @@ describe('an instance with a certificate', () => {
   });
 });
 
+describe('an answer over TLS', () => {
+  it('every answer over TLS tells browsers to stay with TLS, an unknown path included', async () => {
+    const { instance, made } = await startEncrypted();
+    const dispatcher = new Agent({ connect: { ca: made.cert } });
+    for (const path of ['/healthz', '/dashboard', '/no/such/path']) {
+      const { headers } = await fetchWith(`${instance.http}${path}`, { dispatcher });
+      expect(headers.get('strict-transport-security')).toMatch(/^max-age=\d{7,}$/);
+    }
+    await dispatcher.destroy();
+  });
+});
+
 describe('a new certificate', () => {
   it('after SIGHUP new connections get the new certificate, open sockets go on, and no client is refused meanwhile', async () => {
     const { instance, folder, made } = await startEncrypted({ SIMULATOR_TOKENS: '200' });
