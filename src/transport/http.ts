@@ -102,7 +102,9 @@ export function serveHttp(
       return problem('rate_limited', randomUUID(), undefined, waitMs);
     };
     const { requests } = limits;
-    (requests === null || UNLIMITED_PATHS.has(head.path) ? answered() : limited(requests))
+    // A request with a credential counts for its user, once the credential is proven (src/http/core/callers.ts).
+    const isCounted = !UNLIMITED_PATHS.has(head.path) && head.header('authorization') === '';
+    (requests === null || !isCounted ? answered() : limited(requests))
       .then((reply) => write(exchange, reply))
       .catch((error: unknown) => {
         exchange.over();

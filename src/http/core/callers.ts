@@ -6,9 +6,10 @@ import type { Authenticated, Authenticator } from '../../identity/authenticator.
 import { bearerIn } from '../../identity/bearer.ts';
 import { type Caller, OPEN, STRANGER } from '../../identity/caller.ts';
 import { type Permission, permissions, reachOf } from '../../identity/permissions.ts';
-import type { Limits } from '../../limits/limits.ts';
+import { type Limits, userKey } from '../../limits/limits.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
 import { type HttpAnswer, problem } from './answer.ts';
+import { UNLIMITED_PATHS } from './limits.ts';
 import { type Place, permissionOf } from './places.ts';
 import type { HttpRequest } from './request.ts';
 import { operationOf, type Route } from './router.ts';
@@ -76,13 +77,17 @@ async function answerCaller(
     }
   }
   const caller = proof.kind === 'accepted' ? proof.caller : STRANGER;
+  const named = userNamedIn(header(USER_HEADER));
+  if (ports.limits.requests !== null && header('authorization') !== '' && !UNLIMITED_PATHS.has(route.path)) {
+    const requestWaitMs = await ports.limits.requests.take(requesterOf(caller, named, address));
+    if (requestWaitMs > 0) return problem('rate_limited', requestId, undefined, requestWaitMs);
+  }
   const reach = reachOf(caller, operation, permission);
   if (reach === 'none') {
     const code = caller.kind === 'stranger' ? 'unauthenticated' : 'forbidden';
     refuse(code, { caller });
     return code === 'forbidden' ? problem(code, requestId) : unauthenticated(requestId, acceptsBasic);
   }
-  const named = userNamedIn(header(USER_HEADER));
   if (named === undefined) return problem('bad_request', requestId, `${USER_HEADER}: is not a user id`);
   const acting = actingUser(caller, named);
   if (acting.kind === 'refused' && caller.kind !== 'stranger') {
@@ -103,6 +108,13 @@ async function prove(
   if (shown.kind === 'refused') return shown;
   const bearer = shown.kind === 'bearer' ? shown.bearer : null;
   return authenticator.authenticate({ bearer, header: (name) => lines(name).join('\n'), peer });
+}
+
+/** The key of the rate of requests: users behind one address do not share it, and a service acts for many users. */
+function requesterOf(caller: Caller, named: string | null | undefined, address: string): string {
+  if (caller.kind !== 'identified') return address;
+  const userId = caller.role === 'service' ? (named ?? caller.subject) : caller.subject;
+  return userKey(userId, caller.tenant);
 }
 
 /** A browser asks its user for name and password, and sends them again with each file of the page. */
