@@ -15,7 +15,7 @@ export type Shown =
 export const BEARER_MAX_LENGTH = 8 * 1024;
 
 /** What the server answers to a WebSocket that offers it. It never answers with the sub-protocol of a bearer. */
-export const SUB_PROTOCOL = 'rehydra.v1';
+const SUB_PROTOCOL = 'rehydra.v1';
 const BEARER_PROTOCOL = 'rehydra.bearer.';
 
 /** `b64token` of RFC 6750. */

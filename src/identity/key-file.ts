@@ -31,7 +31,7 @@ export interface KeyFile<Content> {
   close(): void;
 }
 
-export const LOOK_EVERY_MS = 2_000;
+const LOOK_EVERY_MS = 2_000;
 const READABLE_BY_OTHERS = 0o004;
 
 /** Throws a start failure if the file cannot be used. */

@@ -1,9 +1,9 @@
 /**
  * RequestBody receives the body of one HTTP request; RequestBodies bounds all that are unfinished.
  *
- *  BODY-1  Unfinished bodies take a bounded number of bytes together. Above it the oldest request is refused: a client that
+ *  UPLOAD-1  Unfinished bodies take a bounded number of bytes together. Above it the oldest request is refused: a client that
  *          sends its body without a pause gets an answer.
- *  BODY-2  A body is refused at its first byte too many, never read to its end.
+ *  UPLOAD-2  A body is refused at its first byte too many, never read to its end.
  */
 import type { HttpResponse } from 'uws-node20';
 
@@ -36,7 +36,7 @@ export class RequestBodies {
     this.#bytes += bytes;
     for (const oldest of this.#unfinished) {
       if (this.#bytes <= this.#maxBytes) break;
-      oldest.refuse('overloaded'); // BODY-1
+      oldest.refuse('overloaded'); // UPLOAD-1
     }
   }
 
@@ -80,7 +80,7 @@ export class RequestBody {
   take(chunk: ArrayBuffer, isLast: boolean): void {
     this.#isComplete ||= isLast;
     if (!this.#isOpen) return;
-    if (this.#length + chunk.byteLength > BODY_MAX_BYTES) return this.refuse('too_large'); // BODY-2
+    if (this.#length + chunk.byteLength > BODY_MAX_BYTES) return this.refuse('too_large'); // UPLOAD-2
     this.#append(new Uint8Array(chunk));
     if (!isLast || !this.#isOpen) return;
     const bytes = this.#buffer.subarray(0, this.#length);

@@ -30,7 +30,7 @@ export interface Shown {
 }
 
 /** The tenant of the session. */
-export const TENANT = 'north';
+const TENANT = 'north';
 export const OWNER = 'olga';
 
 export interface Credentials {
@@ -70,7 +70,7 @@ async function credentialsOf(identities: Identities): Promise<Credentials> {
   return { of: (caller) => shown[caller] };
 }
 
-export function headersOf({ bearer, onBehalfOf }: Shown): Readonly<Record<string, string>> {
+function headersOf({ bearer, onBehalfOf }: Shown): Readonly<Record<string, string>> {
   return {
     ...(bearer === null ? {} : showing(bearer)),
     ...(onBehalfOf === undefined ? {} : { 'rehydra-user': onBehalfOf }),

@@ -15,7 +15,7 @@ import type { HttpRequest } from './request.ts';
 import { operationOf, type Route } from './router.ts';
 
 /** Names the user for whom a service acts, percent-encoded: headers carry ASCII only. */
-export const USER_HEADER = 'rehydra-user';
+const USER_HEADER = 'rehydra-user';
 
 export interface CallerPorts {
   readonly authenticator: Authenticator;
