@@ -1,5 +1,6 @@
 /** Reads the arguments of the terminal chat, and writes the command that resumes a session. */
 import { parseArgs } from 'node:util';
+import { userIdSchema } from '../protocol/client-frames.ts';
 import { shellWord } from '../startup/address.ts';
 import { SESSION_PATH } from './close-action.ts';
 
@@ -8,6 +9,8 @@ export type ChatCall =
       readonly kind: 'run';
       readonly urls: readonly string[];
       readonly sessionId: string | null;
+      /** Null: the chat names no user. */
+      readonly userId: string | null;
       /** Null: the program chooses. */
       readonly waitMs: number | null;
     }
@@ -18,11 +21,12 @@ const DEFAULT_URL = `ws://127.0.0.1:8080${SESSION_PATH}`;
 /** An instance restarts in less time. */
 export const PIPE_WAIT_MS = 30_000;
 
-const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid>] [--wait <seconds>]
+const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid>] [--user <id>] [--wait <seconds>]
 
   --url       address of an instance; the chat tries several in turn (repeat it, or separate by commas);
               an address without a path gets ${SESSION_PATH}
   --session   resume this session: the chat shows its conversation, then continues it
+  --user      chat as this user: a session that has a user lets in only that user, and guests
   --wait      give up after so many seconds without a connection; the default is ${PIPE_WAIT_MS / 1_000} in a pipe, and no
               limit on a terminal
   --help      show this
@@ -40,20 +44,24 @@ export function chatCallOf(args: readonly string[]): ChatCall {
       options: {
         url: { type: 'string', multiple: true },
         session: { type: 'string' },
+        user: { type: 'string' },
         wait: { type: 'string' },
         help: { type: 'boolean' },
       },
     });
     if (values.help === true) return { kind: 'print', text: USAGE };
-    const { url = [DEFAULT_URL], session, wait } = values;
+    const { url = [DEFAULT_URL], session, user, wait } = values;
     const urls = url.flatMap((list) => list.split(',').flatMap((one) => one.trim() || []));
     const invalid = urls.find((one) => !URL.canParse(one) || !/^wss?:$/.test(new URL(one).protocol));
     if (invalid !== undefined) return wrong(`--url ${invalid} is not like ${DEFAULT_URL}`);
     if (session !== undefined && !UUID.test(session)) return wrong(`--session ${session} is not a UUID`);
+    if (user !== undefined && !userIdSchema.safeParse(user).success)
+      return wrong('--user is not a user id: 1 to 256 characters without control characters');
     if (wait !== undefined && !/^\d{1,6}$/.test(wait))
       return wrong(`--wait ${wait} is not a number of seconds`);
     const waitMs = wait === undefined ? null : Number(wait) * 1_000;
-    return { kind: 'run', urls: urls.map(withPath), sessionId: session ?? null, waitMs };
+    const ids = { sessionId: session ?? null, userId: user ?? null };
+    return { kind: 'run', urls: urls.map(withPath), ...ids, waitMs };
   } catch (error) {
     return wrong(`${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}`);
   }
@@ -70,8 +78,13 @@ function withPath(url: string): string {
   return parsed.href;
 }
 
-export function resumeCommand(urls: readonly string[], sessionId: string): string {
+export function resumeCommand(
+  urls: readonly string[],
+  sessionId: string,
+  userId: string | null = null,
+): string {
   const isDefault = urls.length === 1 && urls[0] === DEFAULT_URL;
   const where = isDefault ? '' : `--url ${shellWord(urls.join(','))} `;
-  return `npm run chat -- ${where}--session ${sessionId}`;
+  const who = userId === null ? '' : ` --user ${shellWord(userId)}`;
+  return `npm run chat -- ${where}--session ${sessionId}${who}`;
 }

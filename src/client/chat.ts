@@ -16,13 +16,13 @@ if (call.kind !== 'run') {
   (call.kind === 'print' ? process.stdout : process.stderr).write(call.text);
   process.exit(call.kind === 'print' ? 0 : 2);
 }
-const { urls, sessionId, waitMs } = call;
+const { urls, sessionId, userId, waitMs } = call;
 /** A user at a terminal sees that the server is away and may wait for it; a script would hang. */
 const giveUpAfterMs = waitMs ?? (process.stdin.isTTY ? undefined : PIPE_WAIT_MS);
 const screen = new Screen({
   answers: process.stdout,
   notes: process.stderr,
-  resumeCommand: (id) => resumeCommand(urls, id),
+  resumeCommand: (id) => resumeCommand(urls, id, userId),
   isResuming: sessionId !== null,
   urls,
 });
@@ -39,6 +39,7 @@ const session: Session = openSession({
   // Lets a reconnect replace this client's old connection if the server has not noticed its end.
   clientId: `chat-${randomUUID()}`,
   ...(sessionId === null ? {} : { sessionId, after: 0 }),
+  ...(userId === null ? {} : { userId }),
   ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
   onEvent,
 });

@@ -115,6 +115,22 @@ describe('the terminal chat', () => {
     expect(second.notes()).toContain('you: I fell on my left wrist yesterday');
   });
 
+  it('the chat resumes a session that has a user only under the name of that user', async () => {
+    const { url } = await start();
+    const first = chat(['--url', url, '--user', 'ann'], ['My knee hurts']);
+    expect(await first.finish()).toBe(0);
+    const resumed = ['--url', url, '--session', sessionIn(first.notes())];
+    expect(first.notes()).toContain(`--session ${sessionIn(first.notes())} --user ann`);
+
+    const nameless = chat(resumed, ['Who am I']);
+    expect(await nameless.finish()).not.toBe(0);
+    expect(nameless.answers()).toBe('');
+
+    const second = chat([...resumed, '--user', 'ann'], ['Can I run']);
+    expect(await second.finish()).toBe(0);
+    expect(second.answers()).toContain('Earlier you told me: My knee hurts');
+  });
+
   it('the chat reconnects when the server crashes in the middle of an answer, and the answer is whole', async () => {
     const question = 'My chest hurts when I climb the stairs';
     const environment = await restartable();

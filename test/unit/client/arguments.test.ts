@@ -18,6 +18,13 @@ describe('the arguments of the terminal client', () => {
     for (const wait of ['soon', '1.5', '']) expect(chatCallOf(['--wait', wait]).kind).toBe('wrong');
   });
 
+  it('--user names the chat’s user, and an impossible name is refused', () => {
+    expect(chatCallOf([])).toMatchObject({ kind: 'run', userId: null });
+    expect(chatCallOf(['--user', 'dr ann'])).toMatchObject({ kind: 'run', userId: 'dr ann' });
+    for (const user of ['', 'a\u001fb', 'x'.repeat(257)])
+      expect(chatCallOf(['--user', user]).kind).toBe('wrong');
+  });
+
   it('--help explains --wait with its default in a pipe', () => {
     const call = chatCallOf(['--help']);
     expect(call.kind === 'print' ? call.text : '').toMatch(/--wait .*default is 30 in a pipe/);
@@ -27,6 +34,9 @@ describe('the arguments of the terminal client', () => {
     expect(resumeCommand(['ws://127.0.0.1:8080/v1/session'], 'id')).toBe('npm run chat -- --session id');
     expect(resumeCommand(['ws://[::1]:1/v1/session'], 'id')).toBe(
       "npm run chat -- --url 'ws://[::1]:1/v1/session' --session id",
+    );
+    expect(resumeCommand(['ws://127.0.0.1:8080/v1/session'], 'id', 'dr ann')).toBe(
+      "npm run chat -- --session id --user 'dr ann'",
     );
   });
 });
