@@ -118,6 +118,14 @@ export function readsWords(caller: Caller): boolean {
   return caller.kind === 'open' || (caller.kind === 'identified' && caller.role !== 'auditor');
 }
 
+/** Whether `/healthz` names store, model servers and instance to the caller. */
+export function readsDeployment(caller: Caller): boolean {
+  return (
+    caller.kind === 'open' ||
+    (caller.kind === 'identified' && (caller.role === 'auditor' || caller.role === 'admin'))
+  );
+}
+
 function rightFor(operation: Operation): Operation {
   return operation.includes(' ') ? operation : 'hello';
 }

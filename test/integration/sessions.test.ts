@@ -152,7 +152,8 @@ describe('API description', () => {
       path: path.replace(/:\w+/g, randomUUID()),
     }));
     for (const { method, path } of served) {
-      const reply = await get(`${one.http}${path}`, { method, ...(method === 'POST' ? { body: '' } : {}) });
+      const posted = { body: '', headers: { 'content-type': 'application/json' } };
+      const reply = await get(`${one.http}${path}`, { method, ...(method === 'POST' ? posted : {}) });
       if (reply.status === 404 || reply.status === 400)
         expect(['session_not_found', 'bad_request'], path).toContain(problemOf(reply).code);
       else expect(reply.status, path).toBe(200);

@@ -1,46 +1,52 @@
 /** Serves operators and load balancers: liveness, readiness, metrics. */
 import { z } from 'zod';
 import type { ReplicaReport } from '../../generation/replicas/replicas.ts';
+import { readsDeployment } from '../../identity/permissions.ts';
 import { commit, version } from '../../startup/version.ts';
 import { json } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 
+const STORE = z.strictObject({
+  ok: z.boolean(),
+  kind: z.enum(['redis', 'sqlite']),
+  durability: z.string(),
+  detail: z.string().optional(),
+});
+
+const ARCHIVE = z.strictObject({
+  ok: z.boolean().describe('false: conversations continue, but none can end'),
+  kind: z.enum(['sqlite', 'postgres']),
+});
+
+const REPLICA = z.strictObject({
+  replica: z.string().describe('host and port'),
+  state: z
+    .enum(['up', 'failing', 'down'])
+    .describe('`down`: three failures in a row, or no answer to health checks'),
+  circuit: z
+    .enum(['closed', 'open', 'half-open'])
+    .describe('`open`: it gets requests only if no other replica is healthy'),
+  since: z.string().nullable().describe('when it began to fail or recovered; null: it never failed'),
+  last_error: z.string().nullable(),
+});
+
 export const healthSchema = z
   .strictObject({
     status: z.literal('ok'),
-    instance: z.string(),
-    version: z.string(),
-    commit: z.string().describe('Git commit of the build; `unknown` if the build did not know it'),
-    store: z.strictObject({
-      ok: z.boolean(),
-      kind: z.enum(['redis', 'sqlite']),
-      durability: z.string(),
-      detail: z.string().optional(),
-    }),
-    archive: z.strictObject({
-      ok: z.boolean().describe('false: conversations continue, but none can end'),
-      kind: z.enum(['sqlite', 'postgres']),
-    }),
-    upstream: z.string(),
-    replicas: z
-      .array(
-        z.strictObject({
-          replica: z.string().describe('host and port'),
-          state: z
-            .enum(['up', 'failing', 'down'])
-            .describe('`down`: three failures in a row, or no answer to health checks'),
-          circuit: z
-            .enum(['closed', 'open', 'half-open'])
-            .describe('`open`: it gets requests only if no other replica is healthy'),
-          since: z.string().nullable().describe('when it began to fail or recovered; null: it never failed'),
-          last_error: z.string().nullable(),
-        }),
-      )
-      .describe('replicas of the model, as this instance sees them'),
     draining: z.boolean(),
-    resident_sessions: z.int(),
-    connections: z.int(),
+    instance: z.string().exactOptional(),
+    version: z.string().exactOptional(),
+    commit: z
+      .string()
+      .exactOptional()
+      .describe('Git commit of the build; `unknown` if the build did not know it'),
+    store: STORE.exactOptional(),
+    archive: ARCHIVE.exactOptional(),
+    upstream: z.string().exactOptional(),
+    replicas: z.array(REPLICA).exactOptional().describe('replicas of the model, as this instance sees them'),
+    resident_sessions: z.int().exactOptional(),
+    connections: z.int().exactOptional(),
   })
   .meta({ id: 'Health' });
 
@@ -56,6 +62,17 @@ export function operationsRoutes(ports: HttpPorts): readonly Route[] {
       return { ok: false, kind: ports.store.kind, durability: 'unknown' } as const;
     }
   };
+  const deployment = async () => ({
+    instance: ports.instance,
+    version,
+    commit,
+    store: await health(),
+    archive: { ok: await ports.archive.health(), kind: ports.archive.kind },
+    upstream: ports.upstream,
+    replicas: ports.replicas().map(replicaHealth),
+    resident_sessions: ports.localSessions(),
+    connections: ports.connections(),
+  });
   return [
     {
       method: 'GET',
@@ -63,25 +80,17 @@ export function operationsRoutes(ports: HttpPorts): readonly Route[] {
       describe: {
         name: 'getHealth',
         summary: 'Liveness',
+        details:
+          'With `AUTH`, only an auditor or an administrator gets more than `status` and `draining`: the other fields name parts of the deployment.',
         answers: {
           200: jsonAnswer('The instance runs, whatever the state of store and archive.', healthSchema),
         },
       },
       // 200 even without a store: an orchestrator that restarts instances during a store outage prolongs it.
-      answer: async () =>
-        json(200, {
-          status: 'ok',
-          instance: ports.instance,
-          version,
-          commit,
-          store: await health(),
-          archive: { ok: await ports.archive.health(), kind: ports.archive.kind },
-          upstream: ports.upstream,
-          replicas: ports.replicas().map(replicaHealth),
-          draining: ports.draining(),
-          resident_sessions: ports.localSessions(),
-          connections: ports.connections(),
-        }),
+      answer: async ({ caller }) => {
+        const brief = { status: 'ok', draining: ports.draining() };
+        return json(200, readsDeployment(caller) ? { ...brief, ...(await deployment()) } : brief);
+      },
     },
     {
       method: 'GET',

@@ -12,7 +12,7 @@ export const sessionParamsSchema = z.object({ id: z.uuid().describe('id of the s
 export const sessionSchema = z
   .strictObject({
     session_id: z.uuid(),
-    client_id: name,
+    client_id: name.describe('client that named itself last; with `AUTH`, only the owner gets it'),
     user_id: name.describe('owner of the session'),
     diagnosis_id: name,
     created_at: at,
@@ -27,14 +27,16 @@ export const sessionSchema = z
   })
   .meta({ id: 'Session' });
 
+/** `forOwner`: others get no `client_id`, because they need not know the devices of the owner. */
 export function describeSession(
   { context, state, head }: SessionView,
   now: number,
+  forOwner: boolean,
 ): z.infer<typeof sessionSchema> {
   const { expiresAt, absoluteExpiresAt } = endsOf(context);
   return {
     session_id: context.sessionId,
-    client_id: context.clientId,
+    client_id: forOwner ? context.clientId : null,
     user_id: context.userId,
     diagnosis_id: context.diagnosisId,
     created_at: context.createdAt,

@@ -5,6 +5,7 @@ import { tenantField } from '../../../machines/tenant.ts';
 import { codeOf } from '../../errors.ts';
 import { reachOf } from '../../identity/permissions.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
+import type { SessionView } from '../../session/router/session-view.ts';
 import { indexState, indexStates, indexUser } from '../../store/tenant-index.ts';
 import { json, Refusal } from '../core/answer.ts';
 import type { HttpPorts } from '../core/ports.ts';
@@ -52,6 +53,12 @@ async function deletingAuthor(ports: HttpPorts, request: HttpRequest) {
   return { author: participant.userId, ...tenantField(participant.tenant) };
 }
 
+/** True on loopback without credentials, where every client may do everything. Operators act for no owner. */
+function isOwner(request: HttpRequest, { context }: SessionView, now: number, named?: string): boolean {
+  if (request.caller.kind === 'open') return true;
+  return request.reach === 'own' && accessOf(context, participantIn(request, named), now) === 'owner';
+}
+
 /** The user whose sessions are listed; undefined: all of the tenant. */
 function listedUser(request: HttpRequest, wanted: string | undefined): string | undefined {
   if (request.reach === 'all') return wanted;
@@ -74,7 +81,11 @@ export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonl
         answers: { 200: jsonAnswer('The session.', sessionSchema) },
         errors: ['session_not_found', 'store_unavailable'],
       },
-      answer: async (request) => json(200, describeSession(await findSession(ports, request), clock.now())),
+      async answer(request) {
+        const view = await findSession(ports, request);
+        const now = clock.now();
+        return json(200, describeSession(view, now, isOwner(request, view, now)));
+      },
     },
     {
       method: 'DELETE',
@@ -148,7 +159,9 @@ export function sessionRoutes(ports: HttpPorts, erasures: ErasureQueue): readonl
           const views = await Promise.all(sessionIds.map((id) => sessions.view(id)));
           const now = clock.now();
           // Null: the session ended after it was listed.
-          const described = views.flatMap((view) => (view === null ? [] : [describeSession(view, now)]));
+          const described = views.flatMap((view) =>
+            view === null ? [] : [describeSession(view, now, isOwner(request, view, now, wanted))],
+          );
           about?.({ sessionIds: described.map(({ session_id }) => session_id) });
           return json(200, { count: described.length, sessions: described, cursor });
         } catch (error) {
