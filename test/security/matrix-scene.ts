@@ -30,7 +30,7 @@ export interface Shown {
 }
 
 /** The tenant of the session. */
-const TENANT = 'north';
+export const TENANT = 'north';
 export const OWNER = 'olga';
 
 export interface Credentials {
@@ -70,7 +70,7 @@ async function credentialsOf(identities: Identities): Promise<Credentials> {
   return { of: (caller) => shown[caller] };
 }
 
-function headersOf({ bearer, onBehalfOf }: Shown): Readonly<Record<string, string>> {
+export function headersOf({ bearer, onBehalfOf }: Shown): Readonly<Record<string, string>> {
   return {
     ...(bearer === null ? {} : showing(bearer)),
     ...(onBehalfOf === undefined ? {} : { 'rehydra-user': onBehalfOf }),
