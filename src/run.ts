@@ -93,11 +93,11 @@ const reopens =
   config.identity.disabledFile !== null ||
   config.identity.jwt !== null ||
   config.tls !== null;
-if (reopens) process.on('SIGHUP', () => reopenAudit('SIGHUP'));
+if (reopens) process.on('SIGHUP', () => reloadFiles('SIGHUP'));
 
-function reopenAudit(signal: string): void {
+function reloadFiles(signal: string): void {
   log.info({ signal }, 'reopening files');
-  service?.reopenAudit();
+  service?.reload();
 }
 
 const link: Link | null =
@@ -109,7 +109,7 @@ const link: Link | null =
           log.info({ reason }, 'draining');
           void drainAndExit(0, how);
         },
-        reopen: () => reopenAudit('SIGHUP'),
+        reopen: () => reloadFiles('SIGHUP'),
       });
 
 try {

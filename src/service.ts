@@ -56,7 +56,7 @@ export interface Service {
    */
   drain(how?: 'alone' | 'together'): Promise<void>;
   /** Opens the audit file again, after log rotation moved it away, and reads keys and certificate again. */
-  reopenAudit(): void;
+  reload(): void;
 }
 
 /** Length of a turn's waiting text that triggers a write, in UTF-16 units. */
@@ -269,7 +269,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
     adminPort: ports.admin,
     upstream,
     drain: stop,
-    reopenAudit() {
+    reload() {
       audit?.reopen();
       void ring.reload();
       authenticator.reload();
