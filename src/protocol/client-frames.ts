@@ -1,6 +1,7 @@
 /** client-frames defines the frames that a client may send. Any unknown key or type is an error. */
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../machines/vocabulary.ts';
+import { isUserId } from '../identity/names.ts';
 
 export const MAX_FRAME_BYTES = 64 * 1024;
 /** From the upgrade on, whatever the client sends. */
@@ -18,7 +19,7 @@ export const nameSchema = z
   .refine((text) => text.isWellFormed(), { error: 'is not well-formed text' });
 
 /** The id of a user, wherever a client names one. U+FFFD stands for anything that was no text. */
-export const userIdSchema = nameSchema.refine((id) => !/[\p{Cc}\u{FFFD}]/u.test(id), {
+export const userIdSchema = nameSchema.refine(isUserId, {
   error: 'holds a control character or U+FFFD',
 });
 

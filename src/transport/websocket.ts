@@ -70,6 +70,8 @@ export function serveWebSocket(
       const { limits, authenticator } = ports;
       if (limits.connections === null && authenticator.isOff) return accept(OPEN);
       const { lines } = headers;
+      const refuse = (code: ErrorCode, waitMs?: number) =>
+        write(res, problem(code, randomUUID(), undefined, waitMs), ports.isEncrypted);
       let gone = false;
       res.onAborted(() => {
         gone = true;
@@ -77,12 +79,12 @@ export function serveWebSocket(
       const upgrading = async (): Promise<void> => {
         const waitMs = (await limits.connections?.take(address)) ?? 0;
         if (gone) return;
-        if (waitMs > 0) return void res.cork(() => refuse(res, 'rate_limited', waitMs));
+        if (waitMs > 0) return void res.cork(() => refuse('rate_limited', waitMs));
         const proof = await proveUpgrade(ports, { address, peer, lines, shown });
         if (gone) return;
         res.cork(() => {
           if (proof.kind === 'accepted') accept(proof.caller);
-          else refuse(res, proof.code, proof.waitMs);
+          else refuse(proof.code, proof.waitMs);
         });
       };
       upgrading().catch((error: unknown) => ports.log.error({ err: error }, 'upgrade failed'));
@@ -121,28 +123,23 @@ function checkCredentials(clock: Clock, connections: ReadonlySet<Connection>): v
 }
 
 /** In a later tick: while an answer is due, uWebSockets.js ends a connection on which another request comes. */
-function refuseLater(res: HttpResponse, { status, headers, body }: HttpAnswer, isEncrypted: boolean): void {
+function refuseLater(res: HttpResponse, answer: HttpAnswer, isEncrypted: boolean): void {
   let gone = false;
   res.onAborted(() => {
     gone = true;
   });
   setImmediate(() => {
     if (gone) return;
-    res.cork(() => {
-      res.writeStatus(String(status));
-      for (const [name, value] of Object.entries({ ...securityHeaders(isEncrypted), ...headers }))
-        res.writeHeader(name, value);
-      res.end(typeof body === 'string' ? body : '', true);
-    });
+    res.cork(() => write(res, answer, isEncrypted));
   });
 }
 
 /** Refuses the upgrade over HTTP. A refused client leaves no state behind. */
-function refuse(res: HttpResponse, code: ErrorCode, waitMs?: number): void {
-  const { status, headers, body } = problem(code, randomUUID(), undefined, waitMs);
+function write(res: HttpResponse, { status, headers, body }: HttpAnswer, isEncrypted: boolean): void {
   res.writeStatus(String(status));
-  for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
-  res.end(typeof body === 'string' ? body : '');
+  for (const [name, value] of Object.entries({ ...securityHeaders(isEncrypted), ...headers }))
+    res.writeHeader(name, value);
+  res.end(typeof body === 'string' ? body : '', true);
 }
 
 class SocketWire implements Wire {

@@ -73,8 +73,10 @@ describe('audit log of an instance with AUTH', () => {
     client.send({ type: 'close' });
     await client.closed;
     const about = { ...by('user', 'dr-a'), user_id: 'dr-a', session_id: client.sessionId };
-    const fresh = await news(6);
+    const fresh = await news(7);
     expect(fresh.toSorted((a, b) => String(a.action).localeCompare(String(b.action)))).toMatchObject([
+      // At its hello the client names no session yet.
+      { action: 'authenticated', outcome: 'ok', ...about, session_id: null },
       { action: 'authenticated', outcome: 'ok', ...about },
       { action: 'authenticated', outcome: 'unauthenticated', why: expect.any(String), ...about },
       { action: 'cancelled', ...about },
