@@ -1,6 +1,6 @@
 /** Writes the rights of the Redis user into OPERATIONS.md and docker-compose.yml. */
 import { readFileSync } from 'node:fs';
-import { aclRule } from '../../src/store/redis/acl.ts';
+import { aclRule } from '../../src/store/redis/server/acl.ts';
 
 const LINE = /(ACL SETUSER rehydra on >PASSWORD ).*/;
 /** From the password of the instances' user to the next key of the service. */

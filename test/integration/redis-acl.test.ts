@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { aclRule, OPTIONAL_COMMANDS, REQUIRED_COMMANDS } from '../../src/store/redis/acl.ts';
+import { aclRule, OPTIONAL_COMMANDS, REQUIRED_COMMANDS } from '../../src/store/redis/server/acl.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
 import { created, OPTIONS } from '../conformance/store-fixture.ts';
 import { type Instance, runToEnd, startInstance } from '../support/instance/instance.ts';

@@ -9,7 +9,7 @@
  */
 import type { Redis } from 'ioredis';
 import { sleep } from '../../clock.ts';
-import { infoOf, masters } from './boot.ts';
+import { infoOf, masters } from './server/boot.ts';
 import type { Client, Log } from './connection.ts';
 import { isForbidden, redisError } from './failure.ts';
 

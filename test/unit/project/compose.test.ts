@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readConfig } from '../../../src/config/config.ts';
 import { environmentSchema } from '../../../src/config/settings.ts';
-import { aclRule } from '../../../src/store/redis/acl.ts';
+import { aclRule } from '../../../src/store/redis/server/acl.ts';
 import { openRedisStore } from '../../../src/store/redis/open.ts';
 import { eventually } from '../../support/instance/observed.ts';
 import { adopt, end } from '../../support/instance/processes.ts';

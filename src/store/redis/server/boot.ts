@@ -3,8 +3,8 @@
  * warns and goes on, because INFO does not show the settings.
  */
 import type { Redis } from 'ioredis';
-import type { Client, Log } from './connection.ts';
-import { isForbidden, redisError } from './failure.ts';
+import type { Client, Log } from '../connection.ts';
+import { isForbidden, redisError } from '../failure.ts';
 
 export interface Facts {
   readonly version: string;

@@ -2,8 +2,8 @@
  * Lists the Redis commands, keys and channels that this store uses. The probe asks Redis whether the user of the
  * connection may use each of them, so an instance that lacks one is not ready; OPERATIONS.md documents the same list.
  */
-import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, tallyKey } from './keys.ts';
-import { type Script, scripts } from './scripts.ts';
+import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, tallyKey } from '../keys.ts';
+import { type Script, scripts } from '../scripts.ts';
 
 /** Commands that the store sends itself: scripts, hints, signals, and a look at the server. */
 const SENT = ['EVAL', 'EVALSHA', 'SSUBSCRIBE', 'SUNSUBSCRIBE', 'SPUBLISH', 'INFO'] as const;
