@@ -1,10 +1,10 @@
 /** The checks of a Redis at the start of its store, and the parts of the store that need no server. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { assertUsable } from '../../src/store/redis/server/boot.ts';
 import { parseAddress, retryDelayMs } from '../../src/store/redis/connection.ts';
 import { redisFailure } from '../../src/store/redis/failure.ts';
 import { openRedisStore } from '../../src/store/redis/open.ts';
+import { assertUsable } from '../../src/store/redis/server/boot.ts';
 import { type RedisServer, startRedis, startRedisCluster } from '../support/instance/redis-server.ts';
 import { created, OPTIONS } from './store-fixture.ts';
 

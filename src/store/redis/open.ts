@@ -6,9 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
 import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
-import { deniedText, PROBED_CALLS } from './server/acl.ts';
 import { createBatch } from './batch.ts';
-import { assertUsable, type Facts, inspect } from './server/boot.ts';
 import { connect, type Log, logConnections, parseAddress, untilReady } from './connection.ts';
 import { redisFailure } from './failure.ts';
 import { bucketKeys, INSTANCES_KEY, instanceChannel, PURGE_KEY, sessionKeys, tallyKey } from './keys.ts';
@@ -18,6 +16,8 @@ import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
 import { integer, record, swept, text, texts, transcriptPage } from './replies.ts';
 import { scripts } from './scripts.ts';
+import { deniedText, PROBED_CALLS } from './server/acl.ts';
+import { assertUsable, type Facts, inspect } from './server/boot.ts';
 import { createSubscriber } from './subscriber.ts';
 import { createWrites } from './writes.ts';
 

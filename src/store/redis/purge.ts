@@ -9,9 +9,9 @@
  */
 import type { Redis } from 'ioredis';
 import { sleep } from '../../clock.ts';
-import { infoOf, masters } from './server/boot.ts';
 import type { Client, Log } from './connection.ts';
 import { isForbidden, redisError } from './failure.ts';
+import { infoOf, masters } from './server/boot.ts';
 
 const WITHIN_MS = 300_000;
 const LOOK_EVERY_MS = 50;

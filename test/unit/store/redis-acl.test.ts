@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
-import { aclRule, commandsOf, REQUIRED_COMMANDS } from '../../../src/store/redis/server/acl.ts';
 import { scripts } from '../../../src/store/redis/scripts.ts';
+import { aclRule, commandsOf, REQUIRED_COMMANDS } from '../../../src/store/redis/server/acl.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
