@@ -7,6 +7,7 @@ import { errorsDocument } from './docs/errors.ts';
 import { guaranteesDocument } from './docs/guarantees.ts';
 import { httpDocument } from './docs/http.ts';
 import { licenceFaults, licencesDocument } from './docs/licences.ts';
+import { permissionsDocument } from './docs/permissions.ts';
 import { protocolDocument } from './docs/protocol.ts';
 import { composeWithRights, operationsWithRights } from './docs/redis-rights.ts';
 
@@ -17,6 +18,7 @@ const documents: Readonly<Record<string, () => string>> = {
   'docs/HTTP.md': httpDocument,
   'docs/LICENCES.md': licencesDocument,
   'docs/OPERATIONS.md': operationsWithRights,
+  'docs/PERMISSIONS.md': permissionsDocument,
   'docs/PROTOCOL.md': protocolDocument,
   'docker-compose.yml': composeWithRights,
 };

@@ -42,6 +42,14 @@ Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "
 [ERRORS.md](ERRORS.md). If waiting helps, \`Retry-After\` of a 429 or 503 gives the seconds. Any route may answer
 \`internal\`. Every \`GET\` route answers \`HEAD\` with the same status and headers.
 
+**Credentials.** With \`AUTH\` all routes but the probes and the two documents need a bearer, a token or an API key:
+\`Authorization: Bearer …\`. [PERMISSIONS.md](PERMISSIONS.md) shows what each role may do. The service answers a missing
+credential and every invalid one with the same 401 \`unauthenticated\`. A foreign session and one that does not exist get
+the same \`session_not_found\`. A back end with the role \`service\` names the user for whom it acts in the header
+\`rehydra-user\`, percent-encoded. The credential of a user names its user already: another name in the header, or as
+\`user_id\`, is refused with \`forbidden\`. For \`/dashboard\` and \`/api/analytics\` a browser may send the bearer as a
+password (Basic). Without \`AUTH\`, which only an address of loopback allows, every client may do everything.
+
 ${table(
   ['route', 'purpose'],
   operations.map(({ title, one }) => [`[\`${title}\`](#${anchor(title)})`, one.summary]),

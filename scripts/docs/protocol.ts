@@ -49,7 +49,8 @@ nothing.
 guests whose share has not expired. Leaving out \`user_id\` opens no session that has a user. A guest with \`read\` gets
 the frames; \`write\` adds ${framesThatNeed('write')}; only the owner sends ${framesThatNeed('owner')}. The server
 answers any other frame with \`forbidden\`, and the connection stays open; it answers such a hello with \`forbidden\` and
-close 4003. A \`client_id\` replaces an older connection of the same user only.
+close 4003. A \`client_id\` replaces an older connection of the same user only. With \`AUTH\` the user is the proven one,
+and [PERMISSIONS.md](PERMISSIONS.md) shows what each role may do.
 
 ## Client to server
 

@@ -5,6 +5,7 @@ import { clientFrameSchema } from '../../protocol/client-frames.ts';
 import { durableFrameSchema, transientFrameSchema } from '../../protocol/server-frames.ts';
 import { version } from '../../startup/version.ts';
 import { type Json, SchemaBook } from './schema-book.ts';
+import { asyncapiSchemes } from './security-schemes.ts';
 
 export function asyncapiDocument(): Json {
   // AsyncAPI's own schema format builds on draft 7.
@@ -46,7 +47,7 @@ export function asyncapiDocument(): Json {
       hear: operation('receive', 'Frames that a client may send; `hello` comes first', received),
       say: operation('send', 'Frames that the server sends', sent),
     },
-    components: { messages: Object.fromEntries(all), schemas: book.named },
+    components: { messages: Object.fromEntries(all), schemas: book.named, securitySchemes: asyncapiSchemes },
     'x-errors': errors,
   };
 }
@@ -58,6 +59,7 @@ function operation(action: 'receive' | 'send', summary: string, messages: Messag
     action,
     summary,
     channel: { $ref: '#/channels/session' },
+    security: [{ $ref: '#/components/securitySchemes/bearer' }],
     messages: messages.map(([key]) => ({ $ref: `#/channels/session/messages/${key}` })),
   };
 }

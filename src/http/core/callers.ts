@@ -13,9 +13,7 @@ import { UNLIMITED_PATHS } from './limits.ts';
 import { type Place, permissionOf } from './places.ts';
 import type { HttpRequest } from './request.ts';
 import { operationOf, type Route } from './router.ts';
-
-/** Names the user for whom a service acts, percent-encoded: headers carry ASCII only. */
-const USER_HEADER = 'rehydra-user';
+import { USER_HEADER } from './security-schemes.ts';
 
 export interface CallerPorts {
   readonly authenticator: Authenticator;
@@ -25,12 +23,16 @@ export interface CallerPorts {
 
 const REFUSALS: readonly ErrorCode[] = ['unauthenticated', 'forbidden'];
 
-/** Names the refusals in the documents of each route that needs a credential. */
+/** Names the credential and its refusals in the documents of each route that needs one. */
 export function describeCallers(routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {
     const { describe } = route;
-    if (describe === undefined || permissions[operationOf(route)].stranger === 'all') return route;
-    return { ...route, describe: { ...describe, errors: [...(describe.errors ?? []), ...REFUSALS] } };
+    const operation = operationOf(route);
+    const { stranger, service } = permissions[operation];
+    if (describe === undefined || stranger === 'all') return route;
+    const credential = { acceptsBasic: ACCEPT_BASIC.test(operation), actsForUser: service === 'own' };
+    const errors = [...(describe.errors ?? []), ...REFUSALS];
+    return { ...route, describe: { ...describe, credential, errors } };
   });
 }
 

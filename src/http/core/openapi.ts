@@ -5,6 +5,7 @@ import { version } from '../../startup/version.ts';
 import { problemSchema } from './answer.ts';
 import type { Description, Route } from './router.ts';
 import { type Json, SchemaBook } from './schema-book.ts';
+import { actingParameters, openapiSchemes, securityOf } from './security-schemes.ts';
 
 export function openapiDocument(routes: readonly Route[]): Json {
   const book = new SchemaBook('draft-2020-12');
@@ -23,16 +24,17 @@ export function openapiDocument(routes: readonly Route[]): Json {
         'Conversations with a language model as durable sessions. A WebSocket serves the same sessions: see /asyncapi.json.',
     },
     paths,
-    components: { schemas: book.named },
+    components: { schemas: book.named, securitySchemes: openapiSchemes },
   };
 }
 
 function operationOf(describe: Description, book: SchemaBook): Json {
-  const { name, summary, details: description, body, params, query, headers } = describe;
+  const { name, summary, details: description, body, params, query, headers, credential } = describe;
   const parameters = [
     ...parametersOf('path', params, book),
     ...parametersOf('query', query, book),
     ...parametersOf('header', headers, book),
+    ...(credential === undefined ? [] : actingParameters(credential)),
   ];
   const requestBody = body && {
     required: true,
@@ -42,6 +44,7 @@ function operationOf(describe: Description, book: SchemaBook): Json {
     operationId: name,
     summary,
     ...(description && { description }),
+    ...(credential && { security: securityOf(credential) }),
     ...(parameters.length > 0 && { parameters }),
     ...(requestBody && { requestBody }),
     responses: responsesOf(describe, book),

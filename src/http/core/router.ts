@@ -10,6 +10,7 @@ import { STRANGER } from '../../identity/caller.ts';
 import { isOperation, type Operation } from '../../identity/permissions.ts';
 import { type HttpAnswer, problem, Refusal } from './answer.ts';
 import type { HttpRequest, IncomingRequest } from './request.ts';
+import type { CredentialDescription } from './security-schemes.ts';
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -34,6 +35,8 @@ export interface Description {
   readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly answers: Readonly<Record<number, AnswerDescription>>;
+  /** Absent: strangers may ask. */
+  readonly credential?: CredentialDescription;
   /** Besides `internal`, which any route may answer. */
   readonly errors?: readonly ErrorCode[];
 }

@@ -13,11 +13,15 @@ interface Message {
 interface Document {
   readonly channels: { readonly session: { readonly messages: Readonly<Record<string, unknown>> } };
   readonly operations: Readonly<
-    Record<'hear' | 'say', { readonly messages: readonly { readonly $ref: string }[] }>
+    Record<
+      'hear' | 'say',
+      { readonly security: readonly object[]; readonly messages: readonly { readonly $ref: string }[] }
+    >
   >;
   readonly components: {
     readonly messages: Readonly<Record<string, Message>>;
     readonly schemas: Readonly<Record<string, object>>;
+    readonly securitySchemes: { readonly bearer: { readonly description: string } };
   };
 }
 
@@ -53,6 +57,15 @@ describe('the AsyncAPI document', () => {
       const { name, tags } = document.components.messages[key]!;
       expect(tags).toEqual([{ name: durable.includes(name as never) ? 'durable' : 'transient' }]);
     }
+  });
+
+  test('the AsyncAPI document names the bearer of a socket, and where a client shows it', () => {
+    const { bearer } = document.components.securitySchemes;
+    expect(bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+    for (const place of ['Authorization', 'hello.token', 'rehydra.bearer.'])
+      expect(bearer.description).toContain(place);
+    for (const { security } of Object.values(document.operations))
+      expect(security).toEqual([{ $ref: '#/components/securitySchemes/bearer' }]);
   });
 
   test('every reference in the AsyncAPI document resolves', () => {

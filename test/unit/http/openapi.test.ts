@@ -6,16 +6,18 @@ import { vitalsInput } from '../../../src/conversation/patient/vitals.ts';
 import { errors } from '../../../src/errors.ts';
 import { asyncapiDocument } from '../../../src/http/core/asyncapi.ts';
 import { openapiDocument } from '../../../src/http/core/openapi.ts';
+import { permissions } from '../../../src/identity/permissions.ts';
 import { described } from '../../support/documented.ts';
 
 interface Operation {
   readonly operationId: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean }[];
+  readonly security?: readonly object[];
   readonly responses: Readonly<Record<string, { readonly description: string }>>;
 }
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+  readonly components: Readonly<Record<'schemas' | 'securitySchemes', Readonly<Record<string, unknown>>>>;
 }
 
 const document = openapiDocument(described) as unknown as Document;
@@ -57,6 +59,33 @@ describe('the OpenAPI document', () => {
         .map(({ name }) => name);
       expect(declared, path).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
     }
+  });
+
+  test('the OpenAPI document asks for a credential on exactly the routes that refuse strangers', () => {
+    const schemes = Object.keys(document.components.securitySchemes);
+    expect(schemes).toEqual(['bearer', 'basic']);
+    const asking = operations.filter(({ operation }) => operation.security !== undefined);
+    const closed = Object.entries(permissions).filter(
+      ([name, { stranger }]) => stranger === 'none' && / /.test(name),
+    );
+    const names = closed.map(([name]) => name.replace(/:(\w+)/g, '{$1}'));
+    const isDocumented = (name: string) => !/\?|dashboard\//.test(name);
+    expect(asking.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted()).toEqual(
+      names.filter(isDocumented).toSorted(),
+    );
+    for (const { operation } of asking)
+      for (const one of operation.security ?? []) expect(schemes).toContain(Object.keys(one)[0]);
+  });
+
+  test('the OpenAPI document has the header rehydra-user on exactly the routes where a back end acts for a user', () => {
+    const named = operations.flatMap(({ method, path, operation }) => {
+      const has = operation.parameters?.some(({ name }) => name === 'rehydra-user');
+      return has ? [`${method.toUpperCase()} ${path}`] : [];
+    });
+    const acting = Object.entries(permissions).filter(
+      ([name, { service }]) => service === 'own' && / /.test(name),
+    );
+    expect(named.toSorted()).toEqual(acting.map(([name]) => name.replace(/:(\w+)/g, '{$1}')).toSorted());
   });
 
   test('the OpenAPI document contains exactly the schemas that it refers to', () => {
