@@ -9,6 +9,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bytes } from './bytes.ts';
+import { identity } from './identity.ts';
 import { type Extent, quick, usual } from './measure/extent.ts';
 import { pin } from './measure/program.ts';
 import { openStage, type Stage } from './measure/stage.ts';
@@ -33,6 +34,7 @@ const usualQuestions: Readonly<Record<string, Question>> = {
   memory,
   bytes,
   rehydrate,
+  identity,
   step: async (_, extent) => steps(extent),
 };
 const questions: Readonly<Record<string, Question>> = { ...usualQuestions, scale };

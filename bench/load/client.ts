@@ -8,6 +8,12 @@ import { FrameReader, OPCODE_CLOSE, OPCODE_TEXT, textFrame } from './wire.ts';
 /** The frames that a server understands: the service's own, or Socket.IO's on a plain WebSocket. */
 export type Speech = 'rehydra' | 'socket.io';
 
+/** How a client names or proves its user in its hello. */
+export interface HelloFields {
+  readonly user_id?: string;
+  readonly token?: string;
+}
+
 export interface Client {
   sessionId: string;
   /** Receives each text message; its bytes are valid only during the call. */
@@ -84,7 +90,12 @@ export function connectClient(port: number, speech: Speech): Promise<Client> {
 const ANSWER_WITHIN_MS = 20_000;
 
 /** Opens the client's session, and returns the milliseconds until the server has welcomed it. */
-export function hello(client: Client, speech: Speech, sessionId?: string): Promise<number> {
+export function hello(
+  client: Client,
+  speech: Speech,
+  sessionId?: string,
+  fields: HelloFields = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('no welcome came')), ANSWER_WITHIN_MS);
     const sentAt = performance.now();
@@ -104,6 +115,7 @@ export function hello(client: Client, speech: Speech, sessionId?: string): Promi
     const opening = JSON.stringify({
       type: 'hello',
       ...(sessionId === undefined ? {} : { session_id: sessionId }),
+      ...fields,
     });
     client.send(textFrame(speech === 'socket.io' ? '40' : opening));
   });

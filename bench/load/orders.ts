@@ -2,7 +2,7 @@
 import type { Program } from '../measure/program.ts';
 import type { Summary } from '../measure/summary.ts';
 import type { Usage } from '../measure/usage.ts';
-import type { Speech } from './client.ts';
+import type { HelloFields, Speech } from './client.ts';
 
 /**
  * extend   `extend` to `extended`: one transition without a stored frame.
@@ -46,6 +46,8 @@ interface Orders {
       readonly speech?: Speech;
       readonly atOnce?: number;
       readonly sessionIds?: readonly string[];
+      /** What the hello of each client says beside its session. */
+      readonly hellos?: readonly HelloFields[];
     };
     readonly result: { readonly sessionIds: readonly string[]; readonly tookMs: number };
   };

@@ -1,6 +1,6 @@
 /** The generator is a process of its own that executes one order after another. */
 import { summarise } from '../measure/summary.ts';
-import { type Client, connectClient, hello, type Speech } from './client.ts';
+import { type Client, connectClient, type HelloFields, hello, type Speech } from './client.ts';
 import { closedLoop } from './closed-loop.ts';
 import { exchange } from './exchanges.ts';
 import type { OrderOf, Reply, Request, ResultOf } from './orders.ts';
@@ -31,11 +31,16 @@ async function each(count: number, atOnce: number, task: (index: number) => Prom
 }
 
 /** An overloaded instance refuses a client and closes its connection; the client comes again. */
-async function welcomed(port: number, speech: Speech, sessionId: string | undefined): Promise<Client> {
+async function welcomed(
+  port: number,
+  speech: Speech,
+  sessionId: string | undefined,
+  fields: HelloFields | undefined,
+): Promise<Client> {
   for (let tries = 1; ; tries++) {
     const client = await connectClient(port, speech);
     try {
-      await hello(client, speech, sessionId);
+      await hello(client, speech, sessionId, fields);
       return client;
     } catch (error) {
       client.destroy();
@@ -52,15 +57,16 @@ async function open({
   speech = 'rehydra',
   atOnce = OPENING_AT_ONCE,
   sessionIds,
+  hellos,
 }: OrderOf<'open'>): Promise<ResultOf<'open'>> {
   const clients = groupOf(group);
   groups.set(group, clients);
   const beganAt = performance.now();
-  const opened: string[] = [];
+  const opened = new Array<string>(count);
   await each(count, atOnce, async (index) => {
-    const client = await welcomed(port, speech, sessionIds?.[index]);
+    const client = await welcomed(port, speech, sessionIds?.[index], hellos?.[index]);
     clients.push(client);
-    opened.push(client.sessionId);
+    opened[index] = client.sessionId;
   });
   return { sessionIds: opened, tookMs: performance.now() - beganAt };
 }

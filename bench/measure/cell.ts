@@ -1,6 +1,6 @@
 /** A cell measures one server under one workload once: it makes sessions, runs the loop and ends the sessions. */
 import type { RedisServer } from '../../test/support/instance/redis-server.ts';
-import type { Speech } from '../load/client.ts';
+import type { HelloFields, Speech } from '../load/client.ts';
 import type { Workload } from '../load/orders.ts';
 import { figure, hundredths, percent } from '../report/table.ts';
 import type { Program } from './program.ts';
@@ -13,6 +13,8 @@ export interface Contender {
   readonly program: Program;
   readonly redis: RedisServer | null;
   readonly speech: Speech;
+  /** Each client has a user of its own. */
+  readonly hellos?: readonly HelloFields[];
 }
 
 export interface Load {
@@ -48,12 +50,12 @@ export function measureCell(stage: Stage, contender: Contender, load: Load): Pro
 
 export async function measureOnce(stage: Stage, contender: Contender, load: Load): Promise<Cell> {
   const { generator } = stage;
-  const { program, redis, speech, name: group } = contender;
+  const { program, redis, speech, hellos, name: group } = contender;
   const { workload, inFlight, warmMs, windowMs, conversations } = load;
   const count = workload === 'turn' ? Math.max(inFlight, conversations) : inFlight;
   const measured = redis === null ? [program.pid] : [program.pid, redis.pid];
   const others = stage.pids().filter((pid) => !measured.includes(pid));
-  await generator.run('open', { group, port: program.port, count, speech });
+  await generator.run('open', { group, port: program.port, count, speech, ...(hellos && { hellos }) });
   const loop = await generator.run('loop', {
     group,
     workload,
