@@ -43,6 +43,8 @@ export interface Arrival {
   readonly participant: Participant;
   /** The server chose the id: the client names no session. */
   readonly isNew: boolean;
+  /** End of a credential that the client can renew on this connection, in ms since the epoch; null or absent: none. */
+  readonly identityExpiresAt?: number | null;
 }
 
 const ABSENT: ClientAttachment = { kind: 'refused', code: 'session_not_found' };
@@ -50,7 +52,7 @@ const ABSENT: ClientAttachment = { kind: 'refused', code: 'session_not_found' };
 /** Runs `admitted` when the session lets the client in, before the client gets its first frame. */
 export async function attachClient(
   services: SessionServices,
-  { hello, participant, isNew }: Arrival,
+  { hello, participant, isNew, identityExpiresAt = null }: Arrival,
   connection: ClientConnection,
   admitted: (sessionId: string, created: boolean) => void,
 ): Promise<ClientAttachment> {
@@ -73,7 +75,7 @@ export async function attachClient(
   }
   const { view } = attached;
   admitted(sessionId, view.created);
-  connection.send([JSON.stringify(welcome(services, sessionId, view))]);
+  connection.send([JSON.stringify(welcome(services, sessionId, view, identityExpiresAt))]);
   const { createdAt } = view.context;
   subscription.setArrival({ version: view.version, epoch: view.epoch, createdAt });
   endWithShare(services, view, subscription);
@@ -142,6 +144,7 @@ function welcome(
   { instance, isSimulated = false }: SessionServices,
   sessionId: string,
   view: SessionView,
+  identityExpiresAt: number | null,
 ): TransientFrame {
   const { context } = view;
   const { expiresAt, absoluteExpiresAt } = endsOf(context);
@@ -157,6 +160,7 @@ function welcome(
     absolute_expires_at: absoluteExpiresAt,
     instance,
     ...(isSimulated ? { simulated: true } : {}),
+    ...(identityExpiresAt === null ? {} : { identity_expires_at: identityExpiresAt }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Decides for which user a caller acts: its own name, or the name that a back end gives. */
+import type { Authenticator } from './authenticator.ts';
 import type { Caller } from './caller.ts';
 
 /** Null: the caller acts for no user. `refused`: the caller may not act under the claimed name. */
@@ -43,6 +44,27 @@ export function participantOf(caller: Caller, claimed: string | null): Participa
     isProven: caller.kind === 'identified' && caller.role === 'user',
     seesOwnOnly: caller.kind !== 'open',
   };
+}
+
+/** False once the caller's credential has ended, or the user for whom it acts is disabled. */
+export function mayStillAct(
+  authenticator: Authenticator,
+  caller: Caller,
+  userId: string | null,
+  now: number,
+): boolean {
+  if (caller.kind !== 'identified') return true;
+  return authenticator.holds(caller, now) && !actsForDisabled(authenticator, caller, userId);
+}
+
+/** A back end must not keep a disabled user in service. */
+export function actsForDisabled(
+  authenticator: Authenticator,
+  caller: Caller,
+  userId: string | null,
+): boolean {
+  if (caller.kind !== 'identified' || userId === null) return false;
+  return authenticator.isDisabled({ subject: userId, tenant: caller.tenant });
 }
 
 export function tenantOf(caller: Caller): string {

@@ -14,6 +14,9 @@ export interface Credentials {
   readonly peer: string;
 }
 
+/** An ended credential closes its sockets and streams within this time of the instance's notice. */
+export const CHECK_CREDENTIALS_MS = 1_000;
+
 export type Authenticated =
   | { readonly kind: 'accepted'; readonly caller: Caller }
   /** `why` is for the audit log. A client learns only that its credential is not valid. */
@@ -26,6 +29,8 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Promise<Authenticated>;
   /** False once the credential has expired or was withdrawn. Cheap: the server asks it for every open socket. */
   holds(identity: Identity, now: number): boolean;
+  /** Whether no credential of the user counts: not its own, and not that of a back end that acts for it. */
+  isDisabled(user: Pick<Identity, 'subject' | 'tenant'>): boolean;
   /** Reads files of keys again. Keeps the former ones, and logs why, if a file cannot be used. */
   reload(): void;
   close(): void;
@@ -36,6 +41,7 @@ export const AUTH_OFF: Authenticator = {
   isOff: true,
   authenticate: () => Promise.resolve({ kind: 'accepted', caller: OPEN }),
   holds: () => true,
+  isDisabled: () => false,
   reload() {},
   close() {},
 };

@@ -1,7 +1,7 @@
 /**
  * Disabled lists subjects whose credentials no longer count, however long they last: a token cannot be withdrawn otherwise.
  *
- *  DISABLED-1  A disabled subject is refused, and its open sockets end, for every way of proof.
+ *  DISABLED-1  A disabled subject is refused, and its open sockets end, for every way of proof. No back end acts for it.
  */
 import { z } from 'zod';
 import type { Log } from '../telemetry/log.ts';

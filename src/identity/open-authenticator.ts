@@ -26,6 +26,7 @@ export async function openAuthenticator(
   const tokens = jwt === null || source === null ? null : createTokens(jwt, source);
   const disabled = disabledFile === null ? null : openDisabled(disabledFile, log);
   const fromHeaders = proxy === null ? null : proxyIdentity(proxy);
+  const isDisabled: Authenticator['isDisabled'] = (user) => disabled?.has(user) === true;
 
   const byBearer = async (bearer: string): Promise<Authenticated> => {
     if (apiKeys !== null && bearer.startsWith(API_KEY_PREFIX))
@@ -47,17 +48,16 @@ export async function openAuthenticator(
     isOff: false,
     async authenticate(credentials) {
       const proven = await prove(credentials);
-      const isDisabled =
-        proven.kind === 'accepted' &&
-        proven.caller.kind === 'identified' &&
-        disabled?.has(proven.caller) === true;
-      return isDisabled ? { kind: 'refused', why: 'its subject is disabled' } : proven;
+      const isRefused =
+        proven.kind === 'accepted' && proven.caller.kind === 'identified' && isDisabled(proven.caller);
+      return isRefused ? { kind: 'refused', why: 'its subject is disabled' } : proven;
     },
     holds(identity, now) {
       if (identity.expiresAt !== null && now >= identity.expiresAt) return false;
-      if (disabled?.has(identity) === true) return false;
+      if (isDisabled(identity)) return false;
       return identity.proof !== 'key' || apiKeys?.holds(identity) === true;
     },
+    isDisabled,
     reload() {
       disabled?.reload();
       apiKeys?.reload();

@@ -131,6 +131,12 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     absolute_expires_at: z.int(),
     instance: z.string(),
     simulated: z.boolean().optional().describe('true: the built-in simulator answers here'),
+    identity_expires_at: z
+      .int()
+      .optional()
+      .describe(
+        "ms since the epoch: the client's credential ends then, unless `authenticate` renews it. Absent: it has no end.",
+      ),
   }),
   z.object({
     type: z.literal('reset'),

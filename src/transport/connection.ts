@@ -14,7 +14,7 @@ import { attachClient, detachClient, type SessionServices } from '../delivery/at
 import type { ClientConnection } from '../delivery/client-connection.ts';
 import type { Subscription } from '../delivery/subscription.ts';
 import { type ErrorCode, errorBody, errors } from '../errors.ts';
-import { type Participant, participantOf } from '../identity/acting-user.ts';
+import type { Participant } from '../identity/acting-user.ts';
 import type { Authenticator } from '../identity/authenticator.ts';
 import type { Caller } from '../identity/caller.ts';
 import { reachOf } from '../identity/permissions.ts';
@@ -250,9 +250,8 @@ export class Connection implements ClientConnection {
       this.#note('refused', proof.code, proof.why);
       return this.#refuseAndClose(proof.code, proof.waitMs);
     }
-    const { caller } = this.#caller;
-    const participant = participantOf(caller, hello.user_id ?? null);
-    if (participant === null || reachOf(caller, 'hello') === 'none') {
+    const participant = this.#caller.participant(hello.user_id ?? null);
+    if (participant === null) {
       this.#note('refused', 'forbidden');
       return this.#refuseAndClose('forbidden');
     }
@@ -267,7 +266,7 @@ export class Connection implements ClientConnection {
     let isGuess = false;
     const attached = await attachClient(
       services,
-      { hello, participant, isNew },
+      { hello, participant, isNew, identityExpiresAt: this.#caller.expiresAt },
       this,
       (sessionId, created) => {
         isAdmitted = true;

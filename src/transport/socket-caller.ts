@@ -5,9 +5,11 @@
  *  CALLER-1  A renewed credential is of the same subject, role and tenant: a socket never changes hands.
  */
 import type { Audit } from '../audit/audit.ts';
+import { actsForDisabled, mayStillAct, type Participant, participantOf } from '../identity/acting-user.ts';
 import type { Authenticator } from '../identity/authenticator.ts';
 import { bearerIn, onlyOne, type Shown } from '../identity/bearer.ts';
 import { type Caller, type Identity, OPEN, STRANGER } from '../identity/caller.ts';
+import { reachOf } from '../identity/permissions.ts';
 import type { Limits } from '../limits/limits.ts';
 
 export type Proof =
@@ -28,6 +30,8 @@ export class SocketCaller {
   readonly #limits: Limits;
   readonly #address: string;
   #caller: Caller;
+  /** The user for whom it takes part in a conversation. */
+  #userId: string | null = null;
 
   constructor(
     authenticator: Authenticator,
@@ -54,9 +58,19 @@ export class SocketCaller {
     return this.#caller.kind === 'identified' ? this.#caller.expiresAt : null;
   }
 
-  /** False once the credential has expired or was withdrawn. */
+  /** False once the credential has expired or was withdrawn, or the user for whom it acts is disabled. */
   holds(now: number): boolean {
-    return this.#caller.kind !== 'identified' || this.#authenticator.holds(this.#caller, now);
+    return mayStillAct(this.#authenticator, this.#caller, this.#userId, now);
+  }
+
+  /** The client in a conversation. Null: it may take part in none, or not under the claimed name. */
+  participant(claimed: string | null): Participant | null {
+    const participant =
+      reachOf(this.#caller, 'hello') === 'none' ? null : participantOf(this.#caller, claimed);
+    if (participant === null || actsForDisabled(this.#authenticator, this.#caller, participant.userId))
+      return null;
+    this.#userId = participant.userId;
+    return participant;
   }
 
   /** Takes a token, if the client shows one, and says whether the socket has a caller then. */

@@ -7,6 +7,7 @@ import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import { type HttpAnswer, problem } from '../http/core/answer.ts';
+import { CHECK_CREDENTIALS_MS } from '../identity/authenticator.ts';
 import { subProtocolsIn } from '../identity/bearer.ts';
 import { type Caller, OPEN } from '../identity/caller.ts';
 import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
@@ -32,8 +33,6 @@ const TRANSPORT_MAX_BYTES = 2 * MAX_FRAME_BYTES;
 /** Outbound bytes that may wait for one client; the first send beyond them ends the connection. */
 const BACKPRESSURE_MAX_BYTES = 1024 * 1024;
 const DROPPED = 2;
-/** An ended credential closes its sockets within this time, on every instance. */
-const CHECK_CREDENTIALS_MS = 1_000;
 
 export interface WebSocketPorts extends ConnectionPorts {
   readonly gate: Gate;

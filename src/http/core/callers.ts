@@ -1,7 +1,7 @@
 /** Finds the caller of each request, and refuses what the table of permissions does not allow. */
 import { type Audit, actorOf } from '../../audit/audit.ts';
 import type { ErrorCode } from '../../errors.ts';
-import { actingUser } from '../../identity/acting-user.ts';
+import { actingUser, actsForDisabled } from '../../identity/acting-user.ts';
 import type { Authenticated, Authenticator } from '../../identity/authenticator.ts';
 import { bearerIn } from '../../identity/bearer.ts';
 import { type Caller, OPEN, STRANGER } from '../../identity/caller.ts';
@@ -97,7 +97,12 @@ async function answerCaller(
     return problem('forbidden', requestId, `${USER_HEADER}: the credential is of another user`);
   }
   const userId = acting.kind === 'user' ? acting.userId : null;
-  return route.answer({ ...request, caller, reach, userId });
+  const isDisabled = (user: string) => actsForDisabled(ports.authenticator, caller, user);
+  if (userId !== null && isDisabled(userId)) {
+    refuse('forbidden', { caller, why: 'the user for whom it acts is disabled' });
+    return problem('forbidden', requestId, `${USER_HEADER}: the user is disabled`);
+  }
+  return route.answer({ ...request, caller, reach, userId, isDisabled });
 }
 
 async function prove(

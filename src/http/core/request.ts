@@ -28,6 +28,8 @@ export interface HttpRequest {
   readonly reach: Exclude<Reach, 'none'>;
   /** The user for whom the caller acts; a service names it in the header `rehydra-user`. Null: none. */
   readonly userId: string | null;
+  /** No caller acts for a disabled user of its tenant. */
+  readonly isDisabled: (userId: string) => boolean;
   /** Adds to the audit line of this request what only the route knows. */
   readonly about?: (noted: Noted) => void;
   /** Runs `task` if the client disconnects before its answer, and immediately if it has already gone. */
@@ -46,13 +48,15 @@ const DETAIL_MAX = 1_000;
 /** What the transport knows of a request before a route and a caller are found. */
 export type IncomingRequest = Omit<
   HttpRequest,
-  'params' | 'requestId' | 'about' | 'caller' | 'reach' | 'userId'
+  'params' | 'requestId' | 'about' | 'caller' | 'reach' | 'userId' | 'isDisabled'
 >;
 
 /** The participant for whom a request acts; `claimed` is the user id in its body or query. */
-export function participantIn({ caller, userId }: HttpRequest, claimed?: string): Participant {
+export function participantIn({ caller, userId, isDisabled }: HttpRequest, claimed?: string): Participant {
   const participant = participantOf(caller, claimed ?? userId);
   if (participant === null) throw new Refusal('forbidden', 'user_id: the credential is of another user');
+  if (participant.userId !== null && isDisabled(participant.userId))
+    throw new Refusal('forbidden', 'user_id: the user is disabled');
   return participant;
 }
 

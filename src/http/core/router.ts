@@ -86,7 +86,13 @@ export function withRefusals(routes: readonly Route[]): readonly Route[] {
 export async function answer(routes: readonly Route[], incoming: IncomingRequest): Promise<HttpAnswer> {
   const requestId = randomUUID();
   // `withCallers` finds the caller of a route that is not open to everyone.
-  const request = { ...incoming, caller: STRANGER, reach: 'own', userId: null } as const;
+  const request = {
+    ...incoming,
+    caller: STRANGER,
+    reach: 'own',
+    userId: null,
+    isDisabled: () => false,
+  } as const;
   // HEAD is answered as GET; the transport leaves the body out.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const allowed: string[] = [];

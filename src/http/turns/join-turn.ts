@@ -15,6 +15,8 @@ import { type Listener, TurnCollector, type TurnResult } from './turn-collector.
 export interface TurnRequest extends TurnInput {
   /** Runs `task` if the client disconnects; its turn goes on. */
   readonly onGone: (task: () => void) => void;
+  /** Runs `task` once the client's credential has ended, until the returned function is called. */
+  readonly whenIdentityEnds: (task: () => void) => () => void;
   readonly failed: (error: unknown) => void;
   /** Writes to the audit log. */
   readonly note: (action: AuditAction, outcome: AuditOutcome) => void;
@@ -98,9 +100,11 @@ async function whileAttached(
     if (!isAdmitted) turn.note(wanted, attachment.code);
     return attachment;
   }
+  const stopWatching = turn.whenIdentityEnds(() => collector.end('identity_ended'));
   try {
     return await task(collector);
   } finally {
+    stopWatching();
     // A failed detach must not replace the answer.
     await detachClient(ports, attachment.subscription).catch(turn.failed);
   }

@@ -5,6 +5,9 @@
  */
 import { z } from 'zod';
 import { actorOf } from '../../audit/audit.ts';
+import { mayStillAct } from '../../identity/acting-user.ts';
+import { CHECK_CREDENTIALS_MS } from '../../identity/authenticator.ts';
+import type { Caller } from '../../identity/caller.ts';
 import { senderKey } from '../../limits/limits.ts';
 import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
 import { limitGuesses } from '../core/limits.ts';
@@ -37,6 +40,7 @@ export function protocolRoute(ports: HttpPorts): Route {
         'bad_request',
         'too_large',
         'forbidden',
+        'identity_ended',
         'session_busy',
         'queue_full',
         'turn_cancelled',
@@ -100,7 +104,21 @@ export function protocolRoute(ports: HttpPorts): Route {
       }
       const takePart = async (onUnknown: () => void): Promise<HttpAnswer> => {
         const failed = (error: unknown) => request.failed(error, requestId);
-        const joining: TurnRequest = { ...turn, onGone: request.onGone, failed, note, onUnknown };
+        const joining: TurnRequest = {
+          ...turn,
+          onGone: request.onGone,
+          // The one answer of a request that does not stream is due to the client that asked.
+          whenIdentityEnds: (task) =>
+            wantsStream
+              ? watchIdentity(ports, request.caller, userId, () => {
+                  note('identity_ended', 'identity_ended');
+                  task();
+                })
+              : () => {},
+          failed,
+          note,
+          onUnknown,
+        };
         if (wantsStream) return streamTurn(ports, requestId, joining, lastSeen);
         const result = await joinTurn(ports, joining, () => ({ onFrame: () => true, onTaken: () => {} }));
         return answerFor(ports, requestId, sessionId, result);
@@ -114,4 +132,23 @@ export function protocolRoute(ports: HttpPorts): Route {
       return reply;
     },
   };
+}
+
+/** Looks as often as sockets are looked at: a stream must not outlive the credential that opened it. */
+function watchIdentity(
+  { authenticator, clock }: HttpPorts,
+  caller: Caller,
+  userId: string | null,
+  onEnd: () => void,
+): () => void {
+  if (authenticator.isOff) return () => {};
+  let cancel = () => {};
+  const look = () => {
+    cancel = clock.after(CHECK_CREDENTIALS_MS, () => {
+      if (mayStillAct(authenticator, caller, userId, clock.now())) look();
+      else onEnd();
+    });
+  };
+  look();
+  return () => cancel();
 }

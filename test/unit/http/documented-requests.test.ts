@@ -156,6 +156,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
         caller: STRANGER,
         reach: 'own',
         userId: null,
+        isDisabled: () => false,
         onGone: () => {},
         failed: (error) => calls.push(String(error)),
       }),

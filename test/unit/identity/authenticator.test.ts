@@ -2,7 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { readConfig } from '../../../src/config/config.ts';
-import type { Credentials } from '../../../src/identity/authenticator.ts';
+import { mayStillAct } from '../../../src/identity/acting-user.ts';
+import { CHECK_CREDENTIALS_MS, type Credentials } from '../../../src/identity/authenticator.ts';
+import { STRANGER } from '../../../src/identity/caller.ts';
+import { LOOK_EVERY_MS } from '../../../src/identity/key-file.ts';
 import { openAuthenticator } from '../../../src/identity/open-authenticator.ts';
 import { openLog } from '../../../src/telemetry/log.ts';
 import { newIdentities } from '../../support/instance/identities.ts';
@@ -189,10 +192,31 @@ it('a disabled subject is refused and its identity holds no longer, in its own t
   withoutProxy.reload();
   expect(withoutProxy.holds(identity!, 0)).toBe(false);
   expect(await show(alice!)).toEqual({ kind: 'refused', why: 'its subject is disabled' });
+  expect(withoutProxy.isDisabled({ subject: 'alice', tenant: 'acme' })).toBe(true);
+  expect(withoutProxy.isDisabled({ subject: 'alice', tenant: '' })).toBe(false);
   expect(await show(other!)).toMatchObject({ kind: 'accepted', caller: { subject: 'alice', tenant: '' } });
   identities.disable();
   withoutProxy.reload();
   expect(withoutProxy.holds(identity!, 0)).toBe(true);
+});
+
+it('an instance looks at its files and its sockets often enough to end a withdrawn credential within 5 seconds', () => {
+  expect(LOOK_EVERY_MS + CHECK_CREDENTIALS_MS).toBeLessThanOrEqual(4_000);
+});
+
+it('a caller may act until its credential ends, and a back end until its user is disabled', async () => {
+  const key = identities.apiKey('acting', 'service', { tenant: 'acme' });
+  withoutProxy.reload();
+  const shown = await withoutProxy.authenticate({ ...NO_HEADERS, bearer: key });
+  const service = shown.kind === 'accepted' ? shown.caller : STRANGER;
+  const mayAct = (userId: string | null) => mayStillAct(withoutProxy, service, userId, 0);
+  identities.disable({ subject: 'dana', tenant: 'acme' }, { subject: 'evan' });
+  withoutProxy.reload();
+  expect([mayAct(null), mayAct('dana'), mayAct('evan')]).toEqual([true, false, true]);
+  identities.disable();
+  identities.withdraw('acting');
+  withoutProxy.reload();
+  expect(mayAct('evan')).toBe(false);
 });
 
 it.each(['', '{}', '["alice"]', '[{"subject":""}]', '[{"subject":"a","tenant":"a b"}]', '[{"user":"a"}]'])(
