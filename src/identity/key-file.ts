@@ -31,7 +31,7 @@ export interface KeyFile<Content> {
   close(): void;
 }
 
-const LOOK_EVERY_MS = 2_000;
+export const LOOK_EVERY_MS = 2_000;
 const READABLE_BY_OTHERS = 0o004;
 
 /** Throws a start failure if the file cannot be used. */

@@ -256,7 +256,7 @@ export class Connection implements ClientConnection {
       return this.#refuseAndClose('forbidden');
     }
     this.#named = { ...this.#named, userId: participant.userId };
-    if (caller.kind === 'identified') this.#note('authenticated', 'ok');
+    if (this.#caller.caller.kind === 'identified') this.#note('authenticated', 'ok');
     if (!this.#begin(wanted)) {
       if (this.#state.kind !== 'attaching') return;
       this.#state = this.#awaitHello();
