@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     // Without this the compiled copies of the sources are collected as well.
     exclude: ['dist*/**', 'node_modules/**'],
-    reporters: ['default'],
+    reporters: ['default', './scripts/security/recorder.ts'],
     pool: 'forks',
     // A process runs many files and loads what they share once: loading it for each took half of the unit tests' time.
     isolate: false,

@@ -8,7 +8,7 @@ export default defineConfig({
     ...asShipped,
     include: ['test/{fault,simulation}/**/*.test.ts'],
     exclude: ['dist*/**', 'node_modules/**'],
-    reporters: ['default'],
+    reporters: ['default', './scripts/security/recorder.ts'],
     pool: 'forks',
     // These tests kill processes and measure time: two at once on a small machine starve each other.
     fileParallelism: false,

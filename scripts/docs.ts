@@ -10,6 +10,8 @@ import { licenceFaults, licencesDocument } from './docs/licences.ts';
 import { permissionsDocument } from './docs/permissions.ts';
 import { protocolDocument } from './docs/protocol.ts';
 import { composeWithRights, operationsWithRights } from './docs/redis-rights.ts';
+import { threatFaults } from './docs/threats/faults.ts';
+import { threatsDocument } from './docs/threats/page.ts';
 
 const documents: Readonly<Record<string, () => string>> = {
   'docs/CONFIGURATION.md': configurationDocument,
@@ -20,11 +22,12 @@ const documents: Readonly<Record<string, () => string>> = {
   'docs/OPERATIONS.md': operationsWithRights,
   'docs/PERMISSIONS.md': permissionsDocument,
   'docs/PROTOCOL.md': protocolDocument,
+  'docs/THREATS.md': threatsDocument,
   'docker-compose.yml': composeWithRights,
 };
 
 const check = process.argv.includes('--check');
-const faults: string[] = [...coverageFaults(), ...licenceFaults()];
+const faults: string[] = [...coverageFaults(), ...licenceFaults(), ...threatFaults()];
 for (const [path, write] of Object.entries(documents)) {
   const wanted = write();
   if (!check) writeFileSync(path, wanted);

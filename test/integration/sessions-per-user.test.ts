@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestClient } from '../support/instance/client.ts';
+import { newIdentities } from '../support/instance/identities.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { type RedisWitness, witness } from '../support/instance/observed.ts';
 import { type RedisServer, startRedis } from '../support/instance/redis-server.ts';
+import { started } from '../support/instance/started.ts';
 
 const MAX = 3;
 
@@ -161,4 +163,34 @@ it('the session limit of a user holds in the embedded store too, and a limit of 
     expect(statuses).toEqual(made);
     await instance.stop();
   }
+});
+
+describe('a stranger at the sessions of a user', () => {
+  const identities = newIdentities();
+  afterAll(() => identities.close());
+  const [redis] = started(startRedis);
+  const launch = () =>
+    startInstance({
+      REDIS_URL: redis.url,
+      ...identities.environment,
+      SESSIONS_PER_USER_MAX: String(MAX),
+      SIMULATOR_TOKENS_PER_SECOND: '0',
+    });
+  const [one, two] = started(launch, launch);
+
+  it('a stranger who names a user takes none of that user’s sessions, by socket and by HTTP', async () => {
+    for (const instance of [one, two]) {
+      for (let session = 0; session < MAX; session += 1) {
+        const { client, error } = await refusedAtHello(instance, { user_id: 'alice' });
+        expect(error.code).toBe('unauthenticated');
+        await client.close();
+        expect((await post(instance, { user_id: 'alice' })).status).toBe(401);
+      }
+    }
+    const token = await identities.token('alice');
+    for (let session = 0; session < MAX; session += 1)
+      await (await TestClient.greet(two.url, { token })).close();
+    const { error } = await refusedAtHello(one, { token });
+    expect(error).toMatchObject(TOO_MANY);
+  });
 });

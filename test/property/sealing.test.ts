@@ -54,6 +54,20 @@ describe('a sealed text', () => {
     );
   });
 
+  it('a sealed text whose tag was cut short does not open, whatever is left of it', () => {
+    const stored = sealer.seal('s', 'p', 'said in confidence');
+    const header = stored.slice(0, stored.lastIndexOf('~') + 1);
+    const bytes = Buffer.from(stored.slice(header.length), 'base64');
+    const [nonce, tag, words] = [bytes.subarray(0, 12), bytes.subarray(12, 28), bytes.subarray(28)];
+    const withTag = (kept: Buffer) => header + Buffer.concat([nonce, kept, words]).toString('base64');
+    expect(sealer.open('s', 'p', withTag(tag)).kind).toBe('opened');
+    for (let length = 0; length < tag.length; length += 1)
+      expect(sealer.open('s', 'p', withTag(tag.subarray(0, length)))).toEqual({
+        kind: 'unopened',
+        why: 'damaged',
+      });
+  });
+
   it('sealing the same text twice gives different lines, which show only its length and the id of the key', () => {
     const all = Array.from({ length: 2_000 }, () => sealer.seal('s', 'p', 'the same words'));
     expect(new Set(all).size).toBe(all.length);

@@ -2,6 +2,7 @@
  * Before hello an instance takes few and small frames, refuses each without a call to the store, and closes the socket at
  * the deadline.
  */
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HELLO_DEADLINE_MS, HELLO_MAX_BYTES } from '../../src/protocol/client-frames.ts';
 import type { Store } from '../../src/store/contract.ts';
@@ -11,6 +12,7 @@ import { startInstance } from '../support/instance/instance.ts';
 import { eventually, witness } from '../support/instance/observed.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
+import { headOf, sendRaw } from './raw-http.ts';
 
 const EARLY = [
   { type: 'message', id: 'm', content: 'Good morning' },
@@ -249,5 +251,22 @@ describe('before hello on a real socket', () => {
     const client = await TestClient.open(instance.url, offered);
     expect(client.protocol).toBe(taken);
     await client.close();
+  });
+
+  it('a client that offers compression gets a socket without it', async () => {
+    const { text } = await sendRaw(
+      instance.port,
+      headOf(
+        'GET',
+        new URL(instance.url).pathname,
+        'upgrade: websocket',
+        'connection: upgrade',
+        'sec-websocket-version: 13',
+        `sec-websocket-key: ${randomBytes(16).toString('base64')}`,
+        'sec-websocket-extensions: permessage-deflate; client_max_window_bits',
+      ),
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 101 /);
+    expect(text.toLowerCase()).not.toContain('sec-websocket-extensions');
   });
 });

@@ -165,6 +165,18 @@ describe('a credential at the upgrade', () => {
     for (const client of [byHeader, byProtocol]) await client.hello();
     expect(byProtocol.protocol).toBe('rehydra.v1');
   });
+
+  it('opens neither a socket nor a route from the address, and stays out of the log', async () => {
+    const bearer = known.of('owner').bearer ?? '';
+    for (const name of ['token', 'access_token', 'authorization']) {
+      const query = `?${name}=${encodeURIComponent(bearer)}`;
+      const reply = await send(one, { method: 'GET', path: `/api/sessions${query}` }, { bearer: null });
+      expect(reply.status).toBe(401);
+      const { answer } = await hello(`${one.url}${query}`, { bearer: null });
+      expect(wordOf(answer)).toBe(U);
+    }
+    expect(one.logs.filter((line) => line.includes(bearer))).toEqual([]);
+  });
 });
 
 describe('forged and stale tokens', () => {
