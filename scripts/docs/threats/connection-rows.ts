@@ -100,6 +100,14 @@ export const connectionRows: readonly ThreatRow[] = [
     enforcedBy: ['src/transport/socket-caller.ts'],
     shownBy: [
       [
+        'test/integration/identity-ends.test.ts',
+        '%s closes its sockets on both instances with 4002 and is refused like junk from then on',
+      ],
+      [
+        'test/integration/identity-ends.test.ts',
+        'a renewed token keeps its socket open beyond the end of the former one',
+      ],
+      [
         'test/security/matrix-frames.test.ts',
         'a socket does not change hands: a token of another user renews nothing',
       ],
@@ -114,6 +122,18 @@ export const connectionRows: readonly ThreatRow[] = [
     demand: 'A withdrawn key or a disabled user loses all sockets on every instance within five seconds.',
     enforcedBy: ['src/transport/socket-caller.ts', 'src/identity/disabled.ts'],
     shownBy: [
+      [
+        'test/integration/identity-ends.test.ts',
+        '%s closes its sockets on both instances with 4002 and is refused like junk from then on',
+      ],
+      [
+        'test/unit/identity/authenticator.test.ts',
+        'an instance looks at its files and its sockets often enough to end a withdrawn credential within 5 seconds',
+      ],
+      [
+        'test/integration/identity-ends.test.ts',
+        'a back end cannot act for a disabled user, and goes on for others',
+      ],
       [
         'test/integration/audit-identity.test.ts',
         'the audit log has a line when the credential of an open socket is withdrawn',
@@ -213,12 +233,20 @@ export const connectionRows: readonly ThreatRow[] = [
         'a user at the session limit is refused another on every instance, by socket and by HTTP; other users are not',
       ],
       [
-        'test/unit/session/answer-budgets.test.ts',
-        'a message that would start one answer too many of its user is refused, and the socket stays open',
+        'test/security/identified-limits.test.ts',
+        'after too many refused credentials an address is refused before a credential is checked, and no other address is',
       ],
       [
-        'test/unit/session/answer-budgets.test.ts',
-        'a message beyond the tokens of the day is refused with the time until midnight, in every session of the user',
+        'test/security/budgets.test.ts',
+        'beyond %s a message is refused with too_many_turns on a socket and over HTTP, until an answer ends',
+      ],
+      [
+        'test/security/budgets.test.ts',
+        'beyond %s a message is refused with token_budget_spent on every instance, a restarted one included',
+      ],
+      [
+        'test/security/budgets.test.ts',
+        'a user that floods with messages in fifty sessions is refused nearly all of them, and every honest user gets every answer',
       ],
     ],
   },

@@ -298,7 +298,7 @@ export const reliabilityRows: readonly ThreatRow[] = [
     id: 'R19',
     demand:
       'The durability of the store is shown, and an acknowledged write survives a crash where Redis syncs always.',
-    enforcedBy: ['src/store/redis/boot.ts'],
+    enforcedBy: ['src/store/redis/server/boot.ts'],
     shownBy: [
       ['test/conformance/store-redis-boot.test.ts', 'the health of the Redis store names its durability'],
       [

@@ -158,7 +158,7 @@ export const strangerRows: readonly ThreatRow[] = [
   {
     id: 'X11',
     demand: 'An instance was ready with rights of Redis under which no session could open.',
-    enforcedBy: ['src/store/redis/boot.ts'],
+    enforcedBy: ['src/store/redis/server/boot.ts'],
     shownBy: [
       ['test/integration/redis-acl.test.ts', 'an instance whose Redis user may not use %s is not ready'],
       [
