@@ -1,41 +1,16 @@
-/**
- * Makes certificates for servers on this machine, each its own authority, with node:crypto alone: Node reads
- * certificates but makes none.
- */
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+/** Certificates of test servers on this machine, as files. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type MadeCertificate, makeCertificate as make } from '../../scripts/certificate/self-signed.ts';
 
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }
 
-export interface MadeCertificate {
-  /** PEM. */
-  readonly cert: string;
-  readonly key: string;
-}
-
-const DAY_MS = 86_400_000;
-
 /** For `localhost` and 127.0.0.1. */
 export function makeCertificate(name: string, days = 90): MadeCertificate {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const now = Date.now();
-  const body = sequence(
-    tagged(0xa0, integer(Buffer.from([2]))),
-    integer(Buffer.concat([Buffer.from([1]), randomBytes(8)])),
-    ECDSA,
-    nameOf(name),
-    sequence(time(now - 30 * DAY_MS), time(now + days * DAY_MS)),
-    nameOf(name),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    tagged(0xa3, sequence(constraints, alternativeNames)),
-  );
-  const signature = sign('sha256', body, privateKey);
-  const certificate = sequence(body, ECDSA, tagged(0x03, Buffer.from([0]), signature));
-  return { cert: pem(certificate), key: pkcs8(privateKey) };
+  return make(name, ['localhost', '127.0.0.1'], days);
 }
 
 /** Writes both files, or writes over them. */
@@ -45,56 +20,3 @@ export function writeCertificate(folder: string, { cert, key }: MadeCertificate)
   writeFileSync(files.key, key, { mode: 0o600 });
   return files;
 }
-
-function pkcs8(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
-
-function pem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-}
-
-// The few parts of DER that a certificate needs.
-
-function tagged(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const content = Buffer.concat(parts);
-  const { length } = content;
-  // The shortest form, which readers of DER insist on.
-  const size =
-    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from([tag, ...size]), content]);
-}
-
-function sequence(...parts: readonly Buffer[]): Buffer {
-  return tagged(0x30, ...parts);
-}
-
-function integer(bytes: Buffer): Buffer {
-  return tagged(0x02, bytes);
-}
-
-function identifier(hex: string): Buffer {
-  return tagged(0x06, Buffer.from(hex, 'hex'));
-}
-
-function nameOf(name: string): Buffer {
-  const commonName = sequence(identifier('550403'), tagged(0x0c, Buffer.from(name)));
-  return sequence(tagged(0x31, commonName));
-}
-
-function time(ms: number): Buffer {
-  const digits = new Date(ms).toISOString().replaceAll(/\D/g, '').slice(2, 14);
-  return tagged(0x17, Buffer.from(`${digits}Z`));
-}
-
-function extension(hex: string, value: Buffer): Buffer {
-  return sequence(identifier(hex), tagged(0x04, value));
-}
-
-const ECDSA = sequence(identifier('2a8648ce3d040302'));
-const constraints = extension('551d13', sequence(tagged(0x01, Buffer.from([0xff]))));
-const alternativeNames = extension(
-  '551d11',
-  sequence(tagged(0x82, Buffer.from('localhost')), tagged(0x87, Buffer.from([127, 0, 0, 1]))),
-);
