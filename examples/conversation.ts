@@ -18,6 +18,8 @@ interface Answer {
   };
 }
 
+/** Empty: the service needs no credential. */
+const { REHYDRA_TOKEN: token = '' } = process.env;
 const base = (process.env.REHYDRA_URL ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
 
 export async function converse(title: string, turns: readonly ClinicianTurn[]): Promise<void> {
@@ -43,6 +45,7 @@ async function ask(body: Readonly<Record<string, unknown>>): Promise<Answer> {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
+      ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
       // A client that lost the answer repeats the request with the same key, and gets the same turn.
       'idempotency-key': crypto.randomUUID(),
     },
