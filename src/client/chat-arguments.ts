@@ -11,6 +11,8 @@ export type ChatCall =
       readonly sessionId: string | null;
       /** Null: the chat names no user. */
       readonly userId: string | null;
+      /** Null: no file has the token. */
+      readonly tokenFile: string | null;
       /** Null: the program chooses. */
       readonly waitMs: number | null;
     }
@@ -21,12 +23,15 @@ const DEFAULT_URL = `ws://127.0.0.1:8080${SESSION_PATH}`;
 /** An instance restarts in less time. */
 export const PIPE_WAIT_MS = 30_000;
 
-const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid>] [--user <id>] [--wait <seconds>]
+const USAGE = `usage: npm run chat -- [--url ${DEFAULT_URL}]… [--session <uuid>] [--user <id>] [--token-file <path>] [--wait <seconds>]
 
   --url       address of an instance; the chat tries several in turn (repeat it, or separate by commas);
               an address without a path gets ${SESSION_PATH}
   --session   resume this session: the chat shows its conversation, then continues it
   --user      chat as this user: a session that has a user lets in only that user, and guests
+  --token-file
+              file with the token or API key that proves the user; the chat reads it again to renew the token.
+              Without it the chat takes the token in REHYDRA_TOKEN
   --wait      give up after so many seconds without a connection; the default is ${PIPE_WAIT_MS / 1_000} in a pipe, and no
               limit on a terminal
   --help      show this
@@ -45,12 +50,13 @@ export function chatCallOf(args: readonly string[]): ChatCall {
         url: { type: 'string', multiple: true },
         session: { type: 'string' },
         user: { type: 'string' },
+        'token-file': { type: 'string' },
         wait: { type: 'string' },
         help: { type: 'boolean' },
       },
     });
     if (values.help === true) return { kind: 'print', text: USAGE };
-    const { url = [DEFAULT_URL], session, user, wait } = values;
+    const { url = [DEFAULT_URL], session, user, 'token-file': tokenFile, wait } = values;
     const urls = url.flatMap((list) => list.split(',').flatMap((one) => one.trim() || []));
     const invalid = urls.find((one) => !URL.canParse(one) || !/^wss?:$/.test(new URL(one).protocol));
     if (invalid !== undefined) return wrong(`--url ${invalid} is not like ${DEFAULT_URL}`);
@@ -60,7 +66,7 @@ export function chatCallOf(args: readonly string[]): ChatCall {
     if (wait !== undefined && !/^\d{1,6}$/.test(wait))
       return wrong(`--wait ${wait} is not a number of seconds`);
     const waitMs = wait === undefined ? null : Number(wait) * 1_000;
-    const ids = { sessionId: session ?? null, userId: user ?? null };
+    const ids = { sessionId: session ?? null, userId: user ?? null, tokenFile: tokenFile ?? null };
     return { kind: 'run', urls: urls.map(withPath), ...ids, waitMs };
   } catch (error) {
     return wrong(`${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}`);
@@ -82,9 +88,11 @@ export function resumeCommand(
   urls: readonly string[],
   sessionId: string,
   userId: string | null = null,
+  tokenFile: string | null = null,
 ): string {
   const isDefault = urls.length === 1 && urls[0] === DEFAULT_URL;
   const where = isDefault ? '' : `--url ${shellWord(urls.join(','))} `;
   const who = userId === null ? '' : ` --user ${shellWord(userId)}`;
-  return `npm run chat -- ${where}--session ${sessionId}${who}`;
+  const proof = tokenFile === null ? '' : ` --token-file ${shellWord(tokenFile)}`;
+  return `npm run chat -- ${where}--session ${sessionId}${who}${proof}`;
 }

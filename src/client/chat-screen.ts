@@ -21,10 +21,17 @@ const SIMULATED_MARK = '[SIMULATED] ';
 const SIMULATED_SERVER =
   'SIMULATED: this server has no model; its built-in simulator answers, and its answers mean nothing';
 
+/** What a user can do about a close that the chat cannot repair. */
+const FATAL: Readonly<Record<number, string>> = {
+  4001: 'the server needs a valid token: name its file with --token-file, or set REHYDRA_TOKEN',
+  4002: 'the token has ended: set REHYDRA_TOKEN to a new one, or name a file with --token-file, which the chat reads again',
+};
+
 export class Screen {
   readonly #ports: ScreenPorts;
   #midLine = false;
-  /** The first welcome's offset: the user has not seen the questions before it. Null until that welcome. */
+  #sessionId: string | null = null;
+  /** Offset of the session's first welcome: the user has not seen the questions before it. Null until that welcome. */
   #historyEnd: number | null = null;
   /** Frames up to this offset are history: the screen does not report their states. */
   #pastUntil = 0;
@@ -74,6 +81,8 @@ export class Screen {
         return;
       case 'refused':
         return this.note(event.reason);
+      case 'fatal':
+        return this.note(FATAL[event.code] ?? `session over: fatal (${described(event)})`);
       case 'unreachable':
         return this.note(`gave up: no connection to ${this.#ports.urls.join(', ')} (${described(event)})`);
       default:
@@ -83,13 +92,17 @@ export class Screen {
 
   #onWelcome({ session_id: id, instance, resumed, simulated, offset }: Welcome, session: Session): void {
     this.#pastUntil = offset;
-    if (this.#historyEnd !== null)
+    const isFirst = this.#sessionId === null;
+    // The server does not know the former session any more: this is a new one.
+    const isSame = this.#sessionId === id;
+    this.#sessionId = id;
+    if (isSame)
       return this.note(
         `connected again, to ${instance}; continuing after offset ${session.conversation.offset}`,
       );
     this.#historyEnd = offset;
     this.note(`${resumed ? 'resumed' : 'new'} session ${id} on ${instance}`);
-    if (!resumed && this.#ports.isResuming)
+    if (isFirst && !resumed && this.#ports.isResuming)
       this.note('there was no session with this id: it never existed, or it ended');
     this.note(`resume it anywhere: ${this.#ports.resumeCommand(id)}`);
     if (simulated === true) this.note(SIMULATED_SERVER);

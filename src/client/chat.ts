@@ -4,6 +4,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { WebSocket } from 'ws';
 import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './chat-arguments.ts';
 import { Screen } from './chat-screen.ts';
+import { chatToken } from './chat-token.ts';
 import { PendingMessage } from './outbox.ts';
 import type { ClientEvent, OverReason, Session } from './session.ts';
 import { openSession } from './session-client.ts';
@@ -16,13 +17,19 @@ if (call.kind !== 'run') {
   (call.kind === 'print' ? process.stdout : process.stderr).write(call.text);
   process.exit(call.kind === 'print' ? 0 : 2);
 }
-const { urls, sessionId, userId, waitMs } = call;
+const { urls, sessionId, userId, tokenFile, waitMs } = call;
+const proof = chatToken(tokenFile, process.env);
+if (proof.kind === 'wrong') {
+  process.stderr.write(`${proof.why}\n`);
+  process.exit(2);
+}
+const { token } = proof;
 /** A user at a terminal sees that the server is away and may wait for it; a script would hang. */
 const giveUpAfterMs = waitMs ?? (process.stdin.isTTY ? undefined : PIPE_WAIT_MS);
 const screen = new Screen({
   answers: process.stdout,
   notes: process.stderr,
-  resumeCommand: (id) => resumeCommand(urls, id, userId),
+  resumeCommand: (id) => resumeCommand(urls, id, userId, tokenFile),
   isResuming: sessionId !== null,
   urls,
 });
@@ -40,6 +47,7 @@ const session: Session = openSession({
   clientId: `chat-${randomUUID()}`,
   ...(sessionId === null ? {} : { sessionId, after: 0 }),
   ...(userId === null ? {} : { userId }),
+  ...(token === undefined ? {} : { token }),
   ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
   onEvent,
 });

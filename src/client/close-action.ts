@@ -16,13 +16,15 @@ export interface CloseReport {
   readonly refusedWith: number | null;
   /** The session's address was right before: a proxy in between may answer 404 for a while. */
   readonly wasWelcomed: boolean;
+  /** The client has one token, and would show it again. */
+  readonly isTokenFixed: boolean;
 }
 
 /** Request timeout, too early, too many requests: the server accepts the same request later. */
 const PASSING_STATUS: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export function closeActionOf(report: CloseReport): CloseAction {
-  const { code, reason, sessionEnd, refusedWith, wasWelcomed } = report;
+  const { code, reason, sessionEnd, refusedWith, wasWelcomed, isTokenFixed } = report;
   if (sessionEnd === 'expired') return 'ended';
   const isLasting = refusedWith !== null && refusedWith < 500 && !PASSING_STATUS.has(refusedWith);
   if (isLasting && !wasWelcomed) return 'refused';
@@ -39,6 +41,8 @@ export function closeActionOf(report: CloseReport): CloseAction {
     case 4001:
     case 4003:
       return 'fatal';
+    case 4002:
+      return isTokenFixed ? 'fatal' : 'reconnect';
     default:
       return 'reconnect';
   }

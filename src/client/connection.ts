@@ -100,6 +100,11 @@ export class Connection {
     return true;
   }
 
+  /** Answers the refusal of a hello with another one. */
+  greetAgain(hello: string): void {
+    if (this.#phase.kind === 'greeting') this.#socket.send(hello);
+  }
+
   giveUp(reason: string): void {
     this.close(GIVEN_UP, reason);
   }

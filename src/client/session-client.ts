@@ -5,6 +5,7 @@
  *  CLIENT-2  A message stays in the outbox until the server decided about it; the client resends it after each welcome.
  *  CLIENT-3  The client has one connection at a time and ignores every frame of an old one (DIAL-1).
  *  CLIENT-4  Once the session is over, the client dials no more.
+ *  CLIENT-5  A session that the server does not know, or does not show to this client, is not asked for again.
  */
 import type { TopState } from '../../machines/vocabulary.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -14,6 +15,7 @@ import { assemble, type ClientConversation, emptyConversation, startOver } from 
 import { Backoff } from './backoff.ts';
 import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
 import { Connection, type ConnectionEnd } from './connection.ts';
+import { Credential } from './credential.ts';
 import { isUndecided, Outbox } from './outbox.ts';
 import type { ErrorFrame, OverReason, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
 
@@ -31,6 +33,7 @@ class SessionClient implements Session {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #outbox = new Outbox();
+  readonly #credential: Credential;
   #connectivity: Connectivity;
   #id: string | null;
   #after: number | null;
@@ -51,6 +54,7 @@ class SessionClient implements Session {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#backoff = new Backoff(options.random);
+    this.#credential = new Credential(options.token, this.#clock);
     this.#id = options.sessionId ?? null;
     this.#after = options.after ?? null;
     this.#conversation = emptyConversation(options.after);
@@ -120,11 +124,19 @@ class SessionClient implements Session {
     this.#options.onEvent({ type: 'dialling', url });
     // The caller may have stopped in that event.
     if (this.#connectivity.kind === 'over') return;
+    this.#connectivity = { kind: 'waiting', cancel: () => this.#credential.rest() };
+    this.#credential.take(
+      (token) => this.#connect(url, token),
+      (reason) => this.#onEnd({ code: 1006, reason, uptimeMs: null, refusedWith: null }),
+    );
+  }
+
+  #connect(url: string, token: string | undefined): void {
     try {
       const connection: Connection = new Connection(
         {
           clock: this.#clock,
-          hello: this.#hello(),
+          hello: this.#hello(token),
           onFrame: (frame) => this.#receive(connection, frame),
           onEnd: (end) => this.#onEnd(end),
         },
@@ -156,8 +168,8 @@ class SessionClient implements Session {
     return urls[dial % urls.length] ?? '';
   }
 
-  #hello(): string {
-    const { clientId, userId, diagnosisId, token } = this.#options;
+  #hello(token?: string): string {
+    const { clientId, userId, diagnosisId } = this.#options;
     // JSON leaves out undefined fields.
     return JSON.stringify({
       type: 'hello',
@@ -184,6 +196,7 @@ class SessionClient implements Session {
       case 'extended':
         return this.#options.onEvent({ type: 'extended', extended: frame });
       case 'authenticated':
+        return this.#renewBefore(connection, frame.expires_at);
       case 'pong':
         return;
       default:
@@ -192,8 +205,13 @@ class SessionClient implements Session {
     }
   }
 
+  #renewBefore(connection: Connection, expiresAt: number | null): void {
+    this.#credential.renewBefore(expiresAt, (token) => connection.send({ type: 'authenticate', token }));
+  }
+
   #onWelcome(connection: Connection, welcome: Welcome): void {
     this.#keepTrying();
+    this.#renewBefore(connection, welcome.identity_expires_at ?? null);
     const previous = this.#welcome;
     this.#welcome = welcome;
     this.#dialsAtWelcome = this.#dials;
@@ -239,12 +257,26 @@ class SessionClient implements Session {
       this.#retryAfterMs = error.retry_after_ms ?? null;
     this.#options.onEvent({ type: 'error', error });
     if (!connection.isOpen) {
-      // The server refused hello.
+      // The server refused hello. Its close follows, and its code says whether another token helps.
+      if (error.code === 'unauthenticated' || error.code === 'identity_ended') return;
+      if (error.code === 'session_not_found' && this.#id !== null) return this.#beginAnew(connection);
       if (error.retryable) return connection.giveUp(error.code);
       return this.#finish('fatal', 1008, error.code);
     }
     // The server failed to attach this client after its welcome, or the fate of a message is open: resume and resend.
     if (isUndecided(error.code) || error.code === 'hello_required') connection.giveUp(error.code);
+  }
+
+  /** CLIENT-5 */
+  #beginAnew(connection: Connection): void {
+    if (this.#sessionEnd === 'requested') return this.#finish('ended', 1000, 'closed');
+    const hadSeen = this.#conversation.offset > 0;
+    this.#id = null;
+    this.#take(emptyConversation(), null);
+    this.#after = null;
+    if (hadSeen) this.#options.onEvent({ type: 'reset', reason: 'fresh' });
+    // The client of this connection is proven.
+    connection.greetAgain(this.#hello());
   }
 
   #take(conversation: ClientConversation, epoch: number | null): void {
@@ -256,8 +288,11 @@ class SessionClient implements Session {
   #onEnd({ code, reason, uptimeMs, refusedWith }: ConnectionEnd): void {
     if (this.#connectivity.kind === 'over') return;
     const url = this.#urlAt(this.#dials - 1);
+    this.#credential.rest();
     const wasWelcomed = this.#welcome !== null;
-    const action = closeActionOf({ code, reason, sessionEnd: this.#sessionEnd, refusedWith, wasWelcomed });
+    const { isFixed: isTokenFixed } = this.#credential;
+    const sessionEnd = this.#sessionEnd;
+    const action = closeActionOf({ code, reason, sessionEnd, refusedWith, wasWelcomed, isTokenFixed });
     if (action === 'refused' && refusedWith !== null)
       return this.#finish(action, code, refusalOf(url, refusedWith));
     if (action !== 'reconnect') return this.#finish(action, code, reason);
@@ -276,6 +311,7 @@ class SessionClient implements Session {
     if (connectivity.kind === 'over') return;
     this.#connectivity = { kind: 'over' }; // CLIENT-4
     this.#keepTrying();
+    this.#credential.rest();
     if (connectivity.kind === 'waiting') connectivity.cancel();
     if (connectivity.kind === 'dialled') connectivity.connection.close(1000, reason);
     this.#options.onEvent({ type: 'over', why, code, reason });

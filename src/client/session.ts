@@ -6,6 +6,7 @@ import type { DurableFrame, TransientFrame } from '../protocol/server-frames.ts'
 import type { ClientConversation, ResetFrame } from './assembler.ts';
 import type { CloseAction } from './close-action.ts';
 import type { Connect } from './connection.ts';
+import type { Token } from './credential.ts';
 
 export type Welcome = Extract<TransientFrame, { type: 'welcome' }>;
 export type ExtendedFrame = Extract<TransientFrame, { type: 'extended' }>;
@@ -19,7 +20,7 @@ export type ClientEvent =
   | { readonly type: 'error'; readonly error: ErrorFrame }
   /** The answer to `extend`: the new deadlines. */
   | { readonly type: 'extended'; readonly extended: ExtendedFrame }
-  /** The client dropped its conversation; `session.conversation` is the new one. */
+  /** The client dropped its conversation; `session.conversation` is the new one. `fresh`: its session had ended. */
   | { readonly type: 'reset'; readonly reason: ResetFrame['reason'] | 'fresh' }
   /** The server left frames out. The client asks for them again. */
   | { readonly type: 'gap'; readonly expected: number; readonly got: number }
@@ -51,7 +52,8 @@ export interface SessionOptions {
   readonly clientId?: string;
   readonly userId?: string;
   readonly diagnosisId?: string;
-  readonly token?: string;
+  /** Travels in `hello` and `authenticate`, never in an address. */
+  readonly token?: Token;
   /** The session is over after this time without a connection. Absent: the client never stops dialling. */
   readonly giveUpAfterMs?: number;
   readonly clock?: Clock;

@@ -25,6 +25,12 @@ describe('the arguments of the terminal client', () => {
       expect(chatCallOf(['--user', user]).kind).toBe('wrong');
   });
 
+  it('--token-file names the file with the chat’s token, and no argument takes the token itself', () => {
+    expect(chatCallOf([])).toMatchObject({ kind: 'run', tokenFile: null });
+    expect(chatCallOf(['--token-file', 'my token'])).toMatchObject({ kind: 'run', tokenFile: 'my token' });
+    expect(chatCallOf(['--token', 'secret']).kind).toBe('wrong');
+  });
+
   it('--help explains --wait with its default in a pipe', () => {
     const call = chatCallOf(['--help']);
     expect(call.kind === 'print' ? call.text : '').toMatch(/--wait .*default is 30 in a pipe/);
@@ -37,6 +43,9 @@ describe('the arguments of the terminal client', () => {
     );
     expect(resumeCommand(['ws://127.0.0.1:8080/v1/session'], 'id', 'dr ann')).toBe(
       "npm run chat -- --session id --user 'dr ann'",
+    );
+    expect(resumeCommand(['ws://127.0.0.1:8080/v1/session'], 'id', null, 'my token')).toBe(
+      "npm run chat -- --session id --token-file 'my token'",
     );
   });
 });

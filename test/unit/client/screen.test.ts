@@ -43,6 +43,26 @@ describe('the screen of the chat', () => {
     expect(shown()).not.toContain('typed here');
   });
 
+  it('the chat names the new session, and how to resume it, when the former one is gone', () => {
+    const { show, shown } = screen();
+    show(welcomed(1));
+    const { welcome } = welcomed(1);
+    show({ type: 'welcomed', welcome: { ...welcome, session_id: 'another', resumed: false } });
+    expect(shown()).toContain('new session another on one');
+    expect(shown()).toContain('resume it anywhere: another');
+    expect(shown()).not.toContain('connected again');
+  });
+
+  it.each([
+    [4001, 'the server needs a valid token'],
+    [4002, 'the token has ended'],
+  ])('the chat says what to do about close %i', (code, says) => {
+    const { show, shown } = screen();
+    show({ type: 'over', why: 'fatal', code, reason: '' });
+    expect(shown()).toContain(says);
+    expect(shown()).toContain('--token-file');
+  });
+
   it('the chat offers /extend only before an idle end', () => {
     const { show, shown } = screen();
     show(welcomed(1));
