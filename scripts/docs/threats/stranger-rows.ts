@@ -7,6 +7,10 @@ export const strangerRows: readonly ThreatRow[] = [
     demand: 'A stranger who named no user read a session and wrote into it; a claimed user was believed.',
     enforcedBy: ['src/identity/permissions.ts', 'machines/access.ts'],
     shownBy: [
+      [
+        'test/security/stranger/stranger.test.ts',
+        'a stranger reads nothing of a session and writes nothing into it, with or without the name of its user',
+      ],
       ['test/security/matrix-frames.test.ts', '$frame gets $word if sent by the caller: $caller'],
       ['test/security/matrix-frames.test.ts', 'looks absent in every byte to the caller: %s'],
       ['test/security/matrix-frames.test.ts', 'a token that names another user than the hello opens nothing'],
@@ -36,6 +40,7 @@ export const strangerRows: readonly ThreatRow[] = [
     demand: 'Every client could list, export and erase everything, and see how questions begin.',
     enforcedBy: ['src/identity/permissions.ts'],
     shownBy: [
+      ['test/security/stranger/stranger.test.ts', 'a stranger may not %s %s, and alice keeps her session'],
       ['test/security/matrix.test.ts', '$route answers $status to the caller: $caller'],
       [
         'test/integration/admin-port.test.ts',
