@@ -47,6 +47,9 @@ export interface Arrival {
   readonly identityExpiresAt?: number | null;
 }
 
+/** The session has not seen the client. After any other refusal it may have taken the client all the same. */
+const NOT_ADMITTED: ReadonlySet<ErrorCode> = new Set(['forbidden', 'session_not_found']);
+
 const ABSENT: ClientAttachment = { kind: 'refused', code: 'session_not_found' };
 
 /** Runs `admitted` when the session lets the client in, before the client gets its first frame. */
@@ -69,7 +72,8 @@ export async function attachClient(
   const mayCreate = !seesOwnOnly || isNew;
   const attached = await sessions.attach(sessionId, toAttachRequest(hello, participant), mayCreate);
   if (attached.kind === 'refused') {
-    await detachClient(services, subscription);
+    const isUnseen = NOT_ADMITTED.has(attached.code) && attached.isPassed !== true;
+    await detachClient(services, subscription, isUnseen ? 'not admitted' : undefined);
     // A client must not learn that the session of another user exists.
     return seesOwnOnly && attached.code === 'forbidden' ? ABSENT : attached;
   }
@@ -90,13 +94,17 @@ export async function attachClient(
   return { kind: 'refused', code: 'session_moved' };
 }
 
-/** Removes a client's subscription; with the last one, the instance leaves the session. */
+/**
+ * Removes a client's subscription; with the last one, the instance leaves the session. A client that was not admitted never
+ * joined: to a session that it must not reach it costs no write, unless a reader left while it was in that reader's place.
+ */
 export async function detachClient(
   { hub, sessions, clock, instance }: SessionServices,
   subscription: Subscription,
+  how?: 'not admitted',
 ): Promise<void> {
   const left = hub.remove(subscription);
-  if (left === 'neither') return;
+  if (left === 'neither' || (how === 'not admitted' && !subscription.hasOutlivedOther)) return;
   const { sessionId, userId } = subscription;
   const user = left === 'user' && userId !== null ? { userId } : {};
   await sessions.send(sessionId, { type: 'detach', at: clock.now(), instance, ...user }, null);

@@ -100,6 +100,7 @@ export class Hub implements DeliveryPort {
       return 'session';
     }
     this.#sessions.set(sessionId, staying);
+    for (const one of staying) one.hasOutlivedOther = true;
     const isUserHere = userId === null || staying.some((one) => one.userId === userId);
     return isUserHere ? 'neither' : 'user';
   }

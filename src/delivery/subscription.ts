@@ -75,6 +75,8 @@ export class Subscription {
   readonly connection: ClientConnection;
   readonly clientId: string | null;
   readonly userId: string | null;
+  /** Another reader has left the session on this instance since this one came. */
+  hasOutlivedOther = false;
   readonly #ports: SubscriptionPorts;
   #progress: Progress = { kind: 'waiting', moved: false };
   #cursor = 0;

@@ -42,7 +42,8 @@ type AttachEvent = Extract<SessionEvent, { readonly type: 'attach' }>;
 
 export type AttachOutcome =
   | { readonly kind: 'attached'; readonly view: SessionView }
-  | { readonly kind: 'refused'; readonly code: ErrorCode };
+  /** `isPassed`: the owner may have taken the client before it was refused. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly isPassed?: true };
 
 /** How often an input may find that the actor stopped or the lock was just freed. */
 const ATTEMPTS_MAX = 8;
@@ -259,7 +260,8 @@ export class SessionRouter {
     if (passed.kind === 'refused') return passed.code === 'session_not_found' ? null : passed;
     // The owner may have taken the client's access back between the two reads.
     const after = await this.#admit(sessionId, event);
-    if (after?.kind !== 'attached') return after;
+    if (after === null) return null;
+    if (after.kind === 'refused') return { ...after, isPassed: true };
     // The attach event waits in the inbox: the owner will store it as a later version than today's.
     return { kind: 'attached', view: { ...after.view, version: after.view.version + 1 } };
   }
