@@ -136,6 +136,37 @@ describe('audit log of an instance with AUTH', () => {
     ]);
   });
 
+  it('the audit log names the user that a service names in a body or a query, whatever its header names', async () => {
+    const headers = { ...showing(portal), 'rehydra-user': 'dr-c' };
+    const body = { chief_complaint: 'a rash', user_id: 'dr-d' };
+    const reply = await post(`${instance.http}/api/protocol`, body, headers);
+    const { session_id } = reply.body as { readonly session_id: string };
+    const shares = `${instance.http}/api/session/${session_id}/shares`;
+    expect((await post(shares, { user_id: 'dr-e', invited_by: 'dr-d' }, headers)).status).toBe(201);
+    for (const more of [headers, showing(portal)])
+      expect((await get(`${instance.http}/api/sessions?user_id=dr-d`, { headers: more })).status).toBe(200);
+    const about = { on_behalf_of: 'dr-d', user_id: 'dr-d', outcome: 'ok' };
+    expect(await news(5)).toMatchObject([
+      { action: 'created', ...about },
+      { action: 'message', ...about },
+      { action: 'shared', ...about },
+      { action: 'listed', ...about },
+      { action: 'listed', ...about },
+    ]);
+  });
+
+  it('the audit log has a line for each request of a user in the name of another user', async () => {
+    const headers = showing(await identities.token('dr-a'));
+    const body = { chief_complaint: 'a cough', user_id: 'dr-b' };
+    expect((await post(`${instance.http}/api/protocol`, body, headers)).status).toBe(403);
+    expect((await get(`${instance.http}/api/sessions?user_id=dr-b`, { headers })).status).toBe(403);
+    const denied = { action: 'denied', outcome: 'forbidden', user_id: 'dr-a', ...by('user', 'dr-a') };
+    expect(await news(2)).toMatchObject([
+      { attempted: 'refused', route: 'POST /api/protocol', ...denied },
+      { attempted: 'listed', route: 'GET /api/sessions', ...denied },
+    ]);
+  });
+
   it('the audit log has a line for each read of an administrator: figures, lists, exports and erasures', async () => {
     const headers = showing(await identities.token('root', { role: 'admin' }));
     for (const path of ['/api/analytics', '/api/archive/export', '/api/archive', '/api/sessions'])

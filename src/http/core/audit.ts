@@ -38,7 +38,8 @@ function audited(audit: Audit, route: Route, action: AuditAction): Route {
         action,
         // A path may hold any text, patient data included.
         sessionId: ID.test(id) ? id : null,
-        ...actorOf(request.caller, request.userId),
+        // A back end may name the user in the body or the query, which only the route has read.
+        ...actorOf(request.caller, noted.userId === undefined ? request.userId : noted.userId),
         userId: request.userId,
         clientId: null,
         ...noted,

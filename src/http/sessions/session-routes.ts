@@ -64,6 +64,7 @@ function listedUser(request: HttpRequest, wanted: string | undefined): string | 
   if (request.reach === 'all') return wanted;
   const { userId } = participantIn(request, wanted);
   if (userId === null) throw new Refusal('bad_request', 'user_id: a back end must name the user');
+  request.about?.({ userId });
   return userId;
 }
 

@@ -78,17 +78,21 @@ export function protocolRoute(ports: HttpPorts): Route {
       const { requestId } = request;
       const unavailable = ports.unavailable();
       if (unavailable !== null) throw new Refusal(unavailable);
-      const { turn, wantsStream, lastSeen } = await parseProtocolRequest(request);
+      const { caller, address } = request;
+      const channel = { kind: 'http', route: 'POST /api/protocol', requestId } as const;
+      const parsed = await parseProtocolRequest(request).catch((error: unknown) => {
+        if (error instanceof Refusal && error.code === 'forbidden') {
+          const { userId } = request;
+          const nothing = { sessionId: null, clientId: null, ...actorOf(caller, userId), userId };
+          ports.audit?.note({ action: 'refused', outcome: error.code, ...nothing, address, channel });
+        }
+        throw error;
+      });
+      const { turn, wantsStream, lastSeen } = parsed;
       const { body, participant, sessionId, message } = turn;
       const { userId } = participant;
-      const access = {
-        ...actorOf(request.caller, userId),
-        sessionId,
-        userId,
-        clientId: body.client_id ?? null,
-        address: request.address,
-        channel: { kind: 'http', route: 'POST /api/protocol', requestId },
-      } as const;
+      const clientId = body.client_id ?? null;
+      const access = { ...actorOf(caller, userId), sessionId, userId, clientId, address, channel };
       const note: TurnRequest['note'] = (action, outcome) =>
         ports.audit?.note({ action, outcome, ...access });
       const limit = message.kind === 'send' ? ports.limits.messages : null;
