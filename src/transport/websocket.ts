@@ -62,7 +62,7 @@ export function serveWebSocket(
       const passage = ports.gate.passUpgrade({ ...headers, method: 'GET', path: SOCKET_PATH, address });
       if (passage.kind === 'answered') return refuseLater(res, passage.answer, ports.isEncrypted);
       const key = req.getHeader('sec-websocket-key');
-      const { answers, shown } = subProtocolsIn(req.getHeader('sec-websocket-protocol'));
+      const { answers, shown } = subProtocolsIn(headers.lines('sec-websocket-protocol').join(','));
       const extensions = req.getHeader('sec-websocket-extensions');
       const accept = (caller: Caller) =>
         res.upgrade<UserData>({ address, caller, connection: null }, key, answers, extensions, context);

@@ -21,6 +21,8 @@ export interface CallerPorts {
   readonly limits: Limits;
 }
 
+const UNPROVEN: Authenticated = { kind: 'accepted', caller: STRANGER };
+
 const REFUSALS: readonly ErrorCode[] = ['unauthenticated', 'forbidden'];
 
 /** Names the credential and its refusals in the documents of each route that needs one. */
@@ -51,7 +53,7 @@ async function answerCaller(
 ): Promise<HttpAnswer> {
   const operation = operationOf(route);
   const isForEveryone = permission.stranger === 'all';
-  const { header, address, requestId } = request;
+  const { header, lines, address, requestId } = request;
   const { credentials } = ports.limits;
   const refuse = (code: ErrorCode, more: { readonly why?: string; readonly caller?: Caller } = {}) => {
     const { why, caller = STRANGER } = more;
@@ -70,7 +72,8 @@ async function answerCaller(
   const acceptsBasic = ACCEPT_BASIC.test(operation);
   const waitMs = credentials === null ? 0 : await credentials.wait(address);
   if (waitMs > 0 && !isForEveryone) return problem('rate_limited', requestId, undefined, waitMs);
-  const proof = await prove(ports.authenticator, request, acceptsBasic);
+  // A client that has failed too often gets what everyone gets, and no signature is verified for it.
+  const proof = waitMs > 0 ? UNPROVEN : await prove(ports.authenticator, request, acceptsBasic);
   if (proof.kind === 'refused') {
     credentials?.spend(address);
     if (!isForEveryone) {
@@ -79,7 +82,7 @@ async function answerCaller(
     }
   }
   const caller = proof.kind === 'accepted' ? proof.caller : STRANGER;
-  const named = userNamedIn(header(USER_HEADER));
+  const named = userNamedIn(lines(USER_HEADER).join('\n'));
   if (ports.limits.requests !== null && header('authorization') !== '' && !UNLIMITED_PATHS.has(route.path)) {
     const requestWaitMs = await ports.limits.requests.take(requesterOf(caller, named, address));
     if (requestWaitMs > 0) return problem('rate_limited', requestId, undefined, requestWaitMs);
@@ -134,7 +137,7 @@ function unauthenticated(requestId: string, acceptsBasic: boolean): HttpAnswer {
   return { ...refusal, headers: { ...refusal.headers, 'www-authenticate': challenge } };
 }
 
-/** Null: none is named; undefined: the header is no user id. */
+/** Null: none is named; undefined: the header is no user id. Two lines are none: a program in between may read the other one. */
 function userNamedIn(header: string): string | null | undefined {
   if (header === '') return null;
   try {

@@ -148,7 +148,11 @@ async function isOfAnotherTenant(
   tenant: string,
   sessionId: string,
 ): Promise<boolean> {
-  const view = await sessions.view(sessionId).catch(() => null);
+  const view = await sessions.view(sessionId).catch((error: unknown) => {
+    // A store that failed for a moment must not make a foreign session one that cannot be read.
+    if (codeOf(error) === 'STORE_SEALED') return null;
+    throw error;
+  });
   return view !== null && !isSameTenant(view.context.tenant, tenant);
 }
 
