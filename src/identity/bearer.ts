@@ -43,8 +43,17 @@ export function bearerIn(lines: readonly string[], acceptsBasic: boolean): Shown
   }
 }
 
-/** Reads `Sec-WebSocket-Protocol`. `answers` is the sub-protocol to answer with; empty: none. */
-export function subProtocolsIn(header: string): { readonly answers: string; readonly shown: Shown } {
+export interface SubProtocols {
+  /** The sub-protocol to answer with; empty: none. */
+  readonly answers: string;
+  readonly shown: Shown;
+}
+
+const NOTHING_OFFERED: SubProtocols = { answers: '', shown: NONE };
+
+/** Reads `Sec-WebSocket-Protocol`. */
+export function subProtocolsIn(header: string): SubProtocols {
+  if (header === '') return NOTHING_OFFERED;
   const offered = header.split(',').map((name) => name.trim());
   const [bearer, ...more] = offered.filter((name) => name.startsWith(BEARER_PROTOCOL));
   return {

@@ -3,6 +3,7 @@
  * address of this machine, and would be of the same host as the service (DNS rebinding).
  *
  *  HOST-1  Names of loopback are always served: no DNS server can give them another address.
+ *  HOST-2  The header that was last served is served without a look at it: clients of one service write one name.
  */
 import { isIP } from 'node:net';
 import { isLoopback } from '../startup/address.ts';
@@ -33,14 +34,23 @@ export function hostIn(header: string): Host | null {
 export function hostsOf(allowed: readonly string[] | null, listensOn: string): Hosts {
   const list = new Set(allowed);
   const servesAll = allowed === null && !isLoopback(listensOn);
+  /** The last header that is served for every path. */
+  let lastServed: string | null = null;
+
+  function servesName({ name, port }: Host): boolean {
+    if (servesAll || isLoopback(name)) return true; // HOST-1
+    return list.has(name) || list.has(`${name}:${port ?? ''}`);
+  }
+
   return {
     serves(header, isProbe) {
+      if (header === lastServed) return true; // HOST-2
       const host = hostIn(header);
       if (host === null) return false;
-      const { name, port } = host;
-      if (servesAll || isLoopback(name)) return true; // HOST-1
-      if (isProbe && isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) return true;
-      return list.has(name) || list.has(`${name}:${port ?? ''}`);
+      // What only a probe may name is not kept: it would be served for every path.
+      if (!servesName(host)) return isProbe && isIP(host.name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+      lastServed = header;
+      return true;
     },
   };
 }

@@ -128,6 +128,15 @@ describe('hosts', () => {
     expect(hosts.serves('evil.example', true)).toBe(false);
   });
 
+  it('a host that only a probe may name stays refused for other paths, whatever was served before', () => {
+    const hosts = hostsOf(['chat.example'], '0.0.0.0');
+    for (const served of ['10.0.0.1:8080', 'chat.example', 'chat.example:9']) {
+      expect(hosts.serves(served, true), served).toBe(true);
+      expect(hosts.serves('10.0.0.1:8080', false), served).toBe(false);
+      expect(hosts.serves('evil.example', false), served).toBe(false);
+    }
+  });
+
   it.each([
     '',
     'a b',
