@@ -22,6 +22,9 @@ export interface FloodResult {
   readonly limited: number;
   /** Sockets that an instance has closed. */
   readonly closed: number;
+  /** What the attacker used of the cores that it shares with the instances. */
+  readonly cpuMs: number;
+  readonly tookMs: number;
 }
 
 interface Tally {
@@ -111,6 +114,7 @@ const ACTS: readonly Act[] = [
 function flood(order: FloodOrder): Promise<FloodResult> {
   const { ports, addresses, count, perSecond } = order;
   const tally: Tally = { failed: 0, upgraded: 0, limited: 0, closed: 0 };
+  const beganAt = performance.now();
   return new Promise((resolve) => {
     let opened = 0;
     const open = () => {
@@ -134,16 +138,20 @@ function flood(order: FloodOrder): Promise<FloodResult> {
       socket.on('close', () => {
         if (isOpen) tally.closed += 1;
         else tally.failed += 1;
-        if (tally.closed + tally.failed === count) resolve(tally);
+        if (tally.closed + tally.failed === count) resolve(resultOf(tally, beganAt));
       });
     };
-    const beganAt = performance.now();
     const timer = setInterval(() => {
       const due = Math.min(count, Math.ceil(((performance.now() - beganAt) / 1_000) * perSecond));
       while (opened < due) open();
       if (opened === count) clearInterval(timer);
     }, STEP_MS);
   });
+}
+
+function resultOf(tally: Tally, beganAt: number): FloodResult {
+  const { user, system } = process.cpuUsage();
+  return { ...tally, cpuMs: (user + system) / 1_000, tookMs: performance.now() - beganAt };
 }
 
 process.on('message', (order: FloodOrder) => {

@@ -14,7 +14,7 @@ import { metric } from '../support/instance/observed.ts';
 import { adopt, end } from '../support/instance/processes.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
-import { newKey, tokenFor } from '../support/issuer.ts';
+import { claimsFor, newKey, sign } from '../support/issuer.ts';
 import type { FloodOrder, FloodResult } from './flood-attacker.ts';
 
 const MIB = 1024 * 1024;
@@ -192,7 +192,8 @@ describe('a flood before identity', () => {
         }
       })();
       const ports = instances.map(({ port }) => port);
-      const forgedToken = await tokenFor(newKey(), 'user-1');
+      // It names the issuer's key, so an instance verifies the signature.
+      const forgedToken = await sign({ ...newKey(), id: identities.keys.ec.id }, claimsFor('user-1'));
       const result = await attack({ ports, addresses, count: ATTACKERS, perSecond: PER_SECOND, forgedToken });
       const flooded = look();
       isOver = true;
@@ -206,7 +207,8 @@ describe('a flood before identity', () => {
           compare('  a turn of an honest client', calm.turns, flooded.turns),
           compare('  an extend', calm.extends, flooded.extends),
           `  memory of the instances: ${mebibytes(residentBefore)} → at most ${mebibytes(residentPeak)} MiB; ` +
-            `sockets at most ${connectionsPeak.join(' and ')}; ${JSON.stringify(result)}; ` +
+            `sockets at most ${connectionsPeak.join(' and ')}; ${result.upgraded} upgraded, ${result.limited} refused by a rate; ` +
+            `the attacker used ${(result.cpuMs / result.tookMs).toFixed(2)} cores of this machine; ` +
             `${honest.reduce((sum, { shed }) => sum + shed, 0)} messages sent again`,
         ].join('\n'),
       );
