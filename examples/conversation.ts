@@ -52,6 +52,8 @@ async function ask(body: Readonly<Record<string, unknown>>): Promise<Answer> {
     body: JSON.stringify(body),
   });
   const response = await request.catch(noServer);
+  if (response.status === 401)
+    fail('the service needs a credential: set REHYDRA_TOKEN to a token or an API key');
   const text = await response.text();
   if (!response.ok) throw new Error(`${response.status} ${text}`);
   return JSON.parse(text) as Answer;
@@ -60,7 +62,11 @@ async function ask(body: Readonly<Record<string, unknown>>): Promise<Answer> {
 function noServer(error: unknown): never {
   const { cause } = error as { readonly cause?: { readonly code?: string } };
   const reason = cause?.code === undefined ? '' : ` (${cause.code})`;
-  process.stderr.write(`no answer from ${base}${reason}: start Rehydra with npm start, or set REHYDRA_URL\n`);
+  fail(`no answer from ${base}${reason}: start Rehydra with npm start, or set REHYDRA_URL`);
+}
+
+function fail(line: string): never {
+  process.stderr.write(`${line}\n`);
   process.exit(1);
 }
 

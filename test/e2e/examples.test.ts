@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { newIdentities } from '../support/instance/identities.ts';
 import { startInstance } from '../support/instance/instance.ts';
 import { freePort } from '../support/instance/processes.ts';
 import { started } from '../support/instance/started.ts';
@@ -12,10 +13,14 @@ const run = promisify(execFile);
 
 const [instance] = started(() => startInstance({ SIMULATOR_TOKENS: '24', SIMULATOR_TOKENS_PER_SECOND: '0' }));
 
-async function example(name: string, url = `${instance.http}/`): Promise<string> {
+async function example(
+  name: string,
+  url = `${instance.http}/`,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', 'examples/main.ts', name], {
     cwd: root,
-    env: { PATH: process.env.PATH, REHYDRA_URL: url },
+    env: { PATH: process.env.PATH, REHYDRA_URL: url, ...more },
   });
   return stdout;
 }
@@ -47,6 +52,19 @@ describe.each([
     const [link = ''] = /http\S+$/m.exec(printed) ?? [];
     expect(await (await fetch(link)).text()).toContain(words[0]);
   });
+});
+
+it('an example with the API key of a back end runs against a service with AUTH, and without it is told what is missing', async () => {
+  const identities = newIdentities();
+  const token = identities.apiKey('clinic', 'service');
+  const proving = await startInstance({ ...identities.environment, SIMULATOR_TOKENS_PER_SECOND: '0' });
+  expect(answersIn(await example('follow-up', proving.http, { REHYDRA_TOKEN: token }))).toHaveLength(3);
+  await expect(example('follow-up', proving.http)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('REHYDRA_TOKEN'),
+  });
+  await proving.stop();
+  identities.close();
 });
 
 it('an unknown example ends with a list of the known ones', async () => {
