@@ -1,6 +1,6 @@
 /** Reads the arguments of the terminal chat, and writes the command that resumes a session. */
 import { parseArgs } from 'node:util';
-import { userIdSchema } from '../protocol/client-frames.ts';
+import { isUserId } from '../identity/names.ts';
 import { shellWord } from '../startup/address.ts';
 import { SESSION_PATH } from './close-action.ts';
 
@@ -61,7 +61,7 @@ export function chatCallOf(args: readonly string[]): ChatCall {
     const invalid = urls.find((one) => !URL.canParse(one) || !/^wss?:$/.test(new URL(one).protocol));
     if (invalid !== undefined) return wrong(`--url ${invalid} is not like ${DEFAULT_URL}`);
     if (session !== undefined && !UUID.test(session)) return wrong(`--session ${session} is not a UUID`);
-    if (user !== undefined && !userIdSchema.safeParse(user).success)
+    if (user !== undefined && !isUserId(user))
       return wrong('--user is not a user id: 1 to 256 characters without control characters');
     if (wait !== undefined && !/^\d{1,6}$/.test(wait))
       return wrong(`--wait ${wait} is not a number of seconds`);

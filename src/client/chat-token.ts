@@ -3,7 +3,6 @@
  * machine can read the arguments of a program.
  */
 import { readFileSync } from 'node:fs';
-import { codeOf } from '../errors.ts';
 import type { Token } from './credential.ts';
 
 export type ChatToken =
@@ -33,7 +32,7 @@ function tokenIn(file: string): string {
   try {
     text = readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new Error(`--token-file ${file} cannot be read (${codeOf(error)})`);
+    throw new Error(`--token-file ${file} cannot be read: ${error instanceof Error ? error.message : error}`);
   }
   if (text === '') throw new Error(`--token-file ${file} is empty`);
   return text;
