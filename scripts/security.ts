@@ -70,7 +70,7 @@ function report(folder: string): boolean {
       .filter(({ state }) => state !== 'passed')
       .map(({ title, state }) => `${file}: ${state}: ${title}`),
   ]);
-  for (const line of bad) console.log(line);
+  for (const line of new Set(bad)) console.log(line);
   console.log(`\n${wanted.length} test files, ${results.flatMap(({ tests }) => tests).length} tests`);
   return held.every((all) => all) && bad.length === 0;
 
