@@ -25,6 +25,8 @@ export type Authenticated =
 export interface Authenticator {
   /** `off`: every caller is open, and no credential is read. */
   readonly isOff: boolean;
+  /** False with `AUTH=proxy` alone: `Authorization` is between client and proxy, and may be anything. Absent: true. */
+  readonly readsBearers?: boolean;
   /** Never rejects. Without any credential, the caller is a stranger, or open with `AUTH=off`. */
   authenticate(credentials: Credentials): Promise<Authenticated>;
   /** False once the credential has expired or was withdrawn. Cheap: the server asks it for every open socket. */

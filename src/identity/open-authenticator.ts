@@ -46,6 +46,7 @@ export async function openAuthenticator(
   };
   return {
     isOff: false,
+    readsBearers: apiKeys !== null || tokens !== null,
     async authenticate(credentials) {
       const proven = await prove(credentials);
       const isRefused =

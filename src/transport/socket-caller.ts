@@ -116,7 +116,8 @@ export async function proveUpgrade(
   const { credentials } = limits;
   const waitMs = credentials === null ? 0 : await credentials.wait(address);
   if (waitMs > 0) return { kind: 'refused', code: 'rate_limited', waitMs };
-  const shown = onlyOne(bearerIn(lines('authorization'), false), upgrade.shown);
+  const authorization = authenticator.readsBearers === false ? [] : lines('authorization');
+  const shown = onlyOne(bearerIn(authorization, false), upgrade.shown);
   const bearer = shown.kind === 'bearer' ? shown.bearer : null;
   const header = (name: string) => lines(name).join('\n');
   const proof = shown.kind === 'refused' ? shown : await authenticator.authenticate({ bearer, header, peer });

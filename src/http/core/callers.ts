@@ -114,7 +114,7 @@ async function prove(
   acceptsBasic: boolean,
 ): Promise<Authenticated> {
   if (authenticator.isOff) return { kind: 'accepted', caller: OPEN };
-  const shown = bearerIn(lines('authorization'), acceptsBasic);
+  const shown = bearerIn(authenticator.readsBearers === false ? [] : lines('authorization'), acceptsBasic);
   if (shown.kind === 'refused') return shown;
   const bearer = shown.kind === 'bearer' ? shown.bearer : null;
   return authenticator.authenticate({ bearer, header: (name) => lines(name).join('\n'), peer });
