@@ -77,6 +77,10 @@ export const connectionRows: readonly ThreatRow[] = [
         'test/security/unfinished.test.ts',
         'unfinished heads of requests take little memory, and clients are served',
       ],
+      [
+        'test/security/flood.test.ts',
+        'five thousand strangers take bounded memory, every honest client is answered, and no stranger stays: %s',
+      ],
     ],
   },
   {
@@ -176,6 +180,10 @@ export const connectionRows: readonly ThreatRow[] = [
       ],
       ['test/security/matrix-frames.test.ts', '$frame gets $word if sent by the caller: $caller'],
       ['test/security/matrix-frames.test.ts', 'looks absent in every byte to the caller: %s'],
+      [
+        'test/security/operators-only.test.ts',
+        'only the owner of a session, and a back end that acts for the owner, see its client_id',
+      ],
     ],
   },
   {

@@ -170,6 +170,10 @@ export const dataRows: readonly ThreatRow[] = [
         'an auditor gets no snippet, may search for no word, and sees no beginning of a question',
       ],
       [
+        'test/security/operators-only.test.ts',
+        '/healthz names store, model and instance only to operators: %s',
+      ],
+      [
         'test/e2e/dashboard.test.ts',
         'the dashboard loads everything from its own origin, and its content security policy allows no other',
       ],

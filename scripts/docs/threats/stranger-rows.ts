@@ -78,6 +78,10 @@ export const strangerRows: readonly ThreatRow[] = [
         'test/integration/shares.test.ts',
         'a guest that says the client id of the owner closes no socket of the owner, on either instance',
       ],
+      [
+        'test/security/operators-only.test.ts',
+        'only the owner of a session, and a back end that acts for the owner, see its client_id',
+      ],
     ],
   },
   {
