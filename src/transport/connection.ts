@@ -8,7 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../machines/vocabulary.ts';
-import { type Access, type Audit, type AuditAction, type AuditOutcome, actorOf } from '../audit/audit.ts';
+import type { Audit, AuditAction } from '../audit/audit.ts';
 import type { Clock } from '../clock.ts';
 import { attachClient, detachClient, type SessionServices } from '../delivery/attach-client.ts';
 import type { ClientConnection } from '../delivery/client-connection.ts';
@@ -35,6 +35,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { Admission } from './admission.ts';
 import { HelloBudget, type HelloQueue } from './hello-budget.ts';
 import { PROVEN, SocketCaller } from './socket-caller.ts';
+import { SocketRecord } from './socket-record.ts';
 
 /** The socket, as far as a connection needs it. Both calls are safe on a closed socket. */
 export interface Wire {
@@ -84,10 +85,6 @@ const WAITING_MAX = 64;
 const WAITING_MAX_BYTES = MAX_FRAME_BYTES;
 const AWAITING: ConnectionState = { kind: 'awaiting hello' };
 
-type Named = Pick<Access, 'sessionId' | 'userId' | 'clientId'>;
-
-const UNNAMED: Named = { sessionId: null, userId: null, clientId: null };
-
 /** `session_not_found` and `forbidden` hide or name a foreign session; `too_many_sessions` reveals that there is none. */
 const WRONG_GUESS: ReadonlySet<ErrorCode> = new Set(['session_not_found', 'forbidden', 'too_many_sessions']);
 
@@ -114,10 +111,8 @@ export class Connection implements ClientConnection {
   readonly #caller: SocketCaller;
   #state: ConnectionState;
   #badInARow = 0;
-  /** The client as the audit log names it, from its last hello. */
-  #named: Named = UNNAMED;
-  /** The last action but a message that was passed to an owner, which may refuse it later. */
-  #passed: AuditAction = 'message';
+  /** Null: no audit log. */
+  readonly #record: SocketRecord | null;
 
   constructor(ports: ConnectionPorts, wire: Wire) {
     this.#ports = ports;
@@ -128,6 +123,8 @@ export class Connection implements ClientConnection {
       else this.#refuseAndClose(code);
     });
     this.#caller = new SocketCaller(ports.authenticator, ports.limits, wire);
+    const socket = { connection: this.id, address: wire.address };
+    this.#record = ports.audit === null ? null : new SocketRecord(ports.audit, this.#caller, socket);
     this.#state = this.#awaitHello();
   }
 
@@ -163,8 +160,7 @@ export class Connection implements ClientConnection {
   }
 
   refuse(code: ErrorCode, messageId?: string): void {
-    // The audit log has the action as passed on, but the owner, on another instance, has since refused it.
-    if (code === 'forbidden') this.#note(messageId === undefined ? this.#passed : 'message', code);
+    if (code === 'forbidden') this.#record?.forbiddenLater(messageId !== undefined);
     this.#refuse(code, messageId);
   }
 
@@ -181,7 +177,7 @@ export class Connection implements ClientConnection {
   /** Ends the connection of a client whose credential has expired or was withdrawn. */
   checkCredential(now: number): void {
     if (this.#state.kind === 'closed' || this.#caller.holds(now)) return;
-    this.#note('identity_ended', 'identity_ended');
+    this.#record?.note('identity_ended', 'identity_ended');
     this.#refuseAndClose('identity_ended');
   }
 
@@ -231,33 +227,33 @@ export class Connection implements ClientConnection {
 
   async #attach(hello: HelloFrame): Promise<void> {
     const { services, log } = this.#ports;
-    this.#named = {
+    this.#record?.name({
       sessionId: hello.session_id?.toLowerCase() ?? null,
       userId: hello.user_id ?? null,
       clientId: hello.client_id ?? null,
-    };
+    });
     const isNew = hello.session_id === undefined;
     const wanted = isNew ? 'created' : 'resumed';
     const wait = this.#admission.helloWaitMs(hello);
     const waitMs = wait === 0 ? 0 : await wait;
     if (waitMs > 0) {
-      this.#note(wanted, 'rate_limited');
+      this.#record?.note(wanted, 'rate_limited');
       return this.#refuseAndClose('rate_limited', waitMs);
     }
     const proof = this.#caller.isOpen ? PROVEN : await this.#caller.show(hello.token);
     if (this.#state.kind !== 'attaching') return;
     if (proof.kind !== 'proven') {
-      this.#note('refused', proof.code, proof.why);
+      this.#record?.note('refused', proof.code, proof.why);
       return this.#refuseAndClose(proof.code, proof.waitMs);
     }
     const participant = this.#caller.participant(hello.user_id ?? null);
     if (participant === null) {
-      this.#note('refused', 'forbidden');
+      this.#record?.note('refused', 'forbidden');
       return this.#refuseAndClose('forbidden');
     }
-    this.#named = { ...this.#named, userId: participant.userId };
-    if (this.#caller.caller.kind === 'identified') this.#note('authenticated', 'ok');
-    if (!this.#begin(wanted)) {
+    this.#record?.name({ userId: participant.userId });
+    if (this.#caller.caller.kind === 'identified') this.#record?.note('authenticated', 'ok');
+    if (this.#record?.begin(wanted) === false) {
       if (this.#state.kind !== 'attaching') return;
       this.#state = this.#awaitHello();
       return this.#refuse('audit_unavailable');
@@ -271,8 +267,8 @@ export class Connection implements ClientConnection {
       (sessionId, created) => {
         isAdmitted = true;
         isGuess = created;
-        this.#named = { ...this.#named, sessionId };
-        this.#note(created ? 'created' : 'resumed', 'ok');
+        this.#record?.name({ sessionId });
+        this.#record?.note(created ? 'created' : 'resumed', 'ok');
       },
     ).catch((error: unknown) => {
       log.error({ err: error }, 'client could not be attached');
@@ -282,7 +278,7 @@ export class Connection implements ClientConnection {
     if (isGuess && hello.session_id !== undefined) this.#admission.countGuess();
     const state = this.#state;
     if (attached.kind === 'refused') {
-      if (!isAdmitted) this.#note(wanted, attached.code);
+      if (!isAdmitted) this.#record?.note(wanted, attached.code);
       if (state.kind !== 'attaching') return;
       if (errors[attached.code].close !== null) return this.#refuseAndClose(attached.code);
       // The client may send its hello again on this connection once the store is back.
@@ -306,7 +302,7 @@ export class Connection implements ClientConnection {
     this.#admission.admit(frame, sessionId, subscription, (waitMs) => {
       if (this.#state !== state) return;
       if (waitMs === 0) return this.#dispatch(state, frame);
-      if (frame.type === 'message') this.#note('message', 'rate_limited');
+      if (frame.type === 'message') this.#record?.note('message', 'rate_limited');
       this.#refuse('rate_limited', frame.type === 'message' ? frame.id : undefined, waitMs);
     });
   }
@@ -334,8 +330,8 @@ export class Connection implements ClientConnection {
   /** A refused token changes nothing: the former credential holds until its end. */
   async #renew(token: string): Promise<void> {
     const proof = await this.#caller.show(token);
-    if (proof.kind === 'proven') this.#note('authenticated', 'ok');
-    else this.#note('authenticated', proof.code, proof.why);
+    if (proof.kind === 'proven') this.#record?.note('authenticated', 'ok');
+    else this.#record?.note('authenticated', proof.code, proof.why);
     if (proof.kind === 'proven')
       this.#sendFrame({ type: 'authenticated', expires_at: this.#caller.expiresAt });
     else this.#refuse(proof.code, undefined, proof.waitMs);
@@ -344,18 +340,20 @@ export class Connection implements ClientConnection {
   #send(sessionId: string, event: SessionEvent, messageId?: string): void {
     const { sessions, instance } = this.#ports.services;
     const action = ACTIONS[event.type] ?? null;
-    if (action !== null && !this.#begin(action)) return this.#refuse('audit_unavailable', messageId);
+    if (action !== null && this.#record?.begin(action) === false)
+      return this.#refuse('audit_unavailable', messageId);
     sessions
       .send(sessionId, event, { instance, connection: this.id })
       .then((outcome) => {
-        if (action !== null) this.#note(action, wordOf(outcome));
-        if (action !== null && outcome.kind === 'passed' && messageId === undefined) this.#passed = action;
+        if (action !== null) this.#record?.note(action, wordOf(outcome));
+        if (action !== null && outcome.kind === 'passed' && messageId === undefined)
+          this.#record?.passed(action);
         if (outcome.kind === 'refused') this.#refuse(outcome.code, messageId);
         else if (outcome.kind === 'extended') this.extended(outcome.ends);
       })
       .catch((error: unknown) => {
         this.#ports.log.error({ err: error }, 'input failed');
-        if (action !== null) this.#note(action, 'internal');
+        if (action !== null) this.#record?.note(action, 'internal');
         this.#refuse('internal', messageId);
       });
   }
@@ -373,28 +371,6 @@ export class Connection implements ClientConnection {
       ...(messageId === undefined ? {} : { message_id: messageId }),
       ...(isRetriedLater ? { retry_after_ms: retryAfterMs ?? budgetMs ?? this.#ports.retryAfterMs() } : {}),
     });
-  }
-
-  #note(action: AuditAction, outcome: AuditOutcome, why?: string): void {
-    this.#ports.audit?.note({ ...this.#access(action), outcome, ...(why === undefined ? {} : { why }) });
-  }
-
-  /** False if the audit log refuses the action (CONN-4). */
-  #begin(action: AuditAction): boolean {
-    const { audit } = this.#ports;
-    if (audit === null || audit.begin(this.#access(action))) return true;
-    this.#note(action, 'audit_unavailable');
-    return false;
-  }
-
-  #access(action: AuditAction): Omit<Access, 'outcome'> {
-    return {
-      action,
-      ...actorOf(this.#caller.caller, this.#named.userId),
-      ...this.#named,
-      address: this.#wire.address,
-      channel: { kind: 'socket', connection: this.id },
-    };
   }
 
   #sendFrame(frame: TransientFrame): void {
