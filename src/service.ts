@@ -41,9 +41,9 @@ import { type Metrics, openMetrics } from './telemetry/metrics.ts';
 import { watchPressure } from './telemetry/pressure.ts';
 import { readCertificate } from './transport/certificate.ts';
 import { drain } from './transport/drain.ts';
-import { HelloQueue } from './transport/hello-budget.ts';
 import { keepCertificate } from './transport/served-certificate.ts';
 import { createServer } from './transport/server.ts';
+import { HelloQueue } from './transport/socket/hello-budget.ts';
 
 export interface Service {
   readonly port: number;

@@ -263,7 +263,7 @@ export const guarantees: readonly Guarantee[] = [
       ['src/audit/line-file.ts', 'done += writeSync('],
       ['src/audit/sealed-line.ts', "createHmac('sha256', key).update(signed, 'utf8')"],
       ['src/http/core/audit.ts', 'const mayBegin ='],
-      ['src/transport/connection.ts', "return this.#refuse('audit_unavailable', messageId)"],
+      ['src/transport/socket/connection.ts', "return this.#refuse('audit_unavailable', messageId)"],
     ],
     shownBy: [
       [

@@ -14,7 +14,7 @@ export function permissionsDocument(): string {
 With \`AUTH\` an instance decides by these tables, and by nothing that a client claims. This page is generated
 (\`npm run docs\`) from [src/identity/permissions.ts](../src/identity/permissions.ts) and
 [machines/access.ts](../machines/access.ts), which the code itself reads. Tests ask running instances
-[every route](../test/security/matrix.test.ts) and [every frame](../test/security/matrix-frames.test.ts) as every kind of
+[every route](../test/security/identity/matrix.test.ts) and [every frame](../test/security/identity/matrix-frames.test.ts) as every kind of
 caller. Without \`AUTH\`, which only an address of loopback allows, every client may do everything.
 
 ## Roles

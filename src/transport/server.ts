@@ -4,13 +4,13 @@ import type { Place } from '../http/core/places.ts';
 import type { Route } from '../http/core/router.ts';
 import type { ClientAddresses } from '../limits/client-address.ts';
 import type { Certificate } from './certificate.ts';
-import type { ConnectionPorts } from './connection.ts';
-import { createGate, type GatePorts } from './gate.ts';
-import { type HttpServer, serveHttp } from './http.ts';
+import { createGate, type GatePorts } from './gate/gate.ts';
 import { createListener, type Listener, type PortUse } from './listener.ts';
-import { peers } from './peer.ts';
+import { type HttpServer, serveHttp } from './request/http.ts';
+import { peers } from './request/peer.ts';
+import type { ConnectionPorts } from './socket/connection.ts';
+import { serveWebSocket, type WebSocketServer } from './socket/websocket.ts';
 import { loadUws } from './uws.ts';
-import { serveWebSocket, type WebSocketServer } from './websocket.ts';
 
 export interface Address {
   readonly host: string;

@@ -3,7 +3,7 @@
  * proves an identity, and closes none of them.
  */
 import { connect, type Socket } from 'node:net';
-import { headOf } from './raw-http.ts';
+import { headOf } from './wire/raw-http.ts';
 
 export interface FloodOrder {
   readonly ports: readonly number[];

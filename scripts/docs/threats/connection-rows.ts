@@ -25,15 +25,15 @@ export const connectionRows: readonly ThreatRow[] = [
     id: 'S2',
     demand:
       'A browser page of a foreign origin gets neither socket nor answer, however its name resembles a listed one.',
-    enforcedBy: ['src/transport/origins.ts'],
+    enforcedBy: ['src/transport/gate/origins.ts'],
     shownBy: [
-      ['test/security/origins.test.ts', 'a page of another origin opens no socket: "%s"'],
+      ['test/security/wire/origins.test.ts', 'a page of another origin opens no socket: "%s"'],
       [
-        'test/security/origins.test.ts',
+        'test/security/wire/origins.test.ts',
         'a page of another origin can send no request, whatever its method: "%s"',
       ],
       [
-        'test/security/origins.test.ts',
+        'test/security/wire/origins.test.ts',
         'a page that gives its own name the address of this machine gets nothing: "%s"',
       ],
     ],
@@ -42,14 +42,14 @@ export const connectionRows: readonly ThreatRow[] = [
     id: 'S3',
     demand:
       'A credential comes in a header, in `hello` or in a sub-protocol. In an address it counts nothing and reaches no log.',
-    enforcedBy: ['src/identity/bearer.ts', 'src/transport/websocket.ts'],
+    enforcedBy: ['src/identity/bearer.ts', 'src/transport/socket/websocket.ts'],
     shownBy: [
       [
-        'test/security/matrix-frames.test.ts',
+        'test/security/identity/matrix-frames.test.ts',
         'opens neither a socket nor a route from the address, and stays out of the log',
       ],
       [
-        'test/security/matrix-frames.test.ts',
+        'test/security/identity/matrix-frames.test.ts',
         'opens a socket without a token in hello: as a header or as a sub-protocol, which the server never echoes',
       ],
     ],
@@ -58,23 +58,23 @@ export const connectionRows: readonly ThreatRow[] = [
     id: 'S4',
     demand:
       'A client without an identity has one deadline, few frames and little memory, and costs the store nothing.',
-    enforcedBy: ['src/transport/hello-budget.ts', 'src/transport/connection.ts'],
+    enforcedBy: ['src/transport/socket/hello-budget.ts', 'src/transport/socket/connection.ts'],
     shownBy: [
       [
-        'test/security/before-hello.test.ts',
+        'test/security/wire/before-hello.test.ts',
         'traffic before hello does not move the hello deadline, at which the socket closes with 4008',
       ],
       [
-        'test/security/before-hello.test.ts',
+        'test/security/wire/before-hello.test.ts',
         'a hello that is refused and sent again does not move the hello deadline',
       ],
-      ['test/security/before-hello.test.ts', 'a thousand frames before hello cost Redis no command'],
+      ['test/security/wire/before-hello.test.ts', 'a thousand frames before hello cost Redis no command'],
       [
-        'test/security/unfinished.test.ts',
+        'test/security/wire/unfinished.test.ts',
         'sockets with unfinished frames take the memory of those that may wait, however many come',
       ],
       [
-        'test/security/unfinished.test.ts',
+        'test/security/wire/unfinished.test.ts',
         'unfinished heads of requests take little memory, and clients are served',
       ],
       [
@@ -89,10 +89,13 @@ export const connectionRows: readonly ThreatRow[] = [
       'A token counts only with a listed algorithm, issuer, audience, subject and end, signed by a configured key.',
     enforcedBy: ['src/identity/tokens/tokens.ts', 'src/identity/tokens/issuer-keys.ts'],
     shownBy: [
-      ['test/security/forged-tokens.test.ts', 'at least 40 different forged or stale tokens are tried'],
-      ['test/security/forged-tokens.test.ts', 'a forged or stale token is refused: $name'],
       [
-        'test/security/matrix-frames.test.ts',
+        'test/security/identity/forged-tokens.test.ts',
+        'at least 40 different forged or stale tokens are tried',
+      ],
+      ['test/security/identity/forged-tokens.test.ts', 'a forged or stale token is refused: $name'],
+      [
+        'test/security/identity/matrix-frames.test.ts',
         '40 forged or stale tokens are refused over HTTP and at hello, each with the same bytes',
       ],
       ['test/unit/identity/issuer-keys.test.ts', 'a redirect of the issuer is not followed'],
@@ -101,7 +104,7 @@ export const connectionRows: readonly ThreatRow[] = [
   {
     id: 'S6',
     demand: 'A socket ends with its token, unless the same subject renews it.',
-    enforcedBy: ['src/transport/socket-caller.ts'],
+    enforcedBy: ['src/transport/socket/socket-caller.ts'],
     shownBy: [
       [
         'test/integration/identity-ends.test.ts',
@@ -112,7 +115,7 @@ export const connectionRows: readonly ThreatRow[] = [
         'a renewed token keeps its socket open beyond the end of the former one',
       ],
       [
-        'test/security/matrix-frames.test.ts',
+        'test/security/identity/matrix-frames.test.ts',
         'a socket does not change hands: a token of another user renews nothing',
       ],
       [
@@ -124,7 +127,7 @@ export const connectionRows: readonly ThreatRow[] = [
   {
     id: 'S7',
     demand: 'A withdrawn key or a disabled user loses all sockets on every instance within five seconds.',
-    enforcedBy: ['src/transport/socket-caller.ts', 'src/identity/disabled.ts'],
+    enforcedBy: ['src/transport/socket/socket-caller.ts', 'src/identity/disabled.ts'],
     shownBy: [
       [
         'test/integration/identity-ends.test.ts',
@@ -169,19 +172,22 @@ export const connectionRows: readonly ThreatRow[] = [
     enforcedBy: ['src/identity/permissions.ts', 'machines/access.ts'],
     shownBy: [
       [
-        'test/security/matrix.test.ts',
+        'test/security/identity/matrix.test.ts',
         'the matrix has a row for every route of the table of permissions, and no other',
       ],
-      ['test/security/matrix.test.ts', '$route answers $status to the caller: $caller'],
-      ['test/security/matrix.test.ts', 'looks absent in every byte of $route to the caller: $caller'],
+      ['test/security/identity/matrix.test.ts', '$route answers $status to the caller: $caller'],
       [
-        'test/security/matrix-frames.test.ts',
+        'test/security/identity/matrix.test.ts',
+        'looks absent in every byte of $route to the caller: $caller',
+      ],
+      [
+        'test/security/identity/matrix-frames.test.ts',
         'the matrix has a row for every frame of the table of permissions, and no other',
       ],
-      ['test/security/matrix-frames.test.ts', '$frame gets $word if sent by the caller: $caller'],
-      ['test/security/matrix-frames.test.ts', 'looks absent in every byte to the caller: %s'],
+      ['test/security/identity/matrix-frames.test.ts', '$frame gets $word if sent by the caller: $caller'],
+      ['test/security/identity/matrix-frames.test.ts', 'looks absent in every byte to the caller: %s'],
       [
-        'test/security/operators-only.test.ts',
+        'test/security/identity/operators-only.test.ts',
         'only the owner of a session, and a back end that acts for the owner, see its client_id',
       ],
     ],
@@ -192,7 +198,7 @@ export const connectionRows: readonly ThreatRow[] = [
     enforcedBy: ['src/protocol/codec.ts', 'src/protocol/client-frames.ts'],
     shownBy: [
       [
-        'test/security/junk.test.ts',
+        'test/security/wire/junk.test.ts',
         'each of ten thousand junk frames gets its typed error, reaches no session, and leaves the process unchanged',
       ],
       ['test/unit/transport/codec.test.ts', 'the codec never throws, whatever the bytes'],
@@ -201,7 +207,7 @@ export const connectionRows: readonly ThreatRow[] = [
         'a client frame that names a prototype is refused, or its key is plain data',
       ],
       [
-        'test/security/http-framing.test.ts',
+        'test/security/wire/http-framing.test.ts',
         'JSON that nests too deep is refused by its brackets alone, whatever stands around them',
       ],
     ],
@@ -209,17 +215,20 @@ export const connectionRows: readonly ThreatRow[] = [
   {
     id: 'S11',
     demand: 'A frame has a largest size, a larger one is refused with a reason, and no frame is compressed.',
-    enforcedBy: ['src/transport/websocket.ts', 'src/protocol/codec.ts'],
+    enforcedBy: ['src/transport/socket/websocket.ts', 'src/protocol/codec.ts'],
     shownBy: [
       [
-        'test/security/junk.test.ts',
+        'test/security/wire/junk.test.ts',
         'a frame of the maximum size is read, and one of a byte more is too large',
       ],
       [
-        'test/security/before-hello.test.ts',
+        'test/security/wire/before-hello.test.ts',
         'a frame of 16 KiB is read before hello; a larger one, a hello too, closes the socket with 1009',
       ],
-      ['test/security/before-hello.test.ts', 'a client that offers compression gets a socket without it'],
+      [
+        'test/security/wire/before-hello.test.ts',
+        'a client that offers compression gets a socket without it',
+      ],
     ],
   },
   {

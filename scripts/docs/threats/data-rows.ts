@@ -135,7 +135,7 @@ export const dataRows: readonly ThreatRow[] = [
   {
     id: 'D7',
     demand: 'With `AUDIT_STRICT=1` nothing is done or shown that could not be recorded.',
-    enforcedBy: ['src/http/core/audit.ts', 'src/transport/connection.ts'],
+    enforcedBy: ['src/http/core/audit.ts', 'src/transport/socket/connection.ts'],
     shownBy: [
       [
         'test/integration/audit-strict.test.ts',
@@ -166,11 +166,11 @@ export const dataRows: readonly ThreatRow[] = [
         'with ADMIN_PORT the main port answers %s as it answers a path without a route',
       ],
       [
-        'test/security/matrix.test.ts',
+        'test/security/identity/matrix.test.ts',
         'an auditor gets no snippet, may search for no word, and sees no beginning of a question',
       ],
       [
-        'test/security/operators-only.test.ts',
+        'test/security/identity/operators-only.test.ts',
         '/healthz names store, model and instance only to operators: %s',
       ],
       [

@@ -253,7 +253,7 @@ export const reliabilityRows: readonly ThreatRow[] = [
   {
     id: 'R16',
     demand: 'A slow reader is cut off at a bound and catches up later. Other clients see no delay.',
-    enforcedBy: ['src/delivery/subscription.ts', 'src/transport/connection.ts'],
+    enforcedBy: ['src/delivery/subscription.ts', 'src/transport/socket/connection.ts'],
     shownBy: [
       [
         'test/integration/slow-consumer.test.ts',
@@ -348,7 +348,7 @@ export const reliabilityRows: readonly ThreatRow[] = [
   {
     id: 'R23',
     demand: 'An overloaded instance refuses new work and finishes what runs.',
-    enforcedBy: ['src/transport/connection.ts', 'src/http/core/long-reads.ts'],
+    enforcedBy: ['src/transport/socket/connection.ts', 'src/http/core/long-reads.ts'],
     shownBy: [
       [
         'test/unit/transport/connection.test.ts',

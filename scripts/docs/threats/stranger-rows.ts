@@ -8,12 +8,15 @@ export const strangerRows: readonly ThreatRow[] = [
     enforcedBy: ['src/identity/permissions.ts', 'machines/access.ts'],
     shownBy: [
       [
-        'test/security/stranger/stranger.test.ts',
+        'test/security/identity/stranger.test.ts',
         'a stranger reads nothing of a session and writes nothing into it, with or without the name of its user',
       ],
-      ['test/security/matrix-frames.test.ts', '$frame gets $word if sent by the caller: $caller'],
-      ['test/security/matrix-frames.test.ts', 'looks absent in every byte to the caller: %s'],
-      ['test/security/matrix-frames.test.ts', 'a token that names another user than the hello opens nothing'],
+      ['test/security/identity/matrix-frames.test.ts', '$frame gets $word if sent by the caller: $caller'],
+      ['test/security/identity/matrix-frames.test.ts', 'looks absent in every byte to the caller: %s'],
+      [
+        'test/security/identity/matrix-frames.test.ts',
+        'a token that names another user than the hello opens nothing',
+      ],
       [
         'test/integration/shares.test.ts',
         'a client that leaves out the name may not enter a session that has a user, by socket or over HTTP, on either instance',
@@ -40,8 +43,8 @@ export const strangerRows: readonly ThreatRow[] = [
     demand: 'Every client could list, export and erase everything, and see how questions begin.',
     enforcedBy: ['src/identity/permissions.ts'],
     shownBy: [
-      ['test/security/stranger/stranger.test.ts', 'a stranger may not %s %s, and alice keeps her session'],
-      ['test/security/matrix.test.ts', '$route answers $status to the caller: $caller'],
+      ['test/security/identity/stranger.test.ts', 'a stranger may not %s %s, and alice keeps her session'],
+      ['test/security/identity/matrix.test.ts', '$route answers $status to the caller: $caller'],
       [
         'test/integration/admin-port.test.ts',
         'with AUTH the port for operators refuses %s without a credential of an operator',
@@ -52,15 +55,15 @@ export const strangerRows: readonly ThreatRow[] = [
     id: 'X4',
     demand:
       'A page of any origin opened sockets and sent requests, also under a foreign host name on loopback.',
-    enforcedBy: ['src/transport/origins.ts'],
+    enforcedBy: ['src/transport/gate/origins.ts'],
     shownBy: [
-      ['test/security/origins.test.ts', 'a page of another origin opens no socket: "%s"'],
+      ['test/security/wire/origins.test.ts', 'a page of another origin opens no socket: "%s"'],
       [
         'test/integration/protocol.test.ts',
         'a JSON request is refused with 415 as content type "%s", which a page of any origin may send',
       ],
       [
-        'test/security/origins.test.ts',
+        'test/security/wire/origins.test.ts',
         'a page that gives its own name the address of this machine gets nothing: "%s"',
       ],
     ],
@@ -79,7 +82,7 @@ export const strangerRows: readonly ThreatRow[] = [
         'a guest that says the client id of the owner closes no socket of the owner, on either instance',
       ],
       [
-        'test/security/operators-only.test.ts',
+        'test/security/identity/operators-only.test.ts',
         'only the owner of a session, and a back end that acts for the owner, see its client_id',
       ],
     ],
@@ -88,18 +91,18 @@ export const strangerRows: readonly ThreatRow[] = [
     id: 'X6',
     demand:
       'A refused hello restarted its deadline, and sockets with unfinished frames took unbounded memory.',
-    enforcedBy: ['src/transport/hello-budget.ts'],
+    enforcedBy: ['src/transport/socket/hello-budget.ts'],
     shownBy: [
       [
-        'test/security/before-hello.test.ts',
+        'test/security/wire/before-hello.test.ts',
         'a hello that is refused and sent again does not move the hello deadline',
       ],
       [
-        'test/security/before-hello.test.ts',
+        'test/security/wire/before-hello.test.ts',
         'a frame of 16 KiB is read before hello; a larger one, a hello too, closes the socket with 1009',
       ],
       [
-        'test/security/unfinished.test.ts',
+        'test/security/wire/unfinished.test.ts',
         'sockets with unfinished frames take the memory of those that may wait, however many come',
       ],
     ],
@@ -108,21 +111,21 @@ export const strangerRows: readonly ThreatRow[] = [
     id: 'X7',
     demand:
       'A server took too large bodies whole, two lengths as two requests, deep brackets and upgrades without a version.',
-    enforcedBy: ['src/transport/http.ts', 'src/transport/request-body.ts'],
+    enforcedBy: ['src/transport/request/http.ts', 'src/transport/request/request-body.ts'],
     shownBy: [
       [
-        'test/security/http-framing.test.ts',
+        'test/security/wire/http-framing.test.ts',
         'a body that is announced as too large gets 413 before any of it is sent, and the connection ends',
       ],
       [
-        'test/security/http-framing.test.ts',
+        'test/security/wire/http-framing.test.ts',
         'a request with %s is refused, and no byte after it counts as a request',
       ],
       [
-        'test/security/http-framing.test.ts',
+        'test/security/wire/http-framing.test.ts',
         'JSON that nests too deep is refused by its brackets alone, whatever stands around them',
       ],
-      ['test/security/http-framing.test.ts', 'an upgrade %s gets 426 with the version that works'],
+      ['test/security/wire/http-framing.test.ts', 'an upgrade %s gets 426 with the version that works'],
     ],
   },
   {

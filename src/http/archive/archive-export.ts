@@ -13,6 +13,7 @@ export async function exportPieces(
   archive: Pick<TenantArchive, 'read'>,
   longReads: LongReads,
   { hits, cursor }: SearchPage,
+  forOwner: boolean,
 ): Promise<Iterable<string> | AsyncIterable<string>> {
   const readLife = async ({ sessionId, createdAt }: SearchPage['hits'][number]) => {
     const lives = await longReads.readOn(() => archive.read(sessionId).catch(refuseArchive));
@@ -29,14 +30,18 @@ export async function exportPieces(
     length += lengthOf(life);
   }
   if (rest.length === 0)
-    return jsonPieces({ count: early.length, sessions: early.map(archivedWhole), cursor });
+    return jsonPieces({
+      count: early.length,
+      sessions: early.map((life) => archivedWhole(life, forOwner)),
+      cursor,
+    });
 
   return (async function* () {
     yield `{"count":${early.length + rest.length},"sessions":[`;
     let before = '';
     for (const life of early.splice(0)) {
       yield before;
-      yield* jsonPieces(archivedWhole(life));
+      yield* jsonPieces(archivedWhole(life, forOwner));
       before = ',';
     }
     for (const hit of rest) {
@@ -44,7 +49,7 @@ export async function exportPieces(
       // Erased meanwhile, but the count is written: the client must not take a shorter page for the whole.
       if (life === undefined) throw new Refusal('archive_unavailable');
       yield before;
-      yield* jsonPieces(archivedWhole(life));
+      yield* jsonPieces(archivedWhole(life, forOwner));
     }
     yield `],"cursor":${JSON.stringify(cursor)}}`;
   })();

@@ -62,7 +62,7 @@ export function archiveRoutes({ archive, clock }: HttpPorts, longReads: LongRead
         const { hits, cursor } = await archive.of(tenantOf(request)).search(wanted).catch(refuseArchive);
         about?.({ sessionIds: hits.map(({ sessionId }) => sessionId) });
         const sessions = hits.map((hit) => ({
-          ...archivedHead(hit),
+          ...archivedHead(hit, seesClients(request)),
           snippet: seesWords ? hit.snippet : null,
         }));
         return json(200, { count: sessions.length, sessions, cursor });
@@ -84,7 +84,11 @@ export function archiveRoutes({ archive, clock }: HttpPorts, longReads: LongRead
         const own = archive.of(tenantOf(request));
         const found = await longReads.read(() => own.search(wanted).catch(refuseArchive));
         request.about?.({ sessionIds: found.hits.map(({ sessionId }) => sessionId) });
-        return longReads.answer(request, JSON_HEADERS, await exportPieces(own, longReads, found));
+        return longReads.answer(
+          request,
+          JSON_HEADERS,
+          await exportPieces(own, longReads, found, seesClients(request)),
+        );
       },
     },
     {
@@ -109,7 +113,8 @@ export function archiveRoutes({ archive, clock }: HttpPorts, longReads: LongRead
         const [latest] = lives;
         if (latest === undefined) throw new Refusal('session_not_found');
         if (format === 'json') {
-          const body = { session_id: sessionId, lives: lazily(lives, archivedWhole) };
+          const whole = (life: ArchivedSession) => archivedWhole(life, seesClients(request));
+          const body = { session_id: sessionId, lives: lazily(lives, whole) };
           return longReads.answer(request, JSON_HEADERS, jsonPieces(body));
         }
         const { userId, diagnosisId } = latest;
@@ -119,6 +124,11 @@ export function archiveRoutes({ archive, clock }: HttpPorts, longReads: LongRead
       },
     },
   ];
+}
+
+/** Operators need not know the devices of a conversation's owner. */
+function seesClients({ caller, reach }: HttpRequest): boolean {
+  return caller.kind === 'open' || reach === 'own';
 }
 
 /** A user reads the lives that it owned: the shares of a session end with it. */

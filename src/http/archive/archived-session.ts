@@ -13,7 +13,7 @@ const headShape = {
   created_at: at.describe('names one life of the session: its id may be used again after it ended'),
   ended_at: at,
   end_reason: endReasonSchema,
-  client_id: name,
+  client_id: name.describe('client that named itself last; with `AUTH`, only the owner gets it'),
   user_id: name,
   diagnosis_id: name,
   conversation_count: z.int(),
@@ -65,22 +65,23 @@ export const livesSchema = z
   .strictObject({ session_id: z.string(), lives: z.array(archivedSchema).describe('newest first') })
   .meta({ id: 'ArchivedLives' });
 
-export function archivedHead(head: ArchivedHead) {
+/** With `AUTH`, only the owner of a conversation gets its `client_id`. */
+export function archivedHead(head: ArchivedHead, forOwner: boolean) {
   return {
     session_id: head.sessionId,
     created_at: head.createdAt,
     ended_at: head.endedAt,
     end_reason: head.endReason,
-    client_id: head.clientId,
+    client_id: forOwner ? head.clientId : null,
     user_id: head.userId,
     diagnosis_id: head.diagnosisId,
     conversation_count: head.turnCount,
   };
 }
 
-export function archivedWhole(session: ArchivedSession): z.infer<typeof archivedSchema> {
+export function archivedWhole(session: ArchivedSession, forOwner: boolean): z.infer<typeof archivedSchema> {
   return {
-    ...archivedHead(session),
+    ...archivedHead(session, forOwner),
     patient: session.patient,
     transcript: session.lines.map(({ role, author, content, turnId, at, simulated }) => ({
       role,

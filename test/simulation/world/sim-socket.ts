@@ -6,7 +6,7 @@
  *  SOCKET-2  Unread bytes count; beyond the bound a send is refused, as in uWebSockets.js.
  */
 import { OPEN } from '../../../src/identity/caller.ts';
-import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
+import { Connection, type ConnectionPorts } from '../../../src/transport/socket/connection.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimProcess } from './sim-process.ts';
 

@@ -16,8 +16,8 @@ import { SessionRouter } from '../../../src/session/router/session-router.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
-import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
-import { HelloQueue } from '../../../src/transport/hello-budget.ts';
+import { Connection, type ConnectionPorts } from '../../../src/transport/socket/connection.ts';
+import { HelloQueue } from '../../../src/transport/socket/hello-budget.ts';
 import { ScriptedGenerator, watchStore, wholeConversation } from './ports.ts';
 import { VirtualClock } from './virtual-clock.ts';
 

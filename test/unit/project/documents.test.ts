@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 /** The way of a message, as the README draws it and as its table explains it. */
 const ROAD: readonly (readonly [stop: string, file: string])[] = [
-  ['socket', 'src/transport/websocket.ts'],
+  ['socket', 'src/transport/socket/websocket.ts'],
   ['codec', 'src/protocol/codec.ts'],
   ['to-event', 'src/protocol/to-event.ts'],
   ['SessionRouter', 'src/session/router/session-router.ts'],

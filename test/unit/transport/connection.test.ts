@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../../src/errors.ts';
 import { OPEN } from '../../../src/identity/caller.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
 import type { Store } from '../../../src/store/contract.ts';
-import { Connection, type ConnectionPorts } from '../../../src/transport/connection.ts';
+import { Connection, type ConnectionPorts } from '../../../src/transport/socket/connection.ts';
 import { openStage, type Stage } from '../../support/actor/stage.ts';
 
 const bytes = (frame: Readonly<Record<string, unknown>>): ArrayBuffer =>

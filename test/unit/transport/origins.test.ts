@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hostIn, hostsOf } from '../../../src/transport/hosts.ts';
-import { originsOf } from '../../../src/transport/origins.ts';
+import { hostIn, hostsOf } from '../../../src/transport/gate/hosts.ts';
+import { originsOf } from '../../../src/transport/gate/origins.ts';
 
 const APP = 'https://app.example';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BODY_MAX_BYTES, RequestBodies, RequestBody } from '../../../src/transport/request-body.ts';
+import { BODY_MAX_BYTES, RequestBodies, RequestBody } from '../../../src/transport/request/request-body.ts';
 
 const chunk = (bytes: number, fill = 0x61): ArrayBuffer => new Uint8Array(bytes).fill(fill).buffer;
 const KIB = 1024;

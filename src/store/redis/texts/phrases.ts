@@ -27,9 +27,15 @@ export interface PhraseBook {
 
 /** `phrases` come in the order in which a text has them: the search for a phrase begins after the former one. */
 export function phraseBook(...phrases: readonly string[]): PhraseBook {
-  const entries = phrases.map((phrase, index) => {
-    const mark = MARKS[index];
-    if (mark === undefined) throw new Error(`a book of ${phrases.length} phrases`);
+  return extendedBook(phrases, []);
+}
+
+/** `added` came later, so they have the places after `phrases`. They stand at the beginning of a text. */
+export function extendedBook(phrases: readonly string[], added: readonly string[]): PhraseBook {
+  const places = [...phrases, ...added];
+  const entries = [...added, ...phrases].map((phrase) => {
+    const mark = MARKS[places.indexOf(phrase)];
+    if (mark === undefined) throw new Error(`a book of ${places.length} phrases`);
     return { phrase, mark };
   });
   return { entries, phraseOf: new Map(entries.map(({ phrase, mark }) => [mark, phrase])) };

@@ -1,7 +1,7 @@
 /** Shortens snapshots and entries of the transcript for Redis. The phrases follow the order of their fields. */
-import { lengthen, phraseBook, quoted, shorten, unquoted } from './phrases.ts';
+import { extendedBook, lengthen, phraseBook, quoted, shorten, unquoted } from './phrases.ts';
 
-const SNAPSHOT = phraseBook(
+const SNAPSHOT_PHRASES = [
   '{"machine":"session","machineVersion":2,"value":{"',
   '"},"context":{"sessionId":"',
   '","clientId":',
@@ -29,7 +29,9 @@ const SNAPSHOT = phraseBook(
   ',"xstate.after.idleWarning.session.',
   '},"jobs":{',
   '},"turnOffset":',
-);
+];
+/** The head of version 3 of the machine came later. */
+const SNAPSHOT = extendedBook(SNAPSHOT_PHRASES, ['{"machine":"session","machineVersion":3,"value":{"']);
 
 const ENTRY = phraseBook(
   '{"role":"user","content":"',

@@ -4,17 +4,17 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uws-node20';
-import { type HttpAnswer, problem, Refusal } from '../http/core/answer.ts';
-import { UNLIMITED_PATHS } from '../http/core/limits.ts';
-import { answer, type Route } from '../http/core/router.ts';
-import type { Limit, Limits } from '../limits/limits.ts';
-import type { Log } from '../telemetry/log.ts';
-import { type Gate, SOCKET_PATH } from './gate.ts';
+import { type HttpAnswer, problem, Refusal } from '../../http/core/answer.ts';
+import { UNLIMITED_PATHS } from '../../http/core/limits.ts';
+import { answer, type Route } from '../../http/core/router.ts';
+import type { Limit, Limits } from '../../limits/limits.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { type Gate, SOCKET_PATH } from '../gate/gate.ts';
+import { securityHeaders } from '../gate/security-headers.ts';
 import { type Headers, headersOf } from './headers.ts';
 import type { Peer, PeerOf } from './peer.ts';
 import { BODY_MAX_BYTES, RequestBodies, RequestBody } from './request-body.ts';
 import { responseSink } from './response-sink.ts';
-import { securityHeaders } from './security-headers.ts';
 
 interface Exchange {
   readonly res: HttpResponse;

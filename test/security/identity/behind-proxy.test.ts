@@ -1,9 +1,9 @@
 /** With `AUTH=proxy` alone, `Authorization` is between client and proxy: many proxies check a password, and pass it on. */
 import { expect, it } from 'vitest';
-import { TestClient } from '../support/instance/client.ts';
-import { get } from '../support/instance/http.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { started } from '../support/instance/started.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { get } from '../../support/instance/http.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { started } from '../../support/instance/started.ts';
 
 const [instance] = started(() => startInstance({ AUTH: 'proxy', TRUST_PROXY: '127.0.0.1' }));
 

@@ -3,13 +3,13 @@
  * hand: it promises what src/identity/permissions.ts and machines/access.ts must say.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { permissions } from '../../src/identity/permissions.ts';
-import type { ServerFrame } from '../../src/protocol/server-frames.ts';
-import { TestClient } from '../support/instance/client.ts';
-import { problemOf } from '../support/instance/http.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { startRedis } from '../support/instance/redis-server.ts';
-import { started } from '../support/instance/started.ts';
+import { permissions } from '../../../src/identity/permissions.ts';
+import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { problemOf } from '../../support/instance/http.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { startRedis } from '../../support/instance/redis-server.ts';
+import { started } from '../../support/instance/started.ts';
 import { forgedTokens } from './forged-tokens.ts';
 import {
   CALLERS,

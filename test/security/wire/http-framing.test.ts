@@ -1,9 +1,9 @@
 /** What a stranger can do with the bytes of HTTP: lengths that disagree, bodies without an end, deep JSON, odd upgrades. */
 import { describe, expect, it } from 'vitest';
-import { post, problemOf } from '../support/instance/http.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { metric } from '../support/instance/observed.ts';
-import { started } from '../support/instance/started.ts';
+import { post, problemOf } from '../../support/instance/http.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { metric } from '../../support/instance/observed.ts';
+import { started } from '../../support/instance/started.ts';
 import { headOf, sendRaw } from './raw-http.ts';
 
 const MIB = 1024 * 1024;

@@ -1,8 +1,8 @@
 /** The scene of the permission matrix: a session with an owner and guests, and every kind of caller that may ask for it. */
 import { randomUUID } from 'node:crypto';
-import { ask, get, post, type Reply } from '../support/instance/http.ts';
-import { type Identities, newIdentities, showing } from '../support/instance/identities.ts';
-import type { Instance } from '../support/instance/instance.ts';
+import { ask, get, post, type Reply } from '../../support/instance/http.ts';
+import { type Identities, newIdentities, showing } from '../../support/instance/identities.ts';
+import type { Instance } from '../../support/instance/instance.ts';
 
 export const CALLERS = [
   'none',

@@ -1,11 +1,11 @@
 /** What a running instance with AUTH shows to operators alone, or to the owner of a session alone. */
 import { describe, expect, it } from 'vitest';
-import { healthSchema } from '../../src/http/operations/operations-routes.ts';
-import { TestClient } from '../support/instance/client.ts';
-import { get } from '../support/instance/http.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { startRedis } from '../support/instance/redis-server.ts';
-import { started } from '../support/instance/started.ts';
+import { healthSchema } from '../../../src/http/operations/operations-routes.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { get } from '../../support/instance/http.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { startRedis } from '../../support/instance/redis-server.ts';
+import { started } from '../../support/instance/started.ts';
 import { CALLERS, headersOf, OWNER, openIdentities, TENANT } from './matrix-scene.ts';
 
 const [known] = started(openIdentities);

@@ -6,8 +6,8 @@
  *          STALLED_MS, its connection ends, so that it cannot keep the body in memory.
  */
 import type { HttpResponse } from 'uws-node20';
-import { startTimer, systemClock } from '../clock.ts';
-import type { StreamSink } from '../http/core/answer.ts';
+import { startTimer, systemClock } from '../../clock.ts';
+import type { StreamSink } from '../../http/core/answer.ts';
 
 export interface StreamedExchange {
   readonly res: HttpResponse;

@@ -5,11 +5,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { TestClient } from '../support/instance/client.ts';
-import { ask } from '../support/instance/http.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { metric } from '../support/instance/observed.ts';
-import { started } from '../support/instance/started.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { ask } from '../../support/instance/http.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { metric } from '../../support/instance/observed.ts';
+import { started } from '../../support/instance/started.ts';
 import { headOf } from './raw-http.ts';
 
 const MIB = 1024 * 1024;

@@ -4,20 +4,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpResponse, TemplatedApp, WebSocket } from 'uws-node20';
-import type { Clock } from '../clock.ts';
-import type { ErrorCode } from '../errors.ts';
-import { type HttpAnswer, problem } from '../http/core/answer.ts';
-import { CHECK_CREDENTIALS_MS } from '../identity/authenticator.ts';
-import { subProtocolsIn } from '../identity/bearer.ts';
-import { type Caller, OPEN } from '../identity/caller.ts';
-import { MAX_FRAME_BYTES } from '../protocol/client-frames.ts';
+import type { Clock } from '../../clock.ts';
+import type { ErrorCode } from '../../errors.ts';
+import { type HttpAnswer, problem } from '../../http/core/answer.ts';
+import { CHECK_CREDENTIALS_MS } from '../../identity/authenticator.ts';
+import { subProtocolsIn } from '../../identity/bearer.ts';
+import { type Caller, OPEN } from '../../identity/caller.ts';
+import { MAX_FRAME_BYTES } from '../../protocol/client-frames.ts';
+import { type Gate, SOCKET_PATH } from '../gate/gate.ts';
+import { securityHeaders } from '../gate/security-headers.ts';
+import { headersOf } from '../request/headers.ts';
+import type { PeerOf } from '../request/peer.ts';
+import type { Uws } from '../uws.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
-import { type Gate, SOCKET_PATH } from './gate.ts';
-import { headersOf } from './headers.ts';
-import type { PeerOf } from './peer.ts';
-import { securityHeaders } from './security-headers.ts';
 import { proveUpgrade } from './socket-caller.ts';
-import type { Uws } from './uws.ts';
 
 interface UserData {
   readonly address: string;

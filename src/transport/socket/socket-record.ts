@@ -1,5 +1,5 @@
 /** SocketRecord writes the audit lines of one socket. Without an audit log there is none. */
-import { type Access, type Audit, type AuditAction, type AuditOutcome, actorOf } from '../audit/audit.ts';
+import { type Access, type Audit, type AuditAction, type AuditOutcome, actorOf } from '../../audit/audit.ts';
 import type { SocketCaller } from './socket-caller.ts';
 
 /** The client as the audit log names it. */

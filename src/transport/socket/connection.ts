@@ -7,31 +7,31 @@
  *  CONN-4  In strict mode of the audit log, a frame that changes something reaches a session after its line is written.
  */
 import { randomUUID } from 'node:crypto';
-import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../machines/vocabulary.ts';
-import type { Audit, AuditAction } from '../audit/audit.ts';
-import type { Clock } from '../clock.ts';
-import { attachClient, detachClient, type SessionServices } from '../delivery/attach-client.ts';
-import type { ClientConnection } from '../delivery/client-connection.ts';
-import type { Subscription } from '../delivery/subscription.ts';
-import { type ErrorCode, errorBody, errors } from '../errors.ts';
-import type { Participant } from '../identity/acting-user.ts';
-import type { Authenticator } from '../identity/authenticator.ts';
-import type { Caller } from '../identity/caller.ts';
-import { reachOf } from '../identity/permissions.ts';
-import { budgetWaitMs } from '../limits/budgets.ts';
-import type { Limits } from '../limits/limits.ts';
+import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../../machines/vocabulary.ts';
+import type { Audit, AuditAction } from '../../audit/audit.ts';
+import type { Clock } from '../../clock.ts';
+import { attachClient, detachClient, type SessionServices } from '../../delivery/attach-client.ts';
+import type { ClientConnection } from '../../delivery/client-connection.ts';
+import type { Subscription } from '../../delivery/subscription.ts';
+import { type ErrorCode, errorBody, errors } from '../../errors.ts';
+import type { Participant } from '../../identity/acting-user.ts';
+import type { Authenticator } from '../../identity/authenticator.ts';
+import type { Caller } from '../../identity/caller.ts';
+import { reachOf } from '../../identity/permissions.ts';
+import { budgetWaitMs } from '../../limits/budgets.ts';
+import type { Limits } from '../../limits/limits.ts';
 import {
   BAD_FRAMES_IN_A_ROW,
   type ClientFrame,
   type HelloFrame,
   MAX_FRAME_BYTES,
-} from '../protocol/client-frames.ts';
-import { decode } from '../protocol/codec.ts';
-import type { TransientFrame } from '../protocol/server-frames.ts';
-import { toEvent } from '../protocol/to-event.ts';
-import { wordOf } from '../session/machine/outcome.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+} from '../../protocol/client-frames.ts';
+import { decode } from '../../protocol/codec.ts';
+import type { TransientFrame } from '../../protocol/server-frames.ts';
+import { toEvent } from '../../protocol/to-event.ts';
+import { wordOf } from '../../session/machine/outcome.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
 import { Admission } from './admission.ts';
 import { HelloBudget, type HelloQueue } from './hello-budget.ts';
 import { PROVEN, SocketCaller } from './socket-caller.ts';

@@ -4,13 +4,13 @@
  *
  *  CALLER-1  A renewed credential is of the same subject, role and tenant: a socket never changes hands.
  */
-import type { Audit } from '../audit/audit.ts';
-import { actsForDisabled, mayStillAct, type Participant, participantOf } from '../identity/acting-user.ts';
-import type { Authenticator } from '../identity/authenticator.ts';
-import { bearerIn, onlyOne, type Shown } from '../identity/bearer.ts';
-import { type Caller, type Identity, OPEN, STRANGER } from '../identity/caller.ts';
-import { reachOf } from '../identity/permissions.ts';
-import type { Limits } from '../limits/limits.ts';
+import type { Audit } from '../../audit/audit.ts';
+import { actsForDisabled, mayStillAct, type Participant, participantOf } from '../../identity/acting-user.ts';
+import type { Authenticator } from '../../identity/authenticator.ts';
+import { bearerIn, onlyOne, type Shown } from '../../identity/bearer.ts';
+import { type Caller, type Identity, OPEN, STRANGER } from '../../identity/caller.ts';
+import { reachOf } from '../../identity/permissions.ts';
+import type { Limits } from '../../limits/limits.ts';
 
 export type Proof =
   | { readonly kind: 'proven' }

@@ -1,10 +1,10 @@
 /** A client that names itself twice is refused: a program in front of the service may have checked only one of the two. */
 import { afterAll, expect, it } from 'vitest';
-import { get } from '../support/instance/http.ts';
-import { newIdentities, showing } from '../support/instance/identities.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { started } from '../support/instance/started.ts';
-import { headOf, sendRaw } from './raw-http.ts';
+import { get } from '../../support/instance/http.ts';
+import { newIdentities, showing } from '../../support/instance/identities.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { started } from '../../support/instance/started.ts';
+import { headOf, sendRaw } from '../wire/raw-http.ts';
 
 const identities = newIdentities();
 const portal = identities.apiKey('portal', 'service');

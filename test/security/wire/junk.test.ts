@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestClient } from '../support/instance/client.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { metric } from '../support/instance/observed.ts';
-import { started } from '../support/instance/started.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { metric } from '../../support/instance/observed.ts';
+import { started } from '../../support/instance/started.ts';
 import { type Junk, junk, oversize } from './junk-frames.ts';
 
 const TOGETHER = 4;

@@ -10,7 +10,7 @@ import {
   sign,
   type TestKey,
   tokenFor,
-} from '../support/issuer.ts';
+} from '../../support/issuer.ts';
 
 export interface ForgedToken {
   readonly name: string;

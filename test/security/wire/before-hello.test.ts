@@ -4,14 +4,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { HELLO_DEADLINE_MS, HELLO_MAX_BYTES } from '../../src/protocol/client-frames.ts';
-import type { Store } from '../../src/store/contract.ts';
-import { HELLO_QUEUE_MAX, openStage, type Stage } from '../support/actor/stage.ts';
-import { TestClient } from '../support/instance/client.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { eventually, witness } from '../support/instance/observed.ts';
-import { startRedis } from '../support/instance/redis-server.ts';
-import { started } from '../support/instance/started.ts';
+import { HELLO_DEADLINE_MS, HELLO_MAX_BYTES } from '../../../src/protocol/client-frames.ts';
+import type { Store } from '../../../src/store/contract.ts';
+import { HELLO_QUEUE_MAX, openStage, type Stage } from '../../support/actor/stage.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { eventually, witness } from '../../support/instance/observed.ts';
+import { startRedis } from '../../support/instance/redis-server.ts';
+import { started } from '../../support/instance/started.ts';
 import { headOf, sendRaw } from './raw-http.ts';
 
 const EARLY = [

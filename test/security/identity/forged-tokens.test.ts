@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
-import { openAuthenticator } from '../../src/identity/open-authenticator.ts';
-import { openLog } from '../../src/telemetry/log.ts';
-import { JWT_CONFIG, jwksOf, newKey, tokenFor } from '../support/issuer.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { openAuthenticator } from '../../../src/identity/open-authenticator.ts';
+import { openLog } from '../../../src/telemetry/log.ts';
+import { JWT_CONFIG, jwksOf, newKey, tokenFor } from '../../support/issuer.ts';
 import { forgedTokens } from './forged-tokens.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rehydra-forged-'));

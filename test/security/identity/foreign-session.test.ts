@@ -1,12 +1,12 @@
 /** What a proven user can do to the session of another user: nothing that its owner or the store could notice. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, it } from 'vitest';
-import { TestClient } from '../support/instance/client.ts';
-import { newIdentities } from '../support/instance/identities.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { witness } from '../support/instance/observed.ts';
-import { startRedis } from '../support/instance/redis-server.ts';
-import { started } from '../support/instance/started.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { newIdentities } from '../../support/instance/identities.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { witness } from '../../support/instance/observed.ts';
+import { startRedis } from '../../support/instance/redis-server.ts';
+import { started } from '../../support/instance/started.ts';
 
 const identities = newIdentities();
 afterAll(() => identities.close());

@@ -1,7 +1,7 @@
 /** peers finds the client's address of a request: its socket's, or the one that trusted proxies name. */
 import type { HttpRequest, HttpResponse } from 'uws-node20';
-import type { ClientAddresses } from '../limits/client-address.ts';
-import type { Log } from '../telemetry/log.ts';
+import type { ClientAddresses } from '../../limits/client-address.ts';
+import type { Log } from '../../telemetry/log.ts';
 
 export interface Peer {
   /** The client's address. */

@@ -8,10 +8,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { permissions } from '../../src/identity/permissions.ts';
-import { startInstance } from '../support/instance/instance.ts';
-import { startRedis } from '../support/instance/redis-server.ts';
-import { started } from '../support/instance/started.ts';
+import { permissions } from '../../../src/identity/permissions.ts';
+import { startInstance } from '../../support/instance/instance.ts';
+import { startRedis } from '../../support/instance/redis-server.ts';
+import { started } from '../../support/instance/started.ts';
 import {
   CALLERS,
   type CallerName,

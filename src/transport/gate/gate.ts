@@ -3,15 +3,15 @@
  * upgrade to a WebSocket.
  */
 import { randomUUID } from 'node:crypto';
-import type { Audit } from '../audit/audit.ts';
-import type { ErrorCode } from '../errors.ts';
-import { type HttpAnswer, problem } from '../http/core/answer.ts';
-import { UNLIMITED_PATHS } from '../http/core/limits.ts';
+import type { Audit } from '../../audit/audit.ts';
+import type { ErrorCode } from '../../errors.ts';
+import { type HttpAnswer, problem } from '../../http/core/answer.ts';
+import { UNLIMITED_PATHS } from '../../http/core/limits.ts';
+import type { Headers } from '../request/headers.ts';
+import { BODY_MAX_BYTES } from '../request/request-body.ts';
 import { framingFaultOf } from './framing.ts';
-import type { Headers } from './headers.ts';
 import { hostsOf } from './hosts.ts';
 import { originsOf } from './origins.ts';
-import { BODY_MAX_BYTES } from './request-body.ts';
 
 export interface GatePorts {
   /** Null: the default of Origins. */

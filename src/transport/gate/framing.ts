@@ -3,7 +3,7 @@
  * disagree would give one client's request the credential of another (request smuggling). uWebSockets.js takes the first
  * of two lengths and any transfer encoding, and reads the rest as another request.
  */
-import type { Headers } from './headers.ts';
+import type { Headers } from '../request/headers.ts';
 
 /** Two of these mean different things to different programs. */
 const SINGLE = ['content-length', 'transfer-encoding', 'host', 'origin', 'content-type'] as const;

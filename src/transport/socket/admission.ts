@@ -3,8 +3,8 @@
  *
  *  ADMIT-1  No frame overtakes another: while a limit answers, later frames wait, whether they are counted or not.
  */
-import { type Limit, type Limits, type Sender, senderKey } from '../limits/limits.ts';
-import type { ClientFrame, HelloFrame } from '../protocol/client-frames.ts';
+import { type Limit, type Limits, type Sender, senderKey } from '../../limits/limits.ts';
+import type { ClientFrame, HelloFrame } from '../../protocol/client-frames.ts';
 
 export class Admission {
   readonly #limits: Limits;

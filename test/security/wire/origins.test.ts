@@ -5,10 +5,10 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { TestClient } from '../support/instance/client.ts';
-import { post } from '../support/instance/http.ts';
-import { type Instance, startInstance } from '../support/instance/instance.ts';
-import { started } from '../support/instance/started.ts';
+import { TestClient } from '../../support/instance/client.ts';
+import { post } from '../../support/instance/http.ts';
+import { type Instance, startInstance } from '../../support/instance/instance.ts';
+import { started } from '../../support/instance/started.ts';
 import { headOf, sendRaw } from './raw-http.ts';
 
 const APP = 'https://app.example';

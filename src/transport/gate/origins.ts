@@ -5,7 +5,7 @@
  *  ORIGIN-1  An origin is compared whole, as browsers write it: no prefix, suffix, pattern or other spelling counts.
  *  ORIGIN-2  `null` is the origin of sandboxed pages and local files of anybody, and is never allowed.
  */
-import { isLoopback } from '../startup/address.ts';
+import { isLoopback } from '../../startup/address.ts';
 import { hostIn } from './hosts.ts';
 
 export interface Origins {

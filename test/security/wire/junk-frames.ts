@@ -53,7 +53,7 @@ const wrong: readonly Frame[] = [
   { type: 'hello', after: 1.5 },
   { type: 'hello', after: '3' },
   { type: 'hello', client_id: '' },
-  { type: 'hello', token: 'x'.repeat(9_000) },
+  { type: 'hello', token: 'x'.repeat(16_385) },
   { type: 'message' },
   { type: 'message', id: 'm' },
   { type: 'message', id: 'x'.repeat(65), content: 'a' },

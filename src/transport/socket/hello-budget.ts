@@ -5,8 +5,8 @@
  *  HELLO-1  One deadline counts from the upgrade on. No frame restarts it, and no refused hello.
  *  HELLO-2  Above the queue's maximum the oldest connection gives way: a client that says hello immediately gets in.
  */
-import type { Clock } from '../clock.ts';
-import { FRAMES_BEFORE_HELLO_MAX, HELLO_DEADLINE_MS, HELLO_MAX_BYTES } from '../protocol/client-frames.ts';
+import type { Clock } from '../../clock.ts';
+import { FRAMES_BEFORE_HELLO_MAX, HELLO_DEADLINE_MS, HELLO_MAX_BYTES } from '../../protocol/client-frames.ts';
 
 export class HelloQueue {
   readonly #max: number;

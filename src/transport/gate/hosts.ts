@@ -6,7 +6,7 @@
  *  HOST-2  The header that was last served is served without a look at it: clients of one service write one name.
  */
 import { isIP } from 'node:net';
-import { isLoopback } from '../startup/address.ts';
+import { isLoopback } from '../../startup/address.ts';
 
 export interface Host {
   /** In lower case; IPv6 in brackets. */
