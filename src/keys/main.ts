@@ -52,9 +52,9 @@ async function run(command: Command): Promise<Outcome> {
       return { exit: EXIT.fine, summary: { key: key.id } };
     }
     case 'retire': {
-      const { file, ids } = command;
+      const { file, ids, althoughEmpty } = command;
       const config = readConfig(process.env);
-      const retired = await retire({ file, ids, config, now: Date.now, say });
+      const retired = await retire({ file, ids, althoughEmpty, config, now: Date.now, say });
       if (retired.kind === 'refused') {
         say(`refused: ${retired.why}`);
         return { exit: EXIT.failed, summary: { retired: [], refused: retired.why } };

@@ -4,7 +4,13 @@ import { parseArgs } from 'node:util';
 export type Command =
   | { readonly name: 'new' | 'rotate'; readonly file: string }
   /** `ids` null: every key but the first that seals nothing. */
-  | { readonly name: 'retire'; readonly file: string; readonly ids: readonly string[] | null }
+  | {
+      readonly name: 'retire';
+      readonly file: string;
+      readonly ids: readonly string[] | null;
+      /** Although nothing that is stored proves that this deployment uses the file. */
+      readonly althoughEmpty: boolean;
+    }
   | { readonly name: 'verify' };
 
 export type ParsedCommand =
@@ -20,8 +26,10 @@ retire FILE ID…       delete keys, unless something is still encrypted with on
 retire FILE --unused  delete every key but the first that encrypts nothing
 verify                read everything that is stored, count it by key, and report what no key decrypts
 
-verify and retire read the store and the archive, so they need the environment of the service, with
-DATA_KEYS_FILE=FILE. The service may run meanwhile.
+verify and retire read the store and the archive, and name them first. They need the environment of the
+service, such as DATA_DIR, with DATA_KEYS_FILE=FILE. The service may run meanwhile.
+retire refuses if nothing there is encrypted with a key of FILE, because another deployment may use FILE.
+Where nothing is encrypted at all, --although-empty deletes all the same.
 After new, rotate and retire send SIGHUP to the instances; each of them also reads FILE once a minute.
 Exit codes: 0 success, 1 failure, refusal, or something that no key decrypts, 2 wrong usage.
 `;
@@ -39,7 +47,9 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
   if (values.help) return { kind: 'help' };
   const [name, file, ...ids] = positionals;
   if (name === undefined) return wrong('a command is needed');
+  const althoughEmpty = values['although-empty'];
   if (values.unused && name !== 'retire') return wrong('--unused belongs to retire');
+  if (althoughEmpty && name !== 'retire') return wrong('--although-empty belongs to retire');
   switch (name) {
     case 'new':
     case 'rotate':
@@ -48,7 +58,7 @@ export function parseCommand(args: readonly string[]): ParsedCommand {
     case 'retire':
       if (file === undefined) return wrong('retire takes a file, then the ids of keys');
       if (values.unused === ids.length > 0) return wrong('retire takes either the ids of keys or --unused');
-      return command({ name, file, ids: values.unused ? null : ids });
+      return command({ name, file, ids: values.unused ? null : ids, althoughEmpty });
     case 'verify':
       return file === undefined ? command({ name }) : wrong('verify takes no arguments');
     default:
@@ -62,6 +72,7 @@ function parse(args: readonly string[]) {
     allowPositionals: true,
     options: {
       unused: { type: 'boolean', default: false },
+      'although-empty': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });

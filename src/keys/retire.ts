@@ -5,7 +5,7 @@
  *  RETIRE-2  The first key stays: instances seal with it. A key stays until every instance has read the file after the
  *            last rotation, because an instance that has not may still seal with the former first key.
  *  RETIRE-3  The store and the archive are those of the service that uses the file: the environment names the file too.
- *            In another environment there may be nothing that any key seals.
+ *            A key of the file opens a text there, else the same file may serve a deployment that this run does not see.
  */
 import { realpathSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
@@ -24,12 +24,15 @@ export interface RetireOptions {
   readonly file: string;
   /** Null: every key that seals nothing. */
   readonly ids: readonly string[] | null;
+  /** The operator vouches for a deployment in which nothing is sealed. */
+  readonly althoughEmpty: boolean;
   readonly config: Config;
   readonly now: () => number;
   readonly say: Say;
 }
 
-export async function retire({ file, ids, config, now, say }: RetireOptions): Promise<Retired> {
+export async function retire(options: RetireOptions): Promise<Retired> {
+  const { file, ids, althoughEmpty, config, now, say } = options;
   const [first, ...others] = keysIn(file).map(({ id }) => id);
   const refused = (why: string): Retired => ({ kind: 'refused', why });
   const { keysFile } = config.sealing;
@@ -44,7 +47,7 @@ export async function retire({ file, ids, config, now, say }: RetireOptions): Pr
       `${file} has changed within two minutes, and instances may not have read it yet: try again later`,
     );
   let unreadable = 0;
-  const { sealed } = await count(config, ({ why }) => {
+  const { sealed, opened } = await count(config, say, ({ why }) => {
     if (why === 'unreadable') unreadable += 1;
   });
   if (unreadable > 0) return refused(`${unreadable} sessions cannot be read; verify names them`); // RETIRE-1
@@ -57,6 +60,12 @@ export async function retire({ file, ids, config, now, say }: RetireOptions): Pr
     return refused(
       'the keys stay. Sessions end, the archive deletes after its retention, and then nothing needs a former key',
     );
+  if (unused.length > 0 && opened === 0 && !(althoughEmpty && sealed.size === 0)) {
+    const hint = sealed.size === 0 ? ' If nothing is stored there yet, add --although-empty' : '';
+    return refused(
+      `nothing in the store or the archive is sealed with a key of ${file}: is this the environment of the service?${hint}`,
+    ); // RETIRE-3
+  }
   if (unused.length > 0)
     changeKeyFile(file, {
       time: 'keep',

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { Store } from '../store/contract.ts';
 import { openDeployedReader } from '../store/open.ts';
 import { textsOfSession } from '../store/sealed/stored-texts.ts';
+import { assertExists, placesOf } from './places.ts';
 import type { Tally } from './tally.ts';
 
 const SESSIONS_PER_PAGE = 100;
@@ -18,7 +19,9 @@ export interface Deployment {
   close(): Promise<void>;
 }
 
+/** Throws if an embedded store or archive does not exist, and creates none. */
 export async function openDeployment(config: Config): Promise<Deployment> {
+  assertExists(placesOf(config));
   const store = await openDeployedReader(config.store);
   let archive: Archive | null = null;
   const close = async () => {

@@ -12,6 +12,8 @@ export interface Tally {
   /** For each key id that occurs, in any order. */
   readonly sealed: ReadonlyMap<string, Counts>;
   readonly plain: Counts;
+  /** Sealed texts that a key of the ring opens. */
+  readonly opened: number;
   readonly unopened: number;
   add(place: StorePlace, text: StoredText): void;
   /** A session that the store could not read at all. */
@@ -29,6 +31,7 @@ export interface TallyOptions {
 export function createTally({ sealers, plain, onUnopened }: TallyOptions): Tally {
   const sealed = new Map<string, Counts>();
   let plainTexts = NONE;
+  let opened = 0;
   let unopened = 0;
 
   const oneMore = (counts: Counts, place: StorePlace) => ({ ...counts, [place]: counts[place] + 1 });
@@ -42,6 +45,9 @@ export function createTally({ sealers, plain, onUnopened }: TallyOptions): Tally
     get plain() {
       return plainTexts;
     },
+    get opened() {
+      return opened;
+    },
     get unopened() {
       return unopened;
     },
@@ -52,6 +58,7 @@ export function createTally({ sealers, plain, onUnopened }: TallyOptions): Tally
       if (id === null && plain === 'read') return;
       const found = sealers[where].open(scope, place, stored);
       if (found.kind === 'unopened') failed(scope, place, found.why);
+      else if (id !== null) opened += 1;
     },
     addUnreadable: (scope) => failed(scope, 'session', 'unreadable'),
   };

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { openRing } from '../sealing/file-ring.ts';
 import { createSealer } from '../sealing/sealer.ts';
 import { STORE_PURPOSE } from '../store/sealed/record-cipher.ts';
+import { placesOf } from './places.ts';
 import { openDeployment, scan } from './scan.ts';
 import { type Counts, createTally, type Tally, type UnopenedText } from './tally.ts';
 
@@ -20,7 +21,7 @@ export interface Verified {
 
 export async function verify(config: Config, say: Say): Promise<Verified> {
   let named = 0;
-  const tally = await count(config, ({ scope, place, why }) => {
+  const tally = await count(config, say, ({ scope, place, why }) => {
     named += 1;
     if (named <= NAMED_MAX) say(`${place} of ${scope} cannot be opened: ${why}`);
   });
@@ -42,7 +43,15 @@ export async function verify(config: Config, say: Say): Promise<Verified> {
   return { keys: Object.fromEntries(tally.sealed), plain: tally.plain, unopened: tally.unopened };
 }
 
-export async function count(config: Config, onUnopened: (text: UnopenedText) => void): Promise<Tally> {
+/** First it says what it reads: a mistaken environment would otherwise look like an empty deployment. */
+export async function count(
+  config: Config,
+  say: Say,
+  onUnopened: (text: UnopenedText) => void,
+): Promise<Tally> {
+  const { stores, archive } = placesOf(config);
+  say(`store: ${stores.map(({ name }) => name).join(' and ')}`);
+  say(`archive: ${archive.name}`);
   const ring = openRing(config.sealing);
   const sealers = { store: createSealer(ring, STORE_PURPOSE), archive: createSealer(ring, ARCHIVE_PURPOSE) };
   const tally = createTally({ sealers, plain: config.sealing.plain, onUnopened });

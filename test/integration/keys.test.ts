@@ -1,5 +1,5 @@
 /** An operator rotates and retires data keys under running instances: real processes, a real Redis, a real key file. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -233,6 +233,119 @@ describe('the program of keys', () => {
     );
     expect((await runKeys(['retire', file, 'unknown'], environment)).said).toContain('has no key unknown');
     expect(secretsIn(file)).toHaveLength(2);
+  });
+
+  it('a key in use stays if DATA_DIR is missing or mistyped, and the program creates nothing there', async () => {
+    const { file, id } = await newKeyFile();
+    const [DATA_DIR, elsewhere] = [folder(), folder()];
+    const instance = await started({ DATA_DIR, DATA_KEYS_FILE: file });
+    const sessionId = await talk(instance);
+    await instance.stop();
+    await rotated(file);
+    ageKeyFile(file);
+    const mistyped = join(elsewhere, 'dta');
+    for (const wrong of [mistyped, elsewhere])
+      for (const args of [
+        ['retire', file, id],
+        ['retire', file, '--unused', '--although-empty'],
+        ['verify'],
+      ]) {
+        const refused = await runKeys(args, { DATA_DIR: wrong, DATA_KEYS_FILE: file });
+        expect(refused.code).toBe(1);
+        const [store, archive, ...reason] = refused.said.trim().split('\n');
+        expect(store).toBe(`store: ${join(wrong, 'rehydra.db')}`);
+        expect(archive).toBe(`archive: ${join(wrong, 'archive.db')}`);
+        expect(reason).toEqual([expect.stringContaining(`DATA_DIR=${wrong} has no store`)]);
+      }
+    expect(existsSync(mistyped)).toBe(false);
+    expect(readdirSync(elsewhere)).toEqual([]);
+    expect(secretsIn(file)).toHaveLength(2);
+    const again = await started({ DATA_DIR, DATA_KEYS_FILE: file });
+    await talk(again, sessionId);
+  });
+
+  it('a key in use stays if only the archive is missing where DATA_DIR points, and no archive is created', async () => {
+    const { file, id } = await newKeyFile();
+    const instance = await started({ REDIS_URL: redis.url, DATA_DIR: folder(), DATA_KEYS_FILE: file });
+    await end(instance, await talk(instance));
+    await rotated(file);
+    ageKeyFile(file);
+    instance.kill('SIGHUP');
+    await reloaded(instance);
+    await talk(instance);
+    const wrong = folder();
+    const environment = { REDIS_URL: redis.url, DATA_DIR: wrong, DATA_KEYS_FILE: file };
+    for (const args of [['retire', file, id], ['verify']]) {
+      const refused = await runKeys(args, environment);
+      expect(refused.code).toBe(1);
+      expect(refused.said).toContain(`DATA_DIR=${wrong} has no archive`);
+    }
+    const inMemory = await runKeys(['verify'], { ...environment, DATA_DIR: ':memory:' });
+    expect(inMemory.code).toBe(1);
+    expect(inMemory.said).toContain('DATA_DIR=:memory: keeps the archive in the memory of the service');
+    expect(readdirSync(wrong)).toEqual([]);
+    expect(secretsIn(file)).toHaveLength(2);
+  });
+
+  it('a key stays if the store and the archive hold nothing that a key of its file seals', async () => {
+    const { file, id } = await newKeyFile();
+    await rotated(file);
+    ageKeyFile(file);
+    const { file: another } = await newKeyFile();
+    const DATA_DIR = folder();
+    const instance = await started({ DATA_DIR, DATA_KEYS_FILE: another });
+    await talk(instance);
+    await instance.stop();
+    for (const args of [[id], ['--unused'], [id, '--although-empty']]) {
+      const refused = await runKeys(['retire', file, ...args], { DATA_DIR, DATA_KEYS_FILE: file });
+      expect(refused).toMatchObject({ code: 1, summary: { retired: [] } });
+      expect(refused.said).toContain(
+        `nothing in the store or the archive is sealed with a key of ${file}: is this the environment of the service?`,
+      );
+    }
+    expect(secretsIn(file)).toHaveLength(2);
+  });
+
+  it('where nothing is sealed yet, a key retires only with --although-empty', async () => {
+    const { file, id } = await newKeyFile();
+    const environment = { DATA_DIR: folder(), DATA_KEYS_FILE: file };
+    const instance = await started(environment);
+    await instance.stop();
+    ageKeyFile(file);
+    expect(await runKeys(['retire', file, '--unused'], environment)).toMatchObject({
+      code: 0,
+      summary: { retired: [] },
+    });
+    await rotated(file);
+    ageKeyFile(file);
+    const refused = await runKeys(['retire', file, id], environment);
+    expect(refused.code).toBe(1);
+    expect(refused.said).toContain('is this the environment of the service?');
+    expect(refused.said).toContain('--although-empty');
+    expect(secretsIn(file)).toHaveLength(2);
+    expect(await runKeys(['retire', file, id, '--although-empty'], environment)).toMatchObject({
+      code: 0,
+      summary: { retired: [id] },
+    });
+  });
+
+  it('verify and retire name the store and the archive that they read, without passwords', async () => {
+    const { file, id } = await newKeyFile();
+    const DATA_DIR = folder();
+    const environment = { REDIS_URL: redis.url, DATA_DIR, DATA_KEYS_FILE: file };
+    const instance = await started(environment);
+    await talk(instance);
+    await rotated(file);
+    ageKeyFile(file);
+    for (const args of [['verify'], ['retire', file, id]]) {
+      const [store, archive] = (await runKeys(args, environment)).said.split('\n');
+      expect(store).toBe(`store: ${redis.url}`);
+      expect(archive).toBe(`archive: ${join(DATA_DIR, 'archive.db')}`);
+    }
+    const url = redis.url.replace('://', '://default:hunter2@');
+    const { said } = await runKeys(['verify'], { ...environment, REDIS_URL: url });
+    expect(said).toContain('store: redis://***@');
+    expect(said).not.toContain('hunter2');
   });
 
   it('verify fails and names what no key decrypts, and changes nothing', async () => {

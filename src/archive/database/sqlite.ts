@@ -61,9 +61,13 @@ const DIALECT: SqlDialect = {
 
 const open = new Map<string, { readonly engine: OpenDatabase; handles: number }>();
 
+export function archiveFileIn(dataDir: string): string {
+  return path.resolve(dataDir, 'archive.db');
+}
+
 export function openSqlite(dataDir: string): OpenDatabase {
   const inMemory = dataDir.startsWith(':memory:');
-  const name = inMemory ? dataDir : path.resolve(dataDir, 'archive.db');
+  const name = inMemory ? dataDir : archiveFileIn(dataDir);
   const isShared = name !== ':memory:';
   const known = isShared ? open.get(name) : undefined;
   if (known !== undefined) {

@@ -64,9 +64,13 @@ export async function openDatabaseSoon(dataDir: string, use: DatabaseUse): Promi
   }
 }
 
+export function storeFileIn(dataDir: string): string {
+  return path.resolve(dataDir, 'rehydra.db');
+}
+
 export function openDatabase(dataDir: string, use: DatabaseUse = 'serve'): Shared {
   const inMemory = dataDir.startsWith(':memory:');
-  const name = inMemory ? dataDir : path.resolve(dataDir, 'rehydra.db');
+  const name = inMemory ? dataDir : storeFileIn(dataDir);
   // A file that does not exist yet has to be created first.
   const onlyReads = use === 'read' && existsSync(name);
   const isShared = name !== ':memory:' && !onlyReads;

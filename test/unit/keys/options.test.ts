@@ -4,8 +4,15 @@ import { parseCommand, USAGE } from '../../../src/keys/options.ts';
 test.each([
   [['new', 'keys'], { name: 'new', file: 'keys' }],
   [['rotate', 'keys'], { name: 'rotate', file: 'keys' }],
-  [['retire', 'keys', 'one', 'two'], { name: 'retire', file: 'keys', ids: ['one', 'two'] }],
-  [['retire', 'keys', '--unused'], { name: 'retire', file: 'keys', ids: null }],
+  [
+    ['retire', 'keys', 'one', 'two'],
+    { name: 'retire', file: 'keys', ids: ['one', 'two'], althoughEmpty: false },
+  ],
+  [['retire', 'keys', '--unused'], { name: 'retire', file: 'keys', ids: null, althoughEmpty: false }],
+  [
+    ['retire', 'keys', 'one', '--although-empty'],
+    { name: 'retire', file: 'keys', ids: ['one'], althoughEmpty: true },
+  ],
   [['verify'], { name: 'verify' }],
 ])('the program of keys takes %j', (args, command) => {
   expect(parseCommand(args)).toEqual({ kind: 'command', command });
@@ -17,6 +24,7 @@ test.each([
   [['new'], 'new takes one file'],
   [['rotate', 'keys', 'one'], 'rotate takes one file'],
   [['rotate', 'keys', '--unused'], '--unused belongs to retire'],
+  [['verify', '--although-empty'], '--although-empty belongs to retire'],
   [['retire'], 'retire takes a file'],
   [['retire', 'keys'], 'either the ids of keys or --unused'],
   [['retire', 'keys', 'one', '--unused'], 'either the ids of keys or --unused'],
