@@ -29,7 +29,7 @@ verify                read everything that is stored, count it by key, and repor
 verify and retire read the store and the archive, and name them first. They need the environment of the
 service, such as DATA_DIR, with DATA_KEYS_FILE=FILE. The service may run meanwhile.
 retire refuses if nothing there is encrypted with a key of FILE, because another deployment may use FILE.
-Where nothing is encrypted at all, --although-empty deletes all the same.
+Where nothing is stored at all, --although-empty deletes all the same.
 After new, rotate and retire send SIGHUP to the instances; each of them also reads FILE once a minute.
 Exit codes: 0 success, 1 failure, refusal, or something that no key decrypts, 2 wrong usage.
 `;

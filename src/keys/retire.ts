@@ -24,7 +24,7 @@ export interface RetireOptions {
   readonly file: string;
   /** Null: every key that seals nothing. */
   readonly ids: readonly string[] | null;
-  /** The operator vouches for a deployment in which nothing is sealed. */
+  /** The operator vouches for a deployment in which nothing is stored. */
   readonly althoughEmpty: boolean;
   readonly config: Config;
   readonly now: () => number;
@@ -47,7 +47,7 @@ export async function retire(options: RetireOptions): Promise<Retired> {
       `${file} has changed within two minutes, and instances may not have read it yet: try again later`,
     );
   let unreadable = 0;
-  const { sealed, opened } = await count(config, say, ({ why }) => {
+  const { sealed, plain, opened } = await count(config, say, ({ why }) => {
     if (why === 'unreadable') unreadable += 1;
   });
   if (unreadable > 0) return refused(`${unreadable} sessions cannot be read; verify names them`); // RETIRE-1
@@ -60,8 +60,9 @@ export async function retire(options: RetireOptions): Promise<Retired> {
     return refused(
       'the keys stay. Sessions end, the archive deletes after its retention, and then nothing needs a former key',
     );
-  if (unused.length > 0 && opened === 0 && !(althoughEmpty && sealed.size === 0)) {
-    const hint = sealed.size === 0 ? ' If nothing is stored there yet, add --although-empty' : '';
+  const isEmpty = sealed.size + plain.store + plain.archive === 0;
+  if (unused.length > 0 && opened === 0 && !(althoughEmpty && isEmpty)) {
+    const hint = isEmpty ? ' If nothing is stored there yet, add --although-empty' : '';
     return refused(
       `nothing in the store or the archive is sealed with a key of ${file}: is this the environment of the service?${hint}`,
     ); // RETIRE-3

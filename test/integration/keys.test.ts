@@ -306,7 +306,22 @@ describe('the program of keys', () => {
     expect(secretsIn(file)).toHaveLength(2);
   });
 
-  it('where nothing is sealed yet, a key retires only with --although-empty', async () => {
+  it('--although-empty retires no key where conversations are stored without a key', async () => {
+    const { file, id } = await newKeyFile();
+    await rotated(file);
+    ageKeyFile(file);
+    const DATA_DIR = folder();
+    const keyless = await started({ DATA_DIR });
+    await talk(keyless);
+    await keyless.stop();
+    const args = ['retire', file, id, '--although-empty'];
+    const refused = await runKeys(args, { DATA_DIR, DATA_KEYS_FILE: file });
+    expect(refused).toMatchObject({ code: 1, summary: { retired: [] } });
+    expect(refused.said).toContain('is this the environment of the service?');
+    expect(secretsIn(file)).toHaveLength(2);
+  });
+
+  it('where nothing is stored yet, a key retires only with --although-empty', async () => {
     const { file, id } = await newKeyFile();
     const environment = { DATA_DIR: folder(), DATA_KEYS_FILE: file };
     const instance = await started(environment);
