@@ -23,7 +23,7 @@ A credential proves a subject, a role and, if tenants share the deployment, a te
 ([how](OPERATIONS.md#identity-roles-and-tenants)).
 
 ${table(
-  ['role', 'who has it', 'reaches'],
+  ['role', 'held by', 'reaches'],
   [
     ['stranger', 'a client without a valid credential', 'probes and documents'],
     ['user', 'a person', 'their own sessions, and those that are shared with them'],

@@ -246,7 +246,7 @@ export interface Store {
   countOfUser(userId: string, upTo: number): Promise<number>;
   /**
    * Adds `by` to the tally of this name, for all instances, and returns its total; 0 only reads. The tally is gone at
-   * `expiresAt`, ms since the epoch. A call without an answer may have counted: a tally bounds a use, it bills nobody.
+   * `expiresAt`, ms since the epoch. A call without an answer may have counted: a tally bounds a use and is no bill.
    */
   tally(name: string, by: number, expiresAt: number): Promise<number>;
   /** The session as stored at one moment; null if it does not exist. */

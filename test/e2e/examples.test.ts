@@ -54,7 +54,7 @@ describe.each([
   });
 });
 
-it('an example with the API key of a back end runs against a service with AUTH, and without it is told what is missing', async () => {
+it('an example with the API key of a back end runs against a service with AUTH, and without it names what is missing', async () => {
   const identities = newIdentities();
   const token = identities.apiKey('clinic', 'service');
   const proving = await startInstance({ ...identities.environment, SIMULATOR_TOKENS_PER_SECOND: '0' });

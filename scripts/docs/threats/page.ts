@@ -47,7 +47,7 @@ if a row has no test that passed, or if a test was skipped.
 6. **Operator**: owns the settings, the keys and the host. Over the network an operator is a caller with a role.
 7. **Log and audit log**: hold no word of a conversation. The audit log names users and sessions.
 
-Instances believe each other through Redis: whoever can publish there can speak for an instance.
+Instances believe each other through Redis: a program that can publish there can speak for an instance.
 
 ## Reliability
 
@@ -90,7 +90,7 @@ ${table(['row', 'sections'], asvsMap)}
   that its issuer revokes counts until its own end, unless its subject is disabled.
 - **No one-use tickets.** A browser sends its token in \`hello\` or as a sub-protocol; a proxy may log sub-protocols.
 - **The end of an audit log can be cut off unseen** if no head is kept elsewhere. Send the log of the service, which has
-  the heads, to another machine. Whoever has \`AUDIT_KEY\` can write a chain that verifies.
+  the heads, to another machine. A person who has \`AUDIT_KEY\` can write a chain that verifies.
 - **Without \`AUDIT_STRICT=1\` the service goes on** when the audit log cannot be written, and lines beyond a bound are lost.
 - **Redis loses writes that it acknowledged** in a failover or a crash between two syncs. Rehydra detects it, no more
   ([GUARANTEES](GUARANTEES.md#not-promised)).
@@ -98,6 +98,6 @@ ${table(['row', 'sections'], asvsMap)}
 - **Sealing hides content, not traffic.** Sizes, times, session ids, states and user names in the index stay readable.
 - **A new certificate serves new connections.** Open sockets keep the old one until they end.
 - **A name in a certificate or a token is the issuer's word.** Rehydra asks for no second factor; the issuer must.
-- **A model may say anything.** Text of the model is sent as text, and whoever renders it as HTML undoes that.
+- **A model may say anything.** Text of the model is sent as text; a client that renders it as HTML undoes that.
 `;
 }
