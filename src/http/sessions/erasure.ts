@@ -142,6 +142,9 @@ async function end({ sessions, store, clock }: HttpPorts, sessionId: string): Pr
   return true;
 }
 
+/** The store has the session, but the key that opens it is lost, or its record is damaged. */
+const UNREADABLE: ReadonlySet<string> = new Set(['STORE_SEALED', 'STORE_REPLY']);
+
 /** False also if what is stored of the session cannot be read: then it names no tenant. */
 async function isOfAnotherTenant(
   { sessions }: HttpPorts,
@@ -150,7 +153,7 @@ async function isOfAnotherTenant(
 ): Promise<boolean> {
   const view = await sessions.view(sessionId).catch((error: unknown) => {
     // A store that failed for a moment must not make a foreign session one that cannot be read.
-    if (codeOf(error) === 'STORE_SEALED') return null;
+    if (UNREADABLE.has(codeOf(error))) return null;
     throw error;
   });
   return view !== null && !isSameTenant(view.context.tenant, tenant);
