@@ -258,7 +258,7 @@ export const guarantees: readonly Guarantee[] = [
   {
     id: 'G13',
     promise:
-      'Audit. The operating system has the line of an access before the client has its answer. With `AUDIT_KEY` a check finds the first line that was edited, deleted, moved or cut off, also after kill -9. With `AUDIT_STRICT=1` nothing is done or shown that could not be recorded.',
+      'Audit. The operating system has the line of an access before the client has its answer. With `AUDIT_KEY` a check finds the first line that was edited, deleted or moved, also after kill -9. It finds lines that were cut off at the end of a chain up to the last head that is known outside the chain, and its result names that head. With `AUDIT_STRICT=1` nothing is done or shown that could not be recorded.',
     enforcedBy: [
       ['src/audit/line-file.ts', 'done += writeSync('],
       ['src/audit/sealed-line.ts', "createHmac('sha256', key).update(signed, 'utf8')"],

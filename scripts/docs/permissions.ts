@@ -41,6 +41,10 @@ ${table(
   ],
 )}
 
+A back end that names no user opens sessions that belong to no user. Every back end of the tenant that knows the id of such a
+session reaches it, and the first one that names a user in it gives it to that user. A person never reaches it before that,
+and \`DELETE /api/users/:id\` does not find it.
+
 No role reaches beyond its own tenant. Only \`/metrics\` counts all tenants together.
 
 ## Routes

@@ -52,7 +52,8 @@ answers any other frame with \`forbidden\`, and the connection stays open; it an
 close 4003. A \`client_id\` replaces an older connection of the same user only. With \`AUTH\` the user is the proven one,
 and [PERMISSIONS.md](PERMISSIONS.md) shows what each role may do.
 
-**A credential ends** when it expires, when its operator withdraws it, or when its user is disabled. Within five seconds
+**A credential ends** when it expires, when its operator withdraws it, or when its user is disabled. A token expires 30
+seconds after its \`exp\`, because clocks differ; \`welcome.identity_expires_at\` is that moment. Within five seconds of the end
 every instance closes its connections with 4002 (\`identity_ended\`). A client that keeps its connection sends
 \`authenticate\` before \`welcome.identity_expires_at\`; \`authenticated\` names the next end. After 4002, connect again
 with a new credential and resume. 4001 (\`unauthenticated\`) means that the credential in use is not valid: the same one

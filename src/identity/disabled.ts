@@ -27,6 +27,8 @@ export function openDisabled(path: string, log: Log, lookEveryMs?: number): Disa
   const file = openKeyFile({
     name: 'AUTH_DISABLED_FILE',
     path,
+    fallback: 'the users of the former list stay disabled',
+    isSecret: false,
     parse: parseDisabled,
     log,
     ...(lookEveryMs === undefined ? {} : { lookEveryMs }),

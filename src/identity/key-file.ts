@@ -1,5 +1,5 @@
 /**
- * KeyFile holds the content of a file of keys, and reads the file again when it changes.
+ * KeyFile holds the content of a file of keys or of disabled users, and reads the file again when it changes.
  *
  *  CREDFILE-1  A file that cannot be used changes nothing: the former content stays in force, and the log says why, once.
  *  CREDFILE-2  A change is found without a signal, within `LOOK_EVERY_MS`: a withdrawn key must stop working even on an
@@ -20,6 +20,10 @@ export interface KeyFileOptions<Content> {
   /** The variable that names the file. */
   readonly name: string;
   readonly path: string;
+  /** Completes the log line of a file that cannot be used, such as `the former keys stay in force`. */
+  readonly fallback: string;
+  /** Whether others on this machine must not read it; the log then warns if they can. */
+  readonly isSecret: boolean;
   readonly parse: (text: string) => ParsedFile<Content>;
   readonly log: Log;
   readonly lookEveryMs?: number;
@@ -36,7 +40,7 @@ const READABLE_BY_OTHERS = 0o004;
 
 /** Throws a start failure if the file cannot be used. */
 export function openKeyFile<Content>(options: KeyFileOptions<Content>): KeyFile<Content> {
-  const { name, path, parse, log, lookEveryMs = LOOK_EVERY_MS } = options;
+  const { name, path, fallback, isSecret, parse, log, lookEveryMs = LOOK_EVERY_MS } = options;
   const read = (): ParsedFile<Content> => {
     try {
       return parse(readFileSync(path, 'utf8'));
@@ -51,7 +55,7 @@ export function openKeyFile<Content>(options: KeyFileOptions<Content>): KeyFile<
   let { content } = first;
   let isBroken = false;
   const warnOfMode = () => {
-    if (isReadableByOthers(path))
+    if (isSecret && isReadableByOthers(path))
       log.warn({ path }, `every user of this machine can read ${name}; chmod 600 it`);
   };
   const reload = () => {
@@ -63,8 +67,7 @@ export function openKeyFile<Content>(options: KeyFileOptions<Content>): KeyFile<
       log.info({ path }, `${name} was read again`);
       return warnOfMode();
     }
-    if (!isBroken)
-      log.error({ path, why: next.why }, `${name} cannot be used; the former keys stay in force`); // CREDFILE-1
+    if (!isBroken) log.error({ path, why: next.why }, `${name} cannot be used; ${fallback}`); // CREDFILE-1
     isBroken = true;
   };
   warnOfMode();

@@ -81,6 +81,8 @@ async function openTokenKeys(
   const file = openKeyFile({
     name: 'AUTH_JWT_KEY_FILE',
     path: keys.path,
+    fallback: 'the former keys stay in force',
+    isSecret: false,
     parse(text) {
       const parsed = parseTokenKeys(text, algorithms);
       return parsed.kind === 'wrong' ? parsed : { kind: 'parsed', content: parsed.keys };

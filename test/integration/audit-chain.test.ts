@@ -69,6 +69,24 @@ describe('npm run audit', () => {
     });
   });
 
+  it('after kill -9 the check says how far the reported heads reach, and after which line a cut would not show', async () => {
+    const file = join(folder, 'cut.log');
+    const instance = await startInstance({ ...QUICK, AUDIT_LOG: file });
+    for (let turn = 0; turn < 2; turn += 1) await ask(instance.http, { chief_complaint: 'chest pain' });
+    instance.kill('SIGKILL');
+    await instance.exited;
+    const log = join(folder, 'cut-service.log');
+    writeFileSync(log, instance.logs.join('\n'));
+    const lines = linesIn(file).slice(0, -1);
+    writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
+    const end = `lines cut off after line ${lines.length} (${file}:${lines.length}) would not show`;
+    const { code, stdout } = await audit(file, '--log', log);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringContaining(`the last head outside the chain names line 1: ${end}\n`),
+    });
+  });
+
   it('a chain goes on over a rotation, and its files verify in any order', async () => {
     const file = join(folder, 'rotated.log');
     const instance = await startInstance({ ...QUICK, AUDIT_LOG: file });

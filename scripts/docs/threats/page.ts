@@ -85,12 +85,15 @@ ${table(['row', 'sections'], asvsMap)}
   them. A core dump, a debugger or root on the host reads them.
 - **Limits count per instance.** Rates by address and by user, and running answers, are counted by each instance alone: n
   instances allow up to n times as much. The sessions of a user and the tokens of a day are counted in the store.
+- **Clients behind one address share its limits.** After 30 failed credentials in a minute, valid ones of the same address
+  wait too until the minute is over.
 - **A flood can still fill the line.** Rehydra bounds memory, not the bandwidth in front of it.
 - **A withdrawn credential counts for some seconds.** Instances look at files and open sockets every few seconds. A token
   that its issuer revokes counts until its own end, unless its subject is disabled.
 - **No one-use tickets.** A browser sends its token in \`hello\` or as a sub-protocol; a proxy may log sub-protocols.
-- **The end of an audit log can be cut off unseen** if no head is kept elsewhere. Send the log of the service, which has
-  the heads, to another machine. A person who has \`AUDIT_KEY\` can write a chain that verifies.
+- **The end of an audit log can be cut off unseen**: all lines after the last head that is kept elsewhere, up to an hour of a
+  run that did not stop. A check says after which line. Send the log of the service, which has the heads, to another
+  machine. A person who has \`AUDIT_KEY\` can write a chain that verifies.
 - **Without \`AUDIT_STRICT=1\` the service goes on** when the audit log cannot be written, and lines beyond a bound are lost.
 - **Redis loses writes that it acknowledged** in a failover or a crash between two syncs. Rehydra detects it, no more
   ([GUARANTEES](GUARANTEES.md#not-promised)).

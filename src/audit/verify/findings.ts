@@ -35,6 +35,10 @@ export interface ChainSummary {
   readonly to: string;
   readonly first: number;
   readonly last: ChainPoint;
+  /** The place of the last line. */
+  readonly end: Place;
+  /** The highest line that a head outside this chain names, in these files or elsewhere. Null: no head does. */
+  readonly named: number | null;
   /** Whether the last line is the head that a normal stop writes. */
   readonly hasStopped: boolean;
 }

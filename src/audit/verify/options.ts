@@ -11,13 +11,14 @@ export interface Options {
 
 export const USAGE = `usage: npm run audit -- verify FILE… [--log LOG]… [--anchor CHAIN:NUMBER:MAC]…
 
-Checks that no line of an audit log was edited, deleted, moved or cut off. Give all files of the log, rotated ones too,
+Checks that no line of an audit log was edited, deleted, moved, or cut off before the last known head. Give all files of the log, rotated ones too,
 in any order. AUDIT_KEY or AUDIT_KEY_FILE holds the key with which the log was written.
 
 --log LOG     a log of the service: every chain must reach the heads that it reports (repeat it)
 --anchor …    such a head itself, with its three fields as the service's log has them (repeat it)
 
-Without --log or --anchor, lines that are missing at the very end of a log cannot be told from lines never written.
+Lines that are missing at the end of a chain without a stop, after the last line that a head outside the chain names,
+cannot be told from lines never written. The result says so for each chain.
 Exit codes: 0 the files are as they were written, 1 they are not, 2 wrong usage or a file that cannot be read.
 `;
 

@@ -40,7 +40,7 @@ export function verify(reading: Reading, anchors: readonly ChainPoint[]): Verdic
       ...chains.flatMap((one) => one.notes()),
       ...unsealedNotes(reading),
     ].toSorted(order),
-    chains: chains.map((one) => one.summary()),
+    chains: chains.map((one) => one.summary([...reading.links.map(({ to }) => to), ...anchors])),
     lines: [...reading.sealed.values()].reduce((sum, count) => sum + count, 0),
   };
 }
@@ -98,9 +98,11 @@ class ChainCheck {
     return [{ place: { file: first.file, line: first.firstLine }, what }];
   }
 
-  summary(): ChainSummary {
+  /** `heads`: the points that heads outside the chain name, of any chain. */
+  summary(heads: readonly ChainPoint[]): ChainSummary {
     const [first] = this.#runs;
     const { last } = this.#last();
+    const named = heads.filter(({ chain }) => chain === this.chain).map(({ seq }) => seq);
     return {
       chain: this.chain,
       instance: last.instance,
@@ -108,6 +110,8 @@ class ChainCheck {
       to: last.time,
       first: this.#smallest(),
       last: { chain: last.chain, seq: last.seq, mac: last.mac },
+      end: this.end(),
+      named: named.length === 0 ? null : named.reduce((one, other) => Math.max(one, other)),
       hasStopped: last.head === 'stop',
     };
   }

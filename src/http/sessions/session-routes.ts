@@ -63,7 +63,11 @@ function isOwner(request: HttpRequest, { context }: SessionView, now: number, na
 function listedUser(request: HttpRequest, wanted: string | undefined): string | undefined {
   if (request.reach === 'all') return wanted;
   const { userId } = participantIn(request, wanted);
-  if (userId === null) throw new Refusal('bad_request', 'user_id: a back end must name the user');
+  if (userId === null)
+    throw new Refusal(
+      'bad_request',
+      'user_id: a back end must name the user, in the query or in the header rehydra-user',
+    );
   request.about?.({ userId });
   return userId;
 }

@@ -31,6 +31,8 @@ export function openApiKeys(path: string, log: Log, lookEveryMs?: number): ApiKe
   const file = openKeyFile({
     name: 'AUTH_KEYS_FILE',
     path,
+    fallback: 'the former keys stay in force',
+    isSecret: true,
     parse: knownKeysIn,
     log,
     ...(lookEveryMs === undefined ? {} : { lookEveryMs }),

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, it } from 'vitest';
 import { TestClient } from '../../support/instance/client.ts';
-import { newIdentities } from '../../support/instance/identities.ts';
+import { get } from '../../support/instance/http.ts';
+import { newIdentities, showing } from '../../support/instance/identities.ts';
 import { startInstance } from '../../support/instance/instance.ts';
 import { witness } from '../../support/instance/observed.ts';
 import { startRedis } from '../../support/instance/redis-server.ts';
@@ -10,6 +11,8 @@ import { started } from '../../support/instance/started.ts';
 
 const identities = newIdentities();
 afterAll(() => identities.close());
+// Before the instances start: they know no new key until they look at the file again.
+const portal = identities.apiKey('portal', 'service');
 const [redis] = started(startRedis);
 const launch = () =>
   startInstance({
@@ -62,4 +65,13 @@ it('a hello with an unknown session id gets the same error as one with the id of
     for (const { url } of [one, two])
       expect(await refusal(url, 'mallory', id)).toEqual(await refusal(url, 'mallory', randomUUID()));
   await owner.close();
+});
+
+it('a back end that lists sessions without naming a user is refused, and the answer says where to name it', async () => {
+  const sessions = `${one.http}/api/sessions`;
+  const unnamed = await get(sessions, { headers: showing(portal) });
+  expect(unnamed).toMatchObject({ status: 400, body: { error: { code: 'bad_request' } } });
+  expect(JSON.stringify(unnamed.body)).toContain('in the query or in the header rehydra-user');
+  const named = await get(sessions, { headers: { ...showing(portal), 'rehydra-user': 'olga' } });
+  expect(named.status).toBe(200);
 });

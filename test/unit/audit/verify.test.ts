@@ -1,5 +1,6 @@
 import { appendFileSync, copyFileSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { reportOf } from '../../../src/audit/verify/report.ts';
 import { type Audited, access, auditedFolder } from '../../support/audited.ts';
 
 let audited: Audited;
@@ -197,5 +198,41 @@ describe('a check of the audit log', () => {
     await run('log', 2);
     copyFileSync(audited.file('log'), audited.file('copy'));
     expect(audited.firstFinding(['log', 'copy'])).toBe('moved copy:1');
+  });
+
+  it('the report of a chain without a stop says where its last known head is, and from where lost lines would not show', async () => {
+    await run('log', 6, 'kill');
+    changed('log', (lines) => lines.splice(5));
+    const end = `lines cut off after line 5 (${audited.file('log')}:5) would not show`;
+    expect(reportOf(audited.verdict(['log']), 0)).toContain(
+      `\n  no head outside the chain names it: ${end}\n`,
+    );
+    const report = reportOf(audited.verdict(['log'], audited.heads), audited.heads.length);
+    expect(report).toContain(`\n  the last head outside the chain names line 1: ${end}\n`);
+    expect(report).toMatch(/\nunchanged: 5 lines\n$/);
+  });
+
+  it('a start after lines were cut off names the last line that is left, and the report promises no more', async () => {
+    await run('log', 6, 'kill');
+    changed('log', (lines) => lines.splice(4));
+    await run('log', 2);
+    const report = reportOf(audited.verdict(['log'], audited.heads), audited.heads.length);
+    expect(report).toContain(
+      `the last head outside the chain names line 4: lines cut off after line 4 (${audited.file('log')}:4) would not show`,
+    );
+  });
+
+  it('the report says that no line is missing after a stop, and nothing of lines that would not show', async () => {
+    await run('log', 3);
+    const report = reportOf(audited.verdict(['log'], audited.heads), audited.heads.length);
+    expect(report).toContain('stopped: no line after it is missing\n');
+    expect(report).not.toContain('would not show');
+  });
+
+  it('a report without any head from elsewhere says that a whole missing chain would not show', async () => {
+    await run('log', 3);
+    expect(reportOf(audited.verdict(['log']), 0)).toContain(
+      'a chain that is missing as a whole would not show\n',
+    );
   });
 });
