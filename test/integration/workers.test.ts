@@ -319,7 +319,10 @@ onLinux('files that workers share', () => {
     expect(new Set(lines.map(({ instance }) => instance)).size).toBe(2);
     // The lines of two chains interleave in both files.
     const checked = await runToEnd('audit.js', { AUDIT_KEY }, ['verify', file, `${file}.1`]);
-    expect(checked).toMatchObject({ code: 0, stdout: expect.stringMatching(/(^chain .* stopped: no line after it is missing$\n){2}/m) });
+    expect(checked).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/(^chain .* stopped: no line after it is missing$\n){2}/m),
+    });
   });
 
   it('workers share one archive file: each finds what the other archived, and erases it', async () => {
