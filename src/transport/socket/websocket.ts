@@ -81,10 +81,9 @@ export function serveWebSocket(
         if (waitMs > 0) return void res.cork(() => refuse('rate_limited', waitMs));
         const proof = await proveUpgrade(ports, { address, peer, lines, shown });
         if (gone) return;
-        res.cork(() => {
-          if (proof.kind === 'accepted') accept(proof.caller);
-          else refuse(proof.code, proof.waitMs);
-        });
+        // Not corked: at the end of a cork uWebSockets.js may take the new socket for a response, and close it.
+        if (proof.kind === 'accepted') accept(proof.caller);
+        else res.cork(() => refuse(proof.code, proof.waitMs));
       };
       upgrading().catch((error: unknown) => ports.log.error({ err: error }, 'upgrade failed'));
     },

@@ -31,6 +31,8 @@ export class TestClient {
   readonly #watchers = new Set<() => void>();
   #cursor = 0;
   #ended: Closed | null = null;
+  /** Why the connection broke, where that is known: a close of 1006 alone does not say. */
+  #failure = '';
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -42,7 +44,9 @@ export class TestClient {
       });
     });
     // `close` follows; without a listener the process would end.
-    socket.on('error', () => {});
+    socket.on('error', ({ message }) => {
+      this.#failure = message;
+    });
     socket.on('message', (data: RawData) => {
       this.frames.push(JSON.parse(data.toString()) as ServerFrame);
       this.#check();
@@ -143,7 +147,8 @@ export class TestClient {
           stop();
           return resolve(frame);
         }
-        if (this.#ended !== null) fail(`the connection closed, ${this.#ended.code} ${this.#ended.reason}`);
+        if (this.#ended !== null)
+          fail(`the connection closed, ${this.#ended.code} ${this.#ended.reason} ${this.#failure}`);
       };
       const timer = setTimeout(() => fail(`not within ${timeoutMs} ms`), timeoutMs);
       this.#watchers.add(check);
