@@ -15,7 +15,7 @@ const whole = (count: number) => count.toLocaleString('en-US');
 export function overview(facts: Facts, extent: Extent): string {
   const fact: Fact = (path) => facts[path] ?? Number.NaN;
   const reasons =
-    'The goals were set on a slower machine, in figures of CPU; its ratios hold here, its seconds are easier. ' +
+    'The goals were set on another machine, in figures of CPU: ratios hold here, and seconds do not. ' +
     '[ADR 21](adr/0021-where-the-time-of-an-input-goes.md) tells where the time goes and why goals are missed.';
   return [ratios(fact, extent), '', '## Goals', '', reasons, '', goals(fact, extent)].join('\n');
 }

@@ -158,3 +158,5 @@ process.on('message', (order: FloodOrder) => {
   void flood(order).then((result) => process.send?.(result));
 });
 process.on('disconnect', () => process.exit());
+// Its program is loaded: the flood can begin without work of its own beside it.
+process.send?.('ready');
