@@ -7,7 +7,7 @@ COPY package.json package-lock.json .npmrc ./
 # wrote the file, and `npm ci` refuses the file for the missing ones. Both keep pinned versions.
 FROM base AS build
 RUN npm install --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json tsconfig.package.json ./
 COPY scripts ./scripts
 COPY machines ./machines
 COPY src ./src

@@ -1,4 +1,5 @@
-// Builds dist/ from machines/ and src/: compiles with tsc, bundles the programs, copies the files that they read.
+// Builds dist/ from machines/ and src/: compiles with tsc, bundles the programs and the
+// client package, copies the files that they read.
 // It builds in a folder next to dist and swaps that in, so that dist is never half a build.
 
 import { execFileSync } from 'node:child_process';
@@ -18,6 +19,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundlePrograms } from './bundle.mjs';
 import { runChild } from './child.mjs';
 import { withLock } from './lock.mjs';
+import { buildPackage } from './package/build.mjs';
 import { verifyUws } from './uws.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -26,9 +28,12 @@ const inputs = ['machines', 'src'];
 const settings = [
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.package.json',
   'package-lock.json',
   'scripts/build.mjs',
   'scripts/bundle.mjs',
+  'scripts/package/build.mjs',
+  'scripts/package/wire-types.mjs',
 ];
 const buildFile = 'build.json';
 const assetTypes = new Set(['.lua', '.sql', '.html', '.css', '.js', '.svg', '.txt', '.md']);
@@ -156,6 +161,8 @@ async function build() {
     if (code !== 0) return code;
     copyAssets(next);
     await bundlePrograms(compiled, next);
+    const packaged = await buildPackage(root, compiled, join(next, 'package'));
+    if (packaged !== 0) return packaged;
     rmSync(compiled, { recursive: true });
     writeFileSync(join(next, buildFile), buildDescription());
     writeFileSync(join(next, stampName), hash);

@@ -7,7 +7,7 @@ import { relative, sep } from 'node:path';
 const programs = {
   main: 'src/main.js',
   simulator: 'src/simulator/main.js',
-  chat: 'src/client/chat.js',
+  chat: 'src/client/chat/main.js',
   migrate: 'src/migration/main.js',
   keys: 'src/keys/main.js',
   'api-key': 'src/identity/api-keys/main.js',

@@ -5,8 +5,7 @@
  *  VIEW-1  It takes only the next frame of the log: it drops a frame seen before, and reports a later one as a gap.
  *  VIEW-2  A turn's text is the concatenation of its deltas since its last `turn.started`: an answer can start over.
  */
-import type { CancelReason, TopState } from '../../machines/vocabulary.ts';
-import type { DurableFrame, TransientFrame } from '../protocol/server-frames.ts';
+import type { CancelReason, DurableFrame, TopState, TransientFrame } from './wire.ts';
 
 export type ResetFrame = Extract<TransientFrame, { type: 'reset' }>;
 

@@ -5,9 +5,8 @@
  *  DIAL-2  A connection without a welcome, or with a silent server, ends after a deadline: a dead peer sends no close.
  *  DIAL-3  The client sends only `hello` before the welcome.
  */
-import type { Clock } from '../clock.ts';
-import type { ClientFrame } from '../protocol/client-frames.ts';
-import type { ServerFrame } from '../protocol/server-frames.ts';
+import type { ClientClock } from './client-clock.ts';
+import type { ClientFrame, ServerFrame } from './wire.ts';
 
 /** The part of a WebSocket that a client needs. Browsers and `ws` both provide it. */
 export interface SocketLike {
@@ -46,7 +45,7 @@ export interface ConnectionEnd {
 }
 
 export interface ConnectionPorts {
-  readonly clock: Clock;
+  readonly clock: ClientClock;
   readonly hello: string;
   readonly onFrame: (frame: ServerFrame) => void;
   readonly onEnd: (end: ConnectionEnd) => void;

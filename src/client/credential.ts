@@ -4,7 +4,7 @@
  *  RENEW-1  The client waits for one token at a time; an answer that it no longer waits for is dropped.
  *  RENEW-2  A token that never comes does not hold the client: asking fails after a deadline.
  */
-import type { Clock } from '../clock.ts';
+import type { ClientClock } from './client-clock.ts';
 
 /** Fixed, or a function that gives a token that is still valid. The client asks it before each connection, and to renew. */
 export type Token = string | (() => Promise<string>);
@@ -17,10 +17,10 @@ const SHORTEST_REST_MS = 1_000;
 
 export class Credential {
   readonly #token: Token | undefined;
-  readonly #clock: Clock;
+  readonly #clock: ClientClock;
   #cancel: () => void = () => {};
 
-  constructor(token: Token | undefined, clock: Clock) {
+  constructor(token: Token | undefined, clock: ClientClock) {
     this.#token = token;
     this.#clock = clock;
   }

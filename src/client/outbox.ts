@@ -1,12 +1,10 @@
 /**
- * The outbox keeps each message until the server has decided about it; a pending message waits for its answer.
+ * The outbox keeps each message until the server has decided about it.
  *
  *  OUTBOX-1  A message keeps its id: however often the client sends it, it starts at most one turn (G6).
  *  OUTBOX-2  A message leaves when the server shows its decision: the message's turn, its place in the queue, or an error.
  */
-import type { MessageFrame } from '../protocol/client-frames.ts';
-import type { ServerFrame } from '../protocol/server-frames.ts';
-import type { ClientEvent, Session } from './session.ts';
+import type { MessageFrame, ServerFrame } from './wire.ts';
 
 /** The server's limit on a frame: it would close the connection on a larger one, and again after each resend. */
 export const FRAME_MAX_BYTES = 64 * 1024;
@@ -65,41 +63,5 @@ export class Outbox {
           this.#waiting.delete(frame.message_id);
         return;
     }
-  }
-}
-
-/** Follows one message to the end of its turn. */
-export class PendingMessage {
-  readonly id: string;
-  #wasRefused = false;
-  #wasReset = false;
-
-  constructor(id: string) {
-    this.id = id;
-  }
-
-  onEvent(event: ClientEvent): void {
-    if (event.type === 'reset') this.#wasReset = true;
-    if (event.type !== 'error' || event.error.message_id !== this.id) return;
-    if (event.error.code !== 'duplicate_message' && !isUndecided(event.error.code)) this.#wasRefused = true;
-  }
-
-  /** The server refused the message, or its turn failed or was cancelled. */
-  hasFailed(session: Session): boolean {
-    const outcome = this.#outcome(session);
-    return this.#wasRefused || outcome === 'failed' || outcome === 'cancelled';
-  }
-
-  isDone(session: Session): boolean {
-    if (this.#wasRefused) return true;
-    if (session.unacknowledged.includes(this.id)) return false;
-    const outcome = this.#outcome(session);
-    if (outcome !== undefined) return outcome !== 'running';
-    // A reset can remove the turn's frames; only the session's state then shows that no turn is running.
-    return this.#wasReset && session.conversation.state !== 'processing';
-  }
-
-  #outcome({ conversation }: Session): string | undefined {
-    return conversation.turns.findLast(({ messageId }) => messageId === this.id)?.outcome.kind;
   }
 }

@@ -7,17 +7,17 @@
  *  CLIENT-4  Once the session is over, the client dials no more.
  *  CLIENT-5  A session that the server does not know, or does not show to this client, is not asked for again.
  */
-import type { TopState } from '../../machines/vocabulary.ts';
-import { type Clock, systemClock } from '../clock.ts';
-import type { ClientFrame, HelloFrame } from '../protocol/client-frames.ts';
-import type { DurableFrame, ServerFrame } from '../protocol/server-frames.ts';
+import { systemClock } from '../clock.ts';
 import { assemble, type ClientConversation, emptyConversation, startOver } from './assembler.ts';
 import { Backoff } from './backoff.ts';
+import type { ClientClock } from './client-clock.ts';
 import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
 import { Connection, type ConnectionEnd } from './connection.ts';
 import { Credential } from './credential.ts';
+import { newId } from './new-id.ts';
 import { isUndecided, Outbox } from './outbox.ts';
 import type { ErrorFrame, OverReason, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
+import type { ClientFrame, DurableFrame, HelloFrame, ServerFrame, TopState } from './wire.ts';
 
 type Connectivity =
   | { readonly kind: 'dialled'; readonly connection: Connection }
@@ -30,7 +30,7 @@ export function openSession(options: SessionOptions): Session {
 
 class SessionClient implements Session {
   readonly #options: SessionOptions;
-  readonly #clock: Clock;
+  readonly #clock: ClientClock;
   readonly #backoff: Backoff;
   readonly #outbox = new Outbox();
   readonly #credential: Credential;
@@ -38,7 +38,7 @@ class SessionClient implements Session {
   #id: string | null;
   #after: number | null;
   /** Epoch of the frame at `#after`: it shows the server whether its log still has that frame. */
-  #epoch: number | null = null;
+  #epoch: number | null;
   #welcome: Welcome | null = null;
   #conversation: ClientConversation;
   #dials = 0;
@@ -57,6 +57,7 @@ class SessionClient implements Session {
     this.#credential = new Credential(options.token, this.#clock);
     this.#id = options.sessionId ?? null;
     this.#after = options.after ?? null;
+    this.#epoch = options.epoch ?? null;
     this.#conversation = emptyConversation(options.after);
     // The first dial waits until the caller has the session: its events may use it.
     this.#connectivity = this.#dialAfter(0);
@@ -65,6 +66,10 @@ class SessionClient implements Session {
 
   get id(): string | null {
     return this.#id;
+  }
+
+  get epoch(): number | null {
+    return this.#epoch;
   }
 
   get state(): TopState | null {
@@ -87,7 +92,7 @@ class SessionClient implements Session {
     return this.#connectivity.kind === 'dialled' ? this.#connectivity.connection : null;
   }
 
-  send(content: string, { id = crypto.randomUUID(), ...options }: SendOptions = {}): string {
+  send(content: string, { id = newId(), ...options }: SendOptions = {}): string {
     const frame = this.#outbox.put({ type: 'message', id, content, ...options });
     this.#connection?.sendText(frame);
     return id;

@@ -1,12 +1,10 @@
 /** Session is what a program uses: its options, its methods and its events. */
-import type { OverlapPolicy, TopState } from '../../machines/vocabulary.ts';
-import type { Clock } from '../clock.ts';
-import type { MessageFrame } from '../protocol/client-frames.ts';
-import type { DurableFrame, TransientFrame } from '../protocol/server-frames.ts';
 import type { ClientConversation, ResetFrame } from './assembler.ts';
+import type { ClientClock } from './client-clock.ts';
 import type { CloseAction } from './close-action.ts';
 import type { Connect } from './connection.ts';
 import type { Token } from './credential.ts';
+import type { DurableFrame, MessageFrame, OverlapPolicy, TopState, TransientFrame } from './wire.ts';
 
 export type Welcome = Extract<TransientFrame, { type: 'welcome' }>;
 export type ExtendedFrame = Extract<TransientFrame, { type: 'extended' }>;
@@ -49,6 +47,8 @@ export interface SessionOptions {
   readonly sessionId?: string;
   /** The offset seen so far in an existing session; 0 replays the whole log. Absent: only new frames. */
   readonly after?: number;
+  /** Epoch of the frame at `after`: with it the server recognises a log that lost writes. */
+  readonly epoch?: number;
   readonly clientId?: string;
   readonly userId?: string;
   readonly diagnosisId?: string;
@@ -56,7 +56,7 @@ export interface SessionOptions {
   readonly token?: Token;
   /** The session is over after this time without a connection. Absent: the client never stops dialling. */
   readonly giveUpAfterMs?: number;
-  readonly clock?: Clock;
+  readonly clock?: ClientClock;
   readonly random?: () => number;
 }
 
@@ -69,6 +69,8 @@ export interface SendOptions {
 export interface Session {
   /** Null until the server names the session in its first welcome. */
   readonly id: string | null;
+  /** Epoch of the last frame seen. */
+  readonly epoch: number | null;
   readonly state: TopState | null;
   readonly conversation: ClientConversation;
   /** Ids of the messages that the server has not decided about. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chatCallOf, resumeCommand } from '../../../src/client/chat-arguments.ts';
+import { chatCallOf, resumeCommand } from '../../../src/client/chat/arguments.ts';
 
 describe('the arguments of the terminal client', () => {
   it.each([

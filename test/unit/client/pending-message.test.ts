@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ClientConversation, emptyConversation, type TurnView } from '../../../src/client/assembler.ts';
-import { PendingMessage } from '../../../src/client/outbox.ts';
+import { PendingMessage } from '../../../src/client/pending-message.ts';
 import type { ClientEvent, Session } from '../../../src/client/session.ts';
 
 function session(conversation: Partial<ClientConversation>, unacknowledged: readonly string[] = []): Session {

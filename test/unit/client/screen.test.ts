@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { emptyConversation } from '../../../src/client/assembler.ts';
-import { Screen } from '../../../src/client/chat-screen.ts';
+import { Screen } from '../../../src/client/chat/screen.ts';
 import type { ClientEvent, Session } from '../../../src/client/session.ts';
 import { delta, SESSION, started } from './client-scene.ts';
 

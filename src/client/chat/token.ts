@@ -3,7 +3,7 @@
  * machine can read the arguments of a program.
  */
 import { readFileSync } from 'node:fs';
-import type { Token } from './credential.ts';
+import type { Token } from '../credential.ts';
 
 export type ChatToken =
   /** Undefined: none. */

@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface, type Interface } from 'node:readline';
 import { WebSocket } from 'ws';
-import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './chat-arguments.ts';
-import { Screen } from './chat-screen.ts';
-import { chatToken } from './chat-token.ts';
-import { PendingMessage } from './outbox.ts';
-import type { ClientEvent, OverReason, Session } from './session.ts';
-import { openSession } from './session-client.ts';
+import { connect, RehydraError, type RehydraSession, type SentMessage } from '../package/client.ts';
+import type { ClientEvent, OverReason } from '../session.ts';
+import { chatCallOf, PIPE_WAIT_MS, resumeCommand } from './arguments.ts';
+import { Screen } from './screen.ts';
+import { chatToken } from './token.ts';
 
 const COMMANDS =
   '/cancel stops the answer · /extend keeps the session open · /close ends it · /quit leaves it · //x sends /x';
@@ -34,23 +33,22 @@ const screen = new Screen({
   urls,
 });
 const waiters = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
-let pending: PendingMessage | null = null;
 let awaitsExtended = false;
 let caughtUpAt: number | null = null;
 /** In a pipe: a line was not a message, or got no whole answer. */
 let hasFailed = false;
 
-const session: Session = openSession({
-  urls,
-  connect: (url) => new WebSocket(url),
+const session: RehydraSession = connect({
+  url: urls,
+  WebSocket,
   // Lets a reconnect replace this client's old connection if the server has not noticed its end.
   clientId: `chat-${randomUUID()}`,
-  ...(sessionId === null ? {} : { sessionId, after: 0 }),
+  ...(sessionId === null ? {} : { sessionId }),
   ...(userId === null ? {} : { userId }),
   ...(token === undefined ? {} : { token }),
   ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
-  onEvent,
 });
+session.on('*', onEvent);
 const lines = createInterface({
   input: process.stdin,
   ...(process.stdin.isTTY ? { output: process.stdout, prompt: '› ' } : {}),
@@ -65,7 +63,6 @@ talking.catch((error: unknown) => {
 
 function onEvent(event: ClientEvent): void {
   screen.show(event, session);
-  pending?.onEvent(event);
   if (event.type === 'extended' || event.type === 'error' || event.type === 'lost') awaitsExtended = false;
   if (event.type === 'welcomed') caughtUpAt ??= event.welcome.offset;
   if (event.type === 'reset') caughtUpAt = 0;
@@ -106,11 +103,10 @@ async function pipe(input: Interface): Promise<void> {
     // The program ends once the server has ended the session.
     if (next.value.trim() === '/close') return;
     await until(() => !awaitsExtended);
-    if (message !== null) await until(() => message.isDone(session));
-    if (message?.hasFailed(session) === true) hasFailed = true;
+    if (message !== null && !(await isAnswered(message))) hasFailed = true;
   }
   await until(() => session.state !== 'processing');
-  session.stop();
+  session.leave();
 }
 
 async function talk(input: Interface): Promise<void> {
@@ -119,14 +115,23 @@ async function talk(input: Interface): Promise<void> {
     if (handleLine(line) === null) input.prompt();
   });
   input.on('SIGINT', () => {
-    if (session.state !== 'processing' || !session.cancel()) session.stop();
+    if (session.state !== 'processing' || !session.cancel()) session.leave();
   });
-  input.on('close', () => session.stop());
+  input.on('close', () => session.leave());
   await until(caughtUp);
   input.prompt();
 }
 
-function handleLine(line: string): PendingMessage | null {
+/** False if the server refused the message, or its turn failed or was cancelled. */
+function isAnswered({ done }: SentMessage): Promise<boolean> {
+  return done.then(
+    ({ outcome }) => outcome.kind === 'completed' || outcome.kind === 'past',
+    // The server no longer has an answer that the user may have seen.
+    (error: unknown) => error instanceof RehydraError && error.code === 'answer_lost',
+  );
+}
+
+function handleLine(line: string): SentMessage | null {
   const text = line.trim();
   switch (text) {
     case '':
@@ -135,7 +140,7 @@ function handleLine(line: string): PendingMessage | null {
       screen.note(COMMANDS);
       return null;
     case '/quit':
-      session.stop();
+      session.leave();
       return null;
     case '/close':
       session.close();
@@ -155,8 +160,7 @@ function handleLine(line: string): PendingMessage | null {
     return null;
   }
   try {
-    pending = new PendingMessage(session.send(text.startsWith('//') ? text.slice(1) : text));
-    return pending;
+    return session.send(text.startsWith('//') ? text.slice(1) : text);
   } catch (error) {
     screen.note(error instanceof Error ? error.message : 'not sent');
     hasFailed = true;

@@ -1,8 +1,9 @@
 /** Reads the arguments of the terminal chat, and writes the command that resumes a session. */
 import { parseArgs } from 'node:util';
-import { isUserId } from '../identity/names.ts';
-import { shellWord } from '../startup/address.ts';
-import { SESSION_PATH } from './close-action.ts';
+import { isUserId } from '../../identity/names.ts';
+import { shellWord } from '../../startup/address.ts';
+import { SESSION_PATH } from '../close-action.ts';
+import { socketAddress } from '../package/address.ts';
 
 export type ChatCall =
   | {
@@ -67,7 +68,7 @@ export function chatCallOf(args: readonly string[]): ChatCall {
       return wrong(`--wait ${wait} is not a number of seconds`);
     const waitMs = wait === undefined ? null : Number(wait) * 1_000;
     const ids = { sessionId: session ?? null, userId: user ?? null, tokenFile: tokenFile ?? null };
-    return { kind: 'run', urls: urls.map(withPath), ...ids, waitMs };
+    return { kind: 'run', urls: urls.map(socketAddress), ...ids, waitMs };
   } catch (error) {
     return wrong(`${error instanceof Error ? error.message : 'bad arguments'}\n\n${USAGE}`);
   }
@@ -75,13 +76,6 @@ export function chatCallOf(args: readonly string[]): ChatCall {
 
 function wrong(why: string): ChatCall {
   return { kind: 'wrong', text: `${why}\n` };
-}
-
-function withPath(url: string): string {
-  const parsed = new URL(url);
-  if (parsed.pathname !== '/') return url;
-  parsed.pathname = SESSION_PATH;
-  return parsed.href;
 }
 
 export function resumeCommand(

@@ -1,6 +1,6 @@
 /** Screen writes answers to one stream and dim notes about them to another, so that a pipe gets clean answers. */
-import type { DurableFrame } from '../protocol/server-frames.ts';
-import type { ClientEvent, Session, Welcome } from './session.ts';
+import type { ClientEvent, Session, Welcome } from '../session.ts';
+import type { DurableFrame } from '../wire.ts';
 
 interface Sink {
   readonly isTTY?: boolean;
@@ -16,6 +16,9 @@ export interface ScreenPorts {
   readonly isResuming: boolean;
   readonly urls: readonly string[];
 }
+
+/** What the screen reads of a session. */
+type Shown = Pick<Session, 'conversation'>;
 
 const SIMULATED_MARK = '[SIMULATED] ';
 const SIMULATED_SERVER =
@@ -48,7 +51,7 @@ export class Screen {
     notes.write(notes.isTTY === true ? `\x1b[2m· ${printable(text)}\x1b[22m\n` : `· ${printable(text)}\n`);
   }
 
-  show(event: ClientEvent, session: Session): void {
+  show(event: ClientEvent, session: Shown): void {
     switch (event.type) {
       case 'dialling':
         return;
@@ -90,7 +93,7 @@ export class Screen {
     }
   }
 
-  #onWelcome({ session_id: id, instance, resumed, simulated, offset }: Welcome, session: Session): void {
+  #onWelcome({ session_id: id, instance, resumed, simulated, offset }: Welcome, session: Shown): void {
     this.#pastUntil = offset;
     const isFirst = this.#sessionId === null;
     // The server does not know the former session any more: this is a new one.
@@ -142,7 +145,7 @@ export class Screen {
     }
   }
 
-  #startOver(reason: string, session: Session): void {
+  #startOver(reason: string, session: Shown): void {
     this.#endLine();
     this.note(
       reason === 'fresh'
