@@ -1,6 +1,6 @@
 /**
  * Clock gives a session the date, durations and timers; a simulation passes its own. All timers under src/ come from
- * here.
+ * here, but those of a client, which runs in browsers too (src/client/client-clock.ts).
  *
  * An operator may set the wall clock back or forward, so the difference of two dates is no duration: running text would
  * wait an hour, or a lease would lapse. `monotonicMs` measures durations; dates are stored or sent to another process.

@@ -43,7 +43,9 @@ async function bundleEntries(folder, target) {
     name: 'one client',
     /** @param {import('esbuild').PluginBuild} plugin */
     setup: ({ onResolve }) =>
-      onResolve({ filter: /^\.\/client\.js$/ }, ({ path }) => ({ path, external: true })),
+      onResolve({ filter: /^\.\/client\.js$/ }, ({ path, kind }) =>
+        kind === 'entry-point' ? null : { path, external: true },
+      ),
   };
   await build({
     absWorkingDir: folder,

@@ -26,6 +26,8 @@ function typeOf(schema) {
     return union(schema.enum.map((/** @type {unknown} */ one) => JSON.stringify(one)));
   const choices = schema.oneOf ?? schema.anyOf;
   if (choices !== undefined) return union(choices.map(typeOf));
+  if (Array.isArray(schema.type))
+    return union(schema.type.map((/** @type {string} */ type) => typeOf({ ...schema, type })));
   switch (schema.type) {
     case 'string':
     case 'boolean':

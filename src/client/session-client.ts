@@ -7,10 +7,9 @@
  *  CLIENT-4  Once the session is over, the client dials no more.
  *  CLIENT-5  A session that the server does not know, or does not show to this client, is not asked for again.
  */
-import { systemClock } from '../clock.ts';
 import { assemble, type ClientConversation, emptyConversation, startOver } from './assembler.ts';
 import { Backoff } from './backoff.ts';
-import type { ClientClock } from './client-clock.ts';
+import { type ClientClock, clientClock } from './client-clock.ts';
 import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
 import { Connection, type ConnectionEnd } from './connection.ts';
 import { Credential } from './credential.ts';
@@ -52,7 +51,7 @@ class SessionClient implements Session {
   constructor(options: SessionOptions) {
     if (options.urls.length === 0) throw new RangeError('a session needs at least one url');
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock ?? clientClock;
     this.#backoff = new Backoff(options.random);
     this.#credential = new Credential(options.token, this.#clock);
     this.#id = options.sessionId ?? null;

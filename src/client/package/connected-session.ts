@@ -1,8 +1,8 @@
 /**
  * ConnectedSession gives events to listeners, iterators and messages.
  *
- *  LISTEN-1  A listener that throws keeps no event from the others.
- *  LISTEN-2  Once the session is over, iterators end and messages without an answer fail.
+ *  HEARD-1  A listener that throws keeps no event from the others.
+ *  HEARD-2  Once the session is over, iterators end and messages without an answer fail.
  */
 import { newId } from '../new-id.ts';
 import type { ClientEvent, SendOptions, Session, Welcome } from '../session.ts';
@@ -121,7 +121,7 @@ export class ConnectedSession implements RehydraSession {
     this.#tell(event.type, event);
     if (event.type === 'frame') this.#tell(event.frame.type, event.frame);
     this.#feed.push(event);
-    if (event.type === 'over') this.#feed.end({ kind: 'done' }); // LISTEN-2
+    if (event.type === 'over') this.#feed.end({ kind: 'done' }); // HEARD-2
   }
 
   #tell(type: string, event: unknown): void {
@@ -129,7 +129,7 @@ export class ConnectedSession implements RehydraSession {
       try {
         listener(event as never);
       } catch (error) {
-        // LISTEN-1: the platform reports it as an uncaught error.
+        // HEARD-1: the platform reports it as an uncaught error.
         queueMicrotask(() => {
           throw error;
         });
