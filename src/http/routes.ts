@@ -17,7 +17,7 @@ import { createErasureQueue } from './sessions/erasure-queue.ts';
 import { sessionRoutes } from './sessions/session-routes.ts';
 import { sharesRoutes } from './sessions/share-routes.ts';
 import { transcriptRoute } from './sessions/transcript-route.ts';
-import { protocolRoute } from './turns/protocol-route.ts';
+import { protocolRoute } from './turns/clinical/protocol-route.ts';
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
   return placedRoutes(ports)('only');

@@ -39,18 +39,22 @@ function authorOf({ at, userId, tenant }: Sender) {
   return { at, author: userId, ...tenantField(tenant) };
 }
 
-/** The event of a message. `patient` is parsed patient data; by default it comes from the frame. */
+/**
+ * The event of a message. `patient` is parsed patient data; by default it comes from the frame. A caller that repeats
+ * requests derives `turnId` from the message, so that it finds the turn again.
+ */
 export function messageEvent(
   frame: Omit<MessageFrame, 'type'>,
   sender: Sender,
   patient = frame.patient === undefined ? undefined : patientFromChat(frame.patient),
+  turnId: string = randomUUID(),
 ): MessageEvent {
   const { max_tokens, temperature, stop } = frame.options ?? {};
   return {
     type: 'message',
     ...authorOf(sender),
     messageId: frame.id,
-    turnId: randomUUID(),
+    turnId,
     content: frame.content ?? '',
     ...(patient === undefined ? {} : { patient }),
     policy: frame.policy ?? sender.defaultPolicy,

@@ -43,8 +43,18 @@ export class TurnCollector implements ClientConnection {
   #offset: number;
   #conclusion: { readonly head: number; readonly code: ErrorCode } | null = null;
 
-  /** Without a message id it waits for the end of the next turn. `after`: the last offset that the client saw. */
-  constructor(messageId: string | null, after: number, listener: Listener, onReset: () => void) {
+  /**
+   * Without a message id it waits for the end of the turn `turnId`, or by default of the next one. `after`: the last offset
+   * that the client saw.
+   */
+  constructor(
+    messageId: string | null,
+    after: number,
+    listener: Listener,
+    onReset: () => void,
+    turnId: string | null = null,
+  ) {
+    this.#turnId = turnId;
     this.#messageId = messageId;
     this.#offset = after;
     this.#listener = listener;
@@ -116,7 +126,7 @@ export class TurnCollector implements ClientConnection {
         if (this.#messageId !== null) {
           if (!this.#isOurs([frame.message_id, ...(frame.message_ids ?? [])])) return;
           this.#turnId = frame.turn_id;
-        }
+        } else if (frame.turn_id !== this.#turnId) return;
         this.#text = '';
         this.#listener.onTaken();
         return;
@@ -130,9 +140,16 @@ export class TurnCollector implements ClientConnection {
         if (frame.turn_id === this.#turnId) this.#settle({ kind: 'failed', frame });
         return;
       case 'turn.cancelled':
-        if (frame.turn_id === this.#turnId) this.#settle({ kind: 'cancelled', frame });
+        if (frame.turn_id === this.#turnId || this.#isOursInQueue(frame))
+          this.#settle({ kind: 'cancelled', frame });
         return;
     }
+  }
+
+  /** The message was cancelled before its turn started. */
+  #isOursInQueue({ message_id }: FrameOf<'turn.cancelled'>): boolean {
+    if (this.#messageId === null || this.#turnId !== null) return false;
+    return matchOf(this.#messageId, [message_id]) === 'same';
   }
 
   /** A turn of another request with the same key must not answer this one. */

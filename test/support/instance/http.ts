@@ -3,7 +3,7 @@
  */
 import type { z } from 'zod';
 import { problemSchema } from '../../../src/http/core/answer.ts';
-import { protocolAnswerSchema } from '../../../src/http/turns/protocol-answer.ts';
+import { protocolAnswerSchema } from '../../../src/http/turns/clinical/protocol-answer.ts';
 import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;

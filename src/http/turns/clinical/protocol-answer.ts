@@ -1,13 +1,13 @@
 /** Builds the answer of `POST /api/protocol` from the result of its turn. */
 import { z } from 'zod';
-import { readPatient } from '../../conversation/patient/patient.ts';
-import { summaryOf } from '../../conversation/patient/patient-text.ts';
-import { isErrorCode } from '../../errors.ts';
-import { turnMetadataSchema, usageSchema } from '../../protocol/server-frames.ts';
-import type { Store } from '../../store/contract.ts';
-import { type HttpAnswer, json, problem } from '../core/answer.ts';
-import type { HttpPorts } from '../core/ports.ts';
-import type { TurnResult } from './turn-collector.ts';
+import { readPatient } from '../../../conversation/patient/patient.ts';
+import { summaryOf } from '../../../conversation/patient/patient-text.ts';
+import { isErrorCode } from '../../../errors.ts';
+import { turnMetadataSchema, usageSchema } from '../../../protocol/server-frames.ts';
+import type { Store } from '../../../store/contract.ts';
+import { type HttpAnswer, json, problem } from '../../core/answer.ts';
+import type { HttpPorts } from '../../core/ports.ts';
+import type { TurnResult } from '../turn-collector.ts';
 
 const textOrNumber = z.union([z.string(), z.number()]);
 

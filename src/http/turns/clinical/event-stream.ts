@@ -6,12 +6,14 @@
  *  STREAM-2  The client gets each frame once, and none up to its `Last-Event-ID`.
  *  STREAM-3  A stream that ends before its turn says why, and when to reconnect if another instance can continue.
  */
-import { type ErrorCode, errorBody, errors } from '../../errors.ts';
-import type { ServerFrame } from '../../protocol/server-frames.ts';
-import { type HttpAnswer, problem, type StreamSink } from '../core/answer.ts';
-import type { HttpPorts } from '../core/ports.ts';
-import { joinTurn, type TurnRequest } from './join-turn.ts';
-import type { Listener, TurnResult } from './turn-collector.ts';
+import { type ErrorCode, errorBody, errors } from '../../../errors.ts';
+import type { ServerFrame } from '../../../protocol/server-frames.ts';
+import { type HttpAnswer, problem, type StreamSink } from '../../core/answer.ts';
+import type { HttpPorts } from '../../core/ports.ts';
+import { joinTurn } from '../join-turn.ts';
+import type { Listener, TurnResult } from '../turn-collector.ts';
+import type { TurnRequest } from '../turn-request.ts';
+import { keepAlive } from '../turn-watch.ts';
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -19,8 +21,6 @@ const HEADERS = {
   // A proxy that buffers the answer would hold every frame back until the end.
   'x-accel-buffering': 'no',
 };
-/** Shorter than the idle timeout of this server and of common proxies. */
-const KEEP_ALIVE_MS = 5_000;
 
 /** `lastSeen` is the client's `Last-Event-ID`, or null. */
 export async function streamTurn(
@@ -38,15 +38,7 @@ export async function streamTurn(
     headers: HEADERS,
     body: (sink) => {
       events.start(sink);
-      const { clock } = ports;
-      let stopKeepAlive = () => {};
-      const scheduleKeepAlive = () => {
-        stopKeepAlive = clock.after(KEEP_ALIVE_MS, () => {
-          sink.write(': \n\n');
-          scheduleKeepAlive();
-        });
-      };
-      scheduleKeepAlive();
+      const stopKeepAlive = keepAlive(ports.clock, sink, ': \n\n');
       ended
         .then((last) => events.sendEnd(last, turn.message.kind === 'listen', ports.retryAfterMs))
         .catch(turn.failed)

@@ -1,13 +1,15 @@
 /** Parses `POST /api/protocol`: patient data, the session, and options of the turn. */
 import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
-import { patientFields } from '../../conversation/patient/patient.ts';
-import type { Participant } from '../../identity/acting-user.ts';
-import { generationOptionsSchema, nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
-import { Refusal } from '../core/answer.ts';
-import { derivedUuid } from '../core/derived-uuid.ts';
-import { type HttpRequest, parse, parseBody, participantIn } from '../core/request.ts';
+import { overlapPolicySchema } from '../../../../machines/vocabulary.ts';
+import { patientFields, pictureOf } from '../../../conversation/patient/patient.ts';
+import type { Participant } from '../../../identity/acting-user.ts';
+import { generationOptionsSchema, nameSchema, userIdSchema } from '../../../protocol/client-frames.ts';
+import { messageEvent } from '../../../protocol/to-event.ts';
+import { Refusal } from '../../core/answer.ts';
+import { derivedUuid } from '../../core/derived-uuid.ts';
+import { type HttpRequest, parse, parseBody, participantIn } from '../../core/request.ts';
+import type { SentMessage, TurnInput } from '../turn-request.ts';
 
 export const protocolRequestSchema = z
   .strictObject({
@@ -47,28 +49,15 @@ export const protocolHeadersSchema = z.object({
     ),
 });
 
-export type ProtocolRequest = z.infer<typeof protocolRequestSchema>;
+type ProtocolRequest = z.infer<typeof protocolRequestSchema>;
 
-/** One turn as the client requests it: the data, the session, and the message to send or the offset to follow from. */
-export interface TurnInput {
-  readonly body: ProtocolRequest;
-  readonly participant: Participant;
-  readonly sessionId: string;
-  /** The request names no session. */
-  readonly isNew: boolean;
-  readonly message: /** `repeatable`: the client named the message, so a repetition gets the turn of the first one. */
-    | { readonly kind: 'send'; readonly id: string; readonly repeatable: boolean }
-    /** Sends nothing: follows the turn that continues after the offset `after`. */
-    | { readonly kind: 'listen'; readonly after: number };
-}
-
-export async function parseProtocolRequest(request: HttpRequest) {
+/** `lastSeen` is the client's `Last-Event-ID`, or null. */
+export async function parseProtocolRequest(request: HttpRequest, isStream: boolean) {
   const text = await request.body();
   const body = parseBody(protocolRequestSchema, text);
   const participant = participantIn(request, body.user_id);
-  const wantsStream = request.header('accept').includes('text/event-stream');
   const key = request.header('idempotency-key');
-  const lastEventId = wantsStream ? request.header('last-event-id') : '';
+  const lastEventId = isStream ? request.header('last-event-id') : '';
   parse(protocolHeadersSchema, {
     ...(key !== '' && { 'idempotency-key': key }),
     ...(lastEventId !== '' && { 'last-event-id': lastEventId }),
@@ -80,9 +69,21 @@ export async function parseProtocolRequest(request: HttpRequest) {
   const message: TurnInput['message'] =
     lastSeen !== null && key === ''
       ? { kind: 'listen', after: lastSeen }
-      : { kind: 'send', ...messageIdOf(key, text) };
-  const turn: TurnInput = { body, participant, sessionId, isNew: body.session_id === undefined, message };
-  return { turn, wantsStream, lastSeen };
+      : sentMessage(body, messageIdOf(key, text));
+  const { client_id, diagnosis_id } = body;
+  const arrival = {
+    ...(client_id !== undefined && { client_id }),
+    ...(diagnosis_id !== undefined && { diagnosis_id }),
+  };
+  const turn: TurnInput = { participant, sessionId, isNew: body.session_id === undefined, arrival, message };
+  return { turn, lastSeen };
+}
+
+function sentMessage(body: ProtocolRequest, named: Pick<SentMessage, 'id' | 'repeatable'>): SentMessage {
+  const { age, gender, chief_complaint, past_medical_history, vitals, policy, options } = body;
+  const patient = pictureOf({ age, gender, chief_complaint, past_medical_history, vitals });
+  const frame = { id: named.id, policy, options };
+  return { kind: 'send', ...named, event: (sender) => messageEvent(frame, sender, patient) };
 }
 
 /** The same on every instance: the key names the message, and the digest shows whether the body is the same. */

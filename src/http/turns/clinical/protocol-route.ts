@@ -1,0 +1,91 @@
+/**
+ * Serves `POST /api/protocol`: one turn as a request and its answer, in the same sessions as the WebSocket.
+ *
+ * A turn goes on when its client disconnects; the same `Idempotency-Key` finds it again, on any instance.
+ */
+import { z } from 'zod';
+import type { HttpPorts } from '../../core/ports.ts';
+import type { Route } from '../../core/router.ts';
+import { joinTurn } from '../join-turn.ts';
+import { takePart } from '../take-part.ts';
+import { streamTurn } from './event-stream.ts';
+import { answerFor, protocolAnswerSchema } from './protocol-answer.ts';
+import { parseProtocolRequest, protocolHeadersSchema, protocolRequestSchema } from './protocol-request.ts';
+
+export function protocolRoute(ports: HttpPorts): Route {
+  return {
+    method: 'POST',
+    path: '/api/protocol',
+    describe: {
+      name: 'askForProtocol',
+      summary: 'One turn of a session: patient data in, a protocol out',
+      details:
+        'The WebSocket serves the same sessions. A session collects the data of its patient, so later turns send only what is new. An unknown or expired id starts a new session under that id.',
+      headers: protocolHeadersSchema,
+      body: protocolRequestSchema,
+      answers: {
+        200: {
+          description:
+            'The turn is completed. With `Accept: text/event-stream`: the durable frames of the session from the start of the turn, each with its offset as `id`. The stream ends with the turn, or with an `error` event; `retry` then says when to reconnect.',
+          content: { 'application/json': protocolAnswerSchema, 'text/event-stream': z.string() },
+        },
+      },
+      errors: [
+        'bad_request',
+        'too_large',
+        'forbidden',
+        'identity_ended',
+        'session_busy',
+        'queue_full',
+        'turn_cancelled',
+        'duplicate_message',
+        'idempotency_mismatch',
+        'too_many_sessions',
+        'too_many_turns',
+        'token_budget_spent',
+        'session_not_found',
+        'session_expired',
+        'session_moved',
+        'context_length_exceeded',
+        'upstream_error',
+        'upstream_unavailable',
+        'upstream_rejected',
+        'upstream_empty',
+        'upstream_incompatible',
+        'content_filtered',
+        'upstream_unauthorized',
+        'upstream_truncated',
+        'upstream_aborted',
+        'model_not_found',
+        'first_token_timeout',
+        'inter_token_timeout',
+        'total_timeout',
+        'interrupted',
+        'slow_consumer',
+        'store_unavailable',
+        'audit_unavailable',
+        'overloaded',
+        'draining',
+      ],
+    },
+    answer(request) {
+      const { requestId } = request;
+      const isStream = request.header('accept').includes('text/event-stream');
+      let lastSeen: number | null = null;
+      return takePart(ports, request, {
+        route: 'POST /api/protocol',
+        isStream,
+        async parse() {
+          const parsed = await parseProtocolRequest(request, isStream);
+          lastSeen = parsed.lastSeen;
+          return parsed.turn;
+        },
+        async answer(turn) {
+          if (isStream) return streamTurn(ports, requestId, turn, lastSeen);
+          const result = await joinTurn(ports, turn, () => ({ onFrame: () => true, onTaken: () => {} }));
+          return answerFor(ports, requestId, turn.sessionId, result);
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** Reads turns as values: one turn with its frames, or the whole conversation as questions and answers. */
+
+import type { Participant } from '../../identity/acting-user.ts';
+import { Refusal } from '../core/answer.ts';
+import type { HttpRequest } from '../core/request.ts';
+import { conversationTurns } from './conversation-turns.ts';
+import {
+  findTurn,
+  reachableLives,
+  reachableSession,
+  type SessionQuery,
+  sessionQuery,
+  type TurnQuery,
+  turnQuery,
+} from './find-turn.ts';
+import { OwnTurn, type TurnFrame } from './own-turn.ts';
+import type { ConversationTurn } from './rebuilt-turn.ts';
+import type { TurnPorts } from './turn-request.ts';
+
+export interface TurnSnapshot {
+  readonly state: 'queued' | 'running' | 'ended';
+  /** In the order of the log. */
+  readonly frames: readonly TurnFrame[];
+}
+
+export interface Conversation {
+  readonly sessionId: string;
+  readonly isLive: boolean;
+  readonly createdAt: number;
+  readonly turns: readonly ConversationTurn[];
+  /** The running turn, whose answer is not complete, or null. */
+  readonly runningTurnId: string | null;
+  /** Turns of the messages that wait, in order. */
+  readonly queuedTurnIds: readonly string[];
+}
+
+/** Null: the caller finds no such turn. */
+export function readTurn(
+  ports: TurnPorts,
+  request: HttpRequest,
+  sessionId: string,
+  turnId: string,
+  participant?: Participant,
+): Promise<TurnSnapshot | null> {
+  return ports.longReads.read(() => snapshotOf(ports, turnQuery(request, sessionId, turnId, participant)));
+}
+
+async function snapshotOf(ports: TurnPorts, query: TurnQuery): Promise<TurnSnapshot | null> {
+  const found = await findTurn(ports, query);
+  if (found === null) return null;
+  if (found.state === 'ended' && found.isRebuilt) return { state: 'ended', frames: found.frames };
+  const own = new OwnTurn(query.turnId, found.messageId);
+  return { state: found.state, frames: found.frames.flatMap((frame) => own.take(frame) ?? []) };
+}
+
+/** The conversation of the live session, else of its latest ended life; null: the caller finds neither. */
+export function readTurns(
+  ports: TurnPorts,
+  request: HttpRequest,
+  sessionId: string,
+  participant?: Participant,
+): Promise<Conversation | null> {
+  const query = sessionQuery(request, sessionId, participant);
+  return ports.longReads.read(async () => (await liveTurns(ports, query)) ?? archivedTurns(ports, query));
+}
+
+async function liveTurns(ports: TurnPorts, query: SessionQuery): Promise<Conversation | null> {
+  const view = await reachableSession(ports, query);
+  if (view === null) return null;
+  const { sessionId } = query;
+  const entries = await ports.store.readTranscript(sessionId).catch(() => {
+    throw new Refusal('store_unavailable');
+  });
+  const { turn, queue, createdAt } = view.context;
+  return {
+    sessionId,
+    isLive: true,
+    createdAt,
+    turns: conversationTurns(entries),
+    runningTurnId: turn?.id ?? null,
+    queuedTurnIds: queue.map(({ turnId }) => turnId),
+  };
+}
+
+async function archivedTurns(ports: TurnPorts, query: SessionQuery): Promise<Conversation | null> {
+  const [latest] = await reachableLives(ports, query);
+  if (latest === undefined) return null;
+  const { sessionId, createdAt, lines } = latest;
+  const turns = conversationTurns(lines);
+  return { sessionId, isLive: false, createdAt, turns, runningTurnId: null, queuedTurnIds: [] };
+}

@@ -1,0 +1,72 @@
+/** takePart lets a request take part in a session: it limits rates and guesses, and writes the audit log, for every route. */
+import { actorOf } from '../../audit/audit.ts';
+import { senderKey } from '../../limits/limits.ts';
+import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
+import { limitGuesses } from '../core/limits.ts';
+import type { HttpPorts } from '../core/ports.ts';
+import type { HttpRequest } from '../core/request.ts';
+import type { TurnInput, TurnRequest } from './turn-request.ts';
+import { watchIdentity } from './turn-watch.ts';
+
+export interface Part {
+  /** Method and pattern of the route. */
+  readonly route: string;
+  /** A stream ends with the client's credential. The one answer of another request is due to the client that asked. */
+  readonly isStream: boolean;
+  /** Throws a Refusal if the request is not valid. */
+  readonly parse: () => TurnInput | Promise<TurnInput>;
+  readonly answer: (turn: TurnRequest) => Promise<HttpAnswer>;
+}
+
+export async function takePart(ports: HttpPorts, request: HttpRequest, part: Part): Promise<HttpAnswer> {
+  const unavailable = ports.unavailable();
+  if (unavailable !== null) throw new Refusal(unavailable);
+  const { caller, address, requestId } = request;
+  const channel = { kind: 'http', route: part.route, requestId } as const;
+  const turn = await Promise.resolve()
+    .then(part.parse)
+    .catch((error: unknown) => {
+      if (error instanceof Refusal && error.code === 'forbidden') {
+        const { userId } = request;
+        const nothing = { sessionId: null, clientId: null, ...actorOf(caller, userId), userId };
+        ports.audit?.note({ action: 'refused', outcome: error.code, ...nothing, address, channel });
+      }
+      throw error;
+    });
+  const { participant, sessionId, message, arrival } = turn;
+  const { userId } = participant;
+  const clientId = arrival.client_id ?? null;
+  const access = { ...actorOf(caller, userId), sessionId, userId, clientId, address, channel };
+  const note: TurnRequest['note'] = (action, outcome) => ports.audit?.note({ action, outcome, ...access });
+  const limit = message.kind === 'send' ? ports.limits.messages : null;
+  const waitMs = limit === null ? 0 : await limit.take(senderKey(participant, sessionId));
+  if (waitMs > 0) {
+    note('message', 'rate_limited');
+    return problem('rate_limited', requestId, undefined, waitMs);
+  }
+  const action = message.kind === 'send' ? 'message' : 'resumed';
+  if (ports.audit?.begin({ action, ...access }) === false) {
+    note(action, 'audit_unavailable');
+    return problem('audit_unavailable', requestId);
+  }
+  const join = (onUnknown: () => void): Promise<HttpAnswer> =>
+    part.answer({
+      ...turn,
+      onGone: request.onGone,
+      whenIdentityEnds: (task) =>
+        part.isStream
+          ? watchIdentity(ports, caller, userId, () => {
+              note('identity_ended', 'identity_ended');
+              task();
+            })
+          : () => {},
+      failed: (error) => request.failed(error, requestId),
+      note,
+      onUnknown,
+    });
+  if (turn.isNew) return join(() => {});
+  const { guesses } = ports.limits;
+  const reply = await limitGuesses(ports.limits, request, () => join(() => guesses?.spend(request.address)));
+  if (reply.code === 'rate_limited') note('resumed', 'rate_limited');
+  return reply;
+}
