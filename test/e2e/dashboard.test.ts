@@ -1,44 +1,17 @@
 /**
  * The dashboard in a real Chromium: it draws, it recovers from an outage, it loads nothing from other hosts, and it
- * shows users' text as text. CHROMIUM names the browser where the test cannot find one.
+ * shows users' text as text.
  */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchChromium } from '../support/instance/chromium.ts';
 import { ask } from '../support/instance/http.ts';
 import { newIdentities, showing } from '../support/instance/identities.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
 import { eventually } from '../support/instance/observed.ts';
-import { isExecutable, searched } from '../support/instance/processes.ts';
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const MARKUP = '<img src=x onerror="document.title=1">';
-
-function findChromium(): string {
-  const named = process.env.CHROMIUM;
-  if (named !== undefined && named !== '') return named;
-  const folders = searched('/usr/bin', '/snap/bin');
-  const programs = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-  const candidates = [
-    ...folders.flatMap((folder) => programs.map((program) => join(folder, program))),
-    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-    '/Applications/Chromium.app/Contents/MacOS/Chromium',
-  ];
-  const found = candidates.find(isExecutable);
-  if (found === undefined)
-    throw new Error('no Chromium found: install it (apt-get install chromium) or set CHROMIUM to its path');
-  return found;
-}
 
 describe('the dashboard', () => {
   let instance: Instance;
@@ -50,7 +23,7 @@ describe('the dashboard', () => {
       SIMULATOR_TOKENS_PER_SECOND: '0',
     });
     for (const second of ['also has diabetes', MARKUP]) await converse(['chest pain', second]);
-    browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
+    browser = await launchChromium();
   }, 90_000);
   afterAll(async () => {
     await browser?.close();
@@ -175,7 +148,7 @@ describe('the dashboard with AUTH', () => {
     const headers = showing(await identities.token('alice'));
     const { session_id } = await ask(instance.http, { chief_complaint: 'chest pain' }, headers);
     await fetch(`${instance.http}/api/session/${session_id}`, { method: 'DELETE', headers });
-    browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
+    browser = await launchChromium();
   }, 90_000);
   afterAll(async () => {
     await browser?.close();
