@@ -18,6 +18,7 @@ import { sessionRoutes } from './sessions/session-routes.ts';
 import { sharesRoutes } from './sessions/share-routes.ts';
 import { transcriptRoute } from './sessions/transcript-route.ts';
 import { protocolRoute } from './turns/clinical/protocol-route.ts';
+import { messageRoute } from './v1/message-route.ts';
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
   return placedRoutes(ports)('only');
@@ -30,6 +31,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
   const routes = [
     ...operationsRoutes(ports),
     protocolRoute(ports),
+    messageRoute({ ...ports, longReads }),
     ...sessionRoutes(ports, erasures),
     transcriptRoute(ports, longReads),
     ...sharesRoutes(ports),

@@ -60,6 +60,7 @@ export const permissions = {
   'GET /openapi.json': onBoth(everyone),
   'GET /asyncapi.json': everyone,
   'POST /api/protocol': inConversation,
+  'POST /v1/sessions/:id/messages': inConversation,
   'GET /api/session/:id': onBoth(known('own', 'own', 'all', 'all')),
   'DELETE /api/session/:id': known('own', 'own', 'none', 'all'),
   /** It rewrites files of store and archive, so no user may repeat it. */

@@ -1,0 +1,191 @@
+/** Serves `POST /v1/sessions/{id}/messages`: one turn of any conversation, as JSON or as a stream of its frames. */
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
+import { isErrorCode } from '../../errors.ts';
+import { generationOptionsSchema, nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
+import { turnMetadataSchema, usageSchema } from '../../protocol/server-frames.ts';
+import { messageEvent } from '../../protocol/to-event.ts';
+import { type HttpAnswer, json, problem, Refusal } from '../core/answer.ts';
+import { derivedUuid } from '../core/derived-uuid.ts';
+import { type HttpRequest, parseBody, participantIn, sessionIdIn } from '../core/request.ts';
+import type { Route } from '../core/router.ts';
+import { sessionParamsSchema } from '../sessions/session-description.ts';
+import { type Encoder, seenPieceIn } from '../turns/encoder.ts';
+import { awaitOwnTurn, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
+import { takePart } from '../turns/take-part.ts';
+import type { TurnResult } from '../turns/turn-collector.ts';
+import type { TurnInput, TurnPorts } from '../turns/turn-request.ts';
+
+const messageRequestSchema = z
+  .strictObject({
+    content: z.string().min(1),
+    id: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('Names the message: a request that is sent again, to any instance, gets the same turn.'),
+    policy: overlapPolicySchema.optional().describe('what happens if another turn is running'),
+    options: generationOptionsSchema.optional(),
+    client_id: nameSchema.optional(),
+    user_id: userIdSchema.optional().describe('author of the message'),
+  })
+  .meta({ id: 'MessageRequest' });
+
+const messageHeadersSchema = z.object({
+  'last-event-id': z
+    .string()
+    .optional()
+    .describe(
+      'For a stream: the last offset that the client saw; the stream resumes after it. Needs the message `id`.',
+    ),
+});
+
+const messageAnswerSchema = z
+  .strictObject({
+    session_id: z.uuid(),
+    turn_id: z.string(),
+    message_id: z.string(),
+    content: z.string().describe('the answer of the model'),
+    finish_reason: z.string(),
+    usage: usageSchema,
+    metadata: turnMetadataSchema,
+    offset: z.int().describe("offset of the turn's last frame; 0 if the log no longer has the turn"),
+  })
+  .meta({ id: 'MessageAnswer' });
+
+const frameEncoder: Encoder = {
+  headers: {},
+  keepAlive: ': \n\n',
+  frame: (frame) => [
+    `${frame.offset === 0 ? '' : `id: ${frame.offset}\n`}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
+  ],
+  end: (result) =>
+    result.kind === 'refused'
+      ? [`event: error\ndata: ${JSON.stringify({ type: 'error', code: result.code })}\n\n`]
+      : [],
+};
+
+const ROUTE = 'POST /v1/sessions/:id/messages';
+
+export function messageRoute(ports: TurnPorts): Route {
+  return {
+    method: 'POST',
+    path: '/v1/sessions/:id/messages',
+    describe: {
+      name: 'sendMessage',
+      summary: 'One turn of any conversation: a message in, an answer out',
+      details:
+        'The WebSocket serves the same sessions. A turn goes on when its client disconnects; the same message id finds it again, on any instance.',
+      params: sessionParamsSchema,
+      headers: messageHeadersSchema,
+      body: messageRequestSchema,
+      answers: {
+        200: {
+          description:
+            'The turn is completed. With `Accept: text/event-stream`: the frames of this turn, each with its offset as `id`. The stream ends with the turn, or with an `error` event.',
+          content: { 'application/json': messageAnswerSchema, 'text/event-stream': z.string() },
+        },
+      },
+      errors: [
+        'bad_request',
+        'too_large',
+        'forbidden',
+        'identity_ended',
+        'session_busy',
+        'queue_full',
+        'turn_cancelled',
+        'duplicate_message',
+        'too_many_sessions',
+        'too_many_turns',
+        'token_budget_spent',
+        'session_not_found',
+        'session_expired',
+        'session_moved',
+        'context_length_exceeded',
+        'upstream_error',
+        'upstream_unavailable',
+        'upstream_rejected',
+        'upstream_empty',
+        'upstream_incompatible',
+        'content_filtered',
+        'upstream_unauthorized',
+        'upstream_truncated',
+        'upstream_aborted',
+        'model_not_found',
+        'first_token_timeout',
+        'inter_token_timeout',
+        'total_timeout',
+        'interrupted',
+        'slow_consumer',
+        'store_unavailable',
+        'archive_unavailable',
+        'audit_unavailable',
+        'overloaded',
+        'draining',
+      ],
+    },
+    answer(request) {
+      const isStream = request.header('accept').includes('text/event-stream');
+      const seen = isStream ? seenPieceIn(request.header('last-event-id')) : null;
+      return takePart(ports, request, {
+        route: ROUTE,
+        isStream,
+        parse: () => parseMessage(request),
+        async answer(turn) {
+          const { message, sessionId } = turn;
+          if (message.kind !== 'send') throw new Refusal('bad_request');
+          const own = sendingRequest(turn, request, derivedUuid('turn', sessionId, message.id));
+          if (isStream) return streamOwnTurn(ports, own, frameEncoder, seen);
+          const { result } = await awaitOwnTurn(ports, own);
+          return answerFor(request.requestId, sessionId, message.id, result);
+        },
+      });
+    },
+  };
+}
+
+async function parseMessage(request: HttpRequest): Promise<TurnInput> {
+  const body = parseBody(messageRequestSchema, await request.body());
+  const { content, policy, options, client_id, user_id } = body;
+  const sessionId = sessionIdIn(request);
+  if (!z.uuid().safeParse(sessionId).success) throw new Refusal('bad_request', 'id: is not a UUID');
+  const id = body.id ?? randomUUID();
+  const turnId = derivedUuid('turn', sessionId, id);
+  return {
+    participant: participantIn(request, user_id),
+    sessionId,
+    isNew: false,
+    arrival: client_id === undefined ? {} : { client_id },
+    message: {
+      kind: 'send',
+      id,
+      repeatable: body.id !== undefined,
+      event: (sender) => messageEvent({ id, content, policy, options }, sender, undefined, turnId),
+    },
+  };
+}
+
+function answerFor(
+  requestId: string,
+  session_id: string,
+  message_id: string,
+  result: TurnResult,
+): HttpAnswer {
+  switch (result.kind) {
+    case 'refused':
+      return problem(result.code, requestId);
+    case 'failed': {
+      const { code } = result.frame.error;
+      return problem(isErrorCode(code) ? code : 'internal', requestId);
+    }
+    case 'cancelled':
+      return problem('turn_cancelled', requestId, `by ${result.frame.reason}`);
+    case 'completed': {
+      const { turn_id, finish_reason, usage, metadata, offset } = result.frame;
+      const content = result.text ?? '';
+      return json(200, { session_id, turn_id, message_id, content, finish_reason, usage, metadata, offset });
+    }
+  }
+}
