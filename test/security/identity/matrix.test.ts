@@ -73,6 +73,15 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
   ],
   [
+    'POST /v1/sessions/:id/messages',
+    ({ sessionId }) => ({
+      method: 'POST',
+      path: `/v1/sessions/${sessionId}/messages`,
+      body: { content: 'And now?' },
+    }),
+    [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+  ],
+  [
     'GET /api/session/:id',
     at('GET', (id) => `/api/session/${id}`),
     [401, 401, 401, 404, 404, 404, 200, 200, 200, 200, 404, 200, 200, 404],

@@ -25,6 +25,7 @@ const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
 /** The other fields that a request needs for the field under test to matter. */
 const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   askForProtocol: { body: { session_id: SESSION, user_id: 'ana', chief_complaint: 'chest pain' } },
+  sendMessage: { params: { id: SESSION }, body: { user_id: 'ana', content: 'And now?' } },
   share: { params: { id: SESSION }, body: { user_id: 'ben', invited_by: 'ana' } },
   listShares: { params: { id: SESSION } },
   revokeShare: { params: { id: SESSION, share: OTHER }, query: { revoked_by: 'ana' } },
@@ -49,6 +50,19 @@ const format = { 'query format': ['json', 'markdown'] } as const;
 
 /** Two values for each field whose effects a client can tell apart. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown, unknown]>>>> = {
+  sendMessage: {
+    ...ids,
+    'headers last-event-id': ['0', '999'],
+    'body content': ['And now?', 'And then?'],
+    'body id': ['one', 'two'],
+    'body client_id': ['phone', 'laptop'],
+    'body user_id': ['ana', 'ben'],
+    'body policy': ['queue', 'reject'],
+    'body options': [{ max_tokens: 7 }, {}],
+    'body options.max_tokens': [7, 8],
+    'body options.temperature': [0.1, 0.2],
+    'body options.stop': [['a'], ['b']],
+  },
   askForProtocol: {
     'headers idempotency-key': ['one', 'two'],
     'headers last-event-id': ['0', '4'],
