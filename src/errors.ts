@@ -93,6 +93,7 @@ export const errors = {
   model_not_found: final(502, 'The model server has no such model.'),
   context_length_exceeded: final(413, 'The conversation is longer than the model can read.'),
   interrupted: retryable(503, 'The turn was interrupted too often.'),
+  stream_lost: retryable(503, 'The stream of this answer cannot go on; load the conversation again.'),
 } satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errors;

@@ -1,4 +1,5 @@
 /** Lists every route of the service, and the documents made from them. */
+import { chatRoutes } from './ai-sdk/chat-routes.ts';
 import { archiveRoutes } from './archive/archive-routes.ts';
 import { describeAudit, withAudit } from './core/audit.ts';
 import { describeCallers, withCallers } from './core/callers.ts';
@@ -32,6 +33,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     ...operationsRoutes(ports),
     protocolRoute(ports),
     messageRoute({ ...ports, longReads }),
+    ...chatRoutes({ ...ports, longReads }),
     ...sessionRoutes(ports, erasures),
     transcriptRoute(ports, longReads),
     ...sharesRoutes(ports),

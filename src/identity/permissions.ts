@@ -61,6 +61,10 @@ export const permissions = {
   'GET /asyncapi.json': everyone,
   'POST /api/protocol': inConversation,
   'POST /v1/sessions/:id/messages': inConversation,
+  'POST /api/chat': inConversation,
+  'GET /api/chat/:id': inConversation,
+  'GET /api/chat/:id/stream': inConversation,
+  'POST /api/chat/:id/stop': inConversation,
   'GET /api/session/:id': onBoth(known('own', 'own', 'all', 'all')),
   'DELETE /api/session/:id': known('own', 'own', 'none', 'all'),
   /** It rewrites files of store and archive, so no user may repeat it. */

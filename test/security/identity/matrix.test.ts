@@ -80,6 +80,32 @@ const ROWS: readonly Row[] = [
       body: { content: 'And now?' },
     }),
     [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+    'POST /api/chat',
+    ({ sessionId }) => ({
+      method: 'POST',
+      path: '/api/chat',
+      body: {
+        id: sessionId,
+        messages: [{ id: newId(), role: 'user', parts: [{ type: 'text', text: 'fever' }] }],
+      },
+    }),
+    // The id of a foreign chat names a chat of the caller's own.
+    [401, 401, 401, 200, 200, 200, 403, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  [
+    'GET /api/chat/:id',
+    at('GET', (id) => `/api/chat/${id}`),
+    [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  [
+    'GET /api/chat/:id/stream',
+    at('GET', (id) => `/api/chat/${id}/stream`),
+    [401, 401, 401, 204, 204, 204, 204, 204, 204, 204, 204, 403, 403, 403],
+  ],
+  [
+    'POST /api/chat/:id/stop',
+    at('POST', (id) => `/api/chat/${id}/stop`),
+    [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
   ],
   [
     'GET /api/session/:id',

@@ -58,6 +58,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   model_not_found: [null, 502, false],
   context_length_exceeded: [null, 413, false],
   interrupted: [null, 503, true],
+  stream_lost: [null, 503, true],
 };
 
 const codes = Object.keys(errors) as ErrorCode[];

@@ -1,0 +1,124 @@
+/** Serves `POST /api/chat`: a question of the AI SDK, answered as a UI message stream. */
+import { z } from 'zod';
+import { messageEvent } from '../../protocol/to-event.ts';
+import type { HttpAnswer } from '../core/answer.ts';
+import { Refusal } from '../core/answer.ts';
+import type { HttpRequest } from '../core/request.ts';
+import type { Route } from '../core/router.ts';
+import { turnQuery } from '../turns/find-turn.ts';
+import { followingRequest, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
+import { readTurn } from '../turns/read-turns.ts';
+import { takePart } from '../turns/take-part.ts';
+import { policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
+import { turnOfItem, turnOfMessage } from './chat-ids.ts';
+import { type ChatPlace, findPlace } from './chat-place.ts';
+import { type ChatQuestion, chatRequestSchema, parseChatRequest } from './chat-request.ts';
+import { breakable, UiEncoder } from './ui-encoder.ts';
+
+const headersSchema = z.object({
+  'rehydra-policy': z
+    .enum(['queue', 'reject', 'interrupt', 'rollback'])
+    .optional()
+    .describe('what happens if another turn is running'),
+});
+
+const ROUTE = { method: 'POST', path: '/api/chat' } as const;
+
+export function chatPostRoute(ports: TurnPorts): Route {
+  return {
+    ...ROUTE,
+    describe: {
+      name: 'sendChatMessage',
+      summary: 'A question of the AI SDK, answered as a UI message stream',
+      details:
+        'For `DefaultChatTransport` and `WorkflowChatTransport` of the AI SDK 5, 6 and 7. The answer names its run in `x-workflow-run-id`. A request that repeats the last message gets the same answer. The turn goes on if the client disconnects.',
+      headers: headersSchema,
+      body: chatRequestSchema,
+      answers: {
+        200: {
+          description: 'The chunks of the UI message stream. It ends with `[DONE]`.',
+          content: { 'text/event-stream': z.string() },
+        },
+      },
+      errors: [
+        'bad_request',
+        'too_large',
+        'forbidden',
+        'session_busy',
+        'queue_full',
+        'duplicate_message',
+        'too_many_sessions',
+        'too_many_turns',
+        'token_budget_spent',
+        'session_not_found',
+        'session_expired',
+        'session_moved',
+        'slow_consumer',
+        'store_unavailable',
+        'audit_unavailable',
+        'archive_unavailable',
+        'overloaded',
+        'draining',
+      ],
+    },
+    answer(request) {
+      let place: ChatPlace;
+      let question: ChatQuestion;
+      return takePart(ports, request, {
+        route: `${ROUTE.method} ${ROUTE.path}`,
+        isStream: true,
+        async parse() {
+          question = parseChatRequest(await request.body());
+          refuseAgain(question);
+          place = await findPlace(ports, request, question.chatId);
+          const { sessionId, participant, isNew } = place;
+          const { messageId, content, options } = question;
+          const policy = policyIn(request, ports);
+          const turnId = turnOfMessage(sessionId, messageId);
+          return {
+            participant,
+            sessionId,
+            isNew,
+            arrival: {},
+            message: {
+              kind: 'send',
+              id: messageId,
+              repeatable: true,
+              event: (sender) =>
+                messageEvent({ id: messageId, content, policy, options }, sender, undefined, turnId),
+            },
+          };
+        },
+        answer: (turn) => answerTurn(ports, request, turn, question.messageId),
+      });
+    },
+  };
+}
+
+async function answerTurn(
+  ports: TurnPorts,
+  request: HttpRequest,
+  turn: TurnRequest,
+  messageId: string,
+): Promise<HttpAnswer> {
+  const { sessionId, participant } = turn;
+  const known = turnOfItem(messageId);
+  // A page that was loaded again has the ids of its history: its last question may have an answer already.
+  if (known !== null && (await readTurn(ports, request, sessionId, known, participant)) !== null) {
+    const encoder = new UiEncoder(sessionId, known);
+    const query = turnQuery(request, sessionId, known, participant);
+    const answer = await streamOwnTurn(ports, followingRequest(ports, request, query), encoder);
+    return breakable(answer, encoder);
+  }
+  const turnId = turnOfMessage(sessionId, messageId);
+  const encoder = new UiEncoder(sessionId, turnId);
+  const answer = await streamOwnTurn(ports, sendingRequest(turn, request, turnId), encoder);
+  return breakable(answer, encoder);
+}
+
+function refuseAgain({ again }: ChatQuestion): void {
+  if (again === 'answer')
+    throw new Refusal('bad_request', 'trigger: regenerate-message is not supported yet, only submit-message');
+  if (again === 'question')
+    throw new Refusal('bad_request', 'messageId: replacing a question is not supported yet');
+}
