@@ -67,7 +67,8 @@ async function readChunks(
   return { headers: response.headers, chunks, isDone };
 }
 
-const resume = (http: string, id: string, query = '') => readChunks(`${chatOf(http, id)}/stream${query}`, null);
+const resume = (http: string, id: string, query = '') =>
+  readChunks(`${chatOf(http, id)}/stream${query}`, null);
 const textOf = (chunks: readonly UiChunk[]) =>
   chunks.map((chunk) => (chunk.type === 'text-delta' ? chunk.delta : '')).join('');
 const messageIdOf = ([first]: readonly UiChunk[]) => (first?.type === 'start' ? first.messageId : null);
@@ -177,7 +178,9 @@ describe('chats of the AI SDK', () => {
   it('a question under the policy reject is refused while an answer runs', async () => {
     const id = `chat-${randomUUID()}`;
     await readChunks(`${one.http}/api/chat`, question(id, LONG), hasText);
-    const reply = await post(`${two.http}/api/chat`, question(id, 'and now?'), { 'rehydra-policy': 'reject' });
+    const reply = await post(`${two.http}/api/chat`, question(id, 'and now?'), {
+      'rehydra-policy': 'reject',
+    });
     expect(reply.status).toBe(429);
     expect(problemOf(reply).code).toBe('session_busy');
     await post(`${chatOf(one.http, id)}/stop`, {});

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { mergeTurn } from '../../src/http/ai-sdk/merged-turn.ts';
-import type { TurnFrame } from '../../src/http/turns/own-turn.ts';
 import type { UiChunk } from '../../src/http/ai-sdk/ui-chunk.ts';
 import { takeFrame, takeFrames, uiStreamOf } from '../../src/http/ai-sdk/ui-stream.ts';
+import type { TurnFrame } from '../../src/http/turns/own-turn.ts';
 
 const words = fc.string({ unit: 'grapheme', maxLength: 40 });
 const piece = fc.record({ text: words, reasoning: fc.option(words, { nil: undefined, freq: 3 }) });

@@ -40,5 +40,4 @@ export function turnOfItem(messageId: string): string | null {
 
 const hexOf = (uuid: string): string => uuid.replaceAll('-', '');
 
-const uuidOf = (hex: string): string =>
-  hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+const uuidOf = (hex: string): string => hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

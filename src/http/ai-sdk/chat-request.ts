@@ -20,7 +20,9 @@ export const chatRequestSchema = z
       .min(1, 'is required: the id of the chat')
       .max(256)
       .refine((id) => id.isWellFormed(), { error: 'is not well-formed text' })
-      .describe('The id of the chat. A UUID names the session itself; any other id names a session of the user.'),
+      .describe(
+        'The id of the chat. A UUID names the session itself; any other id names a session of the user.',
+      ),
     messages: z
       .array(uiMessageSchema)
       .min(1)
@@ -70,7 +72,9 @@ function textOf({ parts = [] }: z.infer<typeof uiMessageSchema>, index: number):
   const texts = parts.flatMap((part, place) => {
     if (part.type === 'text') return [part.text ?? ''];
     if (part.type.startsWith('data-')) return [];
-    return refuse(`messages.${index}.parts.${place}.type: ${part.type.slice(0, 40)} is not supported, only text`);
+    return refuse(
+      `messages.${index}.parts.${place}.type: ${part.type.slice(0, 40)} is not supported, only text`,
+    );
   });
   const content = texts.join('\n');
   return content === '' ? refuse(`messages.${index}.parts: the last message has no text`) : content;

@@ -70,8 +70,7 @@ function streamRoute(ports: TurnPorts): Route {
       const place = await placeIn(ports, request);
       const turnId = await turnUnderWay(ports, request, place);
       const { sessionId, participant } = place;
-      const turn =
-        turnId === null ? null : await readTurn(ports, request, sessionId, turnId, participant);
+      const turn = turnId === null ? null : await readTurn(ports, request, sessionId, turnId, participant);
       const isGone = turn === null || (place.turnId === null && turn.state === 'ended');
       if (turnId === null || isGone)
         return place.turnId === null ? NOTHING : problem('session_not_found', request.requestId);
@@ -91,8 +90,7 @@ function encoderFrom(
   turnId: string,
   { frames }: TurnSnapshot,
 ): { readonly encoder: UiEncoder; readonly headers: Readonly<Record<string, string>> } {
-  if (startIndex === undefined)
-    return { encoder: UiEncoder.merged(sessionId, turnId, frames), headers: {} };
+  if (startIndex === undefined) return { encoder: UiEncoder.merged(sessionId, turnId, frames), headers: {} };
   const index = Number(startIndex);
   if (index >= 0) return { encoder: new UiEncoder(sessionId, turnId, index), headers: {} };
   const count = takeFrames(uiStreamOf(answerIdOf(turnId)), frames).chunks.length;

@@ -76,9 +76,7 @@ export function takeFrame(stream: UiStream, frame: TurnFrame): Step {
 
 /** The end of a stream whose reader gets no more of the turn. */
 export function endWithError(stream: UiStream, errorText: string): Step {
-  return stream.hasEnded
-    ? { stream, chunks: [] }
-    : finish(stream, [{ type: 'error', errorText }], 'error');
+  return stream.hasEnded ? { stream, chunks: [] } : finish(stream, [{ type: 'error', errorText }], 'error');
 }
 
 /** The chunks of several frames. */
@@ -117,8 +115,7 @@ function takeDelta(stream: UiStream, frame: Extract<TurnFrame, { readonly type: 
   const isSimulated = begun.stream.isSimulated || frame.simulated === true;
   const marked = { ...begun, stream: { ...begun.stream, isSimulated } };
   const { reasoning = '' } = frame;
-  const thought =
-    reasoning !== '' && marked.stream.takesReasoning ? addReasoning(marked, reasoning) : marked;
+  const thought = reasoning !== '' && marked.stream.takesReasoning ? addReasoning(marked, reasoning) : marked;
   if (frame.text === '') return thought;
   const { again, sent } = thought.stream;
   if (again === null) return addText(thought, frame.text);
@@ -147,12 +144,7 @@ function addText({ stream, chunks }: Step, delta: string): Step {
   const start: readonly UiChunk[] = isTextOpen ? [] : [{ type: 'text-start', id: TEXT_ID }];
   return {
     stream: { ...stream, isReasoningOpen: false, isTextOpen: true, sent: sent + delta },
-    chunks: [
-      ...chunks,
-      ...endOfReasoning(stream),
-      ...start,
-      { type: 'text-delta', id: TEXT_ID, delta },
-    ],
+    chunks: [...chunks, ...endOfReasoning(stream), ...start, { type: 'text-delta', id: TEXT_ID, delta }],
   };
 }
 

@@ -16,7 +16,7 @@ const WRONG: ReadonlySet<ErrorCode> = new Set([
   'too_many_sessions',
 ]);
 
-const NAMES_A_SESSION = /^\/api\/(session|archive)\/:id/;
+const NAMES_A_SESSION = /^\/api\/(session|archive|chat)\/:id/;
 
 export function withLimits(limits: Limits, routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {

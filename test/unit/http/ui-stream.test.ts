@@ -11,7 +11,12 @@ const SESSION = '11111111-1111-4111-8111-111111111111';
 const TURN = '22222222-2222-4222-8222-222222222222';
 
 const framesOf = (...bodies: readonly Body[]) =>
-  bodies.map((body, index) => ({ offset: index + 1, epoch: 1, turn_id: TURN, ...body })) as unknown as TurnFrame[];
+  bodies.map((body, index) => ({
+    offset: index + 1,
+    epoch: 1,
+    turn_id: TURN,
+    ...body,
+  })) as unknown as TurnFrame[];
 const started: Body = { type: 'turn.started' };
 const delta = (text: string, more = {}): Body => ({ type: 'delta', text, ...more });
 const completed: Body = { type: 'turn.completed', finish_reason: 'stop' };
@@ -46,7 +51,11 @@ describe('a UI message stream', () => {
   test('a cancelled turn ends with abort and finish, a failed one with error and finish', () => {
     const error = { code: 'internal', message: 'It broke.', retryable: true };
     const end = ['text-end', 'finish-step'];
-    expect(typesOf(started, delta('a'), { type: 'turn.cancelled' }).slice(-4)).toEqual([...end, 'abort', 'finish']);
+    expect(typesOf(started, delta('a'), { type: 'turn.cancelled' }).slice(-4)).toEqual([
+      ...end,
+      'abort',
+      'finish',
+    ]);
     expect(typesOf(started, delta('a'), { type: 'turn.failed', error }).slice(-4)).toEqual([
       ...end,
       'error',
@@ -61,7 +70,10 @@ describe('a UI message stream', () => {
   });
 
   test('an answer of the simulator says so at its end', () => {
-    const { chunks } = takeFrames(uiStreamOf('msg'), framesOf(started, delta('a', { simulated: true }), completed));
+    const { chunks } = takeFrames(
+      uiStreamOf('msg'),
+      framesOf(started, delta('a', { simulated: true }), completed),
+    );
     expect(chunks.at(-1)).toMatchObject({ messageMetadata: { simulated: true } });
   });
 });
@@ -77,7 +89,10 @@ describe('an encoder of UI message streams', () => {
 
   test('a merged stream has the text so far in one chunk and goes on with the next frame', () => {
     const { chunks } = written(UiEncoder.merged(SESSION, TURN, ANSWER.slice(0, 3)), ANSWER);
-    expect(chunks.flatMap((chunk) => (chunk.type === 'text-delta' ? [chunk.delta] : []))).toEqual(['ab', 'c']);
+    expect(chunks.flatMap((chunk) => (chunk.type === 'text-delta' ? [chunk.delta] : []))).toEqual([
+      'ab',
+      'c',
+    ]);
     expect(chunks.at(-1)).toMatchObject({ type: 'finish' });
   });
 
