@@ -96,5 +96,6 @@ export function withoutRandomIds(text: string, known: readonly string[]): string
       names.set(id, names.get(id) ?? `id-${names.size}`);
       return names.get(id) ?? id;
     })
+    .replace(/msg_[ua][0-9a-f]{32}/g, 'msg')
     .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
 }

@@ -5,13 +5,11 @@ import { Refusal } from '../core/answer.ts';
 import { parseBody } from '../core/request.ts';
 
 /** Each version of the AI SDK knows other parts, and a page may add its own fields. */
-const uiMessageSchema = z
-  .looseObject({
-    id: z.string().optional(),
-    role: z.string(),
-    parts: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })).optional(),
-  })
-  .meta({ id: 'SentUIMessage' });
+const questionSchema = z.looseObject({
+  id: z.string().optional(),
+  role: z.string(),
+  parts: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })).optional(),
+});
 
 export const chatRequestSchema = z
   .looseObject({
@@ -24,9 +22,11 @@ export const chatRequestSchema = z
         'The id of the chat. A UUID names the session itself; any other id names a session of the user.',
       ),
     messages: z
-      .array(uiMessageSchema)
+      .array(z.unknown())
       .min(1)
-      .describe('Only the last message counts, the question: the session has the others.'),
+      .describe(
+        'Only the last message counts, the question: `{id, role: "user", parts: [{type: "text", text}]}`. The session has the others.',
+      ),
     trigger: z.enum(['submit-message', 'regenerate-message']).default('submit-message'),
     messageId: z
       .string()
@@ -52,7 +52,8 @@ const MESSAGE_ID_MAX = 64;
 export function parseChatRequest(text: string): ChatQuestion {
   const { id, messages, trigger, messageId, options } = parseBody(chatRequestSchema, text);
   const index = messages.length - 1;
-  const last = messages[index]!;
+  const parsed = questionSchema.safeParse(messages[index]);
+  const last = parsed.success ? parsed.data : refuse(`messages.${index}: is not a message with parts`);
   if (last.role !== 'user') refuse(`messages.${index}.role: the last message must be of the user`);
   const questionId = last.id ?? '';
   if (questionId === '' || questionId.length > MESSAGE_ID_MAX || !questionId.isWellFormed())
@@ -68,7 +69,7 @@ export function parseChatRequest(text: string): ChatQuestion {
 }
 
 /** The text parts. A part that the model would have to see is refused, not left out. */
-function textOf({ parts = [] }: z.infer<typeof uiMessageSchema>, index: number): string {
+function textOf({ parts = [] }: z.infer<typeof questionSchema>, index: number): string {
   const texts = parts.flatMap((part, place) => {
     if (part.type === 'text') return [part.text ?? ''];
     if (part.type.startsWith('data-')) return [];

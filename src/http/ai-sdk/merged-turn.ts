@@ -9,14 +9,17 @@ export function mergeTurn(frames: readonly TurnFrame[]): readonly TurnFrame[] {
   const kept = frames.filter(({ type }, index) => index >= lastStart || type === 'message.queued');
   const first = kept.findIndex(({ type }) => type === 'delta');
   if (first === -1) return kept;
-  const deltas = kept.filter((frame): frame is Delta => frame.type === 'delta');
   const others = (from: number, to?: number) => kept.slice(from, to).filter(({ type }) => type !== 'delta');
-  return [...others(0, first), joined(deltas), ...others(first)];
+  return [...others(0, first), ...joined(kept), ...others(first)];
 }
 
-function joined(deltas: readonly Delta[]): Delta {
+function joined(frames: readonly TurnFrame[]): readonly Delta[] {
+  const deltas = frames.filter((frame): frame is Delta => frame.type === 'delta');
   const reasoning = deltas.map((delta) => delta.reasoning ?? '').join('');
   const text = deltas.map((delta) => delta.text).join('');
-  const { reasoning: _, ...last } = deltas.at(-1)!;
-  return { ...last, text, ...(reasoning === '' ? {} : { reasoning }) };
+  return deltas.slice(-1).map(({ reasoning: _, ...last }) => ({
+    ...last,
+    text,
+    ...(reasoning === '' ? {} : { reasoning }),
+  }));
 }

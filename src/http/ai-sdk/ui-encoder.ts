@@ -15,7 +15,7 @@ import { mergeTurn } from './merged-turn.ts';
 import { type UiChunk, uiErrorText } from './ui-chunk.ts';
 import { endWithError, takeFrame, takeFrames, type UiStream, uiStreamOf } from './ui-stream.ts';
 
-export const RUN_HEADER = 'x-workflow-run-id';
+const RUN_HEADER = 'x-workflow-run-id';
 export const TAIL_HEADER = 'x-workflow-stream-tail-index';
 
 const DONE = 'data: [DONE]\n\n';

@@ -22,10 +22,16 @@ const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
 const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
 
+const asked = (text: string) => [{ id: 'q1', role: 'user', parts: [{ type: 'text', text }] }];
+
 /** The other fields that a request needs for the field under test to matter. */
 const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   askForProtocol: { body: { session_id: SESSION, user_id: 'ana', chief_complaint: 'chest pain' } },
   sendMessage: { params: { id: SESSION }, body: { user_id: 'ana', content: 'And now?' } },
+  sendChatMessage: { headers: { 'rehydra-user': 'ana' }, body: { id: SESSION, messages: asked('cough') } },
+  readChat: { params: { id: SESSION } },
+  resumeChatStream: { params: { id: SESSION } },
+  stopChat: { params: { id: SESSION } },
   share: { params: { id: SESSION }, body: { user_id: 'ben', invited_by: 'ana' } },
   listShares: { params: { id: SESSION } },
   revokeShare: { params: { id: SESSION, share: OTHER }, query: { revoked_by: 'ana' } },
@@ -90,6 +96,20 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
     'body options.temperature': [0.1, 0.9],
     'body options.stop': [['END'], ['STOP']],
   },
+  sendChatMessage: {
+    'headers rehydra-policy': ['queue', 'reject'],
+    'body id': [SESSION, OTHER],
+    'body messages': [asked('cough'), asked('fever')],
+    'body trigger': ['submit-message', 'regenerate-message'],
+    'body messageId': [null, 'q0'],
+    'body options': [{ max_tokens: 7 }, {}],
+    'body options.max_tokens': [7, 8],
+    'body options.temperature': [0.1, 0.9],
+    'body options.stop': [['END'], ['STOP']],
+  },
+  readChat: ids,
+  resumeChatStream: { ...ids, 'query startIndex': ['0', '2'] },
+  stopChat: ids,
   getSession: ids,
   deleteSession: { ...ids, 'query erase': ['true', 'false'] },
   listSessions: {
@@ -162,7 +182,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
         query: new URLSearchParams(query as Record<string, string>),
         params: params as Record<string, string>,
         header: (header) => String({ 'content-type': 'application/json', ...headers }[header] ?? ''),
-        lines: () => [],
+        lines: (header) => (header in headers ? [String(headers[header])] : []),
         body: () => Promise.resolve(body === undefined ? '' : JSON.stringify(body)),
         requestId: 'request',
         address: '192.0.2.1',
