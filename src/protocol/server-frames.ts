@@ -152,7 +152,11 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
     message: z.string(),
     retryable: z.boolean(),
     message_id: z.string().optional(),
-    retry_after_ms: z.int().optional(),
+    retry_after_ms: z.int().optional().describe('Wait at least this long before you try again.'),
+    detail: z
+      .string()
+      .optional()
+      .describe('For `bad_frame`: the field at fault and the reason, as text for a developer.'),
   }),
   z.object({
     type: z.literal('extended'),

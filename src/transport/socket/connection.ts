@@ -140,7 +140,7 @@ export class Connection implements ClientConnection {
     }
     if (decoded.code === 'frame_too_large') return this.#refuseAndClose('frame_too_large');
     this.#badInARow += 1;
-    this.#refuse(decoded.code, decoded.messageId);
+    this.#refuse(decoded.code, decoded.messageId, undefined, decoded.detail);
     if (this.#badInARow >= BAD_FRAMES_IN_A_ROW) this.#refuseAndClose('too_many_bad_frames');
   }
 
@@ -358,7 +358,7 @@ export class Connection implements ClientConnection {
       });
   }
 
-  #refuse(code: ErrorCode, messageId?: string, retryAfterMs?: number): void {
+  #refuse(code: ErrorCode, messageId?: string, retryAfterMs?: number, detail?: string): void {
     const { message, retryable } = errorBody(code);
     const budgetMs = budgetWaitMs(code, this.#ports.clock.now());
     const isRetriedLater = errors[code].close === 1012 || errors[code].close === 1013 || budgetMs !== null;
@@ -370,6 +370,7 @@ export class Connection implements ClientConnection {
       retryable,
       ...(messageId === undefined ? {} : { message_id: messageId }),
       ...(isRetriedLater ? { retry_after_ms: retryAfterMs ?? budgetMs ?? this.#ports.retryAfterMs() } : {}),
+      ...(detail === undefined ? {} : { detail }),
     });
   }
 

@@ -47,9 +47,28 @@ describe('client frame', () => {
   });
 
   it('the refusal of a client frame carries its id if that is valid', () => {
-    expect(decodeJson({ type: 'message', id: 'm-1', content: 7 })).toEqual({ ...bad, messageId: 'm-1' });
+    const detail = 'content: Invalid input: expected string, received number';
+    const wrong = { type: 'message', id: 'm-1', content: 7 };
+    expect(decodeJson(wrong)).toEqual({ ...bad, detail, messageId: 'm-1' });
     for (const id of [7, {}, 'x'.repeat(65)])
-      expect(decodeJson({ type: 'message', id, content: 7 })).toEqual(bad);
+      expect(decodeJson({ type: 'message', id, content: 7 })).toEqual({
+        ...bad,
+        detail: expect.stringMatching(/^id: /),
+      });
+  });
+
+  it.each([
+    ['options.max_tokens', { type: 'message', id: 'm', content: 'a', options: { max_tokens: 'many' } }],
+    ['options', { type: 'message', id: 'm', content: 'a', options: { secret: 1 } }],
+    ['session_id', { type: 'hello', session_id: 'secret' }],
+    ['patient', { type: 'hello', patient: { [`secret${'x'.repeat(128)}`]: 1 } }],
+    ['the frame', { type: 'extend', secret: 5 }],
+    ['the frame', { type: 'message', id: 'm' }],
+    ['type', { type: 'secret' }],
+  ])('the refusal of a client frame names %s and repeats nothing that the client sent', (field, frame) => {
+    const decoded = decodeJson(frame);
+    expect(decoded).toMatchObject({ ...bad, detail: expect.stringContaining(`${field}: `) });
+    expect(JSON.stringify(decoded)).not.toContain('secret');
   });
 
   it('a client frame may be as large as the limit in bytes, and no larger', () => {
@@ -68,14 +87,18 @@ describe('client frame', () => {
 
   it('a client frame that is not UTF-8 is refused', () => {
     for (const broken of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80]])
-      expect(decode(bytes(Uint8Array.from([0x22, ...broken, 0x22])))).toEqual(bad);
+      expect(decode(bytes(Uint8Array.from([0x22, ...broken, 0x22])))).toEqual({
+        ...bad,
+        detail: 'the frame is not JSON text',
+      });
   });
 
   it('a client frame that nests too deep is refused before it is parsed', () => {
     const nested = (depth: number) =>
       `{"type":"message","id":"m","patient":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
     expect(decodeText(nested(30)).kind).toBe('frame');
-    for (const depth of [31, 1_000, 32_000]) expect(decodeText(nested(depth))).toEqual(bad);
+    for (const depth of [31, 1_000, 32_000])
+      expect(decodeText(nested(depth))).toEqual({ ...bad, detail: 'the frame nests too deep' });
   });
 
   it('brackets in the text of a client frame do not count as nesting', () => {
@@ -91,7 +114,10 @@ describe('client frame', () => {
     const patient = decoded.kind === 'frame' && decoded.frame.type === 'message' ? decoded.frame.patient : {};
     expect(Reflect.get(patient ?? {}, 'polluted')).toBeUndefined();
     for (const key of ['__proto__', 'constructor', 'prototype', 'toString'])
-      expect(decodeText(`{"type":"ping","${key}":{"polluted":1}}`)).toEqual(bad);
+      expect(decodeText(`{"type":"ping","${key}":{"polluted":1}}`)).toEqual({
+        ...bad,
+        detail: 'the frame: has a field that this frame does not know',
+      });
   });
 
   it('the codec never throws, whatever the bytes', () => {
