@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 Frame = dict[str, Any]
 
@@ -32,6 +32,7 @@ ENDS = {"turn.completed", "turn.failed", "turn.cancelled"}
 BASE_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 MIN_UPTIME_S = 5.0
+EVENTS_MAX = 10_000
 
 
 class Refused(Exception):
@@ -80,7 +81,7 @@ class Session:
         self._socket: ClientConnection | None = None
         self._head: int | None = None
         self._pending: dict[str, Pending] = {}
-        self._answers: dict[str, asyncio.Future[Turn]] = {}
+        self._answers: dict[str, tuple[Frame, asyncio.Future[Turn]]] = {}
         self._events: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._retry_after_s = 0.0
         self._over: BaseException | None = None
@@ -110,14 +111,14 @@ class Session:
         frame = {"type": "message", "id": message_id, "content": content, **fields}
         pending = Pending(frame, loop.create_future())
         self._pending[message_id] = pending
-        self._answers[message_id] = loop.create_future()
+        self._answers[message_id] = (frame, loop.create_future())
         await self._flush()
         await pending.stored
         return message_id
 
     async def answer(self, message_id: str) -> str:
         """Returns the whole text of the answer to a message."""
-        turn = await self._answers[message_id]
+        turn = await self._answers[message_id][1]
         end = turn.end or {}
         if end.get("type") == "turn.completed":
             return turn.text
@@ -144,8 +145,8 @@ class Session:
         except BaseException as error:
             self._over = error
             ended = error if isinstance(error, SessionEnded) else SessionEnded("the session was left")
-            futures = [one.stored for one in self._pending.values()] + list(self._answers.values())
-            for future in futures:
+            stored = [one.stored for one in self._pending.values()]
+            for future in [*stored, *(answer for _, answer in self._answers.values())]:
                 if not future.done():
                     future.set_exception(ended)
                     future.exception()
@@ -165,6 +166,9 @@ class Session:
                         welcomed_at = time.monotonic()
                         self._socket = socket
                     self._handle(frame)
+                    # A refused hello that may succeed later: the next connection tries it.
+                    if frame.get("type") == "error" and welcomed_at is None:
+                        break
                     await self._flush()
                 self._judge_close(socket.close_code, socket.close_reason or "")
         except InvalidStatus as refused:
@@ -176,7 +180,7 @@ class Session:
         except ConnectionClosed as closed:
             received = closed.rcvd
             self._judge_close(received.code if received else 1006, received.reason if received else "")
-        except (OSError, TimeoutError):
+        except (InvalidHandshake, OSError, TimeoutError):
             pass
         finally:
             self._socket = None
@@ -217,6 +221,9 @@ class Session:
 
     def _handle(self, frame: Frame) -> None:
         kind = frame.get("type")
+        if self._events.qsize() >= EVENTS_MAX:
+            self._events.get_nowait()  # This program does not read the events.
+        self._events.put_nowait(frame)
         if kind == "welcome":
             self.session_id = frame["session_id"]
             self._head = frame["offset"]
@@ -230,7 +237,6 @@ class Session:
             # A frame of an unknown type counts too: the place in the log goes on.
             self._after, self._epoch = frame["offset"], frame["epoch"]
             self._durable(frame)
-        self._events.put_nowait(frame)
 
     def _durable(self, frame: Frame) -> None:
         kind = frame["type"]
@@ -247,10 +253,7 @@ class Session:
         elif kind in ENDS:
             turn = self.turns.setdefault(frame["turn_id"], Turn(frame["turn_id"], [frame["message_id"]]))
             turn.end = frame
-            for message_id in turn.message_ids:
-                answer = self._answers.get(message_id)
-                if answer is not None and not answer.done():
-                    answer.set_result(turn)
+            self._resolve(turn)
         elif kind == "expired":
             raise SessionEnded(f"the session ended: {frame['reason']}")
 
@@ -258,18 +261,34 @@ class Session:
         self._after, self._epoch = frame["offset"], frame["epoch"]
         self._head = frame["offset"]
         self.transcript = frame["transcript"]
-        self.turns.clear()
+        before, self.turns = self.turns, {}
+        for line in self.transcript:
+            if line["role"] != "assistant":
+                continue
+            known = before.get(line["turn_id"])
+            turn = Turn(line["turn_id"], known.message_ids if known else [], line["content"])
+            turn.end = {"type": "turn.completed", "turn_id": turn.turn_id}
+            self.turns[turn.turn_id] = turn
+            self._resolve(turn)
+        # The store may have lost a message that it acknowledged. The session takes each id once, so all go again.
+        for message_id, (frame, answer) in self._answers.items():
+            if not answer.done() and message_id not in self._pending:
+                self._pending[message_id] = Pending(frame, asyncio.get_running_loop().create_future())
         for pending in self._pending.values():
             pending.sent_on = None
-        # A stored answer of a turn whose end this client missed.
-        said = {line["turn_id"]: line["content"] for line in self.transcript if line["role"] == "assistant"}
-        for turn_id, text in said.items():
-            self.turns[turn_id] = Turn(turn_id, [], text)
+
+    def _resolve(self, turn: Turn) -> None:
+        for message_id in turn.message_ids:
+            entry = self._answers.get(message_id)
+            if entry is not None and not entry[1].done():
+                entry[1].set_result(turn)
 
     def _error(self, frame: Frame) -> None:
         self._retry_after_s = frame.get("retry_after_ms", 0) / 1000
         message_id = frame.get("message_id")
         pending = self._pending.get(message_id) if message_id is not None else None
+        if self._socket is None and not frame["retryable"]:
+            raise SessionEnded(f"the server refused the hello: {frame['code']}")
         if pending is None:
             return
         if frame["code"] == "duplicate_message":
@@ -277,7 +296,8 @@ class Session:
         else:
             del self._pending[pending.frame["id"]]
             refused = Refused(frame["code"], frame.get("detail") or frame["message"])
-            pending.stored.set_exception(refused)
+            if not pending.stored.done():
+                pending.stored.set_exception(refused)
             self._answers.pop(pending.frame["id"], None)
 
     def _acknowledge(self, message_id: str) -> None:
@@ -290,14 +310,15 @@ async def main() -> None:
     urls = os.environ.get("REHYDRA_WS", "ws://127.0.0.1:8080/v1/session").split(",")
     content = " ".join(sys.argv[1:]) or "My knee hurts."
     async with Session(urls, token=os.environ.get("REHYDRA_TOKEN")) as session:
-        answer = asyncio.create_task(session.ask(content))
-        answer.add_done_callback(lambda _: session._events.put_nowait(None))
+        message_id = await session.send(content)
         async for frame in session:
             if frame["type"] == "turn.started" and "restarts" in frame:
                 print("\n(the answer starts over)", flush=True)
             elif frame["type"] == "delta":
                 print(frame["text"], end="", flush=True)
-        whole = await answer
+            elif frame["type"] == "reset" or (frame["type"] in ENDS and frame["message_id"] == message_id):
+                break
+        whole = await session.answer(message_id)
         print(f"\n{json.dumps({'session_id': session.session_id, 'answer': whole})}", flush=True)
 
 
