@@ -80,6 +80,8 @@ const ROWS: readonly Row[] = [
       body: { content: 'And now?' },
     }),
     [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+  ],
+  [
     'POST /api/chat',
     ({ sessionId }) => ({
       method: 'POST',
