@@ -16,7 +16,6 @@ const TURN_FRAMES = [
   'turn.completed',
   'turn.failed',
   'turn.cancelled',
-  'turn.retracted',
 ] as const;
 
 /** A frame about one turn. */
