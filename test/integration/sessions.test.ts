@@ -147,16 +147,17 @@ describe('API description', () => {
   });
 
   it('an instance answers every documented route, with documented errors only', async () => {
-    const served = described.map(({ method, path }) => ({
+    const served = described.map(({ method, path, describe }) => ({
       method,
       path: path.replace(/:\w+/g, randomUUID()),
+      successes: Object.keys(describe?.answers ?? { 200: null }).map(Number),
     }));
-    for (const { method, path } of served) {
+    for (const { method, path, successes } of served) {
       const posted = { body: '', headers: { 'content-type': 'application/json' } };
       const reply = await get(`${one.http}${path}`, { method, ...(method === 'POST' ? posted : {}) });
       if (reply.status === 404 || reply.status === 400)
         expect(['session_not_found', 'bad_request'], path).toContain(problemOf(reply).code);
-      else expect(reply.status, path).toBe(200);
+      else expect(successes, path).toContain(reply.status);
     }
   });
 

@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { TestClient } from '../support/instance/client.ts';
 import { type Identities, newIdentities } from '../support/instance/identities.ts';
 import { type Instance, startInstance } from '../support/instance/instance.ts';
@@ -70,7 +69,7 @@ class HonestClient {
       const extendedMs = performance.now();
       this.#extendsMs.push(extendedMs - startedMs);
       this.answered += 1;
-      await this.#turn();
+      this.shed += await this.#client.ask(`m${this.asked}`, 'Good morning');
       this.#turnsMs.push(performance.now() - extendedMs);
       this.answered += 1;
       await sleep(Math.max(0, PACE_MS - (performance.now() - startedMs)));
@@ -86,20 +85,6 @@ class HonestClient {
 
   end(): void {
     this.#ended = true;
-  }
-
-  async #turn(): Promise<void> {
-    for (let time = 0; ; time += 1) {
-      const id = `m${this.asked}-${time}`;
-      const isAbout = (frame: ServerFrame) =>
-        (frame.type === 'turn.completed' || frame.type === 'error') && frame.message_id === id;
-      this.#client.message(id, 'Good morning');
-      const answer = await this.#client.waitFor(isAbout, `an answer to ${id}`);
-      if (answer.type === 'turn.completed') return;
-      if (answer.type !== 'error' || answer.code !== 'overloaded') throw new Error(JSON.stringify(answer));
-      this.shed += 1;
-      await sleep(answer.retry_after_ms ?? PACE_MS);
-    }
   }
 }
 

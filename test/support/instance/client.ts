@@ -168,6 +168,23 @@ export class TestClient {
     return this.waitFor(isEnd, `the end of ${messageId}`, { timeoutMs, from: 0 });
   }
 
+  /**
+   * Sends a message, and again whenever the instance cannot keep up, after the wait that it asks for. Resolves once the turn
+   * is completed, with the number of refusals.
+   */
+  async ask(id: string, content: string): Promise<number> {
+    for (let refusals = 0; ; refusals += 1) {
+      const from = this.frames.length;
+      const isAbout = (frame: ServerFrame): frame is Frame<'turn.completed'> | Frame<'error'> =>
+        (frame.type === 'turn.completed' || frame.type === 'error') && frame.message_id === id;
+      this.message(id, content);
+      const answer = await this.waitFor(isAbout, `an answer to ${id}`, { from });
+      if (answer.type === 'turn.completed') return refusals;
+      if (answer.code !== 'overloaded') throw new Error(JSON.stringify(answer));
+      await new Promise((resume) => setTimeout(resume, answer.retry_after_ms ?? 1_000));
+    }
+  }
+
   /** The refusal of a message. */
   refused(messageId: string, timeoutMs: number = WAIT_MS): Promise<Frame<'error'>> {
     const isRefusal = (frame: ServerFrame): frame is Frame<'error'> =>
