@@ -1,12 +1,52 @@
 /** takePart lets a request take part in a session: it limits rates and guesses, and writes the audit log, for every route. */
 import { actorOf } from '../../audit/audit.ts';
+import { type ErrorCode, isErrorCode } from '../../errors.ts';
 import { senderKey } from '../../limits/limits.ts';
 import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
 import { limitGuesses } from '../core/limits.ts';
 import type { HttpPorts } from '../core/ports.ts';
 import type { HttpRequest } from '../core/request.ts';
+import type { TurnResult } from './turn-collector.ts';
 import type { TurnInput, TurnRequest } from './turn-request.ts';
 import { watchIdentity } from './turn-watch.ts';
+
+/** Errors of every route that sends a message and answers with the end of its turn. */
+export const TURN_ERRORS = [
+  'bad_request',
+  'too_large',
+  'forbidden',
+  'identity_ended',
+  'session_busy',
+  'queue_full',
+  'turn_cancelled',
+  'duplicate_message',
+  'too_many_sessions',
+  'too_many_turns',
+  'token_budget_spent',
+  'session_not_found',
+  'session_expired',
+  'session_moved',
+  'context_length_exceeded',
+  'upstream_error',
+  'upstream_unavailable',
+  'upstream_rejected',
+  'upstream_empty',
+  'upstream_incompatible',
+  'content_filtered',
+  'upstream_unauthorized',
+  'upstream_truncated',
+  'upstream_aborted',
+  'model_not_found',
+  'first_token_timeout',
+  'inter_token_timeout',
+  'total_timeout',
+  'interrupted',
+  'slow_consumer',
+  'store_unavailable',
+  'audit_unavailable',
+  'overloaded',
+  'draining',
+] as const satisfies readonly ErrorCode[];
 
 export interface Part {
   /** Method and pattern of the route. */
@@ -69,4 +109,21 @@ export async function takePart(ports: HttpPorts, request: HttpRequest, part: Par
   const reply = await limitGuesses(ports.limits, request, () => join(() => guesses?.spend(request.address)));
   if (reply.code === 'rate_limited') note('resumed', 'rate_limited');
   return reply;
+}
+
+/** The answer to a request whose turn has no whole answer. */
+export function problemOf(
+  requestId: string,
+  result: Exclude<TurnResult, { readonly kind: 'completed' }>,
+): HttpAnswer {
+  switch (result.kind) {
+    case 'refused':
+      return problem(result.code, requestId);
+    case 'failed': {
+      const { code } = result.frame.error;
+      return problem(isErrorCode(code) ? code : 'internal', requestId);
+    }
+    case 'cancelled':
+      return problem('turn_cancelled', requestId, `by ${result.frame.reason}`);
+  }
 }

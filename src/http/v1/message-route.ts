@@ -2,18 +2,17 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { overlapPolicySchema } from '../../../machines/vocabulary.ts';
-import { isErrorCode } from '../../errors.ts';
 import { generationOptionsSchema, nameSchema, userIdSchema } from '../../protocol/client-frames.ts';
 import { turnMetadataSchema, usageSchema } from '../../protocol/server-frames.ts';
 import { messageEvent } from '../../protocol/to-event.ts';
-import { type HttpAnswer, json, problem, Refusal } from '../core/answer.ts';
+import { type HttpAnswer, json, Refusal } from '../core/answer.ts';
 import { derivedUuid } from '../core/derived-uuid.ts';
 import { type HttpRequest, parseBody, participantIn, sessionIdIn } from '../core/request.ts';
 import type { Route } from '../core/router.ts';
 import { sessionParamsSchema } from '../sessions/session-description.ts';
 import { type Encoder, seenPieceIn } from '../turns/encoder.ts';
 import { awaitOwnTurn, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
-import { takePart } from '../turns/take-part.ts';
+import { problemOf, TURN_ERRORS, takePart } from '../turns/take-part.ts';
 import type { TurnResult } from '../turns/turn-collector.ts';
 import type { TurnInput, TurnPorts } from '../turns/turn-request.ts';
 
@@ -88,43 +87,7 @@ export function messageRoute(ports: TurnPorts): Route {
           content: { 'application/json': messageAnswerSchema, 'text/event-stream': z.string() },
         },
       },
-      errors: [
-        'bad_request',
-        'too_large',
-        'forbidden',
-        'identity_ended',
-        'session_busy',
-        'queue_full',
-        'turn_cancelled',
-        'duplicate_message',
-        'too_many_sessions',
-        'too_many_turns',
-        'token_budget_spent',
-        'session_not_found',
-        'session_expired',
-        'session_moved',
-        'context_length_exceeded',
-        'upstream_error',
-        'upstream_unavailable',
-        'upstream_rejected',
-        'upstream_empty',
-        'upstream_incompatible',
-        'content_filtered',
-        'upstream_unauthorized',
-        'upstream_truncated',
-        'upstream_aborted',
-        'model_not_found',
-        'first_token_timeout',
-        'inter_token_timeout',
-        'total_timeout',
-        'interrupted',
-        'slow_consumer',
-        'store_unavailable',
-        'archive_unavailable',
-        'audit_unavailable',
-        'overloaded',
-        'draining',
-      ],
+      errors: [...TURN_ERRORS, 'archive_unavailable'],
     },
     answer(request) {
       const isStream = request.header('accept').includes('text/event-stream');
@@ -173,19 +136,8 @@ function answerFor(
   message_id: string,
   result: TurnResult,
 ): HttpAnswer {
-  switch (result.kind) {
-    case 'refused':
-      return problem(result.code, requestId);
-    case 'failed': {
-      const { code } = result.frame.error;
-      return problem(isErrorCode(code) ? code : 'internal', requestId);
-    }
-    case 'cancelled':
-      return problem('turn_cancelled', requestId, `by ${result.frame.reason}`);
-    case 'completed': {
-      const { turn_id, finish_reason, usage, metadata, offset } = result.frame;
-      const content = result.text ?? '';
-      return json(200, { session_id, turn_id, message_id, content, finish_reason, usage, metadata, offset });
-    }
-  }
+  if (result.kind !== 'completed') return problemOf(requestId, result);
+  const { turn_id, finish_reason, usage, metadata, offset } = result.frame;
+  const content = result.text ?? '';
+  return json(200, { session_id, turn_id, message_id, content, finish_reason, usage, metadata, offset });
 }

@@ -40,7 +40,7 @@ test('a reader of one turn gets no frame twice when the log is read again', () =
   expect(own.text).toBe('yes');
 });
 
-test('a reader who comes in the middle of an answer gets no part of it before its beginning', () => {
+test('a reader that comes in the middle of an answer gets no part of it before its beginning', () => {
   const own = new OwnTurn('t', 'm');
   expect(taken(own, [delta(5, 'es'), completed(6)])).toEqual([]);
   expect(own.text).toBe('');

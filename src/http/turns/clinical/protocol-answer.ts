@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { readPatient } from '../../../conversation/patient/patient.ts';
 import { summaryOf } from '../../../conversation/patient/patient-text.ts';
-import { isErrorCode } from '../../../errors.ts';
 import { turnMetadataSchema, usageSchema } from '../../../protocol/server-frames.ts';
 import type { Store } from '../../../store/contract.ts';
-import { type HttpAnswer, json, problem } from '../../core/answer.ts';
+import { type HttpAnswer, json } from '../../core/answer.ts';
 import type { HttpPorts } from '../../core/ports.ts';
+import { problemOf } from '../take-part.ts';
 import type { TurnResult } from '../turn-collector.ts';
 
 const textOrNumber = z.union([z.string(), z.number()]);
@@ -51,28 +51,17 @@ export async function answerFor(
   sessionId: string,
   result: TurnResult,
 ): Promise<HttpAnswer> {
-  switch (result.kind) {
-    case 'refused':
-      return problem(result.code, requestId);
-    case 'failed': {
-      const { code } = result.frame.error;
-      return problem(isErrorCode(code) ? code : 'internal', requestId);
-    }
-    case 'cancelled':
-      return problem('turn_cancelled', requestId, `by ${result.frame.reason}`);
-    case 'completed': {
-      const { metadata, usage, finish_reason, turn_id, offset } = result.frame;
-      const text = result.text ?? (await storedAnswer(store, sessionId, turn_id));
-      const view = await sessions.view(sessionId).catch(() => null);
-      return json(200, {
-        protocol: text,
-        patient_summary: view === null ? null : summaryOf(readPatient(view.context.patient)),
-        metadata: { ...metadata, usage, finish_reason, turn_id, offset },
-        timestamp: new Date(metadata.completed_at ?? clock.now()).toISOString(),
-        session_id: sessionId,
-      });
-    }
-  }
+  if (result.kind !== 'completed') return problemOf(requestId, result);
+  const { metadata, usage, finish_reason, turn_id, offset } = result.frame;
+  const text = result.text ?? (await storedAnswer(store, sessionId, turn_id));
+  const view = await sessions.view(sessionId).catch(() => null);
+  return json(200, {
+    protocol: text,
+    patient_summary: view === null ? null : summaryOf(readPatient(view.context.patient)),
+    metadata: { ...metadata, usage, finish_reason, turn_id, offset },
+    timestamp: new Date(metadata.completed_at ?? clock.now()).toISOString(),
+    session_id: sessionId,
+  });
 }
 
 /** Needed if the log was trimmed before its reader saw all of the turn. */

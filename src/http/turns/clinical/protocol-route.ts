@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { HttpPorts } from '../../core/ports.ts';
 import type { Route } from '../../core/router.ts';
 import { joinTurn } from '../join-turn.ts';
-import { takePart } from '../take-part.ts';
+import { TURN_ERRORS, takePart } from '../take-part.ts';
 import { streamTurn } from './event-stream.ts';
 import { answerFor, protocolAnswerSchema } from './protocol-answer.ts';
 import { parseProtocolRequest, protocolHeadersSchema, protocolRequestSchema } from './protocol-request.ts';
@@ -30,43 +30,7 @@ export function protocolRoute(ports: HttpPorts): Route {
           content: { 'application/json': protocolAnswerSchema, 'text/event-stream': z.string() },
         },
       },
-      errors: [
-        'bad_request',
-        'too_large',
-        'forbidden',
-        'identity_ended',
-        'session_busy',
-        'queue_full',
-        'turn_cancelled',
-        'duplicate_message',
-        'idempotency_mismatch',
-        'too_many_sessions',
-        'too_many_turns',
-        'token_budget_spent',
-        'session_not_found',
-        'session_expired',
-        'session_moved',
-        'context_length_exceeded',
-        'upstream_error',
-        'upstream_unavailable',
-        'upstream_rejected',
-        'upstream_empty',
-        'upstream_incompatible',
-        'content_filtered',
-        'upstream_unauthorized',
-        'upstream_truncated',
-        'upstream_aborted',
-        'model_not_found',
-        'first_token_timeout',
-        'inter_token_timeout',
-        'total_timeout',
-        'interrupted',
-        'slow_consumer',
-        'store_unavailable',
-        'audit_unavailable',
-        'overloaded',
-        'draining',
-      ],
+      errors: [...TURN_ERRORS, 'idempotency_mismatch'],
     },
     answer(request) {
       const { requestId } = request;
