@@ -62,7 +62,7 @@ export async function attachClient(
   const { sessions, hub, store } = services;
   const { userId, seesOwnOnly } = participant;
   const sessionId = hello.session_id?.toLowerCase() ?? randomUUID();
-  const clientId = connection.isForOneTurn === true ? null : (hello.client_id ?? null);
+  const clientId = connection.standsAlone === true ? null : (hello.client_id ?? null);
   let subscription: Subscription;
   try {
     subscription = await hub.add(sessionId, connection, { clientId, userId });

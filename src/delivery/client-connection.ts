@@ -6,8 +6,8 @@ export interface ClientConnection {
   readonly id: string;
   /** False once the connection is closed. */
   isOpen?(): boolean;
-  /** Serves one turn and ends: it replaces no other connection of its client, and none replaces it. */
-  readonly isForOneTurn?: true;
+  /** It replaces no other connection of its client, and none replaces it. */
+  readonly standsAlone?: true;
   /** False if the client reads too slowly: a later frame would leave a gap. */
   send(frames: readonly string[]): boolean;
   /** Tells the client that its input was refused. */

@@ -19,7 +19,7 @@ import { sessionRoutes } from './sessions/session-routes.ts';
 import { sharesRoutes } from './sessions/share-routes.ts';
 import { transcriptRoute } from './sessions/transcript-route.ts';
 import { protocolRoute } from './turns/clinical/protocol-route.ts';
-import { messageRoute } from './v1/message-route.ts';
+import { v1Routes } from './v1/v1-routes.ts';
 
 export function httpRoutes(ports: HttpPorts): readonly Route[] {
   return placedRoutes(ports)('only');
@@ -32,7 +32,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
   const routes = [
     ...operationsRoutes(ports),
     protocolRoute(ports),
-    messageRoute({ ...ports, longReads }),
+    ...v1Routes({ ...ports, longReads }),
     ...chatRoutes({ ...ports, longReads }),
     ...sessionRoutes(ports, erasures),
     transcriptRoute(ports, longReads),

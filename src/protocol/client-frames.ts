@@ -25,7 +25,7 @@ export const userIdSchema = nameSchema.refine(isUserId, {
 
 /** Any JSON of the frame's size and depth; the HTTP API validates its own patient fields. */
 const json = z.json().register(z.globalRegistry, { id: 'Json' });
-const patient = z.record(z.string().max(128), json);
+export const patientSchema = z.record(z.string().max(128), json);
 
 export const generationOptionsSchema = z.strictObject({
   max_tokens: z.int().min(1).max(131_072).optional(),
@@ -53,7 +53,7 @@ const hello = z.strictObject({
   user_id: userIdSchema.optional(),
   diagnosis_id: nameSchema.optional(),
   token: token.optional().describe('Proves the client, unless its upgrade did. Ignored with `AUTH=off`.'),
-  patient: patient
+  patient: patientSchema
     .optional()
     .describe(
       "Merged field by field into the session's patient data; with `after` it only adds missing fields.",
@@ -73,7 +73,7 @@ const message = z
         'Names the message for the life of the session. A second message with this id is refused with `duplicate_message`.',
       ),
     content: z.string().min(1).optional(),
-    patient: patient.optional().describe("Merged field by field into the session's patient data."),
+    patient: patientSchema.optional().describe("Merged field by field into the session's patient data."),
     policy: overlapPolicySchema.optional(),
     options: generationOptionsSchema.optional(),
   })

@@ -7,7 +7,7 @@ import { jsonAnswer, type Route } from '../core/router.ts';
 import { cancelTurn } from '../turns/cancel-turn.ts';
 import { turnQuery } from '../turns/find-turn.ts';
 import { followingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
-import { readTurn, readTurns, type TurnSnapshot } from '../turns/read-turns.ts';
+import { readTurn, readTurns, type TurnSnapshot, turnStateOf } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
 import { answerIdOf } from './chat-ids.ts';
 import { type ChatPlace, findPlace, turnUnderWay } from './chat-place.ts';
@@ -119,19 +119,9 @@ function stopRoute(ports: TurnPorts): Route {
       const { sessionId, participant } = place;
       const turn = turnId === null ? null : await cancelTurn(ports, request, sessionId, turnId, participant);
       if (turn === null) return json(200, { turn_id: null, state: 'idle' });
-      return json(200, { turn_id: turnId, state: stateOf(turn) });
+      return json(200, { turn_id: turnId, state: turnStateOf(turn) });
     },
   };
-}
-
-function stateOf({ state, frames }: TurnSnapshot): z.infer<typeof stoppedSchema>['state'] {
-  if (state !== 'ended') return 'running';
-  const ends = frames.flatMap(({ type }) => {
-    if (type === 'turn.cancelled') return ['cancelled'] as const;
-    if (type === 'turn.failed') return ['failed'] as const;
-    return type === 'turn.completed' ? (['completed'] as const) : [];
-  });
-  return ends.at(-1) ?? 'completed';
 }
 
 function historyRoute(ports: TurnPorts): Route {

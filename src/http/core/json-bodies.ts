@@ -3,7 +3,8 @@
  * not JSON: browsers ask the service before they send it.
  */
 import { problem } from './answer.ts';
-import type { Route } from './router.ts';
+import type { HttpRequest } from './request.ts';
+import type { Description, Route } from './router.ts';
 
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
 
@@ -15,9 +16,15 @@ export function withJsonBodies(routes: readonly Route[]): readonly Route[] {
       ...route,
       describe: { ...describe, errors: [...(describe.errors ?? []), 'unsupported_media_type'] },
       answer: (request) =>
-        JSON_TYPE.test(request.header('content-type'))
+        isAnnounced(describe, request)
           ? route.answer(request)
           : problem('unsupported_media_type', request.requestId),
     };
   });
+}
+
+/** A request without a body names no type. `parseOptionalBody` refuses a body that comes all the same. */
+function isAnnounced({ isBodyOptional }: Description, { header }: HttpRequest): boolean {
+  const type = header('content-type');
+  return JSON_TYPE.test(type) || (isBodyOptional === true && type === '');
 }

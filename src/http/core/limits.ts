@@ -16,7 +16,8 @@ const WRONG: ReadonlySet<ErrorCode> = new Set([
   'too_many_sessions',
 ]);
 
-const NAMES_A_SESSION = /^\/api\/(session|archive|chat)\/:id/;
+/** Routes that join a session limit guesses themselves (turns/take-part.ts). */
+const NAMES_A_SESSION = /^\/(api\/(session|archive|chat)\/:id|v1\/sessions\/:id\/(cancel|extend)$)/;
 
 export function withLimits(limits: Limits, routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {

@@ -30,6 +30,7 @@ export function openapiDocument(routes: readonly Route[]): Json {
 
 function operationOf(describe: Description, book: SchemaBook): Json {
   const { name, summary, details: description, body, params, query, headers, credential } = describe;
+  const { isBodyOptional = false } = describe;
   const parameters = [
     ...parametersOf('path', params, book),
     ...parametersOf('query', query, book),
@@ -37,7 +38,7 @@ function operationOf(describe: Description, book: SchemaBook): Json {
     ...(credential === undefined ? [] : actingParameters(credential)),
   ];
   const requestBody = body && {
-    required: true,
+    required: !isBodyOptional,
     content: contentOf({ 'application/json': body }, 'input', book),
   };
   return {

@@ -72,6 +72,18 @@ export function parseBody<T>(schema: z.ZodType<T>, text: string): T {
   return parse(schema, raw);
 }
 
+/** Reads a JSON body that may be absent: then every field is. */
+export async function parseOptionalBody<T>(
+  schema: z.ZodType<T>,
+  { body, header }: Pick<HttpRequest, 'body' | 'header'>,
+): Promise<T> {
+  const text = await body();
+  if (text === '') return parse(schema, {});
+  // A page of another origin may send bytes without a type, and no browser asks the service before.
+  if (header('content-type') === '') throw new Refusal('unsupported_media_type');
+  return parseBody(schema, text);
+}
+
 /** Reads the query string; the last value of a repeated parameter counts. */
 export function parseQuery<T>(schema: z.ZodType<T>, query: URLSearchParams): T {
   return parse(schema, Object.fromEntries(query));

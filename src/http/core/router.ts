@@ -34,6 +34,8 @@ export interface Description {
   readonly query?: z.ZodObject;
   readonly headers?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** The request may come without a body. */
+  readonly isBodyOptional?: true;
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** Absent: strangers may ask. */
   readonly credential?: CredentialDescription;

@@ -1,9 +1,12 @@
 /** Finds the session that a path names, and sends events to a session on whichever instance serves it. */
 import { accessOf } from '../../../machines/access.ts';
+import { tenantField } from '../../../machines/tenant.ts';
 import type { SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
 import type { Clock } from '../../clock.ts';
 import type { SessionServices } from '../../delivery/attach-client.ts';
 import type { ErrorCode } from '../../errors.ts';
+import type { Participant } from '../../identity/acting-user.ts';
+import type { Caller } from '../../identity/caller.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
 import { Refusal } from '../core/answer.ts';
 import { type HttpRequest, participantIn, sessionIdIn } from '../core/request.ts';
@@ -23,6 +26,14 @@ function mayReach(request: HttpRequest, context: SessionContext, now: number): b
   const participant = participantIn(request);
   if (request.reach === 'own') return accessOf(context, participant, now) !== 'none';
   return participant.tenant === (context.tenant ?? '');
+}
+
+/** The author of an event. On loopback without credentials a client that names no user may do everything. */
+export function authorOf(
+  caller: Caller,
+  { userId, tenant }: Participant,
+): { readonly author?: string | null; readonly tenant?: string } {
+  return caller.kind === 'open' && userId === null ? {} : { author: userId, ...tenantField(tenant) };
 }
 
 const DONE_WITHIN_MS = 2_000;

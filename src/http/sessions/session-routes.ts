@@ -54,7 +54,12 @@ async function deletingAuthor(ports: HttpPorts, request: HttpRequest) {
 }
 
 /** True on loopback without credentials, where every client may do everything. Operators act for no owner. */
-function isOwner(request: HttpRequest, { context }: SessionView, now: number, named?: string): boolean {
+export function isOwner(
+  request: HttpRequest,
+  { context }: SessionView,
+  now: number,
+  named?: string,
+): boolean {
   if (request.caller.kind === 'open') return true;
   return request.reach === 'own' && accessOf(context, participantIn(request, named), now) === 'owner';
 }

@@ -1,7 +1,8 @@
-/** Attaches a request to a session like a socket, while it waits for one turn. */
+/** Attaches a request to a session like a socket, while it runs. */
 import { attachClient, detachClient } from '../../delivery/attach-client.ts';
+import type { ClientConnection } from '../../delivery/client-connection.ts';
 import type { HttpPorts } from '../core/ports.ts';
-import type { TurnCollector, TurnResult } from './turn-collector.ts';
+import type { TurnResult } from './turn-collector.ts';
 import type { TurnRequest } from './turn-request.ts';
 
 /** The last frame that the client has, or null for none; `epoch` shows whether the log lost it. */
@@ -12,15 +13,15 @@ export interface LogPlace {
 
 type Refused = Extract<TurnResult, { readonly kind: 'refused' }>;
 
-/** Runs `task` while `collector` gets the frames that follow `place`. */
+/** Runs `task` while `connection` gets the frames that follow `place`. */
 export async function whileAttached<T>(
   ports: HttpPorts,
   turn: Omit<TurnRequest, 'message'>,
   place: LogPlace | null,
-  collector: TurnCollector,
+  connection: ClientConnection,
   task: () => Promise<T>,
 ): Promise<T | Refused> {
-  turn.onGone(() => collector.end('slow_consumer'));
+  turn.onGone(() => connection.end('slow_consumer'));
   let isAdmitted = false;
   const { participant, isNew, sessionId } = turn;
   const hello = {
@@ -30,7 +31,7 @@ export async function whileAttached<T>(
     ...(place !== null && { after: place.after }),
     ...(place !== null && place.epoch !== null && { epoch: place.epoch }),
   } as const;
-  const attachment = await attachClient(ports, { hello, participant, isNew }, collector, (_, created) => {
+  const attachment = await attachClient(ports, { hello, participant, isNew }, connection, (_, created) => {
     isAdmitted = true;
     turn.note(created ? 'created' : 'resumed', 'ok');
     if (created) turn.onUnknown();
@@ -39,7 +40,7 @@ export async function whileAttached<T>(
     if (!isAdmitted) turn.note(isNew ? 'created' : 'resumed', attachment.code);
     return attachment;
   }
-  const stopWatching = turn.whenIdentityEnds(() => collector.end('identity_ended'));
+  const stopWatching = turn.whenIdentityEnds(() => connection.end('identity_ended'));
   try {
     return await task();
   } finally {

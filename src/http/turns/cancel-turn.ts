@@ -1,9 +1,8 @@
 /** cancelTurn cancels a turn that runs or waits, on whichever instance, and returns how the turn ended. */
-import { tenantField } from '../../../machines/tenant.ts';
 import type { Participant } from '../../identity/acting-user.ts';
 import { Refusal } from '../core/answer.ts';
 import { type HttpRequest, participantIn } from '../core/request.ts';
-import { sendAndWait } from '../sessions/find-session.ts';
+import { authorOf, sendAndWait } from '../sessions/find-session.ts';
 import { findUnderWay, reachableSession, type TurnQuery, turnQuery } from './find-turn.ts';
 import { readTurn, type TurnSnapshot } from './read-turns.ts';
 import type { TurnPorts } from './turn-request.ts';
@@ -27,10 +26,7 @@ export async function cancelTurn(
 
 async function cancel(ports: TurnPorts, { caller }: HttpRequest, query: TurnQuery): Promise<void> {
   const { sessionId, turnId, participant } = query;
-  const { userId, tenant } = participant;
-  // On loopback without credentials a client that names no user may do everything.
-  const author = caller.kind === 'open' && userId === null ? {} : { author: userId, ...tenantField(tenant) };
-  const event = { type: 'cancel', at: ports.clock.now(), ...author, turnId } as const;
+  const event = { type: 'cancel', at: ports.clock.now(), ...authorOf(caller, participant), turnId } as const;
   try {
     await sendAndWait(
       ports,

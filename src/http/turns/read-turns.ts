@@ -23,6 +23,19 @@ export interface TurnSnapshot {
   readonly frames: readonly TurnFrame[];
 }
 
+/** `running`: it runs or waits. A turn whose end nothing tells has an answer. */
+export type TurnState = 'running' | 'completed' | 'failed' | 'cancelled';
+
+export function turnStateOf({ state, frames }: TurnSnapshot): TurnState {
+  if (state !== 'ended') return 'running';
+  const ends = frames.flatMap(({ type }) => {
+    if (type === 'turn.cancelled') return ['cancelled'] as const;
+    if (type === 'turn.failed') return ['failed'] as const;
+    return type === 'turn.completed' ? (['completed'] as const) : [];
+  });
+  return ends.at(-1) ?? 'completed';
+}
+
 export interface Conversation {
   readonly sessionId: string;
   readonly isLive: boolean;

@@ -84,7 +84,7 @@ export async function takePart(ports: HttpPorts, request: HttpRequest, part: Par
     note('message', 'rate_limited');
     return problem('rate_limited', requestId, undefined, waitMs);
   }
-  const action = message.kind === 'send' ? 'message' : 'resumed';
+  const action = message.kind === 'send' ? 'message' : turn.isNew ? 'created' : 'resumed';
   if (ports.audit?.begin({ action, ...access }) === false) {
     note(action, 'audit_unavailable');
     return problem('audit_unavailable', requestId);

@@ -30,7 +30,7 @@ export interface Listener {
 export class TurnCollector implements ClientConnection {
   readonly id = randomUUID();
   /** A client may run several requests at a time: they replace neither each other nor its socket. */
-  readonly isForOneTurn = true;
+  readonly standsAlone = true;
   readonly result: Promise<TurnResult>;
   readonly #messageId: string | null;
   readonly #listener: Listener;

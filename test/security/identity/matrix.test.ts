@@ -73,6 +73,22 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
   ],
   [
+    'POST /v1/sessions',
+    ({ sessionId }) => ({ method: 'POST', path: '/v1/sessions', body: { id: sessionId } }),
+    // The id of a foreign session names a session of the caller's own.
+    [401, 401, 401, 201, 201, 201, 200, 200, 200, 200, 201, 403, 403, 403],
+  ],
+  [
+    'POST /v1/sessions/:id/cancel',
+    at('POST', (id) => `/v1/sessions/${id}/cancel`),
+    [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+  ],
+  [
+    'POST /v1/sessions/:id/extend',
+    at('POST', (id) => `/v1/sessions/${id}/extend`),
+    [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+  ],
+  [
     'POST /v1/sessions/:id/messages',
     ({ sessionId }) => ({
       method: 'POST',

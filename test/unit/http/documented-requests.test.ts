@@ -27,6 +27,9 @@ const asked = (text: string) => [{ id: 'q1', role: 'user', parts: [{ type: 'text
 /** The other fields that a request needs for the field under test to matter. */
 const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   askForProtocol: { body: { session_id: SESSION, user_id: 'ana', chief_complaint: 'chest pain' } },
+  createSession: { body: { id: SESSION, user_id: 'ana' } },
+  cancelTurn: { params: { id: SESSION }, body: { user_id: 'ana' } },
+  extendSession: { params: { id: SESSION }, body: { user_id: 'ana' } },
   sendMessage: { params: { id: SESSION }, body: { user_id: 'ana', content: 'And now?' } },
   sendChatMessage: { headers: { 'rehydra-user': 'ana' }, body: { id: SESSION, messages: asked('cough') } },
   readChat: { params: { id: SESSION } },
@@ -56,6 +59,15 @@ const format = { 'query format': ['json', 'markdown'] } as const;
 
 /** Two values for each field whose effects a client can tell apart. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown, unknown]>>>> = {
+  createSession: {
+    'body id': [SESSION, OTHER],
+    'body client_id': ['phone', 'laptop'],
+    'body user_id': ['ana', 'eva'],
+    'body diagnosis_id': ['d1', 'd2'],
+    'body patient': [{ age: 60 }, { age: 61 }],
+  },
+  cancelTurn: { ...ids, 'body turn_id': [undefined, OTHER], 'body user_id': ['ana', 'ben'] },
+  extendSession: { ...ids, 'body user_id': ['ana', 'ben'] },
   sendMessage: {
     ...ids,
     'headers last-event-id': ['0', '999'],
