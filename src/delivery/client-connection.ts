@@ -8,6 +8,8 @@ export interface ClientConnection {
   isOpen?(): boolean;
   /** It replaces no other connection of its client, and none replaces it. */
   readonly standsAlone?: true;
+  /** It sends nothing and waits for nothing: a drain ends it first. */
+  readonly onlyReads?: true;
   /** False if the client reads too slowly: a later frame would leave a gap. */
   send(frames: readonly string[]): boolean;
   /** Tells the client that its input was refused. */

@@ -152,6 +152,12 @@ export class Hub implements DeliveryPort {
     for (const subscription of this.#of(sessionId)) subscription.sendAway(code);
   }
 
+  /** Ends the connections that only read. No drain waits for them. */
+  endReaders(code: ErrorCode): void {
+    for (const subscriptions of this.#sessions.values())
+      for (const one of subscriptions) if (one.connection.onlyReads === true) one.end(code);
+  }
+
   endAll(code: ErrorCode): void {
     for (const subscriptions of this.#sessions.values())
       for (const subscription of subscriptions) subscription.end(code);

@@ -64,6 +64,7 @@ export const permissions = {
   'POST /v1/sessions/:id/messages': inConversation,
   'POST /v1/sessions/:id/cancel': inConversation,
   'POST /v1/sessions/:id/extend': inConversation,
+  'GET /v1/sessions/:id/events': inConversation,
   'POST /api/chat': inConversation,
   'GET /api/chat/:id': inConversation,
   'GET /api/chat/:id/stream': inConversation,

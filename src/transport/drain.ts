@@ -42,6 +42,8 @@ export async function drain(ports: DrainPorts): Promise<void> {
   while (isAwaited() && clock.monotonicMs() - startedMs < drainMs * FINISHING_SHARE) {
     // Otherwise clients on other instances would start turn after turn here, and the drain would wait for each.
     sessions.leaveQuiet();
+    // Repeated: one may have been attaching in the last round.
+    hub.endReaders('draining');
     await pause(LOOK_EVERY_MS);
   }
   for (let waitedMs = 0; waitedMs < ANSWER_WITHIN_MS; waitedMs += ANSWER_LOOK_MS) {

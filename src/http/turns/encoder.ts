@@ -1,4 +1,5 @@
 /** Encoder is how a route writes the frames of one turn as a stream, in the terms of its protocol. */
+import { type ErrorCode, errorBody, errors } from '../../errors.ts';
 import type { TurnFrame } from './own-turn.ts';
 import type { TurnResult } from './turn-collector.ts';
 
@@ -19,6 +20,19 @@ export const SSE_HEADERS = {
   // A proxy that buffers the answer would hold every frame back until the end.
   'x-accel-buffering': 'no',
 } as const;
+
+/** `offset` becomes the event's id; null: it has none. */
+export const eventText = (offset: number | null, type: string, data: string): string =>
+  `${offset === null ? '' : `id: ${offset}\n`}event: ${type}\ndata: ${data}\n\n`;
+
+/** A browser's EventSource obeys `retry`; clients that parse the frames read `retry_after_ms`. */
+export function endEvent(code: ErrorCode, retryAfterMs: () => number): string {
+  const error = { type: 'error', ...errorBody(code) } as const;
+  const { close } = errors[code];
+  if (close !== 1012 && close !== 1013) return eventText(null, 'error', JSON.stringify(error));
+  const ms = retryAfterMs();
+  return `retry: ${ms}\n${eventText(null, 'error', JSON.stringify({ ...error, retry_after_ms: ms }))}`;
+}
 
 /** The last piece that a client has: the piece `index` of the frame at `offset`. */
 export interface SeenPiece {

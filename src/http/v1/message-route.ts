@@ -10,7 +10,7 @@ import { derivedUuid } from '../core/derived-uuid.ts';
 import { type HttpRequest, parseBody, participantIn, sessionIdIn } from '../core/request.ts';
 import type { Route } from '../core/router.ts';
 import { sessionParamsSchema } from '../sessions/session-description.ts';
-import { type Encoder, seenPieceIn } from '../turns/encoder.ts';
+import { type Encoder, endEvent, eventText, seenPieceIn } from '../turns/encoder.ts';
 import { awaitOwnTurn, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
 import { problemOf, TURN_ERRORS, takePart } from '../turns/take-part.ts';
 import type { TurnResult } from '../turns/turn-collector.ts';
@@ -54,17 +54,12 @@ const messageAnswerSchema = z
   })
   .meta({ id: 'MessageAnswer' });
 
-const frameEncoder: Encoder = {
+const frameEncoder = (retryAfterMs: () => number): Encoder => ({
   headers: {},
   keepAlive: ': \n\n',
-  frame: (frame) => [
-    `${frame.offset === 0 ? '' : `id: ${frame.offset}\n`}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
-  ],
-  end: (result) =>
-    result.kind === 'refused'
-      ? [`event: error\ndata: ${JSON.stringify({ type: 'error', code: result.code })}\n\n`]
-      : [],
-};
+  frame: (frame) => [eventText(frame.offset === 0 ? null : frame.offset, frame.type, JSON.stringify(frame))],
+  end: (result) => (result.kind === 'refused' ? [endEvent(result.code, retryAfterMs)] : []),
+});
 
 const ROUTE = 'POST /v1/sessions/:id/messages';
 
@@ -100,7 +95,7 @@ export function messageRoute(ports: TurnPorts): Route {
           const { message, sessionId } = turn;
           if (message.kind !== 'send') throw new Refusal('bad_request');
           const own = sendingRequest(turn, request, derivedUuid('turn', sessionId, message.id));
-          if (isStream) return streamOwnTurn(ports, own, frameEncoder, seen);
+          if (isStream) return streamOwnTurn(ports, own, frameEncoder(ports.retryAfterMs), seen);
           const { result } = await awaitOwnTurn(ports, own);
           return answerFor(request.requestId, sessionId, message.id, result);
         },

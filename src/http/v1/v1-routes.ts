@@ -3,6 +3,7 @@ import type { Route } from '../core/router.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
 import { cancelRoute } from './cancel-route.ts';
 import { createRoute } from './create-route.ts';
+import { eventsRoute } from './events-route.ts';
 import { extendRoute } from './extend-route.ts';
 import { messageRoute } from './message-route.ts';
 
@@ -11,4 +12,5 @@ export const v1Routes = (ports: TurnPorts): readonly Route[] => [
   messageRoute(ports),
   cancelRoute(ports),
   extendRoute(ports),
+  eventsRoute(ports),
 ];

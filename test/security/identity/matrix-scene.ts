@@ -1,6 +1,6 @@
 /** The scene of the permission matrix: a session with an owner and guests, and every kind of caller that may ask for it. */
 import { randomUUID } from 'node:crypto';
-import { ask, get, post, type Reply } from '../../support/instance/http.ts';
+import { ask, get, post, type Reply, replyOf } from '../../support/instance/http.ts';
 import { type Identities, newIdentities, showing } from '../../support/instance/identities.ts';
 import type { Instance } from '../../support/instance/instance.ts';
 
@@ -108,8 +108,19 @@ export interface Request {
   readonly body?: unknown;
 }
 
-export function send({ http }: Instance, { method, path, body }: Request, shown: Shown): Promise<Reply> {
+/** Of an answer that does not end it reads the head only. */
+export async function send(
+  { http }: Instance,
+  { method, path, body }: Request,
+  shown: Shown,
+): Promise<Reply> {
   const headers = headersOf(shown);
+  if (/\/events/.test(path)) {
+    const response = await fetch(`${http}${path}`, { method, headers });
+    if (response.status !== 200) return replyOf(response);
+    await response.body?.cancel();
+    return { status: response.status, headers: response.headers, body: null };
+  }
   return body === undefined
     ? get(`${http}${path}`, { method, headers })
     : post(`${http}${path}`, body, headers);

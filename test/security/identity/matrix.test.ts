@@ -89,6 +89,11 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
   ],
   [
+    'GET /v1/sessions/:id/events',
+    at('GET', (id) => `/v1/sessions/${id}/events?after=0`),
+    [401, 401, 401, 404, 404, 404, 200, 200, 200, 200, 404, 403, 403, 403],
+  ],
+  [
     'POST /v1/sessions/:id/messages',
     ({ sessionId }) => ({
       method: 'POST',

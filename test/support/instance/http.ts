@@ -48,7 +48,7 @@ export function problemOf(reply: Reply): z.infer<typeof problemSchema>['error'] 
   return problemSchema.parse(reply.body).error;
 }
 
-async function replyOf(response: Response): Promise<Reply> {
+export async function replyOf(response: Response): Promise<Reply> {
   const text = await response.text();
   const isJson = response.headers.get('content-type')?.includes('json') === true;
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
@@ -64,7 +64,8 @@ export interface SentEvent {
 
 export interface EventSourceRequest {
   readonly url: string;
-  readonly body: unknown;
+  /** Absent: a GET. */
+  readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -74,10 +75,15 @@ export async function readEvents(
   enough: (events: readonly SentEvent[]) => boolean = () => false,
 ): Promise<readonly SentEvent[]> {
   const cut = new AbortController();
+  const asked = { accept: 'text/event-stream', ...headers };
   const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
-    body: JSON.stringify(body),
+    ...(body === undefined
+      ? { headers: asked }
+      : {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...asked },
+          body: JSON.stringify(body),
+        }),
     signal: cut.signal,
   });
   if (response.status !== 200 || response.body === null)

@@ -50,7 +50,13 @@ describe('the audit log of routes', () => {
     const isOfSessions = (path: string) => path.startsWith('/api/') || path.startsWith('/v1/');
     const silent = described.filter(({ path, audit }) => isOfSessions(path) && audit === undefined);
     // These routes write their own lines: one for joining the session and one for the message.
-    const joining = ['/api/protocol', '/v1/sessions', '/v1/sessions/:id/messages', '/api/chat'];
+    const joining = [
+      '/api/protocol',
+      '/v1/sessions',
+      '/v1/sessions/:id/messages',
+      '/v1/sessions/:id/events',
+      '/api/chat',
+    ];
     expect(silent.map(({ path }) => path)).toEqual(joining);
     const loud = described.filter(({ path, audit }) => !isOfSessions(path) && audit !== undefined);
     expect(loud).toEqual([]);

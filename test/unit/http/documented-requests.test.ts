@@ -30,6 +30,7 @@ const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   createSession: { body: { id: SESSION, user_id: 'ana' } },
   cancelTurn: { params: { id: SESSION }, body: { user_id: 'ana' } },
   extendSession: { params: { id: SESSION }, body: { user_id: 'ana' } },
+  followSession: { params: { id: SESSION }, query: { user_id: 'ana', after: '1' } },
   sendMessage: { params: { id: SESSION }, body: { user_id: 'ana', content: 'And now?' } },
   sendChatMessage: { headers: { 'rehydra-user': 'ana' }, body: { id: SESSION, messages: asked('cough') } },
   readChat: { params: { id: SESSION } },
@@ -59,6 +60,13 @@ const format = { 'query format': ['json', 'markdown'] } as const;
 
 /** Two values for each field whose effects a client can tell apart. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown, unknown]>>>> = {
+  followSession: {
+    ...ids,
+    'query user_id': ['ana', 'eva'],
+    'query after': ['1', '2'],
+    'query epoch': ['0', '9007199254740000'],
+    'headers last-event-id': ['1', '3'],
+  },
   createSession: {
     'body id': [SESSION, OTHER],
     'body client_id': ['phone', 'laptop'],

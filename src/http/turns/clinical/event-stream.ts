@@ -6,21 +6,14 @@
  *  STREAM-2  The client gets each frame once, and none up to its `Last-Event-ID`.
  *  STREAM-3  A stream that ends before its turn says why, and when to reconnect if another instance can continue.
  */
-import { type ErrorCode, errorBody, errors } from '../../../errors.ts';
 import type { ServerFrame } from '../../../protocol/server-frames.ts';
 import { type HttpAnswer, problem, type StreamSink } from '../../core/answer.ts';
 import type { HttpPorts } from '../../core/ports.ts';
+import { endEvent, eventText, SSE_HEADERS } from '../encoder.ts';
 import { joinTurn } from '../join-turn.ts';
 import type { Listener, TurnResult } from '../turn-collector.ts';
 import type { TurnRequest } from '../turn-request.ts';
 import { keepAlive } from '../turn-watch.ts';
-
-const HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
-  // A proxy that buffers the answer would hold every frame back until the end.
-  'x-accel-buffering': 'no',
-};
 
 /** `lastSeen` is the client's `Last-Event-ID`, or null. */
 export async function streamTurn(
@@ -35,7 +28,7 @@ export async function streamTurn(
   if (result?.kind === 'refused') return problem(result.code, requestId);
   return {
     status: 200,
-    headers: HEADERS,
+    headers: SSE_HEADERS,
     body: (sink) => {
       events.start(sink);
       const stopKeepAlive = keepAlive(ports.clock, sink, ': \n\n');
@@ -107,18 +100,6 @@ class Events {
     this.#held.push(event);
     return true;
   }
-}
-
-const eventText = (offset: number | null, type: string, data: string): string =>
-  `${offset === null ? '' : `id: ${offset}\n`}event: ${type}\ndata: ${data}\n\n`;
-
-/** A browser's EventSource obeys `retry`; clients that parse the frames read `retry_after_ms`. */
-function endEvent(code: ErrorCode, retryAfterMs: () => number): string {
-  const error = { type: 'error', ...errorBody(code) } as const;
-  const { close } = errors[code];
-  if (close !== 1012 && close !== 1013) return eventText(null, 'error', JSON.stringify(error));
-  const ms = retryAfterMs();
-  return `retry: ${ms}\n${eventText(null, 'error', JSON.stringify({ ...error, retry_after_ms: ms }))}`;
 }
 
 /** Only frames of the log have an offset of their own; `welcome` and `reset` name that of another frame. */
