@@ -119,9 +119,9 @@ function mayDo(needed: (typeof neededAccess)['attach'], access: (typeof ACCESSES
 
 /** How a client sends each event. A new event does not compile without its row. */
 const SENT_BY: Readonly<Record<keyof typeof neededAccess, string>> = {
-  attach: '`hello`, `POST /api/protocol`, `POST /api/chat`',
-  message: '`message`, `POST /api/protocol`, `POST /api/chat`',
-  cancel: '`cancel`, `POST /api/chat/:id/stop`',
+  attach: '`hello`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`',
+  message: '`message`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`',
+  cancel: '`cancel`, `POST /api/chat/:id/stop`, `POST /api/ag-ui/:id/stop`',
   extend: '`extend`',
   close: '`close`, `DELETE /api/session/:id`',
   share: '`POST /api/session/:id/shares`',

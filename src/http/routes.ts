@@ -1,4 +1,5 @@
 /** Lists every route of the service, and the documents made from them. */
+import { agUiRoutes } from './ag-ui/agui-routes.ts';
 import { chatRoutes } from './ai-sdk/chat-routes.ts';
 import { archiveRoutes } from './archive/archive-routes.ts';
 import { describeAudit, withAudit } from './core/audit.ts';
@@ -34,6 +35,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     protocolRoute(ports),
     ...v1Routes({ ...ports, longReads }),
     ...chatRoutes({ ...ports, longReads }),
+    ...agUiRoutes({ ...ports, longReads }),
     ...sessionRoutes(ports, erasures),
     transcriptRoute(ports, longReads),
     ...sharesRoutes(ports),

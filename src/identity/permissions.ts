@@ -69,6 +69,9 @@ export const permissions = {
   'GET /api/chat/:id': inConversation,
   'GET /api/chat/:id/stream': inConversation,
   'POST /api/chat/:id/stop': inConversation,
+  'POST /api/ag-ui': inConversation,
+  'GET /api/ag-ui': inConversation,
+  'POST /api/ag-ui/:id/stop': inConversation,
   'GET /api/session/:id': onBoth(known('own', 'own', 'all', 'all')),
   'DELETE /api/session/:id': known('own', 'own', 'none', 'all'),
   /** It rewrites files of store and archive, so no user may repeat it. */

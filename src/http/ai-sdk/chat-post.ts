@@ -1,6 +1,8 @@
 /** Serves `POST /api/chat`: a question of the AI SDK, answered as a UI message stream. */
 import { z } from 'zod';
 import { messageEvent } from '../../protocol/to-event.ts';
+import { turnOfItem, turnOfMessage } from '../chats/chat-ids.ts';
+import { type ChatPlace, findPlace } from '../chats/chat-place.ts';
 import type { HttpAnswer } from '../core/answer.ts';
 import { Refusal } from '../core/answer.ts';
 import type { HttpRequest } from '../core/request.ts';
@@ -10,8 +12,6 @@ import { followingRequest, sendingRequest, streamOwnTurn } from '../turns/follow
 import { readTurn } from '../turns/read-turns.ts';
 import { takePart } from '../turns/take-part.ts';
 import { policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
-import { turnOfItem, turnOfMessage } from './chat-ids.ts';
-import { type ChatPlace, findPlace } from './chat-place.ts';
 import { type ChatQuestion, chatRequestSchema, parseChatRequest } from './chat-request.ts';
 import { breakable, UiEncoder } from './ui-encoder.ts';
 

@@ -1,16 +1,16 @@
 /** Serves chats to the AI SDK: sending, resuming a stream, stopping an answer, and the history. */
 import { z } from 'zod';
-import { type HttpAnswer, JSON_HEADERS, json, problem } from '../core/answer.ts';
+import { answerIdOf } from '../chats/chat-ids.ts';
+import { placeIn, turnUnderWay } from '../chats/chat-place.ts';
+import { STOPPED, stopChat } from '../chats/stop-chat.ts';
+import { type HttpAnswer, JSON_HEADERS, problem } from '../core/answer.ts';
 import { jsonPieces } from '../core/json-pieces.ts';
-import { type HttpRequest, parseQuery } from '../core/request.ts';
+import { parseQuery } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
-import { cancelTurn } from '../turns/cancel-turn.ts';
 import { turnQuery } from '../turns/find-turn.ts';
 import { followingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
-import { readTurn, readTurns, type TurnSnapshot, turnStateOf } from '../turns/read-turns.ts';
+import { readTurn, readTurns, type TurnSnapshot } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
-import { answerIdOf } from './chat-ids.ts';
-import { type ChatPlace, findPlace, turnUnderWay } from './chat-place.ts';
 import { chatPostRoute } from './chat-post.ts';
 import { breakable, TAIL_HEADER, UiEncoder } from './ui-encoder.ts';
 import { uiMessageSchema, uiMessages } from './ui-message.ts';
@@ -27,15 +27,6 @@ const streamQuerySchema = z.object({
       'First chunk of the answer; a negative index counts from the end. Absent: the whole answer, with the text so far in one chunk.',
     ),
 });
-
-const stoppedSchema = z
-  .strictObject({
-    turn_id: z.uuid().nullable().describe('the turn that was under way; null: none was'),
-    state: z
-      .enum(['cancelled', 'completed', 'failed', 'running', 'idle'])
-      .describe('how the turn ended; `running`: the instance that runs it has not answered yet'),
-  })
-  .meta({ id: 'StoppedChat' });
 
 const UNAVAILABLE = ['store_unavailable', 'archive_unavailable', 'overloaded', 'draining'] as const;
 
@@ -110,17 +101,10 @@ function stopRoute(ports: TurnPorts): Route {
       summary: 'Stops the running answer of a chat, on whichever instance it runs',
       details: 'A second request changes nothing. Closing a stream does not stop its answer.',
       params: paramsSchema,
-      answers: { 200: jsonAnswer('The answer runs no more.', stoppedSchema) },
+      answers: STOPPED,
       errors: ['forbidden', ...UNAVAILABLE],
     },
-    async answer(request) {
-      const place = await placeIn(ports, request);
-      const turnId = await turnUnderWay(ports, request, place);
-      const { sessionId, participant } = place;
-      const turn = turnId === null ? null : await cancelTurn(ports, request, sessionId, turnId, participant);
-      if (turn === null) return json(200, { turn_id: null, state: 'idle' });
-      return json(200, { turn_id: turnId, state: turnStateOf(turn) });
-    },
+    answer: (request) => stopChat(ports, request),
   };
 }
 
@@ -145,19 +129,4 @@ function historyRoute(ports: TurnPorts): Route {
       return ports.longReads.answer(request, JSON_HEADERS, jsonPieces(messages));
     },
   };
-}
-
-async function placeIn(ports: TurnPorts, request: HttpRequest): Promise<ChatPlace> {
-  const place = await findPlace(ports, request, decodedId(request.params.id ?? ''));
-  request.about?.({ sessionId: place.sessionId });
-  return place;
-}
-
-/** The transports encode the id for the path. */
-function decodedId(id: string): string {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    return id;
-  }
 }

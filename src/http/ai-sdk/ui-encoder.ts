@@ -6,11 +6,11 @@
  *  UIENC-3  A reader whose next chunk cannot come gets an error and `finish`, so that it does not ask again and again.
  */
 import { errorBody } from '../../errors.ts';
+import { answerIdOf, runIdOf } from '../chats/chat-ids.ts';
 import type { HttpAnswer, StreamSink } from '../core/answer.ts';
 import type { Encoder } from '../turns/encoder.ts';
 import type { TurnFrame } from '../turns/own-turn.ts';
 import type { TurnResult } from '../turns/turn-collector.ts';
-import { answerIdOf, runIdOf } from './chat-ids.ts';
 import { mergeTurn } from './merged-turn.ts';
 import { type UiChunk, uiErrorText } from './ui-chunk.ts';
 import { endWithError, takeFrame, takeFrames, type UiStream, uiStreamOf } from './ui-stream.ts';

@@ -1,7 +1,7 @@
 /** UiMessage is a message of a chat's history, as pages of the AI SDK load it. */
 import { z } from 'zod';
+import { answerIdOf, questionIdOf } from '../chats/chat-ids.ts';
 import type { Conversation } from '../turns/read-turns.ts';
-import { answerIdOf, questionIdOf } from './chat-ids.ts';
 
 export const uiMessageSchema = z
   .strictObject({

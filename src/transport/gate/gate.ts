@@ -46,7 +46,8 @@ export const SOCKET_PATH = '/v1/session';
 
 const METHODS = 'GET, HEAD, POST, DELETE';
 /** Headers that a page may send. */
-const ACCEPTED = 'authorization, content-type, idempotency-key, last-event-id, rehydra-policy, rehydra-user';
+const ACCEPTED =
+  'authorization, content-type, idempotency-key, last-event-id, rehydra-policy, rehydra-user, x-run-id';
 /** Headers that a page may read, beside those that every page may. */
 const EXPOSED =
   'allow, retry-after, www-authenticate, x-vercel-ai-ui-message-stream, x-workflow-run-id, x-workflow-stream-tail-index';

@@ -131,6 +131,30 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
   ],
   [
+    'POST /api/ag-ui',
+    ({ sessionId }) => ({
+      method: 'POST',
+      path: '/api/ag-ui',
+      body: {
+        threadId: sessionId,
+        runId: newId(),
+        messages: [{ id: newId(), role: 'user', content: 'fever' }],
+      },
+    }),
+    // The id of a foreign thread names a thread of the caller's own.
+    [401, 401, 401, 200, 200, 200, 403, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  [
+    'GET /api/ag-ui',
+    at('GET', (id) => `/api/ag-ui?threadId=${id}`),
+    [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  [
+    'POST /api/ag-ui/:id/stop',
+    at('POST', (id) => `/api/ag-ui/${id}/stop`),
+    [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  [
     'GET /api/session/:id',
     at('GET', (id) => `/api/session/${id}`),
     [401, 401, 401, 404, 404, 404, 200, 200, 200, 200, 404, 200, 200, 404],

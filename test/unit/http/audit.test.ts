@@ -56,6 +56,7 @@ describe('the audit log of routes', () => {
       '/v1/sessions/:id/messages',
       '/v1/sessions/:id/events',
       '/api/chat',
+      '/api/ag-ui',
     ];
     expect(silent.map(({ path }) => path)).toEqual(joining);
     const loud = described.filter(({ path, audit }) => !isOfSessions(path) && audit !== undefined);

@@ -23,6 +23,7 @@ const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
 const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
 
 const asked = (text: string) => [{ id: 'q1', role: 'user', parts: [{ type: 'text', text }] }];
+const said = (content: string) => [{ id: 'q1', role: 'user', content }];
 
 /** The other fields that a request needs for the field under test to matter. */
 const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
@@ -36,6 +37,12 @@ const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   readChat: { params: { id: SESSION } },
   resumeChatStream: { params: { id: SESSION } },
   stopChat: { params: { id: SESSION } },
+  runAgent: {
+    headers: { 'rehydra-user': 'ana' },
+    body: { threadId: SESSION, runId: 'run', messages: said('cough') },
+  },
+  readAgentThread: { query: { threadId: SESSION, runId: 'first' } },
+  stopAgent: { params: { id: SESSION } },
   share: { params: { id: SESSION }, body: { user_id: 'ben', invited_by: 'ana' } },
   listShares: { params: { id: SESSION } },
   revokeShare: { params: { id: SESSION, share: OTHER }, query: { revoked_by: 'ana' } },
@@ -130,6 +137,29 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
   readChat: ids,
   resumeChatStream: { ...ids, 'query startIndex': ['0', '2'] },
   stopChat: ids,
+  runAgent: {
+    'headers rehydra-policy': ['queue', 'reject'],
+    'headers last-event-id': ['', '1.0'],
+    'body threadId': [SESSION, OTHER],
+    'body runId': ['one', 'two'],
+    'body messages': [said('cough'), said('fever')],
+    'body state': [{ theme: 'dark' }, { theme: 'light' }],
+    'body tools': [[], [{}]],
+    'body context': [[], [{}]],
+    'body resume': [[], [{}]],
+    'body forwardedProps': [{ options: { max_tokens: 7 } }, {}],
+    'body forwardedProps.options': [{ max_tokens: 7 }, {}],
+    'body forwardedProps.options.max_tokens': [7, 8],
+    'body forwardedProps.options.temperature': [0.1, 0.9],
+    'body forwardedProps.options.stop': [['END'], ['STOP']],
+  },
+  readAgentThread: {
+    'headers last-event-id': ['0', '999'],
+    'query threadId': [SESSION, OTHER],
+    'query runId': ['first', 'other'],
+    'query offset': ['-1', '999'],
+  },
+  stopAgent: ids,
   getSession: ids,
   deleteSession: { ...ids, 'query erase': ['true', 'false'] },
   listSessions: {
@@ -286,8 +316,9 @@ const LIFE = {
 function withField(name: string, field: string, value: unknown): Partial<Record<Place, Fields>> {
   const base = BASES[name] ?? {};
   const [place, path = ''] = field.split(' ') as [Place, string];
-  const [key = '', inner] = path.split('.');
-  const fields = { ...base[place], [key]: inner === undefined ? value : { [inner]: value } };
+  const [key = '', ...inner] = path.split('.');
+  const nested = inner.reduceRight<unknown>((held, part) => ({ [part]: held }), value);
+  const fields = { ...base[place], [key]: nested };
   // Only streams resume.
   const stream = field === 'headers last-event-id' ? { accept: 'text/event-stream' } : {};
   return { ...base, [place]: { ...fields, ...stream } };

@@ -1,4 +1,4 @@
-/** Chat ids, run ids and message ids of the AI SDK, and the sessions and turns that they name. */
+/** Ids of chats, runs and messages in stock clients, and the sessions and turns that they name. */
 import { z } from 'zod';
 import type { Participant } from '../../identity/acting-user.ts';
 import { derivedUuid } from '../core/derived-uuid.ts';

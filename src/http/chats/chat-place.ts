@@ -40,3 +40,19 @@ export async function turnUnderWay(
   const view = await reachableSession(ports, sessionQuery(request, sessionId, participant));
   return view === null ? null : (view.context.turn?.id ?? view.context.queue[0]?.turnId ?? null);
 }
+
+/** The place that the id in the path names. */
+export async function placeIn(ports: TurnPorts, request: HttpRequest): Promise<ChatPlace> {
+  const place = await findPlace(ports, request, decodedId(request.params.id ?? ''));
+  request.about?.({ sessionId: place.sessionId });
+  return place;
+}
+
+/** The transports encode the id for the path. */
+function decodedId(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}
