@@ -4,38 +4,11 @@ import { exchange, type Step } from '../../scripts/docs/exchange.ts';
 import type { ServerFrame } from '../../src/protocol/server-frames.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { TestClient } from '../support/instance/client.ts';
+import { shapesOf } from '../support/instance/frame-shapes.ts';
 import { startInstance } from '../support/instance/instance.ts';
 import { started } from '../support/instance/started.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** Values that a reader of the page relies on; of all others only the kind counts. */
-const EXACT = new Set([
-  'type',
-  'message_id',
-  'code',
-  'message',
-  'detail',
-  'retryable',
-  'reason',
-  'state',
-  'value',
-]);
-
-/** A frame with its fields' kinds in place of values that differ from run to run. */
-function shapeOf(value: unknown, name = ''): unknown {
-  if (name === 'window') return 'any';
-  if (Array.isArray(value)) return 'list';
-  if (typeof value !== 'object' || value === null) return EXACT.has(name) ? value : typeof value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, shapeOf(one, key)]));
-}
-
-/** A row of deltas counts as one: their number depends on the model's pace. */
-function shapesOf(frames: readonly Json[]): readonly unknown[] {
-  return frames
-    .filter((frame, index) => frame.type !== 'delta' || frames[index - 1]?.type !== 'delta')
-    .map((frame) => shapeOf(frame));
-}
 
 const framesOf = (steps: readonly Step[]): readonly Json[] =>
   steps.flatMap((step) => (step.by === 'server' ? [step.frame] : []));

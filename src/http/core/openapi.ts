@@ -30,16 +30,16 @@ export function openapiDocument(routes: readonly Route[]): Json {
 
 function operationOf(describe: Description, book: SchemaBook): Json {
   const { name, summary, details: description, body, params, query, headers, credential } = describe;
-  const { isBodyOptional = false } = describe;
+  const { isBodyOptional = false, example } = describe;
   const parameters = [
-    ...parametersOf('path', params, book),
-    ...parametersOf('query', query, book),
+    ...parametersOf('path', params, book, example?.params),
+    ...parametersOf('query', query, book, example?.query),
     ...parametersOf('header', headers, book),
     ...(credential === undefined ? [] : actingParameters(credential)),
   ];
   const requestBody = body && {
     required: !isBodyOptional,
-    content: contentOf({ 'application/json': body }, 'input', book),
+    content: contentOf({ 'application/json': body }, 'input', book, { 'application/json': example?.body }),
   };
   return {
     operationId: name,
@@ -56,6 +56,7 @@ function parametersOf(
   place: 'path' | 'query' | 'header',
   schema: z.ZodObject | undefined,
   book: SchemaBook,
+  examples: Json = {},
 ): readonly Json[] {
   if (schema === undefined) return [];
   const { properties = {}, required = [] } = book.of(schema, 'input') as {
@@ -68,13 +69,17 @@ function parametersOf(
     ...(description !== undefined && { description }),
     required: required.includes(name),
     schema: rest,
+    ...(examples[name] !== undefined && { example: examples[name] }),
   }));
 }
 
-function responsesOf({ answers, errors: codes = [] }: Description, book: SchemaBook): Json {
+function responsesOf({ answers, errors: codes = [], example }: Description, book: SchemaBook): Json {
   const responses: Record<number, Json> = {};
   for (const [status, { description, content }] of Object.entries(answers))
-    responses[Number(status)] = { description, content: contentOf(content, 'output', book) };
+    responses[Number(status)] = {
+      description,
+      content: contentOf(content, 'output', book, example?.answers[Number(status)]),
+    };
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set<ErrorCode>([...codes, 'internal']))
     byStatus.set(errors[code].status, [...(byStatus.get(errors[code].status) ?? []), code]);
@@ -95,8 +100,12 @@ function contentOf(
   content: Readonly<Record<string, z.ZodType>>,
   io: 'input' | 'output',
   book: SchemaBook,
+  examples: Json = {},
 ): Json {
   return Object.fromEntries(
-    Object.entries(content).map(([type, schema]) => [type, { schema: book.of(schema, io) }]),
+    Object.entries(content).map(([type, schema]) => {
+      const example = examples[type];
+      return [type, { schema: book.of(schema, io), ...(example !== undefined && { example }) }];
+    }),
   );
 }

@@ -41,6 +41,15 @@ export interface Description {
   readonly credential?: CredentialDescription;
   /** Besides `internal`, which any route may answer. */
   readonly errors?: readonly ErrorCode[];
+  readonly example?: Example;
+}
+
+/** A request as a client sends it, and its answers by status and media type. */
+export interface Example {
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly query?: Readonly<Record<string, unknown>>;
+  readonly body?: unknown;
+  readonly answers: Readonly<Record<number, Readonly<Record<string, unknown>>>>;
 }
 
 export interface AnswerDescription {

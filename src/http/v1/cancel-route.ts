@@ -8,6 +8,7 @@ import { sessionParamsSchema } from '../sessions/session-description.ts';
 import { cancelTurn } from '../turns/cancel-turn.ts';
 import { turnStateOf } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
+import { cancelExample } from './examples.ts';
 import { writableSession, writerOf } from './writable-session.ts';
 
 const cancelRequestSchema = z
@@ -55,6 +56,7 @@ export function cancelRoute(ports: TurnPorts): Route {
         'overloaded',
         'draining',
       ],
+      example: cancelExample,
     },
     async answer(request) {
       const { turn_id: named, user_id } = await parseOptionalBody(cancelRequestSchema, request);

@@ -18,6 +18,7 @@ import { whileAttached } from '../turns/attach-turn.ts';
 import { reachableLives, reachableSession, sessionQuery } from '../turns/find-turn.ts';
 import { takePart } from '../turns/take-part.ts';
 import type { TurnInput, TurnPorts, TurnRequest } from '../turns/turn-request.ts';
+import { createExample } from './examples.ts';
 
 const createRequestSchema = z
   .strictObject({
@@ -63,6 +64,7 @@ export function createRoute(ports: TurnPorts): Route {
         'overloaded',
         'draining',
       ],
+      example: createExample,
     },
     answer(request) {
       let owner: string | undefined;

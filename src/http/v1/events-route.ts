@@ -16,6 +16,7 @@ import { takePart } from '../turns/take-part.ts';
 import type { TurnPorts, TurnRequest } from '../turns/turn-request.ts';
 import { keepAlive } from '../turns/turn-watch.ts';
 import { EventReader } from './event-reader.ts';
+import { eventsExample } from './examples.ts';
 
 const offset = z.coerce.number().int().min(0).optional();
 
@@ -67,6 +68,7 @@ export function eventsRoute(ports: TurnPorts): Route {
         'overloaded',
         'draining',
       ],
+      example: eventsExample,
     },
     answer(request) {
       let place: LogPlace | null = null;

@@ -9,6 +9,7 @@ import { jsonAnswer, type Route } from '../core/router.ts';
 import { sendAndWait } from '../sessions/find-session.ts';
 import { sessionParamsSchema } from '../sessions/session-description.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
+import { extendExample } from './examples.ts';
 import { writableSession, writerOf } from './writable-session.ts';
 
 const extendRequestSchema = z
@@ -47,6 +48,7 @@ export function extendRoute(ports: TurnPorts): Route {
         'overloaded',
         'draining',
       ],
+      example: extendExample,
     },
     async answer(request) {
       const why = ports.unavailable();

@@ -15,6 +15,7 @@ import { awaitOwnTurn, sendingRequest, streamOwnTurn } from '../turns/follow-tur
 import { problemOf, TURN_ERRORS, takePart } from '../turns/take-part.ts';
 import type { TurnResult } from '../turns/turn-collector.ts';
 import type { TurnInput, TurnPorts } from '../turns/turn-request.ts';
+import { messageExample } from './examples.ts';
 
 const messageRequestSchema = z
   .strictObject({
@@ -83,6 +84,7 @@ export function messageRoute(ports: TurnPorts): Route {
         },
       },
       errors: [...TURN_ERRORS, 'archive_unavailable'],
+      example: messageExample,
     },
     answer(request) {
       const isStream = request.header('accept').includes('text/event-stream');
