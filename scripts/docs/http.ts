@@ -1,6 +1,7 @@
 import { openapiDocument } from '../../src/http/core/openapi.ts';
 import type { HttpPorts } from '../../src/http/core/ports.ts';
 import { httpRoutes } from '../../src/http/routes.ts';
+import { curlSection } from './curl.ts';
 import { anchor, kindOf, type Schema, table } from './markdown.ts';
 
 interface Parameter {
@@ -54,6 +55,8 @@ ${table(
   ['route', 'purpose'],
   operations.map(({ title, one }) => [`[\`${title}\`](#${anchor(title)})`, one.summary]),
 )}
+
+${curlSection()}
 
 ${operations.map(({ title, one }) => section(title, one)).join('\n\n')}
 
