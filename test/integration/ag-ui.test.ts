@@ -198,6 +198,21 @@ describe('runs of AG-UI', () => {
     expect(await promptTokens()).toBe(spent);
   });
 
+  it('the limit of messages does not count the repairs of a run', async () => {
+    const limits = { RATE_MESSAGES_PER_MINUTE: '2' };
+    const limited = await startInstance({
+      ...{ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, ...limits },
+    });
+    try {
+      const input = inputOf(`thread-${randomUUID()}`, 'hello');
+      const whole = await runAt(limited.http, input);
+      for (const { id } of whole.slice(0, 5))
+        expect(lastOf(await runAt(limited.http, input, undefined, id))).toEqual(lastOf(whole));
+    } finally {
+      await limited.stop();
+    }
+  });
+
   it('a run with tools gets 400, which names them', async () => {
     const tools = [{ name: 'look_up', description: '', parameters: {} }];
     const reply = await post(`${one.http}/api/ag-ui`, { ...inputOf('x', 'hello'), tools });

@@ -6,7 +6,7 @@ import { type ChatPlace, findPlace } from '../chats/chat-place.ts';
 import type { HttpAnswer } from '../core/answer.ts';
 import type { HttpRequest } from '../core/request.ts';
 import type { Route } from '../core/router.ts';
-import { seenPieceIn } from '../turns/encoder.ts';
+import { type SeenPiece, seenPieceIn } from '../turns/encoder.ts';
 import { turnQuery } from '../turns/find-turn.ts';
 import { followingRequest, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
 import { readTurns } from '../turns/read-turns.ts';
@@ -72,6 +72,7 @@ export function agUiPostRoute(ports: TurnPorts): Route {
     answer(request) {
       let place: ChatPlace;
       let input: RunInput;
+      const seen = seenPieceIn(request.header('last-event-id'));
       return takePart(ports, request, {
         route: `${ROUTE.method} ${ROUTE.path}`,
         isStream: true,
@@ -87,15 +88,21 @@ export function agUiPostRoute(ports: TurnPorts): Route {
             sessionId,
             isNew,
             arrival: {},
-            message: {
-              kind: 'send',
-              id,
-              repeatable: true,
-              event: (sender) => messageEvent({ id, content, policy, options }, sender, undefined, turnId),
-            },
+            // A client that has a part of the run repairs its stream, however often its line drops: the limit of messages
+            // does not count that. If the session has ended, the question must not run again in a new one.
+            message:
+              seen !== null
+                ? { kind: 'listen', after: seen.offset }
+                : {
+                    kind: 'send',
+                    id,
+                    repeatable: true,
+                    event: (sender) =>
+                      messageEvent({ id, content, policy, options }, sender, undefined, turnId),
+                  },
           };
         },
-        answer: (turn) => answerRun(ports, request, turn, input),
+        answer: (turn) => answerRun(ports, request, turn, input, seen),
       });
     },
   };
@@ -106,17 +113,16 @@ async function answerRun(
   request: HttpRequest,
   turn: TurnRequest,
   { threadId, runId, messages, state }: RunInput,
+  seen: SeenPiece | null,
 ): Promise<HttpAnswer> {
   const { sessionId, participant } = turn;
   const turnId = turnOfMessage(sessionId, runId);
   const conversation = await readTurns(ports, request, sessionId, participant);
   const earlier = earlierMessages(conversation, turnId, messages);
   const encoder = new AgUiEncoder({ threadId, runId, sessionId, turnId, earlier, asked: messages, state });
-  const seen = seenPieceIn(request.header('last-event-id'));
   const query = { ...turnQuery(request, sessionId, turnId, participant), messageId: runId };
-  // A client that has a part of the run repairs its stream. If the session has ended, it must not ask again in a new one.
   const own = seen === null ? sendingRequest(turn, request, turnId) : followingRequest(ports, request, query);
-  return untilRunEnds(await streamOwnTurn(ports, own, encoder, seen), encoder, () =>
-    stateOf(ports, sessionId),
-  );
+  const answer = await streamOwnTurn(ports, own, encoder, seen);
+  if (seen !== null) turn.note('resumed', answer.code ?? 'ok');
+  return untilRunEnds(answer, encoder, () => stateOf(ports, sessionId));
 }
