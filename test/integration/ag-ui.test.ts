@@ -6,7 +6,7 @@ import type { AgUiEvent } from '../../src/http/ag-ui/agui-event.ts';
 import type { threadSchema } from '../../src/http/ag-ui/agui-message.ts';
 import { get, post, problemOf } from '../support/instance/http.ts';
 import { startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
-import { metric } from '../support/instance/observed.ts';
+import { eventually, metric } from '../support/instance/observed.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
 
@@ -208,6 +208,40 @@ describe('runs of AG-UI', () => {
       const whole = await runAt(limited.http, input);
       for (const { id } of whole.slice(0, 5))
         expect(lastOf(await runAt(limited.http, input, undefined, id))).toEqual(lastOf(whole));
+    } finally {
+      await limited.stop();
+    }
+  });
+
+  it('an answer that starts over with the same words is shown once', async () => {
+    const threadId = `thread-${randomUUID()}`;
+    const faults = '[[fault:no-ids,continuation=ignore]] [[fault:truncate-after=9,times=1]]';
+    const sent = await runAt(one.http, inputOf(threadId, `${faults} chest pain`));
+    const states = sent.filter(({ event }) => event.type === 'STATE_SNAPSHOT');
+    expect(states).toHaveLength(3);
+    expect((await threadOf(two.http, threadId)).messages.at(-1)?.content).toBe(textOf(sent));
+  });
+
+  it('a run that the log has lost meanwhile takes its text back and gives the whole answer', async () => {
+    const limited = await startInstance({
+      ...{ REDIS_URL: redis.url, VLLM_BASE_URL: simulator.url, FRAME_LOG_MAX: '5' },
+    });
+    try {
+      const input = inputOf(`thread-${randomUUID()}`, SLOW);
+      const { threadId } = input;
+      const first = await runAt(limited.http, input, hasText);
+      await eventually(
+        'the run to end',
+        () => threadOf(limited.http, threadId),
+        ({ activeRun }) => activeRun === null,
+      );
+      for (const more of ['more', 'even more']) await runAt(limited.http, inputOf(threadId, more));
+      const rest = await runAt(limited.http, input, undefined, first.at(-1)?.id);
+      const back = rest.findIndex(({ event }) => event.type === 'MESSAGES_SNAPSHOT');
+      expect(rest[back]?.event).toEqual({ type: 'MESSAGES_SNAPSHOT', messages: input.messages });
+      const { messages } = await threadOf(limited.http, threadId);
+      expect(messages[1]?.content).toBe(textOf(rest.slice(back)));
+      expect(lastOf(rest)?.type).toBe('RUN_FINISHED');
     } finally {
       await limited.stop();
     }
