@@ -35,6 +35,7 @@ const settings = [
   'scripts/package/build.mjs',
   'scripts/package/wire-types.mjs',
 ];
+const licences = ['LICENSE', 'NOTICE', 'swagger-ui-bundle.js.LICENSE.txt'];
 const buildFile = 'build.json';
 const assetTypes = new Set(['.lua', '.sql', '.html', '.css', '.js', '.svg', '.txt', '.md']);
 const stampName = '.source-hash';
@@ -160,6 +161,7 @@ async function build() {
     );
     if (code !== 0) return code;
     copyAssets(next);
+    copyReferenceLibrary(next);
     await bundlePrograms(compiled, next);
     const packaged = await buildPackage(root, compiled, join(next, 'package'));
     if (packaged !== 0) return packaged;
@@ -180,6 +182,18 @@ function copyAssets(target) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     copyFileSync(join(root, path), join(target, path));
   }
+}
+
+/**
+ * Copies what the page `/docs` loads, and its licences: an image of the service has no development packages.
+ * @param {string} target
+ */
+function copyReferenceLibrary(target) {
+  const from = join(root, 'node_modules', 'swagger-ui-dist');
+  const to = join(target, 'src/http/operations/reference/swagger-ui');
+  mkdirSync(to, { recursive: true });
+  for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', ...licences])
+    copyFileSync(join(from, name), join(to, name));
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

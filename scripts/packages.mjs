@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 
 /**
  * @typedef {{ name: string, version: string, licence: string, integrity: string | null, isDev: boolean,
- *   isOptional: boolean, hasInstallScript: boolean }} Package
+ *   isShipped: boolean, isOptional: boolean, hasInstallScript: boolean }} Package
  * @typedef {{ version?: string, name?: string, license?: string, integrity?: string, dev?: boolean,
  *   optional?: boolean, devOptional?: boolean, hasInstallScript?: boolean }} Entry
  */
@@ -19,6 +19,9 @@ const PERMISSIVE = new Set([
   'ISC',
   'MIT',
 ]);
+
+/** Development packages of which the build copies files into `dist`. */
+const COPIED = new Set(['swagger-ui-dist']);
 
 /** @returns {readonly Package[]} each name and version once, sorted */
 export function packagesOf(lock = readLock()) {
@@ -38,7 +41,8 @@ export function packagesOf(lock = readLock()) {
       hasInstallScript: entry.hasInstallScript === true,
     };
     const known = found.get(`${name}@${version}`);
-    found.set(`${name}@${version}`, { ...one, isDev: one.isDev && known?.isDev !== false });
+    const isDev = one.isDev && known?.isDev !== false;
+    found.set(`${name}@${version}`, { ...one, isDev, isShipped: !isDev || COPIED.has(name) });
   }
   return [...found.values()].sort((a, b) => order(a, b));
 }

@@ -28,7 +28,10 @@ export function sbomOf(packages = packagesOf(), recorded = recordedHashes()) {
     },
     components: [
       ...packages.map((one) => ({
-        ...component({ ...one, scope: one.isDev ? 'excluded' : one.isOptional ? 'optional' : 'required' }),
+        ...component({
+          ...one,
+          scope: !one.isShipped ? 'excluded' : one.isOptional ? 'optional' : 'required',
+        }),
         licenses: [{ expression: one.licence }],
         ...(one.integrity === null ? {} : { hashes: one.integrity.split(' ').map(hash) }),
       })),

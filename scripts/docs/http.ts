@@ -36,14 +36,14 @@ export function httpDocument(): string {
   return `# HTTP
 
 HTTP shares port and sessions with the WebSocket ([PROTOCOL.md](PROTOCOL.md)). This page is generated (\`npm run docs\`)
-from the OpenAPI document that the service serves at \`GET /openapi.json\`; the routes and their schemas are in
+from the OpenAPI document that the service serves at \`GET /openapi.json\`, and as a page at \`GET /docs\`; the routes and their schemas are in
 [src/http](../src/http).
 
 Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "request_id"}}\`, with the status of
 [ERRORS.md](ERRORS.md). If waiting helps, \`Retry-After\` of a 429 or 503 gives the seconds. Any route may answer
 \`internal\`. Every \`GET\` route answers \`HEAD\` with the same status and headers.
 
-**Credentials.** With \`AUTH\` all routes but the probes and the two documents need a bearer, a token or an API key:
+**Credentials.** With \`AUTH\` all routes but the probes, the two documents and the page \`/docs\` need a bearer, a token or an API key:
 \`Authorization: Bearer …\`. [PERMISSIONS.md](PERMISSIONS.md) shows what each role may do. The service answers a missing
 credential and every invalid one with the same 401 \`unauthenticated\`. A foreign session and one that does not exist get
 the same \`session_not_found\`. A back end with the role \`service\` names the user for whom it acts in the header

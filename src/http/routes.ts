@@ -14,6 +14,7 @@ import { analyticsRoute } from './operations/analytics-route.ts';
 import { dashboardRoutes } from './operations/dashboard-routes.ts';
 import { documentsRoutes } from './operations/documents-route.ts';
 import { operationsRoutes } from './operations/operations-routes.ts';
+import { referenceRoutes } from './operations/reference-routes.ts';
 import { eraseUserRoute } from './sessions/erasure.ts';
 import { createErasureQueue } from './sessions/erasure-queue.ts';
 import { sessionRoutes } from './sessions/session-routes.ts';
@@ -43,6 +44,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     eraseUserRoute(ports, erasures),
     analyticsRoute(ports),
     ...dashboardRoutes(),
+    ...referenceRoutes(),
   ];
   const described = describeCallers(describeAudit(withJsonBodies(withRefusals(routes))));
   return (place) => {

@@ -2,10 +2,10 @@
  * EventReader is a reader of a session over HTTP: to the session a client that only reads, to its client a stream of
  * server-sent events with the frames that a WebSocket would get.
  *
- *  READER-1  The last `id` that a client has is the offset to resume after. `welcome` has one only if nothing is replayed
+ *  EVENTREADER-1  The last `id` that a client has is the offset to resume after. `welcome` has one only if nothing is replayed
  *            before live frames; else a client that broke off would skip the replay. `reset` has one, because its offset
  *            replaces all earlier ones.
- *  READER-2  Frames wait until the answer has begun, so that a refusal can have its own status.
+ *  EVENTREADER-2  Frames wait until the answer has begun, so that a refusal can have its own status.
  */
 import { randomUUID } from 'node:crypto';
 import type { ClientConnection } from '../../delivery/client-connection.ts';
@@ -54,7 +54,7 @@ export class EventReader implements ClientConnection {
     this.#resolveEnded(code);
   }
 
-  /** READER-2 */
+  /** EVENTREADER-2 */
   begin(sink: StreamSink): void {
     this.#sink = sink;
     const text = this.#held.join('');
@@ -75,7 +75,7 @@ export class EventReader implements ClientConnection {
     return eventText(this.#idOf(frame), frame.type, data);
   }
 
-  /** READER-1 */
+  /** EVENTREADER-1 */
   #idOf(frame: ServerFrame): number | null {
     if (!('offset' in frame)) return null;
     return frame.type === 'welcome' && this.#replays ? null : frame.offset;
