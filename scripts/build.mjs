@@ -190,6 +190,7 @@ function copyAssets(target) {
  */
 function copyReferenceLibrary(target) {
   const from = join(root, 'node_modules', 'swagger-ui-dist');
+  if (!existsSync(from)) throw new Error('swagger-ui-dist is not installed; run: npm install --no-save');
   const to = join(target, 'src/http/operations/reference/swagger-ui');
   mkdirSync(to, { recursive: true });
   for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css', ...licences])
