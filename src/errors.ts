@@ -33,6 +33,7 @@ export const errors = {
   ),
   frame_too_large: closing(1009, final(413, 'The frame is larger than 64 KiB, or than 16 KiB before hello.')),
   bad_request: final(400, 'The request is not valid.'),
+  unsupported_parameter: final(400, 'This service does not support the parameter, or not this value of it.'),
   too_large: final(413, 'The request body is too large.'),
   unauthenticated: closing(4001, final(401, 'A valid credential is required.')),
   identity_ended: closing(4002, final(401, 'The credential has ended; connect again with a new one.')),

@@ -208,6 +208,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
         metrics: { contentType: metrics.registry.contentType, scrape },
         upstream,
         replicas: vllm.reports,
+        servedModel: vllm.servedModel,
         defaultPolicy: config.session.defaultPolicy,
         unavailable,
         retryAfterMs,

@@ -119,11 +119,11 @@ function mayDo(needed: (typeof neededAccess)['attach'], access: (typeof ACCESSES
 
 /** How a client sends each event. A new event does not compile without its row. */
 const SENT_BY: Readonly<Record<keyof typeof neededAccess, string>> = {
-  attach: '`hello`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`',
-  message: '`message`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`',
-  cancel: '`cancel`, `POST /api/chat/:id/stop`, `POST /api/ag-ui/:id/stop`',
+  attach: '`hello`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`, `POST /v1/responses`',
+  message: '`message`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`, `POST /v1/responses`',
+  cancel: '`cancel`, `POST /api/chat/:id/stop`, `POST /api/ag-ui/:id/stop`, `POST /v1/responses/:id/cancel`',
   extend: '`extend`',
-  close: '`close`, `DELETE /api/session/:id`',
+  close: '`close`, `DELETE /api/session/:id`, `DELETE /v1/conversations/:id`',
   share: '`POST /api/session/:id/shares`',
   unshare: '`DELETE /api/session/:id/shares/:share`',
   detach: 'instances only',

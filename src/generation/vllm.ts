@@ -58,6 +58,8 @@ export interface VllmOptions {
 export interface VllmGenerator extends Generator {
   /** For operators. */
   reports(): readonly ReplicaReport[];
+  /** The configured model, else the one that the first replica to answer names; null: none answers. */
+  servedModel(): Promise<string | null>;
 }
 
 interface Server {
@@ -164,6 +166,12 @@ export function createVllmGenerator(options: VllmOptions): VllmGenerator {
 
   return {
     reports: replicas.reports,
+    async servedModel() {
+      if (model !== null) return model;
+      const cards = replicas.all().map(async (replica) => (await serverOf(replica).upstream.card()).model);
+      const name = await Promise.any(cards).catch(() => '');
+      return name === '' ? null : name;
+    },
     async generate(request, onChunk, signal) {
       if (closed || signal.aborted) return { kind: 'aborted' };
       const { sessionId, avoidReplica, preferReplica } = request;

@@ -9,12 +9,13 @@ import { withLimits } from './core/limits.ts';
 import { LongReads } from './core/long-reads.ts';
 import { type Place, servedAt } from './core/places.ts';
 import type { HttpPorts } from './core/ports.ts';
-import { type Route, withRefusals } from './core/router.ts';
+import { type Route, withErrorForms, withRefusals } from './core/router.ts';
 import { analyticsRoute } from './operations/analytics-route.ts';
 import { dashboardRoutes } from './operations/dashboard-routes.ts';
 import { documentsRoutes } from './operations/documents-route.ts';
 import { operationsRoutes } from './operations/operations-routes.ts';
 import { referenceRoutes } from './operations/reference-routes.ts';
+import { openaiRoutes } from './responses/routes.ts';
 import { eraseUserRoute } from './sessions/erasure.ts';
 import { createErasureQueue } from './sessions/erasure-queue.ts';
 import { sessionRoutes } from './sessions/session-routes.ts';
@@ -37,6 +38,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     ...v1Routes({ ...ports, longReads }),
     ...chatRoutes({ ...ports, longReads }),
     ...agUiRoutes({ ...ports, longReads }),
+    ...openaiRoutes({ ...ports, longReads }),
     ...sessionRoutes(ports, erasures),
     transcriptRoute(ports, longReads),
     ...sharesRoutes(ports),
@@ -51,6 +53,6 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     const isServed = servedAt(place);
     const limited = withLimits(ports.limits, described.filter(isServed));
     const audited = withAudit(ports.audit, [...limited, ...documentsRoutes(limited).filter(isServed)]);
-    return withCallers(ports, place, audited);
+    return withErrorForms(withCallers(ports, place, audited));
   };
 }

@@ -97,5 +97,9 @@ export function withoutRandomIds(text: string, known: readonly string[]): string
       return names.get(id) ?? id;
     })
     .replace(/msg_[ua][0-9a-f]{32}/g, 'msg')
+    .replace(/resp_[0-9a-f]{64}/g, 'resp')
+    .replace(/conv_([0-9a-f]{32})/g, (id, hex) =>
+      known.some((one) => one.replaceAll('-', '') === hex) ? id : 'conv',
+    )
     .replace(/"token\\?":\\?"[^"\\]+/g, '"token":"');
 }

@@ -33,6 +33,7 @@ export interface Replicas {
   give(replica: Replica, result: RequestResult, code?: GenerationFailureCode | null, restMs?: number): void;
   /** How long until a healthy replica takes requests again; 0 if one does now. */
   waitMs(): number;
+  all(): readonly Replica[];
   views(): readonly ReplicaView[];
   reports(): readonly ReplicaReport[];
   close(): void;
@@ -171,6 +172,7 @@ export function createReplicas(baseUrls: readonly string[], options: ReplicasOpt
     }));
 
   return {
+    all: () => all.map(({ replica }) => replica),
     views,
     reports: () =>
       all.map(({ replica, circuit, health }) => ({

@@ -17,7 +17,8 @@ const WRONG: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Routes that join a session limit guesses themselves (turns/take-part.ts). */
-const NAMES_A_SESSION = /^\/(api\/(session|archive|chat|ag-ui)\/:id|v1\/sessions\/:id\/(cancel|extend)$)/;
+const NAMES_A_SESSION =
+  /^\/(api\/(session|archive|chat|ag-ui)\/:id|v1\/(responses|conversations)\/:id|v1\/sessions\/:id\/(cancel|extend)$)/;
 
 export function withLimits(limits: Limits, routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {

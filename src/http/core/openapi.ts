@@ -73,7 +73,7 @@ function parametersOf(
   }));
 }
 
-function responsesOf({ answers, errors: codes = [], example }: Description, book: SchemaBook): Json {
+function responsesOf({ answers, errors: codes = [], example, errorForm }: Description, book: SchemaBook): Json {
   const responses: Record<number, Json> = {};
   for (const [status, { description, content }] of Object.entries(answers))
     responses[Number(status)] = {
@@ -87,7 +87,7 @@ function responsesOf({ answers, errors: codes = [], example }: Description, book
     responses[status] = {
       description: those.map((code) => `\`${code}\`: ${errors[code].text}`).join('\n\n'),
       ...((status === 429 || status === 503) && { headers: RETRY_AFTER }),
-      content: contentOf({ 'application/json': problemSchema }, 'output', book),
+      content: contentOf({ 'application/json': errorForm?.schema ?? problemSchema }, 'output', book),
     };
   return responses;
 }

@@ -25,6 +25,8 @@ export interface HttpPorts extends SessionServices {
   readonly metrics: { readonly contentType: string; readonly scrape: () => Promise<string> };
   readonly upstream: string;
   readonly replicas: () => readonly ReplicaReport[];
+  /** The name of the model that answers; null: no model server names one now. */
+  readonly servedModel: () => Promise<string | null>;
   readonly draining: () => boolean;
   readonly localSessions: () => number;
   readonly connections: () => number;

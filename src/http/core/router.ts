@@ -41,6 +41,8 @@ export interface Description {
   readonly credential?: CredentialDescription;
   /** Besides `internal`, which any route may answer. */
   readonly errors?: readonly ErrorCode[];
+  /** The body of an error, where the route's protocol has a form of its own. Absent: `problemSchema`. */
+  readonly errorForm?: ErrorForm;
   readonly example?: Example;
 }
 
@@ -50,6 +52,11 @@ export interface Example {
   readonly query?: Readonly<Record<string, unknown>>;
   readonly body?: unknown;
   readonly answers: Readonly<Record<number, Readonly<Record<string, unknown>>>>;
+}
+
+export interface ErrorForm {
+  readonly schema: z.ZodType;
+  readonly write: (problem: HttpAnswer) => HttpAnswer;
 }
 
 export interface AnswerDescription {
@@ -92,6 +99,26 @@ export function withRefusals(routes: readonly Route[]): readonly Route[] {
       }
     },
   }));
+}
+
+/** Writes every error of a route, also those of the gates around it, in the form of the route's protocol. */
+export function withErrorForms(routes: readonly Route[]): readonly Route[] {
+  return routes.map((route) => {
+    const form = route.describe?.errorForm;
+    if (form === undefined) return route;
+    return {
+      ...route,
+      async answer(request) {
+        try {
+          const reply = await route.answer(request);
+          return reply.code === undefined ? reply : form.write(reply);
+        } catch (error) {
+          request.failed(error, request.requestId);
+          return form.write(problem('internal', request.requestId));
+        }
+      },
+    };
+  });
 }
 
 export async function answer(routes: readonly Route[], incoming: IncomingRequest): Promise<HttpAnswer> {

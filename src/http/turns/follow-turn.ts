@@ -91,6 +91,24 @@ export async function awaitOwnTurn(
   return { result, frames: sink.frames };
 }
 
+/** Sends the message and returns once the session has it; its turn runs without a client. Null: the session has it. */
+export async function startOwnTurn(
+  ports: TurnPorts,
+  { sent }: OwnTurnRequest,
+): Promise<Extract<TurnResult, { readonly kind: 'refused' }> | null> {
+  if (sent === null) throw new Error('the request has no message');
+  let take: (value: null) => void = () => {};
+  const taken = new Promise<null>((resolve) => {
+    take = resolve;
+  });
+  const listener: Listener = { onFrame: () => true, onTaken: () => take(null) };
+  const result = await sendMessage(ports, sent.turn, sent.message, listener, (collector) =>
+    Promise.race([taken, collector.result]),
+  );
+  if (result === null || result.kind !== 'refused') return null;
+  return result.code === 'duplicate_message' && sent.message.repeatable ? null : result;
+}
+
 /** How often the turn is looked up: it may end, and its session too, between two looks. */
 const LOOKS_MAX = 4;
 

@@ -1,5 +1,5 @@
 /** Reads turns as values: one turn with its frames, or the whole conversation as questions and answers. */
-
+import type { EndReason } from '../../../machines/vocabulary.ts';
 import type { Participant } from '../../identity/acting-user.ts';
 import { Refusal } from '../core/answer.ts';
 import type { HttpRequest } from '../core/request.ts';
@@ -21,6 +21,8 @@ export interface TurnSnapshot {
   readonly state: 'queued' | 'running' | 'ended';
   /** In the order of the log. */
   readonly frames: readonly TurnFrame[];
+  /** The log has lost at least the beginning of the turn: its text is one `delta`. */
+  readonly isRebuilt: boolean;
 }
 
 /** `running`: it runs or waits. A turn whose end nothing tells has an answer. */
@@ -39,6 +41,8 @@ export function turnStateOf({ state, frames }: TurnSnapshot): TurnState {
 export interface Conversation {
   readonly sessionId: string;
   readonly isLive: boolean;
+  /** Why the session ended; null: it lives. */
+  readonly endReason: EndReason | null;
   readonly createdAt: number;
   readonly turns: readonly ConversationTurn[];
   /** The running turn, whose answer is not complete, or null. */
@@ -61,9 +65,11 @@ export function readTurn(
 async function snapshotOf(ports: TurnPorts, query: TurnQuery): Promise<TurnSnapshot | null> {
   const found = await findTurn(ports, query);
   if (found === null) return null;
-  if (found.state === 'ended' && found.isRebuilt) return { state: 'ended', frames: found.frames };
+  if (found.state === 'ended' && found.isRebuilt)
+    return { state: 'ended', frames: found.frames, isRebuilt: true };
   const own = new OwnTurn(query.turnId, found.messageId);
-  return { state: found.state, frames: found.frames.flatMap((frame) => own.take(frame) ?? []) };
+  const frames = found.frames.flatMap((frame) => own.take(frame) ?? []);
+  return { state: found.state, frames, isRebuilt: false };
 }
 
 /** The conversation of the live session, else of its latest ended life; null: the caller finds neither. */
@@ -88,6 +94,7 @@ async function liveTurns(ports: TurnPorts, query: SessionQuery): Promise<Convers
   return {
     sessionId,
     isLive: true,
+    endReason: null,
     createdAt,
     turns: conversationTurns(entries),
     runningTurnId: turn?.id ?? null,
@@ -98,7 +105,15 @@ async function liveTurns(ports: TurnPorts, query: SessionQuery): Promise<Convers
 async function archivedTurns(ports: TurnPorts, query: SessionQuery): Promise<Conversation | null> {
   const [latest] = await reachableLives(ports, query);
   if (latest === undefined) return null;
-  const { sessionId, createdAt, lines } = latest;
+  const { sessionId, createdAt, endReason, lines } = latest;
   const turns = conversationTurns(lines);
-  return { sessionId, isLive: false, createdAt, turns, runningTurnId: null, queuedTurnIds: [] };
+  return {
+    sessionId,
+    isLive: false,
+    endReason,
+    createdAt,
+    turns,
+    runningTurnId: null,
+    queuedTurnIds: [],
+  };
 }

@@ -125,6 +125,6 @@ async function answerSession(
 }
 
 /** It comes, so that the session begins, and leaves. */
-function visitor(): ClientConnection {
+export function visitor(): ClientConnection {
   return { id: randomUUID(), standsAlone: true, send: () => true, refuse() {}, end() {} };
 }

@@ -81,6 +81,8 @@ export interface Scene {
   readonly sessionId: string;
   /** Share of the guest who may read. */
   readonly shareId: string;
+  /** The one turn of the session. */
+  readonly turnId: string;
 }
 
 /** A session of the owner, with a guest who may read, one who may write, and one whose share was revoked. */
@@ -98,7 +100,7 @@ export async function openScene({ http }: Instance, credentials: Credentials): P
   await invite('wanda', 'write');
   const revoked = await invite('rita', 'write');
   await get(`${shares}/${revoked}`, { method: 'DELETE', headers });
-  return { sessionId, shareId };
+  return { sessionId, shareId, turnId: answer.metadata.turn_id };
 }
 
 /** A request for the session, or for one that does not exist. */

@@ -56,7 +56,25 @@ const at =
   });
 const fixed = (method: string, path: string) => (): Request => ({ method, path });
 
+const hex = (id: string) => id.replaceAll('-', '');
+const conversation = (method: string, path = '') =>
+  at(method, (id) => `/v1/conversations/conv_${hex(id)}${path}`);
+const response =
+  (method: string, path = '') =>
+  ({ sessionId, turnId }: Scene): Request => ({
+    method,
+    path: `/v1/responses/resp_${hex(sessionId)}${hex(turnId)}${path}`,
+  });
+const item =
+  (method: string) =>
+  ({ sessionId, turnId }: Scene): Request => ({
+    method,
+    path: `/v1/conversations/conv_${hex(sessionId)}/items/msg_u${hex(turnId)}`,
+  });
+
 const ALL = CALLERS.map(() => 200);
+/** Everyone with access to the session, guests included. */
+const INSIDE = [401, 401, 401, 404, 404, 404, 200, 200, 200, 200, 404, 403, 403, 403];
 /** In the order of CALLERS: none, expired, wrong audience; other user, other tenant, revoked guest; read, write, owner; … */
 const ROWS: readonly Row[] = [
   ['GET /healthz', fixed('GET', '/healthz'), ALL],
@@ -156,6 +174,53 @@ const ROWS: readonly Row[] = [
     'POST /api/ag-ui/:id/stop',
     at('POST', (id) => `/api/ag-ui/${id}/stop`),
     [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  [
+    'POST /v1/responses',
+    ({ sessionId }) => ({
+      method: 'POST',
+      path: '/v1/responses',
+      body: { conversation: `conv_${hex(sessionId)}`, input: 'And now?' },
+    }),
+    [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+  ],
+  ['GET /v1/responses/:id', response('GET'), INSIDE],
+  ['POST /v1/responses/:id/cancel', response('POST', '/cancel'), INSIDE],
+  ['GET /v1/responses/:id/input_items', response('GET', '/input_items'), INSIDE],
+  [
+    'DELETE /v1/responses/:id',
+    response('DELETE'),
+    [401, 401, 401, 404, 404, 404, 403, 403, 200, 200, 404, 403, 403, 403],
+  ],
+  [
+    'POST /v1/conversations',
+    fixed('POST', '/v1/conversations'),
+    [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
+  ],
+  ['GET /v1/conversations/:id', conversation('GET'), INSIDE],
+  ['POST /v1/conversations/:id', conversation('POST'), INSIDE],
+  [
+    'DELETE /v1/conversations/:id',
+    conversation('DELETE'),
+    [401, 401, 401, 404, 404, 404, 403, 403, 200, 200, 404, 403, 403, 403],
+  ],
+  ['GET /v1/conversations/:id/items', conversation('GET', '/items'), INSIDE],
+  ['GET /v1/conversations/:id/items/:item', item('GET'), INSIDE],
+  // Neither is supported, and a stranger must not learn even that.
+  [
+    'POST /v1/conversations/:id/items',
+    conversation('POST', '/items'),
+    [401, 401, 401, 404, 404, 404, 400, 400, 400, 400, 404, 403, 403, 403],
+  ],
+  [
+    'DELETE /v1/conversations/:id/items/:item',
+    item('DELETE'),
+    [401, 401, 401, 404, 404, 404, 400, 400, 400, 400, 404, 403, 403, 403],
+  ],
+  [
+    'GET /v1/models',
+    fixed('GET', '/v1/models'),
+    [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200],
   ],
   [
     'GET /api/session/:id',
@@ -274,7 +339,7 @@ describe('a foreign session', () => {
     async ({ request, caller }) => {
       const all = known;
       const scene = await openScene(one, all);
-      const absent = { sessionId: newId(), shareId: newId() };
+      const absent = { sessionId: newId(), shareId: newId(), turnId: newId() };
       const shown = all.of(caller);
       const hide = (text: string, { sessionId }: Scene) => text.replaceAll(sessionId, 'the session');
       const foreign = visible(await send(two, request(scene), shown));

@@ -7,6 +7,7 @@ const PROMISED: Readonly<Record<ErrorCode, readonly [number | null, number, bool
   too_many_bad_frames: [1008, 400, false],
   frame_too_large: [1009, 413, false],
   bad_request: [null, 400, false],
+  unsupported_parameter: [null, 400, false],
   too_large: [null, 413, false],
   unauthenticated: [4001, 401, false],
   identity_ended: [4002, 401, false],
@@ -70,7 +71,7 @@ describe('the table of errors', () => {
       [errors[code].close, errors[code].status, errors[code].retryable],
     ]);
     expect(Object.fromEntries(table)).toEqual(PROMISED);
-    expect(codes).toHaveLength(56);
+    expect(codes).toHaveLength(57);
   });
 
   it('every error code is written in lower case words', () => {

@@ -20,6 +20,12 @@ type Place = 'params' | 'query' | 'headers' | 'body';
 
 const SESSION = '6f1c2a9e-8a4e-4a57-9f0b-0d1f2c3b4a59';
 const OTHER = '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11';
+/** A turn in the archive. */
+const TURN = '3d2f8c10-5b7e-4c11-8a39-7e5d1f0a9c22';
+const hex = (id: string) => id.replaceAll('-', '');
+const conversation = (id: string) => `conv_${hex(id)}`;
+const response = (id: string) => `resp_${hex(id)}${hex(TURN)}`;
+const [question, answer] = [`msg_u${hex(TURN)}`, `msg_a${hex(TURN)}`];
 const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
 
 const asked = (text: string) => [{ id: 'q1', role: 'user', parts: [{ type: 'text', text }] }];
@@ -43,6 +49,22 @@ const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   },
   readAgentThread: { query: { threadId: SESSION, runId: 'first' } },
   stopAgent: { params: { id: SESSION } },
+  createResponse: {
+    headers: { 'rehydra-user': 'ana' },
+    body: { input: 'And now?', conversation: conversation(SESSION) },
+  },
+  readResponse: { params: { id: response(SESSION) }, query: { stream: 'true' } },
+  cancelResponse: { params: { id: response(SESSION) } },
+  deleteResponse: { params: { id: response(SESSION) } },
+  listInputItems: { params: { id: response(SESSION) } },
+  createConversation: { body: {} },
+  readConversation: { params: { id: conversation(SESSION) } },
+  updateConversation: { params: { id: conversation(SESSION) }, body: {} },
+  deleteConversation: { params: { id: conversation(SESSION) } },
+  listItems: { params: { id: conversation(OTHER) } },
+  readItem: { params: { id: conversation(OTHER), item: question } },
+  createItems: { params: { id: conversation(SESSION) } },
+  deleteItem: { params: { id: conversation(OTHER), item: question } },
   share: { params: { id: SESSION }, body: { user_id: 'ben', invited_by: 'ana' } },
   listShares: { params: { id: SESSION } },
   revokeShare: { params: { id: SESSION, share: OTHER }, query: { revoked_by: 'ana' } },
@@ -54,6 +76,8 @@ const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
 };
 
 const ids = { 'params id': [SESSION, OTHER] } as const;
+const responseIds = { 'params id': [response(SESSION), response(OTHER)] } as const;
+const conversationIds = { 'params id': [conversation(SESSION), conversation(OTHER)] } as const;
 const filters = {
   'query text': ['fever', 'cough'],
   'query user_id': ['ana', 'ben'],
@@ -134,6 +158,36 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
     'body options.temperature': [0.1, 0.9],
     'body options.stop': [['END'], ['STOP']],
   },
+  createResponse: {
+    'headers idempotency-key': ['one', 'two'],
+    'headers rehydra-policy': ['queue', 'reject'],
+    'body input': ['cough', 'fever'],
+    'body model': ['a model', 'another model'],
+    'body conversation': [conversation(SESSION), null],
+    'body conversation.id': [conversation(SESSION), conversation(OTHER)],
+    'body previous_response_id': [null, response(SESSION)],
+    'body stream': [true, false],
+    'body background': [true, false],
+    'body store': [true, false],
+    'body max_output_tokens': [7, 8],
+    'body temperature': [0.1, 0.9],
+  },
+  readResponse: { ...responseIds, 'query stream': ['true', 'false'], 'query starting_after': ['0', '20'] },
+  cancelResponse: responseIds,
+  deleteResponse: responseIds,
+  listInputItems: responseIds,
+  readConversation: conversationIds,
+  updateConversation: conversationIds,
+  deleteConversation: conversationIds,
+  listItems: {
+    ...conversationIds,
+    'query after': [question, answer],
+    'query limit': ['1', '2'],
+    'query order': ['asc', 'desc'],
+  },
+  readItem: { ...conversationIds, 'params item': [question, answer] },
+  createItems: conversationIds,
+  deleteItem: { ...conversationIds, 'params item': [question, 'msg_none'] },
   readChat: ids,
   resumeChatStream: { ...ids, 'query startIndex': ['0', '2'] },
   stopChat: ids,
@@ -303,14 +357,19 @@ function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
     },
     analytics: asked('analytics', { byState: {}, figures }),
     metrics: { contentType: 'text/plain', scrape: async () => '' },
+    servedModel: async () => 'a model',
     unavailable: () => null,
     limits: unlimited,
   } as unknown as HttpPorts;
 }
 
 const LIFE = {
-  ...{ sessionId: SESSION, createdAt: 1, endedAt: 2, endReason: 'closed', turnCount: 0 },
-  ...{ clientId: null, userId: null, diagnosisId: null, patient: {}, lines: [], turns: [] },
+  ...{ sessionId: SESSION, createdAt: 1, endedAt: 2, endReason: 'idle', turnCount: 0 },
+  ...{ clientId: null, userId: null, diagnosisId: null, patient: {}, turns: [] },
+  lines: [
+    { role: 'user', author: null, content: 'fever', turnId: TURN, at: 1 },
+    { role: 'assistant', author: null, content: 'Rest.', turnId: TURN, at: 2 },
+  ],
 };
 
 function withField(name: string, field: string, value: unknown): Partial<Record<Place, Fields>> {

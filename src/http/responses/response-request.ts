@@ -1,0 +1,110 @@
+/** Parses `POST /v1/responses`. A parameter that this service cannot follow is refused by its name, never dropped. */
+import { z } from 'zod';
+import { Refusal } from '../core/answer.ts';
+import { parseBody } from '../core/request.ts';
+import { contentOf, readInput } from './input.ts';
+
+export const responseRequestSchema = z
+  .looseObject({
+    input: z
+      .union([z.string(), z.array(z.unknown())])
+      .describe(
+        'A text, or items `{role, content}` with text. Items before the last messages of the user start a new conversation.',
+      ),
+    model: z.string().nullish().describe('Only the model of `GET /v1/models`. Absent: that one.'),
+    conversation: z
+      .union([z.string(), z.looseObject({ id: z.string() })])
+      .nullish()
+      .describe('The conversation that goes on. Absent, also `previous_response_id`: a new one.'),
+    previous_response_id: z
+      .string()
+      .nullish()
+      .describe('The response that the conversation goes on from: the latest one of its conversation.'),
+    stream: z.boolean().nullish(),
+    background: z.boolean().nullish().describe('true: the answer comes before the turn has ended'),
+    store: z.boolean().nullish().describe('false: the response can be read only while it runs'),
+    max_output_tokens: z.int().min(1).max(131_072).nullish(),
+    temperature: z.number().min(0).max(2).nullish(),
+  })
+  .meta({ id: 'ResponseRequest' });
+
+/** Parameters that are accepted where they ask for nothing. */
+const WITHOUT_EFFECT: Readonly<Record<string, z.ZodType>> = {
+  tools: z.array(z.unknown()).max(0, 'tools are not supported'),
+  tool_choice: z.enum(['auto', 'none']),
+  parallel_tool_calls: z.boolean(),
+  max_tool_calls: z.int(),
+  text: z.strictObject({ format: z.strictObject({ type: z.literal('text') }).optional() }),
+  truncation: z.enum(['auto', 'disabled']),
+  reasoning: z.strictObject({}),
+  include: z.array(z.unknown()).max(0),
+  service_tier: z.enum(['auto', 'default']),
+  stream_options: z.strictObject({ include_obfuscation: z.boolean().optional() }),
+  user: z.string(),
+  safety_identifier: z.string(),
+  prompt_cache_key: z.string(),
+  prompt_cache_retention: z.string(),
+  top_p: z.literal(1),
+  presence_penalty: z.literal(0),
+  frequency_penalty: z.literal(0),
+  top_logprobs: z.literal(0),
+  instructions: z.literal(''),
+  metadata: z.strictObject({}),
+};
+
+export interface ResponseRequest {
+  readonly content: string;
+  readonly conversation: string | null;
+  readonly previousResponseId: string | null;
+  readonly isStream: boolean;
+  readonly isBackground: boolean;
+  readonly isStored: boolean;
+  readonly model: string | null;
+  readonly instructions: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly maxOutputTokens: number | null;
+  readonly temperature: number | null;
+}
+
+export function parseResponseRequest(text: string): ResponseRequest {
+  const body = parseBody(responseRequestSchema, text);
+  refuseOthers(body);
+  const { background, store } = body;
+  const conversation =
+    typeof body.conversation === 'object' ? (body.conversation?.id ?? null) : (body.conversation ?? null);
+  const previousResponseId = body.previous_response_id ?? null;
+  const input = readInput(body.input);
+  if (input.instructions.length > 0) refuse('input: messages of the system are not supported yet');
+  if (conversation !== null && previousResponseId !== null)
+    throw new Refusal('bad_request', 'previous_response_id: cannot be used together with conversation');
+  if ((conversation ?? previousResponseId) !== null && input.earlier.length > 0)
+    refuse('input: the conversation has its earlier messages already; send only what is new');
+  if (background === true && store === false)
+    refuse('background: a response without store cannot be read later');
+  return {
+    content: contentOf(input),
+    conversation,
+    previousResponseId,
+    isStream: body.stream === true,
+    isBackground: background === true,
+    isStored: store !== false,
+    model: body.model ?? null,
+    instructions: null,
+    metadata: {},
+    maxOutputTokens: body.max_output_tokens ?? null,
+    temperature: body.temperature ?? null,
+  };
+}
+
+function refuseOthers(body: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(body)) {
+    if (name in responseRequestSchema.shape || value === null) continue;
+    const schema = Object.hasOwn(WITHOUT_EFFECT, name) ? WITHOUT_EFFECT[name] : undefined;
+    if (schema === undefined) refuse(`${name.slice(0, 60)}: is not supported`);
+    else if (!schema.safeParse(value).success) refuse(`${name}: is not supported with this value`);
+  }
+}
+
+function refuse(detail: string): never {
+  throw new Refusal('unsupported_parameter', detail);
+}
