@@ -73,7 +73,10 @@ function parametersOf(
   }));
 }
 
-function responsesOf({ answers, errors: codes = [], example, errorForm }: Description, book: SchemaBook): Json {
+function responsesOf(
+  { answers, errors: codes = [], example, errorForm }: Description,
+  book: SchemaBook,
+): Json {
   const responses: Record<number, Json> = {};
   for (const [status, { description, content }] of Object.entries(answers))
     responses[Number(status)] = {

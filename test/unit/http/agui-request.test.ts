@@ -92,7 +92,15 @@ describe('the messages of a thread', () => {
     answer: { content: `answer ${index}`, at: 2_000, isSimulated: index === 0 },
   }));
   const conversation: Conversation = {
-    ...{ sessionId: 's', isLive: true, createdAt: 0, turns, runningTurnId: ids[2]!, queuedTurnIds: [] },
+    ...{
+      sessionId: 's',
+      isLive: true,
+      endReason: null,
+      createdAt: 0,
+      turns,
+      runningTurnId: ids[2]!,
+      queuedTurnIds: [],
+    },
   };
   const texts = (messages: readonly { readonly id: string; readonly content?: unknown }[]) =>
     messages.map(({ content }) => content);
