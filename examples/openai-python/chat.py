@@ -13,12 +13,10 @@ import sys
 import time
 import uuid
 
-import httpx
-from openai import APIConnectionError, InternalServerError, OpenAI
+from openai import APIStatusError, OpenAI
 
 ATTEMPTS_MAX = 100
 PAUSE_S = 0.2
-LOST = (APIConnectionError, InternalServerError, httpx.TransportError)
 ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -67,8 +65,10 @@ def main() -> None:
     while chat.response is None:
         try:
             chat.follow(clients[attempt % len(clients)])
-        except LOST:
-            if attempt >= ATTEMPTS_MAX:
+        # A broken stream raises the error of the HTTP library, which differs between versions of the client.
+        except Exception as error:
+            is_final = isinstance(error, APIStatusError) and error.status_code < 500
+            if is_final or attempt >= ATTEMPTS_MAX:
                 raise
         attempt += 1
         if chat.response is None:

@@ -3,7 +3,6 @@
 const HEX = '[0-9a-f]{32}';
 const CONVERSATION_ID = new RegExp(`^conv_(${HEX})$`);
 const RESPONSE_ID = new RegExp(`^resp_(${HEX})(${HEX})(_unstored)?$`);
-const ITEM_ID = new RegExp(`^msg_([ua])(${HEX})$`);
 
 export interface ResponseName {
   readonly sessionId: string;
@@ -34,12 +33,6 @@ export function responseNamed(id: string): ResponseName | null {
   const [, session, turn, unstored] = RESPONSE_ID.exec(id) ?? [];
   if (session === undefined || turn === undefined) return null;
   return { sessionId: uuidOf(session), turnId: uuidOf(turn), isStored: unstored === undefined };
-}
-
-/** The turn of an item's id and its part; null: the service gave no such id. */
-export function itemNamed(id: string): { readonly turnId: string; readonly isAnswer: boolean } | null {
-  const [, part, turn] = ITEM_ID.exec(id) ?? [];
-  return turn === undefined ? null : { turnId: uuidOf(turn), isAnswer: part === 'a' };
 }
 
 const hexOf = (uuid: string): string => uuid.replaceAll('-', '');

@@ -20,7 +20,6 @@ const responseUsageSchema = z.strictObject({
   output_tokens_details: z.strictObject({ reasoning_tokens: z.int() }),
   total_tokens: z.int(),
 });
-export type ResponseUsage = z.infer<typeof responseUsageSchema>;
 
 export const responseSchema = z
   .strictObject({
