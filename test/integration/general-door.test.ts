@@ -108,7 +108,11 @@ describe('the general door', () => {
 describe('the general door with AUTH', () => {
   const identities = newIdentities();
   const [instance] = started(() =>
-    startInstance({ ...identities.environment, SIMULATOR_TOKENS_PER_SECOND: '0' }),
+    startInstance({
+      ...identities.environment,
+      SIMULATOR_TOKENS_PER_SECOND: '0',
+      SESSIONS_PER_USER_MAX: '1',
+    }),
   );
   const as = async (user: string) => showing(await identities.token(user));
 
@@ -129,5 +133,6 @@ describe('the general door with AUTH', () => {
     const again = await post(start, body, ben);
     expect([again.status, sessionIn(again).session_id]).toEqual([200, sessionIn(foreign).session_id]);
     expect((await post(start, { user_id: 'ben' }, ana)).status).toBe(403);
+    expect(problemOf(await post(start, {}, ben)).code).toBe('too_many_sessions');
   });
 });

@@ -34,7 +34,9 @@ const eventsHeadersSchema = z.object({
   'last-event-id': z
     .string()
     .optional()
-    .describe('`id` of the last event that the client saw, in place of `after` and `epoch`.'),
+    .describe(
+      '`id` of the last event that the client saw, in place of `after`. It names no epoch: a client that must notice a log that lost writes sends `after` and `epoch`.',
+    ),
 });
 
 const ROUTE = { method: 'GET', path: '/v1/sessions/:id/events' } as const;
