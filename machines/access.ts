@@ -18,9 +18,11 @@ export interface Party {
 export const neededAccess: Readonly<Record<SessionEvent['type'], Exclude<Access, 'none'> | 'instance'>> = {
   attach: 'read',
   message: 'write',
+  regenerate: 'write',
   cancel: 'write',
   extend: 'write',
   close: 'owner',
+  fork: 'owner',
   share: 'owner',
   unshare: 'owner',
   detach: 'instance',
@@ -69,6 +71,8 @@ function senderOf(event: SessionEvent): Party | null {
       return isReturn === true ? null : { userId, tenant, isProven };
     }
     case 'message':
+    case 'regenerate':
+    case 'fork':
     case 'cancel':
     case 'extend':
     case 'close':

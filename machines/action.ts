@@ -23,6 +23,9 @@ export const emitFrame = <P extends Params = undefined>(body: (args: ActionArgs,
 
 /** Emits any number of frames, including none. */
 export const emitFrames = (bodies: (args: ActionArgs) => readonly FrameBody[]) =>
+  emitEffects((args) => bodies(args).map((frame) => ({ type: 'frame', frame })));
+
+export const emitEffects = (effects: (args: ActionArgs) => readonly SessionEffect[]) =>
   enqueueActions<
     SessionContext,
     SessionEvent,
@@ -34,7 +37,7 @@ export const emitFrames = (bodies: (args: ActionArgs) => readonly FrameBody[]) =
     never,
     SessionEffect
   >(({ context, event, enqueue }) => {
-    for (const frame of bodies({ context, event })) enqueue.emit({ type: 'frame', frame });
+    for (const effect of effects({ context, event })) enqueue.emit(effect);
   });
 
 /** The event's time. The first event, `xstate.init`, carries it in the machine's input. */

@@ -19,7 +19,7 @@ export const lifecycleActions = {
   refuse: emitEffect<{ readonly code: RefusalCode }>(({ event }, { code }) => ({
     type: 'refused',
     code,
-    ...(event.type === 'message' ? { messageId: event.messageId } : {}),
+    ...('messageId' in event && event.type !== 'cancel' ? { messageId: event.messageId } : {}),
   })),
   end: assignContext<{ readonly reason?: EndReason }>(({ event }, { reason }) => ({
     endReason: reason ?? (event.type === 'close' ? event.reason : 'closed'),

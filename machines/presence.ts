@@ -21,7 +21,7 @@ export const presenceActions = {
   join: assignContext(({ context, event }) => {
     if (event.type !== 'attach') return {};
     // A reader attaches too, and must not change the names of the session.
-    const { clientId, diagnosisId } = mayWrite(context, event) ? event : context;
+    const { clientId, diagnosisId, tags } = mayWrite(context, event) ? event : context;
     return {
       connectedAt: event.at,
       attached: context.attached.includes(event.instance)
@@ -30,6 +30,7 @@ export const presenceActions = {
       clientId: clientId ?? context.clientId,
       userId: context.userId ?? event.userId ?? null,
       diagnosisId: diagnosisId ?? context.diagnosisId,
+      ...(tags === undefined ? {} : { tags }),
       present: isPresent(context, event.userId, event.instance)
         ? context.present
         : [...context.present, { userId: event.userId ?? '', instance: event.instance }],

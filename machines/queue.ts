@@ -4,16 +4,30 @@
  * A session takes a message exactly once: the transition that queues the message also stores its id.
  */
 import { assertEvent } from 'xstate';
-import { type ActionArgs, assignContext, emitEffect, emitFrame } from './action.ts';
+import { type ActionArgs, assignContext, emitEffect, emitFrame, emitFrames } from './action.ts';
 import { matchOf, takenIdOf } from './message-id.ts';
 import type { OverlapPolicy, QueuedMessage, SessionContext, SessionEvent } from './vocabulary.ts';
 
 type MessageEvent = Extract<SessionEvent, { type: 'message' }>;
+/** Both name themselves, and a session takes each once. */
+type NamedEvent = Extract<SessionEvent, { type: 'message' | 'regenerate' }>;
 
 function messageIn(event: SessionEvent): MessageEvent {
   assertEvent(event, 'message');
   return event;
 }
+
+function namedIn(event: SessionEvent): NamedEvent {
+  assertEvent(event, ['message', 'regenerate']);
+  return event;
+}
+
+type Extras = Pick<QueuedMessage, 'instructions' | 'tags'>;
+
+export const extrasOf = ({ instructions, tags }: Extras): Extras => ({
+  ...(instructions === undefined ? {} : { instructions }),
+  ...(tags === undefined ? {} : { tags }),
+});
 
 /** Waiting messages; each merged message counts. */
 export const waiting = ({ queue }: SessionContext): number =>
@@ -33,13 +47,40 @@ const queuedFrom = (event: MessageEvent): QueuedMessage => ({
   ...(event.author === undefined ? {} : { author: event.author }),
   policy: event.policy,
   options: event.options,
+  ...extrasOf(event),
 });
+
+/** The question of the retracted turns, or the one that replaces it. */
+const queuedAgain = (event: NamedEvent): QueuedMessage => {
+  assertEvent(event, 'regenerate');
+  const { turnId, messageId, content, author, retraction, options } = event;
+  const writer = content === undefined ? retraction?.author : author;
+  return {
+    turnId,
+    messageIds: [messageId],
+    content: content ?? retraction?.content ?? '',
+    ...(writer === undefined ? {} : { author: writer }),
+    policy: 'queue',
+    options,
+    ...extrasOf(event),
+  };
+};
+
+/** The waiting turn that the cancel names. A merged message goes with those that it was merged with. */
+const namedWaiting = ({ queue }: SessionContext, event: SessionEvent): QueuedMessage | undefined =>
+  event.type === 'cancel'
+    ? queue.find(
+        ({ turnId, messageIds }) =>
+          turnId === event.turnId || (event.messageId !== undefined && messageIds.includes(event.messageId)),
+      )
+    : undefined;
 
 const mergedWith = (last: QueuedMessage, event: MessageEvent): QueuedMessage => ({
   ...last,
   messageIds: [...last.messageIds, event.messageId],
   content: `${last.content}\n\n${event.content}`,
   options: { ...last.options, ...event.options },
+  ...extrasOf(event),
 });
 
 const hasPolicy = (event: SessionEvent, policy: OverlapPolicy): boolean =>
@@ -48,7 +89,7 @@ const hasPolicy = (event: SessionEvent, policy: OverlapPolicy): boolean =>
 export const queueGuards = {
   messageWaiting: ({ context }: ActionArgs) => context.queue.length > 0,
   isTakenAlready: ({ context, event }: ActionArgs) =>
-    event.type === 'message' &&
+    (event.type === 'message' || event.type === 'regenerate') &&
     [context.turn, ...context.queue].some(
       (one) => one !== null && matchOf(event.messageId, one.messageIds) !== 'none',
     ),
@@ -57,14 +98,32 @@ export const queueGuards = {
   policyRollsBack: ({ event }: ActionArgs) => hasPolicy(event, 'rollback'),
   policyMerges: ({ context, event }: ActionArgs) =>
     hasPolicy(event, 'merge') && context.queue.at(-1)?.policy === 'merge',
+  namesWaitingTurn: ({ context, event }: ActionArgs) => namedWaiting(context, event) !== undefined,
   queueIsFull: ({ context }: ActionArgs) => waiting(context) >= context.limits.queueMax,
 };
 
 export const queueActions = {
-  takeId: emitEffect(({ event }) => ({ type: 'taken', messageId: takenIdOf(messageIn(event).messageId) })),
+  takeId: emitEffect(({ event }) => ({ type: 'taken', messageId: takenIdOf(namedIn(event).messageId) })),
   enqueue: assignContext(({ context, event }) => ({
     queue: [...context.queue, queuedFrom(messageIn(event))],
   })),
+  enqueueAgain: assignContext(({ context, event }) => ({
+    queue: [...context.queue, queuedAgain(namedIn(event))],
+  })),
+  withdraw: assignContext(({ context, event }) => {
+    const withdrawn = namedWaiting(context, event);
+    return { queue: context.queue.filter((one) => one !== withdrawn) };
+  }),
+  /** One frame for each message: every sender waits for its own. */
+  emitWithdrawn: emitFrames(({ context, event }) => {
+    const withdrawn = namedWaiting(context, event);
+    return (withdrawn?.messageIds ?? []).map((message_id) => ({
+      type: 'turn.cancelled',
+      turn_id: withdrawn?.turnId ?? '',
+      message_id,
+      reason: 'client',
+    }));
+  }),
   enqueueFirst: assignContext(({ context, event }) => ({
     queue: [queuedFrom(messageIn(event)), ...context.queue],
   })),

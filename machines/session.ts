@@ -24,6 +24,17 @@ const startsTurn = [
   forbidden,
   { target: 'processing', actions: ['takeId', 'updatePatient', 'enqueue', 'touch'] },
 ] as const;
+/** No turn runs: a client takes turns back, and its question is answered again. */
+const answersAgain = [
+  forbidden,
+  { guard: 'isRepeated', actions: refuse('duplicate_message') },
+  { guard: 'namesNoTurn', actions: refuse('unknown_turn') },
+  { guard: 'isOfAnotherAuthor', actions: refuse('forbidden') },
+  {
+    target: 'processing',
+    actions: ['takeId', 'forgetRetracted', 'emitRetracted', 'uncountRetracted', 'enqueueAgain', 'touch'],
+  },
+] as const;
 const waits = inSession.createStateConfig({
   initial: 'fresh',
   states: {
@@ -71,6 +82,7 @@ export const sessionMachine = inSession.createMachine({
       { actions: ['addShare', 'emitShared'] },
     ],
     unshare: [forbidden, { guard: 'knowsShare', actions: ['emitUnshared', 'dropShare'] }],
+    fork: [forbidden, { actions: ['emitForked'] }],
     summarised: { actions: 'recordSummary' },
   },
   states: {
@@ -84,6 +96,7 @@ export const sessionMachine = inSession.createMachine({
         ],
         extend: [forbidden, { target: '.fresh', actions: ['touch', 'emitExtended'] }],
         message: startsTurn,
+        regenerate: answersAgain,
       },
       ...waits,
     },
@@ -115,6 +128,11 @@ export const sessionMachine = inSession.createMachine({
           },
           { actions: ['takeId', 'updatePatient', 'enqueue', 'emitQueued', 'touch'] },
         ],
+        regenerate: [
+          forbidden,
+          { guard: 'isTakenAlready', actions: refuse('duplicate_message') },
+          { actions: refuse('session_busy') },
+        ],
         cancel: [
           forbidden,
           {
@@ -122,6 +140,7 @@ export const sessionMachine = inSession.createMachine({
             target: '.next',
             actions: [emitCancelled('client'), 'recordAnswer', 'endTurn', 'touch'],
           },
+          { guard: 'namesWaitingTurn', actions: ['emitWithdrawn', 'withdraw', 'touch'] },
           { actions: refuse('unknown_turn') },
         ],
         recover: [
@@ -180,6 +199,7 @@ export const sessionMachine = inSession.createMachine({
         detach: { actions: ['emitDeparture', 'leave'] },
         extend: [forbidden, { target: '.fresh', actions: ['touch', 'emitExtended'] }],
         message: startsTurn,
+        regenerate: answersAgain,
       },
       ...waits,
     },

@@ -1,5 +1,6 @@
 /** Every guard, action, delay and job that the chart in session.ts may name. */
 import { fromPromise, setup } from 'xstate';
+import { branchingActions, branchingGuards } from './branching.ts';
 import { deadlineActions, deadlineGuards, deadlines } from './deadlines.ts';
 import { lifecycleActions } from './lifecycle.ts';
 import { presenceActions, presenceGuards } from './presence.ts';
@@ -34,13 +35,21 @@ export const inSession = setup({
     ),
   },
   delays: deadlines,
-  guards: { ...sharingGuards, ...presenceGuards, ...queueGuards, ...turnGuards, ...deadlineGuards },
+  guards: {
+    ...sharingGuards,
+    ...presenceGuards,
+    ...queueGuards,
+    ...turnGuards,
+    ...branchingGuards,
+    ...deadlineGuards,
+  },
   actions: {
     ...lifecycleActions,
     ...sharingActions,
     ...presenceActions,
     ...queueActions,
     ...turnActions,
+    ...branchingActions,
     ...deadlineActions,
   },
 });

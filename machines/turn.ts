@@ -3,7 +3,7 @@
  * or cancelled. The machine never carries the turn's text; its host does.
  */
 import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './action.ts';
-import { firstWaiting, waiting } from './queue.ts';
+import { extrasOf, firstWaiting, waiting } from './queue.ts';
 import type {
   CancelReason,
   GenerationError,
@@ -31,12 +31,17 @@ const questionIn = (event: SessionEvent): Question =>
   errorIn(event).startOver ?? { content: '', author: null };
 const restartsAfter = (turn: Turn): number => (turn.restarts ?? 0) + 1;
 
+/** A cancel that names nothing means the turn that runs. */
+const namesTurn = (event: Extract<SessionEvent, { type: 'cancel' }>, turn: Turn): boolean =>
+  event.turnId === undefined && event.messageId === undefined
+    ? true
+    : event.turnId === turn.id ||
+      (event.messageId !== undefined && turn.messageIds.includes(event.messageId));
+
 export const turnGuards = {
   turnRunning: ({ context }: ActionArgs) => context.turn !== null,
   namesRunningTurn: ({ context, event }: ActionArgs) =>
-    event.type === 'cancel' &&
-    context.turn !== null &&
-    (event.turnId === undefined || event.turnId === context.turn.id),
+    event.type === 'cancel' && context.turn !== null && namesTurn(event, context.turn),
   mustStartOver: ({ event }: ActionArgs) => errorIn(event).startOver !== undefined,
   canRetry: ({ context, event }: ActionArgs) =>
     errorIn(event).retryable && runningTurn(context).attempt < context.limits.attemptsMax,
@@ -58,11 +63,14 @@ export const turnActions = {
       content: next.content,
       ...(typeof next.author === 'string' ? { author: next.author } : {}),
       ...(next.messageIds.length > 1 ? { message_ids: next.messageIds } : {}),
+      ...(next.tags === undefined ? {} : { tags: next.tags }),
     };
   }),
   takeNext: assignContext(({ context }) => {
-    const { turnId, messageIds, options } = firstWaiting(context);
-    const turn: Turn = { id: turnId, messageIds, options, attempt: 1, resumed: 0, failedReplica: null };
+    const next = firstWaiting(context);
+    const { turnId, messageIds, options } = next;
+    const begun = { attempt: 1, resumed: 0, failedReplica: null };
+    const turn: Turn = { id: turnId, messageIds, options, ...begun, ...extrasOf(next) };
     return { turn, queue: context.queue.slice(1), turnCount: context.turnCount + 1 };
   }),
 
@@ -82,6 +90,7 @@ export const turnActions = {
       content,
       ...(author === null ? {} : { author }),
       ...(turn.messageIds.length > 1 ? { message_ids: turn.messageIds } : {}),
+      ...(turn.tags === undefined ? {} : { tags: turn.tags }),
       restarts: restartsAfter(turn),
     };
   }),

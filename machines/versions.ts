@@ -6,7 +6,7 @@
  * a newer version: it leaves the session to a newer instance.
  */
 export const MACHINE_ID = 'session';
-export const MACHINE_VERSION = 3;
+export const MACHINE_VERSION = 4;
 
 /** A snapshot of any version: only these two fields are known. */
 export interface StampedSnapshot {
@@ -22,6 +22,8 @@ const migrations: Migrations = {
   1: (snapshot) => snapshot,
   // Version 3 knows tenants; a session of version 2 is one of the default tenant.
   2: (snapshot) => snapshot,
+  // Version 4 knows instructions, tags and origins, all optional.
+  3: (snapshot) => snapshot,
 };
 
 export type Upgrade =

@@ -27,6 +27,19 @@ const turnOptionsSchema = z.object({
   stop: z.array(text).exactOptional(),
 });
 
+const TAGS_MAX = 16;
+/** Short notes that a client attaches to a session or a message. Neither the machine nor the model reads them. */
+export const tagsSchema = z
+  .record(z.string().min(1).max(64), z.string().max(512))
+  .refine((tags) => Object.keys(tags).length <= TAGS_MAX, { error: `more than ${TAGS_MAX} tags` });
+
+/** What a turn has besides its question. */
+const turnExtras = {
+  /** Added to the system prompt of this turn alone. */
+  instructions: text.exactOptional(),
+  tags: tagsSchema.exactOptional(),
+};
+
 const queuedMessageSchema = z.strictObject({
   turnId: text,
   /** More than one where messages were merged; the last one names the turn's message. */
@@ -36,6 +49,24 @@ const queuedMessageSchema = z.strictObject({
   author: textOrNull.exactOptional(),
   policy: overlapPolicySchema,
   options: turnOptionsSchema,
+  ...turnExtras,
+});
+
+/** Turns that a client takes back, from one turn to the last, and the question of the first. */
+const retractionSchema = z.strictObject({
+  turnIds: z.array(text),
+  content: text,
+  /** User that wrote the question; null: unknown. */
+  author: textOrNull,
+  /** Every question was written by `author`. */
+  isOneAuthor: z.boolean(),
+});
+
+/** The session and turn at which a session was forked. */
+const originSchema = z.strictObject({
+  sessionId: text,
+  /** The last turn that was copied; null: none was. */
+  turnId: textOrNull,
 });
 
 /**
@@ -72,6 +103,7 @@ const turnSchema = z.strictObject({
   failedReplica: textOrNull,
   /** How often the answer started over, because its stored text could not be continued. Absent before the first time. */
   restarts: z.number().exactOptional(),
+  ...turnExtras,
 });
 
 const limitsSchema = z.strictObject({
@@ -108,6 +140,9 @@ export const contextSchema = z.strictObject({
   turnCount: z.number(),
   /** The replica that answered last: its prefix cache is warm. */
   lastReplica: textOrNull,
+  /** Absent: the session was not forked. */
+  origin: originSchema.exactOptional(),
+  tags: tagsSchema.exactOptional(),
   /** `expiring` was emitted for the current idle deadline. */
   warned: z.boolean(),
   endReason: endReasonSchema.nullable(),
@@ -130,6 +165,8 @@ export const sentEventSchema = z.discriminatedUnion('type', [
     /** The instance attaches again after others took it for dead. The session admitted its clients before. */
     isReturn: z.boolean().exactOptional(),
     diagnosisId: text.exactOptional(),
+    /** Replace those of the session. */
+    tags: tagsSchema.exactOptional(),
     /** As the client sent it; the host replaces it with the merged picture before the machine sees it. */
     patient: patientSchema.exactOptional(),
     /** A resuming client may repeat an old hello: its patient data adds to the picture and changes nothing in it. */
@@ -148,10 +185,46 @@ export const sentEventSchema = z.discriminatedUnion('type', [
     patient: patientSchema.exactOptional(),
     policy: overlapPolicySchema,
     options: turnOptionsSchema,
+    ...turnExtras,
+  }),
+  /** Takes back a turn and all after it, and answers its question again. */
+  z.strictObject({
+    type: z.literal('regenerate'),
+    at: timeMs,
+    messageId: text,
+    /** Of the new answer. */
+    turnId: text,
+    ...sender,
+    /** The first turn to take back. Absent: the last one. */
+    from: text.exactOptional(),
+    /** A new question in place of the old one. */
+    content: text.exactOptional(),
+    options: turnOptionsSchema,
+    ...turnExtras,
+    /** The host reads it from the transcript. Absent: the transcript has no such turn. */
+    retraction: retractionSchema.exactOptional(),
+    /** The transcript has the new turn: the client repeats its request. */
+    isRepeat: z.boolean().exactOptional(),
+  }),
+  /** The host has copied the turns up to `turnId` into a new session. */
+  z.strictObject({
+    type: z.literal('fork'),
+    at: timeMs,
+    ...sender,
+    messageId: text,
+    sessionId: text,
+    turnId: textOrNull,
   }),
   z.strictObject({ type: z.literal('share'), at: timeMs, ...sender, share: shareSchema }),
   z.strictObject({ type: z.literal('unshare'), at: timeMs, ...sender, shareId: text }),
-  z.strictObject({ type: z.literal('cancel'), at: timeMs, ...sender, turnId: text.exactOptional() }),
+  /** The turn that runs, or the waiting one that turn or message id names. */
+  z.strictObject({
+    type: z.literal('cancel'),
+    at: timeMs,
+    ...sender,
+    turnId: text.exactOptional(),
+    messageId: text.exactOptional(),
+  }),
   z.strictObject({ type: z.literal('extend'), at: timeMs, ...sender }),
   z.strictObject({
     type: z.literal('close'),
@@ -177,6 +250,9 @@ export type CancelReason = z.infer<typeof cancelReasonSchema>;
 export type QueuedMessage = Stored<z.infer<typeof queuedMessageSchema>>;
 export type Share = Stored<z.infer<typeof shareSchema>>;
 export type Present = Stored<z.infer<typeof presentSchema>>;
+export type Tags = Stored<z.infer<typeof tagsSchema>>;
+export type Retraction = Stored<z.infer<typeof retractionSchema>>;
+export type Origin = Stored<z.infer<typeof originSchema>>;
 export type Turn = Stored<z.infer<typeof turnSchema>>;
 export type SessionLimits = Stored<z.infer<typeof limitsSchema>>;
 export type SessionContext = Stored<z.infer<typeof contextSchema>>;
@@ -198,7 +274,10 @@ export type SessionInput = Pick<
   SessionContext,
   'sessionId' | 'clientId' | 'userId' | 'diagnosisId' | 'limits'
 > &
-  Partial<Pick<SessionContext, 'patient' | 'tenant'>> & { readonly at: number; readonly instance: string };
+  Partial<Pick<SessionContext, 'patient' | 'tenant' | 'origin' | 'tags' | 'turnCount'>> & {
+    readonly at: number;
+    readonly instance: string;
+  };
 
 export interface GenerationInput {
   readonly turnId: string;
@@ -250,6 +329,7 @@ export type FrameBody =
       readonly content: string;
       readonly author?: string;
       readonly message_ids?: readonly string[];
+      readonly tags?: Tags;
       /** Present if the answer starts over: clients clear the text that they have of this turn. */
       readonly restarts?: number;
     }
@@ -284,6 +364,14 @@ export type FrameBody =
       readonly turn_id: string;
       readonly message_id: string;
       readonly reason: CancelReason;
+    }
+  /** The turn is no longer part of the conversation. */
+  | { readonly type: 'turn.retracted'; readonly turn_id: string }
+  | {
+      readonly type: 'forked';
+      readonly message_id: string;
+      readonly session_id: string;
+      readonly after?: string;
     }
   | { readonly type: 'message.queued'; readonly message_id: string; readonly position: number }
   | { readonly type: 'expiring'; readonly expires_at: number; readonly reason: 'idle' | 'absolute' }

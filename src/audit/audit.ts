@@ -16,6 +16,10 @@ export type AuditAction =
   | 'analytics'
   /** The client asked for a turn. */
   | 'message'
+  /** The client took turns back and asked again. */
+  | 'regenerated'
+  /** The client copied turns into a new session. */
+  | 'forked'
   | 'cancelled'
   | 'extended'
   | 'shared'

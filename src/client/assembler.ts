@@ -95,6 +95,11 @@ function advanced(conversation: ClientConversation, frame: DurableFrame): Client
     }
     case 'turn.cancelled':
       return withOutcome(conversation, frame, { kind: 'cancelled', reason: frame.reason });
+    case 'turn.retracted':
+      return {
+        ...conversation,
+        turns: conversation.turns.filter(({ turnId }) => turnId !== frame.turn_id),
+      };
     default:
       // Other frames, also those of a later protocol version, move only the offset.
       return conversation;

@@ -52,9 +52,12 @@ export function createPromptBuilder(options: PromptBuilderOptions): PromptBuilde
       const budgetTokens = budgetOf(limit, strategy, request, options);
       const { patient } = request.session;
       const hasPrompt = systemPromptPath !== null || Object.keys(patient).length > 0;
+      // In one message: the chat templates of many models refuse a second system message.
+      const prompts = [hasPrompt ? systemPrompt : null, request.turn.instructions ?? null];
+      const prompt = prompts.filter((one) => one !== null).join('\n\n');
       const input = {
         strategy,
-        prompt: hasPrompt ? systemPrompt : null,
+        prompt: prompt === '' ? null : prompt,
         picture: readPatient(patient),
         turns: readTurns(request.transcript, request.turn.id),
         currentId: request.turn.id,

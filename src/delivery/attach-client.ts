@@ -133,14 +133,17 @@ async function beginReplay(
     return true;
   }
   const isLost = epoch !== undefined && epoch > view.epoch;
-  if (after <= view.head && !isLost) {
+  // The log of a fork begins after the turns that were copied. A route that follows one turn needs none of them.
+  const isForked =
+    after === 0 && view.context.origin !== undefined && subscription.connection.isForOneTurn !== true;
+  if (after <= view.head && !isLost && !isForked) {
     const isAtHead = after === view.head;
     const known = epoch ?? (isAtHead ? view.epoch : null);
     subscription.begin(after, known, isAtHead && known === view.epoch, view.state);
     return true;
   }
   // The client has frames that this log lacks: the store lost them, or they come from another log.
-  const reason = epoch === undefined ? 'unknown_offset' : 'rolled_back';
+  const reason = isForked && !isLost ? 'forked' : epoch === undefined ? 'unknown_offset' : 'rolled_back';
   const reset = await resetFrame(store, subscription.sessionId, reason).catch(() => null);
   if (reset?.createdAt !== view.context.createdAt) return false;
   subscription.connection.send([reset.data]);

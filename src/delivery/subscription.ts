@@ -19,7 +19,7 @@ import type { Store, StoredFrame } from '../store/contract.ts';
 import { UNREADABLE } from '../store/log.ts';
 import type { ClientConnection } from './client-connection.ts';
 
-export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset';
+export type ResetReason = 'trimmed' | 'rolled_back' | 'unknown_offset' | 'forked';
 
 /** A client's new start: the `reset` frame, and the offset, epoch and state that the client then knows. */
 export interface ResetPlace {

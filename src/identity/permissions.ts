@@ -49,6 +49,10 @@ export const permissions = {
   // Frames; `hello` opens the way for the others.
   hello: inConversation,
   message: inConversation,
+  regenerate: inConversation,
+  fork: inConversation,
+  /** The field of a message or a request, whichever way it comes: it changes what the operator's prompt says. */
+  instructions: known('none', 'own', 'none', 'none'),
   cancel: inConversation,
   extend: inConversation,
   close: inConversation,

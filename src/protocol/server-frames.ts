@@ -3,7 +3,12 @@
  * transition that caused them, and replayed on resume. Transient frames go once to one connection.
  */
 import { z } from 'zod';
-import { cancelReasonSchema, endReasonSchema, topStateSchema } from '../../machines/vocabulary.ts';
+import {
+  cancelReasonSchema,
+  endReasonSchema,
+  tagsSchema,
+  topStateSchema,
+} from '../../machines/vocabulary.ts';
 import type { TranscriptEntry } from '../store/contract.ts';
 
 /**
@@ -68,6 +73,7 @@ export const durableFrameSchema = z.discriminatedUnion('type', [
     content: z.string(),
     author: z.string().optional(),
     message_ids: z.array(z.string()).optional(),
+    tags: tagsSchema.optional(),
     restarts: z
       .int()
       .min(1)
@@ -97,6 +103,18 @@ export const durableFrameSchema = z.discriminatedUnion('type', [
     ...turn,
     reason: cancelReasonSchema,
   }),
+  z
+    .object({ type: z.literal('turn.retracted'), ...place, turn_id: z.string() })
+    .describe('The turn is no longer part of the conversation: remove its question and its answer.'),
+  z
+    .object({
+      type: z.literal('forked'),
+      ...place,
+      message_id: z.string().describe('The `id` of the `fork`.'),
+      session_id: z.uuid().describe('The new session.'),
+      after: z.string().optional().describe('The last turn that was copied; absent: none was.'),
+    })
+    .describe('Turns of this session were copied into a new one.'),
   z.object({ type: z.literal('message.queued'), ...place, message_id: z.string(), position: z.int() }),
   z.object({
     type: z.literal('expiring'),
@@ -140,7 +158,7 @@ export const transientFrameSchema = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('reset'),
-    reason: z.enum(['trimmed', 'rolled_back', 'unknown_offset']),
+    reason: z.enum(['trimmed', 'rolled_back', 'unknown_offset', 'forked']),
     offset: z.int(),
     epoch: z.int().describe('Send it together with `offset` when you resume from here.'),
     state: topStateSchema,

@@ -4,11 +4,13 @@ import { tenantField } from '../../machines/tenant.ts';
 import type { AttachRequest, OverlapPolicy, SessionEvent } from '../../machines/vocabulary.ts';
 import { patientFromChat } from '../conversation/patient/patient.ts';
 import type { Participant } from '../identity/acting-user.ts';
-import type { ClientFrame, HelloFrame, MessageFrame } from './client-frames.ts';
+import type { ClientFrame, HelloFrame, MessageFrame, RegenerateFrame } from './client-frames.ts';
+import { derivedUuid } from './derived-uuid.ts';
 
 type MessageEvent = Extract<SessionEvent, { readonly type: 'message' }>;
+type RegenerateEvent = Extract<SessionEvent, { readonly type: 'regenerate' }>;
 /** Frames that become events of the machine. */
-type EventFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'authenticate' | 'ping' }>;
+type EventFrame = Exclude<ClientFrame, { readonly type: 'hello' | 'fork' | 'authenticate' | 'ping' }>;
 
 /** The values that toEvent adds to a frame. */
 export interface Sender {
@@ -20,13 +22,20 @@ export interface Sender {
   readonly defaultPolicy: OverlapPolicy;
 }
 
-export function toEvent(frame: EventFrame, sender: Sender): SessionEvent {
+export function toEvent(frame: EventFrame, sessionId: string, sender: Sender): SessionEvent {
   const from = authorOf(sender);
   switch (frame.type) {
     case 'message':
       return messageEvent(frame, sender);
     case 'cancel':
-      return { type: 'cancel', ...from, ...(frame.turn_id === undefined ? {} : { turnId: frame.turn_id }) };
+      return {
+        type: 'cancel',
+        ...from,
+        ...(frame.turn_id === undefined ? {} : { turnId: frame.turn_id }),
+        ...(frame.message_id === undefined ? {} : { messageId: frame.message_id }),
+      };
+    case 'regenerate':
+      return regenerateEvent(frame, sessionId, sender);
     case 'extend':
       return { type: 'extend', ...from };
     case 'close':
@@ -35,7 +44,7 @@ export function toEvent(frame: EventFrame, sender: Sender): SessionEvent {
 }
 
 /** The machine checks the author's access. An event without an author has full access, so a client's always has one. */
-function authorOf({ at, userId, tenant }: Sender) {
+function authorOf({ at, userId, tenant }: Omit<Sender, 'defaultPolicy'>) {
   return { at, author: userId, ...tenantField(tenant) };
 }
 
@@ -49,7 +58,6 @@ export function messageEvent(
   patient = frame.patient === undefined ? undefined : patientFromChat(frame.patient),
   turnId: string = randomUUID(),
 ): MessageEvent {
-  const { max_tokens, temperature, stop } = frame.options ?? {};
   return {
     type: 'message',
     ...authorOf(sender),
@@ -58,23 +66,54 @@ export function messageEvent(
     content: frame.content ?? '',
     ...(patient === undefined ? {} : { patient }),
     policy: frame.policy ?? sender.defaultPolicy,
+    ...requestOf(frame),
+  };
+}
+
+/** The new turn's id follows from the request, so that the session recognises a repetition in its transcript. */
+export function regenerateEvent(
+  frame: Omit<RegenerateFrame, 'type'>,
+  sessionId: string,
+  sender: Omit<Sender, 'defaultPolicy'>,
+): RegenerateEvent {
+  return {
+    type: 'regenerate',
+    ...authorOf(sender),
+    messageId: frame.id,
+    turnId: derivedUuid('turn', sessionId, frame.id),
+    ...(frame.turn_id === undefined ? {} : { from: frame.turn_id }),
+    ...(frame.content === undefined ? {} : { content: frame.content }),
+    ...requestOf(frame),
+  };
+}
+
+function requestOf({
+  options = {},
+  instructions,
+  tags,
+}: Pick<MessageFrame, 'options' | 'instructions' | 'tags'>) {
+  const { max_tokens, temperature, stop } = options;
+  return {
     options: {
       ...(max_tokens === undefined ? {} : { maxTokens: max_tokens }),
       ...(temperature === undefined ? {} : { temperature }),
       ...(stop === undefined ? {} : { stop }),
     },
+    ...(instructions === undefined ? {} : { instructions }),
+    ...(tags === undefined ? {} : { tags }),
   };
 }
 
 /** The attach request of a hello. */
 export function toAttachRequest(hello: HelloFrame, { userId, tenant, isProven }: Participant): AttachRequest {
-  const { client_id, diagnosis_id, patient } = hello;
+  const { client_id, diagnosis_id, patient, tags } = hello;
   return {
     ...(client_id === undefined ? {} : { clientId: client_id }),
     ...(userId === null ? {} : { userId }),
     ...tenantField(tenant),
     ...(isProven ? { isProven: true } : {}),
     ...(diagnosis_id === undefined ? {} : { diagnosisId: diagnosis_id }),
+    ...(tags === undefined ? {} : { tags }),
     ...(patient === undefined
       ? {}
       : { patient: patientFromChat(patient), addsOnly: hello.after !== undefined }),

@@ -1,7 +1,7 @@
 /** Ids of chats, runs and messages in stock clients, and the sessions and turns that they name. */
 import { z } from 'zod';
 import type { Participant } from '../../identity/acting-user.ts';
-import { derivedUuid } from '../core/derived-uuid.ts';
+import { derivedUuid } from '../../protocol/derived-uuid.ts';
 
 const HEX = '[0-9a-f]{32}';
 const RUN_ID = new RegExp(`^run_(${HEX})(${HEX})$`);

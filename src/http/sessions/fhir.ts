@@ -2,8 +2,9 @@
  * Converts a conversation to FHIR R4: a Bundle of Communication resources, one per transcript entry, in order.
  * https://hl7.org/fhir/R4/communication.html
  */
+
+import { derivedUuid } from '../../protocol/derived-uuid.ts';
 import type { TranscriptEntry } from '../../store/contract.ts';
-import { derivedUuid } from '../core/derived-uuid.ts';
 import { lazily } from '../core/json-pieces.ts';
 
 export interface FhirSession {

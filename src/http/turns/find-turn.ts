@@ -111,7 +111,7 @@ async function findInSession(
     throw new Refusal('store_unavailable');
   };
   const logged = await readTurnLog(store, sessionId, turnId, messageId).catch(refuse);
-  if (logged === null) return null;
+  if (logged === null || logged.isRetracted) return null;
   const { frames, head, epoch } = logged;
   const known = messageId ?? messageIdIn(frames);
   const end = frames.findLast((frame) => isEnd(frame)) ?? null;

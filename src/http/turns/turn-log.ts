@@ -8,6 +8,8 @@ const PAGE = 500;
 export interface LoggedTurn {
   /** In the order of the log, from the last `turn.started` or `message.queued` that stands before all others. */
   readonly frames: readonly TurnFrame[];
+  /** A client took the turn back: it is no longer part of the conversation. */
+  readonly isRetracted: boolean;
   /** The log was read up to this offset. */
   readonly head: number;
   /** Epoch of the frame at `head`; null if there is none. */
@@ -25,11 +27,13 @@ export async function readTurnLog(
   const frames: TurnFrame[] = [];
   let ownId = turnId;
   let epoch: number | null = null;
+  let isRetracted = false;
   for (let after = 0; ; ) {
     const page = await store.readLog(sessionId, after, PAGE);
     if (page === null) return null;
     for (const stored of page.frames) {
       epoch = stored.epoch;
+      if (stored.type === 'turn.retracted') isRetracted ||= retractedIn(stored) === ownId;
       const frame = isTurnFrame(stored) ? parsed(stored) : null;
       if (frame?.type === 'message.queued') queued.push(frame);
       else if (frame?.type === 'turn.started' && isOwn(frame, ownId, messageId)) {
@@ -39,7 +43,7 @@ export async function readTurnLog(
     }
     const head = page.frames.at(-1)?.offset ?? page.head;
     if (head >= page.head)
-      return { frames: [...announced(queued, frames, messageId), ...frames], head, epoch };
+      return { frames: [...announced(queued, frames, messageId), ...frames], isRetracted, head, epoch };
     after = head;
   }
 }
@@ -47,6 +51,11 @@ export async function readTurnLog(
 function parsed(stored: StoredFrame): TurnFrame | null {
   const frame = JSON.parse(stored.data) as DurableFrame;
   return isTurnFrame(frame) ? frame : null;
+}
+
+function retractedIn(stored: StoredFrame): string | null {
+  const frame = JSON.parse(stored.data) as DurableFrame;
+  return frame.type === 'turn.retracted' ? frame.turn_id : null;
 }
 
 function isOwn(

@@ -5,10 +5,10 @@
  */
 import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
-import type { Fence, SessionRecord, Store } from '../../store/contract.ts';
+import type { Fence, SessionRecord, Store, TranscriptEntry } from '../../store/contract.ts';
 import { indexUser } from '../../store/tenant-index.ts';
 import { indexOf, readSnapshot, type Snapshot, toSnapshot } from '../machine/snapshot.ts';
-import { begin, type MachineState, restoreState } from '../machine/step.ts';
+import { begin, type MachineState, restoreState, type Step, step } from '../machine/step.ts';
 import { TurnText } from '../turn/turn-text.ts';
 import type { ActorHost } from './actor-host.ts';
 import { buildFrames } from './frames.ts';
@@ -21,6 +21,9 @@ export type LoadedSession =
   | { readonly kind: 'absent' }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
+/** A session that does not exist yet. With `transcript` it is a fork, which no client has reached so far. */
+export type NewSession = SessionInput & { readonly transcript?: readonly TranscriptEntry[] };
+
 const LOG_PAGE = 1_000;
 
 type Claimed = Pick<ActorStart, 'fence' | 'claimedMs'>;
@@ -29,7 +32,7 @@ type Claimed = Pick<ActorStart, 'fence' | 'claimedMs'>;
 export async function loadSession(
   host: ActorHost,
   sessionId: string,
-  input: SessionInput | null,
+  input: NewSession | null,
   quota: UserQuota,
 ): Promise<LoadedSession> {
   const claimedMs = host.clock.monotonicMs();
@@ -50,9 +53,10 @@ function ownerOf({ userId, tenant = '' }: SessionInput): string | null {
   return userId === null ? null : indexUser(tenant, userId);
 }
 
-async function create(host: ActorHost, claimed: Claimed, input: SessionInput): Promise<LoadedSession> {
+async function create(host: ActorHost, claimed: Claimed, input: NewSession): Promise<LoadedSession> {
   const { fence } = claimed;
-  const { next, effects } = begin(input, '1');
+  const { transcript = [] } = input;
+  const { next, effects } = input.transcript === undefined ? begin(input, '1') : beginWithoutClient(input);
   const built = buildFrames(effects, { head: 0, epoch: fence.epoch, version: 1 }, null, null);
   const outcome = await host.store.commit(fence, {
     writeId: `${fence.token}.begin`,
@@ -60,7 +64,7 @@ async function create(host: ActorHost, claimed: Claimed, input: SessionInput): P
     expectedHead: 0,
     snapshot: JSON.stringify(toSnapshot(next, 0)),
     frames: built.frames,
-    transcript: [],
+    transcript,
     messageIds: [],
     inboxTaken: 0,
     dueAt: Math.min(...Object.values(next.timers)),
@@ -76,10 +80,16 @@ async function create(host: ActorHost, claimed: Claimed, input: SessionInput): P
     head: built.frames.length,
     turnOffset: 0,
     turnText: null,
-    transcript: [],
+    transcript,
     inboxLength: outcome.inboxLength,
   });
   return { kind: 'loaded', actor, created: true };
+}
+
+function beginWithoutClient(input: NewSession): Step {
+  const begun = begin(input, '1');
+  const left = step(begun.next, { type: 'detach', at: input.at, instance: input.instance }, '1');
+  return { ...left, effects: [...begun.effects, ...left.effects] };
 }
 
 async function restore(host: ActorHost, claimed: Claimed, record: SessionRecord): Promise<LoadedSession> {

@@ -2,7 +2,8 @@
  * SessionActor owns one session on one instance: command → step → commit → effects.
  *
  *  ACTOR-1  At most one write of the session is in flight. A command awaits only that write, before the last one the
- *           archive, and before a message its payer's budget: so events apply in the order in which they came (G3).
+ *           archive, before a message its payer's budget, and before `regenerate` the transcript: so events apply in the order
+ *           in which they came (G3).
  *  ACTOR-2  Frames, timers and generations follow from an acknowledged write, never from a step (G2).
  *  ACTOR-3  The same loop appends the text of a running turn, so offsets have no gap (G5).
  *  ACTOR-4  A lost fence or a write without an outcome stops the actor for good; the next command loads the session
@@ -17,7 +18,7 @@ import type { SessionContext, SessionEvent } from '../../../machines/vocabulary.
 import { withPatientPicture } from '../../conversation/patient/patient-text.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame, TranscriptEntry } from '../../store/contract.ts';
-import { done, type Outcome, refused, untaken } from '../machine/outcome.ts';
+import { answerOf, done, type Outcome, refused, untaken } from '../machine/outcome.ts';
 import { type MachineState, type Step, type StepEvent, step } from '../machine/step.ts';
 import { eventOf, type RunResult } from '../turn/generation.ts';
 import { Transcript } from '../turn/transcript.ts';
@@ -27,7 +28,8 @@ import type { ActorHost, StopReason } from './actor-host.ts';
 import { Archiver } from './archiver.ts';
 import { type Command, EventLoop } from './event-loop.ts';
 import { type BuiltFrames, buildFrames, deltaFrame } from './frames.ts';
-import { type MessageEvent, SessionBudget } from './session-budget.ts';
+import { withRetraction } from './retraction.ts';
+import { type AskingEvent, SessionBudget } from './session-budget.ts';
 import { type ClaimedSession, SessionWriter } from './session-writer.ts';
 import { type Deadline, DeadlineTimer, firstOf } from './timers.ts';
 
@@ -187,27 +189,40 @@ export class SessionActor {
       settle(untaken);
       return Promise.resolve();
     }
+    if (event.type === 'regenerate') return this.#takeAgain(event, command);
     if (event.type === 'message' && this.#budget !== null)
       return this.#takeWithin(this.#budget, event, command);
     return this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
   }
 
-  /** Takes a message if its author may have one more answer. */
-  async #takeWithin(
-    budget: SessionBudget,
-    event: MessageEvent,
-    { fromInbox, settle }: EventCommand,
+  /** Takes a `regenerate` with the turns that it retracts. */
+  async #takeAgain(
+    event: Extract<AskingEvent, { readonly type: 'regenerate' }>,
+    command: EventCommand,
   ): Promise<void> {
+    const entries = await this.#transcript.read().catch(() => null);
+    if (this.stopped) return command.settle(untaken);
+    if (entries === null) return this.#refuse('store_unavailable', command);
+    const again = withRetraction(event, entries);
+    if (this.#budget !== null) return this.#takeWithin(this.#budget, again, command);
+    return this.#transition(again, command.fromInbox, command.settle);
+  }
+
+  /** Takes an event if its author may have one more answer. */
+  async #takeWithin(budget: SessionBudget, event: AskingEvent, command: EventCommand): Promise<void> {
+    const { fromInbox, settle } = command;
     const why = await budget.admit(event, this.snapshot.context);
     if (this.stopped) settle(untaken);
     else if (why === null)
       await this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
-    else {
-      if (fromInbox) await this.#append([], 1);
-      settle(refused(why));
-    }
+    else await this.#refuse(why, command);
     // Without an answer that runs the seat would stay taken: the machine may have refused the message.
     if (this.stopped || this.snapshot.context.turn === null) budget.leave();
+  }
+
+  async #refuse(code: ErrorCode, { fromInbox, settle }: EventCommand): Promise<void> {
+    if (fromInbox) await this.#append([], 1);
+    settle(refused(code));
   }
 
   async #onTimer(id: string): Promise<void> {
@@ -379,13 +394,4 @@ export class SessionActor {
     this.stop(outcome.kind === 'pending' ? 'released' : outcome.kind);
     return true;
   }
-}
-
-/** The answer to the sender of an input whose transition ended with `outcome`. */
-function answerOf(outcome: Outcome, { effects }: Step): Outcome {
-  if (outcome.kind !== 'done') return outcome;
-  const extended = effects.find((effect) => effect.type === 'extended');
-  if (extended === undefined) return outcome;
-  const { expiresAt, absoluteExpiresAt } = extended;
-  return { kind: 'extended', ends: { expiresAt, absoluteExpiresAt } };
 }

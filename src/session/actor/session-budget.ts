@@ -9,7 +9,8 @@ import { payerOf } from '../../limits/payer.ts';
 import type { Seat } from '../../limits/running-answers.ts';
 import type { TranscriptEntry, TranscriptRecord } from '../../store/contract.ts';
 
-export type MessageEvent = Extract<SessionEvent, { readonly type: 'message' }>;
+/** An event that may start an answer. */
+export type AskingEvent = Extract<SessionEvent, { readonly type: 'message' | 'regenerate' }>;
 
 export class SessionBudget {
   readonly #budgets: Budgets;
@@ -23,7 +24,7 @@ export class SessionBudget {
   }
 
   /** Why the message is refused; null: it may be taken. Call `follow` once it was. */
-  async admit({ author }: MessageEvent, context: SessionContext): Promise<ErrorCode | null> {
+  async admit({ author }: AskingEvent, context: SessionContext): Promise<ErrorCode | null> {
     try {
       return await this.#budgets.admit(payerOf(author, context), this.#seat);
     } catch {

@@ -1,6 +1,7 @@
 /** Outcome is the result of one input to a session. */
 import type { SessionEnds } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
+import type { Step } from './step.ts';
 
 export type Outcome =
   /** Stored, or without any change to store. */
@@ -20,3 +21,12 @@ export const wordOf = (outcome: Outcome): 'ok' | 'passed' | ErrorCode =>
 export const done: Outcome = { kind: 'done' };
 export const untaken: Outcome = { kind: 'untaken' };
 export const refused = (code: ErrorCode): Outcome => ({ kind: 'refused', code });
+
+/** The answer to the sender of an input whose transition ended with `outcome`. */
+export function answerOf(outcome: Outcome, { effects }: Step): Outcome {
+  if (outcome.kind !== 'done') return outcome;
+  const extended = effects.find((effect) => effect.type === 'extended');
+  if (extended === undefined) return outcome;
+  const { expiresAt, absoluteExpiresAt } = extended;
+  return { kind: 'extended', ends: { expiresAt, absoluteExpiresAt } };
+}

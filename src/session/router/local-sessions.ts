@@ -4,8 +4,7 @@
  *  LOCAL-1  A session has at most one actor here: loading is single-flight, and callers meanwhile share the one load.
  *  LOCAL-2  `maintain` renews the lease of a busy session and releases a quiet one, whose sockets stay open.
  */
-import type { SessionInput } from '../../../machines/vocabulary.ts';
-import type { LoadedSession } from '../actor/load.ts';
+import type { LoadedSession, NewSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 
 type LocalSession =
@@ -13,7 +12,7 @@ type LocalSession =
   | { readonly kind: 'live'; readonly actor: SessionActor };
 
 /** Never rejects. */
-export type Load = (sessionId: string, input: SessionInput | null) => Promise<LoadedSession>;
+export type Load = (sessionId: string, input: NewSession | null) => Promise<LoadedSession>;
 
 export class LocalSessions {
   readonly #sessionsMax: number;
@@ -47,7 +46,7 @@ export class LocalSessions {
   }
 
   /** `input` begins a new session; null: open only an existing one. */
-  async open(sessionId: string, input: SessionInput | null, load: Load): Promise<LoadedSession> {
+  async open(sessionId: string, input: NewSession | null, load: Load): Promise<LoadedSession> {
     const session = this.#sessions.get(sessionId);
     if (session?.kind === 'live') return { kind: 'loaded', actor: session.actor, created: false };
     if (session?.kind === 'loading') {
@@ -79,7 +78,7 @@ export class LocalSessions {
     }
   }
 
-  async #load(sessionId: string, input: SessionInput | null, load: Load): Promise<LoadedSession> {
+  async #load(sessionId: string, input: NewSession | null, load: Load): Promise<LoadedSession> {
     const loaded = await load(sessionId, input);
     if (loaded.kind === 'loaded' && !loaded.actor.stopped)
       this.#sessions.set(sessionId, { kind: 'live', actor: loaded.actor });

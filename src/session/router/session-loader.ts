@@ -1,11 +1,10 @@
 /** SessionLoader loads sessions for the router, and gives each actor its host. */
 
 import { LRUCache } from 'lru-cache';
-import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { ActorHost, StopReason } from '../actor/actor-host.ts';
-import { type LoadedSession, loadSession } from '../actor/load.ts';
+import { type LoadedSession, loadSession, type NewSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 import { UserQuota } from '../actor/user-quota.ts';
 import type { InstanceMessages } from '../cluster/instance-messages.ts';
@@ -67,7 +66,7 @@ export class SessionLoader {
   }
 
   /** Never rejects. */
-  readonly load = async (sessionId: string, input: SessionInput | null): Promise<LoadedSession> => {
+  readonly load = async (sessionId: string, input: NewSession | null): Promise<LoadedSession> => {
     const { metrics, log } = this.#options;
     try {
       const loaded = await loadSession(this.#host, sessionId, input, this.#quota);

@@ -19,7 +19,7 @@ import type {
 } from '../../../machines/vocabulary.ts';
 import { type ErrorCode, isErrorCode } from '../../errors.ts';
 import type { DiscardOutcome } from '../../store/contract.ts';
-import type { LoadedSession } from '../actor/load.ts';
+import type { LoadedSession, NewSession } from '../actor/load.ts';
 import type { SessionActor } from '../actor/session-actor.ts';
 import { type InstanceMessage, InstanceMessages } from '../cluster/instance-messages.ts';
 import type { Membership } from '../cluster/membership.ts';
@@ -169,6 +169,12 @@ export class SessionRouter {
     }
   }
 
+  /** Creates a session that no client has reached yet, unless it exists. */
+  create(seed: Omit<NewSession, 'at' | 'instance' | 'limits'>): Promise<LoadedSession> {
+    const { clock, instance, limits } = this.#options;
+    return this.#open(seed.sessionId, { ...seed, at: clock.now(), instance, limits });
+  }
+
   /** Deletes a session that no owner can end, because its stored state cannot be read. */
   async discard(sessionId: string): Promise<DiscardOutcome> {
     await this.actor(sessionId)?.release(true);
@@ -218,7 +224,7 @@ export class SessionRouter {
     return running.length;
   }
 
-  #open(sessionId: string, input: SessionInput | null): Promise<LoadedSession> {
+  #open(sessionId: string, input: NewSession | null): Promise<LoadedSession> {
     return this.#localSessions.open(sessionId, input, this.#loader.load);
   }
 

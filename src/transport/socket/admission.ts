@@ -6,6 +6,9 @@
 import { type Limit, type Limits, type Sender, senderKey } from '../../limits/limits.ts';
 import type { ClientFrame, HelloFrame } from '../../protocol/client-frames.ts';
 
+/** Frames that cost a write each, whenever the client sends them. */
+const COUNTED: ReadonlySet<ClientFrame['type']> = new Set(['message', 'regenerate', 'fork', 'extend']);
+
 export class Admission {
   readonly #limits: Limits;
   readonly #address: string;
@@ -41,7 +44,7 @@ export class Admission {
     const { messages } = this.#limits;
     if (messages === null) return take(0);
     this.#earlier = (this.#earlier ?? Promise.resolve()).then(async () => {
-      const isCounted = frame.type === 'message' || frame.type === 'extend';
+      const isCounted = COUNTED.has(frame.type);
       take(isCounted ? await messages.take(senderKey(sender, sessionId)) : 0);
     });
   }

@@ -7,7 +7,7 @@
  *  CONN-4  In strict mode of the audit log, a frame that changes something reaches a session after its line is written.
  */
 import { randomUUID } from 'node:crypto';
-import type { OverlapPolicy, SessionEnds, SessionEvent } from '../../../machines/vocabulary.ts';
+import type { OverlapPolicy, SessionEnds } from '../../../machines/vocabulary.ts';
 import type { Audit, AuditAction } from '../../audit/audit.ts';
 import type { Clock } from '../../clock.ts';
 import { attachClient, detachClient, type SessionServices } from '../../delivery/attach-client.ts';
@@ -17,7 +17,6 @@ import { type ErrorCode, errorBody, errors } from '../../errors.ts';
 import type { Participant } from '../../identity/acting-user.ts';
 import type { Authenticator } from '../../identity/authenticator.ts';
 import type { Caller } from '../../identity/caller.ts';
-import { reachOf } from '../../identity/permissions.ts';
 import { budgetWaitMs } from '../../limits/budgets.ts';
 import type { Limits } from '../../limits/limits.ts';
 import {
@@ -25,15 +24,16 @@ import {
   type ClientFrame,
   type HelloFrame,
   MAX_FRAME_BYTES,
+  requestIdOf,
 } from '../../protocol/client-frames.ts';
 import { decode } from '../../protocol/codec.ts';
 import type { TransientFrame } from '../../protocol/server-frames.ts';
-import { toEvent } from '../../protocol/to-event.ts';
-import { wordOf } from '../../session/machine/outcome.ts';
+import { type Outcome, wordOf } from '../../session/machine/outcome.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { Admission } from './admission.ts';
 import { HelloBudget, type HelloQueue } from './hello-budget.ts';
+import { ACTIONS, maySend, sendFrame } from './session-input.ts';
 import { PROVEN, SocketCaller } from './socket-caller.ts';
 import { SocketRecord } from './socket-record.ts';
 
@@ -87,14 +87,6 @@ const AWAITING: ConnectionState = { kind: 'awaiting hello' };
 
 /** `session_not_found` and `forbidden` hide or name a foreign session; `too_many_sessions` reveals that there is none. */
 const WRONG_GUESS: ReadonlySet<ErrorCode> = new Set(['session_not_found', 'forbidden', 'too_many_sessions']);
-
-/** Actions of the audit log, by the frame that asks for them. */
-const ACTIONS: Readonly<Partial<Record<SessionEvent['type'], AuditAction>>> = {
-  message: 'message',
-  cancel: 'cancelled',
-  extend: 'extended',
-  close: 'closed',
-};
 
 /** Node joins a UUID from parts, which V8 keeps until the id is read, in 420 bytes. A copy is one string of 56. */
 function newId(): string {
@@ -204,8 +196,7 @@ export class Connection implements ClientConnection {
       return this.#sendFrame({ type: 'pong', ...(frame.nonce === undefined ? {} : { nonce: frame.nonce }) });
     switch (state.kind) {
       case 'awaiting hello':
-        if (frame.type !== 'hello')
-          return this.#refuse('hello_required', frame.type === 'message' ? frame.id : undefined);
+        if (frame.type !== 'hello') return this.#refuse('hello_required', requestIdOf(frame));
         if (this.#ports.draining()) return this.#refuseAndClose('draining');
         if (this.#ports.overloaded()) return this.#refuseAndClose('overloaded');
         this.#budget?.pause();
@@ -303,13 +294,14 @@ export class Connection implements ClientConnection {
       if (this.#state !== state) return;
       if (waitMs === 0) return this.#dispatch(state, frame);
       if (frame.type === 'message') this.#record?.note('message', 'rate_limited');
-      this.#refuse('rate_limited', frame.type === 'message' ? frame.id : undefined, waitMs);
+      this.#refuse('rate_limited', requestIdOf(frame), waitMs);
     });
   }
 
-  #dispatch({ sessionId, participant }: Attached, frame: ClientFrame): void {
-    const { clock, defaultPolicy, overloaded } = this.#ports;
-    if (reachOf(this.#caller.caller, frame.type) === 'none') return this.#refuse('forbidden');
+  #dispatch(attached: Attached, frame: ClientFrame): void {
+    const requestId = requestIdOf(frame);
+    if (!maySend(this.#caller.caller, frame)) return this.#refuse('forbidden', requestId);
+    if (requestId !== undefined && this.#ports.overloaded()) return this.#refuse('overloaded', requestId);
     switch (frame.type) {
       case 'hello':
         return this.#refuse('hello_repeated');
@@ -318,11 +310,10 @@ export class Connection implements ClientConnection {
       case 'authenticate':
         return void this.#renew(frame.token);
       default: {
-        const messageId = frame.type === 'message' ? frame.id : undefined;
-        if (messageId !== undefined && overloaded()) return this.#refuse('overloaded', messageId);
-        const { userId, tenant } = participant;
-        const sender = { at: clock.now(), userId, tenant, defaultPolicy };
-        return this.#send(sessionId, toEvent(frame, sender), messageId);
+        const { instance } = this.#ports.services;
+        return this.#perform(ACTIONS[frame.type], requestId, () =>
+          sendFrame(this.#ports, attached, frame, { instance, connection: this.id }),
+        );
       }
     }
   }
@@ -337,23 +328,19 @@ export class Connection implements ClientConnection {
     else this.#refuse(proof.code, undefined, proof.waitMs);
   }
 
-  #send(sessionId: string, event: SessionEvent, messageId?: string): void {
-    const { sessions, instance } = this.#ports.services;
-    const action = ACTIONS[event.type] ?? null;
-    if (action !== null && this.#record?.begin(action) === false)
-      return this.#refuse('audit_unavailable', messageId);
-    sessions
-      .send(sessionId, event, { instance, connection: this.id })
+  /** Writes the audit log and answers a refusal. */
+  #perform(action: AuditAction, messageId: string | undefined, send: () => Promise<Outcome>): void {
+    if (this.#record?.begin(action) === false) return this.#refuse('audit_unavailable', messageId);
+    send()
       .then((outcome) => {
-        if (action !== null) this.#record?.note(action, wordOf(outcome));
-        if (action !== null && outcome.kind === 'passed' && messageId === undefined)
-          this.#record?.passed(action);
+        this.#record?.note(action, wordOf(outcome));
+        if (outcome.kind === 'passed' && messageId === undefined) this.#record?.passed(action);
         if (outcome.kind === 'refused') this.#refuse(outcome.code, messageId);
         else if (outcome.kind === 'extended') this.extended(outcome.ends);
       })
       .catch((error: unknown) => {
         this.#ports.log.error({ err: error }, 'input failed');
-        if (action !== null) this.#record?.note(action, 'internal');
+        this.#record?.note(action, 'internal');
         this.#refuse('internal', messageId);
       });
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { derivedUuid } from '../../../src/http/core/derived-uuid.ts';
 import { TurnCollector } from '../../../src/http/turns/turn-collector.ts';
+import { derivedUuid } from '../../../src/protocol/derived-uuid.ts';
 
 interface Fixture {
   readonly collector: TurnCollector;

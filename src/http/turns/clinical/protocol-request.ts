@@ -5,9 +5,9 @@ import { overlapPolicySchema } from '../../../../machines/vocabulary.ts';
 import { patientFields, pictureOf } from '../../../conversation/patient/patient.ts';
 import type { Participant } from '../../../identity/acting-user.ts';
 import { generationOptionsSchema, nameSchema, userIdSchema } from '../../../protocol/client-frames.ts';
+import { derivedUuid } from '../../../protocol/derived-uuid.ts';
 import { messageEvent } from '../../../protocol/to-event.ts';
 import { Refusal } from '../../core/answer.ts';
-import { derivedUuid } from '../../core/derived-uuid.ts';
 import { type HttpRequest, parse, parseBody, participantIn } from '../../core/request.ts';
 import type { SentMessage, TurnInput } from '../turn-request.ts';
 

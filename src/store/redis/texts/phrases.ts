@@ -16,7 +16,7 @@ const CONTROL = /[\u0000-\u001f]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters replace phrases.
 const CONTROLS = /[\u0000-\u001f]/g;
 
-const MARKS: readonly string[] = Array.from({ length: 29 }, (_, index) =>
+const MARKS: readonly string[] = Array.from({ length: 30 }, (_, index) =>
   String.fromCharCode(index + 1),
 ).filter((mark) => mark !== SEPARATOR);
 

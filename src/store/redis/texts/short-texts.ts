@@ -30,8 +30,11 @@ const SNAPSHOT_PHRASES = [
   '},"jobs":{',
   '},"turnOffset":',
 ];
-/** The head of version 3 of the machine came later. */
-const SNAPSHOT = extendedBook(SNAPSHOT_PHRASES, ['{"machine":"session","machineVersion":3,"value":{"']);
+/** The heads of later versions of the machine. */
+const SNAPSHOT = extendedBook(SNAPSHOT_PHRASES, [
+  '{"machine":"session","machineVersion":3,"value":{"',
+  '{"machine":"session","machineVersion":4,"value":{"',
+]);
 
 const ENTRY = phraseBook(
   '{"role":"user","content":"',

@@ -1,0 +1,35 @@
+/** Reads from the transcript which turns a `regenerate` takes back. */
+import type { Retraction, SessionEvent } from '../../../machines/vocabulary.ts';
+import type { TranscriptEntry } from '../../store/contract.ts';
+
+type RegenerateEvent = Extract<SessionEvent, { readonly type: 'regenerate' }>;
+
+export function withRetraction(
+  event: RegenerateEvent,
+  transcript: readonly TranscriptEntry[],
+): RegenerateEvent {
+  const questions = transcript.filter(({ role }) => role === 'user');
+  const isRepeat = questions.some(({ turnId }) => turnId === event.turnId);
+  const from =
+    event.from === undefined
+      ? questions.length - 1
+      : questions.findIndex(({ turnId }) => turnId === event.from);
+  const retraction = from < 0 ? null : retractionOf(questions.slice(from));
+  return {
+    ...event,
+    ...(retraction === null ? {} : { retraction }),
+    ...(isRepeat ? { isRepeat } : {}),
+  };
+}
+
+function retractionOf(questions: readonly TranscriptEntry[]): Retraction | null {
+  const [first] = questions;
+  if (first === undefined) return null;
+  const { content, author = null } = first;
+  return {
+    turnIds: questions.map(({ turnId }) => turnId),
+    content,
+    author,
+    isOneAuthor: questions.every((one) => (one.author ?? null) === author),
+  };
+}
