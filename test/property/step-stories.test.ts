@@ -14,18 +14,24 @@ describe('any life of a session', () => {
     ...lived.flatMap(({ stepped }) => framesOf(stepped.effects)),
   ];
 
-  test('a session ends every turn exactly once before it starts the next', () => {
+  test('a session ends every turn exactly once before it starts the next, and starts no turn that left the queue', () => {
     fc.assert(
       fc.property(lives, (moments) => {
         const lived = live(moments);
         let running: string | null = null;
         const started = new Set<string>();
+        const begun = new Set<string>();
         for (const frame of framesFrom(lived)) {
           if (frame.type === 'turn.started') {
             expect(running).toBeNull();
             expect(started.has(frame.turn_id)).toBe(false);
             started.add(frame.turn_id);
+            begun.add(frame.turn_id);
             running = frame.turn_id;
+          } else if (frame.type === 'turn.cancelled' && frame.turn_id !== running) {
+            // It waited. A merged one has a frame for each of its messages.
+            expect(begun.has(frame.turn_id)).toBe(false);
+            started.add(frame.turn_id);
           } else if (/^turn\.(completed|failed|cancelled)$/.test(frame.type)) {
             expect(frame).toMatchObject({ turn_id: running });
             running = null;

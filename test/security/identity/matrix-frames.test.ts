@@ -65,6 +65,18 @@ const ROWS: readonly (readonly [string, Readonly<Record<string, unknown>>, reado
     { id: 'asked', content: 'And now?' },
     [U, U, U, N, N, N, F, 'state', 'state', 'state', N, F, F, F],
   ],
+  [
+    'instructions',
+    { type: 'message', id: 'asked', content: 'And now?', instructions: 'Answer in Latin.' },
+    [U, U, U, N, N, N, F, F, F, 'state', N, F, F, F],
+  ],
+  // The session has no turn that could be answered again.
+  [
+    'regenerate',
+    { id: 'again' },
+    [U, U, U, N, N, N, F, 'unknown_turn', 'unknown_turn', 'unknown_turn', N, F, F, F],
+  ],
+  ['fork', { id: 'copy' }, [U, U, U, N, N, N, F, F, 'forked', 'forked', N, F, F, F]],
   // Nothing runs that could be cancelled.
   ['cancel', {}, [U, U, U, N, N, N, F, 'unknown_turn', 'unknown_turn', 'unknown_turn', N, F, F, F]],
   ['extend', {}, [U, U, U, N, N, N, F, 'extended', 'extended', 'extended', N, F, F, F]],

@@ -16,6 +16,8 @@ import { headOf, sendRaw } from './raw-http.ts';
 
 const EARLY = [
   { type: 'message', id: 'm', content: 'Good morning' },
+  { type: 'regenerate', id: 'm' },
+  { type: 'fork', id: 'f' },
   { type: 'cancel' },
   { type: 'extend' },
   { type: 'close' },

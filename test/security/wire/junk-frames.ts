@@ -10,6 +10,8 @@ type Frame = Readonly<Record<string, unknown>>;
 const valid: readonly Frame[] = [
   { type: 'hello' },
   { type: 'message', id: 'm', content: 'hello' },
+  { type: 'regenerate', id: 'r' },
+  { type: 'fork', id: 'f' },
   { type: 'cancel' },
   { type: 'extend' },
   { type: 'close' },

@@ -63,7 +63,7 @@ export const wholeConversation: PromptBuilder = {
   buildPrompt({ transcript, turn }) {
     const told = readTurns(transcript, turn.id);
     return Promise.resolve({
-      messages: messagesOf(null, told.past, told.question),
+      messages: messagesOf(turn.instructions ?? null, told.past, told.question),
       window: {
         strategy: 'whole',
         budget_tokens: 0,

@@ -16,7 +16,9 @@ const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
   },
   'connected.expiring': (session) => void session.pass(beforeTheEnd),
   'processing.generating': (session) => {
-    session.ask(1, { options: { maxTokens: 64, temperature: 0.5, stop: ['\n'] } });
+    const asked = { instructions: 'Answer briefly.', tags: { ward: '3b' } };
+    session.ask(1, { options: { maxTokens: 64, temperature: 0.5, stop: ['\n'] }, ...asked });
+    session.ask(2, asked);
     session.receive({ type: 'recover' });
   },
   'processing.recovering': (session) => {
@@ -38,6 +40,7 @@ const lives: Readonly<Record<string, (session: SteppedSession) => void>> = {
 /** The clients that begin the sessions; the others name no user and no tenant. */
 const clients: Readonly<Record<string, Parameters<typeof beginStepped>[1]>> = {
   'idle.expiring': { userId: 'u1', tenant: 'acme' },
+  'idle.fresh': { origin: { sessionId: 'stepped before', turnId: 't0' }, tags: { ward: '3b' } },
 };
 
 export function goldenSessions(): Readonly<Record<string, Snapshot>> {

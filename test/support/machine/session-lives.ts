@@ -28,7 +28,9 @@ type Choice =
     }
   | ({ readonly kind: 'share'; readonly user: string; readonly access: 'read' | 'write' } & Sent)
   | ({ readonly kind: 'unshare'; readonly which: number } & Sent)
-  | ({ readonly kind: 'cancel'; readonly whom: 'running' | 'another' | 'any' } & Sent)
+  | ({ readonly kind: 'cancel'; readonly whom: 'running' | 'waiting' | 'another' | 'any' } & Sent)
+  | ({ readonly kind: 'regenerate'; readonly known: boolean } & Sent)
+  | ({ readonly kind: 'fork' } & Sent)
   | ({ readonly kind: 'extend' } & Sent)
   | { readonly kind: 'recover' | 'completes' | 'summarised' }
   | ({ readonly kind: 'close'; readonly reason: 'closed' | 'admin' } & Sent)
@@ -65,9 +67,14 @@ const choice: fc.Arbitrary<Choice> = fc.oneof(
   ),
   weighed(
     20,
-    fc.record({ kind: fc.constant('cancel'), whom: fc.constantFrom('running', 'another', 'any'), from }),
+    fc.record({
+      kind: fc.constant('cancel'),
+      whom: fc.constantFrom('running', 'waiting', 'another', 'any'),
+      from,
+    }),
   ),
-  weighed(10, fc.record({ kind: fc.constant('extend'), from })),
+  weighed(10, fc.record({ kind: fc.constantFrom('extend', 'fork'), from })),
+  weighed(15, fc.record({ kind: fc.constant('regenerate'), known: fc.boolean(), from })),
   weighed(20, fc.record({ kind: fc.constantFrom('recover', 'summarised') })),
   weighed(
     10,
@@ -116,9 +123,18 @@ function chosen({ choice: made }: Moment, state: MachineState, now: number, plac
       return { type: 'summarised', at, through: 't0', content: 'what was said so far' };
     case 'cancel': {
       if (made.whom === 'any') return { type: 'cancel', at, ...made.from };
-      const running = state.snapshot.context.turn?.id ?? 'none';
-      return { type: 'cancel', at, ...made.from, turnId: made.whom === 'running' ? running : 'another' };
+      const { turn, queue } = state.snapshot.context;
+      const ids = { running: turn?.id, waiting: queue[0]?.turnId, another: 'another' };
+      return { type: 'cancel', at, ...made.from, turnId: ids[made.whom] ?? 'none' };
     }
+    case 'regenerate': {
+      const ids = { messageId: `m${place}`, turnId: `t${place}` };
+      const { author = null } = made.from;
+      const retraction = { turnIds: ['t0'], content: 'question 0', author, isOneAuthor: true };
+      return { type: 'regenerate', at, ...made.from, ...ids, options: {}, ...(made.known && { retraction }) };
+    }
+    case 'fork':
+      return { type: 'fork', at, ...made.from, messageId: `m${place}`, sessionId: 'copy', turnId: null };
     case 'extend':
       return { type: 'extend', at, ...made.from };
     case 'recover':

@@ -22,6 +22,7 @@ export type Move =
   | { readonly type: 'attach' | 'detach'; readonly instance: string }
   | { readonly type: 'message'; readonly policy: OverlapPolicy }
   | { readonly type: 'cancel'; readonly turnId?: string }
+  | { readonly type: 'regenerate' }
   | { readonly type: 'extend' | 'close' }
   | { readonly type: 'completes' }
   | { readonly type: 'fails'; readonly retryable: boolean }
@@ -66,6 +67,10 @@ export function eventOf(move: Move, at: number, place: number): StepEvent {
     case 'message': {
       const ids = { messageId: `m${place}`, turnId: `t${place}` };
       return { type: 'message', at, ...ids, content: `question ${place}`, policy: move.policy, options: {} };
+    }
+    case 'regenerate': {
+      const ids = { messageId: `m${place}`, turnId: `t${place}` };
+      return { type: 'regenerate', at, ...ids, options: {} };
     }
     case 'close':
       return { type: 'close', at, reason: 'closed' };

@@ -27,6 +27,10 @@ type Asked = Partial<
   Omit<Extract<SessionEvent, { type: 'message' }>, 'type' | 'at' | 'messageId' | 'turnId'>
 >;
 
+type Again = Partial<
+  Omit<Extract<SessionEvent, { type: 'regenerate' }>, 'type' | 'at' | 'messageId' | 'turnId'>
+> & { readonly turns?: readonly string[] };
+
 export const LIMITS: SessionLimits = {
   idleMs: 100_000,
   absoluteMs: 1_000_000,
@@ -113,6 +117,14 @@ export class SteppedSession {
     return this.receive({ type: 'message', ...ids, ...usual, ...asked });
   }
 
+  /** Takes the turns back as the actor does, which reads their questions from the transcript. */
+  askAgain(number: number, again: Again = {}): readonly SessionEffect[] {
+    const { turns = ['t1'], ...rest } = again;
+    const ids = { messageId: `m${number}`, turnId: `t${number}` };
+    const retraction = { turnIds: turns, content: 'question 1', author: null, isOneAuthor: true };
+    return this.receive({ type: 'regenerate', ...ids, retraction, options: {}, ...rest });
+  }
+
   complete(output: Partial<GenerationOutput> = {}): readonly SessionEffect[] {
     const event = { type: 'xstate.done.actor.generation', at: this.#now } as const;
     return this.apply({ ...event, output: { ...OUTPUT, ...output } });
@@ -157,7 +169,7 @@ export class SteppedSession {
 
 export function beginStepped(
   limits: Partial<SessionLimits> = {},
-  client: Partial<Pick<SessionInput, 'userId' | 'tenant'>> = {},
+  client: Partial<Pick<SessionInput, 'userId' | 'tenant' | 'origin' | 'tags'>> = {},
 ): SteppedSession {
   return new SteppedSession(begin({ ...inputOf({ ...LIMITS, ...limits }), ...client }, '1'), STARTS_AT);
 }

@@ -77,6 +77,8 @@ const events: Readonly<Record<ClientEvent, (from: From, session: SteppedSession)
       ...(tenant !== undefined && { tenant }),
     }),
     message: (from) => ({ type: 'message', ...from, ...message }),
+    regenerate: (from) => ({ type: 'regenerate', ...from, messageId: 'm9', turnId: 't9', options: {} }),
+    fork: (from) => ({ type: 'fork', ...from, messageId: 'm9', sessionId: 'forked', turnId: 't1' }),
     cancel: (from) => ({ type: 'cancel', ...from }),
     extend: (from) => ({ type: 'extend', ...from }),
     close: (from) => ({ type: 'close', ...from, reason: 'closed' }),
@@ -108,7 +110,8 @@ describe('table of access', () => {
           const before = session.state;
           const effects = session.receive(events[type](clients[client], session));
           const isAllowed = INCLUDED[neededAccess[type]]?.includes(GRANTED[client] ?? 'none') === true;
-          const named = type === 'message' ? { messageId: 'm9' } : {};
+          const isNamed = type === 'message' || type === 'regenerate' || type === 'fork';
+          const named = isNamed ? { messageId: 'm9' } : {};
           const refusal = { type: 'refused', code: 'forbidden', ...named };
           if (isAllowed) return expect(effects).not.toContainEqual(refusal);
           expect(effects).toEqual([refusal]);

@@ -68,11 +68,11 @@ describe('cancel', () => {
     ]);
   });
 
-  test('a cancel of another turn than the running one is refused and changes nothing', () => {
+  test('a cancel of a turn that neither runs nor waits is refused and changes nothing', () => {
     const session = answering();
     session.ask(2);
     const { context } = session;
-    for (const turnId of ['t0', 't2', ''])
+    for (const turnId of ['t0', 't3', ''])
       expect(session.receive({ type: 'cancel', turnId })).toEqual([
         { type: 'refused', code: 'unknown_turn' },
       ]);

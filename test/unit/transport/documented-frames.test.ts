@@ -28,6 +28,8 @@ const RUNNING = Symbol('the id of the running turn');
 const BASES: Readonly<Record<string, Fields>> = {
   hello: { session_id: SESSION, after: 0 },
   message: { id: 'asked', content: 'And now?' },
+  regenerate: { id: 'again' },
+  fork: { id: 'copied' },
   cancel: {},
   extend: {},
   close: {},
@@ -45,6 +47,7 @@ const VALUES: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'hello.diagnosis_id': ['d1', 'd2'],
   'hello.token': ['ana', 'ben'],
   'hello.patient': [{ age: 60 }, { age: 61 }],
+  'hello.tags': [{ ward: '3a' }, { ward: '3b' }],
   'message.id': ['m-1', 'm-2'],
   'message.content': ['How long?', 'How far?'],
   'message.patient': [{ age: 60 }, { age: 61 }],
@@ -53,10 +56,28 @@ const VALUES: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'message.options.max_tokens': [7, 8],
   'message.options.temperature': [0.1, 0.9],
   'message.options.stop': [['END'], ['STOP']],
+  'message.instructions': ['Answer briefly.', 'Answer in Latin.'],
+  'message.tags': [{ ward: '3a' }, { ward: '3b' }],
+  'regenerate.id': ['m-1', 'm-2'],
+  'regenerate.turn_id': [RUNNING, 'unknown'],
+  'regenerate.content': ['How long?', 'How far?'],
+  'regenerate.options': [{ max_tokens: 7 }, {}],
+  'regenerate.options.max_tokens': [7, 8],
+  'regenerate.options.temperature': [0.1, 0.9],
+  'regenerate.options.stop': [['END'], ['STOP']],
+  'regenerate.instructions': ['Answer briefly.', 'Answer in Latin.'],
+  'regenerate.tags': [{ ward: '3a' }, { ward: '3b' }],
+  'fork.id': ['f-1', 'f-2'],
+  'fork.after': [RUNNING, 'unknown'],
+  'fork.before': [RUNNING, 'unknown'],
+  'cancel.message_id': ['first', 'unknown'],
   'cancel.turn_id': [RUNNING, 'unknown'],
   'authenticate.token': ['ana', 'ben'],
   'ping.nonce': ['a', 'b'],
 };
+
+/** Their frames need a turn that has ended. */
+const BRANCHING: ReadonlySet<string> = new Set(['regenerate', 'fork']);
 
 const documented = [...framesOf(clientFrameSchema)].map(([type, schema]) => ({
   type,
@@ -102,6 +123,10 @@ async function observed(type: string, fields: Fields | null): Promise<string> {
     await stage.advance(1_000);
     const visitor = type === 'hello' ? stage.connect() : owner;
     const running = owner.frames.find((frame) => frame.type === 'turn.started')?.turn_id;
+    if (BRANCHING.has(type)) {
+      stage.generator.running?.end({ kind: 'completed', ...OUTPUT, finishReason: 'stop' });
+      await stage.settle();
+    }
     if (fields !== null) visitor.say({ type, ...resolved(fields, running, welcomed) });
     await stage.settle();
     stage.generator.running?.say({ text: 'It is nothing.' });
