@@ -79,6 +79,26 @@ turn, which lists them in \`message_ids\`. Without \`policy\` the service's \`OV
 **Other frames.** \`extended\` answers \`extend\`, \`authenticated\` answers \`authenticate\`, and \`pong\` answers \`ping\`.
 \`turn.cancelled\` or \`error\` answers \`cancel\`. After \`close\` come \`expired\` and close 1000.
 
+**\`instructions\`** adds to the system prompt of one turn. With \`AUTH\`, only a service may send it. **\`tags\`** are up to 16
+notes of yours: those of a message come back in its \`turn.started\`, those of \`hello\` stay with the session.
+
+**A waiting message** leaves the queue if \`cancel\` names its \`message_id\` or its turn. Merged messages leave together. Each gets
+\`turn.cancelled\`, and none gets \`turn.started\`.
+
+## Answer again, edit, fork
+
+**\`regenerate\`** takes back a turn and all after it, and answers its question again. \`turn_id\` names the first turn to take
+back; without it, the last one. With \`content\` it asks that question instead: the client edits the message. Each turn that
+is taken back gets \`turn.retracted\`: remove it from the conversation. The new turn follows, under a new \`turn_id\`. Its
+\`turn.started\` names the \`id\` of the \`regenerate\` as \`message_id\`, and acknowledges it like a message. The server refuses it with
+\`session_busy\` while a turn runs, with \`unknown_turn\` if the session has no such turn, and with \`forbidden\` if another user
+asked one of the questions.
+
+**\`fork\`** copies the turns so far into a new session of the same owner, and changes nothing in this one. \`after\` names the last
+turn to copy, \`before\` the first to leave out. Patient data goes with the turns, shares do not. \`forked\` names the new
+session; a repeated \`fork\` with the same \`id\` gets the same one. Connect to it with \`after: 0\`: its log begins after the
+copied turns, so the server sends these as a \`reset\` with the reason \`forked\`.
+
 ## The frames of a turn
 
 \`message.queued\` (only if the message waits), \`turn.started\`, any number of \`delta\`, then exactly one of

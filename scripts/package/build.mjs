@@ -103,6 +103,8 @@ async function wireDeclarations(compiled) {
     TransientFrame: transientFrameSchema,
   })}export type HelloFrame = Extract<ClientFrame, { type: 'hello' }>;
 export type MessageFrame = Extract<ClientFrame, { type: 'message' }>;
+export type RegenerateFrame = Extract<ClientFrame, { type: 'regenerate' }>;
+export type ForkFrame = Extract<ClientFrame, { type: 'fork' }>;
 export type ServerFrame = DurableFrame | TransientFrame;
 `;
 }

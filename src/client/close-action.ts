@@ -50,9 +50,6 @@ export function closeActionOf(report: CloseReport): CloseAction {
 
 /** The reason for which the server refused an upgrade, and what to change. */
 export function refusalOf(url: string, status: number): string {
-  const answered = `${url} answered ${status}`;
-  if (status !== 404) return `${answered}, and opens no session`;
-  return new URL(url).pathname === SESSION_PATH
-    ? `${answered}: no session service is there`
-    : `${answered}: the path is wrong, sessions are at ${SESSION_PATH}`;
+  const isPathWrong = status === 404 && new URL(url).pathname !== SESSION_PATH;
+  return `${url} answered ${status}: ${isPathWrong ? `the path is wrong, sessions are at ${SESSION_PATH}` : 'no session is there'}`;
 }

@@ -4,7 +4,10 @@
  *  OUTBOX-1  A message keeps its id: however often the client sends it, it starts at most one turn (G6).
  *  OUTBOX-2  A message leaves when the server shows its decision: the message's turn, its place in the queue, or an error.
  */
-import type { MessageFrame, ServerFrame } from './wire.ts';
+import type { ForkFrame, MessageFrame, RegenerateFrame, ServerFrame } from './wire.ts';
+
+/** Frames that the server takes once, under their id. */
+export type NamedFrame = MessageFrame | RegenerateFrame | ForkFrame;
 
 /** The server's limit on a frame: it would close the connection on a larger one, and again after each resend. */
 export const FRAME_MAX_BYTES = 64 * 1024;
@@ -37,7 +40,7 @@ export class Outbox {
   }
 
   /** Returns the frame that the client sends, and resends byte for byte. */
-  put(message: MessageFrame): string {
+  put(message: NamedFrame): string {
     const data = JSON.stringify(message);
     if (new TextEncoder().encode(data).length > FRAME_MAX_BYTES)
       throw new RangeError(`the message is larger than ${FRAME_MAX_BYTES} bytes`);
@@ -53,6 +56,7 @@ export class Outbox {
         this.#waiting.delete(frame.message_id);
         return;
       case 'message.queued':
+      case 'forked':
       case 'turn.completed':
       case 'turn.failed':
       case 'turn.cancelled':

@@ -14,7 +14,7 @@ import { closeActionOf, refusalOf, type SessionEnd } from './close-action.ts';
 import { Connection, type ConnectionEnd } from './connection.ts';
 import { Credential } from './credential.ts';
 import { newId } from './new-id.ts';
-import { isUndecided, Outbox } from './outbox.ts';
+import { isUndecided, type NamedFrame, Outbox } from './outbox.ts';
 import type { ErrorFrame, OverReason, SendOptions, Session, SessionOptions, Welcome } from './session.ts';
 import type { ClientFrame, DurableFrame, HelloFrame, ServerFrame, TopState } from './wire.ts';
 
@@ -92,9 +92,13 @@ class SessionClient implements Session {
   }
 
   send(content: string, { id = newId(), ...options }: SendOptions = {}): string {
-    const frame = this.#outbox.put({ type: 'message', id, content, ...options });
-    this.#connection?.sendText(frame);
+    this.request({ type: 'message', id, content, ...options });
     return id;
+  }
+
+  request(frame: NamedFrame): void {
+    const data = this.#outbox.put(frame);
+    this.#connection?.sendText(data);
   }
 
   cancel(turnId?: string): boolean {

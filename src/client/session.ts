@@ -4,6 +4,7 @@ import type { ClientClock } from './client-clock.ts';
 import type { CloseAction } from './close-action.ts';
 import type { Connect } from './connection.ts';
 import type { Token } from './credential.ts';
+import type { NamedFrame } from './outbox.ts';
 import type { DurableFrame, MessageFrame, OverlapPolicy, TopState, TransientFrame } from './wire.ts';
 
 export type Welcome = Extract<TransientFrame, { type: 'welcome' }>;
@@ -64,6 +65,10 @@ export interface SendOptions {
   readonly id?: string;
   readonly policy?: OverlapPolicy;
   readonly options?: NonNullable<MessageFrame['options']>;
+  /** Up to 16 notes, which come back in `turn.started`. */
+  readonly tags?: NonNullable<MessageFrame['tags']>;
+  /** Added to the system prompt of this turn. With `AUTH`, only a service's credential may send it. */
+  readonly instructions?: string;
 }
 
 export interface Session {
@@ -78,6 +83,8 @@ export interface Session {
   readonly connected: boolean;
   /** Sends a message now, or with the next welcome. Throws if it is too long for one frame. */
   send(content: string, options?: SendOptions): string;
+  /** Sends a frame like a message: now, or with the next welcome, until the server has decided about it. */
+  request(frame: NamedFrame): void;
   /** False without a connection: unlike a message, the client does not send it later. */
   cancel(turnId?: string): boolean;
   /** Restarts the session's idle time; the event `extended` confirms it. False without a connection. */

@@ -3,5 +3,11 @@
  * build writes the package's wire.d.ts from the schemas, because a user of the package has no zod.
  */
 export type { CancelReason, OverlapPolicy, TopState } from '../../machines/vocabulary.ts';
-export type { ClientFrame, HelloFrame, MessageFrame } from '../protocol/client-frames.ts';
+export type {
+  ClientFrame,
+  ForkFrame,
+  HelloFrame,
+  MessageFrame,
+  RegenerateFrame,
+} from '../protocol/client-frames.ts';
 export type { DurableFrame, ServerFrame, TransientFrame } from '../protocol/server-frames.ts';

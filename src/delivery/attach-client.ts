@@ -134,8 +134,9 @@ async function beginReplay(
   }
   const isLost = epoch !== undefined && epoch > view.epoch;
   // The log of a fork begins after the turns that were copied. A route that follows one turn needs none of them.
-  const isForked =
-    after === 0 && view.context.origin !== undefined && subscription.connection.isForOneTurn !== true;
+  const { standsAlone, onlyReads } = subscription.connection;
+  const isForOneTurn = standsAlone === true && onlyReads !== true;
+  const isForked = after === 0 && view.context.origin !== undefined && !isForOneTurn;
   if (after <= view.head && !isLost && !isForked) {
     const isAtHead = after === view.head;
     const known = epoch ?? (isAtHead ? view.epoch : null);

@@ -116,6 +116,6 @@ export class UiChunks {
 }
 
 /** The same answer has the same id over every door. */
-function answerId(turnId: string): string {
+export function answerId(turnId: string): string {
   return `msg_a${turnId.replaceAll('-', '')}`;
 }

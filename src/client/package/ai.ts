@@ -2,7 +2,8 @@
  * `rehydra/ai`: a `ChatTransport` of the AI SDK over a session's socket. Its types have the shape of the SDK's, of
  * versions 5 to 7, without an import: the package does not depend on one of them.
  */
-import { UiChunks, type UiMessageChunk } from './ai-chunks.ts';
+import type { TurnView } from '../assembler.ts';
+import { answerId, UiChunks, type UiMessageChunk } from './ai-chunks.ts';
 import { type ConnectOptions, connect, type RehydraSession } from './client.ts';
 
 export type { UiMessageChunk } from './ai-chunks.ts';
@@ -55,15 +56,24 @@ export class RehydraChatTransport {
   async sendMessages(request: {
     readonly trigger: 'submit-message' | 'regenerate-message';
     readonly chatId: string;
+    /** The answer to give again, or the question that the last message replaces. */
+    readonly messageId?: string | undefined;
     readonly messages: readonly ChatMessage[];
     readonly abortSignal?: AbortSignal | undefined;
   }): Promise<ReadableStream<UiMessageChunk>> {
-    if (request.trigger === 'regenerate-message')
-      throw new Error('rehydra/ai cannot answer a message again yet');
     const message = request.messages.findLast(({ role }) => role === 'user');
     if (message === undefined) throw new Error('rehydra/ai found no message of the user');
     const session = this.session(request.chatId);
-    const sent = session.send(textOf(message), { id: message.id });
+    const { messageId } = request;
+    const isAgain = request.trigger === 'regenerate-message';
+    if (isAgain || messageId !== undefined) await caughtUp(session);
+    const turn = session.conversation.turns.find((one) => isOf(one, messageId));
+    const content = textOf(message);
+    const from = turn === undefined ? {} : { turnId: turn.turnId };
+    const sent =
+      isAgain || turn !== undefined
+        ? session.regenerate({ ...from, ...(isAgain ? {} : { content }) })
+        : session.send(content, { id: message.id });
     return chunksOf(session, new UiChunks({ messageId: sent.id }), request.abortSignal);
   }
 
@@ -89,6 +99,11 @@ export class RehydraChatTransport {
   leave(chatId: string): void {
     this.#open.get(chatId)?.leave();
   }
+}
+
+/** The id of a question or of an answer, as the page has it. */
+function isOf({ turnId, messageId }: TurnView, id: string | undefined): boolean {
+  return id !== undefined && (id === messageId || id === answerId(turnId));
 }
 
 function textOf({ parts }: ChatMessage): string {

@@ -5,6 +5,7 @@
  *  HEARD-2  Once the session is over, iterators end and messages without an answer fail.
  */
 import { newId } from '../new-id.ts';
+import type { NamedFrame } from '../outbox.ts';
 import type { ClientEvent, SendOptions, Session, Welcome } from '../session.ts';
 import { openSession } from '../session-client.ts';
 import { socketAddress } from './address.ts';
@@ -13,8 +14,10 @@ import { MessageHandle } from './message-handle.ts';
 import {
   type Bookmark,
   type ConnectOptions,
+  type ForkPlace,
   type OverEvent,
-  RehydraError,
+  overError,
+  type RegenerateOptions,
   type RehydraSession,
   type SentMessage,
   type SessionEvents,
@@ -33,8 +36,7 @@ export class ConnectedSession implements RehydraSession {
 
   constructor({ url, after, WebSocket: Given, clientId = newId(), ...options }: ConnectOptions) {
     const Socket = Given ?? (globalThis as { readonly WebSocket?: SocketConstructor }).WebSocket;
-    if (Socket === undefined)
-      throw new TypeError('this platform has no WebSocket: pass one, such as that of the package ws');
+    if (Socket === undefined) throw new TypeError('this platform has no WebSocket: pass one');
     const isResuming = options.sessionId !== undefined && after !== 'now';
     this.#session = openSession({
       ...options,
@@ -47,9 +49,7 @@ export class ConnectedSession implements RehydraSession {
     this.over = new Promise((resolve) => this.on('over', resolve));
     this.ready = new Promise((resolve, reject) => {
       this.on('welcomed', ({ welcome }) => resolve(welcome));
-      this.on('over', ({ why, reason }) =>
-        reject(new RehydraError('session_over', `the session is over: ${why} ${reason}`)),
-      );
+      this.on('over', (event) => reject(overError(event)));
     });
     this.ready.catch(() => {});
   }
@@ -81,9 +81,28 @@ export class ConnectedSession implements RehydraSession {
   }
 
   send(content: string, options: SendOptions = {}): SentMessage {
-    const { id = newId() } = options;
-    const message = new MessageHandle(id);
-    this.#session.send(content, { ...options, id });
+    return this.#request({ type: 'message', content, id: newId(), ...options });
+  }
+
+  regenerate({ turnId, ...options }: RegenerateOptions = {}): SentMessage {
+    const turn = turnId === undefined ? {} : { turn_id: turnId };
+    return this.#request({ type: 'regenerate', id: newId(), ...turn, ...options });
+  }
+
+  fork(place: ForkPlace = {}): Promise<string> {
+    const { id, done } = this.#request({ type: 'fork', id: newId(), ...place });
+    return new Promise((resolve, reject) => {
+      // The listener stays as long as the session: forks are rare, and its removal would cost each page bytes.
+      this.on('forked', (frame) => {
+        if (frame.message_id === id) resolve(frame.session_id);
+      });
+      done.catch(reject);
+    });
+  }
+
+  #request(frame: NamedFrame): MessageHandle {
+    const message = new MessageHandle(frame.id);
+    this.#session.request(frame);
     this.#messages.add(message);
     return message;
   }

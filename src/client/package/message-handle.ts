@@ -11,6 +11,7 @@ import { Feed } from './feed.ts';
 import {
   type Acknowledgement,
   type Answer,
+  overError,
   type Piece,
   RehydraError,
   type SentMessage,
@@ -89,10 +90,7 @@ export class MessageHandle implements SentMessage {
     if (!session.unacknowledged.includes(pending.id)) this.#acknowledged.resolve({ id: pending.id });
     const turn = this.#follow(event, session);
     if (pending.isDone(session)) return this.#finish(turn ?? pending.turnIn(session));
-    if (event.type === 'over')
-      return this.#fail(
-        new RehydraError('session_over', `the session is over: ${event.why} ${event.reason}`),
-      );
+    if (event.type === 'over') return this.#fail(overError(event));
     return false;
   }
 
@@ -132,7 +130,7 @@ export class MessageHandle implements SentMessage {
 
   #finish(turn: TurnView | undefined): true {
     if (turn === undefined || turn.outcome.kind === 'running')
-      return this.#fail(new RehydraError('answer_lost', 'the server no longer has the answer'));
+      return this.#fail(new RehydraError('answer_lost', 'the answer is lost'));
     this.#catchUp(turn);
     const { turnId, text, reasoning, simulated, outcome } = turn;
     this.#done.resolve({ messageId: this.id, turnId, text, reasoning, simulated, outcome });

@@ -81,6 +81,18 @@ export interface Acknowledgement {
   readonly id: string;
 }
 
+export interface RegenerateOptions extends Omit<SendOptions, 'policy'> {
+  /** The first turn to take back. */
+  readonly turnId?: string;
+  readonly content?: string;
+}
+
+/** The last turn to copy, or the first to leave out. Absent: all ended turns are copied. */
+export interface ForkPlace {
+  readonly after?: string;
+  readonly before?: string;
+}
+
 export interface RehydraSession extends AsyncIterable<ClientEvent> {
   /** Null until the server names the session in its first welcome. */
   readonly id: string | null;
@@ -98,6 +110,13 @@ export interface RehydraSession extends AsyncIterable<ClientEvent> {
   readonly over: Promise<OverEvent>;
   /** Sends a message now, or after the next connect. Throws if it is too long. */
   send(content: string, options?: SendOptions): SentMessage;
+  /**
+   * Takes back a turn with all after it, by default the last one, and answers its question again, or `content` in its place.
+   * The server refuses it while a turn runs.
+   */
+  regenerate(options?: RegenerateOptions): SentMessage;
+  /** Copies the turns so far into a new session, whose id it resolves with. */
+  fork(place?: ForkPlace): Promise<string>;
   /** Stops the running answer. False without a connection: unlike a message, the client does not send it later. */
   cancel(turnId?: string): boolean;
   /** Restarts the session's idle time; the event `extended` confirms it. False without a connection. */
@@ -121,4 +140,8 @@ export class RehydraError extends Error {
     this.code = code;
     this.retryable = retryable;
   }
+}
+
+export function overError({ why, reason }: OverEvent): RehydraError {
+  return new RehydraError('session_over', `the session is over: ${why} ${reason}`);
 }

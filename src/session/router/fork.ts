@@ -85,7 +85,7 @@ async function readSource({ sessions, store, clock }: ForkPorts, request: ForkRe
     if (accessOf(context, participant, clock.now()) !== 'owner') return refused('forbidden'); // FORK-1
     const ended = all.filter(({ turnId }) => turnId !== context.turn?.id);
     if (after === undefined && before === undefined) return { context, transcript: ended };
-    const transcript = after === undefined ? upTo(ended, before, false) : upTo(ended, after, true);
+    const transcript = after === undefined ? upTo(ended, before ?? '', false) : upTo(ended, after, true);
     // A client may go back to before the turn that runs.
     if (transcript === null && before !== undefined && before === context.turn?.id)
       return { context, transcript: ended };
@@ -98,11 +98,11 @@ async function readSource({ sessions, store, clock }: ForkPorts, request: ForkRe
 /** The entries of the turns up to one, with or without it, and the summaries of those turns; null: there is no such turn. */
 function upTo(
   entries: readonly TranscriptEntry[],
-  turnId: string | undefined,
+  turnId: string,
   isIncluded: boolean,
 ): readonly TranscriptEntry[] | null {
   const ids = entries.filter(({ role }) => role === 'user').map((entry) => entry.turnId);
-  const place = ids.findIndex((id) => id === turnId);
+  const place = ids.indexOf(turnId);
   if (place < 0) return null;
   const kept = new Set(ids.slice(0, isIncluded ? place + 1 : place));
   return entries.filter((entry) => kept.has(entry.turnId));

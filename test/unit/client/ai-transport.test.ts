@@ -115,6 +115,27 @@ it('an answer that starts over ends the stream with an error, because the page c
   transport.leave('chat');
 });
 
+it.each([
+  ['an answer that is given again', 'regenerate-message', 'msg_atm', { turn_id: 't-m' }],
+  ['the last answer, which is given again', 'regenerate-message', undefined, {}],
+  ['a question that is edited', 'submit-message', 'm', { turn_id: 't-m', content: 'hello' }],
+] as const)('the transport takes back the turn of %s', async (_, trigger, messageId, wanted) => {
+  const { transport, dial, welcome } = chat(new Map([['chat', SESSION]]));
+  const ready = transport.session('chat').ready;
+  await dial(1);
+  const socket = welcome({ offset: 3, resumed: true });
+  await ready;
+  const chunks = transport.sendMessages({ ...send('chat'), trigger, messageId }).then(read);
+  for (const frame of [started(1, 'm'), delta(2, 'm', 'good day'), completed(3, 'm')]) socket.say(frame);
+  await expect.poll(() => socket.ofType('regenerate')).toMatchObject([wanted]);
+  const [{ id } = {}] = socket.ofType('regenerate');
+  socket.say({ type: 'turn.retracted', offset: 4, epoch: 1, turn_id: 't-m' });
+  for (const frame of [started(5, String(id)), delta(6, String(id), 'welcome'), completed(7, String(id))])
+    socket.say(frame);
+  expect((await chunks).filter(({ type }) => type === 'text-delta')).toEqual([text('welcome')]);
+  transport.leave('chat');
+});
+
 it('a refused message ends the stream with the code of the server', async () => {
   const { transport, dial, welcome } = chat();
   const chunks = read(await transport.sendMessages(send('chat')));

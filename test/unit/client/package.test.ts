@@ -46,6 +46,45 @@ describe('a session of the package', () => {
     session.leave();
   });
 
+  it('a question that is asked again replaces its turn in the conversation', async () => {
+    const { session, dial, welcome } = packageScene();
+    await dial(1);
+    const socket = welcome();
+    session.send('hello', { id: 'm' });
+    for (const frame of [started(2, 'm'), delta(3, 'm', 'good day'), completed(4, 'm')]) socket.say(frame);
+    const again = session.regenerate({ turnId: 't-m', content: 'hello again', id: 'n' });
+    expect(socket.ofType('regenerate')).toEqual([
+      { type: 'regenerate', id: 'n', turn_id: 't-m', content: 'hello again' },
+    ]);
+    socket.say({ type: 'turn.retracted', offset: 5, epoch: 1, turn_id: 't-m' });
+    for (const frame of [started(6, 'n'), delta(7, 'n', 'welcome back'), completed(8, 'n')])
+      socket.say(frame);
+    expect(await again.text).toBe('welcome back');
+    expect(session.conversation.turns.map(({ turnId }) => turnId)).toEqual(['t-n']);
+    session.leave();
+  });
+
+  it('a fork gives the id of the new session, also if the connection breaks before it is known', async () => {
+    const { session, dial, welcome } = packageScene();
+    await dial(1);
+    const first = welcome();
+    const forked = session.fork({ after: 't-m' });
+    first.end(1006);
+    const second = await dial(2);
+    welcome();
+    const [request] = second.ofType('fork');
+    expect(first.ofType('fork')).toEqual([request]);
+    const named = { message_id: String(request?.id), session_id: SESSION };
+    second.say({ type: 'forked', offset: 2, epoch: 1, ...named });
+    expect(await forked).toBe(SESSION);
+    expect(session.unacknowledged).toEqual([]);
+    const refused = session.fork();
+    const { id } = second.ofType('fork').at(-1) ?? {};
+    second.say({ type: 'error', code: 'forbidden', message: 'no', retryable: false, message_id: id });
+    await expect(refused).rejects.toMatchObject({ code: 'forbidden' });
+    session.leave();
+  });
+
   it('a message that is sent without a connection goes out with the welcome, and again after a loss', async () => {
     const { session, dial, welcome } = packageScene();
     session.send('hello', { id: 'm' });
