@@ -8,7 +8,7 @@
  *             conversation has nothing to look into: an equal message may come from another person behind the credential.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { derivedUuid } from '../core/derived-uuid.ts';
+import { derivedUuid } from '../../protocol/derived-uuid.ts';
 import type { HttpRequest } from '../core/request.ts';
 
 export interface MessageName {

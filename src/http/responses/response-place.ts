@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Participant } from '../../identity/acting-user.ts';
 import { Refusal } from '../core/answer.ts';
-import { derivedUuid } from '../core/derived-uuid.ts';
+import { derivedUuid } from '../../protocol/derived-uuid.ts';
 import { type HttpRequest, participantIn } from '../core/request.ts';
 import { type Conversation, readTurns } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';

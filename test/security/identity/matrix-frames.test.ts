@@ -70,12 +70,8 @@ const ROWS: readonly (readonly [string, Readonly<Record<string, unknown>>, reado
     { type: 'message', id: 'asked', content: 'And now?', instructions: 'Answer in Latin.' },
     [U, U, U, N, N, N, F, F, F, 'state', N, F, F, F],
   ],
-  // The session has no turn that could be answered again.
-  [
-    'regenerate',
-    { id: 'again' },
-    [U, U, U, N, N, N, F, 'unknown_turn', 'unknown_turn', 'unknown_turn', N, F, F, F],
-  ],
+  // The owner asked the only question.
+  ['regenerate', { id: 'again' }, [U, U, U, N, N, N, F, F, 'turn.retracted', 'turn.retracted', N, F, F, F]],
   ['fork', { id: 'copy' }, [U, U, U, N, N, N, F, F, 'forked', 'forked', N, F, F, F]],
   // Nothing runs that could be cancelled.
   ['cancel', {}, [U, U, U, N, N, N, F, 'unknown_turn', 'unknown_turn', 'unknown_turn', N, F, F, F]],
