@@ -1,8 +1,8 @@
 /** Finds the conversation that a new response belongs to, and the name of its message. */
 import { randomUUID } from 'node:crypto';
 import type { Participant } from '../../identity/acting-user.ts';
-import { Refusal } from '../core/answer.ts';
 import { derivedUuid } from '../../protocol/derived-uuid.ts';
+import { Refusal } from '../core/answer.ts';
 import { type HttpRequest, participantIn } from '../core/request.ts';
 import { type Conversation, readTurns } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
