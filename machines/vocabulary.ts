@@ -252,7 +252,6 @@ export type Share = Stored<z.infer<typeof shareSchema>>;
 export type Present = Stored<z.infer<typeof presentSchema>>;
 export type Tags = Stored<z.infer<typeof tagsSchema>>;
 export type Retraction = Stored<z.infer<typeof retractionSchema>>;
-export type Origin = Stored<z.infer<typeof originSchema>>;
 export type Turn = Stored<z.infer<typeof turnSchema>>;
 export type SessionLimits = Stored<z.infer<typeof limitsSchema>>;
 export type SessionContext = Stored<z.infer<typeof contextSchema>>;

@@ -36,10 +36,10 @@ export const generationOptionsSchema = z.strictObject({
 /** A longer text would leave the conversation little room. */
 const INSTRUCTIONS_MAX = 16_384;
 
-export const instructionsSchema = z.string().min(1).max(INSTRUCTIONS_MAX);
+const instructionsSchema = z.string().min(1).max(INSTRUCTIONS_MAX);
 
 /** The id of a message, or of a request that is answered once like one. A store would replace half a surrogate pair. */
-export const messageIdSchema = z
+const messageIdSchema = z
   .string()
   .min(1)
   .max(64)
