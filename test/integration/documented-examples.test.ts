@@ -18,7 +18,7 @@ interface Operation {
 const JSON_TYPE = 'application/json';
 const STREAM = 'text/event-stream';
 
-const routes = described.filter(({ path }) => path.startsWith('/v1/'));
+const routes = described.filter(({ path }) => path.startsWith('/v1/sessions'));
 
 function exampleOf(name: string): Example & { readonly path: string } {
   const route = routes.find(({ describe: one }) => one?.name === name);
@@ -48,7 +48,7 @@ describe('the examples of the OpenAPI document', () => {
   const [instance] = started(() => startInstance({ VLLM_BASE_URL: simulator.url }));
   const url = (path: string) => `${instance.http}${path}`;
 
-  it('every route of /v1 has an example of its request and of its answer in each media type', () => {
+  it('every route of /v1/sessions has an example of its request and of its answer in each media type', () => {
     const { paths } = openapiDocument(described) as unknown as {
       readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
     };
