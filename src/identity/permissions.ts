@@ -70,6 +70,8 @@ export const permissions = {
   'POST /api/protocol': inConversation,
   'POST /v1/sessions': inConversation,
   'POST /v1/sessions/:id/messages': inConversation,
+  'POST /v1/sessions/:id/regenerate': inConversation,
+  'POST /v1/sessions/:id/fork': inConversation,
   'POST /v1/sessions/:id/cancel': inConversation,
   'POST /v1/sessions/:id/extend': inConversation,
   'GET /v1/sessions/:id/events': inConversation,

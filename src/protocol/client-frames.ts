@@ -36,10 +36,10 @@ export const generationOptionsSchema = z.strictObject({
 /** A longer text would leave the conversation little room. */
 const INSTRUCTIONS_MAX = 16_384;
 
-const instructionsSchema = z.string().min(1).max(INSTRUCTIONS_MAX);
+export const instructionsSchema = z.string().min(1).max(INSTRUCTIONS_MAX);
 
 /** The id of a message, or of a request that is answered once like one. A store would replace half a surrogate pair. */
-const messageIdSchema = z
+export const messageIdSchema = z
   .string()
   .min(1)
   .max(64)

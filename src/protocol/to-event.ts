@@ -71,7 +71,7 @@ export function messageEvent(
 }
 
 /** The new turn's id follows from the request, so that the session recognises a repetition in its transcript. */
-function regenerateEvent(
+export function regenerateEvent(
   frame: Omit<RegenerateFrame, 'type'>,
   sessionId: string,
   sender: Omit<Sender, 'defaultPolicy'>,

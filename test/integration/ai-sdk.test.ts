@@ -208,3 +208,61 @@ describe('chats of the AI SDK', () => {
       expect(exposed).toContain(name);
   });
 });
+
+describe('answers that a page asks for again', () => {
+  const again = (id: string, messageId: string, text: string, more: object = {}) => ({
+    ...question(id, text, messageId),
+    trigger: 'regenerate-message',
+    ...more,
+  });
+  const said = (messages: readonly UiMessage[]) => messages.map(({ parts }) => parts[0]?.text);
+
+  it('an answer that is given again, and once more on the other instance, replaces the one before', async () => {
+    const id = `chat-${randomUUID()}`;
+    const first = await readChunks(`${one.http}/api/chat`, question(id, 'hello', 'q1'));
+    const answers = [first];
+    for (const http of [one.http, two.http, one.http])
+      answers.push(await readChunks(`${http}/api/chat`, again(id, 'q1', 'hello')));
+    expect(new Set(answers.map(({ chunks }) => messageIdOf(chunks))).size).toBe(4);
+    const messages = await history(two.http, id);
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+    expect(messages[1]?.id).toBe(messageIdOf(answers.at(-1)?.chunks ?? []));
+  });
+
+  it('an answer is named by its own id, or by that of its question after the page was loaded again', async () => {
+    const id = `chat-${randomUUID()}`;
+    const first = await readChunks(`${one.http}/api/chat`, question(id, 'one', 'q1'));
+    await readChunks(`${one.http}/api/chat`, question(id, 'two', 'q2'));
+    const named = { messageId: messageIdOf(first.chunks) };
+    await readChunks(`${two.http}/api/chat`, again(id, 'q1', 'one', named));
+    expect(said(await history(one.http, id)).filter((_, index) => index % 2 === 0)).toEqual(['one']);
+    const [loaded] = await history(one.http, id);
+    const stream = await readChunks(`${two.http}/api/chat`, again(id, String(loaded?.id), 'one'));
+    expect((await history(one.http, id)).at(-1)?.id).toBe(messageIdOf(stream.chunks));
+    expect(await history(one.http, id)).toHaveLength(2);
+  });
+
+  it('an edited question replaces the old one and all that came after, and a repeated edit is the same turn', async () => {
+    const id = `chat-${randomUUID()}`;
+    for (const name of ['q1', 'q2']) await readChunks(`${one.http}/api/chat`, question(id, name, name));
+    const edit = (text: string) => ({ ...question(id, text, 'q1'), messageId: 'q1' });
+    const first = await readChunks(`${two.http}/api/chat`, edit('better'));
+    const repeated = await readChunks(`${one.http}/api/chat`, edit('better'));
+    expect(messageIdOf(repeated.chunks)).toBe(messageIdOf(first.chunks));
+    expect(textOf(repeated.chunks)).toBe(textOf(first.chunks));
+    expect(said(await history(one.http, id))).toEqual(['better', textOf(first.chunks)]);
+    const second = await readChunks(`${one.http}/api/chat`, edit('best'));
+    expect(said(await history(two.http, id))).toEqual(['best', textOf(second.chunks)]);
+  });
+
+  it('an answer of which the chat knows nothing is not given again, and creates no session', async () => {
+    const id = randomUUID();
+    const refusal = await post(`${one.http}/api/chat`, again(id, 'q1', 'hello'));
+    expect(problemOf(refusal).code).toBe('session_not_found');
+    expect((await get(`${one.http}/api/session/${id}`)).status).toBe(404);
+    await readChunks(`${one.http}/api/chat`, question(id, 'hello', 'q1'));
+    expect(problemOf(await post(`${one.http}/api/chat`, again(id, 'other', 'hello'))).code).toBe(
+      'unknown_turn',
+    );
+  });
+});

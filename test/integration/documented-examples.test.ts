@@ -55,7 +55,7 @@ describe('the examples of the OpenAPI document', () => {
     expect(routes.length).toBeGreaterThan(4);
     for (const { path, method, describe: one } of routes) {
       const operation = paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
-      const status = path === '/v1/sessions' ? '201' : '200';
+      const status = one?.answers[201] === undefined ? '200' : '201';
       const contents = [
         ...Object.values(operation?.requestBody?.content ?? {}),
         ...Object.values(operation?.responses[status]?.content ?? {}),
@@ -98,6 +98,21 @@ describe('the examples of the OpenAPI document', () => {
     expectAnswer((await post(url(cancel.path), cancel.body)).body, cancel.answers[200]?.[JSON_TYPE]);
     expect((await running).status).toBe(409);
     await client.close();
+
+    const again = exampleOf('regenerateTurn');
+    const regenerated = await readEvents({ url: url(again.path), body: again.body });
+    const wanted = framesIn(again.answers[200]?.[STREAM]);
+    expect(shapesOf(regenerated.map(({ frame }) => frame))).toEqual(shapesOf(wanted));
+    const repeated = (await post(url(again.path), again.body)).body;
+    expectAnswer(repeated, again.answers[200]?.[JSON_TYPE]);
+
+    const fork = exampleOf('forkSession');
+    const forked = (await post(url(fork.path), fork.body)).body;
+    const documentedFork = fork.answers[201]?.[JSON_TYPE];
+    expect(shapeOf(forked)).toEqual(shapeOf(documentedFork));
+    expect(forked).toHaveProperty('origin', (documentedFork as Json).origin);
+    // Its id follows from the beginning of the session too.
+    await get(url(`/api/session/${String((forked as Json).session_id)}`), { method: 'DELETE' });
 
     const extend = exampleOf('extendSession');
     expectAnswer((await post(url(extend.path), extend.body)).body, extend.answers[200]?.[JSON_TYPE]);

@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import { messageEvent } from '../../protocol/to-event.ts';
 import { turnOfItem, turnOfMessage } from '../chats/chat-ids.ts';
-import { type ChatPlace, findPlace } from '../chats/chat-place.ts';
+import { findPlace } from '../chats/chat-place.ts';
 import type { HttpAnswer } from '../core/answer.ts';
-import { Refusal } from '../core/answer.ts';
 import type { HttpRequest } from '../core/request.ts';
 import type { Route } from '../core/router.ts';
 import { turnQuery } from '../turns/find-turn.ts';
@@ -12,7 +11,8 @@ import { followingRequest, sendingRequest, streamOwnTurn } from '../turns/follow
 import { readTurn } from '../turns/read-turns.ts';
 import { takePart } from '../turns/take-part.ts';
 import { policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
-import { type ChatQuestion, chatRequestSchema, parseChatRequest } from './chat-request.ts';
+import { findAgain } from './chat-again.ts';
+import { chatRequestSchema, parseChatRequest } from './chat-request.ts';
 import { breakable, UiEncoder } from './ui-encoder.ts';
 
 const headersSchema = z.object({
@@ -51,6 +51,7 @@ export function chatPostRoute(ports: TurnPorts): Route {
         'too_many_turns',
         'token_budget_spent',
         'session_not_found',
+        'unknown_turn',
         'session_expired',
         'session_moved',
         'slow_consumer',
@@ -62,17 +63,21 @@ export function chatPostRoute(ports: TurnPorts): Route {
       ],
     },
     answer(request) {
-      let place: ChatPlace;
-      let question: ChatQuestion;
+      let turnMessageId = '';
       return takePart(ports, request, {
         route: `${ROUTE.method} ${ROUTE.path}`,
         isStream: true,
         async parse() {
-          question = parseChatRequest(await request.body());
-          refuseAgain(question);
-          place = await findPlace(ports, request, question.chatId);
+          const question = parseChatRequest(await request.body());
+          const place = await findPlace(ports, request, question.chatId);
           const { sessionId, participant, isNew } = place;
           const { messageId, content, options } = question;
+          if (question.again !== undefined) {
+            const again = await findAgain(ports, request, place, question);
+            turnMessageId = again.message.id;
+            return again;
+          }
+          turnMessageId = messageId;
           const policy = policyIn(request, ports);
           const turnId = turnOfMessage(sessionId, messageId);
           return {
@@ -89,7 +94,7 @@ export function chatPostRoute(ports: TurnPorts): Route {
             },
           };
         },
-        answer: (turn) => answerTurn(ports, request, turn, question.messageId),
+        answer: (turn) => answerTurn(ports, request, turn, turnMessageId),
       });
     },
   };
@@ -114,11 +119,4 @@ async function answerTurn(
   const encoder = new UiEncoder(sessionId, turnId);
   const answer = await streamOwnTurn(ports, sendingRequest(turn, request, turnId), encoder);
   return breakable(answer, encoder);
-}
-
-function refuseAgain({ again }: ChatQuestion): void {
-  if (again === 'answer')
-    throw new Refusal('bad_request', 'trigger: regenerate-message is not supported yet, only submit-message');
-  if (again === 'question')
-    throw new Refusal('bad_request', 'messageId: replacing a question is not supported yet');
 }

@@ -31,7 +31,9 @@ export const chatRequestSchema = z
     messageId: z
       .string()
       .nullish()
-      .describe('With `submit-message`: the question that the last message replaces.'),
+      .describe(
+        'With `submit-message`: the question that the last message replaces. With `regenerate-message`: the answer that is given again.',
+      ),
     options: generationOptionsSchema.optional(),
   })
   .meta({ id: 'ChatRequest' });
@@ -45,6 +47,8 @@ export interface ChatQuestion {
   readonly options: z.infer<typeof generationOptionsSchema> | undefined;
   /** Absent: a new question. */
   readonly again?: 'answer' | 'question';
+  /** The answer that is given again, as the page names it. Absent: that of the question. */
+  readonly answerId?: string;
 }
 
 const MESSAGE_ID_MAX = 64;
@@ -64,7 +68,11 @@ export function parseChatRequest(text: string): ChatQuestion {
     messageId: questionId,
     content: textOf(last, index),
     options,
-    ...(trigger === 'regenerate-message' ? { again: 'answer' } : isEdit ? { again: 'question' } : {}),
+    ...(trigger === 'regenerate-message'
+      ? { again: 'answer', ...(messageId == null ? {} : { answerId: messageId }) }
+      : isEdit
+        ? { again: 'question' }
+        : {}),
   };
 }
 

@@ -24,6 +24,10 @@ export const sessionSchema = z
     expires_at: at.describe('when it ends if it stays idle, `absolute_expires_at` at the latest'),
     absolute_expires_at: at.describe('when it ends in any case'),
     is_active: z.boolean(),
+    origin: z
+      .strictObject({ session_id: z.uuid(), turn_id: z.string().nullable() })
+      .optional()
+      .describe('the session that this one was forked from, and the last turn that was copied'),
   })
   .meta({ id: 'Session' });
 
@@ -49,5 +53,8 @@ export function describeSession(
     absolute_expires_at: absoluteExpiresAt,
     // A running turn keeps its session beyond the idle deadline.
     is_active: state !== 'expired' && (state === 'processing' || expiresAt > now),
+    ...(context.origin === undefined
+      ? {}
+      : { origin: { session_id: context.origin.sessionId, turn_id: context.origin.turnId } }),
   };
 }

@@ -2,8 +2,9 @@
 import { type OverlapPolicy, overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import type { AuditAction, AuditOutcome } from '../../audit/audit.ts';
 import type { Participant } from '../../identity/acting-user.ts';
+import { reachOf } from '../../identity/permissions.ts';
 import type { HelloFrame } from '../../protocol/client-frames.ts';
-import type { messageEvent, Sender } from '../../protocol/to-event.ts';
+import type { messageEvent, regenerateEvent, Sender } from '../../protocol/to-event.ts';
 import { Refusal } from '../core/answer.ts';
 import type { LongReads } from '../core/long-reads.ts';
 import type { HttpPorts } from '../core/ports.ts';
@@ -19,7 +20,7 @@ export interface SentMessage {
   readonly id: string;
   /** The client named the message, so a repetition gets the turn of the first one. */
   readonly repeatable: boolean;
-  readonly event: (sender: Sender) => ReturnType<typeof messageEvent>;
+  readonly event: (sender: Sender) => ReturnType<typeof messageEvent | typeof regenerateEvent>;
 }
 
 /** One turn as the client requests it: the session, and the message to send or the offset to follow from. */
@@ -49,6 +50,16 @@ export interface TurnWatch {
 }
 
 export interface TurnRequest extends TurnInput, TurnWatch {}
+
+/** Instructions change what the operator's prompt says, so only trusted callers may send them. */
+export function instructionsIn(
+  { caller }: HttpRequest,
+  instructions: string | undefined,
+): string | undefined {
+  if (instructions !== undefined && reachOf(caller, 'instructions') === 'none')
+    throw new Refusal('forbidden', 'instructions: the credential may not send them');
+  return instructions;
+}
 
 const POLICY_HEADER = 'rehydra-policy';
 

@@ -1,11 +1,14 @@
 /** Serves `POST /v1/sessions/{id}/cancel`: stops the running turn, on whichever instance it runs. */
 import { z } from 'zod';
-import { userIdSchema } from '../../protocol/client-frames.ts';
+import { messageIdSchema, userIdSchema } from '../../protocol/client-frames.ts';
+import { derivedUuid } from '../../protocol/derived-uuid.ts';
+import type { SessionView } from '../../session/router/session-view.ts';
 import { json, Refusal } from '../core/answer.ts';
 import { parseOptionalBody, sessionIdIn } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { sessionParamsSchema } from '../sessions/session-description.ts';
 import { cancelTurn } from '../turns/cancel-turn.ts';
+import { findUnderWay } from '../turns/find-turn.ts';
 import { turnStateOf } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
 import { cancelExample } from './examples.ts';
@@ -14,6 +17,7 @@ import { writableSession, writerOf } from './writable-session.ts';
 const cancelRequestSchema = z
   .strictObject({
     turn_id: z.string().min(1).max(64).optional().describe('Turn to cancel. Absent: the one that runs.'),
+    message_id: messageIdSchema.optional().describe('a message of the turn, in place of `turn_id`'),
     user_id: userIdSchema.optional().describe('user who cancels'),
   })
   .meta({ id: 'CancelRequest' });
@@ -39,7 +43,7 @@ export function cancelRoute(ports: TurnPorts): Route {
       name: 'cancelTurn',
       summary: 'Cancels the running turn of a session, on whichever instance it runs',
       details:
-        'What the model has said stays in the conversation, and the next message in the queue starts its turn. A repeated request with the same `turn_id` changes nothing, and gets the end of that turn. A message that waits in the queue cannot be cancelled.',
+        'What the model has said stays in the conversation, and the next message in the queue starts its turn. A repeated request with the same `turn_id` changes nothing, and gets the end of that turn. A `turn_id` or a `message_id` may also name a message that waits in the queue.',
       params: sessionParamsSchema,
       body: cancelRequestSchema,
       isBodyOptional: true,
@@ -59,17 +63,25 @@ export function cancelRoute(ports: TurnPorts): Route {
       example: cancelExample,
     },
     async answer(request) {
-      const { turn_id: named, user_id } = await parseOptionalBody(cancelRequestSchema, request);
+      const { turn_id, message_id, user_id } = await parseOptionalBody(cancelRequestSchema, request);
       const session_id = sessionIdIn(request);
       const writer = writerOf(request, user_id);
       const view = await writableSession(ports, request, writer);
+      const named = turn_id ?? (message_id === undefined ? undefined : turnOf(session_id, message_id, view));
       // The turn of an ended session is in the archive.
       if (view === null && named === undefined) throw new Refusal('session_not_found');
-      const turn_id = named ?? view?.context.turn?.id ?? null;
-      if (turn_id === null) return json(200, { session_id, turn_id, state: 'idle' });
-      const turn = await cancelTurn(ports, request, session_id, turn_id, writer.participant);
+      const cancelled = named ?? view?.context.turn?.id ?? null;
+      if (cancelled === null) return json(200, { session_id, turn_id: null, state: 'idle' });
+      const turn = await cancelTurn(ports, request, session_id, cancelled, writer.participant);
       if (turn === null) throw new Refusal(view === null ? 'session_not_found' : 'unknown_turn');
-      return json(200, { session_id, turn_id, state: turnStateOf(turn) });
+      return json(200, { session_id, turn_id: cancelled, state: turnStateOf(turn) });
     },
   };
+}
+
+/** The turn of a message that runs or waits; else the turn that the message has if it came over HTTP. */
+function turnOf(sessionId: string, messageId: string, view: SessionView | null): string {
+  const turnId = derivedUuid('turn', sessionId, messageId);
+  const underWay = view === null ? null : findUnderWay(view.context, { turnId, messageId });
+  return underWay?.turnId ?? turnId;
 }

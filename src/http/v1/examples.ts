@@ -5,6 +5,8 @@ const sessionId = '3478bfa5-c608-4fc6-9ee7-2826fdd76284';
 /** An id of a turn follows from the ids of its session and its message. */
 const turnId = 'fb2e2b6c-3754-82da-8e92-4c5401650694';
 const laterTurnId = '52476b5a-2aa6-8470-9eb5-b1f9dccc3a2d';
+const againTurnId = 'c647f087-e549-8204-8535-ab8c5b6ba7b4';
+const forkId = '50ada478-a3f7-81e1-9551-a990031b8c76';
 const epoch = 1_795_944_640_676;
 const createdAt = 1_795_944_640_675;
 const ends = { expires_at: 1_795_948_240_675, absolute_expires_at: 1_795_959_040_675 };
@@ -111,6 +113,34 @@ export const cancelExample: Example = {
   params,
   body: { turn_id: laterTurnId },
   answers: { 200: json({ session_id: sessionId, turn_id: laterTurnId, state: 'cancelled' }) },
+};
+
+const again = { turn_id: againTurnId, message_id: 'again-1' };
+export const regenerateExample: Example = {
+  params,
+  body: { id: 'again-1', turn_id: laterTurnId, content: 'And when I walk?' },
+  answers: {
+    200: {
+      'application/json': {
+        session_id: sessionId,
+        ...again,
+        content: 'You said: And when I walk?',
+        ...outcome,
+        offset: 20,
+      },
+      'text/event-stream': events([
+        frame('turn.started', 18, { ...again, queued: 0, content: 'And when I walk?' }),
+        frame('delta', 19, { turn_id: againTurnId, text: 'You said: And when I walk?', simulated: true }),
+        frame('turn.completed', 20, { ...again, ...outcome }),
+      ]),
+    },
+  },
+};
+
+export const forkExample: Example = {
+  params,
+  body: { id: 'copy-1', after: turnId },
+  answers: { 201: json({ session_id: forkId, origin: { session_id: sessionId, turn_id: turnId } }) },
 };
 
 export const extendExample: Example = {

@@ -100,6 +100,17 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 201, 201, 201, 200, 200, 200, 200, 201, 403, 403, 403],
   ],
   [
+    'POST /v1/sessions/:id/regenerate',
+    at('POST', (id) => `/v1/sessions/${id}/regenerate`),
+    // Only the owner's question can be answered again.
+    [401, 401, 401, 404, 404, 404, 403, 403, 200, 200, 404, 403, 403, 403],
+  ],
+  [
+    'POST /v1/sessions/:id/fork',
+    at('POST', (id) => `/v1/sessions/${id}/fork`),
+    [401, 401, 401, 404, 404, 404, 403, 403, 201, 201, 404, 403, 403, 403],
+  ],
+  [
     'POST /v1/sessions/:id/cancel',
     at('POST', (id) => `/v1/sessions/${id}/cancel`),
     [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],

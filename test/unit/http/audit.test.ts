@@ -54,6 +54,7 @@ describe('the audit log of routes', () => {
       '/api/protocol',
       '/v1/sessions',
       '/v1/sessions/:id/messages',
+      '/v1/sessions/:id/regenerate',
       '/v1/sessions/:id/events',
       '/api/chat',
       '/api/ag-ui',

@@ -9,7 +9,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HttpPorts } from '../../../src/http/core/ports.ts';
 import { httpRoutes } from '../../../src/http/routes.ts';
-import { STRANGER } from '../../../src/identity/caller.ts';
+import { OPEN, STRANGER } from '../../../src/identity/caller.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 import { openStage, type Stage } from '../../support/actor/stage.ts';
 import { described, documentedFields, withoutRandomIds } from '../../support/documented.ts';
@@ -31,6 +31,14 @@ const PLACES: readonly Place[] = ['params', 'query', 'headers', 'body'];
 const asked = (text: string) => [{ id: 'q1', role: 'user', parts: [{ type: 'text', text }] }];
 const said = (content: string) => [{ id: 'q1', role: 'user', content }];
 
+const extras = {
+  'body instructions': ['Answer briefly.', 'Answer in Latin.'],
+  'body tags': [{ ward: '3a' }, { ward: '3b' }],
+} as const;
+
+/** Their requests need a turn that has ended. */
+const BRANCHING: ReadonlySet<string> = new Set(['regenerateTurn', 'forkSession']);
+
 /** The other fields that a request needs for the field under test to matter. */
 const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   askForProtocol: { body: { session_id: SESSION, user_id: 'ana', chief_complaint: 'chest pain' } },
@@ -39,6 +47,8 @@ const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   extendSession: { params: { id: SESSION }, body: { user_id: 'ana' } },
   followSession: { params: { id: SESSION }, query: { user_id: 'ana', after: '1' } },
   sendMessage: { params: { id: SESSION }, body: { user_id: 'ana', content: 'And now?' } },
+  regenerateTurn: { params: { id: SESSION }, body: { id: 'again', user_id: 'ana' } },
+  forkSession: { params: { id: SESSION }, body: { id: 'copy', user_id: 'ana' } },
   sendChatMessage: { headers: { 'rehydra-user': 'ana' }, body: { id: SESSION, messages: asked('cough') } },
   readChat: { params: { id: SESSION } },
   resumeChatStream: { params: { id: SESSION } },
@@ -105,7 +115,33 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
     'body diagnosis_id': ['d1', 'd2'],
     'body patient': [{ age: 60 }, { age: 61 }],
   },
-  cancelTurn: { ...ids, 'body turn_id': [undefined, OTHER], 'body user_id': ['ana', 'ben'] },
+  cancelTurn: {
+    ...ids,
+    'body turn_id': [undefined, OTHER],
+    'body message_id': ['first', 'unknown'],
+    'body user_id': ['ana', 'ben'],
+  },
+  regenerateTurn: {
+    ...ids,
+    'headers last-event-id': ['0', '999'],
+    'body id': ['m-1', 'm-2'],
+    'body turn_id': [undefined, OTHER],
+    'body content': ['How long?', 'How far?'],
+    'body options': [{ max_tokens: 7 }, {}],
+    'body options.max_tokens': [7, 8],
+    'body options.temperature': [0.1, 0.9],
+    'body options.stop': [['END'], ['STOP']],
+    ...extras,
+    'body client_id': ['phone', 'laptop'],
+    'body user_id': ['ana', 'ben'],
+  },
+  forkSession: {
+    ...ids,
+    'body id': ['m-1', 'm-2'],
+    'body after': [undefined, OTHER],
+    'body before': [undefined, OTHER],
+    'body user_id': ['ana', 'ben'],
+  },
   extendSession: { ...ids, 'body user_id': ['ana', 'ben'] },
   sendMessage: {
     ...ids,
@@ -119,6 +155,7 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
     'body options.max_tokens': [7, 8],
     'body options.temperature': [0.1, 0.2],
     'body options.stop': [['a'], ['b']],
+    ...extras,
   },
   askForProtocol: {
     'headers idempotency-key': ['one', 'two'],
@@ -279,6 +316,10 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
     );
     if (route === undefined) throw new Error(`no route is named ${name}`);
     const { headers = {}, query = {}, params = {}, body } = sent;
+    if (BRANCHING.has(name)) {
+      stage.generator.running?.end(COMPLETED);
+      await stage.settle();
+    }
     const answering = Promise.resolve(
       route.answer({
         method: route.method,
@@ -291,7 +332,8 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
         requestId: 'request',
         address: '192.0.2.1',
         peer: '192.0.2.1',
-        caller: STRANGER,
+        // Only a trusted caller may send them.
+        caller: body?.instructions === undefined ? STRANGER : OPEN,
         reach: 'own',
         userId: null,
         isDisabled: () => false,
