@@ -204,7 +204,8 @@ nothing.
 ## Access
 
 A session belongs to the first user that a client names in it. From then on it is open to that user, and to
-guests whose share has not expired. Leaving out \`user_id\` opens no session that has a user. A guest with \`read\` gets
+guests whose share has not expired. Leaving out \`user_id\` opens no session that has a user. The server closes older
+connections without a user with 4003. A guest with \`read\` gets
 the frames; \`write\` adds ${framesThatNeed('write')}; only the owner sends ${framesThatNeed('owner')}. The server
 answers any other frame with \`forbidden\`, and the connection stays open; it answers such a hello with \`forbidden\` and
 close 4003. A \`client_id\` replaces an older connection of the same user only. With \`AUTH\` the user is the proven one,

@@ -83,6 +83,10 @@ export async function attachClient(
   const { createdAt } = view.context;
   subscription.setArrival({ version: view.version, epoch: view.epoch, createdAt });
   endWithShare(services, view, subscription);
+  if (userId !== null && userId === view.context.userId && !view.created) {
+    hub.endUnnamed(sessionId, view.version);
+    sessions.endUnnamedElsewhere(sessionId, view);
+  }
   if (clientId !== null && connection.isOpen?.() !== false) {
     hub.replaceBy(subscription, clientId);
     sessions.replaceElsewhere(sessionId, { clientId, userId: subscription.userId }, view);
@@ -134,9 +138,7 @@ async function beginReplay(
   }
   const isLost = epoch !== undefined && epoch > view.epoch;
   // The log of a fork begins after the turns that were copied. A route that follows one turn needs none of them.
-  const { standsAlone, onlyReads } = subscription.connection;
-  const isForOneTurn = standsAlone === true && onlyReads !== true;
-  const isForked = after === 0 && view.context.origin !== undefined && !isForOneTurn;
+  const isForked = after === 0 && view.context.origin !== undefined && !subscription.isForOneTurn;
   if (after <= view.head && !isLost && !isForked) {
     const isAtHead = after === view.head;
     const known = epoch ?? (isAtHead ? view.epoch : null);

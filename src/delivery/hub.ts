@@ -10,6 +10,8 @@
  *         invited reader, who must learn that an invitation was withdrawn. A quiet session is not read.
  *  HUB-3  A client replaces older sockets of its client id only where they belong to the same user: client ids are no
  *         secret, and a guest must not end the owner's connection.
+ *  HUB-4  A client without a user loses its connection when the session gets an owner: it may not come in again, and it
+ *         must not read what the owner writes.
  */
 import type { SessionEnds } from '../../machines/vocabulary.ts';
 import type { Clock } from '../clock.ts';
@@ -137,6 +139,12 @@ export class Hub implements DeliveryPort {
       if (one === newer) isOlder = false;
       return isOlder;
     });
+  }
+
+  /** HUB-4. A request that waits for the answer to its own question keeps waiting. */
+  endUnnamed(sessionId: string, version: number): void {
+    for (const one of this.#of(sessionId))
+      if (one.userId === null && one.arrivedAt <= version && !one.isForOneTurn) one.end('forbidden');
   }
 
   left(sessionId: string, reason: StopReason): void {

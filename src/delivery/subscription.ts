@@ -128,6 +128,11 @@ export class Subscription {
     this.#invitation = { since, onRenewed };
   }
 
+  /** An HTTP request that waits for the end of one turn. */
+  get isForOneTurn(): boolean {
+    return this.connection.standsAlone === true && this.connection.onlyReads !== true;
+  }
+
   get isInvited(): boolean {
     return this.#invitation !== null;
   }

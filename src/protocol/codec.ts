@@ -1,6 +1,6 @@
 /** decode turns bytes into a client frame. Malformed bytes give a refusal, never an exception. */
 import type { z } from 'zod';
-import { type ClientFrame, clientFrameSchema, MAX_FRAME_BYTES } from './client-frames.ts';
+import { type ClientFrame, clientFrameSchema, MAX_FRAME_BYTES, messageIdSchema } from './client-frames.ts';
 import { nestsTooDeep } from './shallow-json.ts';
 
 export type Decoded =
@@ -30,8 +30,8 @@ export function decode(bytes: ArrayBuffer): Decoded {
   const parsed = clientFrameSchema.safeParse(raw);
   if (parsed.success) return { kind: 'frame', frame: parsed.data };
   const id = typeof raw === 'object' && raw !== null ? (raw as { readonly id?: unknown }).id : undefined;
-  const isId = typeof id === 'string' && id.length <= 64;
-  return bad(detailOf(parsed.error), isId ? id : undefined);
+  const named = messageIdSchema.safeParse(id);
+  return bad(detailOf(parsed.error), named.data);
 }
 
 function bad(detail: string, messageId?: string): Decoded {

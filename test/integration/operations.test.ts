@@ -91,6 +91,24 @@ describe('running instance', () => {
     expect(said).toMatch(/^allow: GET, HEAD\r$/m);
   });
 
+  it.each([
+    ['GET /readyz', '200 OK'],
+    ['GET /nothing/here', '404 Not Found'],
+    ['POST /readyz', '405 Method Not Allowed'],
+    ['GET /v1/session', '426 Upgrade Required'],
+    ['GET /v1/session/', '404 Not Found'],
+  ])('the status line of the answer to %s has a reason phrase: %s', async (request, status) => {
+    const socket = connect(instance.port, '127.0.0.1');
+    let said = '';
+    socket.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    socket.write(`${request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`);
+    await eventually(`the answer to ${request}`, () => said.includes('\r\n\r\n'), Boolean);
+    socket.destroy();
+    expect(said.slice(0, said.indexOf('\r\n'))).toBe(`HTTP/1.1 ${status}`);
+  });
+
   it('/healthz says of an embedded store in memory that it is not durable', async () => {
     const embedded = await startInstance();
     const { body } = await read(`${embedded.http}/healthz`);

@@ -82,6 +82,17 @@ describe('session on two instances', () => {
     await Promise.all([owner.close(), other.close()]);
   });
 
+  it('the refusal of a regenerate names its id, on the owner and on the other instance', async () => {
+    const { owner, other } = await midTurn();
+    for (const client of [owner, other]) {
+      client.send({ type: 'regenerate', id: 'again' });
+      expect(await client.refused('again')).toMatchObject({ code: 'session_busy', retryable: true });
+    }
+    owner.send({ type: 'cancel' });
+    await Promise.all([owner.completed('long'), other.completed('long')]);
+    await Promise.all([owner.close(), other.close()]);
+  });
+
   it('a client that extends a busy session gets its new deadlines, on the owner and on the other instance', async () => {
     const { owner, other } = await midTurn();
     for (const [client, bystander] of [
@@ -118,6 +129,40 @@ describe('session on two instances', () => {
     expect(await newer.completed('m')).toMatchObject({ type: 'turn.completed' });
     expect(await bystander.completed('m')).toMatchObject({ type: 'turn.completed' });
     await Promise.all([newer.close(), bystander.close()]);
+  });
+
+  it.each([
+    ['the same instance', () => one],
+    ['the other instance', () => two],
+  ])('a client without a user reads nothing of a session that gets its owner on %s', async (_, instance) => {
+    const unnamed = await TestClient.greet(one.url);
+    const owner = await TestClient.greet(instance().url, {
+      session_id: unnamed.sessionId,
+      user_id: 'nurse-12',
+    });
+    expect(await unnamed.closed).toEqual({ code: 4003, reason: 'forbidden' });
+    expect(unnamed.frames.at(-1)).toMatchObject({ type: 'error', code: 'forbidden' });
+    owner.message('m', 'Only for me');
+    expect(await owner.completed('m')).toMatchObject({ type: 'turn.completed' });
+    expect(JSON.stringify(unnamed.frames)).not.toContain('Only for me');
+    await owner.close();
+  });
+
+  it('an HTTP request without a user still gets its answer if its session gets an owner meanwhile', async () => {
+    const session_id = randomUUID();
+    const answer = fetch(`${one.http}/api/protocol`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ session_id, chief_complaint: '[[fault:tps=40,tokens=80]] knee pain' }),
+    });
+    await eventually(
+      'the turn runs',
+      () => running(simulator.url),
+      (count) => count === 1,
+    );
+    const owner = await TestClient.greet(one.url, { session_id, user_id: 'nurse-12' });
+    expect((await answer).status).toBe(200);
+    await owner.close();
   });
 
   it('either instance returns the same record of an open session', async () => {

@@ -38,6 +38,8 @@ const messageSchema = z.discriminatedUnion('kind', [
     userId: z.string().nullable().default(null),
     version: z.number(),
   }),
+  /** The session's owner attached: close the connections without a user that attached up to `version`. */
+  z.object({ kind: z.literal('owned'), sessionId: z.string(), version: z.number() }),
 ]);
 
 export type InstanceMessage = z.infer<typeof messageSchema>;

@@ -19,6 +19,8 @@ export interface DeliveryPort {
   extended(sessionId: string, connection: string, ends: SessionEnds): void;
   /** The client attached elsewhere: ends its connections that attached before `version`. */
   replace(sessionId: string, client: ReplacingClient, version: number): void;
+  /** The session got its owner elsewhere: ends the connections without a user that attached up to `version`. */
+  endUnnamed(sessionId: string, version: number): void;
   /** The session's actor stopped here; after `ended` its last frame was delivered. */
   left(sessionId: string, reason: StopReason): void;
   /** Sessions that have a socket here. */

@@ -65,7 +65,8 @@ export function openInboxEntry(ports: InboxPorts, sessionId: string, entry: stri
     }
     if (outcome.kind !== 'refused') return;
     const { code } = outcome;
-    const messageId = event.type === 'message' ? event.messageId : undefined;
+    // A `cancel` names a message too, but its refusal is about the cancel.
+    const messageId = 'messageId' in event && event.type !== 'cancel' ? event.messageId : undefined;
     if (isHere) return ports.delivery.refuse(sessionId, connection, code, messageId);
     ports.messages.notify(instance, { kind: 'refused', sessionId, connection, code, messageId });
   };

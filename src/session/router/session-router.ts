@@ -197,6 +197,13 @@ export class SessionRouter {
         this.#messages.notify(instance, { kind: 'replaced', sessionId, clientId, userId, version });
   }
 
+  /** Closes the sockets without a user that other instances have: the session has an owner. */
+  endUnnamedElsewhere(sessionId: string, { context, version }: SessionView): void {
+    for (const instance of context.attached)
+      if (instance !== this.#options.instance)
+        this.#messages.notify(instance, { kind: 'owned', sessionId, version });
+  }
+
   /** Sessions with a turn under way, and inputs on their way. */
   get busy(): number {
     return this.#inFlight + this.#localSessions.running().length;
@@ -309,6 +316,8 @@ export class SessionRouter {
       }
       case 'replaced':
         return delivery.replace(sessionId, message, message.version);
+      case 'owned':
+        return delivery.endUnnamed(sessionId, message.version);
       case 'released':
       case 'kept':
         return;

@@ -15,6 +15,7 @@ import { type Headers, headersOf } from './headers.ts';
 import type { Peer, PeerOf } from './peer.ts';
 import { BODY_MAX_BYTES, RequestBodies, RequestBody } from './request-body.ts';
 import { responseSink } from './response-sink.ts';
+import { statusLine } from './status-line.ts';
 
 interface Exchange {
   readonly res: HttpResponse;
@@ -141,7 +142,7 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
   if (exchange.gone || !isStream) exchange.over();
   if (exchange.gone) return;
   res.cork(() => {
-    res.writeStatus(String(reply.status));
+    res.writeStatus(statusLine(reply.status));
     const headers = { ...exchange.headers, ...reply.headers };
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
     if (isHead) endHead(res, body, closes);

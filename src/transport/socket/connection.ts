@@ -152,7 +152,7 @@ export class Connection implements ClientConnection {
   }
 
   refuse(code: ErrorCode, messageId?: string): void {
-    if (code === 'forbidden') this.#record?.forbiddenLater(messageId !== undefined);
+    if (code === 'forbidden') this.#record?.forbiddenLater(messageId);
     this.#refuse(code, messageId);
   }
 
@@ -334,7 +334,7 @@ export class Connection implements ClientConnection {
     send()
       .then((outcome) => {
         this.#record?.note(action, wordOf(outcome));
-        if (outcome.kind === 'passed' && messageId === undefined) this.#record?.passed(action);
+        if (outcome.kind === 'passed') this.#record?.passed(action, messageId);
         if (outcome.kind === 'refused') this.#refuse(outcome.code, messageId);
         else if (outcome.kind === 'extended') this.extended(outcome.ends);
       })

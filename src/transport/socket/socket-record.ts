@@ -13,7 +13,7 @@ export class SocketRecord {
   readonly #socket: { readonly connection: string; readonly address: string };
   #named = UNNAMED;
   /** The last action but a message that was passed to an owner, which may refuse it later. */
-  #passed: AuditAction = 'message';
+  #passed: { readonly action: AuditAction; readonly requestId?: string | undefined } = { action: 'message' };
 
   constructor(
     audit: Audit,
@@ -41,13 +41,14 @@ export class SocketRecord {
     return false;
   }
 
-  passed(action: AuditAction): void {
-    this.#passed = action;
+  passed(action: AuditAction, requestId: string | undefined): void {
+    if (action !== 'message') this.#passed = { action, requestId };
   }
 
   /** The log has the action as passed on, but the owner, on another instance, has since forbidden it. */
-  forbiddenLater(isMessage: boolean): void {
-    this.note(isMessage ? 'message' : this.#passed, 'forbidden');
+  forbiddenLater(requestId: string | undefined): void {
+    const isPassed = requestId === undefined || requestId === this.#passed.requestId;
+    this.note(isPassed ? this.#passed.action : 'message', 'forbidden');
   }
 
   #access(action: AuditAction): Omit<Access, 'outcome'> {

@@ -15,6 +15,7 @@ import { type Gate, SOCKET_PATH } from '../gate/gate.ts';
 import { securityHeaders } from '../gate/security-headers.ts';
 import { headersOf } from '../request/headers.ts';
 import type { PeerOf } from '../request/peer.ts';
+import { statusLine } from '../request/status-line.ts';
 import type { Uws } from '../uws.ts';
 import { Connection, type ConnectionPorts, type Wire } from './connection.ts';
 import { proveUpgrade } from './socket-caller.ts';
@@ -134,7 +135,7 @@ function refuseLater(res: HttpResponse, answer: HttpAnswer, isEncrypted: boolean
 
 /** Refuses the upgrade over HTTP. A refused client leaves no state behind. */
 function write(res: HttpResponse, { status, headers, body }: HttpAnswer, isEncrypted: boolean): void {
-  res.writeStatus(String(status));
+  res.writeStatus(statusLine(status));
   for (const [name, value] of Object.entries({ ...securityHeaders(isEncrypted), ...headers }))
     res.writeHeader(name, value);
   res.end(typeof body === 'string' ? body : '', true);

@@ -65,7 +65,7 @@ describe('client frame', () => {
     const detail = 'content: Invalid input: expected string, received number';
     const wrong = { type: 'message', id: 'm-1', content: 7 };
     expect(decodeJson(wrong)).toEqual({ ...bad, detail, messageId: 'm-1' });
-    for (const id of [7, {}, 'x'.repeat(65)])
+    for (const id of [7, {}, '', 'x'.repeat(65), '\ud800'])
       expect(decodeJson({ type: 'message', id, content: 7 })).toEqual({
         ...bad,
         detail: expect.stringMatching(/^id: /),
