@@ -22,10 +22,7 @@ export interface ServedPage {
 }
 
 /** Copies the example beside the client package, and prepares it with the given steps. */
-async function copied(
-  name: string,
-  prepare: (folder: string) => Promise<unknown>,
-): Promise<ServedPage> {
+async function copied(name: string, prepare: (folder: string) => Promise<unknown>): Promise<ServedPage> {
   const copy = mkdtempSync(join(tmpdir(), 'rehydra-example-'));
   const remove = () => rmSync(copy, { recursive: true, force: true });
   const folder = join(copy, 'examples', name);
