@@ -1,8 +1,8 @@
 /** The Python client, which knows only docs/PROTOCOL.md, gets whole answers, also through a kill of its instance. */
-import type { ChildProcess } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { plainAnswer } from '../support/instance/observed.ts';
+import { resultOf, watch } from '../support/instance/printed.ts';
 import { startPython } from '../support/instance/python.ts';
 import { startRedis } from '../support/instance/redis-server.ts';
 import { started } from '../support/instance/started.ts';
@@ -11,30 +11,6 @@ import { startFleet } from './chaos/fleet.ts';
 
 const CONTENT = 'My knee hurts, and it began three days ago.';
 const CLIENT = 'examples/python/rehydra_client.py';
-
-interface Run {
-  readonly stdout: () => string;
-  readonly ended: Promise<{ readonly code: number | null; readonly stderr: string }>;
-}
-
-function watch(child: ChildProcess): Run {
-  const said = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name]?.setEncoding('utf8').on('data', (text: string) => {
-      said[name] += text;
-    });
-  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) => {
-    child.once('close', (code) => resolve({ code, stderr: said.stderr }));
-  });
-  return { stdout: () => said.stdout, ended };
-}
-
-/** The program prints the text as it comes, then one line of JSON. */
-function resultOf(stdout: string): { readonly printed: string; readonly answer: string } {
-  const end = stdout.lastIndexOf('\n{');
-  const { answer } = JSON.parse(stdout.slice(end)) as { readonly answer: string };
-  return { printed: stdout.slice(0, end), answer };
-}
 
 describe('Python client', () => {
   const [redis, simulator, python] = started(
