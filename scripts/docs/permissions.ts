@@ -122,7 +122,7 @@ const SENT_BY: Readonly<Record<keyof typeof neededAccess, string>> = {
   attach: '`hello`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`, `POST /v1/responses`',
   message: '`message`, `POST /api/protocol`, `POST /api/chat`, `POST /api/ag-ui`, `POST /v1/responses`',
   regenerate: '`regenerate`, `POST /v1/sessions/:id/regenerate`, `POST /api/chat`',
-  fork: '`fork`, `POST /v1/sessions/:id/fork`',
+  fork: '`fork`, `POST /v1/sessions/:id/fork`, `POST /v1/responses` after an older response',
   cancel: '`cancel`, `POST /api/chat/:id/stop`, `POST /api/ag-ui/:id/stop`, `POST /v1/responses/:id/cancel`',
   extend: '`extend`',
   close: '`close`, `DELETE /api/session/:id`, `DELETE /v1/conversations/:id`',

@@ -42,6 +42,7 @@ async function read(
   }
   return events;
 }
+const textIn = (part: object) => ('text' in part ? String(part.text) : '');
 const hasText = (events: readonly Event[]) => textOf(events) !== '';
 
 async function refused(request: PromiseLike<unknown>): Promise<APIError> {
@@ -159,13 +160,58 @@ describe('responses', () => {
     });
     expect(second.previous_response_id).toBe(first.id);
     expect(second.usage?.input_tokens).toBeGreaterThan(first.usage?.input_tokens ?? 0);
-    const older = await refused(client.responses.create({ input: 'No.', previous_response_id: first.id }));
-    expect(older).toMatchObject({ status: 400, param: 'previous_response_id' });
   });
 
-  it('messages before the question start a new conversation, and the model sees them', async () => {
-    const plain = await clientOf(one).responses.create({ input: 'What is my name?' });
-    const told = await clientOf(one).responses.create({
+  it('a response that goes on from an older one branches off, and both branches go on', async () => {
+    const client = clientOf(one);
+    const first = await client.responses.create({ input: 'My knee hurts.' });
+    const second = await client.responses.create({ input: 'Since Monday.', previous_response_id: first.id });
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const body = { input: 'Since Tuesday.', previous_response_id: first.id };
+    const branch = await clientOf(two).responses.create(body, { headers });
+    expect(branch.previous_response_id).toBe(first.id);
+    expect(branch.conversation?.id).not.toBe(first.conversation?.id);
+    expect(branch.usage?.input_tokens).toBeGreaterThan(first.usage?.input_tokens ?? 0);
+    expect((await clientOf(one).responses.create(body, { headers })).id).toBe(branch.id);
+    expect((await client.responses.retrieve(branch.id)).previous_response_id).toBe(first.id);
+    for (const { id } of [second, branch]) {
+      const next = await clientOf(two).responses.create({ input: 'Thanks.', previous_response_id: id });
+      expect(next.previous_response_id).toBe(id);
+    }
+    const items = await client.conversations.items.list(branch.conversation?.id ?? '', { order: 'asc' });
+    expect(items.data[0]).toMatchObject({ content: [{ text: 'My knee hurts.' }] });
+    expect(items.data).toHaveLength(6);
+  });
+
+  it('instructions and messages of the system reach the model for their turn alone', async () => {
+    const client = clientOf(one);
+    const plain = await client.responses.create({ input: 'Hello.' });
+    const told = await client.responses.create({
+      instructions: 'Answer in rhymes.',
+      input: [
+        { role: 'system', content: 'You are a pirate.' },
+        { role: 'user', content: 'Hello.' },
+      ],
+    });
+    expect(told.instructions).toBe('Answer in rhymes.\n\nYou are a pirate.');
+    expect(told.usage?.input_tokens).toBeGreaterThan(plain.usage?.input_tokens ?? 0);
+    const next = { input: 'And?', previous_response_id: told.id };
+    const without = await client.responses.create(next);
+    const again = await client.responses.create({ ...next, instructions: 'Answer in rhymes.' });
+    expect(again.usage?.input_tokens).toBeGreaterThan(without.usage?.input_tokens ?? 0);
+  });
+
+  it('the metadata of a response comes back with it, on any instance', async () => {
+    const metadata = { topic: 'knee' };
+    const created = await clientOf(one).responses.create({ input: 'hello', metadata });
+    expect(created.metadata).toEqual(metadata);
+    expect((await clientOf(two).responses.retrieve(created.id)).metadata).toEqual(metadata);
+  });
+
+  it('messages before the question are turns of the new conversation, and the model sees them', async () => {
+    const client = clientOf(one);
+    const plain = await client.responses.create({ input: 'What is my name?' });
+    const told = await client.responses.create({
       input: [
         { role: 'user', content: 'My name is Alice.' },
         { role: 'assistant', content: 'Hello Alice!' },
@@ -173,6 +219,11 @@ describe('responses', () => {
       ],
     });
     expect(told.usage?.input_tokens).toBeGreaterThan(plain.usage?.input_tokens ?? 0);
+    const items = await clientOf(two).conversations.items.list(told.conversation?.id ?? '', { order: 'asc' });
+    const texts = items.data.map((item) =>
+      (item.type === 'message' ? item.content : []).map(textIn).join(''),
+    );
+    expect(texts).toEqual(['My name is Alice.', 'Hello Alice!', 'What is my name?', told.output_text]);
   });
 
   it('a request with the same Idempotency-Key gets the same response on the other instance, and the model is asked once', async () => {
@@ -324,18 +375,44 @@ describe('conversations', () => {
     for (const ask of gone) expect((await refused(ask())).status).toBe(404);
   });
 
-  it('a conversation refuses what a session cannot keep, by its name', async () => {
+  it('a conversation begins with the messages that it is created with, and the model sees them', async () => {
     const client = clientOf(one);
-    const { id } = await client.conversations.create({ metadata: {} });
-    const item = { role: 'user', content: 'hello' } as const;
-    const requests = [
-      ['metadata', () => client.conversations.create({ metadata: { topic: 'knee' } })],
-      ['items', () => client.conversations.create({ items: [item] })],
-      ['metadata', () => client.conversations.update(id, { metadata: { topic: 'knee' } })],
-      ['items', () => client.conversations.items.create(id, { items: [item] })],
-    ] as const;
-    for (const [param, ask] of requests)
-      expect(await refused(ask())).toMatchObject({ status: 400, code: 'unsupported_parameter', param });
+    const { id } = await client.conversations.create({
+      items: [
+        { role: 'user', content: 'My name is Alice.' },
+        { role: 'assistant', content: 'Hello Alice!' },
+      ],
+    });
+    const items = await clientOf(two).conversations.items.list(id, { order: 'asc' });
+    expect(items.data).toMatchObject([
+      { role: 'user', content: [{ text: 'My name is Alice.' }] },
+      { role: 'assistant', content: [{ text: 'Hello Alice!' }] },
+    ]);
+    const asked = { input: 'What is my name?' };
+    const alone = await client.responses.create(asked);
+    const told = await clientOf(two).responses.create({ ...asked, conversation: id });
+    expect(told.usage?.input_tokens).toBeGreaterThan(alone.usage?.input_tokens ?? 0);
+  });
+
+  it('the metadata of a conversation can be read and replaced on any instance', async () => {
+    const { id } = await clientOf(one).conversations.create({ metadata: { topic: 'knee' } });
+    expect((await clientOf(two).conversations.retrieve(id)).metadata).toEqual({ topic: 'knee' });
+    await clientOf(two).conversations.update(id, { metadata: { topic: 'hip' } });
+    expect((await clientOf(one).conversations.retrieve(id)).metadata).toEqual({ topic: 'hip' });
+  });
+
+  it('a conversation that has begun takes messages with responses only, and loses none', async () => {
+    const client = clientOf(one);
+    const { id } = await client.conversations.create({ items: [{ role: 'user', content: 'hello' }] });
+    const added = client.conversations.items.create(id, { items: [{ role: 'user', content: 'more' }] });
+    expect(await refused(added)).toMatchObject({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: 'items',
+    });
+    const [item] = (await client.conversations.items.list(id)).data;
+    const deleted = client.conversations.items.delete(item?.id ?? '', { conversation_id: id });
+    expect(await refused(deleted)).toMatchObject({ status: 400, code: 'unsupported_parameter' });
   });
 
   it('a conversation starts without a body', async () => {

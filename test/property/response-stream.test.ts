@@ -87,8 +87,8 @@ test('a stream that is resumed after any of its events gives exactly the rest, w
       const events = eventsOf(frames);
       const seen = events.slice(0, (cut % events.length) + 1);
       const after = seen.at(-1)!.sequence_number;
-      const upTo = frames[point % frames.length]!.offset;
-      const encoder = new ResponseEncoder(FACTS, { after, upTo });
+      const logged = frames.slice(0, (point % frames.length) + 1);
+      const encoder = new ResponseEncoder(FACTS, { after, frames: logged });
       const own = new OwnTurn(FACTS.turnId, 'm');
       const text = frames.flatMap((frame) => encoder.frame(own.take(frame)!)).join('');
       const end = own.endIn(frames.at(-1)!)!;
@@ -100,6 +100,19 @@ test('a stream that is resumed after any of its events gives exactly the rest, w
         checkOrder([...seen, ...rest]);
         if (seen.length < events.length) expect(rest.at(-1)).toEqual(events.at(-1));
       }
+    }),
+  );
+});
+
+test('a client that reads the whole replay and drops what it has by the numbers gets exactly the rest', () => {
+  fc.assert(
+    fc.property(turn, fc.nat(), (drawn, cut) => {
+      const frames = framesOf(drawn);
+      const events = eventsOf(frames);
+      const seen = events.slice(0, (cut % events.length) + 1);
+      const whole = parsed([...endedStream(FACTS, frames, false, 0)].join(''));
+      const after = seen.at(-1)!.sequence_number;
+      expect([...seen, ...whole.filter(({ sequence_number }) => sequence_number > after)]).toEqual(events);
     }),
   );
 });

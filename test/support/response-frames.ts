@@ -11,7 +11,7 @@ export const FACTS: ResponseFacts = {
   turnId: '0b8de2f4-1f0e-4a43-8d8e-6a2c1f4b7d11',
   isStored: true,
   createdAt: 1_000,
-  previousTurnId: null,
+  previousResponseId: null,
   model: 'a model',
   isBackground: false,
   instructions: null,

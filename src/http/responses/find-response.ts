@@ -5,7 +5,7 @@ import { type Conversation, readTurn, readTurns, type TurnSnapshot } from '../tu
 import type { TurnPorts } from '../turns/turn-request.ts';
 import { type ResponseName, responseNamed } from './ids.ts';
 import type { ResponseFacts, ResponseObject } from './response-object.ts';
-import { absent, turnIdsOf, wasDeleted } from './response-place.ts';
+import { absent, previousIn, wasDeleted } from './response-place.ts';
 import { responseNow, responseStreamOf, takeFrame } from './response-stream.ts';
 
 export interface FoundResponse {
@@ -40,13 +40,11 @@ async function factsOf(
   name: ResponseName,
   conversation: Conversation,
 ): Promise<ResponseFacts> {
-  const turnIds = turnIdsOf(conversation);
-  const index = turnIds.indexOf(name.turnId);
   const question = conversation.turns.find(({ turnId }) => turnId === name.turnId)?.question;
   return {
     ...name,
     createdAt: question?.at ?? ports.clock.now(),
-    previousTurnId: turnIds[index - 1] ?? null,
+    previousResponseId: previousIn(conversation, name.turnId),
     model: (await ports.servedModel()) ?? '',
     isBackground: false,
     instructions: null,

@@ -12,38 +12,72 @@ type Message = z.infer<typeof messageSchema>;
 
 const TEXT_PARTS: ReadonlySet<string> = new Set(['input_text', 'output_text', 'text']);
 
+interface Said {
+  readonly role: 'user' | 'assistant';
+  readonly text: string;
+}
+
+/** A turn that no session ran. */
+export interface ToldTurn {
+  readonly question: string;
+  /** Null: the next message is of the user again. */
+  readonly answer: string | null;
+}
+
 export interface Input {
   /** The last messages of the user. */
   readonly question: string;
-  /** Messages before the question; empty: the input is a question alone. */
-  readonly earlier: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[];
+  /** Turns before the question; empty: the input is a question alone. */
+  readonly earlier: readonly ToldTurn[];
   /** Texts of the roles `system` and `developer`. */
   readonly instructions: readonly string[];
 }
 
 export function readInput(input: string | readonly unknown[]): Input {
   if (typeof input === 'string') return { question: wholeText(input), earlier: [], instructions: [] };
-  const messages = input.flatMap((item, index) => messageIn(item, `input[${index}]`));
+  const { said, instructions } = readItems(input, 'input');
+  const firstOfQuestion = said.findLastIndex(({ role }) => role === 'assistant') + 1;
+  const question = textOf(said.slice(firstOfQuestion));
+  const earlier = toldTurns(said.slice(0, firstOfQuestion));
+  return { question: wholeText(question), earlier, instructions };
+}
+
+/** The messages of `items`, which is the parameter `name`. */
+export function readItems(
+  items: readonly unknown[],
+  name: string,
+): { readonly said: readonly Said[]; readonly instructions: readonly string[] } {
+  const messages = items.flatMap((item, index) => messageIn(item, `${name}[${index}]`));
   const told = messages.filter(({ role }) => role === 'system' || role === 'developer');
   const said = messages.flatMap(({ role, text }) =>
     role === 'user' || role === 'assistant' ? [{ role, text }] : [],
   );
-  const isAnswer = ({ role }: (typeof said)[number]) => role === 'assistant';
-  const firstOfQuestion = said.findLastIndex(isAnswer) + 1;
-  const question = said.slice(firstOfQuestion).map(({ text }) => text);
-  return {
-    question: wholeText(question.join('\n\n')),
-    earlier: said.slice(0, firstOfQuestion),
-    instructions: told.map(({ text }) => text),
-  };
+  return { said, instructions: told.map(({ text }) => text) };
 }
 
-/** The content of the message: a session has no place for turns that it did not run, so the question carries them. */
-export function contentOf({ earlier, question }: Input): string {
-  if (earlier.length === 0) return question;
-  const told = earlier.map(({ role, text }) => `${role}: ${text}`);
-  return ['The conversation so far:', ...told, 'The next message of the user:', question].join('\n\n');
+/** The model speaks first in no conversation: many templates refuse it. Such a text gets a question that says so. */
+const NO_QUESTION = '(The assistant begins.)';
+
+/** Neighbouring messages of one role are one message. */
+export function toldTurns(said: readonly Said[]): readonly ToldTurn[] {
+  const turns: ToldTurn[] = [];
+  for (let from = 0; from < said.length; ) {
+    const answered = endOfRun(said, from, 'user');
+    const to = endOfRun(said, answered, 'assistant');
+    const question = textOf(said.slice(from, answered));
+    const answer = textOf(said.slice(answered, to));
+    turns.push({ question: question || NO_QUESTION, answer: answer || null });
+    from = to;
+  }
+  return turns;
 }
+
+function endOfRun(said: readonly Said[], from: number, role: Said['role']): number {
+  const end = said.findIndex((one, index) => index >= from && one.role !== role);
+  return end === -1 ? said.length : end;
+}
+
+const textOf = (said: readonly Said[]): string => said.map(({ text }) => text).join('\n\n');
 
 function messageIn(item: unknown, place: string): readonly { role: Message['role']; text: string }[] {
   const { type = 'message' } = z.looseObject({ type: z.string().optional() }).catch({}).parse(item);

@@ -67,8 +67,8 @@ export interface ResponseFacts {
   readonly isStored: boolean;
   /** In ms since the epoch. */
   readonly createdAt: number;
-  /** The turn before this one; null: this one is the first. */
-  readonly previousTurnId: string | null;
+  /** The response before this one; null: this one is the first. */
+  readonly previousResponseId: string | null;
   /** Until the answer names the model itself. */
   readonly model: string;
   readonly isBackground: boolean;
@@ -94,7 +94,7 @@ export type ResponseProgress = Pick<
 const DEFAULT_TEMPERATURE = 1;
 
 export function responseObject(facts: ResponseFacts, progress: ResponseProgress): ResponseObject {
-  const { sessionId, previousTurnId, isStored } = facts;
+  const { sessionId, previousResponseId, isStored } = facts;
   const { status, output, usage, error, incomplete_details, completedAt } = progress;
   return {
     id: responseIdOf(facts),
@@ -111,8 +111,7 @@ export function responseObject(facts: ResponseFacts, progress: ResponseProgress)
     model: progress.model ?? facts.model,
     output,
     parallel_tool_calls: false,
-    previous_response_id:
-      previousTurnId === null ? null : responseIdOf({ sessionId, turnId: previousTurnId, isStored: true }),
+    previous_response_id: previousResponseId,
     conversation: { id: conversationIdOf(sessionId) },
     prompt_cache_key: null,
     reasoning: null,

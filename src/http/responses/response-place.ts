@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Participant } from '../../identity/acting-user.ts';
 import { derivedUuid } from '../../protocol/derived-uuid.ts';
+import { type ForkRequest, forkIdOf } from '../../session/router/fork.ts';
 import { Refusal } from '../core/answer.ts';
 import { type HttpRequest, participantIn } from '../core/request.ts';
 import { type Conversation, readTurns } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
-import { responseNamed, sessionOfConversation } from './ids.ts';
+import { type ResponseName, responseIdOf, responseNamed, sessionOfConversation } from './ids.ts';
 import { firstAttempt, freshName, isRetry, keyedName, type MessageName } from './message-name.ts';
 import type { ResponseRequest } from './response-request.ts';
 
@@ -16,7 +17,9 @@ export interface ResponsePlace extends MessageName {
   readonly isNew: boolean;
   /** The request may take the turn of an earlier request with the same name. */
   readonly isRepeatable: boolean;
-  readonly previousTurnId: string | null;
+  readonly previousResponseId: string | null;
+  /** The branch that the conversation has to be; null: it goes on where it is. */
+  readonly branch: ForkRequest | null;
 }
 
 const KEY_MAX = 256;
@@ -32,20 +35,25 @@ export async function placeOf(
   const key = request.header('idempotency-key');
   if (key.length > KEY_MAX) throw new Refusal('bad_request', 'idempotency_key: is too long');
   const { conversation, previousResponseId } = body;
-  if (conversation === null && previousResponseId === null) return newPlace(participant, key, text);
+  if (conversation === null && previousResponseId === null) return newPlace({ participant, key, text });
+  const { guesses } = ports.limits;
+  if (guesses !== null && (await guesses.wait(request.address)) > 0) throw new Refusal('rate_limited');
   const previous = previousResponseId === null ? null : storedResponse(previousResponseId);
   const sessionId = previous?.sessionId ?? sessionNamed(conversation ?? '');
   const found = await readTurns(ports, request, sessionId, participant);
-  if (found === null || wasDeleted(found))
+  if (found === null || wasDeleted(found)) {
+    guesses?.spend(request.address);
     throw absent(previous === null ? 'conversation' : 'previous_response_id');
+  }
   if (!found.isLive) throw new Refusal('session_expired');
   const turnIds = turnIdsOf(found);
   const latest = turnIds.at(-1) ?? null;
   const named = { sessionId, anchor: previous?.turnId ?? latest, body: text };
   const sentBefore = key === '' && isRetry(request) ? firstAttempt(named, turnIds) : null;
   const name = key === '' ? (sentBefore ?? freshName(named)) : keyedName(sessionId, key, text);
-  const index = turnIds.indexOf(name.turnId);
-  if (previous !== null && index === -1) requireLatest(turnIds, previous.turnId);
+  const isKnown = turnIds.includes(name.turnId);
+  if (previous !== null && !isKnown && previous.turnId !== latest)
+    return branchPlace(found, { participant, key, text }, previous);
   return {
     ...name,
     // The conversation exists: if it ends meanwhile, a message must not begin another under its id.
@@ -53,7 +61,8 @@ export async function placeOf(
     sessionId,
     isNew: false,
     isRepeatable: key !== '' || sentBefore !== null,
-    previousTurnId: index === -1 ? latest : (turnIds[index - 1] ?? null),
+    previousResponseId: previousResponseId ?? previousIn(found, isKnown ? name.turnId : null),
+    branch: null,
   };
 }
 
@@ -70,13 +79,46 @@ export function turnIdsOf({ turns, runningTurnId, queuedTurnIds }: Conversation)
 export const absent = (param: string): Refusal =>
   new Refusal('not_found', `${param}: there is none with this id`);
 
-function newPlace(participant: Participant, key: string, text: string): ResponsePlace {
+/** The response before a turn, else the latest one. The first turn of a branch has one in the conversation that it left. */
+export function previousIn(conversation: Conversation, turnId: string | null): string | null {
+  const turnIds = turnIdsOf(conversation);
+  const previous = turnId === null ? turnIds.at(-1) : turnIds[turnIds.indexOf(turnId) - 1];
+  if (previous === undefined) return null;
+  const { origin, sessionId } = conversation;
+  const home = previous === origin?.turnId ? origin.sessionId : sessionId;
+  return responseIdOf({ sessionId: home, turnId: previous, isStored: true });
+}
+
+interface Sent {
+  readonly participant: Participant;
+  readonly key: string;
+  readonly text: string;
+}
+
+function newPlace({ participant, key, text }: Sent): ResponsePlace {
   const { tenant, userId } = participant;
   const sessionId = key === '' ? randomUUID() : derivedUuid('responses', tenant, userId ?? '', key, text);
+  return { ...firstPlace({ participant, key, text }, sessionId), previousResponseId: null, branch: null };
+}
+
+/** A conversation goes on from its latest turn. To go on from an older one, the turns up to that one are copied. */
+function branchPlace(found: Conversation, sent: Sent, previous: ResponseName): ResponsePlace {
+  const { sessionId, turnId: after } = previous;
+  if (!turnIdsOf(found).includes(after)) throw absent('previous_response_id');
+  const { participant, key, text } = sent;
+  const id = key === '' ? `res-${randomUUID()}` : keyedName(sessionId, key, text).messageId;
+  return {
+    ...firstPlace(sent, forkIdOf(found, id)),
+    previousResponseId: responseIdOf(previous),
+    branch: { sessionId, id, after, participant },
+  };
+}
+
+/** The first message of a session whose id the service chooses. */
+function firstPlace({ participant, key, text }: Sent, sessionId: string) {
   const name =
     key === '' ? freshName({ sessionId, anchor: null, body: text }) : keyedName(sessionId, key, text);
-  const isRepeatable = key !== '';
-  return { ...name, participant, sessionId, isNew: true, isRepeatable, previousTurnId: null };
+  return { ...name, participant, sessionId, isNew: true, isRepeatable: key !== '' };
 }
 
 function storedResponse(id: string) {
@@ -89,14 +131,4 @@ function sessionNamed(id: string): string {
   const sessionId = sessionOfConversation(id);
   if (sessionId === null) throw absent('conversation');
   return sessionId;
-}
-
-/** A conversation goes on from its latest turn. To go on from an older one would need a copy of the conversation. */
-function requireLatest(turnIds: readonly string[], turnId: string): void {
-  if (!turnIds.includes(turnId)) throw absent('previous_response_id');
-  if (turnIds.at(-1) === turnId) return;
-  throw new Refusal(
-    'unsupported_parameter',
-    'previous_response_id: is not the latest response of its conversation',
-  );
 }

@@ -1,6 +1,7 @@
 /** Serves `POST /v1/responses`: one turn, as JSON, as a stream, or in the background. */
 import { z } from 'zod';
 import type { ErrorCode } from '../../errors.ts';
+import { reachOf } from '../../identity/permissions.ts';
 import { messageEvent } from '../../protocol/to-event.ts';
 import { type HttpAnswer, json, problem, Refusal } from '../core/answer.ts';
 import type { HttpRequest } from '../core/request.ts';
@@ -9,6 +10,7 @@ import { awaitOwnTurn, sendingRequest, startOwnTurn, streamOwnTurn } from '../tu
 import { readTurn } from '../turns/read-turns.ts';
 import { takePart } from '../turns/take-part.ts';
 import { policyIn, type SentMessage, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
+import { beginConversation, branchConversation } from './conversations/open-conversation.ts';
 import { responseOf } from './find-response.ts';
 import { openaiErrors } from './openai-error.ts';
 import { ResponseEncoder } from './response-encoder.ts';
@@ -59,6 +61,7 @@ export function responsePostRoute(ports: TurnPorts): Route {
         'too_many_turns',
         'token_budget_spent',
         'session_not_found',
+        'unknown_turn',
         'session_expired',
         'session_moved',
         'slow_consumer',
@@ -80,6 +83,7 @@ export function responsePostRoute(ports: TurnPorts): Route {
         async parse() {
           const text = await request.body();
           const body = parseResponseRequest(text);
+          requireInstructions(request, body);
           const model = await servedModel(ports, body);
           const place = await placeOf(ports, request, body, text);
           asked = { body, place, model };
@@ -99,6 +103,12 @@ interface Asked {
   readonly model: string;
 }
 
+/** The operator decides which credentials may change what the model is told to be. */
+function requireInstructions({ caller }: HttpRequest, { instructions }: ResponseRequest): void {
+  if (instructions !== null && reachOf(caller, 'instructions') === 'none')
+    throw new Refusal('forbidden', 'instructions: this credential may not send any');
+}
+
 /** An answer of another model than the one that was asked would pass for its answer. */
 async function servedModel(ports: TurnPorts, { model }: ResponseRequest): Promise<string> {
   const served = await ports.servedModel();
@@ -107,18 +117,22 @@ async function servedModel(ports: TurnPorts, { model }: ResponseRequest): Promis
 }
 
 function messageOf(ports: TurnPorts, request: HttpRequest, { body, place }: Asked): SentMessage {
-  const { content, maxOutputTokens, temperature } = body;
+  const { question: content, maxOutputTokens, temperature, instructions, metadata } = body;
   const { messageId: id, turnId, isRepeatable: repeatable } = place;
   const options = {
     ...(maxOutputTokens === null ? {} : { max_tokens: maxOutputTokens }),
     ...(temperature === null ? {} : { temperature }),
+  };
+  const extras = {
+    ...(instructions === null ? {} : { instructions }),
+    ...(Object.keys(metadata).length === 0 ? {} : { tags: metadata }),
   };
   const policy = policyIn(request, ports);
   return {
     kind: 'send',
     id,
     repeatable,
-    event: (sender) => messageEvent({ id, content, policy, options }, sender, undefined, turnId),
+    event: (sender) => messageEvent({ id, content, policy, options, ...extras }, sender, undefined, turnId),
   };
 }
 
@@ -129,14 +143,21 @@ async function answerTurn(
   turn: TurnRequest,
 ): Promise<HttpAnswer> {
   const { sessionId, participant } = turn;
-  const { turnId, previousTurnId } = place;
+  const { turnId, previousResponseId, branch } = place;
+  const refused =
+    branch !== null
+      ? await branchConversation(ports, turn, branch)
+      : body.earlier.length > 0
+        ? await beginConversation(ports, turn, { turns: body.earlier })
+        : null;
+  if (refused !== null) return refusal(refused, request);
   const facts: ResponseFacts = {
     ...body,
     sessionId,
     turnId,
     model,
     createdAt: ports.clock.now(),
-    previousTurnId,
+    previousResponseId,
   };
   const own = sendingRequest(turn, request, turnId);
   if (body.isStream) {
@@ -144,8 +165,8 @@ async function answerTurn(
     return answer.code === undefined ? answer : refusal(answer.code, request);
   }
   if (body.isBackground) {
-    const refused = await startOwnTurn(ports, own);
-    if (refused !== null) return refusal(refused.code, request);
+    const result = await startOwnTurn(ports, own);
+    if (result !== null) return refusal(result.code, request);
     const started = await readTurn(ports, request, sessionId, turnId, participant);
     return json(200, responseOf(facts, started?.frames ?? []));
   }

@@ -1,8 +1,9 @@
 /** Parses `POST /v1/responses`. A parameter that this service cannot follow is refused by its name, never dropped. */
 import { z } from 'zod';
+import { tagsSchema } from '../../../machines/vocabulary.ts';
 import { Refusal } from '../core/answer.ts';
 import { parseBody } from '../core/request.ts';
-import { contentOf, readInput } from './input.ts';
+import { readInput, type ToldTurn } from './input.ts';
 
 export const responseRequestSchema = z
   .looseObject({
@@ -23,6 +24,13 @@ export const responseRequestSchema = z
     stream: z.boolean().nullish(),
     background: z.boolean().nullish().describe('true: the answer comes before the turn has ended'),
     store: z.boolean().nullish().describe('false: the response can be read only while it runs'),
+    instructions: z
+      .string()
+      .nullish()
+      .describe(
+        "Added to the system prompt of this turn, before the input's messages of `system` and `developer`. With `AUTH`, only a service's credential may send either.",
+      ),
+    metadata: tagsSchema.nullish().describe('Up to 16 short notes. The model does not read them.'),
     max_output_tokens: z.int().min(1).max(131_072).nullish(),
     temperature: z.number().min(0).max(2).nullish(),
   })
@@ -48,12 +56,12 @@ const WITHOUT_EFFECT: Readonly<Record<string, z.ZodType>> = {
   presence_penalty: z.literal(0),
   frequency_penalty: z.literal(0),
   top_logprobs: z.literal(0),
-  instructions: z.literal(''),
-  metadata: z.strictObject({}),
 };
 
 export interface ResponseRequest {
-  readonly content: string;
+  readonly question: string;
+  /** Turns with which a new conversation begins. */
+  readonly earlier: readonly ToldTurn[];
   readonly conversation: string | null;
   readonly previousResponseId: string | null;
   readonly isStream: boolean;
@@ -74,7 +82,6 @@ export function parseResponseRequest(text: string): ResponseRequest {
     typeof body.conversation === 'object' ? (body.conversation?.id ?? null) : (body.conversation ?? null);
   const previousResponseId = body.previous_response_id ?? null;
   const input = readInput(body.input);
-  if (input.instructions.length > 0) refuse('input: messages of the system are not supported yet');
   if (conversation !== null && previousResponseId !== null)
     throw new Refusal('bad_request', 'previous_response_id: cannot be used together with conversation');
   if ((conversation ?? previousResponseId) !== null && input.earlier.length > 0)
@@ -82,18 +89,29 @@ export function parseResponseRequest(text: string): ResponseRequest {
   if (background === true && store === false)
     refuse('background: a response without store cannot be read later');
   return {
-    content: contentOf(input),
+    question: input.question,
+    earlier: input.earlier,
     conversation,
     previousResponseId,
     isStream: body.stream === true,
     isBackground: background === true,
     isStored: store !== false,
     model: body.model ?? null,
-    instructions: null,
-    metadata: {},
+    instructions: instructionsOf([body.instructions ?? '', ...input.instructions]),
+    metadata: body.metadata ?? {},
     maxOutputTokens: body.max_output_tokens ?? null,
     temperature: body.temperature ?? null,
   };
+}
+
+/** A longer text would leave the conversation little room. */
+const INSTRUCTIONS_MAX = 16_384;
+
+function instructionsOf(texts: readonly string[]): string | null {
+  const text = texts.filter((one) => one !== '').join('\n\n');
+  if (text.length > INSTRUCTIONS_MAX)
+    throw new Refusal('bad_request', `instructions: longer than ${INSTRUCTIONS_MAX} characters`);
+  return text === '' ? null : text;
 }
 
 function refuseOthers(body: Readonly<Record<string, unknown>>): void {

@@ -75,7 +75,7 @@ async function answerStream(ports: TurnPorts, request: HttpRequest, after: numbe
   const { frames, isRebuilt, state } = turn;
   if (state === 'ended')
     return ports.longReads.answer(request, SSE_HEADERS, endedStream(facts, frames, isRebuilt, after));
-  const encoder = new ResponseEncoder(facts, { after, upTo: frames.at(-1)?.offset ?? 0 });
+  const encoder = new ResponseEncoder(facts, { after, frames });
   const query = turnQuery(request, name.sessionId, name.turnId);
   return streamOwnTurn(ports, followingRequest(ports, request, query), encoder);
 }

@@ -114,8 +114,10 @@ function stepOf(stream: ResponseStream, frame: TurnFrame): Step {
   switch (frame.type) {
     case 'message.queued':
       return enqueue(stream);
-    case 'turn.started':
-      return begin(stream);
+    case 'turn.started': {
+      const { tags } = frame;
+      return begin(tags === undefined ? stream : { ...stream, facts: { ...stream.facts, metadata: tags } });
+    }
     case 'delta':
       return takeDelta(stream, frame);
     case 'turn.completed':

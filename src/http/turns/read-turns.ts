@@ -1,5 +1,5 @@
 /** Reads turns as values: one turn with its frames, or the whole conversation as questions and answers. */
-import type { EndReason } from '../../../machines/vocabulary.ts';
+import type { EndReason, SessionContext, Tags } from '../../../machines/vocabulary.ts';
 import type { Participant } from '../../identity/acting-user.ts';
 import { Refusal } from '../core/answer.ts';
 import type { HttpRequest } from '../core/request.ts';
@@ -44,6 +44,10 @@ export interface Conversation {
   /** Why the session ended; null: it lives. */
   readonly endReason: EndReason | null;
   readonly createdAt: number;
+  /** The session and turn at which this one was forked; null: it was not, or it has ended. */
+  readonly origin: NonNullable<SessionContext['origin']> | null;
+  /** Neither the archive nor the model has them. */
+  readonly tags: Tags;
   readonly turns: readonly ConversationTurn[];
   /** The running turn, whose answer is not complete, or null. */
   readonly runningTurnId: string | null;
@@ -90,12 +94,14 @@ async function liveTurns(ports: TurnPorts, query: SessionQuery): Promise<Convers
   const entries = await ports.store.readTranscript(sessionId).catch(() => {
     throw new Refusal('store_unavailable');
   });
-  const { turn, queue, createdAt } = view.context;
+  const { turn, queue, createdAt, origin = null, tags = {} } = view.context;
   return {
     sessionId,
     isLive: true,
     endReason: null,
     createdAt,
+    origin,
+    tags,
     turns: conversationTurns(entries),
     runningTurnId: turn?.id ?? null,
     queuedTurnIds: queue.map(({ turnId }) => turnId),
@@ -112,6 +118,8 @@ async function archivedTurns(ports: TurnPorts, query: SessionQuery): Promise<Con
     isLive: false,
     endReason,
     createdAt,
+    origin: null,
+    tags: {},
     turns,
     runningTurnId: null,
     queuedTurnIds: [],

@@ -50,7 +50,7 @@ export async function forkSession(
   const turnId = transcript.findLast(({ role }) => role === 'user')?.turnId ?? null;
   const { id, participant } = request;
   const { tenant } = context;
-  const sessionId = derivedUuid('fork', context.sessionId, String(context.createdAt), id);
+  const sessionId = forkIdOf(context, id);
   const created = await sessions.create({
     sessionId,
     clientId: context.clientId,
@@ -69,6 +69,12 @@ export async function forkSession(
   const outcome = await sessions.send(context.sessionId, event, sender);
   return outcome.kind === 'refused' ? outcome : { kind: 'forked', sessionId, turnId };
 }
+
+/** FORK-3 */
+export const forkIdOf = (
+  { sessionId, createdAt }: Pick<SessionContext, 'sessionId' | 'createdAt'>,
+  id: string,
+): string => derivedUuid('fork', sessionId, String(createdAt), id);
 
 type Source =
   | { readonly context: SessionContext; readonly transcript: readonly TranscriptEntry[] }

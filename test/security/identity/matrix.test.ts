@@ -209,7 +209,11 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 200, 200, 200, 200, 200, 200, 200, 200, 403, 403, 403],
   ],
   ['GET /v1/conversations/:id', conversation('GET'), INSIDE],
-  ['POST /v1/conversations/:id', conversation('POST'), INSIDE],
+  [
+    'POST /v1/conversations/:id',
+    at('POST', (id) => `/v1/conversations/conv_${hex(id)}`, { metadata: {} }),
+    [401, 401, 401, 404, 404, 404, 403, 200, 200, 200, 404, 403, 403, 403],
+  ],
   [
     'DELETE /v1/conversations/:id',
     conversation('DELETE'),

@@ -96,6 +96,8 @@ describe('the messages of a thread', () => {
       sessionId: 's',
       isLive: true,
       endReason: null,
+      origin: null,
+      tags: {},
       createdAt: 0,
       turns,
       runningTurnId: ids[2]!,

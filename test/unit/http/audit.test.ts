@@ -60,6 +60,7 @@ describe('the audit log of routes', () => {
       '/api/ag-ui',
       '/v1/responses',
       '/v1/conversations',
+      '/v1/conversations/:id',
     ];
     // It tells of no session.
     const models = '/v1/models';

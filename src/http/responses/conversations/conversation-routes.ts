@@ -1,18 +1,24 @@
 /** Serves conversations of the OpenAI form: each one is a session. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { accessOf } from '../../../../machines/access.ts';
+import { tagsSchema } from '../../../../machines/vocabulary.ts';
+import type { Participant } from '../../../identity/acting-user.ts';
 import { json, problem, Refusal } from '../../core/answer.ts';
-import { type HttpRequest, parseOptionalBody, participantIn } from '../../core/request.ts';
+import { type HttpRequest, parseBody, parseOptionalBody, participantIn } from '../../core/request.ts';
 import { jsonAnswer, type Route } from '../../core/router.ts';
 import { whileAttached } from '../../turns/attach-turn.ts';
+import { reachableSession, sessionQuery } from '../../turns/find-turn.ts';
 import type { Conversation } from '../../turns/read-turns.ts';
 import { takePart } from '../../turns/take-part.ts';
 import type { TurnPorts } from '../../turns/turn-request.ts';
 import { visitor } from '../../v1/create-route.ts';
 import { conversationIdOf } from '../ids.ts';
+import { readItems, toldTurns } from '../input.ts';
 import { openaiErrors } from '../openai-error.ts';
 import { endConversation } from './end-conversation.ts';
 import { findConversation } from './find-conversation.ts';
+import { beginConversation, type Seed } from './open-conversation.ts';
 
 export const conversationParamsSchema = z.object({ id: z.string().describe('id of the conversation') });
 
@@ -21,9 +27,23 @@ const conversationSchema = z
     id: z.string(),
     object: z.literal('conversation'),
     created_at: z.int().describe('seconds since the epoch'),
-    metadata: z.strictObject({}),
+    metadata: tagsSchema,
   })
   .meta({ id: 'Conversation' });
+
+const metadataSchema = tagsSchema.nullish().describe('Up to 16 short notes. The model does not read them.');
+
+const createSchema = z
+  .strictObject({
+    items: z
+      .array(z.unknown())
+      .nullish()
+      .describe('Messages of user and assistant, with text, with which the conversation begins.'),
+    metadata: metadataSchema,
+  })
+  .meta({ id: 'ConversationRequest' });
+
+const updateSchema = z.strictObject({ metadata: metadataSchema }).meta({ id: 'ConversationUpdate' });
 
 const deletedSchema = z
   .strictObject({ id: z.string(), object: z.literal('conversation.deleted'), deleted: z.literal(true) })
@@ -47,8 +67,8 @@ function createRoute(ports: TurnPorts): Route {
       name: 'createConversation',
       summary: 'Starts a conversation, in the form of the OpenAI Conversations API',
       details:
-        'The conversation is a session, and ends like one: after its idle time. `items` and `metadata` must be empty, because a session keeps neither.',
-      body: z.looseObject({}).meta({ id: 'ConversationRequest' }),
+        'The conversation is a session, and ends like one: after its idle time. Its metadata are the tags of the session, and end with it.',
+      body: createSchema,
       isBodyOptional: true,
       answers: { 200: jsonAnswer('The conversation is new.', conversationSchema) },
       errors: [
@@ -65,24 +85,25 @@ function createRoute(ports: TurnPorts): Route {
       errorForm: openaiErrors,
     },
     answer(request) {
+      let seed: Seed;
       return takePart(ports, request, {
         route: `${CREATE.method} ${CREATE.path}`,
         isStream: false,
         async parse() {
-          await refuseFields(request);
+          const { items, metadata } = await parseOptionalBody(createSchema, request);
+          const { said, instructions } = readItems(items ?? [], 'items');
+          if (instructions.length > 0)
+            throw new Refusal('unsupported_parameter', 'items: only messages of user and assistant');
+          seed = { turns: toldTurns(said), tags: metadata ?? {} };
+          const participant = participantIn(request);
           const message = { kind: 'listen', after: 0 } as const;
-          return {
-            participant: participantIn(request),
-            sessionId: randomUUID(),
-            isNew: true,
-            arrival: {},
-            message,
-          };
+          return { participant, sessionId: randomUUID(), isNew: true, arrival: {}, message };
         },
         async answer(turn) {
-          const refused = await whileAttached(ports, turn, null, visitor(), async () => null);
-          if (refused !== null) return problem(refused.code, request.requestId);
-          return json(200, described({ sessionId: turn.sessionId, createdAt: ports.clock.now() }));
+          const refused = await beginConversation(ports, turn, seed);
+          if (refused !== null) return problem(refused, request.requestId);
+          const { tags = {} } = seed;
+          return json(200, described({ sessionId: turn.sessionId, createdAt: ports.clock.now(), tags }));
         },
       });
     },
@@ -106,28 +127,61 @@ function readRoute(ports: TurnPorts): Route {
   };
 }
 
+const UPDATE = { method: 'POST', path: '/v1/conversations/:id' } as const;
+
 function updateRoute(ports: TurnPorts): Route {
   return {
-    method: 'POST',
-    path: '/v1/conversations/:id',
-    audit: 'read',
+    ...UPDATE,
     describe: {
       name: 'updateConversation',
-      summary: 'A conversation; metadata cannot be changed',
-      details: 'A session keeps no metadata of its own, so `metadata` must be empty.',
+      summary: 'Replaces the metadata of a conversation',
       params: conversationParamsSchema,
-      body: z.looseObject({}).meta({ id: 'ConversationUpdate' }),
-      isBodyOptional: true,
+      body: updateSchema,
       answers: { 200: jsonAnswer('The conversation.', conversationSchema) },
-      errors: ['bad_request', 'unsupported_parameter', 'too_large', 'not_found', 'forbidden', ...UNAVAILABLE],
+      errors: [
+        'bad_request',
+        'too_large',
+        'not_found',
+        'forbidden',
+        'session_not_found',
+        'session_expired',
+        'session_moved',
+        'audit_unavailable',
+        ...UNAVAILABLE,
+      ],
       errorForm: openaiErrors,
     },
-    async answer(request) {
-      const conversation = await findConversation(ports, request);
-      await refuseFields(request);
-      return json(200, described(conversation));
+    answer(request) {
+      let found: Conversation;
+      return takePart(ports, request, {
+        route: `${UPDATE.method} ${UPDATE.path}`,
+        isStream: false,
+        async parse() {
+          const { metadata } = parseBody(updateSchema, await request.body());
+          found = await findConversation(ports, request);
+          if (!found.isLive) throw new Refusal('session_expired');
+          const participant = await writerOf(ports, request, found.sessionId);
+          const message = { kind: 'listen', after: 0 } as const;
+          const arrival = { tags: metadata ?? {} };
+          return { participant, sessionId: found.sessionId, isNew: false, arrival, message };
+        },
+        async answer(turn) {
+          const refused = await whileAttached(ports, turn, null, visitor(), async () => null);
+          if (refused !== null) return problem(refused.code, request.requestId);
+          return json(200, described({ ...found, tags: turn.arrival.tags ?? {} }));
+        },
+      });
     },
   };
+}
+
+/** A guest who may only read would come and change nothing. */
+async function writerOf(ports: TurnPorts, request: HttpRequest, sessionId: string): Promise<Participant> {
+  const participant = { ...participantIn(request), seesOwnOnly: true };
+  const view = await reachableSession(ports, sessionQuery(request, sessionId));
+  const access = view === null ? 'none' : accessOf(view.context, participant, ports.clock.now());
+  if (access === 'read') throw new Refusal('forbidden');
+  return participant;
 }
 
 function deleteRoute(ports: TurnPorts): Route {
@@ -153,19 +207,13 @@ function deleteRoute(ports: TurnPorts): Route {
   };
 }
 
-const described = ({ sessionId, createdAt }: Pick<Conversation, 'sessionId' | 'createdAt'>) => ({
+const described = ({
+  sessionId,
+  createdAt,
+  tags,
+}: Pick<Conversation, 'sessionId' | 'createdAt' | 'tags'>) => ({
   id: conversationIdOf(sessionId),
   object: 'conversation',
   created_at: Math.floor(createdAt / 1_000),
-  metadata: {},
+  metadata: tags,
 });
-
-/** A session keeps neither messages that it did not take part in nor metadata. */
-async function refuseFields(request: HttpRequest): Promise<void> {
-  const body = await parseOptionalBody(z.looseObject({}), request);
-  for (const [name, value] of Object.entries(body)) {
-    const asksForNothing = value === null || (typeof value === 'object' && Object.keys(value).length === 0);
-    if (!asksForNothing || (name !== 'items' && name !== 'metadata'))
-      throw new Refusal('unsupported_parameter', `${name.slice(0, 60)}: a conversation cannot keep it`);
-  }
-}
