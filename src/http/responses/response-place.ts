@@ -71,7 +71,7 @@ export const wasDeleted = ({ endReason }: Conversation): boolean =>
   endReason === 'closed' || endReason === 'admin';
 
 /** In order; those that wait come last. */
-export function turnIdsOf({ turns, runningTurnId, queuedTurnIds }: Conversation): readonly string[] {
+function turnIdsOf({ turns, runningTurnId, queuedTurnIds }: Conversation): readonly string[] {
   const running = runningTurnId === null ? [] : [runningTurnId];
   return [...new Set([...turns.map(({ turnId }) => turnId), ...running, ...queuedTurnIds])];
 }
