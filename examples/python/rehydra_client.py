@@ -1,325 +1,378 @@
-"""A client of Rehydra in one file, written from docs/PROTOCOL.md and docs/ERRORS.md.
+"""A client of Rehydra in one file, written from docs/PROTOCOL.md.
 
-    session = Session(["ws://127.0.0.1:8080/v1/session"])
-    async with session:
-        print(await session.ask("My knee hurts."))
+    async with Client(["ws://127.0.0.1:8080/v1/session"]) as client:
+        print(await client.ask("My knee hurts."))
 
-`ask` sends one message and returns its answer. `send` returns once the message is stored, and `async for event in
-session` yields each frame that the session handled, in order. The session reconnects, resumes and sends again alone.
+The client keeps one session alive across broken connections. It resumes after the last frame that it handled, on any of
+the given URLs, and sends unacknowledged messages again under the same id. `send` returns once a message is stored,
+`answer` returns the text of its turn, and `async for frame in client` yields each frame once, in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import json
 import os
 import random
 import sys
-import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
 Frame = dict[str, Any]
+encode = functools.partial(json.dumps, ensure_ascii=False)
 
-FINAL_CLOSES = {1008, 1009, 4001, 4002, 4003, 4009, 4011}
-PASSING_STATUS = {408, 425, 429}
-ENDS = {"turn.completed", "turn.failed", "turn.cancelled"}
-BASE_DELAY_S = 0.1
-LONGEST_DELAY_S = 5.0
-MIN_UPTIME_S = 5.0
-EVENTS_MAX = 10_000
+LARGEST_FRAME = 64 * 1024
+STABLE_AFTER = 5.0  # Seconds after its welcome from which a connection counts as a success.
+FINAL_CLOSE_CODES = {1008, 1009, 4001, 4003, 4009, 4011}
+TURN_ENDS = {"turn.completed", "turn.failed", "turn.cancelled"}
+# After these refusals the same message may be sent again, even if the server had stored it.
+PASSING_REFUSALS = {"rate_limited", "overloaded", "store_unavailable", "session_moved"}
+# These announce the close of the connection.
+CONNECTION_ERRORS = {"version_unsupported", "session_moved", "draining", "identity_ended", "replaced"}
+QUIET_ENDS = {"closed", "session_expired", "disconnected"}
 
 
-class Refused(Exception):
-    """The server refused a message, or ended a turn without an answer."""
+class RehydraError(Exception):
+    """The server refused something, or the session is over; `code` says why."""
 
-    def __init__(self, code: str, message: str = "") -> None:
-        super().__init__(f"{code}: {message}")
+    def __init__(self, code: str, message: str = "", frame: Frame | None = None) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
         self.code = code
+        self.retryable: bool = (frame or {}).get("retryable", False)
+        self.retry_after: float = (frame or {}).get("retry_after_ms", 0) / 1000
 
-
-class SessionEnded(Exception):
-    """The session cannot go on; the text says why."""
+    @classmethod
+    def of(cls, frame: Frame) -> RehydraError:
+        return cls(frame["code"], frame.get("detail") or frame["message"], frame)
 
 
 @dataclass
 class Turn:
-    """One answer. `text` holds all that arrived since the last `turn.started`."""
+    """A turn, as far as the client has it. `ending` is the frame that ended it."""
 
-    turn_id: str
     message_ids: list[str]
     text: str = ""
-    end: Frame | None = None
+    ending: Frame | None = None
 
 
 @dataclass
-class Pending:
-    """A message without an acknowledgement."""
+class Outgoing:
+    """A frame that waits for its answer. A message is kept until its turn has ended, too."""
 
     frame: Frame
-    stored: asyncio.Future[None]
-    sent_on: object | None = None
+    answer: asyncio.Future[None]
+    turn: asyncio.Future[Turn]
+    is_answered: bool = False
+    sent_on: ClientConnection | None = None
+
+    def settle(self, error: RehydraError | None = None) -> None:
+        self.is_answered = True
+        if error is None and not self.answer.done():
+            self.answer.set_result(None)
+        for future in (self.answer, self.turn):
+            if error is not None and not future.done():
+                future.set_exception(error)
+                future.exception()  # No caller may be waiting for it.
 
 
 @dataclass
-class Session:
-    urls: list[str]
+class Client:
+    """One session. `credential` is a token, or a function that returns a fresh one for each connection."""
+
+    urls: Iterable[str]
+    credential: str | Callable[[], str] | None = None
     session_id: str | None = None
-    token: str | None = None
+    user_id: str | None = None
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    transcript: list[Frame] = field(default_factory=list)
-    turns: dict[str, Turn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._after = 0
+        self._urls = itertools.cycle(self.urls)
+        self.turns: dict[str, Turn] = {}
+        self._offset = 0
         self._epoch: int | None = None
+        self._catch_up_to: int | None = None
         self._socket: ClientConnection | None = None
-        self._head: int | None = None
-        self._pending: dict[str, Pending] = {}
-        self._answers: dict[str, tuple[Frame, asyncio.Future[Turn]]] = {}
-        self._events: asyncio.Queue[Frame | None] = asyncio.Queue()
-        self._retry_after_s = 0.0
-        self._over: BaseException | None = None
-        self._runner: asyncio.Task[None] | None = None
+        self._outgoing: dict[str, Outgoing] = {}  # By the id of the message, or by the type of the frame that answers.
+        self._wake = asyncio.Event()
+        self._one_request = asyncio.Lock()  # An error does not say which request it answers.
+        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._welcomed = asyncio.Event()
+        self._welcomed_at = self._not_before = 0.0
+        self._end: RehydraError | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> Session:
-        self._runner = asyncio.create_task(self._run())
+    async def __aenter__(self) -> Self:
+        """Connect and wait for the first welcome. Attempts that may succeed later are repeated without end."""
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._write())]
+        await self._welcomed.wait()
+        if self._end is not None:
+            raise self._end
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __aiter__(self) -> AsyncIterator[Frame]:
-        while (frame := await self._events.get()) is not None:
+        """Yield every frame. The iteration stops when the session ends, and raises if it ends with an error."""
+        while (frame := await self._frames.get()) is not None:
             yield frame
-        if isinstance(self._over, SessionEnded):
-            raise self._over
+        self._frames.put_nowait(None)
+        if self._end is not None and self._end.code not in QUIET_ENDS:
+            raise self._end
 
-    async def send(self, content: str, **fields: Any) -> str:
-        """Sends a message and returns its id once the server has stored it."""
-        if self._over is not None:
-            raise SessionEnded(str(self._over))
-        message_id = str(uuid.uuid4())
-        loop = asyncio.get_running_loop()
-        frame = {"type": "message", "id": message_id, "content": content, **fields}
-        pending = Pending(frame, loop.create_future())
-        self._pending[message_id] = pending
-        self._answers[message_id] = (frame, loop.create_future())
-        await self._flush()
-        await pending.stored
+    async def ask(self, content: str) -> str:
+        return await self.answer(await self.send(content))
+
+    async def send(self, content: str, *, message_id: str | None = None, **fields: Any) -> str:
+        """Send a message, wait until the server has stored it, and return its id. Raises if the server refuses it."""
+        message_id = message_id or str(uuid.uuid4())
+        await self._exchange(message_id, {"type": "message", "id": message_id, "content": content, **fields})
         return message_id
 
     async def answer(self, message_id: str) -> str:
-        """Returns the whole text of the answer to a message."""
-        turn = await self._answers[message_id][1]
-        end = turn.end or {}
-        if end.get("type") == "turn.completed":
-            return turn.text
-        error = end.get("error", {})
-        raise Refused(error.get("code", "turn_cancelled"), error.get("message", ""))
+        """Wait for the end of a message's turn, and return its text. Raises if the turn failed or was cancelled."""
+        if message := self._outgoing.get(message_id):
+            turn = await message.turn
+        else:
+            turn = next(turn for turn in self.turns.values() if message_id in turn.message_ids)
+        match turn.ending:
+            case {"type": "turn.failed", "error": error}:
+                raise RehydraError.of(error)
+            case {"type": "turn.cancelled", "reason": reason}:
+                raise RehydraError("turn_cancelled", reason)
+        return turn.text
 
-    async def ask(self, content: str, **fields: Any) -> str:
-        return await self.answer(await self.send(content, **fields))
+    async def cancel(self, message_id: str) -> None:
+        """Cancel a message that waits or is being answered. Raises RehydraError `unknown_turn` after its end."""
+        await self._request("turn.cancelled", {"type": "cancel", "message_id": message_id})
 
-    # The connection
-
-    async def _run(self) -> None:
-        failures = 0
+    async def close(self) -> None:
+        """End the session for every client."""
         try:
-            while True:
-                welcomed_at = await self._connect_once(self.urls[failures % len(self.urls)])
-                if welcomed_at is not None and time.monotonic() - welcomed_at >= MIN_UPTIME_S:
-                    failures = 0
-                window_s = min(LONGEST_DELAY_S, BASE_DELAY_S * 2**failures)
-                wait_s = max(self._retry_after_s, random.random() * window_s)
-                failures = min(failures + 1, 30)
-                self._retry_after_s = 0.0
-                await asyncio.sleep(wait_s)
-        except BaseException as error:
-            self._over = error
-            ended = error if isinstance(error, SessionEnded) else SessionEnded("the session was left")
-            stored = [one.stored for one in self._pending.values()]
-            for future in [*stored, *(answer for _, answer in self._answers.values())]:
-                if not future.done():
-                    future.set_exception(ended)
-                    future.exception()
-            self._events.put_nowait(None)
-            if not isinstance(error, SessionEnded):
+            await self._request("expired", {"type": "close"})
+        except RehydraError as error:
+            if error.code not in QUIET_ENDS:
                 raise
 
-    async def _connect_once(self, url: str) -> float | None:
-        """Holds one connection to its end. Returns the time of its welcome, or None."""
-        welcomed_at = None
+    async def _request(self, answered_by: str, frame: Frame) -> None:
+        async with self._one_request:
+            try:
+                await self._exchange(answered_by, frame)
+            finally:
+                self._outgoing.pop(answered_by, None)
+
+    async def _exchange(self, key: str, frame: Frame) -> None:
+        """Send a frame, again on each new connection, until it is answered."""
+        if self._end is not None:
+            raise self._end
+        if len(encode(frame).encode()) > LARGEST_FRAME:
+            raise RehydraError("frame_too_large", "The frame is larger than 64 KiB.")
+        loop = asyncio.get_running_loop()
+        outgoing = self._outgoing[key] = Outgoing(frame, loop.create_future(), loop.create_future())
+        self._wake.set()
+        await outgoing.answer
+
+    async def _write(self) -> None:
+        """Send what has no answer yet, once per connection, and not before the missed frames are here."""
+        while await self._wake.wait():
+            self._wake.clear()
+            for one in list(self._outgoing.values()):
+                socket = self._socket
+                if one.is_answered or socket is None or one.sent_on is socket or self._catch_up_to is not None:
+                    continue
+                one.sent_on = socket
+                try:
+                    await socket.send(encode(one.frame))
+                except ConnectionClosed:
+                    break  # The next connection sends it.
+
+    async def _run(self) -> None:
+        """Keep a connection open until the session ends."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        end = RehydraError("client_failed")
         try:
-            async with connect(url, max_size=None) as socket:
-                await socket.send(json.dumps(self._hello()))
-                async for text in socket:
-                    frame = json.loads(text)
-                    if frame.get("type") == "welcome":
-                        welcomed_at = time.monotonic()
+            while True:
+                self._welcomed_at = 0.0
+                await self._hold_connection(next(self._urls))
+                if self._welcomed_at and loop.time() - self._welcomed_at >= STABLE_AFTER:
+                    failures = 0
+                backoff = random.uniform(0.0, min(5.0, 0.1 * 2 ** min(failures, 10)))
+                failures += 1
+                await asyncio.sleep(max(backoff, self._not_before - loop.time()))
+        except RehydraError as error:
+            end = error
+        except asyncio.CancelledError:
+            end = RehydraError("disconnected")
+            raise
+        finally:
+            self._end = end
+            for one in self._outgoing.values():
+                one.settle(end)
+            self._welcomed.set()
+            self._frames.put_nowait(None)
+
+    def _wait_at_least(self, seconds: float) -> None:
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
+
+    async def _hold_connection(self, url: str) -> None:
+        """Use one connection up to its end. Raises RehydraError if the client must not connect again."""
+        token = self.credential() if callable(self.credential) else self.credential
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        place = {"session_id": self.session_id, "after": self._offset, "epoch": self._epoch}
+        hello = {"type": "hello", "client_id": self.client_id, "user_id": self.user_id, **place}
+        try:
+            # The library sends a ping every 20 seconds, and closes the connection if no pong comes within 10.
+            async with connect(
+                url, additional_headers=headers, max_size=None, ping_timeout=10, close_timeout=2
+            ) as socket:
+                await socket.send(encode({name: value for name, value in hello.items() if value is not None}))
+                frame: Frame = {}
+                while self._socket is not None or frame.get("type") != "error":  # After an error a new hello may work.
+                    frame = json.loads(await socket.recv())
+                    if frame["type"] == "welcome":
                         self._socket = socket
                     self._handle(frame)
-                    # A refused hello that may succeed later: the next connection tries it.
-                    if frame.get("type") == "error" and welcomed_at is None:
-                        break
-                    await self._flush()
-                self._judge_close(socket.close_code, socket.close_reason or "")
-        except InvalidStatus as refused:
-            status = refused.response.status_code
-            if status < 500 and status not in PASSING_STATUS:
-                raise SessionEnded(f"{url} answered {status}") from refused
-            wait = refused.response.headers.get("Retry-After", "")
-            self._retry_after_s = float(wait) if wait.isdigit() else 0.0
         except ConnectionClosed as closed:
-            received = closed.rcvd
-            self._judge_close(received.code if received else 1006, received.reason if received else "")
-        except (InvalidHandshake, OSError, TimeoutError):
-            pass
+            code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
+            if code in FINAL_CLOSE_CODES or (code == 1000 and reason == "closed"):
+                raise RehydraError(reason or f"close_{code}") from closed
+        except InvalidStatus as error:
+            status = error.response.status_code
+            if status not in (408, 425, 429) and status < 500:
+                raise RehydraError(f"http_{status}", (error.response.body or b"").decode(errors="replace")) from error
+            retry_after = error.response.headers.get("Retry-After", "")
+            self._wait_at_least(float(retry_after) if retry_after.isdigit() else 0.0)
+        except InvalidURI as error:
+            raise RehydraError("invalid_url", str(error)) from error
+        except (OSError, WebSocketException):
+            pass  # Another attempt may succeed.
         finally:
             self._socket = None
-            self._head = None
-        return welcomed_at
-
-    def _hello(self) -> Frame:
-        hello: Frame = {"type": "hello", "client_id": self.client_id}
-        if self.session_id is not None:
-            hello |= {"session_id": self.session_id, "after": self._after}
-            if self._epoch is not None:
-                hello["epoch"] = self._epoch
-        else:
-            hello["after"] = 0
-        if self.token is not None:
-            hello["token"] = self.token
-        return hello
-
-    def _judge_close(self, code: int | None, reason: str) -> None:
-        if code in FINAL_CLOSES or (code == 1000 and reason == "closed"):
-            raise SessionEnded(f"the server closed the session: {code} {reason}")
-
-    async def _flush(self) -> None:
-        """Sends what has no acknowledgement, once per connection, and not before the missed frames are here."""
-        socket = self._socket
-        if socket is None or self._head is None or self._after < self._head:
-            return
-        for pending in list(self._pending.values()):
-            if pending.sent_on is socket:
-                continue
-            pending.sent_on = socket
-            try:
-                await socket.send(json.dumps(pending.frame))
-            except ConnectionClosed:
-                return
-
-    # The frames
 
     def _handle(self, frame: Frame) -> None:
-        kind = frame.get("type")
-        if self._events.qsize() >= EVENTS_MAX:
-            self._events.get_nowait()  # This program does not read the events.
-        self._events.put_nowait(frame)
+        kind = frame["type"]
         if kind == "welcome":
-            self.session_id = frame["session_id"]
-            self._head = frame["offset"]
-            if not frame["resumed"]:
-                self._after, self._epoch = 0, None
+            self._welcome(frame)
         elif kind == "reset":
             self._reset(frame)
         elif kind == "error":
-            self._error(frame)
-        elif "offset" in frame:
-            # A frame of an unknown type counts too: the place in the log goes on.
-            self._after, self._epoch = frame["offset"], frame["epoch"]
-            self._durable(frame)
+            self._refuse(RehydraError.of(frame), frame.get("message_id"))
+        elif "offset" in frame:  # A frame of an unknown type counts too.
+            self._offset, self._epoch = frame["offset"], frame["epoch"]
+            self._follow_turn(frame)
+        if request := self._outgoing.get(kind):
+            turn = self.turns.get(frame.get("turn_id", ""))
+            if turn is None or request.frame["message_id"] in turn.message_ids:
+                request.settle()
+        self._frames.put_nowait(frame)
+        if kind == "expired":
+            raise RehydraError("closed" if frame["reason"] == "closed" else "session_expired", frame["reason"])
+        if self._catch_up_to is not None and self._offset >= self._catch_up_to:
+            self._catch_up_to = None
+            self._wake.set()
 
-    def _durable(self, frame: Frame) -> None:
-        kind = frame["type"]
-        if kind == "message.queued":
-            self._acknowledge(frame["message_id"])
-        elif kind == "turn.started":
-            ids = frame.get("message_ids") or [frame["message_id"]]
-            # The second start of a turn voids its text.
-            self.turns[frame["turn_id"]] = Turn(frame["turn_id"], ids)
-            for message_id in ids:
-                self._acknowledge(message_id)
-        elif kind == "delta" and (turn := self.turns.get(frame["turn_id"])):
-            turn.text += frame["text"]
-        elif kind in ENDS:
-            turn = self.turns.setdefault(frame["turn_id"], Turn(frame["turn_id"], [frame["message_id"]]))
-            turn.end = frame
-            self._resolve(turn)
-        elif kind == "expired":
-            raise SessionEnded(f"the session ended: {frame['reason']}")
+    def _welcome(self, frame: Frame) -> None:
+        if not frame["resumed"]:  # A new session, so nothing of an older one counts.
+            self._offset, self._epoch, self.turns = 0, None, {}
+            for message in self._outgoing.values():
+                if message.is_answered:
+                    message.settle(RehydraError("session_expired"))
+        self.session_id = frame["session_id"]
+        self._catch_up_to = frame["offset"]
+        self._welcomed_at = asyncio.get_running_loop().time()
+        self._welcomed.set()
 
     def _reset(self, frame: Frame) -> None:
-        self._after, self._epoch = frame["offset"], frame["epoch"]
-        self._head = frame["offset"]
-        self.transcript = frame["transcript"]
-        before, self.turns = self.turns, {}
-        for line in self.transcript:
-            if line["role"] != "assistant":
-                continue
-            known = before.get(line["turn_id"])
-            turn = Turn(line["turn_id"], known.message_ids if known else [], line["content"])
-            turn.end = {"type": "turn.completed", "turn_id": turn.turn_id}
-            self.turns[turn.turn_id] = turn
-            self._resolve(turn)
+        """Begin again with the transcript. It names no messages, so only turns that the client knew have their ids."""
+        self._offset, self._epoch = frame["offset"], frame["epoch"]
+        self._catch_up_to = frame["offset"]
+        known, self.turns = self.turns, {}
+        for entry in frame["transcript"]:
+            if entry["role"] == "assistant":
+                ids = known.get(entry["turn_id"], Turn([])).message_ids
+                self._end_turn(entry["turn_id"], Turn(ids, entry["content"], {"type": "turn.completed"}))
         # The store may have lost a message that it acknowledged. The session takes each id once, so all go again.
-        for message_id, (frame, answer) in self._answers.items():
-            if not answer.done() and message_id not in self._pending:
-                self._pending[message_id] = Pending(frame, asyncio.get_running_loop().create_future())
-        for pending in self._pending.values():
-            pending.sent_on = None
+        for one in self._outgoing.values():
+            if one.frame["type"] == "message" and not one.turn.done():
+                self._send_again(one)
 
-    def _resolve(self, turn: Turn) -> None:
-        for message_id in turn.message_ids:
-            entry = self._answers.get(message_id)
-            if entry is not None and not entry[1].done():
-                entry[1].set_result(turn)
+    def _send_again(self, message: Outgoing) -> None:
+        message.is_answered, message.sent_on = False, None
+        self._wake.set()
 
-    def _error(self, frame: Frame) -> None:
-        self._retry_after_s = frame.get("retry_after_ms", 0) / 1000
-        message_id = frame.get("message_id")
-        pending = self._pending.get(message_id) if message_id is not None else None
-        if self._socket is None and not frame["retryable"]:
-            raise SessionEnded(f"the server refused the hello: {frame['code']}")
-        if pending is None:
-            return
-        if frame["code"] == "duplicate_message":
-            self._acknowledge(pending.frame["id"])
+    def _refuse(self, error: RehydraError, message_id: str | None) -> None:
+        if message_id is not None:
+            message = self._outgoing.get(message_id)
+            if error.code == "duplicate_message":
+                self._acknowledge(message_id)
+            elif message is not None and error.code in PASSING_REFUSALS:
+                asyncio.get_running_loop().call_later(error.retry_after or 1.0, self._send_again, message)
+            elif message is not None:
+                self._outgoing.pop(message_id).settle(error)
+        elif self._socket is None or error.code in CONNECTION_ERRORS:
+            self._wait_at_least(error.retry_after)
+            if self._socket is None and not error.retryable and error.code != "identity_ended":
+                raise error  # The server refuses the hello.
         else:
-            del self._pending[pending.frame["id"]]
-            refused = Refused(frame["code"], frame.get("detail") or frame["message"])
-            if not pending.stored.done():
-                pending.stored.set_exception(refused)
-            self._answers.pop(pending.frame["id"], None)
+            for answered_by in ("turn.cancelled", "expired"):
+                if request := self._outgoing.get(answered_by):
+                    request.settle(error)
 
     def _acknowledge(self, message_id: str) -> None:
-        pending = self._pending.pop(message_id, None)
-        if pending is not None and not pending.stored.done():
-            pending.stored.set_result(None)
+        if message := self._outgoing.get(message_id):
+            message.settle()
+
+    def _follow_turn(self, frame: Frame) -> None:
+        kind, turn_id = frame["type"], frame.get("turn_id", "")
+        if kind == "message.queued":
+            self._acknowledge(frame["message_id"])
+        elif kind == "turn.started":  # A second one for the same turn clears its text.
+            self.turns[turn_id] = Turn(frame.get("message_ids", [frame["message_id"]]))
+            for message_id in self.turns[turn_id].message_ids:
+                self._acknowledge(message_id)
+        elif kind == "delta" and (turn := self.turns.get(turn_id)):
+            turn.text += frame["text"]
+        elif kind in TURN_ENDS:  # A cancelled message that waited has no turn.
+            turn = self.turns.get(turn_id) or Turn([])
+            if frame["message_id"] not in turn.message_ids:
+                turn.message_ids.append(frame["message_id"])
+            turn.ending = frame
+            self._end_turn(turn_id, turn)
+        elif kind == "turn.retracted":
+            self.turns.pop(turn_id, None)
+
+    def _end_turn(self, turn_id: str, turn: Turn) -> None:
+        self.turns[turn_id] = turn
+        for message_id in turn.message_ids:
+            self._acknowledge(message_id)
+            if message := self._outgoing.pop(message_id, None):
+                message.turn.set_result(turn)
 
 
 async def main() -> None:
     urls = os.environ.get("REHYDRA_WS", "ws://127.0.0.1:8080/v1/session").split(",")
     content = " ".join(sys.argv[1:]) or "My knee hurts."
-    async with Session(urls, token=os.environ.get("REHYDRA_TOKEN")) as session:
-        message_id = await session.send(content)
-        async for frame in session:
+    async with Client(urls, os.environ.get("REHYDRA_TOKEN")) as client:
+        message_id = await client.send(content)
+        async for frame in client:
             if frame["type"] == "turn.started" and "restarts" in frame:
                 print("\n(the answer starts over)", flush=True)
             elif frame["type"] == "delta":
                 print(frame["text"], end="", flush=True)
-            elif frame["type"] == "reset" or (frame["type"] in ENDS and frame["message_id"] == message_id):
+            elif frame["type"] == "reset" or (frame["type"] in TURN_ENDS and frame["message_id"] == message_id):
                 break
-        whole = await session.answer(message_id)
-        print(f"\n{json.dumps({'session_id': session.session_id, 'answer': whole})}", flush=True)
+        whole = await client.answer(message_id)
+        print(f"\n{json.dumps({'session_id': client.session_id, 'answer': whole})}", flush=True)
 
 
 if __name__ == "__main__":
