@@ -44,8 +44,7 @@ end on and however it ended. So it treats both alike:
 - With \`AUTH=off\` it starts a new, empty session under that id. \`welcome.resumed\` is false, and the log begins at 1 again.
 - With \`AUTH\` the hello gets \`session_not_found\`, as for the session of another user. Say hello again without \`session_id\`.
 
-A client that resumes and meets either knows that its session has ended. It discards its offset, its epoch and the
-conversation.
+A client that resumes and meets either has lost its session. It discards its offset, its epoch and the conversation.
 
 **An \`error\` without a close** leaves the connection open, and the client may send another hello: after \`bad_frame\`,
 \`session_not_found\` or \`too_many_sessions\` a different one, after a retryable error the same.`;
