@@ -342,6 +342,44 @@ describe('responses', () => {
   });
 });
 
+describe('pages', () => {
+  it("a page of an allowed origin may send the headers of OpenAI's client", async () => {
+    const asks = { origin: one.http, 'access-control-request-method': 'POST' };
+    const { headers } = await get(`${one.http}/v1/responses`, { method: 'OPTIONS', headers: asks });
+    const accepted = headers.get('access-control-allow-headers') ?? '';
+    for (const name of ['x-stainless-retry-count', 'x-stainless-lang', 'x-stainless-os'])
+      expect(accepted).toContain(name);
+  });
+});
+
+describe('ended conversations', () => {
+  const [brief] = started(() =>
+    startInstance({
+      REDIS_URL: redis.url,
+      VLLM_BASE_URL: simulator.url,
+      SESSION_IDLE_MS: '1000',
+      SESSION_WARN_MS: '300',
+      LEASE_MS: '1000',
+      HIBERNATE_MS: '300',
+    }),
+  );
+
+  it('a response of an ended conversation can be read, and no message goes on from it', async () => {
+    const client = clientOf(brief);
+    const { id, output_text, conversation } = await client.responses.create({ input: 'hello' });
+    const goOn = () => client.responses.create({ conversation: conversation?.id ?? '', input: 'more' });
+    const isLive = async () => (await get(`${brief.http}/api/sessions`)).body as { readonly count: number };
+    await eventually('the session to end', isLive, ({ count }) => count === 0);
+    expect((await client.responses.retrieve(id)).output_text).toBe(output_text);
+    const stream = await read(await client.responses.retrieve(id, { stream: true }));
+    expect(textOf(stream)).toBe(output_text);
+    const items = await client.conversations.items.list(conversation?.id ?? '');
+    expect(items.data).toHaveLength(2);
+    expect(await refused(goOn())).toMatchObject({ status: 410, code: 'session_expired' });
+    expect((await client.responses.cancel(id)).status).toBe('completed');
+  });
+});
+
 describe('conversations', () => {
   it('a conversation has the messages of its responses, oldest or newest first, page by page', async () => {
     const client = clientOf(one);

@@ -46,11 +46,16 @@ export const SOCKET_PATH = '/v1/session';
 
 const METHODS = 'GET, HEAD, POST, DELETE';
 /** Headers that a page may send. */
-const ACCEPTED =
-  'authorization, content-type, idempotency-key, last-event-id, rehydra-policy, rehydra-user, x-run-id';
+const ACCEPTED = [
+  'authorization, content-type, idempotency-key, last-event-id, rehydra-policy, rehydra-user, x-run-id',
+  // OpenAI's client adds them to every request.
+  ...'arch helper-method lang os package-version retry-count runtime runtime-version timeout'
+    .split(' ')
+    .map((name) => `x-stainless-${name}`),
+].join(', ');
 /** Headers that a page may read, beside those that every page may. */
 const EXPOSED =
-  'allow, retry-after, www-authenticate, x-vercel-ai-ui-message-stream, x-workflow-run-id, x-workflow-stream-tail-index';
+  'allow, retry-after, www-authenticate, x-should-retry, x-vercel-ai-ui-message-stream, x-workflow-run-id, x-workflow-stream-tail-index';
 const PREFLIGHT_KEPT_S = 600;
 /** 16 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
