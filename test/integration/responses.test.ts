@@ -355,7 +355,6 @@ describe('pages', () => {
 describe('ended conversations', () => {
   const [brief] = started(() =>
     startInstance({
-      REDIS_URL: redis.url,
       VLLM_BASE_URL: simulator.url,
       SESSION_IDLE_MS: '1000',
       SESSION_WARN_MS: '300',
