@@ -8,38 +8,7 @@ import { seenPieceIn } from '../../src/http/turns/encoder.ts';
 import type { TurnFrame } from '../../src/http/turns/own-turn.ts';
 import type { TurnResult } from '../../src/http/turns/turn-collector.ts';
 import { TurnStream } from '../../src/http/turns/turn-stream.ts';
-
-const words = fc.string({ unit: 'grapheme', maxLength: 40 });
-const piece = fc.record({ text: words, reasoning: fc.option(words, { nil: undefined, freq: 3 }) });
-const end = fc.constantFrom('turn.completed', 'turn.failed', 'turn.cancelled');
-
-/** A try of an answer: its pieces. The last try of a turn ends it. */
-const turn = fc.record({
-  isQueued: fc.boolean(),
-  tries: fc.array(fc.array(piece, { maxLength: 6 }), { minLength: 1, maxLength: 3 }),
-  end,
-});
-type Drawn = typeof turn extends fc.Arbitrary<infer T> ? T : never;
-
-function framesOf({ isQueued, tries, end: type }: Drawn): readonly TurnFrame[] {
-  const ids = { turn_id: 't', message_id: 'm' };
-  const usage = { prompt_tokens: 1, completion_tokens: 2 };
-  const bodies = [
-    ...(isQueued ? [{ type: 'message.queued', message_id: 'm', position: 1 }] : []),
-    ...tries.flatMap((pieces, index) => [
-      { type: 'turn.started', ...ids, queued: 0, content: 'q', ...(index > 0 && { restarts: index }) },
-      ...pieces.map(({ text, reasoning }) => ({
-        ...{ type: 'delta', turn_id: 't', text },
-        ...(reasoning !== undefined && { reasoning }),
-      })),
-    ]),
-    {
-      ...{ type, ...ids, finish_reason: 'stop', reason: 'client', usage, metadata: { model: 'small' } },
-      error: { code: 'internal', message: 'It failed.', retryable: true },
-    },
-  ];
-  return bodies.map((body, index) => ({ ...body, offset: index + 3, epoch: 1 })) as unknown as TurnFrame[];
-}
+import { type Drawn, end, framesOf, lastTry, turn, words } from '../support/drawn-turn.ts';
 
 const EARLIER = [{ id: 'q0', role: 'user', content: 'before' }];
 const run: AgUiRun = {
@@ -117,16 +86,11 @@ const answerIn = (sent: readonly Sent[]) => {
   expect(messages.get('q1')).toBe('q');
   return messages.get(`msg_a${run.turnId.replaceAll('-', '')}`) ?? '';
 };
-const lastTry = ({ tries }: Drawn) =>
-  tries
-    .at(-1)!
-    .map(({ text }) => text)
-    .join('');
 
 test('a run of AG-UI shows exactly the text of the last try, in a legal order, whatever the turn was', async () => {
   await fc.assert(
     fc.asyncProperty(turn, async (drawn) => {
-      expect(answerIn(await eventsFor(framesOf(drawn)))).toBe(lastTry(drawn));
+      expect(answerIn(await eventsFor(framesOf(drawn, 2)))).toBe(lastTry(drawn));
     }),
   );
 });
@@ -134,7 +98,7 @@ test('a run of AG-UI shows exactly the text of the last try, in a legal order, w
 test('a client that resumes a run after any event gets exactly the events that it lacks, under the same ids', async () => {
   await fc.assert(
     fc.asyncProperty(turn, fc.nat(), async (drawn, at) => {
-      const frames = framesOf(drawn);
+      const frames = framesOf(drawn, 2);
       const whole = await eventsFor(frames);
       const ids = whole.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
@@ -155,7 +119,7 @@ test('a new try with the same words, split in any other way, takes nothing back'
       const length = Math.min(text.length, cut.length);
       const again = [text.slice(0, length), text.slice(length), more];
       const drawn: Drawn = { isQueued: false, tries: [pieces(said), pieces(again)], end: kind };
-      const sent = await eventsFor(framesOf(drawn));
+      const sent = await eventsFor(framesOf(drawn, 2));
       expect(answerIn(sent)).toBe(text + more);
       expect(sent.some(({ event }) => event.type === 'MESSAGES_SNAPSHOT')).toBe(false);
     }),

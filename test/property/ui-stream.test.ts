@@ -5,46 +5,11 @@ import { mergeTurn } from '../../src/http/ai-sdk/merged-turn.ts';
 import type { UiChunk } from '../../src/http/ai-sdk/ui-chunk.ts';
 import { takeFrame, takeFrames, uiStreamOf } from '../../src/http/ai-sdk/ui-stream.ts';
 import type { TurnFrame } from '../../src/http/turns/own-turn.ts';
-
-const words = fc.string({ unit: 'grapheme', maxLength: 40 });
-const piece = fc.record({ text: words, reasoning: fc.option(words, { nil: undefined, freq: 3 }) });
-const end = fc.constantFrom('turn.completed', 'turn.failed', 'turn.cancelled');
-
-/** A try of an answer: its pieces. The last try of a turn ends it. */
-const turn = fc.record({
-  isQueued: fc.boolean(),
-  tries: fc.array(fc.array(piece, { maxLength: 6 }), { minLength: 1, maxLength: 3 }),
-  end,
-});
-type Drawn = typeof turn extends fc.Arbitrary<infer T> ? T : never;
-
-function framesOf({ isQueued, tries, end: type }: Drawn): readonly TurnFrame[] {
-  const ids = { turn_id: 't', message_id: 'm' };
-  const bodies = [
-    ...(isQueued ? [{ type: 'message.queued', message_id: 'm', position: 1 }] : []),
-    ...tries.flatMap((pieces, index) => [
-      { type: 'turn.started', ...ids, queued: 0, content: 'q', ...(index > 0 && { restarts: index }) },
-      ...pieces.map(({ text, reasoning }) => ({
-        ...{ type: 'delta', turn_id: 't', text },
-        ...(reasoning !== undefined && { reasoning }),
-      })),
-    ]),
-    {
-      ...{ type, ...ids, finish_reason: 'stop', reason: 'client' },
-      error: { code: 'internal', message: 'It failed.', retryable: true },
-    },
-  ];
-  return bodies.map((body, index) => ({ ...body, offset: index + 1, epoch: 1 })) as unknown as TurnFrame[];
-}
+import { type Drawn, end, framesOf, lastTry, turn, words } from '../support/drawn-turn.ts';
 
 const chunksOf = (frames: readonly TurnFrame[]) => takeFrames(uiStreamOf('msg'), frames).chunks;
 const shownText = (chunks: readonly UiChunk[]) =>
   chunks.map((chunk) => (chunk.type === 'text-delta' ? chunk.delta : '')).join('');
-const lastTry = ({ tries }: Drawn) =>
-  tries
-    .at(-1)!
-    .map(({ text }) => text)
-    .join('');
 
 /** Fails at the first chunk that a strict client would refuse. */
 function checkOrder(chunks: readonly UiChunk[]): void {

@@ -10,18 +10,15 @@ import { type SeenPiece, seenPieceIn } from '../turns/encoder.ts';
 import { turnQuery } from '../turns/find-turn.ts';
 import { followingRequest, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
 import { readTurns } from '../turns/read-turns.ts';
-import { takePart } from '../turns/take-part.ts';
-import { policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
+import { SENDING_ERRORS, takePart } from '../turns/take-part.ts';
+import { policyHeader, policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
 import { AgUiEncoder, untilRunEnds } from './agui-encoder.ts';
 import { earlierMessages } from './agui-message.ts';
 import { parseRunInput, type RunInput, runInputSchema } from './agui-request.ts';
 import { stateOf } from './agui-state.ts';
 
 const headersSchema = z.object({
-  'rehydra-policy': z
-    .enum(['queue', 'reject', 'interrupt', 'rollback'])
-    .optional()
-    .describe('what happens if another turn is running'),
+  ...policyHeader,
   'last-event-id': z
     .string()
     .optional()
@@ -48,26 +45,7 @@ export function agUiPostRoute(ports: TurnPorts): Route {
       headers: headersSchema,
       body: runInputSchema,
       answers: RUN_ANSWER,
-      errors: [
-        'bad_request',
-        'too_large',
-        'forbidden',
-        'session_busy',
-        'queue_full',
-        'duplicate_message',
-        'too_many_sessions',
-        'too_many_turns',
-        'token_budget_spent',
-        'session_not_found',
-        'session_expired',
-        'session_moved',
-        'slow_consumer',
-        'store_unavailable',
-        'audit_unavailable',
-        'archive_unavailable',
-        'overloaded',
-        'draining',
-      ],
+      errors: [...SENDING_ERRORS, 'archive_unavailable'],
     },
     answer(request) {
       let place: ChatPlace;

@@ -44,7 +44,7 @@ export interface AgUiStream {
   /** False once a new try began after something was sent. */
   readonly takesReasoning: boolean;
   readonly isSimulated: boolean;
-  /** The last event, once the turn has ended. Whoever writes it knows the state of the session by then. */
+  /** The last event, once the turn has ended. Its encoder knows the state of the session by then. */
   readonly end: RunEnd | null;
 }
 

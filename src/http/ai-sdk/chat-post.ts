@@ -9,18 +9,13 @@ import type { Route } from '../core/router.ts';
 import { turnQuery } from '../turns/find-turn.ts';
 import { followingRequest, sendingRequest, streamOwnTurn } from '../turns/follow-turn.ts';
 import { readTurn } from '../turns/read-turns.ts';
-import { takePart } from '../turns/take-part.ts';
-import { policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
+import { SENDING_ERRORS, takePart } from '../turns/take-part.ts';
+import { policyHeader, policyIn, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
 import { findAgain } from './chat-again.ts';
 import { chatRequestSchema, parseChatRequest } from './chat-request.ts';
 import { breakable, UiEncoder } from './ui-encoder.ts';
 
-const headersSchema = z.object({
-  'rehydra-policy': z
-    .enum(['queue', 'reject', 'interrupt', 'rollback'])
-    .optional()
-    .describe('what happens if another turn is running'),
-});
+const headersSchema = z.object(policyHeader);
 
 const ROUTE = { method: 'POST', path: '/api/chat' } as const;
 
@@ -40,27 +35,7 @@ export function chatPostRoute(ports: TurnPorts): Route {
           content: { 'text/event-stream': z.string() },
         },
       },
-      errors: [
-        'bad_request',
-        'too_large',
-        'forbidden',
-        'session_busy',
-        'queue_full',
-        'duplicate_message',
-        'too_many_sessions',
-        'too_many_turns',
-        'token_budget_spent',
-        'session_not_found',
-        'unknown_turn',
-        'session_expired',
-        'session_moved',
-        'slow_consumer',
-        'store_unavailable',
-        'audit_unavailable',
-        'archive_unavailable',
-        'overloaded',
-        'draining',
-      ],
+      errors: [...SENDING_ERRORS, 'unknown_turn', 'archive_unavailable'],
     },
     answer(request) {
       let turnMessageId = '';

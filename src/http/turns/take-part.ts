@@ -10,15 +10,13 @@ import type { TurnResult } from './turn-collector.ts';
 import type { TurnInput, TurnRequest } from './turn-request.ts';
 import { watchIdentity } from './turn-watch.ts';
 
-/** Errors of every route that sends a message and answers with the end of its turn. */
-export const TURN_ERRORS = [
+/** Errors of every route that sends a message and streams its turn: the stream itself says how the turn ends. */
+export const SENDING_ERRORS = [
   'bad_request',
   'too_large',
   'forbidden',
-  'identity_ended',
   'session_busy',
   'queue_full',
-  'turn_cancelled',
   'duplicate_message',
   'too_many_sessions',
   'too_many_turns',
@@ -26,6 +24,18 @@ export const TURN_ERRORS = [
   'session_not_found',
   'session_expired',
   'session_moved',
+  'slow_consumer',
+  'store_unavailable',
+  'audit_unavailable',
+  'overloaded',
+  'draining',
+] as const satisfies readonly ErrorCode[];
+
+/** Errors of every route that sends a message and answers with the end of its turn. */
+export const TURN_ERRORS = [
+  ...SENDING_ERRORS,
+  'identity_ended',
+  'turn_cancelled',
   'context_length_exceeded',
   'upstream_error',
   'upstream_unavailable',
@@ -41,11 +51,6 @@ export const TURN_ERRORS = [
   'inter_token_timeout',
   'total_timeout',
   'interrupted',
-  'slow_consumer',
-  'store_unavailable',
-  'audit_unavailable',
-  'overloaded',
-  'draining',
 ] as const satisfies readonly ErrorCode[];
 
 export interface Part {

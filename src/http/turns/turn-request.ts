@@ -1,4 +1,5 @@
 /** TurnRequest is one client's request for a turn, whichever route took it. */
+import { z } from 'zod';
 import { type OverlapPolicy, overlapPolicySchema } from '../../../machines/vocabulary.ts';
 import type { AuditAction, AuditOutcome } from '../../audit/audit.ts';
 import type { Participant } from '../../identity/acting-user.ts';
@@ -62,6 +63,13 @@ export function instructionsIn(
 }
 
 const POLICY_HEADER = 'rehydra-policy';
+
+export const policyHeader = {
+  [POLICY_HEADER]: z
+    .enum(['queue', 'reject', 'interrupt', 'rollback'])
+    .optional()
+    .describe('what happens if another turn of the conversation is running'),
+};
 
 /**
  * The overlap policy of a request whose protocol has no field for it. With `merge` the answer would belong to another
