@@ -1,16 +1,15 @@
 /** Serves `POST /v1/sessions/{id}/extend`: keeps an idle session open, as the WebSocket's `extend` does. */
 import { z } from 'zod';
 import { endsOf } from '../../../machines/deadlines.ts';
-import { senderKey } from '../../limits/limits.ts';
 import { userIdSchema } from '../../protocol/client-frames.ts';
-import { json, problem, Refusal } from '../core/answer.ts';
+import { json, Refusal } from '../core/answer.ts';
 import { parseOptionalBody, sessionIdIn } from '../core/request.ts';
 import { jsonAnswer, type Route } from '../core/router.ts';
 import { sendAndWait } from '../sessions/find-session.ts';
 import { sessionParamsSchema } from '../sessions/session-description.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
 import { extendExample } from './examples.ts';
-import { writableSession, writerOf } from './writable-session.ts';
+import { limitedWrite, writableSession, writerOf } from './writable-session.ts';
 
 const extendRequestSchema = z
   .strictObject({ user_id: userIdSchema.optional().describe('user who extends') })
@@ -57,8 +56,8 @@ export function extendRoute(ports: TurnPorts): Route {
       const session_id = sessionIdIn(request);
       const writer = writerOf(request, user_id);
       if ((await writableSession(ports, request, writer)) === null) throw new Refusal('session_not_found');
-      const waitMs = (await ports.limits.messages?.take(senderKey(writer.participant, session_id))) ?? 0;
-      if (waitMs > 0) return problem('rate_limited', request.requestId, undefined, waitMs);
+      const limited = await limitedWrite(ports, request, writer);
+      if (limited !== null) return limited;
       const at = ports.clock.now();
       const event = { type: 'extend', at, ...writer.by } as const;
       const isExtended = await sendAndWait(
