@@ -10,7 +10,7 @@ import { sessionParamsSchema } from '../sessions/session-description.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
 import { forkExample } from './examples.ts';
 import { sessionUuidIn } from './message-route.ts';
-import { writableSession, writerOf } from './writable-session.ts';
+import { limitedWrite, writableSession, writerOf } from './writable-session.ts';
 
 const turn = z.string().min(1).max(64).optional();
 
@@ -67,6 +67,8 @@ export function forkRoute(ports: TurnPorts): Route {
       example: forkExample,
     },
     async answer(request) {
+      const why = ports.unavailable();
+      if (why !== null) throw new Refusal(why);
       const {
         id = randomUUID(),
         after,
@@ -76,6 +78,8 @@ export function forkRoute(ports: TurnPorts): Route {
       const sessionId = sessionUuidIn(request);
       const writer = writerOf(request, user_id);
       if ((await writableSession(ports, request, writer)) === null) throw new Refusal('session_not_found');
+      const limited = await limitedWrite(ports, request, writer);
+      if (limited !== null) return limited;
       const { participant } = writer;
       const forked = await forkSession(ports, { sessionId, id, after, before, participant }, null);
       if (forked.kind === 'refused') throw new Refusal(forked.code);

@@ -1,8 +1,9 @@
 /** Finds the session of a request that changes it, and the author of the change. */
 import { accessOf } from '../../../machines/access.ts';
 import type { Participant } from '../../identity/acting-user.ts';
+import { senderKey } from '../../limits/limits.ts';
 import type { SessionView } from '../../session/router/session-view.ts';
-import { Refusal } from '../core/answer.ts';
+import { type HttpAnswer, problem, Refusal } from '../core/answer.ts';
 import { type HttpRequest, participantIn, sessionIdIn } from '../core/request.ts';
 import { authorOf } from '../sessions/find-session.ts';
 import { reachableSession, sessionQuery } from '../turns/find-turn.ts';
@@ -31,4 +32,14 @@ export async function writableSession(
   const access = accessOf(view.context, participant, ports.clock.now());
   if (access === 'owner' || access === 'write') return view;
   throw new Refusal(access === 'none' ? 'session_not_found' : 'forbidden');
+}
+
+/** A write counts as a message; the answer that refuses one too many, or null. */
+export async function limitedWrite(
+  { limits }: TurnPorts,
+  request: HttpRequest,
+  { participant }: Writer,
+): Promise<HttpAnswer | null> {
+  const waitMs = (await limits.messages?.take(senderKey(participant, sessionIdIn(request)))) ?? 0;
+  return waitMs > 0 ? problem('rate_limited', request.requestId, undefined, waitMs) : null;
 }
