@@ -46,7 +46,7 @@ repetition never asks twice. Send it only once you have caught up, because the f
 | \`rollback\` | does the same, but the cancelled turn leaves the conversation: remove its question and its text |
 | \`merge\` | joins the last waiting message if that has the policy \`merge\` too; otherwise it waits |
 
-Without \`policy\` the service's \`OVERLAP_POLICY\` applies. At most \`QUEUE_MAX\` messages wait, by default 8, and each merged one
+Without \`policy\` the service's \`OVERLAP_POLICY\` applies, by default \`queue\`. At most \`QUEUE_MAX\` messages wait, by default 8, and each merged one
 counts; the next gets \`queue_full\`. The id of a rolled-back message stays taken.
 
 **Merged messages** become one turn. An empty line joins their texts, and the last value of each option wins.
@@ -54,8 +54,8 @@ counts; the next gets \`queue_full\`. The id of a rolled-back message stays take
 the list.
 
 **\`instructions\`** adds to the system prompt of one turn. With \`AUTH\`, only a service may send it. **\`tags\`** are up to 16
-notes of yours: those of a message come back in its \`turn.started\`, those of \`hello\` stay with the session. A message with
-\`patient\` alone gets a question of the server's as its content.
+notes of yours: those of a message come back in its \`turn.started\`, those of \`hello\` stay with the session. If a message has
+\`patient\` but no \`content\`, the server writes its question.
 
 ## Other requests
 

@@ -12,6 +12,7 @@ const OTHER_CLOSES: readonly (readonly [close: string, reason: string, action: s
 const FINAL: Readonly<Record<number, string>> = {
   1008: 'final: correct the client',
   1009: 'final: correct the client',
+  1012: 'reconnect: another instance takes the session',
   4001: 'final: the credential is not valid',
   4002: 'reconnect with a new credential',
   4003: 'final: this user has no access',
@@ -69,6 +70,10 @@ that you do not know by its \`retryable\`.
 
 ${table(['code', 'retryable', 'text'], rows)}
 
-A failed turn names the reason in \`turn.failed.error.code\`. Retryable: ${namesOf(passing)}.
-Not retryable: ${namesOf(lasting)}.`;
+A failed turn names the reason in \`turn.failed.error.code\`:
+
+| retryable | codes |
+| --- | --- |
+| yes | ${namesOf(passing)} |
+| no | ${namesOf(lasting)} |`;
 }
