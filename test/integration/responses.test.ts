@@ -96,13 +96,17 @@ describe('responses', () => {
     const client = clientOf(one);
     const first = await read(await client.responses.create({ input: 'hello', stream: true }));
     const { id } = responseIn(first);
-    await client.responses.create({ input: SLOW, previous_response_id: id });
+    const replay = async () => read(await clientOf(two).responses.retrieve(id, { stream: true }));
+    // Numbers below 16 are those of events that no log has.
+    for (let previous_response_id = id; (await replay())[0]!.sequence_number >= 16; ) {
+      const next = await client.responses.create({ input: SLOW, previous_response_id });
+      previous_response_id = next.id;
+    }
     const starting_after = first.find(({ type }) => type === 'response.output_text.delta')!.sequence_number;
     const rest = await read(await clientOf(two).responses.retrieve(id, { stream: true, starting_after }));
     expect(textOf(rest)).toBe('');
     expect(rest[0]).toMatchObject({ type: 'response.output_text.done', text: textOf(first) });
-    const whole = await read(await clientOf(two).responses.retrieve(id, { stream: true }));
-    expect(textOf(whole)).toBe(textOf(first));
+    expect(textOf(await replay())).toBe(textOf(first));
   });
 
   it('a response in the background is answered before it has ended, and goes on without a client', async () => {
