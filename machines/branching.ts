@@ -15,9 +15,14 @@ function retractionIn(event: SessionEvent): Retraction {
 }
 
 export const branchingGuards = {
+  /** The session has taken this request before. */
   isRepeated: ({ event }: ActionArgs) => event.type === 'regenerate' && event.isRepeat === true,
+  /** The request names no turn of this session. */
   namesNoTurn: ({ event }: ActionArgs) => event.type === 'regenerate' && event.retraction === undefined,
-  /** A user must not take back what another user asked, nor have it answered at that user's expense. */
+  /**
+   * Another user wrote one of the questions. A user must not take back what another user asked, nor have it answered at
+   * that user's expense.
+   */
   isOfAnotherAuthor: ({ event }: ActionArgs) => {
     if (event.type !== 'regenerate' || event.author === undefined) return false;
     const { author, isOneAuthor } = retractionIn(event);
@@ -26,15 +31,19 @@ export const branchingGuards = {
 };
 
 export const branchingActions = {
+  /** Removes the retracted turns from the transcript. */
   forgetRetracted: emitEffects(({ event }) =>
     retractionIn(event).turnIds.map((turnId) => ({ type: 'forget', turnId })),
   ),
+  /** Tells the clients of each retracted turn. */
   emitRetracted: emitFrames(({ event }) =>
     retractionIn(event).turnIds.map((turn_id) => ({ type: 'turn.retracted', turn_id })),
   ),
+  /** Takes the retracted turns out of the number of turns. */
   uncountRetracted: assignContext(({ context, event }) => ({
     turnCount: Math.max(0, context.turnCount - retractionIn(event).turnIds.length),
   })),
+  /** Tells the clients that the turns were copied into a new session. */
   emitForked: emitFrame(({ event }) => {
     assertEvent(event, 'fork');
     const { messageId, sessionId, turnId } = event;

@@ -24,13 +24,17 @@ const RETRY_BASE_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
 export const deadlines = {
+  /** The warning before the end of an idle session. */
   idleWarning: ({ context, event }: ActionArgs) =>
     until(idleEndsAt(context) - warnMs(context, context.limits.idleMs), event),
+  /** The end of a session without input. */
   idleEnd: ({ context, event }: ActionArgs) => until(idleEndsAt(context), event),
+  /** The warning before the end of every session. */
   absoluteWarning: ({ context, event }: ActionArgs) =>
     until(absoluteEndsAt(context) - warnMs(context, context.limits.absoluteMs), event),
+  /** The end of every session, active or not. */
   absoluteEnd: ({ context, event }: ActionArgs) => until(absoluteEndsAt(context), event),
-  /** Grows with each attempt, and is at least the wait that a model server asked for. */
+  /** The wait before the next attempt. It grows with each one, and is at least the wait that a model server asked for. */
   retryDelay: ({ context, event }: ActionArgs) =>
     Math.max(
       Math.min(RETRY_BASE_MS * 2 ** Math.max(0, (context.turn?.attempt ?? 2) - 2), RETRY_MAX_MS),
@@ -39,18 +43,24 @@ export const deadlines = {
 };
 
 export const deadlineGuards = {
+  /** The clients have the warning of this idle time. */
   alreadyWarned: ({ context }: ActionArgs) => context.warned,
 };
 
 export const deadlineActions = {
+  /** Moves the idle deadline: a client was active. */
   touch: assignContext(({ event }) => ({ lastActivityAt: atOf(event), warned: false })),
+  /** Answers the client that extends with the new deadlines. */
   emitExtended: emitEffect(({ context }) => ({ type: 'extended', ...endsOf(context) })),
+  /** Notes that the clients have the warning. */
   markWarned: assignContext(() => ({ warned: true })),
+  /** Warns the clients that the idle session will end. */
   warnIdle: emitFrame(({ context }) => ({
     type: 'expiring',
     expires_at: idleEndsAt(context),
     reason: 'idle',
   })),
+  /** Warns the clients that the session reaches its longest life. */
   warnAbsolute: emitFrame(({ context }) => ({
     type: 'expiring',
     expires_at: absoluteEndsAt(context),

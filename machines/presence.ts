@@ -10,14 +10,17 @@ const isPresent = (context: SessionContext, userId: string | undefined, instance
   userId === undefined || context.present.some((one) => one.userId === userId && one.instance === instance);
 
 export const presenceGuards = {
+  /** The instance that leaves is the last one with a socket of the session. */
   isLastToLeave: ({ context, event }: ActionArgs) =>
     event.type === 'detach' &&
     event.userId === undefined &&
     context.attached.every((instance) => instance === event.instance),
+  /** An instance holds a socket of the session. */
   anyAttached: ({ context }: ActionArgs) => context.attached.length > 0,
 };
 
 export const presenceActions = {
+  /** Adds the instance and the user, and takes names that the client brings. */
   join: assignContext(({ context, event }) => {
     if (event.type !== 'attach') return {};
     // A reader attaches too, and must not change the names of the session.
@@ -36,6 +39,7 @@ export const presenceActions = {
         : [...context.present, { userId: event.userId ?? '', instance: event.instance }],
     };
   }),
+  /** Removes the instance, or one of its users. */
   leave: assignContext(({ context, event }) => {
     if (event.type !== 'detach') return {};
     const { instance, userId } = event;
@@ -46,11 +50,13 @@ export const presenceActions = {
       };
     return { present: context.present.filter((one) => one.instance !== instance || one.userId !== userId) };
   }),
+  /** Announces a user that joins a shared session. */
   emitArrival: emitFrames(({ context, event }) => {
     if (event.type !== 'attach' || event.userId === undefined || context.shares.length === 0) return [];
     if (context.present.some((one) => one.userId === event.userId)) return [];
     return [{ type: 'presence', user_id: event.userId, event: 'joined' }];
   }),
+  /** Announces the users of a shared session that leave with this instance. */
   emitDeparture: emitFrames(({ context, event }) => {
     if (event.type !== 'detach') return [];
     // Without shares only a guest is announced: the guest whose share was the last one.

@@ -87,34 +87,46 @@ const hasPolicy = (event: SessionEvent, policy: OverlapPolicy): boolean =>
   event.type === 'message' && event.policy === policy;
 
 export const queueGuards = {
+  /** A message waits for its turn. */
   messageWaiting: ({ context }: ActionArgs) => context.queue.length > 0,
+  /** The running turn or a waiting message has the id already. */
   isTakenAlready: ({ context, event }: ActionArgs) =>
     (event.type === 'message' || event.type === 'regenerate') &&
     [context.turn, ...context.queue].some(
       (one) => one !== null && matchOf(event.messageId, one.messageIds) !== 'none',
     ),
+  /** The message asks to be refused while a turn runs. */
   policyRejects: ({ event }: ActionArgs) => hasPolicy(event, 'reject'),
+  /** The message asks to end the running turn and keep its text. */
   policyInterrupts: ({ event }: ActionArgs) => hasPolicy(event, 'interrupt'),
+  /** The message asks to end the running turn and forget it. */
   policyRollsBack: ({ event }: ActionArgs) => hasPolicy(event, 'rollback'),
+  /** The message joins the last waiting message, which asks for it as well. */
   policyMerges: ({ context, event }: ActionArgs) =>
     hasPolicy(event, 'merge') && context.queue.at(-1)?.policy === 'merge',
+  /** The cancel names a turn or message that still waits. */
   namesWaitingTurn: ({ context, event }: ActionArgs) => namedWaiting(context, event) !== undefined,
+  /** As many messages wait as the session may hold. */
   queueIsFull: ({ context }: ActionArgs) => waiting(context) >= context.limits.queueMax,
 };
 
 export const queueActions = {
+  /** Stores the id of the message, so that the session takes it once. */
   takeId: emitEffect(({ event }) => ({ type: 'taken', messageId: takenIdOf(namedIn(event).messageId) })),
+  /** Puts the message at the end of the queue. */
   enqueue: assignContext(({ context, event }) => ({
     queue: [...context.queue, queuedFrom(messageIn(event))],
   })),
+  /** Queues the question of the retracted turns, or the one that replaces it. */
   enqueueAgain: assignContext(({ context, event }) => ({
     queue: [...context.queue, queuedAgain(namedIn(event))],
   })),
+  /** Takes the waiting message out of the queue. */
   withdraw: assignContext(({ context, event }) => {
     const withdrawn = namedWaiting(context, event);
     return { queue: context.queue.filter((one) => one !== withdrawn) };
   }),
-  /** One frame for each message: every sender waits for its own. */
+  /** Tells the sender of each withdrawn message. One frame each: every sender waits for its own. */
   emitWithdrawn: emitFrames(({ context, event }) => {
     const withdrawn = namedWaiting(context, event);
     return (withdrawn?.messageIds ?? []).map((message_id) => ({
@@ -124,15 +136,18 @@ export const queueActions = {
       reason: 'client',
     }));
   }),
+  /** Puts the message at the head of the queue. */
   enqueueFirst: assignContext(({ context, event }) => ({
     queue: [queuedFrom(messageIn(event)), ...context.queue],
   })),
+  /** Joins the message to the last waiting one. */
   enqueueMerged: assignContext(({ context, event }) => {
     const message = messageIn(event);
     const last = context.queue.at(-1);
     const tail = last === undefined ? queuedFrom(message) : mergedWith(last, message);
     return { queue: [...context.queue.slice(0, -1), tail] };
   }),
+  /** Tells the sender the place of its message in the queue. */
   emitQueued: emitFrame(({ context, event }) => ({
     type: 'message.queued',
     message_id: messageIn(event).messageId,

@@ -38,6 +38,7 @@ const answersAgain = [
 const waits = inSession.createStateConfig({
   initial: 'fresh',
   states: {
+    /** Counts the idle time; the warning has not come. */
     fresh: {
       after: {
         idleWarning: [
@@ -46,6 +47,7 @@ const waits = inSession.createStateConfig({
         ],
       },
     },
+    /** The clients are warned; input brings the session back. */
     expiring: { after: { idleEnd: { target: '#session.expired', actions: endSession('idle') } } },
   },
 });
@@ -86,6 +88,7 @@ export const sessionMachine = inSession.createMachine({
     summarised: { actions: 'recordSummary' },
   },
   states: {
+    /** A client is here, and no turn runs. */
     connected: {
       entry: emitState('connected'),
       on: {
@@ -101,6 +104,7 @@ export const sessionMachine = inSession.createMachine({
       ...waits,
     },
 
+    /** A turn runs. */
     processing: {
       entry: emitState('processing'),
       on: {
@@ -150,6 +154,7 @@ export const sessionMachine = inSession.createMachine({
       },
       initial: 'next',
       states: {
+        /** Takes the first waiting message, or leaves. No session rests here. */
         next: {
           always: [
             {
@@ -161,6 +166,7 @@ export const sessionMachine = inSession.createMachine({
             { target: '#session.idle' },
           ],
         },
+        /** A model server answers. */
         generating: {
           invoke: {
             id: 'generation',
@@ -185,10 +191,12 @@ export const sessionMachine = inSession.createMachine({
             ],
           },
         },
+        /** Waits before the next attempt. */
         recovering: { after: { retryDelay: 'generating' } },
       },
     },
 
+    /** No client is here, and no turn runs. */
     idle: {
       entry: emitState('idle'),
       on: {
@@ -204,6 +212,7 @@ export const sessionMachine = inSession.createMachine({
       ...waits,
     },
 
+    /** The session ended. Nothing follows. */
     expired: { type: 'final', entry: [emitState('expired'), 'emitExpired'] },
   },
 });

@@ -39,20 +39,27 @@ const namesTurn = (event: Extract<SessionEvent, { type: 'cancel' }>, turn: Turn)
       (event.messageId !== undefined && turn.messageIds.includes(event.messageId));
 
 export const turnGuards = {
+  /** A turn runs. */
   turnRunning: ({ context }: ActionArgs) => context.turn !== null,
+  /** The cancel names the running turn, or nothing. */
   namesRunningTurn: ({ context, event }: ActionArgs) =>
     event.type === 'cancel' && context.turn !== null && namesTurn(event, context.turn),
+  /** The stored text cannot be continued. */
   mustStartOver: ({ event }: ActionArgs) => errorIn(event).startOver !== undefined,
+  /** The failure may pass, and an attempt is left. */
   canRetry: ({ context, event }: ActionArgs) =>
     errorIn(event).retryable && runningTurn(context).attempt < context.limits.attemptsMax,
+  /** The turn was resumed less often than it may be. */
   canResume: ({ context }: ActionArgs) => runningTurn(context).resumed < context.limits.resumesMax,
 };
 
 export const turnActions = {
+  /** Stores the question in the transcript. */
   recordQuestion: emitEffect(({ context, event }) => {
     const { turnId, content, author } = firstWaiting(context);
     return { type: 'question', turnId, content, author: author ?? null, at: atOf(event) };
   }),
+  /** Tells the clients that the turn started. */
   emitStarted: emitFrame(({ context }) => {
     const next = firstWaiting(context);
     return {
@@ -66,6 +73,7 @@ export const turnActions = {
       ...(next.tags === undefined ? {} : { tags: next.tags }),
     };
   }),
+  /** Makes the first waiting message the running turn. */
   takeNext: assignContext(({ context }) => {
     const next = firstWaiting(context);
     const { turnId, messageIds, options } = next;
@@ -74,12 +82,16 @@ export const turnActions = {
     return { turn, queue: context.queue.slice(1), turnCount: context.turnCount + 1 };
   }),
 
+  /** Counts the failed attempt, and avoids its replica. */
   countAttempt: assignContext(({ context, event }) => {
     const turn = runningTurn(context);
     const failedReplica = errorIn(event).replica;
     return { turn: { ...turn, attempt: turn.attempt + 1, resumed: turn.resumed + 1, failedReplica } };
   }),
-  /** Repeats the frame under the same turn: a client that ignores `restarts` clears its text as well. */
+  /**
+   * Tells the clients that the answer starts over. Repeats the frame under the same turn: a client that ignores `restarts`
+   * clears its text as well.
+   */
   emitStartedOver: emitFrame(({ context, event }) => {
     const turn = runningTurn(context);
     const { content, author } = questionIn(event);
@@ -94,15 +106,18 @@ export const turnActions = {
       restarts: restartsAfter(turn),
     };
   }),
+  /** Counts that the answer started over. */
   countRestart: assignContext(({ context }) => {
     const turn = runningTurn(context);
     return { turn: { ...turn, restarts: restartsAfter(turn) } };
   }),
+  /** Counts that a new owner continues the turn. */
   countResume: assignContext(({ context }) => {
     const turn = runningTurn(context);
     return { turn: { ...turn, resumed: turn.resumed + 1 } };
   }),
 
+  /** Tells the clients that the answer is complete. */
   emitCompleted: emitFrame(({ context, event }) => {
     const turn = runningTurn(context);
     const output = outputIn(event);
@@ -126,23 +141,30 @@ export const turnActions = {
       },
     };
   }),
+  /** Tells the clients that the turn failed. */
   emitFailed: emitFrame<{ readonly code?: string }>(({ context, event }, { code }) => ({
     type: 'turn.failed',
     ...named(runningTurn(context)),
     code: code ?? errorIn(event).code,
   })),
+  /** Tells the clients that the turn was cancelled, and why. */
   emitCancelled: emitFrame<{ readonly reason: CancelReason }>(({ context }, { reason }) => ({
     type: 'turn.cancelled',
     ...named(runningTurn(context)),
     reason,
   })),
+  /** Stores the text so far in the transcript. */
   recordAnswer: emitEffect(({ context, event }) => ({
     type: 'answer',
     turnId: runningTurn(context).id,
     at: atOf(event),
   })),
+  /** Removes the turn from the transcript. */
   forgetTurn: emitEffect(({ context }) => ({ type: 'forget', turnId: runningTurn(context).id })),
+  /** Notes the replica that answered, for the next turn. */
   assignReplica: assignContext(({ event }) => ({ lastReplica: outputIn(event).replica })),
+  /** No turn runs any more. */
   endTurn: assignContext(() => ({ turn: null })),
+  /** Takes the turn out of the number of turns. */
   uncountTurn: assignContext(({ context }) => ({ turnCount: context.turnCount - 1 })),
 };

@@ -1,45 +1,52 @@
-// npm run diagram [-- --check]
+// npm run diagram [-- --check | export FOLDER]
 //
-// Draws the session machine into docs/diagrams: session.json (the description, which a review compares), session.mmd
-// (Mermaid) and session.svg. With --check it writes nothing, names stale files and exits with 1.
+// Draws the session machine into docs/diagrams and writes docs/STATECHART.md. `export` writes the same files to another
+// folder. With --check it writes nothing, names stale files and exits with 1.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { sessionMachine } from '../machines/session.ts';
-import { MACHINE_VERSION } from '../machines/versions.ts';
-import { describe } from './diagram/describe.ts';
-import { layOut } from './diagram/layout.ts';
-import { drawMermaid } from './diagram/mermaid.ts';
-import { drawSvg } from './diagram/svg.ts';
+import { chartFiles } from './diagram/files.ts';
 
-const folder = fileURLToPath(new URL('../docs/diagrams', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
+const [command, ...args] = process.argv.slice(2);
 
-const description = describe(sessionMachine, MACHINE_VERSION);
-const drawings: Readonly<Record<string, string>> = {
-  'session.json': `${JSON.stringify(description, null, 2)}\n`,
-  'session.mmd': drawMermaid(description),
-  'session.svg': drawSvg(
-    await layOut(description),
-    `The ${description.machine} machine, version ${description.version}`,
-  ),
-};
-
-if (process.argv.includes('--check')) {
-  const stale = Object.keys(drawings).filter((name) => stored(name) !== drawings[name]);
-  if (stale.length > 0)
-    console.log(`docs/diagrams is stale: ${stale.join(', ')}; refresh it with: npm run diagram`);
-  process.exitCode = stale.length > 0 ? 1 : 0;
-} else {
-  mkdirSync(folder, { recursive: true });
-  for (const [name, content] of Object.entries(drawings)) writeFileSync(join(folder, name), content);
-  console.log(`docs/diagrams: ${Object.keys(drawings).join(', ')}`);
+switch (command) {
+  case '--check':
+    process.exitCode = await check();
+    break;
+  case 'export':
+    await exportTo(args[0] ?? '.');
+    break;
+  case undefined:
+    for (const [path, content] of Object.entries(await chartFiles()))
+      writeFileSync(join(root, path), content);
+    break;
+  default:
+    console.error(`unknown: ${command}; see the head of scripts/diagram.ts`);
+    process.exitCode = 2;
 }
 
-function stored(name: string): string | null {
+async function check(): Promise<number> {
+  const files = await chartFiles();
+  const stale = Object.keys(files).filter((path) => stored(path) !== files[path]);
+  for (const path of stale) console.log(`${path} is stale; refresh it with: npm run diagram`);
+  return stale.length > 0 ? 1 : 0;
+}
+
+async function exportTo(folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  for (const [path, content] of Object.entries(await chartFiles())) {
+    if (!path.startsWith('docs/diagrams/')) continue;
+    writeFileSync(join(folder, basename(path)), content);
+    console.log(join(folder, basename(path)));
+  }
+}
+
+function stored(path: string): string | null {
   try {
     // A checkout on Windows may have changed the line ends.
-    return readFileSync(join(folder, name), 'utf8').replaceAll('\r\n', '\n');
+    return readFileSync(join(root, path), 'utf8').replaceAll('\r\n', '\n');
   } catch {
     return null;
   }

@@ -42,16 +42,23 @@ export interface Transition {
 export interface Description {
   readonly machine: string;
   readonly version: number;
+  /** Each field of the stored context with its type. Descriptions of versions 1 to 3 have none. */
+  readonly context?: readonly string[];
   readonly states: readonly State[];
   readonly transitions: readonly Transition[];
 }
 
-export function describe(machine: AnyStateMachine, version: number): Description {
+export function describe(
+  machine: AnyStateMachine,
+  version: number,
+  context: readonly string[] = [],
+): Description {
   const nodes = allNodes(machine.root);
   const actionsOf = (raw: readonly unknown[]) => describeActions(machine, raw);
   return {
     machine: machine.id,
     version,
+    context,
     states: nodes.map((node) => describeState(node, actionsOf)).sort(byId),
     transitions: nodes.flatMap((node) => describeTransitions(node, actionsOf)).sort(byId),
   };
@@ -138,28 +145,4 @@ function named(given: unknown): string {
 
 function byId(one: { readonly id: string }, other: { readonly id: string }): number {
   return one.id < other.id ? -1 : 1;
-}
-
-function actionText(action: Action): string {
-  const params = Object.values(action.params ?? {}).join(', ');
-  return params === '' ? action.name : `${action.name}(${params})`;
-}
-
-/** The trigger and the guard of a transition, as every drawing prints them. */
-export function heading({ kind, trigger, guard }: Transition): string {
-  const label = kind === 'event' ? trigger : `${kind} ${trigger}`.trim();
-  return guard === null ? label : `${label} [${guard}]`;
-}
-
-/** The rows in the box of a state: its entry and exit actions, its actors, and the events that do not leave it. */
-export function rows(state: State, description: Description): readonly string[] {
-  const staying = description.transitions.filter(
-    ({ source, target }) => source === state.id && target === null,
-  );
-  return [
-    ...state.entry.map((action) => `entry / ${actionText(action)}`),
-    ...state.exit.map((action) => `exit / ${actionText(action)}`),
-    ...state.invoke.map(({ src }) => `invoke / ${src}`),
-    ...staying.map((one) => `${heading(one)} / ${one.actions.map(actionText).join(', ')}`),
-  ];
 }

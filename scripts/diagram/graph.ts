@@ -1,89 +1,87 @@
-// Turns a description into the graph that elk lays out: boxes and labels with their sizes, and lines between them.
-//
-// Transitions with the same ends share one line with a stack of labels. A transition from a state to its own child
-// starts at a chip `anywhere` inside the state, because no line can leave a box inwards.
+// Turns a view into the graph that elk lays out: boxes and labels with their sizes, and lines between them.
 
 import type { ElkExtendedEdge, ElkNode } from 'elkjs/lib/elk.bundled.js';
-import { type Description, heading, rows, type State, type Transition } from './describe.ts';
+import { ANYWHERE, type Box, isOneLine, type Label, type Line, type View } from './view.ts';
 
 export const TITLE_PX = 14;
 export const TEXT_PX = 11;
 export const HEAD_HEIGHT = 30;
-export const ROW_HEIGHT = 17;
-export const PILL_HEIGHT = 20;
-export const PILL_GAP = 3;
+export const TEXT_HEIGHT = 14;
+const ROW_GAP = 4;
+export const COLUMN_GAP = 18;
+export const LABEL_PADDING = 5;
+export const LABEL_GAP = 3;
+export const SIDE = 14;
 
-/** Suffixes of the ids of a state's chip and of its entry dot. */
-export const ANYWHERE = ' anywhere';
+/** Suffix of the id of a state's entry dot. */
 export const DOTTED = ' start';
 
 const DOT = { width: 12, height: 12 };
 const CHIP = { width: 74, height: 22 };
-const SIDE = 18;
-const LEAST_WIDTH = 104;
+const LEAST_WIDTH = 96;
 
 /** For the root only: inside a state, elk's own defaults give shorter lines. */
 const OPTIONS = {
+  'elk.padding': '[top=2,left=2,bottom=2,right=2]',
   'elk.algorithm': 'layered',
-  'elk.direction': 'DOWN',
   'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
   'elk.edgeRouting': 'ORTHOGONAL',
   'elk.json.edgeCoords': 'ROOT',
   'elk.json.shapeCoords': 'ROOT',
   'elk.randomSeed': '1',
-  'elk.spacing.nodeNode': '32',
-  'elk.spacing.edgeEdge': '14',
-  'elk.spacing.edgeNode': '18',
-  'elk.spacing.edgeLabel': '5',
-  'elk.layered.spacing.nodeNodeBetweenLayers': '36',
-  'elk.layered.spacing.edgeNodeBetweenLayers': '18',
+  'elk.spacing.nodeNode': '12',
+  'elk.spacing.edgeEdge': '10',
+  'elk.spacing.edgeNode': '10',
+  'elk.spacing.edgeLabel': '3',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '22',
+  'elk.layered.spacing.edgeNodeBetweenLayers': '14',
 } as const;
 
-/** All transitions with the same ends. */
-export interface Bundle {
-  readonly id: string;
-  readonly source: string;
-  readonly target: string;
-  readonly transitions: readonly Transition[];
+/** How wide a box is at least, and in how many columns its rows stand, by the box's id. */
+export interface Shape {
+  readonly widths: ReadonlyMap<string, number>;
+  readonly columns: ReadonlyMap<string, number>;
 }
 
-/** `slack` widens boxes whose rows are wider than their children: elk makes a box fit its children only. */
-export function toGraph(
-  description: Description,
-  bundles: readonly Bundle[],
-  slack: ReadonlyMap<string, number>,
-): ElkNode {
-  const states = new Map(description.states.map((state) => [state.id, state]));
-  const root = description.states.find(({ parent }) => parent === null);
-  if (root === undefined) throw new Error('the description has no root');
-
-  const toNode = (state: State): ElkNode => {
-    const head = HEAD_HEIGHT + rows(state, description).length * ROW_HEIGHT;
-    if (state.children.length === 0)
-      return { id: state.id, width: widthOf(state, description), height: head + 6 };
+export function toGraph(view: View, shape: Shape, options: Readonly<Record<string, string>>): ElkNode {
+  const starts: ElkExtendedEdge[] = [];
+  const toNode = (box: Box): ElkNode => {
+    if (box.kind === 'elsewhere') return { id: box.id, width: elsewhereWidth(box), height: CHIP.height };
+    const head = headHeight(box, shape.columns.get(box.id) ?? 1);
+    const width = Math.max(widthOf(box), shape.widths.get(box.id) ?? 0);
+    if (box.children.length === 0) return { id: box.id, width, height: head + 4 };
     const children: ElkNode[] = [];
-    if (state.initial !== null) children.push({ id: `${state.id}${DOTTED}`, ...DOT });
-    const chip = `${state.id}${ANYWHERE}`;
-    if (bundles.some(({ source }) => source === chip)) children.push({ id: chip, ...CHIP });
-    for (const id of state.children) {
-      const child = states.get(id);
-      if (child !== undefined) children.push(toNode(child));
+    if (box.initial !== null) {
+      children.push({ id: `${box.id}${DOTTED}`, ...DOT });
+      starts.push({
+        id: `${box.id}${DOTTED}-`,
+        sources: [`${box.id}${DOTTED}`],
+        targets: [box.initial],
+      });
     }
-    const right = SIDE + (slack.get(state.id) ?? 0);
-    const padding = `[top=${head + 14},left=${SIDE},bottom=${SIDE},right=${right}]`;
-    return { id: state.id, children, layoutOptions: { 'elk.padding': padding } };
+    const chip = `${box.id}${ANYWHERE}`;
+    if (view.lines.some(({ source }) => source === chip)) children.push({ id: chip, ...CHIP });
+    children.push(...box.children.map(toNode));
+    const right = SIDE + (shape.widths.get(box.id) ?? 0);
+    const padding = `[top=${head + 10},left=${SIDE},bottom=${SIDE},right=${right}]`;
+    return { id: box.id, children, layoutOptions: { 'elk.padding': padding } };
   };
-
-  const starts = description.states.flatMap(({ id, initial }): ElkExtendedEdge[] =>
-    initial === null ? [] : [{ id: `${id}${DOTTED}-`, sources: [`${id}${DOTTED}`], targets: [initial] }],
-  );
-  const edges = [...starts, ...bundles.map(toEdge)];
-  return { id: '', layoutOptions: OPTIONS, children: [toNode(root)], edges };
+  const children = view.boxes.map(toNode);
+  if (view.initial !== null) {
+    children.unshift({ id: DOTTED, ...DOT });
+    starts.push({ id: `${DOTTED}-`, sources: [DOTTED], targets: [view.initial] });
+  }
+  return {
+    id: '',
+    layoutOptions: { ...OPTIONS, ...options },
+    children,
+    edges: [...starts, ...view.lines.map(toEdge)],
+  };
 }
 
-function toEdge({ id, source, target, transitions }: Bundle): ElkExtendedEdge {
-  const width = Math.max(...transitions.map((one) => pillWidth(heading(one))));
-  const height = transitions.length * (PILL_HEIGHT + PILL_GAP) - PILL_GAP;
+function toEdge({ id, source, target, labels }: Line): ElkExtendedEdge {
+  const width = Math.max(...labels.map(labelWidth));
+  const height = labels.reduce((sum, label) => sum + labelHeight(label) + LABEL_GAP, -LABEL_GAP);
   const layoutOptions = { 'elk.edgeLabels.inline': 'true' };
   return {
     id,
@@ -94,31 +92,48 @@ function toEdge({ id, source, target, transitions }: Bundle): ElkExtendedEdge {
   };
 }
 
-export function bundle({ states, transitions }: Description): readonly Bundle[] {
-  const parents = new Map(states.map(({ id, parent }) => [id, parent]));
-  const isInside = (id: string, outer: string): boolean => {
-    const parent = parents.get(id) ?? null;
-    return parent !== null && (parent === outer || isInside(parent, outer));
-  };
-  const bundles = new Map<string, Bundle>();
-  for (const transition of transitions) {
-    const { source, target } = transition;
-    if (target === null) continue;
-    const start = isInside(target, source) ? `${source}${ANYWHERE}` : source;
-    const id = `${start} > ${target}`;
-    const before = bundles.get(id)?.transitions ?? [];
-    bundles.set(id, { id, source: start, target, transitions: [...before, transition] });
+export const labelHeight = ({ head, tail }: Label): number =>
+  (head.length + tail.length) * TEXT_HEIGHT + 2 * LABEL_PADDING - 1;
+export const labelWidth = ({ head, tail }: Label): number =>
+  Math.max(...[...head, ...tail].map((line) => textWidth(line, TEXT_PX))) + 16;
+
+export const rowHeight = (row: Label): number =>
+  (isOneLine(row) ? 1 : row.head.length + row.tail.length) * TEXT_HEIGHT + ROW_GAP;
+const rowWidth = (row: Label): number =>
+  isOneLine(row)
+    ? textWidth([...row.head, ...row.tail].join(' '), TEXT_PX)
+    : Math.max(
+        ...row.head.map((line) => textWidth(line, TEXT_PX)),
+        ...row.tail.map((line) => textWidth(line, TEXT_PX) + 10),
+      );
+
+/** Columns of rows, read from top to bottom and then from left to right, as even as their order allows. */
+export function inColumns(rows: readonly Label[], columns: number): readonly (readonly Label[])[] {
+  const all = rows.reduce((sum, row) => sum + rowHeight(row), 0);
+  const filled = Array.from({ length: columns }, (): Label[] => []);
+  let height = 0;
+  for (const row of rows) {
+    const wanted = Math.min(columns - 1, Math.floor((height + rowHeight(row) / 2) / (all / columns)));
+    filled[wanted]?.push(row);
+    height += rowHeight(row);
   }
-  return [...bundles.values()];
+  return filled;
 }
 
-/** The width that a state's name and rows need. */
-export function widthOf(state: State, description: Description): number {
-  const lines = rows(state, description).map((row) => textWidth(row, TEXT_PX) + 24);
-  return Math.max(LEAST_WIDTH, textWidth(state.key, TITLE_PX) + 28, ...lines);
+function headHeight({ rows }: Box, columns: number): number {
+  const heights = inColumns(rows, columns).map((column) =>
+    column.reduce((sum, row) => sum + rowHeight(row), 0),
+  );
+  return HEAD_HEIGHT + Math.max(0, ...heights);
 }
 
-export const pillWidth = (text: string): number => textWidth(text, TEXT_PX) + 16;
+export const columnWidth = ({ rows }: Box): number => Math.max(0, ...rows.map(rowWidth));
+
+/** The width that a box's name and one column of its rows need. */
+export const widthOf = (box: Box): number =>
+  Math.max(LEAST_WIDTH, textWidth(box.title, TITLE_PX) + 2 * SIDE, columnWidth(box) + 2 * SIDE);
+
+const elsewhereWidth = ({ title }: Box): number => textWidth(title, TEXT_PX) + 20;
 
 /** Wider than in most fonts, so that a text fits its box in any viewer. */
-const textWidth = (text: string, px: number): number => Math.ceil(text.length * px * 0.6);
+const textWidth = (text: string, px: number): number => Math.ceil(text.length * px * 0.57);
