@@ -78,7 +78,7 @@ export interface MarkedCaption {
   readonly notes: readonly string[];
 }
 
-export async function drawMarked(sources: Sources, marks: Marks, caption: MarkedCaption): Promise<string> {
+async function drawMarked(sources: Sources, marks: Marks, caption: MarkedCaption): Promise<string> {
   const layout = await detailLayout(sources, marks);
   return drawSvg(layout, { ...caption, description: inSentences(sources) });
 }
