@@ -24,14 +24,19 @@ export interface OpenPage {
   press(button: string): Promise<void>;
 }
 
-/** Opens a page of `origin` for the service at `server`. */
-export async function openPage(browser: Browser, origin: string, server: string): Promise<OpenPage> {
+/** Opens a page of `origin` for the service at `server`; `more` is the rest of its query. */
+export async function openPage(
+  browser: Browser,
+  origin: string,
+  server: string,
+  more = '',
+): Promise<OpenPage> {
   const context = await browser.newContext();
   onTestFinished(() => context.close());
   const page = await context.newPage();
   const broken: string[] = [];
   page.on('pageerror', ({ message }) => broken.push(message));
-  await page.goto(`${origin}/?server=${encodeURIComponent(server)}`);
+  await page.goto(`${origin}/?server=${encodeURIComponent(server)}${more}`);
   const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
   return {
     page,

@@ -26,8 +26,9 @@ export async function startFailover(environment: Environment): Promise<Failover>
     second,
     async kill() {
       first.kill('SIGKILL');
-      await first.exited;
+      // Without a wait: some clients do not dial a second time if their first attempt meets a dead instance.
       proxy.leadTo(second.port);
+      await first.exited;
     },
     async stop() {
       await Promise.all([proxy.stop(), first.stop(), second.stop()]);
