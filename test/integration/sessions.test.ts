@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
+import { problemSchema } from '../../src/http/core/answer.ts';
 import { asyncapiDocument } from '../../src/http/core/asyncapi.ts';
 import { openapiDocument } from '../../src/http/core/openapi.ts';
 import { healthSchema, readinessSchema } from '../../src/http/operations/operations-routes.ts';
@@ -150,13 +151,15 @@ describe('API description', () => {
     const served = described.map(({ method, path, describe }) => ({
       method,
       path: path.replace(/:\w+/g, randomUUID()),
+      schema: describe?.errorForm?.schema ?? problemSchema,
+      codes: describe?.errorForm === undefined ? ['session_not_found', 'bad_request'] : describe.errors,
       successes: Object.keys(describe?.answers ?? { 200: null }).map(Number),
     }));
-    for (const { method, path, successes } of served) {
+    for (const { method, path, schema, codes, successes } of served) {
       const posted = { body: '', headers: { 'content-type': 'application/json' } };
       const reply = await get(`${one.http}${path}`, { method, ...(method === 'POST' ? posted : {}) });
       if (reply.status === 404 || reply.status === 400)
-        expect(['session_not_found', 'bad_request'], path).toContain(problemOf(reply).code);
+        expect(codes, path).toContain((schema.parse(reply.body) as { error: { code: string } }).error.code);
       else expect(successes, path).toContain(reply.status);
     }
   });
