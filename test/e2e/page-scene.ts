@@ -34,6 +34,8 @@ export async function openPage(
   const context = await browser.newContext();
   onTestFinished(() => context.close());
   const page = await context.newPage();
+  // A bound on a wait, for a machine that has other things to do.
+  page.setDefaultTimeout(60_000);
   const broken: string[] = [];
   page.on('pageerror', ({ message }) => broken.push(message));
   await page.goto(`${origin}/?server=${encodeURIComponent(server)}${more}`);
