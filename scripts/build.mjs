@@ -20,6 +20,7 @@ import { bundlePrograms } from './bundle.mjs';
 import { runChild } from './child.mjs';
 import { withLock } from './lock.mjs';
 import { buildPackage } from './package/build.mjs';
+import { bundlePage } from './page.mjs';
 import { verifyUws } from './uws.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -32,6 +33,7 @@ const settings = [
   'package-lock.json',
   'scripts/build.mjs',
   'scripts/bundle.mjs',
+  'scripts/page.mjs',
   'scripts/package/build.mjs',
   'scripts/package/wire-types.mjs',
 ];
@@ -163,6 +165,7 @@ async function build() {
     copyAssets(next);
     copyReferenceLibrary(next);
     await bundlePrograms(compiled, next);
+    await bundlePage(root, next);
     const packaged = await buildPackage(root, compiled, join(next, 'package'));
     if (packaged !== 0) return packaged;
     rmSync(compiled, { recursive: true });

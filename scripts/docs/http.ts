@@ -43,7 +43,7 @@ Errors have one shape, \`{"error": {"code", "message", "retryable", "detail"?, "
 [ERRORS.md](ERRORS.md). If waiting helps, \`Retry-After\` of a 429 or 503 gives the seconds. Any route may answer
 \`internal\`. Every \`GET\` route answers \`HEAD\` with the same status and headers.
 
-**Credentials.** With \`AUTH\` all routes but the probes, the two documents and the page \`/docs\` need a bearer, a token or an API key:
+**Credentials.** With \`AUTH\` all routes but the probes, the two documents and the pages \`/\` and \`/docs\` need a bearer, a token or an API key:
 \`Authorization: Bearer …\`. [PERMISSIONS.md](PERMISSIONS.md) shows what each role may do. The service answers a missing
 credential and every invalid one with the same 401 \`unauthenticated\`. A foreign session and one that does not exist get
 the same \`session_not_found\`. A back end with the role \`service\` names the user for whom it acts in the header

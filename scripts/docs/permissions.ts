@@ -25,7 +25,11 @@ A credential proves a subject, a role and, if tenants share the deployment, a te
 ${table(
   ['role', 'held by', 'reaches'],
   [
-    ['stranger', 'a client without a valid credential', 'probes and documents'],
+    [
+      'stranger',
+      'a client without a valid credential',
+      'probes, documents and the chat page, which asks for a credential',
+    ],
     ['user', 'a person', 'their own sessions, and those that are shared with them'],
     [
       'service',

@@ -105,6 +105,10 @@ class SessionClient implements Session {
     return this.#sendNow({ type: 'cancel', ...(turnId === undefined ? {} : { turn_id: turnId }) });
   }
 
+  withdraw(messageId: string): boolean {
+    return this.#sendNow({ type: 'cancel', message_id: messageId });
+  }
+
   extend(): boolean {
     return this.#sendNow({ type: 'extend' });
   }

@@ -67,6 +67,8 @@ export interface SendOptions {
   readonly options?: NonNullable<MessageFrame['options']>;
   /** Up to 16 notes, which come back in `turn.started`. */
   readonly tags?: NonNullable<MessageFrame['tags']>;
+  /** Merged field by field into the session's patient data, as in the frame. */
+  readonly patient?: NonNullable<MessageFrame['patient']>;
   /** Added to the system prompt of this turn. With `AUTH`, only a service's credential may send it. */
   readonly instructions?: string;
 }
@@ -87,6 +89,8 @@ export interface Session {
   request(frame: NamedFrame): void;
   /** False without a connection: unlike a message, the client does not send it later. */
   cancel(turnId?: string): boolean;
+  /** Takes a waiting message out of the queue. False without a connection. */
+  withdraw(messageId: string): boolean;
   /** Restarts the session's idle time; the event `extended` confirms it. False without a connection. */
   extend(): boolean;
   /** Ends the session for all its clients. */

@@ -11,6 +11,7 @@ import { type Place, servedAt } from './core/places.ts';
 import type { HttpPorts } from './core/ports.ts';
 import { type Route, withErrorForms, withRefusals } from './core/router.ts';
 import { analyticsRoute } from './operations/analytics-route.ts';
+import { chatPageRoutes } from './operations/chat-page-routes.ts';
 import { dashboardRoutes } from './operations/dashboard-routes.ts';
 import { documentsRoutes } from './operations/documents-route.ts';
 import { operationsRoutes } from './operations/operations-routes.ts';
@@ -46,6 +47,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     eraseUserRoute(ports, erasures),
     analyticsRoute(ports),
     ...dashboardRoutes(),
+    ...chatPageRoutes(ports),
     ...referenceRoutes(),
   ];
   const described = describeCallers(describeAudit(withJsonBodies(withRefusals(routes))));

@@ -63,6 +63,11 @@ export const permissions = {
   'GET /readyz': onBoth(everyone),
   'GET /openapi.json': onBoth(everyone),
   'GET /asyncapi.json': everyone,
+  // The chat, which is a page of clients: not at the port of operators.
+  'GET /': everyone,
+  'GET /chat/chat.js': everyone,
+  'GET /chat/chat.css': everyone,
+  'GET /chat/icon.svg': everyone,
   'GET /docs': onBoth(everyone),
   'GET /docs/reference.js': onBoth(everyone),
   'GET /docs/swagger-ui.css': onBoth(everyone),

@@ -218,6 +218,10 @@ export const dataRows: readonly ThreatRow[] = [
         'test/e2e/dashboard.test.ts',
         'the dashboard shows users’ text as text: markup in a question creates no element and runs no script',
       ],
+      [
+        'test/e2e/chat-page.test.ts',
+        'words of users on the chat page stay words: markup in a question creates no element and runs no script',
+      ],
     ],
   },
   {

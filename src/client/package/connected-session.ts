@@ -111,6 +111,10 @@ export class ConnectedSession implements RehydraSession {
     return this.#session.cancel(turnId);
   }
 
+  withdraw(messageId: string): boolean {
+    return this.#session.withdraw(messageId);
+  }
+
   extend(): boolean {
     return this.#session.extend();
   }

@@ -81,7 +81,7 @@ export interface Acknowledgement {
   readonly id: string;
 }
 
-export interface RegenerateOptions extends Omit<SendOptions, 'policy'> {
+export interface RegenerateOptions extends Omit<SendOptions, 'policy' | 'patient'> {
   /** The first turn to take back. */
   readonly turnId?: string;
   readonly content?: string;
@@ -119,6 +119,8 @@ export interface RehydraSession extends AsyncIterable<ClientEvent> {
   fork(place?: ForkPlace): Promise<string>;
   /** Stops the running answer. False without a connection: unlike a message, the client does not send it later. */
   cancel(turnId?: string): boolean;
+  /** Takes a waiting message out of the queue; its `done` resolves as cancelled. False without a connection. */
+  withdraw(messageId: string): boolean;
   /** Restarts the session's idle time; the event `extended` confirms it. False without a connection. */
   extend(): boolean;
   /** Ends the session for all its clients. */

@@ -76,7 +76,7 @@ export function untilRunEnds(
   stateNow: () => Promise<ShownState | null>,
 ): HttpAnswer {
   const { body } = answer;
-  if (typeof body === 'string') return answer;
+  if (typeof body !== 'function') return answer;
   return {
     ...answer,
     body: (sink) =>

@@ -99,7 +99,7 @@ export class UiEncoder implements Encoder {
 /** The answer of a stream that breaks off where its encoder says so. */
 export function breakable(answer: HttpAnswer, encoder: UiEncoder): HttpAnswer {
   const { body } = answer;
-  if (typeof body === 'string') return answer;
+  if (typeof body !== 'function') return answer;
   return {
     ...answer,
     body: (sink) => {

@@ -9,8 +9,8 @@ export interface HttpAnswer {
   /** Present if the request was refused. */
   readonly code?: ErrorCode;
   readonly headers: Readonly<Record<string, string>>;
-  /** Text, or a function that streams the body after the headers. */
-  readonly body: string | ((sink: StreamSink) => void);
+  /** Text, bytes, or a function that streams the body after the headers. */
+  readonly body: string | Uint8Array | ((sink: StreamSink) => void);
 }
 
 /** Receives a streamed body. */

@@ -138,7 +138,7 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
   exchange.body.drop();
   // Reading the rest of a body that may never end would keep the client's bytes coming.
   const closes = exchange.isSevered || (exchange.isEndless && !exchange.body.isComplete);
-  const isStream = typeof body !== 'string' && !isHead;
+  const isStream = typeof body === 'function' && !isHead;
   if (exchange.gone || !isStream) exchange.over();
   if (exchange.gone) return;
   res.cork(() => {
@@ -146,7 +146,7 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
     const headers = { ...exchange.headers, ...reply.headers };
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
     if (isHead) endHead(res, body, closes);
-    else if (typeof body === 'string') res.end(body, closes);
+    else if (typeof body !== 'function') res.end(body, closes);
   });
   if (isStream) body(responseSink(exchange));
 }
@@ -154,6 +154,6 @@ function write(exchange: Exchange, reply: HttpAnswer): void {
 /** Writes the length as a header: as an argument of `endWithoutBody` it would keep the response open. */
 function endHead(res: HttpResponse, body: HttpAnswer['body'], closes: boolean): void {
   if (closes) return void res.end('', true);
-  if (typeof body === 'string') res.writeHeader('content-length', String(Buffer.byteLength(body)));
+  if (typeof body !== 'function') res.writeHeader('content-length', String(Buffer.byteLength(body)));
   res.endWithoutBody();
 }

@@ -81,6 +81,9 @@ const ROWS: readonly Row[] = [
   ['GET /readyz', fixed('GET', '/readyz'), ALL],
   ['GET /openapi.json', fixed('GET', '/openapi.json'), ALL],
   ['GET /asyncapi.json', fixed('GET', '/asyncapi.json'), ALL],
+  ...['/', '/chat/chat.js', '/chat/chat.css', '/chat/icon.svg'].map(
+    (path): Row => [`GET ${path}`, fixed('GET', path), ALL],
+  ),
   ...['/docs', '/docs/reference.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'].map(
     (path): Row => [`GET ${path}`, fixed('GET', path), ALL],
   ),

@@ -353,7 +353,7 @@ async function observed(name: string, sent: Partial<Record<Place, Fields>>): Pro
     );
     const streamed: string[] = [];
     const answered = answering.then((answer) => {
-      if (typeof answer.body === 'string') return answer;
+      if (typeof answer.body !== 'function') return answer;
       answer.body({
         write: (chunk) => streamed.push(chunk) > 0,
         drained: () => Promise.resolve(true),

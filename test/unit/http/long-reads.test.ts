@@ -57,7 +57,7 @@ function collector(stopAfter = Number.POSITIVE_INFINITY) {
 }
 
 function stream(answer: HttpAnswer, sink: StreamSink): void {
-  if (typeof answer.body === 'string') throw new Error('the body is in one piece');
+  if (typeof answer.body !== 'function') throw new Error('the body is in one piece');
   answer.body(sink);
 }
 
