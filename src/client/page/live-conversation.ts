@@ -78,7 +78,8 @@ export class LiveConversation {
   }
 
   get isRunning(): boolean {
-    return this.session.conversation.turns.at(-1)?.outcome.kind === 'running';
+    // Not the last one: a waiting message that was taken back leaves a turn behind the one that runs.
+    return this.session.conversation.turns.some(({ outcome }) => outcome.kind === 'running');
   }
 
   /** Patient data that waits for the next message. */
