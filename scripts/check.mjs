@@ -12,7 +12,7 @@ const typesSeen = join(root, 'node_modules', '.rehydra', 'types.tsbuildinfo');
 const checks = [
   { name: 'format and lint', command: ['biome', 'check', '--error-on-warnings'] },
   { name: 'types', command: ['tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', typesSeen] },
-  { name: 'types of the page', command: ['tsc', '-p', 'tsconfig.page.json'] },
+  { name: 'types (page)', command: ['tsc', '-p', 'tsconfig.page.json'] },
   { name: 'dead code', command: ['knip', '--no-progress'] },
   { name: 'imports', command: ['depcruise', 'src', 'machines'] },
   { name: 'diagram', command: ['tsx', 'scripts/diagram.ts', '--check'] },
