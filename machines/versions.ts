@@ -7,6 +7,11 @@
  */
 export const MACHINE_ID = 'session';
 export const MACHINE_VERSION = 4;
+/**
+ * Counts the changes of the chart that stored snapshots of this version survive as they are, such as another guard or
+ * action. No snapshot carries it. `npm run diagram -- diff` tells which change is of which kind.
+ */
+export const CHART_REVISION = 0;
 
 /** A snapshot of any version: only these two fields are known. */
 export interface StampedSnapshot {

@@ -1,12 +1,19 @@
-// npm run diagram [-- --check | export FOLDER]
+// npm run diagram [-- --check | export FOLDER | diff FROM TO [--out FILE]]
 //
-// Draws the session machine into docs/diagrams and writes docs/STATECHART.md. `export` writes the same files to another
-// folder. With --check it writes nothing, names stale files and exits with 1.
+// Draws the session machine into docs/diagrams, writes docs/STATECHART.md, and records the chart of a new version.
+// --check writes nothing and exits with 1 if a file is stale or if a changed chart lacks its papers.
+// export writes the files of docs/diagrams to another folder.
+// diff compares two charts: it prints a table, and writes a picture to statechart-diff.svg or FILE. FROM and TO are each
+// `current`, a version such as `4` or `4.1`, a file like docs/diagrams/session.json, or a revision of git.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chartFiles } from './diagram/files.ts';
+import { parseArgs } from 'node:util';
+import { diffTable, drawDiff } from './diagram/diff.ts';
+import { chartFiles, currentChart, sourcesOf } from './diagram/files.ts';
+import { missingPapers } from './diagram/papers.ts';
+import { chartNamed, recordOf, storedPapers } from './diagram/records.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [command, ...args] = process.argv.slice(2);
@@ -18,9 +25,13 @@ switch (command) {
   case 'export':
     await exportTo(args[0] ?? '.');
     break;
+  case 'diff':
+    await diff();
+    break;
   case undefined:
     for (const [path, content] of Object.entries(await chartFiles()))
       writeFileSync(join(root, path), content);
+    record();
     break;
   default:
     console.error(`unknown: ${command}; see the head of scripts/diagram.ts`);
@@ -31,7 +42,29 @@ async function check(): Promise<number> {
   const files = await chartFiles();
   const stale = Object.keys(files).filter((path) => stored(path) !== files[path]);
   for (const path of stale) console.log(`${path} is stale; refresh it with: npm run diagram`);
-  return stale.length > 0 ? 1 : 0;
+  const missing = missingPapers(currentChart(), storedPapers());
+  for (const fault of missing) console.log(fault);
+  return stale.length + missing.length > 0 ? 1 : 0;
+}
+
+/** A recorded version never changes: a stored snapshot may be of it. */
+function record(): void {
+  const chart = currentChart();
+  const file = recordOf(chart);
+  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(chart, null, 2)}\n`);
+}
+
+async function diff(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { out: { type: 'string', default: 'statechart-diff.svg' } },
+  });
+  const [from = 'HEAD', to = 'current'] = positionals;
+  const before = chartNamed(from);
+  const after = chartNamed(to);
+  writeFileSync(values.out, await drawDiff(before, sourcesOf(after)));
+  console.log(diffTable(before, after));
 }
 
 async function exportTo(folder: string): Promise<void> {

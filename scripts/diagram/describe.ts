@@ -42,7 +42,9 @@ export interface Transition {
 export interface Description {
   readonly machine: string;
   readonly version: number;
-  /** Each field of the stored context with its type. Descriptions of versions 1 to 3 have none. */
+  /** Absent: 0. */
+  readonly revision?: number;
+  /** Each field of the stored context with its type. Absent in descriptions from git that are older. */
   readonly context?: readonly string[];
   readonly states: readonly State[];
   readonly transitions: readonly Transition[];

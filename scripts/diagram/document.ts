@@ -81,7 +81,10 @@ ${table(
       'XState: `createMachine` takes it, and so does Stately Studio',
     ],
     ['[session.scxml](diagrams/session.scxml)', 'tools that read SCXML'],
-    ['[session.json](diagrams/session.json)', 'reviews'],
+    [
+      '[session.json](diagrams/session.json)',
+      'reviews; [versions](diagrams/versions) has those of older versions, and `npm run diagram -- diff 3 4` compares two',
+    ],
   ],
 )}
 

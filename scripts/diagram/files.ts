@@ -2,7 +2,7 @@
 
 import type { AnyStateMachine } from 'xstate';
 import { sessionMachine } from '../../machines/session.ts';
-import { MACHINE_VERSION } from '../../machines/versions.ts';
+import { CHART_REVISION, MACHINE_VERSION } from '../../machines/versions.ts';
 import { contextSchema } from '../../machines/vocabulary.ts';
 import { contextFields } from './context-fields.ts';
 import { type Description, describe } from './describe.ts';
@@ -14,8 +14,10 @@ import { drawDetail, drawOverview, type Sources } from './pictures.ts';
 import { writeScxml } from './scxml.ts';
 import { defaultTimings } from './timings.ts';
 
-export const currentChart = (): Description =>
-  describe(sessionMachine, MACHINE_VERSION, contextFields(contextSchema));
+export const currentChart = (): Description => ({
+  ...describe(sessionMachine, MACHINE_VERSION, contextFields(contextSchema)),
+  revision: CHART_REVISION,
+});
 
 export const sourcesOf = (description: Description): Sources => ({
   description,

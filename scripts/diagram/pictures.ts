@@ -2,7 +2,7 @@
 
 import type { Description } from './describe.ts';
 import type { Meanings } from './explain.ts';
-import { headText, wordsOf } from './labels.ts';
+import { headText, type Words, wordsOf } from './labels.ts';
 import { arrange, type Layout, layOut } from './layout.ts';
 import { overviewView } from './overview.ts';
 import type { Tone } from './style.ts';
@@ -36,25 +36,29 @@ const tellingOf = ({ description, timings, meanings }: Sources, marks: Marks): T
   words: wordsOf(description, timings),
   meanings,
   marks,
+  isMarked: false,
 });
 
 export const overviewLayout = (sources: Sources): Promise<Layout> =>
   layOut(overviewView(sources.description, tellingOf(sources, new Map())), NARROW);
 
-export async function detailLayout(sources: Sources, marks: Marks = new Map()): Promise<Layout> {
-  const [whole, ...parts] = detailViews(sources.description, tellingOf(sources, marks));
+export const detailLayout = (sources: Sources): Promise<Layout> =>
+  panels(sources.description, tellingOf(sources, new Map()));
+
+async function panels(description: Description, telling: Telling): Promise<Layout> {
+  const [whole, ...parts] = detailViews(description, telling);
   if (whole === undefined) throw new Error('the description has no states');
-  const panels = await Promise.all(parts.map((view) => layOut(view, { 'elk.direction': 'DOWN' })));
-  const { width } = arrange(NOTHING, panels, 2, PANEL_GAP);
+  const placed = await Promise.all(parts.map((view) => layOut(view, { 'elk.direction': 'DOWN' })));
+  const { width } = arrange(NOTHING, placed, 2, PANEL_GAP);
   const first = await layOut(whole, { 'elk.direction': 'RIGHT' }, width);
-  return arrange(first, panels, 2, PANEL_GAP);
+  return arrange(first, placed, 2, PANEL_GAP);
 }
 
 export async function drawOverview(sources: Sources): Promise<string> {
   const { description } = sources;
   return drawSvg(await overviewLayout(sources), {
     title: `The ${description.machine} statechart in short, version ${description.version}`,
-    description: inSentences(sources),
+    description: inSentences(sources, wordsOf(description, sources.timings)),
     legend: KINDS,
     notes: ['Times are the defaults. Guards, actions and refusals are in docs/STATECHART.md.'],
   });
@@ -62,8 +66,9 @@ export async function drawOverview(sources: Sources): Promise<string> {
 
 export async function drawDetail(sources: Sources): Promise<string> {
   const { machine, version } = sources.description;
-  return drawMarked(sources, new Map(), {
+  return drawSvg(await detailLayout(sources), {
     title: `The ${machine} statechart, version ${version}`,
+    description: inSentences(sources, wordsOf(sources.description, sources.timings)),
     legend: ALL_KINDS,
     notes: [
       'An arrow: event: condition, then actions. A row: the same for what does not leave the state.',
@@ -78,17 +83,25 @@ export interface MarkedCaption {
   readonly notes: readonly string[];
 }
 
-async function drawMarked(sources: Sources, marks: Marks, caption: MarkedCaption): Promise<string> {
-  const layout = await detailLayout(sources, marks);
-  return drawSvg(layout, { ...caption, description: inSentences(sources) });
+export async function drawMarked(
+  sources: Sources,
+  marks: Marks,
+  words: Words,
+  caption: MarkedCaption,
+): Promise<string> {
+  const layout = await panels(sources.description, {
+    words,
+    meanings: sources.meanings,
+    marks,
+    isMarked: true,
+  });
+  return drawSvg(layout, { ...caption, description: inSentences(sources, words) });
 }
 
 const NOTHING: Layout = { width: 0, height: 0, boxes: [], dots: [], chips: [], lines: [] };
 
 /** The states and the transitions between them, for a screen reader. */
-function inSentences({ description, timings, meanings }: Sources): string {
-  const words = wordsOf(description, timings);
-  const keys = new Map(description.states.map(({ id, key }) => [id, key]));
+function inSentences({ description, meanings }: Sources, words: Words): string {
   const states = description.states
     .filter(({ parent }) => parent !== null)
     .map(({ key, id }) => `${nameOf(id)}: ${meanings.get(key) ?? key}`);
@@ -101,6 +114,6 @@ function inSentences({ description, timings, meanings }: Sources): string {
 
   function nameOf(id: string): string {
     const path = id.split('.').slice(1);
-    return path.length === 0 ? 'any state' : (path.join(' ') ?? keys.get(id) ?? id);
+    return path.length === 0 ? 'any state' : path.join(' ');
   }
 }

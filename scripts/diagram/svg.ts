@@ -89,7 +89,7 @@ function drawRow({ label, x, y }: PlacedLabel): string {
 }
 
 function drawLabel({ label, ...area }: PlacedLabel): string {
-  const tone = label.mark ?? label.kind ?? 'ink';
+  const tone = label.mark ?? label.kind ?? 'quiet';
   const middle = area.x + area.width / 2;
   const line = (words: string, index: number, of: Tone, more: string): string =>
     text(

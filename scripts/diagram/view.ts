@@ -51,6 +51,8 @@ export interface Telling {
   readonly words: Words;
   readonly meanings: Meanings;
   readonly marks: Marks;
+  /** A picture with marks leaves everything else grey. */
+  readonly isMarked: boolean;
 }
 
 /** A transition from a state to its own child starts at this chip inside the state: no line can leave a box inwards. */
@@ -70,7 +72,7 @@ export function detailViews(description: Description, telling: Telling): readonl
   if (root === undefined) throw new Error('the description has no root');
   const toBox = (state: State): Box => ({
     id: state.id,
-    title: state.key,
+    title: `${sign(telling.marks.get(state.id))}${state.key}`,
     hint: telling.meanings.get(state.key) ?? '',
     rows: rowsOf(state, description, telling),
     initial: state.initial,
@@ -115,6 +117,16 @@ function linesOf(description: Description, telling: Telling): readonly Line[] {
   return [...lines.values()];
 }
 
+/** For readers who see no colours. */
+const SIGNS: Readonly<Record<Mark, string>> = {
+  added: '+ ',
+  removed: '− ',
+  changed: '~ ',
+  covered: '',
+  missing: '! ',
+};
+const sign = (mark: Mark | undefined): string => (mark === undefined ? '' : SIGNS[mark]);
+
 /** Ids of states are paths. */
 const isInside = (id: string, outer: string): boolean => id.startsWith(`${outer}.`);
 
@@ -122,8 +134,8 @@ function arrowLabel(transition: Transition, telling: Telling): Label {
   const wording = telling.words(transition);
   return {
     transitions: [transition],
-    kind: transition.kind,
-    head: wrap(headText(wording), HEAD_LETTERS),
+    kind: telling.isMarked ? null : transition.kind,
+    head: wrap(`${sign(telling.marks.get(transition.id))}${headText(wording)}`, HEAD_LETTERS),
     tail: wrap(wording.actions.join(', '), TAIL_LETTERS),
     hint: hintOf([transition], telling),
     mark: telling.marks.get(transition.id) ?? null,
@@ -155,8 +167,11 @@ function rowsOf(state: State, { transitions }: Description, telling: Telling): r
       const trigger = together.map((one) => telling.words(one).trigger).join(', ');
       return {
         transitions: together,
-        kind: first.kind,
-        ...rowText(headText({ ...wording, trigger }), wording.actions.join(', ')),
+        kind: telling.isMarked ? null : first.kind,
+        ...rowText(
+          `${sign(telling.marks.get(first.id))}${headText({ ...wording, trigger })}`,
+          wording.actions.join(', '),
+        ),
         hint: hintOf(together, telling),
         mark: telling.marks.get(first.id) ?? null,
       };
