@@ -200,7 +200,13 @@ function listenerOf(own: OwnTurn, sink: TurnSink): Listener {
 }
 
 /** The turn's end did not come this way; it may be in the log, the transcript or the archive. */
-const LOST: ReadonlySet<string> = new Set(['duplicate_message', 'session_expired', 'session_not_found']);
+const LOST: ReadonlySet<string> = new Set([
+  'duplicate_message',
+  'session_expired',
+  'session_not_found',
+  // The session has a new owner: a socket would have to connect again, a reader of the log reads on.
+  'session_moved',
+]);
 
 const isLost = (result: TurnResult): boolean => result.kind === 'refused' && LOST.has(result.code);
 
