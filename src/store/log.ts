@@ -81,15 +81,32 @@ export async function transcriptOf(
 }
 
 function addRecords(kept: TranscriptEntry[], entries: readonly string[]): void {
-  for (const entry of entries) {
-    const record = JSON.parse(entry) as TranscriptRecord;
-    if (!('forget' in record)) {
-      kept.push(record);
-      continue;
+  applyRecords(
+    kept,
+    entries.map((entry) => JSON.parse(entry) as TranscriptRecord),
+  );
+}
+
+/** Adds records to the entries in place. One pass forgets all turns of a `regenerate`: it may take back thousands. */
+export function applyRecords(kept: TranscriptEntry[], records: readonly TranscriptRecord[]): void {
+  const forgotten = new Set<string>();
+  const forget = () => {
+    if (forgotten.size === 0) return;
+    let size = 0;
+    for (const entry of kept) {
+      if (forgotten.has(entry.turnId)) continue;
+      kept[size] = entry;
+      size += 1;
     }
-    // From the back: a session nearly always forgets its last turn.
-    for (let index = kept.length - 1; index >= 0; index -= 1) {
-      if (kept[index]?.turnId === record.forget) kept.splice(index, 1);
+    kept.length = size;
+    forgotten.clear();
+  };
+  for (const record of records) {
+    if ('forget' in record) forgotten.add(record.forget);
+    else {
+      forget();
+      kept.push(record);
     }
   }
+  forget();
 }

@@ -121,6 +121,56 @@ describe('fork', () => {
     await Promise.all([source.close(), elsewhere.close(), copy.close()]);
   });
 
+  it('a fork that is sent again names what it copied, also after the session went on or took turns back', async () => {
+    const source = await TestClient.greet(one.url, { after: 0 });
+    const first = await ask(source, 'm-1', 'My knee hurts');
+    source.send({ type: 'fork', id: 'f-1' });
+    const forked = await source.waitForType('forked');
+    await ask(source, 'm-2', 'And my elbow');
+    const url = `${two.http}/v1/sessions/${source.sessionId}/fork`;
+    const again = async (fields: object) => {
+      const headers = { 'content-type': 'application/json' };
+      const sent = await fetch(url, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ id: 'f-1', ...fields }),
+      });
+      return sent.json();
+    };
+    const answer = {
+      session_id: forked.session_id,
+      origin: { session_id: source.sessionId, turn_id: first.id },
+    };
+    expect(await again({})).toEqual(answer);
+    source.send({ type: 'regenerate', id: 'again', turn_id: first.id });
+    await source.completed('again');
+    expect(await again({ after: first.id })).toEqual(answer);
+    const named = source.durable.flatMap((frame) => (frame.type === 'forked' ? [frame.after] : []));
+    expect(new Set(named)).toEqual(new Set([first.id]));
+    await source.close();
+  });
+
+  it('forks that are made while turns start and end have an answer to each of their questions', async () => {
+    const source = await TestClient.greet(one.url, { after: 0 });
+    const url = `/v1/sessions/${source.sessionId}`;
+    let isOver = false;
+    const talk = async () => {
+      for (let number = 1; number <= 15; number += 1) await ask(source, `m-${number}`, `Question ${number}`);
+      isOver = true;
+    };
+    const fork = async ({ http }: { readonly http: string }) => {
+      while (!isOver) {
+        const answer = await fetch(`${http}${url}/fork`, { method: 'POST' });
+        const { session_id } = (await answer.json()) as { readonly session_id: string };
+        const roles = (await transcriptOf(session_id)).map(({ role }) => role);
+        expect(roles).toEqual(roles.map((_, index) => (index % 2 === 0 ? 'user' : 'assistant')));
+        expect(roles.length % 2).toBe(0);
+      }
+    };
+    await Promise.all([talk(), fork(one), fork(two)]);
+    await source.close();
+  });
+
   it('a fork before the first turn is an empty session with the data of the patient', async () => {
     const source = await TestClient.greet(one.url, { after: 0, patient: { age: 61 } });
     const { id } = await ask(source, 'm-1', 'My knee hurts');

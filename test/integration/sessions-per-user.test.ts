@@ -59,6 +59,24 @@ describe('user at the session limit', () => {
     return [String(answer.session_id), here, there];
   }
 
+  it('a user at the limit gets no fork from either instance when both are asked for it together', async () => {
+    const userId = randomUUID();
+    const [sessionId, here, there] = await full(userId);
+    const fork = async ({ http }: Instance, id: string) => {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ id, user_id: userId });
+      const url = `${http}/v1/sessions/${sessionId}/fork`;
+      const answer = await fetch(url, { method: 'POST', headers, body });
+      const { error } = (await answer.json()) as { readonly error?: { readonly code: string } };
+      return error?.code ?? answer.status;
+    };
+    for (let time = 0; time < 10; time += 1) {
+      const asked = [one, two, one, two].map((instance) => fork(instance, `f-${time}`));
+      expect(new Set(await Promise.all(asked))).toEqual(new Set([TOO_MANY.code]));
+    }
+    await Promise.all([here.close(), there.close()]);
+  });
+
   it('a user at the session limit is refused another on every instance, by socket and by HTTP; other users are not', async () => {
     const userId = randomUUID();
     const [, here, there] = await full(userId);

@@ -192,6 +192,43 @@ describe('too many messages', () => {
   });
 });
 
+const hex = (): string => randomUUID().replaceAll('-', '');
+const responseId = (): string => `resp_${hex()}${hex()}`;
+
+/** Requests that name a session, of which there is none. */
+const GENERAL_DOORS: readonly (readonly [string, string, () => string, (() => unknown)?])[] = [
+  ...['regenerate', 'fork', 'cancel', 'extend'].map(
+    (what) => [`by ${what}`, 'POST', () => `/v1/sessions/${randomUUID()}/${what}`, () => ({})] as const,
+  ),
+  ['by following its events', 'GET', () => `/v1/sessions/${randomUUID()}/events?after=0`],
+  ['by a response', 'GET', () => `/v1/responses/${responseId()}`],
+  ['by cancelling a response', 'POST', () => `/v1/responses/${responseId()}/cancel`],
+  [
+    'by going on from a response',
+    'POST',
+    () => '/v1/responses',
+    () => ({ input: 'x', previous_response_id: responseId() }),
+  ],
+  [
+    'by going on in a conversation',
+    'POST',
+    () => '/v1/responses',
+    () => ({ input: 'x', conversation: `conv_${hex()}` }),
+  ],
+  ['by a conversation', 'GET', () => `/v1/conversations/conv_${hex()}`],
+  ['by its metadata', 'POST', () => `/v1/conversations/conv_${hex()}`, () => ({ metadata: {} })],
+  [
+    'by answering again in a chat',
+    'POST',
+    () => '/api/chat',
+    () => ({
+      id: randomUUID(),
+      trigger: 'regenerate-message',
+      messages: [{ id: 'q', role: 'user', parts: [{ type: 'text', text: 'x' }] }],
+    }),
+  ],
+];
+
 describe('guessing session ids', () => {
   const hello = async (fields: Headers, address: string) => {
     const client = await TestClient.open(instance.url, [], from(address));
@@ -246,6 +283,20 @@ describe('guessing session ids', () => {
       expect(await limited('guesses')).toBe(10);
     },
   );
+
+  it('each general door counts wrong session ids, and refuses an address after too many of them', async () => {
+    const wrongMax = 4;
+    await start({ RATE_GUESSES_PER_MINUTE: String(wrongMax), TRUST_PROXY: '1' });
+    for (const [index, [name, method, path, body]] of GENERAL_DOORS.entries()) {
+      const headers = { ...from(`198.51.100.${index + 1}`), 'content-type': 'application/json' };
+      const statuses: number[] = [];
+      for (let time = 0; time <= wrongMax; time += 1) {
+        const sent = { method, headers, ...(body && { body: JSON.stringify(body()) }) };
+        statuses.push((await fetch(`${instance.http}${path()}`, sent)).status);
+      }
+      expect([name, ...statuses]).toEqual([name, ...new Array<number>(wrongMax).fill(404), 429]);
+    }
+  });
 
   it('a refused guess of a session id leaves a line in the audit log with the address that the proxy names', async () => {
     await start({ RATE_GUESSES_PER_MINUTE: '1', TRUST_PROXY: '1', AUDIT_LOG: 'stdout' });

@@ -11,6 +11,7 @@ import { regenerateEvent } from '../../protocol/to-event.ts';
 import { turnOfItem, turnOfMessage } from '../chats/chat-ids.ts';
 import type { ChatPlace } from '../chats/chat-place.ts';
 import { Refusal } from '../core/answer.ts';
+import { limitLook } from '../core/limits.ts';
 import type { HttpRequest } from '../core/request.ts';
 import { readTurns } from '../turns/read-turns.ts';
 import type { ConversationTurn } from '../turns/rebuilt-turn.ts';
@@ -31,10 +32,11 @@ interface Answered {
 export async function findAgain(
   ports: TurnPorts,
   request: HttpRequest,
-  { sessionId, participant }: ChatPlace,
+  { sessionId, participant, isNew }: ChatPlace,
   question: ChatQuestion,
 ): Promise<TurnInput & { readonly message: SentMessage }> {
-  const conversation = await readTurns(ports, request, sessionId, participant);
+  const read = () => readTurns(ports, request, sessionId, participant);
+  const conversation = await (isNew ? read() : limitLook(ports.limits, request, read));
   if (conversation === null || !conversation.isLive) throw new Refusal('session_not_found');
   const answered = answeredIn(conversation.turns, sessionId, question);
   const isEdit = question.again === 'question';

@@ -1,7 +1,7 @@
 /** Limits how often an address may guess at sessions, and adds `rate_limited` to the documents. */
 import type { ErrorCode } from '../../errors.ts';
 import type { Limits } from '../../limits/limits.ts';
-import { type HttpAnswer, problem } from './answer.ts';
+import { type HttpAnswer, problem, Refusal } from './answer.ts';
 import type { HttpRequest } from './request.ts';
 import type { Route } from './router.ts';
 
@@ -18,7 +18,7 @@ const WRONG: ReadonlySet<ErrorCode> = new Set([
 
 /** Routes that join a session limit guesses themselves (turns/take-part.ts). */
 const NAMES_A_SESSION =
-  /^\/(api\/(session|archive|chat|ag-ui)\/:id|v1\/(responses|conversations)\/:id|v1\/sessions\/:id\/(cancel|extend)$)/;
+  /^\/(api\/(session|archive|chat|ag-ui)\/:id|v1\/(responses|conversations)\/:id|v1\/sessions\/:id\/(cancel|extend|fork)$)/;
 
 export function withLimits(limits: Limits, routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => {
@@ -46,4 +46,16 @@ export async function limitGuesses(
   const reply = await answer();
   if (reply.code !== undefined && WRONG.has(reply.code)) guesses.spend(address);
   return reply;
+}
+
+/** Looks a session up for a route that has not joined it yet. A look that finds nothing counts as a guess. */
+export async function limitLook<T>(
+  { guesses }: Limits,
+  { address }: HttpRequest,
+  look: () => Promise<T | null>,
+): Promise<T | null> {
+  if (guesses !== null && (await guesses.wait(address)) > 0) throw new Refusal('rate_limited');
+  const found = await look();
+  if (found === null) guesses?.spend(address);
+  return found;
 }

@@ -10,6 +10,9 @@ const messageSchema = z.looseObject({
 });
 type Message = z.infer<typeof messageSchema>;
 
+/** Built once: a schema costs more than the item that it reads, and a body may have tens of thousands. */
+const typedSchema = z.looseObject({ type: z.string().optional() }).catch({});
+
 const TEXT_PARTS: ReadonlySet<string> = new Set(['input_text', 'output_text', 'text']);
 
 interface Said {
@@ -73,14 +76,15 @@ export function toldTurns(said: readonly Said[]): readonly ToldTurn[] {
 }
 
 function endOfRun(said: readonly Said[], from: number, role: Said['role']): number {
-  const end = said.findIndex((one, index) => index >= from && one.role !== role);
-  return end === -1 ? said.length : end;
+  let end = from;
+  while (said[end]?.role === role) end += 1;
+  return end;
 }
 
 const textOf = (said: readonly Said[]): string => said.map(({ text }) => text).join('\n\n');
 
 function messageIn(item: unknown, place: string): readonly { role: Message['role']; text: string }[] {
-  const { type = 'message' } = z.looseObject({ type: z.string().optional() }).catch({}).parse(item);
+  const { type = 'message' } = typedSchema.parse(item);
   // The model gets no reasoning of earlier answers, from wherever it comes.
   if (type === 'reasoning') return [];
   if (type !== 'message') return unsupported(`${place}.type: ${shown(type)} is not supported, only message`);

@@ -4,6 +4,7 @@ import type { Participant } from '../../identity/acting-user.ts';
 import { derivedUuid } from '../../protocol/derived-uuid.ts';
 import { type ForkRequest, forkIdOf } from '../../session/router/fork.ts';
 import { Refusal } from '../core/answer.ts';
+import { limitLook } from '../core/limits.ts';
 import { type HttpRequest, participantIn } from '../core/request.ts';
 import { type Conversation, readTurns } from '../turns/read-turns.ts';
 import type { TurnPorts } from '../turns/turn-request.ts';
@@ -36,15 +37,13 @@ export async function placeOf(
   if (key.length > KEY_MAX) throw new Refusal('bad_request', 'idempotency_key: is too long');
   const { conversation, previousResponseId } = body;
   if (conversation === null && previousResponseId === null) return newPlace({ participant, key, text });
-  const { guesses } = ports.limits;
-  if (guesses !== null && (await guesses.wait(request.address)) > 0) throw new Refusal('rate_limited');
   const previous = previousResponseId === null ? null : storedResponse(previousResponseId);
   const sessionId = previous?.sessionId ?? sessionNamed(conversation ?? '');
-  const found = await readTurns(ports, request, sessionId, participant);
-  if (found === null || wasDeleted(found)) {
-    guesses?.spend(request.address);
-    throw absent(previous === null ? 'conversation' : 'previous_response_id');
-  }
+  const found = await limitLook(ports.limits, request, async () => {
+    const conversation = await readTurns(ports, request, sessionId, participant);
+    return conversation === null || wasDeleted(conversation) ? null : conversation;
+  });
+  if (found === null) throw absent(previous === null ? 'conversation' : 'previous_response_id');
   if (!found.isLive) throw new Refusal('session_expired');
   const turnIds = turnIdsOf(found);
   const latest = turnIds.at(-1) ?? null;

@@ -2,8 +2,8 @@
  * SessionActor owns one session on one instance: command → step → commit → effects.
  *
  *  ACTOR-1  At most one write of the session is in flight. A command awaits only that write, before the last one the
- *           archive, before a message its payer's budget, and before `regenerate` the transcript: so events apply in the order
- *           in which they came (G3).
+ *           archive, before a message its payer's budget, and before `regenerate` or a summary the transcript: so events apply
+ *           in the order in which they came (G3).
  *  ACTOR-2  Frames, timers and generations follow from an acknowledged write, never from a step (G2).
  *  ACTOR-3  The same loop appends the text of a running turn, so offsets have no gap (G5).
  *  ACTOR-4  A lost fence or a write without an outcome stops the actor for good; the next command loads the session
@@ -28,7 +28,7 @@ import type { ActorHost, StopReason } from './actor-host.ts';
 import { Archiver } from './archiver.ts';
 import { type Command, EventLoop } from './event-loop.ts';
 import { type BuiltFrames, buildFrames, deltaFrame } from './frames.ts';
-import { withRetraction } from './retraction.ts';
+import { type TranscriptEvent, withTranscript } from './retraction.ts';
 import { type AskingEvent, SessionBudget } from './session-budget.ts';
 import { type ClaimedSession, SessionWriter } from './session-writer.ts';
 import { type Deadline, DeadlineTimer, firstOf } from './timers.ts';
@@ -189,23 +189,22 @@ export class SessionActor {
       settle(untaken);
       return Promise.resolve();
     }
-    if (event.type === 'regenerate') return this.#takeAgain(event, command);
+    if (event.type === 'regenerate' || event.type === 'summarised') return this.#takeRead(event, command);
     if (event.type === 'message' && this.#budget !== null)
       return this.#takeWithin(this.#budget, event, command);
     return this.#transition(withPatientPicture(event, this.snapshot.context), fromInbox, settle);
   }
 
-  /** Takes a `regenerate` with the turns that it retracts. */
-  async #takeAgain(
-    event: Extract<AskingEvent, { readonly type: 'regenerate' }>,
-    command: EventCommand,
-  ): Promise<void> {
+  /** Takes an event that depends on the transcript. */
+  async #takeRead(event: TranscriptEvent, command: EventCommand): Promise<void> {
     const entries = await this.#transcript.read().catch(() => null);
     if (this.stopped) return command.settle(untaken);
     if (entries === null) return this.#refuse('store_unavailable', command);
-    const again = withRetraction(event, entries);
-    if (this.#budget !== null) return this.#takeWithin(this.#budget, again, command);
-    return this.#transition(again, command.fromInbox, command.settle);
+    const read = withTranscript(event, entries);
+    if (read === null) return command.settle(done);
+    if (read.type === 'regenerate' && this.#budget !== null)
+      return this.#takeWithin(this.#budget, read, command);
+    return this.#transition(read, command.fromInbox, command.settle);
   }
 
   /** Takes an event if its author may have one more answer. */

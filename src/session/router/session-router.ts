@@ -13,6 +13,7 @@ import { mayNotSend } from '../../../machines/access.ts';
 import { tenantField } from '../../../machines/tenant.ts';
 import type {
   AttachRequest,
+  SessionContext,
   SessionEvent,
   SessionInput,
   SessionLimits,
@@ -44,6 +45,11 @@ export type AttachOutcome =
   | { readonly kind: 'attached'; readonly view: SessionView }
   /** `isPassed`: the owner may have taken the client before it was refused. */
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly isPassed?: true };
+
+export type CreateOutcome =
+  /** `context` is that of the stored session, which may be older than the request. */
+  | { readonly kind: 'stored'; readonly created: boolean; readonly context: SessionContext }
+  | { readonly kind: 'refused'; readonly code: ErrorCode };
 
 /** How often an input may find that the actor stopped or the lock was just freed. */
 const ATTEMPTS_MAX = 8;
@@ -170,9 +176,21 @@ export class SessionRouter {
   }
 
   /** Creates a session that no client has reached yet, unless it exists. */
-  create(seed: Omit<NewSession, 'at' | 'instance' | 'limits'>): Promise<LoadedSession> {
+  async create(seed: Omit<NewSession, 'at' | 'instance' | 'limits'>): Promise<CreateOutcome> {
     const { clock, instance, limits } = this.#options;
-    return this.#open(seed.sessionId, { ...seed, at: clock.now(), instance, limits });
+    const { sessionId } = seed;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const opened = await this.#open(sessionId, { ...seed, at: clock.now(), instance, limits });
+      if (opened.kind === 'refused') return opened;
+      if (opened.kind === 'loaded')
+        return { kind: 'stored', created: opened.created, context: opened.actor.snapshot.context };
+      // The other instance may only be about to store it, and may fail or refuse.
+      const view = await this.view(sessionId).catch(() => undefined);
+      if (view === undefined) return { kind: 'refused', code: 'store_unavailable' };
+      if (view !== null) return { kind: 'stored', created: false, context: view.context };
+      await this.#pause(CLAIM_PAUSE_MS * attempt);
+    }
+    return { kind: 'refused', code: 'session_moved' };
   }
 
   /** Deletes a session that no owner can end, because its stored state cannot be read. */

@@ -5,6 +5,7 @@
  *  TRANSCRIPT-2  It holds stored entries only.
  */
 import type { Store, TranscriptEntry, TranscriptRecord } from '../../store/contract.ts';
+import { applyRecords } from '../../store/log.ts';
 
 export class Transcript {
   readonly #store: Store;
@@ -26,10 +27,6 @@ export class Transcript {
 
   /** Applies records that were just stored. */
   keep(records: readonly TranscriptRecord[]): void {
-    for (const record of records) {
-      if ('forget' in record)
-        this.#entries = this.#entries?.filter((entry) => entry.turnId !== record.forget) ?? null;
-      else this.#entries?.push(record);
-    }
+    if (this.#entries !== null) applyRecords(this.#entries, records);
   }
 }

@@ -42,7 +42,7 @@ export async function beginConversation(
     note('created', begun.code);
     return begun.code;
   }
-  if (begun.kind !== 'loaded' || begun.created) note('created', 'ok');
+  if (begun.created) note('created', 'ok');
   return null;
 }
 
