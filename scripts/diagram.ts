@@ -1,7 +1,8 @@
 // npm run diagram [-- --check | export FOLDER | diff FROM TO [--out FILE]]
 //
 // Draws the session machine into docs/diagrams, writes docs/STATECHART.md, and records the chart of a new version.
-// --check writes nothing and exits with 1 if a file is stale or if a changed chart lacks its papers.
+// --check writes nothing and exits with 1 if a file is stale, if a changed chart lacks its papers, or if the tests of the
+// machine (test/support/machine/chart-coverage.ts) miss a state or a transition.
 // export writes the files of docs/diagrams to another folder.
 // diff compares two charts: it prints a table, and writes a picture to statechart-diff.svg or FILE. FROM and TO are each
 // `current`, a version such as `4` or `4.1`, a file like docs/diagrams/session.json, or a revision of git.
@@ -10,6 +11,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { coveredByTests } from '../test/support/machine/chart-coverage.ts';
+import { uncovered } from './diagram/coverage.ts';
 import { diffTable, drawDiff } from './diagram/diff.ts';
 import { chartFiles, currentChart, sourcesOf } from './diagram/files.ts';
 import { missingPapers } from './diagram/papers.ts';
@@ -42,7 +45,10 @@ async function check(): Promise<number> {
   const files = await chartFiles();
   const stale = Object.keys(files).filter((path) => stored(path) !== files[path]);
   for (const path of stale) console.log(`${path} is stale; refresh it with: npm run diagram`);
-  const missing = missingPapers(currentChart(), storedPapers());
+  const missing = [
+    ...missingPapers(currentChart(), storedPapers()),
+    ...uncovered(currentChart(), coveredByTests()).map((id) => `no test of the machine takes ${id}`),
+  ];
   for (const fault of missing) console.log(fault);
   return stale.length + missing.length > 0 ? 1 : 0;
 }

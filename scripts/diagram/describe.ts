@@ -87,23 +87,40 @@ function describeState(node: AnyStateNode, actionsOf: ActionsOf): State {
 }
 
 function describeTransitions(node: AnyStateNode, actionsOf: ActionsOf): readonly Transition[] {
+  return branchesOf(node).map(({ id, kind, trigger, index, branch }) => ({
+    id,
+    source: node.id,
+    target: branch.target?.[0]?.id ?? null,
+    kind,
+    trigger,
+    guard: branch.guard === undefined ? (index > 0 ? 'else' : null) : named(branch.guard),
+    actions: actionsOf(branch.actions),
+  }));
+}
+
+interface Branch {
+  readonly id: string;
+  readonly kind: TransitionKind;
+  readonly trigger: string;
+  readonly index: number;
+  readonly branch: AnyTransitionDefinition;
+}
+
+function branchesOf(node: AnyStateNode): readonly Branch[] {
   const delays = new Map(node.after.map(({ eventType, delay }) => [eventType, String(delay)]));
-  const described: Transition[] = [];
-  for (const branches of [...node.transitions.values(), node.always ?? []]) {
-    for (const [index, branch] of (branches as readonly AnyTransitionDefinition[]).entries()) {
+  return [...node.transitions.values(), node.always ?? []].flatMap((branches) =>
+    (branches as readonly AnyTransitionDefinition[]).map((branch, index) => {
       const { kind, trigger } = triggerOf(branch.eventType, delays);
-      described.push({
-        id: `${node.id}:${kind === 'event' ? trigger : `${kind} ${trigger}`.trim()}#${index}`,
-        source: node.id,
-        target: branch.target?.[0]?.id ?? null,
-        kind,
-        trigger,
-        guard: branch.guard === undefined ? (index > 0 ? 'else' : null) : named(branch.guard),
-        actions: actionsOf(branch.actions),
-      });
-    }
-  }
-  return described;
+      const id = `${node.id}:${kind === 'event' ? trigger : `${kind} ${trigger}`.trim()}#${index}`;
+      return { id, kind, trigger, index, branch };
+    }),
+  );
+}
+
+/** The id of each of XState's transitions, as the description has it. */
+export function transitionIds(machine: AnyStateMachine): ReadonlyMap<AnyTransitionDefinition, string> {
+  const branches = allNodes(machine.root).flatMap(branchesOf);
+  return new Map(branches.map(({ branch, id }) => [branch, id]));
 }
 
 function triggerOf(

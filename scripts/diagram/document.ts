@@ -75,6 +75,10 @@ ${table(
       '[session-overview.svg](diagrams/session-overview.svg), [session.svg](diagrams/session.svg)',
       'reading; light, dark and print',
     ],
+    [
+      '[session-coverage.svg](diagrams/session-coverage.svg)',
+      'which states and transitions the tests take: all, or `npm run check` fails',
+    ],
     ['[session.mmd](diagrams/session.mmd)', 'Mermaid'],
     [
       '[session.config.json](diagrams/session.config.json)',

@@ -4,7 +4,9 @@ import type { AnyStateMachine } from 'xstate';
 import { sessionMachine } from '../../machines/session.ts';
 import { CHART_REVISION, MACHINE_VERSION } from '../../machines/versions.ts';
 import { contextSchema } from '../../machines/vocabulary.ts';
+import { coveredByTests } from '../../test/support/machine/chart-coverage.ts';
 import { contextFields } from './context-fields.ts';
+import { drawCoverage } from './coverage.ts';
 import { type Description, describe } from './describe.ts';
 import { statechartDocument } from './document.ts';
 import { meanings } from './explain.ts';
@@ -35,6 +37,7 @@ export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
     [`${folder}/session.mmd`]: drawMermaid(description, wordsOf(description, sources.timings)),
     [`${folder}/session.scxml`]: writeScxml(description),
     [`${folder}/session.svg`]: await drawDetail(sources),
+    [`${folder}/session-coverage.svg`]: await drawCoverage(sources, coveredByTests()),
     [`${folder}/session-overview.svg`]: await drawOverview(sources),
     'docs/STATECHART.md': statechartDocument(sources),
   };

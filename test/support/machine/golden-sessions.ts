@@ -43,12 +43,22 @@ const clients: Readonly<Record<string, Parameters<typeof beginStepped>[1]>> = {
   'idle.fresh': { origin: { sessionId: 'stepped before', turnId: 't0' }, tags: { ward: '3b' } },
 };
 
-export function goldenSessions(): Readonly<Record<string, Snapshot>> {
+/** The sessions by the state that they rest in. */
+export function goldenLives(): Readonly<Record<string, SteppedSession>> {
   return Object.fromEntries(
     Object.entries(lives).map(([state, live]) => {
       const session = beginStepped({}, clients[state]);
       live(session);
-      return [state, toSnapshot(session.state, session.context.turn === null ? 0 : 3)];
+      return [state, session];
     }),
+  );
+}
+
+export function goldenSessions(): Readonly<Record<string, Snapshot>> {
+  return Object.fromEntries(
+    Object.entries(goldenLives()).map(([state, session]) => [
+      state,
+      toSnapshot(session.state, session.context.turn === null ? 0 : 3),
+    ]),
   );
 }

@@ -65,10 +65,17 @@ export const OUTPUT: GenerationOutput = {
   simulated: true,
 };
 
+/** An event, with the state in which it came. */
+export interface Made {
+  readonly before: MachineState;
+  readonly event: StepEvent;
+}
+
 export class SteppedSession {
   #state: MachineState;
   #now: number;
   #steps = 1;
+  readonly #made: Made[] = [];
   readonly #effects: SessionEffect[];
 
   constructor(begun: Pick<Step, 'next' | 'effects'>, at: number) {
@@ -95,6 +102,11 @@ export class SteppedSession {
 
   get now(): number {
     return this.#now;
+  }
+
+  /** Every event so far, with the state in which it came. */
+  get made(): readonly Made[] {
+    return this.#made;
   }
 
   get effects(): readonly SessionEffect[] {
@@ -159,6 +171,7 @@ export class SteppedSession {
 
   apply(event: StepEvent): readonly SessionEffect[] {
     this.#steps += 1;
+    this.#made.push({ before: this.#state, event });
     const stepped = step(this.#state, event, String(this.#steps));
     // Like the actor, it keeps the old state if the event changed nothing.
     if (stepped.changed) this.#state = stepped.next;
