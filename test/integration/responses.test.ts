@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import OpenAI, { APIError } from 'openai';
 import { describe, expect, it } from 'vitest';
+import { TestClient } from '../support/instance/client.ts';
 import { get, post } from '../support/instance/http.ts';
 import { type Instance, startInstance, startSimulatorProcess } from '../support/instance/instance.ts';
 import { eventually, metric } from '../support/instance/observed.ts';
@@ -54,6 +55,34 @@ async function refused(request: PromiseLike<unknown>): Promise<APIError> {
   }
   throw new Error('the request was not refused');
 }
+
+describe('conversations that begin with messages of the client', () => {
+  it('a client of the WebSocket that comes later gets them first, on either instance', async () => {
+    const items = [
+      { role: 'user' as const, content: 'My knee hurts' },
+      { role: 'assistant' as const, content: 'Since when?' },
+    ];
+    const { id } = await clientOf(one).conversations.create({ items });
+    const session_id = id.slice('conv_'.length).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    const answer = await clientOf(two).responses.create({ conversation: id, input: 'Monday' });
+    for (const { url } of [one, two]) {
+      const client = await TestClient.greet(url, { session_id, after: 0 });
+      const { reason, transcript } = await client.waitForType('reset');
+      const lines = transcript.map(({ role, content }) => ({ role, content }));
+      const rest = [
+        { role: 'user', content: 'Monday' },
+        { role: 'assistant', content: answer.output_text },
+      ];
+      expect([reason, ...lines]).toEqual(['forked', ...items, ...rest]);
+      await client.close();
+    }
+    const { body } = await get(`${one.http}/api/session/${session_id}`);
+    expect(body).toMatchObject({ session_id, conversation_count: 2 });
+    expect(body).not.toHaveProperty('origin');
+    const before = (await clientOf(one).responses.retrieve(answer.id)).previous_response_id ?? '';
+    expect((await clientOf(two).responses.retrieve(before)).output_text).toBe('Since when?');
+  });
+});
 
 describe('responses', () => {
   it('the client of OpenAI creates a response on one instance and retrieves the same on the other', async () => {

@@ -53,7 +53,8 @@ export function describeSession(
     absolute_expires_at: absoluteExpiresAt,
     // A running turn keeps its session beyond the idle deadline.
     is_active: state !== 'expired' && (state === 'processing' || expiresAt > now),
-    ...(context.origin === undefined
+    // A session whose first turns a client brought is its own origin.
+    ...(context.origin === undefined || context.origin.sessionId === context.sessionId
       ? {}
       : { origin: { session_id: context.origin.sessionId, turn_id: context.origin.turnId } }),
   };

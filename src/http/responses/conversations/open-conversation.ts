@@ -4,6 +4,8 @@
  *
  *  OPENCONV-1  It runs after the limits and the audit log have admitted the request, and again for a repeated request: the
  *              conversation is then there already.
+ *  OPENCONV-2  The log has no frames of the turns that the client brings. A session that names itself as its origin sends
+ *              them as a `reset`, like a fork; without it a client of another door would miss them.
  */
 import { randomUUID } from 'node:crypto';
 import { tenantField } from '../../../../machines/tenant.ts';
@@ -28,6 +30,8 @@ export async function beginConversation(
   { turns, tags }: Seed,
 ): Promise<ErrorCode | null> {
   const { userId, tenant } = participant;
+  const transcript = entriesOf(turns, participant, clock.now());
+  const turnId = transcript.at(-1)?.turnId ?? null;
   const begun = await sessions.create({
     sessionId,
     clientId: null,
@@ -35,8 +39,10 @@ export async function beginConversation(
     ...tenantField(tenant),
     diagnosisId: null,
     ...(tags === undefined ? {} : { tags }),
+    // OPENCONV-2
+    ...(turnId === null ? {} : { origin: { sessionId, turnId } }),
     turnCount: turns.length,
-    transcript: entriesOf(turns, participant, clock.now()),
+    transcript,
   });
   if (begun.kind === 'refused') {
     note('created', begun.code);
