@@ -50,7 +50,7 @@ export const errors = {
   // The session.
   duplicate_message: final(409, 'The session already has a message with this id; its frames are in the log.'),
   idempotency_mismatch: final(422, 'This Idempotency-Key was used with another request in this session.'),
-  session_busy: retryable(429, 'A turn is running, and the overlap policy is reject.'),
+  session_busy: retryable(429, 'A turn is running.'),
   queue_full: retryable(429, 'The queue of this session is full.'),
   too_many_sessions: final(429, 'This user has reached the limit of sessions; end or resume one.'),
   too_many_turns: retryable(429, 'Too many answers are running for this user; wait until one has ended.'),
@@ -59,7 +59,7 @@ export const errors = {
     'The tokens of this day are used up; the next day begins at midnight UTC.',
   ),
   too_many_shares: final(409, 'This session has reached the limit of shares.'),
-  unknown_turn: final(404, 'This turn is not running.'),
+  unknown_turn: final(404, 'The session has no such turn, or it is not running.'),
   turn_cancelled: retryable(409, 'The turn was cancelled.'),
   session_expired: closing(4011, final(410, 'The session has ended.')),
   session_not_found: final(404, 'There is no such session.'),

@@ -116,13 +116,23 @@ try {
   service = await startService(config, log, link);
   const { port, adminPort, upstream } = service;
   const secure = config.tls === null ? '' : 's';
-  const url = `ws${secure}://${authority(config.host, port)}/v1/session`;
+  const host = authority(config.host, port);
+  const url = `ws${secure}://${host}/v1/session`;
+  const page = `http${secure}://${host}/`;
   const admin =
     config.admin === null || adminPort === null
       ? {}
       : { adminPort, admin: `http${secure}://${authority(config.admin.host, adminPort)}` };
   const store = config.store.redisUrl === null ? 'sqlite' : 'redis';
-  const listening = { port, ...admin, store, upstream, url, chat: `npm run chat -- --url ${shellWord(url)}` };
+  const listening = {
+    port,
+    ...admin,
+    store,
+    upstream,
+    page,
+    url,
+    chat: `npm run chat -- --url ${shellWord(url)}`,
+  };
   // The supervisor writes `listening` once all workers listen.
   log.info(listening, link === null ? 'listening' : 'worker listening');
   link?.listening({ listening, endsWithinMs, reopens });

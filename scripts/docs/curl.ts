@@ -31,6 +31,16 @@ curl -s -X POST "$REHYDRA/v1/sessions/$id/cancel"
 wait`,
   },
   {
+    text: 'Edit the last question: the session forgets its turn, and answers the new text. Without a body it answers the same question again.',
+    command: `curl -s "$REHYDRA/v1/sessions/$id/regenerate" ${JSON_TYPE} \\
+  -d '{"id":"third","content":"What helps at night?"}'`,
+  },
+  {
+    text: 'Copy the conversation so far into a new session, which goes on under an id of its own.',
+    command: `copy=$(curl -s -X POST "$REHYDRA/v1/sessions/$id/fork" | sed 's/^{"session_id":"\\([^"]*\\)".*/\\1/')
+echo "$copy"`,
+  },
+  {
     text: 'Keep the session open. The answer has both deadlines.',
     command: `curl -s -X POST "$REHYDRA/v1/sessions/$id/extend"`,
   },
@@ -47,8 +57,9 @@ wait`,
     command: `curl -s "$REHYDRA/api/session/$id/transcript"`,
   },
   {
-    text: 'End the session and delete it.',
-    command: `curl -s -X DELETE "$REHYDRA/api/session/$id"`,
+    text: 'End the sessions and delete them.',
+    command: `curl -s -X DELETE "$REHYDRA/api/session/$copy"
+curl -s -X DELETE "$REHYDRA/api/session/$id"`,
   },
 ];
 

@@ -18,7 +18,7 @@ interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly content: Content };
+  readonly requestBody?: { readonly required: boolean; readonly content: Content };
   readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Content }>>;
 }
 
@@ -75,6 +75,7 @@ function section(title: string, operation: Operation): string {
     return [`\`${one.name}\``, one.in, required, kindOf(one.schema), one.description ?? ''];
   });
   const bodies = Object.values(requestBody?.content ?? {}).map(({ schema }) => kindOf(schema));
+  const isBodyOptional = requestBody?.required === false;
   const answers = Object.entries(responses).map(([status, { description: meaning, content }]) => {
     const types = Object.entries(content).map(([type, { schema }]) => `\`${type}\` ${kindOf(schema)}`);
     return [status, meaning.replace(/\n+/g, '<br>'), types.join('<br>')];
@@ -83,7 +84,7 @@ function section(title: string, operation: Operation): string {
     `## ${title}`,
     `${summary}. ${description}`.trim(),
     given.length > 0 ? table(['parameter', 'in', 'required', 'kind', 'meaning'], given) : '',
-    bodies.length > 0 ? `Body: ${bodies.join(', ')}` : '',
+    bodies.length > 0 ? `Body${isBodyOptional ? ' (optional)' : ''}: ${bodies.join(', ')}` : '',
     table(['status', 'meaning', 'body'], answers),
   ];
   return parts.filter((part) => part !== '').join('\n\n');

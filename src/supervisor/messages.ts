@@ -8,6 +8,8 @@ export interface Listening {
   readonly admin?: string;
   readonly store: string;
   readonly upstream: string;
+  /** The chat page. */
+  readonly page: string;
   readonly url: string;
   readonly chat: string;
 }

@@ -25,7 +25,7 @@ async function open() {
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${instance.http}/docs`);
-  await page.locator('#operations-default-createSession').waitFor();
+  await page.locator('#operations-Sessions-createSession').waitFor();
   return { page, asked, complaints, close: () => context.close() };
 }
 
@@ -56,8 +56,13 @@ it('the reference shows every documented route with its summary, and asks no oth
 
 it('the reference opens routes, a schema and the form for a credential within its policy', async () => {
   const { page, complaints, close } = await open();
-  for (const name of ['createSession', 'sendMessage', 'followSession', 'askForProtocol']) {
-    const operation = page.locator(`#operations-default-${name}`);
+  for (const name of [
+    'Sessions-createSession',
+    'Sessions-sendMessage',
+    'Sessions-followSession',
+    'Consultation-askForProtocol',
+  ]) {
+    const operation = page.locator(`#operations-${name}`);
     await operation.locator('.opblock-summary-control').click();
     await operation.locator('.opblock-body').waitFor();
   }
@@ -70,7 +75,7 @@ it('the reference opens routes, a schema and the form for a credential within it
 
 it('a reader of the reference starts a session with the example of the document', async () => {
   const { page, complaints, close } = await open();
-  const operation = page.locator('#operations-default-createSession');
+  const operation = page.locator('#operations-Sessions-createSession');
   await operation.locator('.opblock-summary').click();
   await operation.getByRole('button', { name: 'Try it out' }).click();
   const answered = page.waitForResponse(`${instance.http}/v1/sessions`);

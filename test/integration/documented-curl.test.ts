@@ -40,25 +40,39 @@ it('the curl commands of the page start a session, hold a conversation, and dele
     id = '',
     answer = '',
     stream = '',
+    edited = '',
+    copy = '',
     extended = '',
     events = '',
     rest = '',
     said = '',
-    deleted,
+    deleted = '',
   ] = await pasted();
   expect(address).toBe('');
   expect(id).toMatch(UUID);
   expect(JSON.parse(answer)).toMatchObject({ session_id: id, message_id: 'first' });
   expect(eventsIn(stream)).toEqual(expect.arrayContaining(['turn.started', 'turn.cancelled']));
   expect(stream).toContain('"state":"cancelled"');
+  expect(JSON.parse(edited)).toMatchObject({ session_id: id, message_id: 'third' });
+  expect(edited).toContain('You said: What helps at night');
+  expect(copy).toMatch(UUID);
+  expect(copy).not.toBe(id);
   expect(JSON.parse(extended)).toMatchObject({ session_id: id, expires_at: expect.any(Number) });
   expect(eventsIn(events)).toEqual(
-    expect.arrayContaining(['welcome', 'turn.completed', 'turn.cancelled', 'state']),
+    expect.arrayContaining(['welcome', 'turn.completed', 'turn.cancelled', 'turn.retracted', 'state']),
   );
   const all = idsIn(events);
   expect(all).toEqual(all.map((_, index) => index + 1));
   expect(idsIn(rest).slice(0, 2)).toEqual([5, 6]);
   const { transcript } = JSON.parse(said) as { readonly transcript: readonly { readonly role: string }[] };
   expect(transcript.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
-  expect(JSON.parse(deleted ?? '')).toEqual({ session_id: id, deleted: true });
+  expect(
+    deleted
+      .replace('}{', '}\n{')
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toEqual([
+    { session_id: copy, deleted: true },
+    { session_id: id, deleted: true },
+  ]);
 });

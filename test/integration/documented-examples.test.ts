@@ -19,9 +19,11 @@ const JSON_TYPE = 'application/json';
 const STREAM = 'text/event-stream';
 
 const routes = described.filter(({ path }) => path.startsWith('/v1/sessions'));
+/** Routes of other doors, whose examples have a request only. */
+const DOORS = ['createResponse', 'createConversation', 'sendChatMessage', 'runAgent', 'askForProtocol'];
 
 function exampleOf(name: string): Example & { readonly path: string } {
-  const route = routes.find(({ describe: one }) => one?.name === name);
+  const route = described.find(({ describe: one }) => one?.name === name);
   const example = route?.describe?.example;
   if (route === undefined || example === undefined) throw new Error(`${name} has no example`);
   const path = route.path.replace(/:(\w+)/g, (_, param: string) => String(example.params?.[param]));
@@ -66,6 +68,13 @@ describe('the examples of the OpenAPI document', () => {
         for (const [type, value] of Object.entries(byType))
           expect(one?.answers[Number(code)]?.content[type]?.safeParse(value).success, path).toBe(true);
     }
+  });
+
+  it.each(DOORS)('an instance answers the documented request of %s', async (name) => {
+    const { path, body } = exampleOf(name);
+    const reply = await post(url(path), body);
+    expect([name, reply.status]).toEqual([name, 200]);
+    if (typeof reply.body === 'string') expect(reply.body).toContain('My');
   });
 
   it('an instance answers the documented requests, one after the other, with the documented answers', async () => {

@@ -153,7 +153,7 @@ describe('unusable address', () => {
 
 describe('printed chat command', () => {
   it.each(['::1', '0.0.0.0'])(
-    'the chat command that a server with HOST=%s prints reaches it',
+    'the chat command and the address of the page that a server with HOST=%s prints reach it',
     async (HOST) => {
       // Clients of an address that others can reach show a credential: the operator puts it into the chat's environment.
       const identities = newIdentities();
@@ -166,7 +166,8 @@ describe('printed chat command', () => {
         SIMULATOR_TOKENS_PER_SECOND: '0',
       });
       const listening = instance.logs.find((line) => line.includes('"msg":"listening"')) ?? '{}';
-      const { chat } = JSON.parse(listening) as { readonly chat: string };
+      const { chat, page } = JSON.parse(listening) as { readonly chat: string; readonly page: string };
+      expect((await fetch(page)).status).toBe(200);
       // A shell splits the command, as it does when an operator copies it.
       const words = execFileSync('sh', ['-c', `printf '%s\\n' ${chat.split(' -- ')[1]}`], {
         encoding: 'utf8',

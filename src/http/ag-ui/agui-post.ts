@@ -46,6 +46,14 @@ export function agUiPostRoute(ports: TurnPorts): Route {
       body: runInputSchema,
       answers: RUN_ANSWER,
       errors: [...SENDING_ERRORS, 'archive_unavailable'],
+      example: {
+        body: {
+          threadId: '8c1e3b7a-52f4-4d0b-8f6e-7a9b0c2d4e61',
+          runId: 'run-1',
+          messages: [{ id: 'q-1', role: 'user', content: 'My knee hurts.' }],
+        },
+        answers: {},
+      },
     },
     answer(request) {
       let place: ChatPlace;

@@ -26,7 +26,7 @@ const messageSchema = z.looseObject({ id: z.string(), role: z.string() });
 export const runInputSchema = z
   .looseObject({
     threadId: threadIdSchema.describe(
-      'The id of the chat. A UUID names the session itself; any other id names a session of the user.',
+      'The id of the chat. Without `AUTH` a UUID is the id of the session. With `AUTH` it is that only for a session that the user has already. Any other id names a session of the user.',
     ),
     runId: wellFormed(RUN_ID_MAX).describe('Names the message: a request that repeats it gets the same run.'),
     messages: z

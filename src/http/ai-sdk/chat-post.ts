@@ -36,6 +36,13 @@ export function chatPostRoute(ports: TurnPorts): Route {
         },
       },
       errors: [...SENDING_ERRORS, 'unknown_turn', 'archive_unavailable'],
+      example: {
+        body: {
+          id: '1f0d6f2e-6d5c-4f7e-9a53-3f3f4b1f2a10',
+          messages: [{ id: 'q-1', role: 'user', parts: [{ type: 'text', text: 'My knee hurts.' }] }],
+        },
+        answers: {},
+      },
     },
     answer(request) {
       let turnMessageId = '';

@@ -19,7 +19,7 @@ export const chatRequestSchema = z
       .max(256)
       .refine((id) => id.isWellFormed(), { error: 'is not well-formed text' })
       .describe(
-        'The id of the chat. A UUID names the session itself; any other id names a session of the user.',
+        'The id of the chat. Without `AUTH` a UUID is the id of the session. With `AUTH` it is that only for a session that the user has already. Any other id names a session of the user.',
       ),
     messages: z
       .array(z.unknown())

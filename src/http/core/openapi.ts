@@ -13,7 +13,10 @@ export function openapiDocument(routes: readonly Route[]): Json {
   for (const { path, method, describe } of routes) {
     if (describe === undefined) continue;
     const template = path.replace(/:(\w+)/g, '{$1}');
-    paths[template] = { ...paths[template], [method.toLowerCase()]: operationOf(describe, book) };
+    paths[template] = {
+      ...paths[template],
+      [method.toLowerCase()]: operationOf(describe, book, tagOf(path)),
+    };
   }
   return {
     openapi: '3.1.0',
@@ -23,12 +26,33 @@ export function openapiDocument(routes: readonly Route[]): Json {
       description:
         'Conversations with a language model as durable sessions. A WebSocket serves the same sessions: see /asyncapi.json.',
     },
+    tags: TAGS.map(([name]) => ({ name })),
     paths,
     components: { schemas: book.named, securitySchemes: openapiSchemes },
   };
 }
 
-function operationOf(describe: Description, book: SchemaBook): Json {
+/** Groups the routes by door, in the order of the pages that show them: the first prefix of a path that matches. */
+const TAGS = [
+  ['Sessions', ['/v1/sessions']],
+  ['OpenAI', ['/v1/responses', '/v1/conversations', '/v1/models']],
+  ['AI SDK', ['/api/chat']],
+  ['AG-UI', ['/api/ag-ui']],
+  ['Consultation', ['/api/protocol']],
+  ['Sessions of a user', ['/api/session', '/api/sessions']],
+  ['Archive', ['/api/archive', '/api/users']],
+  ['Operations', ['/healthz', '/readyz', '/metrics', '/api/analytics', '/dashboard']],
+  ['Pages and documents', ['/']],
+] as const;
+
+function tagOf(path: string): string {
+  const isUnder = (prefix: string) => prefix === '/' || path === prefix || path.startsWith(`${prefix}/`);
+  const found = TAGS.find(([, prefixes]) => prefixes.some(isUnder));
+  if (found === undefined) throw new Error(`no tag has ${path}`);
+  return found[0];
+}
+
+function operationOf(describe: Description, book: SchemaBook, tag: string): Json {
   const { name, summary, details: description, body, params, query, headers, credential } = describe;
   const { isBodyOptional = false, example } = describe;
   const parameters = [
@@ -43,6 +67,7 @@ function operationOf(describe: Description, book: SchemaBook): Json {
   };
   return {
     operationId: name,
+    tags: [tag],
     summary,
     ...(description && { description }),
     ...(credential && { security: securityOf(credential) }),

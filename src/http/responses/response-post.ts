@@ -72,6 +72,7 @@ export function responsePostRoute(ports: TurnPorts): Route {
         'draining',
       ],
       errorForm: openaiErrors,
+      example: { body: { input: 'My knee hurts.', metadata: { topic: 'knee' } }, answers: {} },
     },
     answer(request) {
       let asked: Asked;

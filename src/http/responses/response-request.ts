@@ -20,17 +20,26 @@ export const responseRequestSchema = z
     previous_response_id: z
       .string()
       .nullish()
-      .describe('The response that the conversation goes on from: the latest one of its conversation.'),
+      .describe(
+        'The response that the conversation goes on from. Before the latest one: the turns up to it are copied into a new conversation.',
+      ),
     stream: z.boolean().nullish(),
     background: z.boolean().nullish().describe('true: the answer comes before the turn has ended'),
-    store: z.boolean().nullish().describe('false: the response can be read only while it runs'),
+    store: z
+      .boolean()
+      .nullish()
+      .describe('false: the response can be read only while it runs, and no later request can continue it'),
     instructions: z
       .string()
       .nullish()
       .describe(
         "Added to the system prompt of this turn, before the input's messages of `system` and `developer`. With `AUTH`, only a service's credential may send either.",
       ),
-    metadata: tagsSchema.nullish().describe('Up to 16 short notes. The model does not read them.'),
+    metadata: tagsSchema
+      .nullish()
+      .describe(
+        'Up to 16 notes of at most 512 characters, with names of at most 64. The model does not read them.',
+      ),
     max_output_tokens: z.int().min(1).max(131_072).nullish(),
     temperature: z.number().min(0).max(2).nullish(),
   })

@@ -11,6 +11,7 @@ import { described } from '../../support/documented.ts';
 
 interface Operation {
   readonly operationId: string;
+  readonly tags: readonly string[];
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean }[];
   readonly security?: readonly object[];
   readonly responses: Readonly<Record<string, { readonly description: string }>>;
@@ -50,6 +51,16 @@ describe('the OpenAPI document', () => {
   test('every operation of the OpenAPI document has its own name', () => {
     const names = operations.map(({ operation }) => operation.operationId);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('the OpenAPI document groups every operation by its door', () => {
+    const { tags } = document as unknown as { readonly tags: readonly { readonly name: string }[] };
+    const used = operations.flatMap(({ operation }) => operation.tags);
+    expect(new Set(used)).toEqual(new Set(tags.map(({ name }) => name)));
+    const doorOf = (path: string) => operations.find((one) => one.path === path)?.operation.tags;
+    expect(doorOf('/v1/sessions/{id}/fork')).toEqual(['Sessions']);
+    expect(doorOf('/v1/conversations/{id}/items')).toEqual(['OpenAI']);
+    expect(doorOf('/api/chat/{id}/stop')).toEqual(['AI SDK']);
   });
 
   test('the OpenAPI document declares every part of a path as a parameter', () => {

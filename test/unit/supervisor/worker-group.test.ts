@@ -49,7 +49,14 @@ function groupOf(workers: number) {
     ended,
     say,
     listens(index: number) {
-      const listening = { port: PORT, store: 'redis', upstream: 'u', url: 'ws://h', chat: 'c' };
+      const listening = {
+        port: PORT,
+        store: 'redis',
+        upstream: 'u',
+        page: 'http://h/',
+        url: 'ws://h',
+        chat: 'c',
+      };
       say(index, { type: 'listening', listening, endsWithinMs: 18_000, reopens: false });
     },
     exits(index: number, code: number) {

@@ -31,7 +31,11 @@ const conversationSchema = z
   })
   .meta({ id: 'Conversation' });
 
-const metadataSchema = tagsSchema.nullish().describe('Up to 16 short notes. The model does not read them.');
+const metadataSchema = tagsSchema
+  .nullish()
+  .describe(
+    'Up to 16 notes of at most 512 characters, with names of at most 64. The model does not read them.',
+  );
 
 const createSchema = z
   .strictObject({
@@ -83,6 +87,16 @@ function createRoute(ports: TurnPorts): Route {
         ...UNAVAILABLE,
       ],
       errorForm: openaiErrors,
+      example: {
+        body: {
+          items: [
+            { role: 'user', content: 'My knee hurts.' },
+            { role: 'assistant', content: 'Since when?' },
+          ],
+          metadata: { topic: 'knee' },
+        },
+        answers: {},
+      },
     },
     answer(request) {
       let seed: Seed;

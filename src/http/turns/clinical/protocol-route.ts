@@ -31,6 +31,7 @@ export function protocolRoute(ports: HttpPorts): Route {
         },
       },
       errors: [...TURN_ERRORS, 'idempotency_mismatch'],
+      example: { body: { age: 61, chief_complaint: 'My knee hurts.' }, answers: {} },
     },
     answer(request) {
       const { requestId } = request;
