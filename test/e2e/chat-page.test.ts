@@ -73,6 +73,24 @@ it('a message during an answer waits on the chat page, and its user can take it 
   await window.close();
 });
 
+it('a message that waits on the chat page has its words after a reload, and can still be taken back', async () => {
+  const window = await chat('/', slow);
+  const waiting = window.page.locator('#waiting li');
+  await window.ask('runs');
+  await hasWritten(window, 1);
+  await window.ask('waits');
+  await waiting.getByText('waits').waitFor();
+  await window.page.reload();
+  await waiting.getByText('waits').waitFor();
+  await hasWritten(window, 1);
+  await waiting.getByRole('button').click();
+  await waiting.waitFor({ state: 'detached' });
+  await window.page.click('#stop');
+  await window.settled(1, 'cancelled');
+  expect(window.complaints).toEqual([]);
+  await window.close();
+});
+
 it('a message of the chat page with the policy interrupt ends the running answer and gets the next one', async () => {
   const window = await chat('/', slow);
   await window.ask('slow question');
@@ -158,7 +176,7 @@ it('patient data of the form of the chat page goes to the session with the next 
   await page.getByLabel('Age', { exact: true }).fill('61');
   await page.getByLabel('Heart rate').fill('88');
   await page.getByRole('button', { name: 'Use' }).click();
-  expect(await page.locator('#patient-note').textContent()).toBe('Patient data goes with your next message.');
+  await page.locator('#patient-note').getByText('Patient data goes with your next message.').waitFor();
   const frames: string[] = [];
   const context = await page.context().newCDPSession(page);
   await context.send('Network.enable');

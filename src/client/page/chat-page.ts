@@ -2,19 +2,19 @@
  * ChatPage puts the parts of the page together: it opens conversations, and shows each change with the next frame of the
  * screen.
  */
-import { clientClock } from '../client-clock.ts';
 import type { RehydraError } from '../package/client.ts';
 import { Composer } from './composer.ts';
 import { patientDialog } from './dialogs/patient-dialog.ts';
 import { shareDialog } from './dialogs/share-dialog.ts';
 import { downloads } from './downloads.ts';
-import { byId, say, timeOf } from './elements.ts';
+import { byId, say } from './elements.ts';
 import { LiveConversation } from './live-conversation.ts';
+import { drawNotices, StatusLine } from './notices.ts';
 import type { Proof, Service } from './service.ts';
 import { SessionList } from './session-list.ts';
 import { hashFor, type PageAddress } from './state/address.ts';
 import type { Shelf } from './state/known-sessions.ts';
-import { linkWords, needsToken, titleOf } from './state/words.ts';
+import { needsToken, titleOf } from './state/words.ts';
 import { TurnList } from './turn-list.ts';
 
 export interface ChatPageOptions {
@@ -29,7 +29,6 @@ export interface ChatPageOptions {
   readonly onRefused: () => void;
 }
 
-const COUNTDOWN_MS = 250;
 const NEW = 'New conversation';
 
 export class ChatPage {
@@ -37,11 +36,12 @@ export class ChatPage {
   readonly #composer: Composer;
   readonly #sessions: SessionList;
   readonly #log = byId('log', HTMLElement);
-  readonly #status = byId('status', HTMLElement);
+  readonly #status = new StatusLine();
   #live!: LiveConversation;
   #turns!: TurnList;
   #isDrawing = false;
-  #isCounting = false;
+  /** The user whose sessions the server was asked for. */
+  #listedFor: string | null | undefined;
 
   constructor(options: ChatPageOptions) {
     this.#options = options;
@@ -62,6 +62,7 @@ export class ChatPage {
       const sessionId = this.#live.session.id;
       if (sessionId !== null) share.open({ sessionId, namesUser: !options.isProven });
     };
+    byId('skip', HTMLButtonElement).onclick = () => this.#composer.focus();
     byId('extend', HTMLButtonElement).onclick = () => void this.#live.session.extend();
     byId('notice-close', HTMLButtonElement).onclick = () => this.#live.note(null);
     this.open(options.address.sessionId);
@@ -128,36 +129,11 @@ export class ChatPage {
       byId('patient-note', HTMLElement),
       patient === null ? null : 'Patient data goes with your next message.',
     );
-    byId('simulated', HTMLElement).hidden = !state.simulated;
-    this.#drawEnding();
-    say(byId('notice-words', HTMLElement), state.notice);
-    byId('notice', HTMLElement).hidden = state.notice === null;
     byId('share', HTMLButtonElement).disabled = !this.#options.isProven && userId === null;
-    this.#drawLink();
+    drawNotices(state);
+    this.#status.show(state.link);
     this.#drawName();
     this.#options.onDrawn();
-  }
-
-  #drawEnding(): void {
-    const { ending } = this.#live.state;
-    byId('ending', HTMLElement).hidden = ending === null;
-    if (ending === null) return;
-    const isFixed = ending.reason === 'absolute';
-    const words = isFixed ? 'It has reached its longest age.' : 'Nothing has happened in it for a while.';
-    say(byId('ending-words', HTMLElement), `This conversation ends at ${timeOf(ending.at)}. ${words}`);
-    byId('extend', HTMLButtonElement).hidden = isFixed;
-  }
-
-  #drawLink(): void {
-    const { link } = this.#live.state;
-    this.#status.dataset.link = link.kind;
-    say(this.#status, linkWords(link, Date.now()));
-    if (link.kind !== 'lost' || this.#isCounting) return;
-    this.#isCounting = true;
-    clientClock.after(COUNTDOWN_MS, () => {
-      this.#isCounting = false;
-      this.#drawLink();
-    });
   }
 
   /** The name of the conversation, in the heading, the list and the address. */
@@ -176,8 +152,6 @@ export class ChatPage {
     // Once for each user: the list is the server's answer to a name.
     if (session.connected && this.#listedFor !== userId) this.#list(userId);
   }
-
-  #listedFor: string | null | undefined;
 
   #list(userId: string | null): void {
     this.#listedFor = userId;

@@ -13,8 +13,8 @@ export class SessionList {
   readonly #place = byId('sessions', HTMLUListElement);
   readonly #shelf: Shelf;
   readonly #actions: SessionListActions;
-  #shown = '';
   #openId: string | null = null;
+  #openTitle: string | null = null;
 
   constructor(shelf: Shelf, actions: SessionListActions) {
     this.#shelf = shelf;
@@ -24,6 +24,7 @@ export class SessionList {
       document.body.classList.toggle('listing', isOpen);
       toggle.ariaExpanded = String(isOpen);
     };
+    this.#draw(null);
     toggle.onclick = () => setOpen(!document.body.classList.contains('listing'));
     byId('new', HTMLButtonElement).onclick = () => {
       setOpen(false);
@@ -41,20 +42,26 @@ export class SessionList {
   add(listed: readonly ListedSession[]): void {
     for (const { session_id: id, created_at: at, conversation_count } of listed)
       if (conversation_count > 0) remember(this.#shelf, { id, title: '', at });
-    this.show(this.#openId);
+    this.#draw(this.#openId);
   }
 
+  /** Called with each drawing of the page: the storage is written only for another title. */
   remember(session: KnownSession): void {
+    if (session.id === this.#openId && session.title === this.#openTitle) return;
+    this.#openTitle = session.title;
     remember(this.#shelf, session);
-    this.show(session.id);
+    this.#draw(session.id);
   }
 
   show(openId: string | null): void {
+    if (openId === this.#openId) return;
+    this.#openTitle = null;
+    this.#draw(openId);
+  }
+
+  #draw(openId: string | null): void {
     const known = knownSessions(this.#shelf).toSorted((a, b) => b.at - a.at);
     this.#openId = openId;
-    const key = JSON.stringify([openId, known]);
-    if (key === this.#shown) return;
-    this.#shown = key;
     this.#place.replaceChildren(...known.map((one) => this.#item(one, one.id === openId)));
   }
 
@@ -65,7 +72,7 @@ export class SessionList {
     if (isOpen) open.ariaCurrent = 'page';
     const remove = button('×', () => {
       forget(this.#shelf, id);
-      this.show(this.#openId);
+      this.#draw(this.#openId);
     });
     remove.ariaLabel = `Remove from this list: ${name}`;
     return element('li', {}, open, remove);

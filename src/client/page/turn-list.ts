@@ -74,6 +74,7 @@ function shownTurn({ turnId }: TurnView, actions: TurnActions): ShownTurn {
     remark,
   );
   let latest: TurnView | undefined;
+  let wasBusy = false;
   const withLatest = (act: (turn: TurnView) => void) => () => {
     if (latest !== undefined) act(latest);
   };
@@ -95,7 +96,10 @@ function shownTurn({ turnId }: TurnView, actions: TurnActions): ShownTurn {
   return {
     root,
     show(turn, isBusy) {
+      // The client makes a new object of a turn that changes.
+      if (turn === latest && isBusy === wasBusy) return;
       latest = turn;
+      wasBusy = isBusy;
       const isRunning = turn.outcome.kind === 'running';
       question.hidden = turn.question === null;
       if (words.textContent !== turn.question) words.textContent = turn.question;

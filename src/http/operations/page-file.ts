@@ -1,8 +1,8 @@
 /**
  * PageFile answers with one file of a page. It compresses the file once, and a browser that has the file gets 304.
  *
- *  PAGE-1  A tag names the bytes that were sent: each encoding has its own.
- *  PAGE-2  Compression runs beside the event loop, and once for each encoding.
+ *  PAGEFILE-1  A tag names the bytes that were sent: each encoding has its own.
+ *  PAGEFILE-2  Compression runs beside the event loop, and once for each encoding.
  */
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -30,11 +30,11 @@ export function pageFile(
   return async ({ header }): Promise<HttpAnswer> => {
     file ??= hashed(textOf());
     const encoding = encodingFor(header('accept-encoding'));
-    const etag = `"${file.hash}-${encoding}"`; // PAGE-1
+    const etag = `"${file.hash}-${encoding}"`; // PAGEFILE-1
     // The gate's own `vary` would be lost.
     const headers = { ...more, etag, vary: 'accept-encoding, origin', 'cache-control': 'no-cache' };
     if (isKnown(header('if-none-match'), etag)) return { status: 304, headers, body: '' };
-    bodies[encoding] ??= encoders[encoding](file.text); // PAGE-2
+    bodies[encoding] ??= encoders[encoding](file.text); // PAGEFILE-2
     const body = await bodies[encoding];
     const encoded = encoding === 'identity' ? {} : { 'content-encoding': encoding };
     return { status: 200, headers: { ...headers, ...encoded, 'content-type': type }, body };

@@ -115,8 +115,9 @@ export function afterEvent(state: PageState, event: ClientEvent, moment: Moment)
 const OPEN_FATE = ['store_unavailable', 'session_moved', 'session_not_found', 'overloaded'];
 
 function afterError(state: PageState, { code, message, message_id }: ErrorFrame): PageState {
+  if (code === 'duplicate_message' || OPEN_FATE.includes(code)) return state;
   // The answer has ended before the click on Stop.
-  if (code === 'duplicate_message' || code === 'unknown_turn' || OPEN_FATE.includes(code)) return state;
+  if (code === 'unknown_turn' && message_id === undefined) return state;
   return withNotice(message_id === undefined ? state : without(state, [message_id]), message);
 }
 
