@@ -89,7 +89,8 @@ asked one of the questions.
 **\`fork\`** copies the turns so far into a new session of the same owner, and changes nothing in this one. \`after\` names the last
 turn to copy, \`before\` the first to leave out. Patient data goes with the turns, shares do not. \`forked\` names the new
 session; a repeated \`fork\` with the same \`id\` gets the same one. Connect to it with \`after: 0\`: its log begins after the
-copied turns, so the server sends these as a \`reset\` with the reason \`forked\`.`;
+copied turns, so the server sends these as a \`reset\` with the reason \`forked\`. It does the same for a conversation that began
+with earlier messages over \`/v1/responses\` or \`/v1/conversations\`.`;
 
 export const turns = `## The frames of a turn
 
