@@ -12,9 +12,10 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { coveredByTests } from '../test/support/machine/chart-coverage.ts';
+import { currentChart, sourcesOf } from './diagram/chart.ts';
 import { uncovered } from './diagram/coverage.ts';
 import { diffTable, drawDiff } from './diagram/diff.ts';
-import { chartFiles, currentChart, sourcesOf } from './diagram/files.ts';
+import { chartFiles } from './diagram/files.ts';
 import { missingPapers } from './diagram/papers.ts';
 import { chartNamed, recordOf, storedPapers } from './diagram/records.ts';
 

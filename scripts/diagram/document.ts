@@ -22,7 +22,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   retryDelay: '`GENERATION_ATTEMPTS`, `retry-after` of the model server',
 };
 
-export function statechartDocument(sources: Sources): string {
+export function statechartDocument(sources: Sources, changes: string): string {
   const { description, timings, meanings } = sources;
   const words = wordsOf(description, timings);
   const meaning = (name: string): string => meanings.get(name) ?? '';
@@ -149,6 +149,16 @@ ${table(
       meaning(name),
     ]),
 )}
+
+## What this version changed
+
+\`npm run diagram -- diff 3 4\` compares any two versions, also revisions of git. *Safe*: stored snapshots go on as they are.
+*Needs a migration*: they act unlike new ones, or older instances cannot read new ones. *Breaks*: they are refused, or never
+move on.
+
+![The chart of this version, with what it added, removed and changed since the one before](diagrams/session-diff.svg)
+
+${changes.trim()}
 `;
 }
 

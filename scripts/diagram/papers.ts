@@ -109,7 +109,7 @@ function pathOf(machine: string, value: unknown): string {
   return pathOf(`${machine}.${key}`, inner);
 }
 
-function byVersion(one: string, other: string): number {
+export function byVersion(one: string, other: string): number {
   const [major = 0, minor = 0] = one.split('.').map(Number);
   const [otherMajor = 0, otherMinor = 0] = other.split('.').map(Number);
   return major - otherMajor || minor - otherMinor;

@@ -5,9 +5,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readSnapshot } from '../../src/session/machine/snapshot.ts';
+import { currentChart } from './chart.ts';
 import type { Description } from './describe.ts';
-import { currentChart } from './files.ts';
-import { type Papers, versionOf } from './papers.ts';
+
+import { byVersion, type Papers, versionOf } from './papers.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const VERSIONS = 'docs/diagrams/versions';
@@ -35,6 +36,14 @@ export function storedPapers(): Papers {
       return opened.kind === 'newer' ? `it is of version ${opened.version}` : opened.reason;
     },
   };
+}
+
+/** The recorded version before this chart's. */
+export function previousChart(chart: Description): Description {
+  const { recorded } = storedPapers();
+  const older = [...recorded.keys()].filter((version) => byVersion(version, versionOf(chart)) < 0);
+  const last = older.toSorted(byVersion).at(-1);
+  return (last === undefined ? undefined : recorded.get(last)) ?? chart;
 }
 
 /** A chart by a word: `current`, a recorded version such as `4` or `4.1`, a file, or a revision of git. */

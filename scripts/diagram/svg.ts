@@ -6,7 +6,7 @@
 import { LABEL_PADDING, TEXT_HEIGHT, TEXT_PX, TITLE_PX } from './graph.ts';
 import type { Area, Layout, PlacedBox, PlacedLabel, PlacedLine } from './layout.ts';
 import { ink, outline, paper, styleSheet, TONE_NAMES, type Tone } from './style.ts';
-import { ANYWHERE, isOneLine, type Label, type Line } from './view.ts';
+import { ANYWHERE, ELSEWHERE, isOneLine, type Label, type Line } from './view.ts';
 
 export interface Caption {
   readonly title: string;
@@ -66,10 +66,8 @@ function drawBox({ box, depth, rows, ...area }: PlacedBox): string {
 
 function drawElsewhere(title: string, area: Area): string {
   const middle = area.x + area.width / 2;
-  return [
-    rect(area, 11, outline('rim', 'leaf'), 'stroke-dasharray="4 3"'),
-    text(middle, area.y + 15, TEXT_PX, title, 'ink', 'text-anchor="middle" font-weight="600"'),
-  ].join('');
+  const frame = rect(area, 11, outline('rim', 'leaf'), 'stroke-dasharray="4 3"');
+  return `<g>${frame}${text(middle, area.y + 15, TEXT_PX, title, 'ink', 'text-anchor="middle" font-weight="600"')}</g>`;
 }
 
 function drawRow({ label, x, y }: PlacedLabel): string {
@@ -123,9 +121,12 @@ function drawLine({ points, line }: PlacedLine): string {
   const ends =
     line === null
       ? ''
-      : `id="${attribute(elementId(`line ${line.id}`))}" data-from="${attribute(line.source.replace(ANYWHERE, ''))}" data-event="${attribute(eventsOf(line))}" data-to="${attribute(line.target)}" `;
+      : `id="${attribute(elementId(`line ${line.id}`))}" data-from="${attribute(line.source.replace(ANYWHERE, ''))}" data-event="${attribute(eventsOf(line))}" data-to="${attribute(targetOf(line))}" `;
   return `<path ${ends}d="${path}" ${outline(tone, null)} stroke-width="1.4" stroke-linejoin="round" marker-end="url(#head-${tone})"/>`;
 }
+
+/** A line that leaves its panel ends at a box with the name of the other state. */
+const targetOf = ({ target }: Line): string => target.slice(target.lastIndexOf(ELSEWHERE) + 1).trim();
 
 /** A line is added or removed only if all its transitions are. */
 function toneOf({ labels }: Line): Tone | null {
@@ -145,10 +146,8 @@ function drawDot({ x, y, width }: Area): string {
 
 function drawChip(area: Area): string {
   const middle = area.x + area.width / 2;
-  return [
-    rect(area, 5, outline('rim', 'paper'), 'stroke-dasharray="4 3"'),
-    text(middle, area.y + 15, TEXT_PX, 'anywhere', 'quiet', 'text-anchor="middle" font-style="italic"'),
-  ].join('');
+  const frame = rect(area, 5, outline('rim', 'paper'), 'stroke-dasharray="4 3"');
+  return `<g>${frame}${text(middle, area.y + 15, TEXT_PX, 'anywhere', 'quiet', 'text-anchor="middle" font-style="italic"')}</g>`;
 }
 
 function drawFoot({ legend, notes }: Caption, top: number): string {
@@ -157,8 +156,8 @@ function drawFoot({ legend, notes }: Caption, top: number): string {
   for (const [tone, words] of legend) {
     const width = Math.ceil(words.length * TEXT_PX * 0.57) + 18;
     const area = { x, y: top, width, height: 20 };
-    parts.push(rect(area, 7, outline(tone, 'paper'), ''));
-    parts.push(text(x + width / 2, top + 14, TEXT_PX, words, tone, 'text-anchor="middle"'));
+    const label = text(x + width / 2, top + 14, TEXT_PX, words, tone, 'text-anchor="middle"');
+    parts.push(`<g>${rect(area, 7, outline(tone, 'paper'), '')}${label}</g>`);
     x += width + 8;
   }
   for (const [index, note] of notes.entries())

@@ -57,6 +57,8 @@ export interface Telling {
 
 /** A transition from a state to its own child starts at this chip inside the state: no line can leave a box inwards. */
 export const ANYWHERE = ' anywhere';
+/** Stands before the name of a state of another panel. */
+export const ELSEWHERE = '→';
 const HEAD_LETTERS = 21;
 const TAIL_LETTERS = 21;
 const ROW_LETTERS = 56;
@@ -92,12 +94,12 @@ function panelOf(box: Box, lines: readonly Line[], states: ReadonlyMap<string, S
   const own = lines.filter(({ source }) => inside.has(source.replace(ANYWHERE, '')));
   const elsewhere = new Set(own.map(({ target }) => target).filter((target) => !inside.has(target)));
   const stubs = [...elsewhere].map((id): Box => {
-    const title = `→ ${states.get(id)?.key ?? id}`;
+    const title = `${ELSEWHERE} ${states.get(id)?.key ?? id}`;
     const none = { hint: '', rows: [], initial: null, children: [], mark: null };
-    return { id: `${box.id} → ${id}`, title, kind: 'elsewhere', ...none };
+    return { id: `${box.id} ${ELSEWHERE} ${id}`, title, kind: 'elsewhere', ...none };
   });
   const ends = own.map((line) =>
-    inside.has(line.target) ? line : { ...line, target: `${box.id} → ${line.target}` },
+    inside.has(line.target) ? line : { ...line, target: `${box.id} ${ELSEWHERE} ${line.target}` },
   );
   return { initial: null, boxes: [box, ...stubs], lines: ends };
 }

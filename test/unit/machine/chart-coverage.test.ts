@@ -1,7 +1,7 @@
 /** The tests take every state and every transition of the chart; docs/diagrams/session-coverage.svg shows it. */
 import { expect, test } from 'vitest';
+import { currentChart, sourcesOf } from '../../../scripts/diagram/chart.ts';
 import { drawCoverage, uncovered } from '../../../scripts/diagram/coverage.ts';
-import { currentChart, sourcesOf } from '../../../scripts/diagram/files.ts';
 import { coveredByTests, tookIn } from '../../support/machine/chart-coverage.ts';
 import { beginStepped } from '../../support/machine/stepped-session.ts';
 

@@ -5,8 +5,8 @@ import { DOMParser, type Element } from '@xmldom/xmldom';
 import { describe, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import { sessionMachine } from '../../../machines/session.ts';
+import { currentChart } from '../../../scripts/diagram/chart.ts';
 import { describe as describeMachine, type Transition } from '../../../scripts/diagram/describe.ts';
-import { currentChart } from '../../../scripts/diagram/files.ts';
 
 const chart = currentChart();
 const stored = (name: string): string => readFileSync(`docs/diagrams/${name}`, 'utf8');

@@ -11,10 +11,10 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import { sessionMachine } from '../../../machines/session.ts';
 import { type Migrations, type StampedSnapshot, upgrade } from '../../../machines/versions.ts';
+import { currentChart, sourcesOf } from '../../../scripts/diagram/chart.ts';
 import { type Description, describe as describeMachine } from '../../../scripts/diagram/describe.ts';
 import { diffTable, drawDiff } from '../../../scripts/diagram/diff.ts';
 import { difference, type Meaning, worstOf } from '../../../scripts/diagram/difference.ts';
-import { currentChart, sourcesOf } from '../../../scripts/diagram/files.ts';
 import { missingPapers, type OpenedSnapshot, type Papers } from '../../../scripts/diagram/papers.ts';
 import { chartNamed, storedPapers } from '../../../scripts/diagram/records.ts';
 

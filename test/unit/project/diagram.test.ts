@@ -1,9 +1,9 @@
 import { expect, describe as group, test } from 'vitest';
 import { createMachine, setup } from 'xstate';
 import { sessionMachine } from '../../../machines/session.ts';
+import { currentChart, sourcesOf } from '../../../scripts/diagram/chart.ts';
 import { describe, type Transition } from '../../../scripts/diagram/describe.ts';
 import { meanings } from '../../../scripts/diagram/explain.ts';
-import { currentChart, sourcesOf } from '../../../scripts/diagram/files.ts';
 import { widthOf } from '../../../scripts/diagram/graph.ts';
 import { bracketText, headText, isRefusal, wordsOf } from '../../../scripts/diagram/labels.ts';
 import type { Layout, PlacedLabel } from '../../../scripts/diagram/layout.ts';
