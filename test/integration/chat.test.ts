@@ -178,6 +178,32 @@ describe('the terminal chat', () => {
     expect(talk.notes()).toContain('the session stays open until');
   });
 
+  it('/again answers the last question again or another one in its place, and /fork copies the conversation', async () => {
+    const { url } = await start();
+    const talk = chat(['--url', url], ['My knee hurts', '/again', '/again My elbow hurts', '/fork']);
+    expect(await talk.finish()).toBe(0);
+    const answers = talk.answers().split('You said: ').slice(1);
+    expect(answers).toHaveLength(3);
+    expect(answers[1]).toMatch(/^My knee hurts/);
+    expect(answers[2]).toMatch(/^My elbow hurts/);
+    expect(answers[2]).not.toContain('Earlier you told me');
+    expect(talk.notes().match(/a turn was taken back/g)).toHaveLength(2);
+    const copy = /a copy of the conversation: .*--session ([0-9a-f-]{36})/.exec(talk.notes())?.[1] ?? '';
+    expect(copy).not.toBe(sessionIn(talk.notes()));
+    const continued = chat(['--url', url, '--session', copy], ['And now']);
+    expect(await continued.finish()).toBe(0);
+    expect(continued.answers()).toContain('Earlier you told me: My elbow hurts');
+    expect(continued.notes()).not.toContain('there was no session');
+  });
+
+  it('/again without a question before it is refused, and the chat in a pipe exits with 1', async () => {
+    const { url } = await start();
+    const talk = chat(['--url', url], ['/again']);
+    expect(await talk.finish()).toBe(1);
+    expect(talk.notes()).toContain('unknown_turn');
+    expect(talk.answers()).toBe('');
+  });
+
   it('the chat in a pipe exits with 1 if a message got no answer, and with 0 if all did', async () => {
     const { url } = await start();
     const failed = chat(['--url', url], ['And my elbow', '[[fault:400]] My knee hurts']);

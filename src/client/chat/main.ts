@@ -9,7 +9,7 @@ import { Screen } from './screen.ts';
 import { chatToken } from './token.ts';
 
 const COMMANDS =
-  '/cancel stops the answer · /extend keeps the session open · /close ends it · /quit leaves it · //x sends /x';
+  '/cancel stops the answer · /again answers the last question again · /again <text> answers this one in its place · /fork copies the conversation · /extend keeps the session open · /close ends it · /quit leaves it · //x sends /x';
 
 const call = chatCallOf(process.argv.slice(2));
 if (call.kind !== 'run') {
@@ -34,6 +34,8 @@ const screen = new Screen({
 });
 const waiters = new Set<{ readonly condition: () => boolean; readonly resolve: () => void }>();
 let awaitsExtended = false;
+/** Settles once the server has made or refused the last copy. */
+let forking: Promise<void> = Promise.resolve();
 let caughtUpAt: number | null = null;
 /** In a pipe: a line was not a message, or got no whole answer. */
 let hasFailed = false;
@@ -103,6 +105,7 @@ async function pipe(input: Interface): Promise<void> {
     // The program ends once the server has ended the session.
     if (next.value.trim() === '/close') return;
     await until(() => !awaitsExtended);
+    await forking;
     if (message !== null && !(await isAnswered(message))) hasFailed = true;
   }
   await until(() => session.state !== 'processing');
@@ -152,14 +155,24 @@ function handleLine(line: string): SentMessage | null {
       awaitsExtended = session.extend();
       if (!awaitsExtended) screen.note('not connected');
       return null;
+    case '/fork':
+      forking = session.fork().then(
+        () => {},
+        () => {
+          hasFailed = true;
+        },
+      );
+      return null;
   }
+  const again = /^\/again(?:\s+(.+))?$/.exec(text);
   // A path or "/ 2 tablets" is a message; a second slash sends a command as one.
-  if (/^\/[a-z]+$/i.test(text.split(/\s/)[0] ?? '')) {
+  if (again === null && /^\/[a-z]+$/i.test(text.split(/\s/)[0] ?? '')) {
     screen.note(`${text} is not a command, and was not sent; /help lists the commands, /${text} sends it`);
     hasFailed = true;
     return null;
   }
   try {
+    if (again !== null) return session.regenerate(again[1] === undefined ? {} : { content: again[1] });
     return session.send(text.startsWith('//') ? text.slice(1) : text);
   } catch (error) {
     screen.note(error instanceof Error ? error.message : 'not sent');

@@ -125,6 +125,10 @@ export class Screen {
       case 'turn.cancelled':
         this.#endLine();
         return this.note(`cancelled (${frame.reason})`);
+      case 'turn.retracted':
+        return this.note('a turn was taken back');
+      case 'forked':
+        return this.note(`a copy of the conversation: ${this.#ports.resumeCommand(frame.session_id)}`);
       case 'message.queued':
         return this.note(`queued, number ${frame.position}`);
       case 'expiring':
