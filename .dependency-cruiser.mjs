@@ -16,6 +16,7 @@ export const rooms = [
   'src/session/cluster',
   'src/session/actor',
   'src/session/turn',
+  'src/session/history',
   'src/session/machine',
   'src/protocol',
   'src/analytics',

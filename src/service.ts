@@ -139,6 +139,7 @@ export async function startService(config: Config, log: Log, link: Link | null =
     delivery: hub,
     limits: config.session.limits,
     leaseMs,
+    historyMax: config.store.historyMax,
     hibernateMs: config.session.hibernateMs,
     flushMs: config.session.flushMs,
     flushLength: FLUSH_LENGTH,

@@ -63,6 +63,7 @@ export function readConfig(environment: Environment) {
           : { url: env.STORE_ROLLOUT_URL, percent: env.STORE_ROLLOUT },
       leaseMs: env.LEASE_MS,
       frameLogMax: env.FRAME_LOG_MAX,
+      historyMax: env.HISTORY_MAX,
     },
     archive: {
       databaseUrl: env.DATABASE_URL ?? null,

@@ -198,6 +198,15 @@ export const environmentSchema = z.object({
   FRAME_LOG_MAX: count(20_000, 1).describe(
     'durable frames kept per session; a single turn with more frames is kept whole',
   ),
+  HISTORY_MAX: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(500)
+    .describe(
+      'transitions that the history of a session keeps, without their content; the oldest are dropped; 0: no history',
+    ),
   LEASE_MS: milliseconds(3_000, 1).describe(
     'after this, another instance can take over the sessions of a crashed one',
   ),

@@ -115,6 +115,7 @@ function dumpOf(sessionId: string, guide: GuideSession, limits: SessionLimits): 
     frames,
     transcript: transcriptOf(guide, usedAt),
     inbox: [],
+    history: [],
     messageIds: [],
     held: false,
   };

@@ -97,6 +97,8 @@ export interface Commit {
   readonly transcript: readonly TranscriptRecord[];
   /** Message ids that this commit takes; if one is already taken, the store writes nothing. */
   readonly messageIds: readonly string[];
+  /** The record of this transition, which the store keeps with it. A store without a history drops it. */
+  readonly history?: string;
   /** Number of entries that this write takes from the front of the inbox. */
   readonly inboxTaken: number;
   readonly dueAt: number | null;
@@ -146,6 +148,13 @@ export type PushOutcome =
   | { readonly kind: 'absent' }
   | { readonly kind: 'full' };
 
+/** A session and its history, as stored at one moment. */
+export interface SessionHistory {
+  readonly record: SessionRecord;
+  /** The newest records, oldest first. */
+  readonly history: readonly string[];
+}
+
 export interface LogPage {
   readonly frames: readonly StoredFrame[];
   /** Offset of the oldest frame kept; head + 1 if none is. */
@@ -187,6 +196,7 @@ export interface SessionDump {
   /** As written, including forgotten entries and the records that forget them. */
   readonly transcript: readonly TranscriptRecord[];
   readonly inbox: readonly string[];
+  readonly history: readonly string[];
   /** Sorted, so that equal sessions have equal dumps. */
   readonly messageIds: readonly string[];
   /** A live claim holds the session, so the dump may be outdated. */
@@ -235,6 +245,8 @@ export interface Store {
   /** At most `limit` frames from offset `after + 1` on; null if the session does not exist. */
   readLog(sessionId: string, after: number, limit: number): Promise<LogPage | null>;
   readTranscript(sessionId: string): Promise<readonly TranscriptEntry[]>;
+  /** Null if the session does not exist. */
+  readHistory(sessionId: string): Promise<SessionHistory | null>;
   /**
    * Lists sessions in a fixed order of the store: during any commits, a session that exists throughout is on exactly one
    * page. The cost of a page does not depend on the number of sessions.
@@ -291,7 +303,11 @@ export interface StoreOptions {
   /** The log keeps more frames only if a write asks for it (`keepFrom`). */
   readonly frameLogMax: number;
   readonly inboxMax: number;
+  /** Records of transitions that a session keeps, the newest ones; 0: none. Absent: HISTORY_MAX. */
+  readonly historyMax?: number;
 }
+
+export const HISTORY_MAX = 500;
 
 export const BUCKETS = 256;
 

@@ -41,11 +41,11 @@ async function deployed(config: Config['store'], { redis, use }: Opening): Promi
 
 export function openStore(
   name: string,
-  { leaseMs, frameLogMax, allowEviction }: Config['store'],
+  { leaseMs, frameLogMax, historyMax, allowEviction }: Config['store'],
   redis: RedisSettings,
   use: DatabaseUse = 'serve',
 ): Promise<Store> {
-  const options = { leaseMs, frameLogMax, inboxMax: INBOX_MAX };
+  const options = { leaseMs, frameLogMax, historyMax, inboxMax: INBOX_MAX };
   const dataDir = folderIn(name);
   return dataDir === null
     ? openRedisStore({ ...options, ...redis, url: name, allowEviction })

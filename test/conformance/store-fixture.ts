@@ -14,7 +14,7 @@ import type {
 } from '../../src/store/contract.ts';
 import { storedFrame } from '../../src/store/log.ts';
 
-export const OPTIONS: StoreOptions = { leaseMs: 1_500, frameLogMax: 20, inboxMax: 4 };
+export const OPTIONS: StoreOptions = { leaseMs: 1_500, frameLogMax: 20, inboxMax: 4, historyMax: 5 };
 
 export interface StoreFixture {
   /** Independent handles on one backing store, like those of three instances. */

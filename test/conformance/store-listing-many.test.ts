@@ -32,6 +32,7 @@ function dumpOf(n: number): SessionDump {
     frames: [],
     transcript: [],
     inbox: [],
+    history: [],
     messageIds: [],
     held: false,
   };

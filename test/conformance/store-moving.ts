@@ -20,6 +20,7 @@ const full = {
   snapshot: '{"value":"idle ä 🙂"}',
   frames: [storedFrame(1, '{"t":"\\u0000 漢字"}', '[[1],"x"]'), ...frames(1, 2)],
   messageIds: ['m2', 'm1'],
+  history: '["began ä"]',
   transcript: [
     { role: 'user', content: 'hi\n', turnId: 't1', at: 1 },
     { role: 'assistant', content: 'ho', turnId: 't1', at: 2 },
@@ -50,6 +51,7 @@ export function describeMoving(fixture: () => StoreFixture): void {
         frames: full.frames,
         transcript: full.transcript,
         inbox: ['waiting'],
+        history: [full.history],
         messageIds: ['m1', 'm2'],
         held: false,
       });

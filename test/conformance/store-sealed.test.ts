@@ -65,7 +65,8 @@ describe.each([
     const sessionId = freshId();
     const { fence } = await claimed(store, sessionId, 'a');
     const snapshot = `{"word":"${WORD}"}`;
-    const commit = commitOf({ snapshot, frames: [frame(1), frame(2)], transcript: [said] });
+    const history = `["${WORD}"]`;
+    const commit = commitOf({ snapshot, frames: [frame(1), frame(2)], transcript: [said], history });
     expect(await store.commit(fence, commit)).toMatchObject({ kind: 'committed' });
     const append = appendOf({ expectedHead: 2, frames: [frame(3)] });
     expect(await store.append(fence, append)).toMatchObject({ kind: 'committed' });
@@ -79,6 +80,7 @@ describe.each([
       log: await store.readLog(sessionId, 0, 10),
       transcript: await store.readTranscript(sessionId),
       inbox: await store.readInbox(sessionId),
+      history: (await store.readHistory(sessionId))?.history,
     };
   }
 
@@ -86,7 +88,7 @@ describe.each([
     const [store] = below.stores;
     const sessionId = await told(sealedWith(store, first));
     expect(JSON.stringify(await everything(sealedWith(store, first), sessionId)).split(WORD)).toHaveLength(
-      11,
+      12,
     );
     expect(JSON.stringify(await everything(store, sessionId))).not.toContain(WORD);
     expect(JSON.stringify(await store.export(sessionId))).not.toContain(WORD);
@@ -103,7 +105,7 @@ describe.each([
       expect(sealer.open(scope, place, stored)).toMatchObject({ kind: 'opened' });
     expect(texts).toHaveLength(JSON.stringify(dump).split(/~[12]~first~/).length - 1);
     expect(texts.map(({ place }) => place).toSorted()).toEqual(
-      ['snapshot/1', 'frame/1', 'frame/2', 'frame/3', 'said/user/t1', 'inbox'].toSorted(),
+      ['snapshot/1', 'frame/1', 'frame/2', 'frame/3', 'said/user/t1', 'inbox', 'history'].toSorted(),
     );
   });
 
@@ -137,6 +139,7 @@ describe.each([
       () => wrong.read(sessionId),
       () => wrong.readLog(sessionId, 0, 10),
       () => wrong.readTranscript(sessionId),
+      () => wrong.readHistory(sessionId),
       () => wrong.export(sessionId),
     ])
       await expect(read()).rejects.toMatchObject({ code: 'STORE_SEALED' });
@@ -145,7 +148,7 @@ describe.each([
     expect(() => JSON.parse(record?.snapshot ?? '{}')).toThrow();
     // A store with the key still reads everything.
     expect(JSON.stringify(await everything(sealedWith(store, first), sessionId)).split(WORD)).toHaveLength(
-      11,
+      12,
     );
   });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { describeFencing } from './store-fencing.ts';
 import { OPTIONS, type StoreFactory, type StoreFixture } from './store-fixture.ts';
 import { describeHints } from './store-hints.ts';
+import { describeHistory } from './store-history.ts';
 import { describeListing } from './store-listing.ts';
 import { describeLog } from './store-log.ts';
 import { describeModel } from './store-model.ts';
@@ -20,6 +21,7 @@ export function describeStore(name: string, factory: StoreFactory): void {
 
     describeFencing(() => fixture);
     describeLog(() => fixture);
+    describeHistory(() => fixture);
     describeHints(() => fixture);
     describeSweep(() => fixture);
     describeListing(() => fixture);

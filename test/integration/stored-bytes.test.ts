@@ -80,7 +80,7 @@ describe('the memory of a stored session', () => {
           inboxLength: 0,
         };
         const index = { state: 'idle', userId: null, createdAt };
-        const nothing = { frames: [], transcript: [], inbox: [], messageIds: [], held: false };
+        const nothing = { frames: [], transcript: [], inbox: [], history: [], messageIds: [], held: false };
         return store.import({ sessionId, record, index, ...nothing }, 'absent-only');
       });
       await Promise.all(imports);

@@ -37,6 +37,8 @@ export interface ActorHost {
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseMs: number;
+  /** Records of transitions that the store keeps; 0: the actor writes none. */
+  readonly historyMax: number;
   /** Limits of running answers and of tokens; null: none. */
   readonly budgets: Budgets | null;
   /** When the texts of running turns are stored. */

@@ -7,6 +7,9 @@ import type { SessionInput } from '../../../machines/vocabulary.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Fence, SessionRecord, Store, TranscriptEntry } from '../../store/contract.ts';
 import { indexUser } from '../../store/tenant-index.ts';
+import { beginningOf, MIGRATES } from '../history/history-event.ts';
+import { HistoryRecorder } from '../history/record.ts';
+import { pathOf } from '../history/replay.ts';
 import { indexOf, readSnapshot, type Snapshot, toSnapshot } from '../machine/snapshot.ts';
 import { begin, type MachineState, restoreState, type Step, step } from '../machine/step.ts';
 import { TurnText } from '../turn/turn-text.ts';
@@ -26,7 +29,7 @@ export type NewSession = SessionInput & { readonly transcript?: readonly Transcr
 
 const LOG_PAGE = 1_000;
 
-type Claimed = Pick<ActorStart, 'fence' | 'claimedMs'>;
+type Claimed = Pick<ActorStart, 'fence' | 'claimedMs' | 'recorder'>;
 
 /** `input` begins a new session; null: load only an existing one. Rejects when the store does. */
 export async function loadSession(
@@ -39,7 +42,9 @@ export async function loadSession(
   const claim = await host.store.claim(sessionId, host.instance);
   if (claim.kind === 'held') return claim;
   const { record } = claim;
-  const claimed: Claimed = { fence: claim.fence, claimedMs };
+  const { instance, epoch } = claim.fence;
+  const recorder = host.historyMax === 0 ? null : new HistoryRecorder({ instance, epoch }, host.historyMax);
+  const claimed: Claimed = { fence: claim.fence, claimedMs, recorder };
   if (record !== null) return restore(host, claimed, record);
   const created =
     input === null ? null : await quota.within(ownerOf(input), () => create(host, claimed, input));
@@ -56,8 +61,13 @@ function ownerOf({ userId, tenant = '' }: SessionInput): string | null {
 async function create(host: ActorHost, claimed: Claimed, input: NewSession): Promise<LoadedSession> {
   const { fence } = claimed;
   const { transcript = [] } = input;
-  const { next, effects } = input.transcript === undefined ? begin(input, '1') : beginWithoutClient(input);
+  const isFork = input.transcript !== undefined;
+  const { next, effects, taken } = isFork ? beginWithoutClient(input) : begin(input, '1');
   const built = buildFrames(effects, { head: 0, epoch: fence.epoch, version: 1 }, null, null);
+  const history = claimed.recorder?.write({
+    ...{ version: 1, at: input.at, event: beginningOf(input, isFork), from: '' },
+    ...{ to: pathOf(next.snapshot.value), taken, waitedMs: waitedMs(host, input.at) },
+  });
   const outcome = await host.store.commit(fence, {
     writeId: `${fence.token}.begin`,
     expectedVersion: 0,
@@ -66,6 +76,7 @@ async function create(host: ActorHost, claimed: Claimed, input: NewSession): Pro
     frames: built.frames,
     transcript,
     messageIds: [],
+    ...(history === undefined ? {} : { history }),
     inboxTaken: 0,
     dueAt: Math.min(...Object.values(next.timers)),
     index: indexOf(next.snapshot.value, next.snapshot.context),
@@ -73,6 +84,7 @@ async function create(host: ActorHost, claimed: Claimed, input: NewSession): Pro
     end: false,
   });
   if (outcome.kind !== 'committed') return { kind: 'refused', code: 'session_moved' };
+  claimed.recorder?.stored(1, input.at);
   const actor = new SessionActor(host, {
     ...claimed,
     state: next,
@@ -89,7 +101,11 @@ async function create(host: ActorHost, claimed: Claimed, input: NewSession): Pro
 function beginWithoutClient(input: NewSession): Step {
   const begun = begin(input, '1');
   const left = step(begun.next, { type: 'detach', at: input.at, instance: input.instance }, '1');
-  return { ...left, effects: [...begun.effects, ...left.effects] };
+  return {
+    ...left,
+    effects: [...begun.effects, ...left.effects],
+    taken: [...begun.taken, ...left.taken],
+  };
 }
 
 async function restore(host: ActorHost, claimed: Claimed, record: SessionRecord): Promise<LoadedSession> {
@@ -101,7 +117,7 @@ async function restore(host: ActorHost, claimed: Claimed, record: SessionRecord)
   if (turn.kind === 'unreadable') return refuse(host, fence, turn);
   let { version } = record;
   if (migrated) {
-    const stored = await storeMigrated(host.store, fence, record, snapshot);
+    const stored = await storeMigrated(host, claimed, record, snapshot, read.from);
     if (!stored) return { kind: 'refused', code: 'session_moved' };
     version += 1;
   }
@@ -137,6 +153,8 @@ type Read =
       readonly snapshot: Snapshot;
       readonly state: MachineState;
       readonly migrated: boolean;
+      /** The machine version of the stored form. */
+      readonly from: number;
     }
   | Unreadable;
 
@@ -148,14 +166,28 @@ function stateIn(json: string): Read {
   const { value, context, timers, jobs } = opened.snapshot;
   try {
     const state = restoreState(value, context, timers, jobs);
-    return { kind: 'read', snapshot: opened.snapshot, state, migrated: opened.migrated };
+    const { migrated, from } = opened;
+    return { kind: 'read', snapshot: opened.snapshot, state, migrated, from };
   } catch {
     return { kind: 'unreadable', code: 'internal', why: 'the machine has no such state' };
   }
 }
 
+function waitedMs({ clock }: ActorHost, at: number): number {
+  return Math.max(0, Math.round(clock.now() - at));
+}
+
 /** Stores the migrated form under the fence before any client is served from it. */
-async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, snapshot: Snapshot) {
+async function storeMigrated(
+  { store, clock }: ActorHost,
+  { fence, recorder }: Claimed,
+  record: SessionRecord,
+  snapshot: Snapshot,
+  from: number,
+): Promise<boolean> {
+  const [version, at, path] = [record.version + 1, Math.round(clock.now()), pathOf(snapshot.value)];
+  const event = { type: MIGRATES, fromMachineVersion: from };
+  const history = recorder?.write({ version, at, event, from: path, to: path, taken: [], waitedMs: 0 });
   const outcome = await store.commit(fence, {
     writeId: `${fence.token}.migrate`,
     expectedVersion: record.version,
@@ -164,12 +196,14 @@ async function storeMigrated(store: Store, fence: Fence, record: SessionRecord, 
     frames: [],
     transcript: [],
     messageIds: [],
+    ...(history === undefined ? {} : { history }),
     inboxTaken: 0,
     dueAt: record.dueAt,
     index: indexOf(snapshot.value, snapshot.context),
     notify: false,
     end: false,
   });
+  recorder?.stored(version, at);
   return outcome.kind === 'committed';
 }
 

@@ -270,13 +270,14 @@ export class SessionActor {
       if (fromInbox) await this.#append([], 1);
       return settle(refused('internal'));
     }
-    if (stepped.changed) return settle(answerOf(await this.#commit(stepped, fromInbox ? 1 : 0), stepped));
+    if (stepped.changed)
+      return settle(answerOf(await this.#commit(stepped, event, fromInbox ? 1 : 0), stepped));
     const refusal = stepped.effects.find((effect) => effect.type === 'refused');
     if (fromInbox) await this.#append([], 1);
     settle(refusal === undefined ? done : refused(refusal.code));
   }
 
-  async #commit({ next, effects }: Step, inboxTaken: number): Promise<Outcome> {
+  async #commit({ next, effects, taken }: Step, event: StepEvent, inboxTaken: number): Promise<Outcome> {
     const piece = this.#runner.takePiece();
     const place = { head: this.head, epoch: this.epoch, version: this.version + 1 };
     const built = buildFrames(effects, place, this.#runner.text, piece);
@@ -286,7 +287,8 @@ export class SessionActor {
       if (inboxTaken > 0) await this.#append([], inboxTaken);
       return refused('archive_unavailable');
     }
-    const outcome = await this.#writer.commit(next, built, inboxTaken);
+    const record = this.#writer.record({ event, taken }, next);
+    const outcome = await this.#writer.commit(next, built, inboxTaken, record, event.at);
     switch (outcome.kind) {
       case 'committed':
         this.#runner.confirm(piece);

@@ -19,8 +19,11 @@ import type {
   RenewOutcome,
   StoredFrame,
 } from '../../store/contract.ts';
+import { strippedOf } from '../history/history-event.ts';
+import type { HistoryRecorder } from '../history/record.ts';
+import { pathOf } from '../history/replay.ts';
 import { indexOf, toSnapshot } from '../machine/snapshot.ts';
-import type { MachineState } from '../machine/step.ts';
+import type { MachineState, Step, StepEvent } from '../machine/step.ts';
 import type { ActorHost, InboxEntry } from './actor-host.ts';
 import type { BuiltFrames } from './frames.ts';
 import { firstOf } from './timers.ts';
@@ -35,6 +38,14 @@ export interface ClaimedSession {
   readonly head: number;
   /** Offset of the running turn's last `turn.started`. */
   readonly turnOffset: number;
+  /** Writes the records of this claim's transitions; null: the store keeps no history. */
+  readonly recorder: HistoryRecorder | null;
+}
+
+/** A transition as its record tells of it. */
+export interface Caused {
+  readonly event: StepEvent;
+  readonly taken: Step['taken'];
 }
 
 /** The store did not answer within a lease. */
@@ -52,6 +63,7 @@ export class SessionWriter {
   readonly fence: Fence;
   readonly #host: WriterHost;
   readonly #isStopped: () => boolean;
+  readonly #recorder: HistoryRecorder | null;
   #state: MachineState;
   #version: number;
   #head: number;
@@ -66,6 +78,7 @@ export class SessionWriter {
     this.#host = host;
     this.#isStopped = isStopped;
     this.fence = claimed.fence;
+    this.#recorder = claimed.recorder;
     this.#state = claimed.state;
     this.#version = claimed.version;
     this.#head = claimed.head;
@@ -99,7 +112,23 @@ export class SessionWriter {
     return this.#leaseAgeMs >= this.#host.leaseMs / 3;
   }
 
-  async commit(next: MachineState, built: BuiltFrames, inboxTaken: number): Promise<CommitOutcome | Lost> {
+  /** The record of the transition that the next commit stores; undefined without a history. */
+  record({ event, taken }: Caused, next: MachineState): string | undefined {
+    const from = pathOf(this.#state.snapshot.value);
+    return this.#recorder?.write({
+      ...{ version: this.#version + 1, at: event.at, event: strippedOf(event), from },
+      ...{ to: pathOf(next.snapshot.value), taken },
+      waitedMs: Math.max(0, Math.round(this.#host.clock.now() - event.at)),
+    });
+  }
+
+  async commit(
+    next: MachineState,
+    built: BuiltFrames,
+    inboxTaken: number,
+    history: string | undefined,
+    at: number,
+  ): Promise<CommitOutcome | Lost> {
     const { snapshot } = next;
     const { frames, transcript, messageIds } = built;
     const turnOffset = built.turnOffset ?? this.#turnOffset;
@@ -119,12 +148,14 @@ export class SessionWriter {
       notify: end || isWatched,
       end,
       tail: isWatched,
+      ...(history === undefined ? {} : { history }),
       ...keepTurn(next, turnOffset),
     };
     const outcome = await this.#write((store, fence) => store.commit(fence, commit));
     if (outcome.kind !== 'committed') return outcome;
     this.#state = next;
     this.#version += 1;
+    this.#recorder?.stored(this.#version, at);
     this.#head += frames.length;
     this.#turnOffset = turnOffset;
     this.#countInput(inboxTaken, end ? 0 : outcome.inboxLength);

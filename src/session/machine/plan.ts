@@ -13,8 +13,16 @@ export type Planned =
   | { readonly kind: 'action'; readonly action: Action }
   | { readonly kind: 'start' | 'stop'; readonly id: string; readonly src: unknown };
 
+/** The names that the chart gives to what a transition does. */
+export interface Taken {
+  /** The guard that let the transition through; null: it has none. */
+  readonly guard: string | null;
+  readonly actions: readonly string[];
+}
+
 export interface Plan {
   readonly steps: readonly Planned[];
+  readonly taken: Taken;
   /** The innermost active state after the transition. */
   readonly leaf: AnyStateNode;
 }
@@ -65,12 +73,31 @@ const isUncovered = (node: AnyStateNode): boolean =>
 export function planOf(leaf: AnyStateNode, transition: Transition): Plan | null {
   const own = transition.actions.map(action);
   const [target, ...others] = transition.target ?? [];
-  if (target === undefined) return { steps: own, leaf };
+  if (target === undefined) return { steps: own, taken: takenOf(transition, own), leaf };
   const domain = stays(transition, target);
   const next = inwards(target)?.at(-1);
   if (domain === undefined || next === undefined || others.length > 0) return null;
   const left = lineOf(leaf).filter((node) => isInside(node, domain));
   const entered = lineOf(next).filter((node) => isInside(node, domain));
   if ([...left, ...entered].some(isUncovered)) return null;
-  return { steps: [...left.flatMap(leaving), ...own, ...entered.reverse().flatMap(entering)], leaf: next };
+  const steps = [...left.flatMap(leaving), ...own, ...entered.reverse().flatMap(entering)];
+  return { steps, taken: takenOf(transition, steps), leaf: next };
+}
+
+export function takenOf({ guard }: Pick<Transition, 'guard'>, steps: readonly Planned[]): Taken {
+  return {
+    guard: guard === undefined ? null : nameOf(guard),
+    actions: steps.flatMap((planned) => (planned.kind === 'action' ? [nameOf(planned.action)] : [])),
+  };
+}
+
+/** What a machine does when it begins: the entry actions of the states that are active then, outermost first. */
+export function takenAtStart(leaf: AnyStateNode): Taken {
+  return takenOf({}, [...lineOf(leaf)].reverse().flatMap(entering));
+}
+
+function nameOf(named: unknown): string {
+  if (typeof named === 'string') return named;
+  const { type } = named as { readonly type?: unknown };
+  return typeof type === 'string' ? type : 'unnamed';
 }

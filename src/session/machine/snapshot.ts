@@ -43,7 +43,13 @@ export function toSnapshot(state: MachineState, turnOffset: number): Snapshot {
 }
 
 export type ReadSnapshot =
-  | { readonly kind: 'opened'; readonly snapshot: Snapshot; readonly migrated: boolean }
+  | {
+      readonly kind: 'opened';
+      readonly snapshot: Snapshot;
+      readonly migrated: boolean;
+      /** The machine version of the stored form. */
+      readonly from: number;
+    }
   | { readonly kind: 'newer'; readonly version: number }
   | { readonly kind: 'unreadable'; readonly reason: string };
 
@@ -61,7 +67,9 @@ export function readSnapshot(json: string, migrate: (stamped: Snapshot) => Upgra
   if (upgraded.kind === 'unknown') return { kind: 'unreadable', reason: upgraded.reason };
   const parsed = snapshotSchema.safeParse(upgraded.snapshot);
   if (!parsed.success) return { kind: 'unreadable', reason: z.prettifyError(parsed.error) };
-  return { kind: 'opened', snapshot: parsed.data as Snapshot, migrated: upgraded.kind === 'migrated' };
+  const migrated = upgraded.kind === 'migrated';
+  const from = migrated ? upgraded.from : MACHINE_VERSION;
+  return { kind: 'opened', snapshot: parsed.data as Snapshot, migrated, from };
 }
 
 /** The fields by which the store lists and counts sessions. */

@@ -22,8 +22,9 @@ import type {
   SessionInput,
   TopState,
 } from '../../../machines/vocabulary.ts';
+import { type Taken, takenAtStart } from './plan.ts';
 import { restingAt, restingIn } from './resting-state.ts';
-import { type RawAction, walk } from './walk.ts';
+import { leafOf, namedFor, type RawAction, walk } from './walk.ts';
 
 /** Events that the actor raises for its own timers and jobs; no client can send them. */
 export type InternalEvent =
@@ -49,6 +50,8 @@ export interface Step {
   readonly effects: readonly SessionEffect[];
   /** False if nothing needs to be stored: state, context, timers and jobs are the same, and no effect is durable. */
   readonly changed: boolean;
+  /** Guards and actions by their names in the chart. */
+  readonly taken: readonly Taken[];
 }
 
 const sink: RawAction[] = [];
@@ -75,24 +78,25 @@ const initEvent = (input: SessionInput) => ({ type: 'xstate.init', input });
 export function begin(input: SessionInput, key: string): Step {
   sink.length = 0;
   const snapshot = sessionMachine.getInitialSnapshot(scope as never, input);
-  return reify(null, snapshot, sink, initEvent(input).input.at, key);
+  const taken = [takenAtStart(leafOf(snapshot))];
+  return { ...reify(null, snapshot, sink, initEvent(input).input.at, key), taken };
 }
 
 /** `key` must be unique among the steps of a session; the actor passes the version that the step will get. */
 export function step(state: MachineState, event: StepEvent, key: string): Step {
   // XState would step a finished machine too, but nothing may follow `expired`.
-  if (state.snapshot.status !== 'active') return { next: state, effects: [], changed: false };
+  if (state.snapshot.status !== 'active') return { next: state, effects: [], changed: false, taken: [] };
   const prev = state.timers[event.type] === undefined ? state : withoutTimer(state, event.type);
   const walked = walk(state.snapshot, event, scope);
   if (walked !== null) {
     const snapshot = { ...restingAt(walked.leaf), context: walked.context as unknown as SessionContext };
-    return reify(prev, snapshot, walked.actions, event.at, key);
+    return { ...reify(prev, snapshot, walked.actions, event.at, key), taken: walked.taken };
   }
   sink.length = 0;
   const given = { ...state.snapshot, children: childrenOf(state.jobs) };
   const snapshot = sessionMachine.transition(given, event as never, scope as never);
-  if (snapshot === given && sink.length === 0) return { next: state, effects: [], changed: false };
-  return reify(prev, snapshot, sink, event.at, key);
+  if (snapshot === given && sink.length === 0) return { next: state, effects: [], changed: false, taken: [] };
+  return { ...reify(prev, snapshot, sink, event.at, key), taken: namedFor(state.snapshot, event) };
 }
 
 /** XState finds the child that it stops under its id, and the action carries it. The step needs no more than the id. */
@@ -129,7 +133,7 @@ function reify(
   actions: readonly RawAction[],
   at: number,
   key: string,
-): Step {
+): Omit<Step, 'taken'> {
   const timers: Record<string, number> = { ...prev?.timers };
   const jobs: Record<string, { src: string; key: string }> = { ...prev?.jobs };
   const effects: SessionEffect[] = [];

@@ -13,7 +13,7 @@
  * pins XState's version.
  */
 import type { AnyActorScope, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
-import { lineOf, type Plan, type Planned, planOf, type Transition } from './plan.ts';
+import { lineOf, type Plan, type Planned, planOf, type Taken, type Transition, takenOf } from './plan.ts';
 
 /** What the host carries out: a timer, a job, an effect. */
 export interface RawAction {
@@ -25,6 +25,8 @@ export interface Walk {
   readonly leaf: AnyStateNode;
   readonly context: Context;
   readonly actions: readonly RawAction[];
+  /** The event's transition, then those without an event. */
+  readonly taken: readonly Taken[];
 }
 
 type Context = Readonly<Record<string, unknown>>;
@@ -65,16 +67,38 @@ export function walk(snapshot: AnyMachineSnapshot, event: EventObject, scope: An
   let leaf = onlyLeaf(snapshot);
   if (chosen === undefined || leaf === null) return null;
   const progress: Progress = { context: snapshot.context, event, machine, scope, actions: [] };
+  const taken: Taken[] = [];
   let transition: Transition | undefined = chosen;
   while (transition !== undefined) {
     const plan = knownPlan(leaf, transition);
     if (plan === null || !plan.steps.every((planned) => take(planned, progress))) return null;
     leaf = plan.leaf;
+    taken.push(plan.taken);
     const eventless = eventlessFrom(leaf, progress);
     if (eventless === null) return null;
     transition = eventless;
   }
-  return { leaf, context: progress.context, actions: progress.actions };
+  return { leaf, context: progress.context, actions: progress.actions, taken };
+}
+
+/** What the chart names for an event that XState takes: its transition, and the entry of the state that this one targets. */
+export function namedFor(snapshot: AnyMachineSnapshot, event: EventObject): readonly Taken[] {
+  return snapshot.machine.getTransitionData(snapshot, event).map((transition) => {
+    const entry = (transition.target ?? []).flatMap((node) => node.entry);
+    const actions = [...transition.actions, ...entry];
+    return takenOf(
+      transition,
+      actions.map((action) => ({ kind: 'action', action })),
+    );
+  });
+}
+
+/** The innermost active state; inside a parallel state, one of them. */
+export function leafOf(snapshot: AnyMachineSnapshot): AnyStateNode {
+  const nodes = (snapshot as unknown as { readonly _nodes: readonly AnyStateNode[] })._nodes;
+  const leaf = nodes.find(({ type }) => type === 'atomic' || type === 'final');
+  if (leaf === undefined) throw new Error('a snapshot without an innermost state');
+  return leaf;
 }
 
 /** Null inside a parallel state, where several states are active side by side. */

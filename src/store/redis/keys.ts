@@ -29,6 +29,7 @@ export interface BucketKeys {
   readonly logPrefix: string;
   readonly transcriptPrefix: string;
   readonly stagePrefix: string;
+  readonly historyPrefix: string;
 }
 
 const BUCKET_KEYS: readonly BucketKeys[] = Array.from({ length: BUCKETS }, (_, bucket) => {
@@ -43,6 +44,7 @@ const BUCKET_KEYS: readonly BucketKeys[] = Array.from({ length: BUCKETS }, (_, b
     logPrefix: `${tag}log:`,
     transcriptPrefix: `${tag}t:`,
     stagePrefix: `${tag}stage:`,
+    historyPrefix: `${tag}h:`,
   };
 });
 
@@ -62,6 +64,7 @@ export function sessionKeys(sessionId: string) {
     inbox: `${bucket.inboxPrefix}${sessionId}`,
     /** The log of a session during its import. */
     stage: `${bucket.stagePrefix}${sessionId}`,
+    history: `${bucket.historyPrefix}${sessionId}`,
     due: bucket.due,
     listing: bucket.listing,
     channel: bucket.channel,

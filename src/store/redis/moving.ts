@@ -28,12 +28,12 @@ const FRAMES_PER_CALL = 1_000;
 const TRIES = 5;
 
 export async function exportSession(batch: Batch, sessionId: string): Promise<SessionDump | null> {
-  const { session, lock, log, transcript, inbox, listing } = sessionKeys(sessionId);
+  const { session, lock, log, transcript, inbox, listing, history } = sessionKeys(sessionId);
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const keys = [session, lock, log, transcript, inbox, listing];
+    const keys = [session, lock, log, transcript, inbox, listing, history];
     const reply = await batch.call(scripts.export, keys, [sessionId, FRAMES_PER_CALL]);
     if (reply === null) return null;
-    const [row, entry, held, ids, transcriptEntries, inboxEntries, kept, elements] = list(reply);
+    const [row, entry, held, ids, transcriptEntries, inboxEntries, records, kept, elements] = list(reply);
     const found = record(row);
     if (found === null) return null;
     const start = framesOf(found.head - integer(kept) + 1, texts(elements));
@@ -46,6 +46,7 @@ export async function exportSession(batch: Batch, sessionId: string): Promise<Se
       frames,
       transcript: texts(transcriptEntries).map((text) => JSON.parse(longEntry(text)) as TranscriptRecord),
       inbox: texts(inboxEntries),
+      history: texts(records),
       messageIds: texts(ids).toSorted(),
       held: held === '1',
     };
@@ -97,7 +98,7 @@ export async function importSession(
   dump: SessionDump,
   mode: ImportMode,
 ): Promise<ImportOutcome> {
-  const { sessionId, frames, transcript, inbox, messageIds } = dump;
+  const { sessionId, frames, transcript, inbox, history, messageIds } = dump;
   const { version, epoch, head, snapshot, instance, dueAt } = dump.record;
   assertContinues(head - frames.length, frames);
   const keys = sessionKeys(sessionId);
@@ -128,13 +129,15 @@ export async function importSession(
     messageIds.length,
     transcript.length,
     inbox.length,
+    history.length,
     ...messageIds,
     ...transcript.map((entry) => shortEntry(JSON.stringify(entry))),
     ...inbox,
+    ...history,
     ...(isLong ? [] : elementsOf(frames).elements),
   ];
   const { session, lock, log, due, listing, stage } = keys;
-  const places = [session, lock, log, keys.transcript, keys.inbox, due, listing, stage];
+  const places = [session, lock, log, keys.transcript, keys.inbox, due, listing, stage, keys.history];
   return outcomeOf(await batch.call(scripts.import, places, args));
 }
 

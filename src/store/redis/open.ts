@@ -14,7 +14,7 @@ import { countByState, countOfUser, listSessions } from './listing.ts';
 import { createLocks } from './lock.ts';
 import { exportSession, importSession, readPage } from './moving.ts';
 import { purge } from './purge.ts';
-import { integer, record, swept, text, texts, transcriptPage } from './replies.ts';
+import { integer, record, sessionHistory, swept, text, texts, transcriptPage } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { deniedText, PROBED_CALLS } from './server/acl.ts';
 import { assertUsable, type Facts, inspect } from './server/boot.ts';
@@ -99,6 +99,10 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
         transcriptPage(await batch.call(scripts.transcript, keys, [from, TRANSCRIPT_PAGE_BYTES]), from),
       );
     },
+    async readHistory(sessionId) {
+      const { session, inbox, history } = sessionKeys(sessionId);
+      return sessionHistory(await batch.call(scripts.history, [session, inbox, history], []));
+    },
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),
     countOfUser: (userId, upTo) => countOfUser(batch, isSlotted(), userId, upTo),
@@ -112,7 +116,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     },
     async sweep(bucket, now, limit, visibilityMs) {
       const { due, listing, channel, sessionPrefix, lockPrefix, inboxPrefix, ...rest } = bucketKeys(bucket);
-      const prefixes = [sessionPrefix, lockPrefix, inboxPrefix, rest.logPrefix, rest.transcriptPrefix];
+      const { logPrefix, transcriptPrefix, historyPrefix } = rest;
+      const prefixes = [sessionPrefix, lockPrefix, inboxPrefix, logPrefix, transcriptPrefix, historyPrefix];
       const args = [now, limit, visibilityMs, ...prefixes];
       return swept(await batch.call(scripts.sweep, [due, listing, channel], args));
     },

@@ -1,5 +1,5 @@
 /** Parses the scripts' replies. A reply that breaks its format is a bug and throws STORE_REPLY. */
-import type { LogPage, SessionRecord, Swept } from '../contract.ts';
+import type { LogPage, SessionHistory, SessionRecord, Swept } from '../contract.ts';
 import type { TranscriptPage } from '../log.ts';
 import { redisError } from './failure.ts';
 import { framesOf } from './texts/log-element.ts';
@@ -46,6 +46,14 @@ export function record(reply: unknown): SessionRecord | null {
     dueAt: dueAt(due),
     inboxLength: integer(inboxLength),
   };
+}
+
+/** {the row of read.lua, records}, from `history.lua`. */
+export function sessionHistory(reply: unknown): SessionHistory | null {
+  if (reply === null) return null;
+  const [row, history] = list(reply);
+  const found = record(row);
+  return found === null ? null : { record: found, history: texts(history) };
 }
 
 /** {head, frames kept, elements from offset `from` on}, from `log.lua`. */

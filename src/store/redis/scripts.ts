@@ -34,6 +34,7 @@ export const scripts = {
   read: load('session/read'),
   log: load('session/log'),
   transcript: load('session/transcript'),
+  history: load('session/history'),
   list: load('index/list'),
   page: load('index/page'),
   count: load('index/count'),

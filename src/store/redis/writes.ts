@@ -8,6 +8,7 @@ import {
   type Commit,
   type DiscardOutcome,
   type Fence,
+  HISTORY_MAX,
   type Store,
   type StoreOptions,
   UNCOMMITTED_LEASES,
@@ -43,7 +44,7 @@ interface LastWrite {
 type Writes = Pick<Store, 'claim' | 'commit' | 'append' | 'renew' | 'release' | 'discard' | 'push'>;
 
 export function createWrites(batch: Batch, locks: Locks, options: StoreOptions): Writes {
-  const { leaseMs, frameLogMax, inboxMax } = options;
+  const { leaseMs, frameLogMax, inboxMax, historyMax = HISTORY_MAX } = options;
   const uncommittedMs = UNCOMMITTED_LEASES * leaseMs;
   const keysByFence = new WeakMap<Fence, OwnerKeys>();
   const lastWrites = new WeakMap<Fence, LastWrite>();
@@ -120,6 +121,8 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
         listedAs(write.index),
         past === null ? '' : past.from,
         past === null ? '' : Math.min(past.to, write.expectedHead),
+        historyMax === 0 ? '' : (write.history ?? ''),
+        historyMax,
         ...write.messageIds,
       ];
       for (const entry of write.transcript) args.push(shortEntry(JSON.stringify(entry)));
@@ -162,8 +165,9 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
     },
 
     async discard(sessionId) {
-      const { session, lock, log, transcript, inbox, due, channel, listing, stage } = sessionKeys(sessionId);
-      const keys = [session, lock, log, transcript, inbox, due, channel, listing, stage];
+      const { session, lock, log, transcript, inbox, due, channel, listing, stage, history } =
+        sessionKeys(sessionId);
+      const keys = [session, lock, log, transcript, inbox, due, channel, listing, stage, history];
       const reply = text(await batch.call(scripts.discard, keys, [sessionId, endedMessage(sessionId, [])]));
       return reply as DiscardOutcome;
     },
@@ -180,8 +184,8 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 }
 
 function commitKeys(sessionId: string): KeyList {
-  const { session, lock, log, transcript, inbox, due, channel, listing } = sessionKeys(sessionId);
-  return keyList([session, lock, log, transcript, inbox, due, channel, listing]);
+  const { session, lock, log, transcript, inbox, due, channel, listing, history } = sessionKeys(sessionId);
+  return keyList([session, lock, log, transcript, inbox, due, channel, listing, history]);
 }
 
 function withoutAux(write: Commit, to: number): Commit {

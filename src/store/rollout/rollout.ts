@@ -33,6 +33,7 @@ export function rolloutStore({ old, new: newer, percent }: RolloutOptions): Stor
     read: (sessionId) => find(sessionId, (store) => store.read(sessionId)),
     readLog: (sessionId, after, limit) => find(sessionId, (store) => store.readLog(sessionId, after, limit)),
     readTranscript: (sessionId) => find(sessionId, (store) => store.readTranscript(sessionId)),
+    readHistory: (sessionId) => find(sessionId, (store) => store.readHistory(sessionId)),
     readInbox: (sessionId) => find(sessionId, (store) => store.readInbox(sessionId)),
     push: (sessionId, entry) => find(sessionId, (store) => store.push(sessionId, entry)),
     export: (sessionId) => find(sessionId, (store) => store.export(sessionId)),

@@ -25,6 +25,7 @@ export interface RecordCipher {
     entries: readonly Entry[],
   ): readonly Entry[];
   sealInput(sessionId: string, input: string): string;
+  sealHistory(sessionId: string, record: string): string;
   /** Keeps the sealed text if no key opens it: no reader takes it for a snapshot. */
   snapshotOrSealed(sessionId: string, record: SessionRecord): SessionRecord;
   /** Keeps the sealed text if no key opens it: the owner refuses it as input and takes the next. */
@@ -36,6 +37,7 @@ export interface RecordCipher {
     sessionId: string,
     entries: readonly Entry[],
   ): readonly Entry[];
+  openHistory(sessionId: string, records: readonly string[]): readonly string[];
   openDump(dump: SessionDump): SessionDump;
 }
 
@@ -52,6 +54,8 @@ export const places = {
   frame: (offset: number) => `frame/${offset}`,
   said: (turnId: string, role: string) => `said/${role}/${turnId}`,
   inbox: 'inbox',
+  /** Each record names its version, or counts on from one that does. */
+  history: 'history',
 } as const;
 
 interface OpenedText {
@@ -96,6 +100,9 @@ export function createRecordCipher({ ring, plain, onUnopened }: RecordCipherOpti
       return { ...entry, content: text, ...(second === null ? {} : { author: second }) };
     });
 
+  const openHistory: RecordCipher['openHistory'] = (sessionId, records) =>
+    records.map((record) => mustOpen(sessionId, places.history, record).text);
+
   return {
     seals,
     ...(seals ? sealingWith(sealer) : PLAIN),
@@ -107,17 +114,22 @@ export function createRecordCipher({ ring, plain, onUnopened }: RecordCipherOpti
     openRecord,
     openFrames,
     openTranscript,
+    openHistory,
     openDump: (dump) => ({
       ...dump,
       record: openRecord(dump.sessionId, dump.record),
       frames: openFrames(dump.sessionId, dump.frames),
       transcript: openTranscript(dump.sessionId, dump.transcript),
       inbox: dump.inbox.map((entry) => mustOpen(dump.sessionId, places.inbox, entry).text),
+      history: openHistory(dump.sessionId, dump.history),
     }),
   };
 }
 
-type Sealing = Pick<RecordCipher, 'sealSnapshot' | 'sealFrames' | 'sealTranscript' | 'sealInput'>;
+type Sealing = Pick<
+  RecordCipher,
+  'sealSnapshot' | 'sealFrames' | 'sealTranscript' | 'sealInput' | 'sealHistory'
+>;
 
 function sealingWith(sealer: Sealer): Sealing {
   return {
@@ -136,6 +148,7 @@ function sealingWith(sealer: Sealer): Sealing {
         return { ...rest, content } as typeof entry;
       }),
     sealInput: (sessionId, input) => sealer.seal(sessionId, places.inbox, input),
+    sealHistory: (sessionId, record) => sealer.seal(sessionId, places.history, record),
   };
 }
 
@@ -144,6 +157,7 @@ const PLAIN: Sealing = {
   sealFrames: (_sessionId, frames) => frames,
   sealTranscript: (_sessionId, entries) => entries,
   sealInput: (_sessionId, input) => input,
+  sealHistory: (_sessionId, record) => record,
 };
 
 /** Marks a refused plain value: it is valid JSON, so a reader would accept it. */

@@ -1,5 +1,5 @@
 /**
- * Seals everything that a store keeps of a conversation: snapshots, frames, transcript and inbox, each bound to its session
+ * Seals everything that a store keeps of a conversation: snapshots, frames, transcript, inbox and history, each bound to its session
  * and place. Callers see plain records. A reader of the store's files, dumps or connection sees only ids, states and times.
  *
  *  SEALED-1  A text that no key opens never passes for an absent one. A claim returns a snapshot that no machine can read,
@@ -38,6 +38,7 @@ export function sealedStore(store: Store, cipher: RecordCipher): Store {
         snapshot: cipher.sealSnapshot(sessionId, commit.expectedVersion + 1, commit.snapshot),
         frames: cipher.sealFrames(sessionId, commit.frames),
         transcript: cipher.sealTranscript(sessionId, commit.transcript),
+        ...(commit.history === undefined ? {} : { history: cipher.sealHistory(sessionId, commit.history) }),
       });
     },
     append(fence, append) {
@@ -62,6 +63,12 @@ export function sealedStore(store: Store, cipher: RecordCipher): Store {
       }
       return opened;
     },
+    async readHistory(sessionId) {
+      const found = await store.readHistory(sessionId);
+      if (found === null) return null;
+      const record = cipher.openRecord(sessionId, found.record);
+      return { record, history: cipher.openHistory(sessionId, found.history) };
+    },
     async export(sessionId) {
       const dump = await store.export(sessionId);
       return dump === null ? null : cipher.openDump(dump);
@@ -75,6 +82,7 @@ export function sealedStore(store: Store, cipher: RecordCipher): Store {
           frames: cipher.sealFrames(sessionId, dump.frames),
           transcript: cipher.sealTranscript(sessionId, dump.transcript),
           inbox: dump.inbox.map((entry) => cipher.sealInput(sessionId, entry)),
+          history: dump.history.map((one) => cipher.sealHistory(sessionId, one)),
         },
         mode,
       );

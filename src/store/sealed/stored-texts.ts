@@ -4,7 +4,7 @@ import type { SessionDump } from '../contract.ts';
 import { isEntry, places } from './record-cipher.ts';
 
 export function textsOfSession(dump: SessionDump): readonly StoredText[] {
-  const { sessionId: scope, record, frames, transcript, inbox } = dump;
+  const { sessionId: scope, record, frames, transcript, inbox, history } = dump;
   return [
     { scope, place: places.snapshot(record.version), stored: record.snapshot },
     ...frames.map(({ offset, data }) => ({ scope, place: places.frame(offset), stored: data })),
@@ -12,5 +12,6 @@ export function textsOfSession(dump: SessionDump): readonly StoredText[] {
       .filter(isEntry)
       .map(({ turnId, role, content }) => ({ scope, place: places.said(turnId, role), stored: content })),
     ...inbox.map((stored) => ({ scope, place: places.inbox, stored })),
+    ...history.map((stored) => ({ scope, place: places.history, stored })),
   ];
 }

@@ -6,6 +6,8 @@
  *  - `sessions.snapshot` is null between the first claim and the first commit: such a row is no session yet.
  *  - `expires_at` limits an uncommitted claim: after it, the row counts as absent and a sweep deletes it. A committed
  *    session has no limit; the store ignores the value of an earlier version.
+ *  - A trigger deletes the history of a session with its row: an earlier version does not know the table, and a later session
+ *    may get the row’s number.
  *  - `sessions.state`, `user_id` and `created_at` are the index of a session. Triggers count sessions in `states`, because
  *    counting a hundred thousand rows would block the process.
  */
@@ -79,6 +81,13 @@ const ADDITIONS = `
   CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, total INTEGER NOT NULL, expires_at INTEGER NOT NULL)
     WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS tallies_expiry ON tallies (expires_at);
+  CREATE TABLE IF NOT EXISTS history (
+    session INTEGER NOT NULL, version INTEGER NOT NULL, record TEXT NOT NULL,
+    PRIMARY KEY (session, version)
+  ) WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS history_forgotten AFTER DELETE ON sessions BEGIN
+    DELETE FROM history WHERE session = OLD.n;
+  END;
 `;
 
 const SCHEMA_VERSION = MIGRATIONS.length;

@@ -7,7 +7,7 @@ import {
   type SessionDump,
   type TranscriptRecord,
 } from '../contract.ts';
-import { frameOf, recordOf } from './reads.ts';
+import { frameOf, historyOf, recordOf } from './reads.ts';
 import { type Context, find, findCommitted, isHeld } from './writes.ts';
 
 const EVERY_FRAME = -1;
@@ -24,6 +24,7 @@ export function exportSession(context: Context, sessionId: string): SessionDump 
     frames: sql.framesAfter(row.n, 0, EVERY_FRAME).map(frameOf),
     transcript: sql.transcript(row.n).map(({ entry }) => JSON.parse(entry) as TranscriptRecord),
     inbox: sql.inbox(row.n).map(({ entry }) => entry),
+    history: historyOf(sql, row),
     messageIds: sql
       .messages(row.n)
       .map(({ id }) => id)
@@ -50,6 +51,9 @@ export function importSession(context: Context, dump: SessionDump, mode: ImportM
   for (const entry of dump.transcript) sql.addTranscript(n, JSON.stringify(entry));
   for (const entry of dump.inbox) sql.addInbox(n, entry);
   const { version, head, snapshot, dueAt } = record;
+  const { history } = dump;
+  // A record may be sealed, so its version comes from its place. Only the order matters.
+  for (const [place, one] of history.entries()) sql.addHistory(n, version - history.length + 1 + place, one);
   // A sweeper must find waiting input.
   const wakeAt = dump.inbox.length > 0 ? Math.min(dueAt ?? now, now) : dueAt;
   sql.commit(version, null, head, snapshot, dueAt, wakeAt, dump.inbox.length, 0, n);

@@ -7,7 +7,7 @@ import { assertContinues, transcriptOf } from '../log.ts';
 import { type DatabaseUse, openDatabaseSoon } from './database.ts';
 import { sqliteFailure, storeClosed } from './failure.ts';
 import { exportSession, importSession } from './moving.ts';
-import { countByState, logPage, page, recordOf, startOf, transcriptPage } from './reads.ts';
+import { countByState, historyOf, logPage, page, recordOf, startOf, transcriptPage } from './reads.ts';
 import { sweep } from './sweep.ts';
 import {
   append,
@@ -70,6 +70,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
           return row === undefined ? null : transcriptPage(sql, row, after);
         }),
       ),
+    readHistory: (sessionId) =>
+      run(() => {
+        const row = findCommitted(context, sessionId);
+        return row === undefined ? null : { record: recordOf(sql, row), history: historyOf(sql, row) };
+      }),
     async list(query) {
       const after = startOf(query);
       return run(() => page(sql, query, after));

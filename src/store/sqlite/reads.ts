@@ -21,6 +21,10 @@ export function logPage(sql: Sql, row: SessionRow, after: number, limit: number)
   return { frames: sql.framesAfter(row.n, after, limit).map(frameOf), first, head: row.head };
 }
 
+export function historyOf(sql: Sql, { n }: SessionRow): readonly string[] {
+  return sql.history(n).map(({ record }) => record);
+}
+
 /** Few, because they are read and parsed within one turn of the event loop. */
 const TRANSCRIPT_PAGE = 32;
 

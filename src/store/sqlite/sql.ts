@@ -115,6 +115,12 @@ export function prepare(db: Database.Database) {
     inbox: many<{ readonly entry: string }>('SELECT entry FROM inbox WHERE session = ? ORDER BY n'),
     takeInbox: run('DELETE FROM inbox WHERE n IN (SELECT n FROM inbox WHERE session = ? ORDER BY n LIMIT ?)'),
 
+    addHistory: run('INSERT INTO history (session, version, record) VALUES (?, ?, ?)'),
+    trimHistory: run('DELETE FROM history WHERE session = ? AND version <= ?'),
+    history: many<{ readonly record: string }>(
+      'SELECT record FROM history WHERE session = ? ORDER BY version',
+    ),
+
     due: many<SessionRow>(
       `SELECT ${ROW} FROM sessions WHERE bucket = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?`,
     ),

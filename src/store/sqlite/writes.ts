@@ -19,6 +19,7 @@ import {
   type CommitOutcome,
   type DiscardOutcome,
   type Fence,
+  HISTORY_MAX,
   type PushOutcome,
   type ReleaseOutcome,
   type RenewOutcome,
@@ -119,6 +120,7 @@ export function commit(
     leaseUntil,
     row.n,
   );
+  addHistory(context, row, write.history);
   const { state, userId, createdAt } = write.index;
   // An unconditional update would rewrite three indexes with every commit.
   if (row.state !== state || row.userId !== userId || row.createdAt !== createdAt) {
@@ -231,6 +233,13 @@ function addFrames(context: Context, row: SessionRow, write: Append | Commit): n
   if (frames.length > 0)
     context.sql.trimFrames(row.n, head - logMaxAfter(write, context.options.frameLogMax));
   return head;
+}
+
+function addHistory({ sql, options }: Context, { n, version }: SessionRow, record: string | undefined): void {
+  const { historyMax = HISTORY_MAX } = options;
+  if (record === undefined || historyMax === 0) return;
+  sql.addHistory(n, version + 1, record);
+  sql.trimHistory(n, version + 1 - historyMax);
 }
 
 function takeInbox(sql: Sql, row: SessionRow, taken: number): number {

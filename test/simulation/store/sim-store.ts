@@ -38,6 +38,7 @@ import {
   type Claimed,
   EMPTY_STATE,
   emptyRow,
+  historyAfter,
   type Lock,
   type Row,
   type StoreState,
@@ -158,6 +159,7 @@ export class SimStore {
       messageIds:
         write.messageIds.length === 0 ? row.messageIds : new Set([...row.messageIds, ...write.messageIds]),
       transcript: [...row.transcript, ...write.transcript],
+      history: historyAfter(row, write, this.#options),
     };
     this.#change({
       rows: new Map(this.#state.rows).set(sessionId, next),
@@ -336,7 +338,7 @@ export class SimStore {
   }
 
   import(dump: SessionDump, mode: ImportMode): ImportOutcome {
-    const { sessionId, record, index, frames, transcript, inbox } = dump;
+    const { sessionId, record, index, frames, transcript, inbox, history } = dump;
     if (mode === 'absent-only' && this.row(sessionId) !== null) return { kind: 'exists' };
     if (this.#lockOf(sessionId) !== undefined) return { kind: 'held' };
     const { version, epoch, head, snapshot, instance, dueAt } = record;
@@ -344,7 +346,7 @@ export class SimStore {
     const wakeAt = inbox.length > 0 ? Math.min(dueAt ?? now, now) : dueAt;
     const row: Row = {
       ...emptyRow('', instance, Number.POSITIVE_INFINITY),
-      ...{ version, epoch, head, snapshot, dueAt, wakeAt, index, transcript, inbox, log: frames },
+      ...{ version, epoch, head, snapshot, dueAt, wakeAt, index, transcript, inbox, history, log: frames },
       messageIds: new Set(dump.messageIds),
     };
     this.#buckets.add(bucketOf(sessionId));

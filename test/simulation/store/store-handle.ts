@@ -25,6 +25,7 @@ export type CallName =
   | 'read'
   | 'readLog'
   | 'readTranscript'
+  | 'readHistory'
   | 'push'
   | 'readInbox'
   | 'sweep'
@@ -105,6 +106,11 @@ export function storeHandle({ server, line, options, token, now }: HandlePorts):
           else kept.splice(0, kept.length, ...kept.filter(({ turnId }) => turnId !== record.forget));
         }
         return kept;
+      }),
+    readHistory: (sessionId) =>
+      line.call('readHistory', sessionId, () => {
+        const row = server.row(sessionId);
+        return row === null ? null : { record: recordOf(row), history: row.history };
       }),
     push: (sessionId, entry) => {
       const at = now();

@@ -50,6 +50,7 @@ export function dumpOf(sessionId: string, row: Row, held: boolean): SessionDump 
     frames: row.log,
     transcript: row.transcript,
     inbox: row.inbox,
+    history: row.history,
     messageIds: [...row.messageIds].sort(),
     held,
   };

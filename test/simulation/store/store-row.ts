@@ -1,12 +1,14 @@
 /** The simulated store's row of one session. Rows never change in place, so that an older state is a reference. */
 
-import type {
-  Append,
-  Commit,
-  SessionIndex,
-  SessionRecord,
-  StoredFrame,
-  TranscriptRecord,
+import {
+  type Append,
+  type Commit,
+  HISTORY_MAX,
+  type SessionIndex,
+  type SessionRecord,
+  type StoredFrame,
+  type StoreOptions,
+  type TranscriptRecord,
 } from '../../../src/store/contract.ts';
 import { logMaxAfter } from '../../../src/store/log.ts';
 
@@ -29,6 +31,7 @@ export interface Row {
   readonly log: readonly StoredFrame[];
   readonly transcript: readonly TranscriptRecord[];
   readonly inbox: readonly string[];
+  readonly history: readonly string[];
   readonly expiresAt: number;
 }
 
@@ -92,6 +95,7 @@ export function emptyRow(token: string, instance: string, expiresAt: number): Ro
     log: [],
     transcript: [],
     inbox: [],
+    history: [],
     expiresAt,
   };
 }
@@ -113,4 +117,9 @@ export function written(row: Row, write: Append | Commit, frameLogMax: number): 
 export function recordOf(row: Row): SessionRecord {
   const { version, epoch, head, snapshot, instance, dueAt, inbox } = row;
   return { version, epoch, head, snapshot, instance, dueAt, inboxLength: inbox.length };
+}
+
+export function historyAfter(row: Row, { history }: Commit, { historyMax = HISTORY_MAX }: StoreOptions) {
+  if (history === undefined || historyMax === 0) return row.history;
+  return [...row.history, history].slice(-historyMax);
 }

@@ -15,7 +15,7 @@ import { Membership } from '../../../src/session/cluster/membership.ts';
 import { Sweeper } from '../../../src/session/cluster/sweeper.ts';
 import { LocalSessions } from '../../../src/session/router/local-sessions.ts';
 import { SessionRouter } from '../../../src/session/router/session-router.ts';
-import type { Store, StoredFrame } from '../../../src/store/contract.ts';
+import { HISTORY_MAX, type Store, type StoredFrame } from '../../../src/store/contract.ts';
 import type { Log } from '../../../src/telemetry/log.ts';
 import type { Metrics } from '../../../src/telemetry/metrics.ts';
 import { drain } from '../../../src/transport/drain.ts';
@@ -121,6 +121,7 @@ export class SimNode {
       generator: ports.generator,
       conversation: wholeConversation,
       archive: null,
+      historyMax: HISTORY_MAX,
       clock,
       log,
       metrics,

@@ -10,7 +10,14 @@ import type { ActorHost, StopReason } from '../../../src/session/actor/actor-hos
 import type { Outcome } from '../../../src/session/machine/outcome.ts';
 import { readInboxEntry } from '../../../src/session/router/inbox.ts';
 import { FlushSchedule } from '../../../src/session/turn/flush-schedule.ts';
-import type { Commit, CommitOutcome, Fence, Store, StoredFrame } from '../../../src/store/contract.ts';
+import {
+  type Commit,
+  type CommitOutcome,
+  type Fence,
+  HISTORY_MAX,
+  type Store,
+  type StoredFrame,
+} from '../../../src/store/contract.ts';
 import { watchStore, wholeConversation } from './ports.ts';
 
 export interface MemoryHostOptions {
@@ -67,6 +74,7 @@ export function openMemoryHost(options: MemoryHostOptions): MemoryHost {
       archive: null,
       log: SILENT,
       leaseMs: options.leaseMs,
+      historyMax: HISTORY_MAX,
       budgets: null,
       flushSchedule: new FlushSchedule(options.clock, options.flushMs),
       flushLength: 1_024,

@@ -13,7 +13,7 @@ import type { ServerFrame } from '../../../src/protocol/server-frames.ts';
 import { Membership } from '../../../src/session/cluster/membership.ts';
 import { LocalSessions } from '../../../src/session/router/local-sessions.ts';
 import { SessionRouter } from '../../../src/session/router/session-router.ts';
-import type { Store } from '../../../src/store/contract.ts';
+import { HISTORY_MAX, type Store } from '../../../src/store/contract.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open.ts';
 import { openMetrics } from '../../../src/telemetry/metrics.ts';
 import { Connection, type ConnectionPorts } from '../../../src/transport/socket/connection.ts';
@@ -98,6 +98,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     generator,
     conversation: wholeConversation,
     archive: null,
+    historyMax: HISTORY_MAX,
     clock,
     log,
     metrics,

@@ -86,6 +86,7 @@ export function sessionOf(n: number, changes: Partial<SessionDump> = {}): Sessio
       at: n,
     })),
     inbox: n % 100 === 0 ? [`entry ${n}`] : [],
+    history: Array.from({ length: n % 3 }, (_, place) => `[${n},${place}]`),
     messageIds: Array.from({ length: turns }, (_, turn) => `m${turn}`),
     held: false,
     ...changes,

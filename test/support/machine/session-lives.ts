@@ -165,19 +165,26 @@ export interface Lived {
   readonly key: string;
 }
 
-/** Plays a life until the session ends. */
-export function live(moments: readonly Moment[]): readonly Lived[] {
+export type Life = readonly Moment[];
+
+/** Plays a life until the session ends. `keyAt` makes the key of a step from its place and the steps that changed something. */
+export function live(
+  moments: Life,
+  keyAt: (place: number, changes: number) => string = (place) => String(place + 2),
+): readonly Lived[] {
   let state = begin(INPUT, '1').next;
   let now = STARTS_AT;
   const lived: Lived[] = [];
+  let changes = 0;
   for (const [place, moment] of moments.entries()) {
     now += moment.afterMs;
     const event = chosen(moment, state, now, place);
     if (event === null) continue;
     now = event.at;
-    const key = String(place + 2);
+    const key = keyAt(place, changes);
     const stepped = step(state, event, key);
     lived.push({ event, before: state, stepped, key });
+    if (stepped.changed) changes += 1;
     state = stepped.next;
     if (state.snapshot.status !== 'active') break;
   }

@@ -1,9 +1,9 @@
 #!lua flags=no-writes
 -- Exports a session with the first page of its log.
--- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 listing
+-- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 listing  7 history
 -- ARGV  1 session id  2 frames per page
 -- returns  nil if the session does not exist
---          | {the row of read.lua, its entry in the listing or nil, '1' if held, message ids, transcript, inbox,
+--          | {the row of read.lua, its entry in the listing or nil, '1' if held, message ids, transcript, inbox, history,
 --             number of frames kept, the first elements of the log}
 -- @include frames
 -- @include snapshot
@@ -22,5 +22,6 @@ return {
   ids,
   redis.call('LRANGE', KEYS[4], 0, -1),
   redis.call('LRANGE', KEYS[5], 0, -1),
+  redis.call('LRANGE', KEYS[7], 0, -1),
   readFrames(KEYS[3], tonumber(row[3]), 1, tonumber(ARGV[2])),
 }

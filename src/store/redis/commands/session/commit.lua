@@ -1,10 +1,11 @@
 -- Stores one transition of a session atomically.
--- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing
+-- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing  9 history
 -- ARGV  1 token  2 epoch  3 write id  4 expected version  5 expected head  6 snapshot  7 due at ('' none)
 --       8 lease ms  9 inbox taken  10 frame log max  11 hint ('' none)
 --       12 '' goes on | ends: number of frames of the log's tail to put before those of the hint
 --       13 session id  14 message ids  15 transcript entries  16 entry in the listing
 --       17 offset of the first frame that needs no aux from here on ('' none)  18 offset of the last one
+--       19 record of the history ('' none)  20 number of records that the history keeps
 --       then the ids, the entries, and the frames' elements
 -- returns  inbox length (0 …) committed | -1 fenced | -2 conflict | the message id that is already taken
 -- No shebang on purpose: a full Redis then refuses the first HSET or RPUSH but lets an ending delete. Apart from
@@ -38,7 +39,7 @@ end
 
 local ids = tonumber(ARGV[14])
 local fields = { 'token', 'epoch', 'wid', 'version', 'head', 'idx', 'n' }
-for i = 1, ids do fields[7 + i] = 'm:' .. ARGV[18 + i] end
+for i = 1, ids do fields[7 + i] = 'm:' .. ARGV[20 + i] end
 local row = redis.call('HMGET', KEYS[1], unpack(fields))
 local held = redis.call('GET', KEYS[2])
 local ends = ARGV[12] ~= ''
@@ -52,13 +53,13 @@ if not owns(row, held) then return -1 end
 if row[3] == ARGV[3] then return redis.call('LLEN', KEYS[5]) end
 if (row[4] or '0') ~= ARGV[4] or (row[5] or '0') ~= ARGV[5] then return -2 end
 for i = 1, ids do
-  if row[7 + i] then return ARGV[18 + i] end
+  if row[7 + i] then return ARGV[20 + i] end
 end
 
 if ends then
   local hint = ARGV[11]
   if hint ~= '' and ARGV[12] ~= '0' then hint = withTail(hint) end
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9])
   redis.call('ZREM', KEYS[6], ARGV[13])
   relist(KEYS[8], ARGV[13], redis.call('HGET', KEYS[8], ARGV[13]), nil)
   if hint ~= '' then redis.call('SPUBLISH', KEYS[7], hint) end
@@ -66,11 +67,11 @@ if ends then
 end
 
 -- Remains of an earlier session (evicted, or deleted by an operator) must not join the log of its successor.
-if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5]) > 0 then
-  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5], KEYS[9]) > 0 then
+  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[9])
 end
 
-local at = 18 + ids
+local at = 20 + ids
 local head = addFrames(KEYS[3], tonumber(ARGV[5]), at + tonumber(ARGV[15]) + 1, ARGV[10])
 if not head then return -2 end
 
@@ -89,6 +90,9 @@ local listed = redis.call('HGET', KEYS[8], ARGV[13])
 if listed ~= ARGV[16] then relist(KEYS[8], ARGV[13], listed, ARGV[16]) end
 for i = 1, ids do redis.call('HSET', KEYS[1], fields[7 + i], '1') end
 for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
+if ARGV[19] ~= '' and redis.call('RPUSH', KEYS[9], ARGV[19]) > tonumber(ARGV[20]) then
+  redis.call('LTRIM', KEYS[9], '-' .. ARGV[20], -1)
+end
 if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
 
 if ARGV[17] ~= '' then dropAux(KEYS[3], head, tonumber(ARGV[17]), tonumber(ARGV[18])) end
