@@ -20,8 +20,6 @@ type Options = EventOf<'message'>['options'];
 export const BEGINS = 'begin';
 export const MIGRATES = 'migrate';
 
-const LIMITS = ['idleMs', 'absoluteMs', 'warnMs', 'queueMax', 'attemptsMax', 'resumesMax'] as const;
-
 /** Without the fields that are undefined. */
 function present(fields: Readonly<Record<string, unknown>>): HistoryEvent {
   return Object.fromEntries(
@@ -36,38 +34,32 @@ const sender = ({ author, tenant }: { readonly author?: string | null; readonly 
 const numbers = ({ maxTokens, temperature }: Options) => ({ maxTokens, temperature });
 
 export function beginningOf(input: SessionInput, isFork: boolean): HistoryEvent {
-  const { clientId, userId, tenant, diagnosisId, limits, turnCount, origin } = input;
+  const { clientId, userId, tenant, diagnosisId, turnCount } = input;
   return present({
     type: BEGINS,
-    ...Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
     clientId,
     userId,
     diagnosisId,
     tenant,
     turnCount: turnCount === 0 ? undefined : turnCount,
-    originSession: origin?.sessionId,
-    originTurn: origin?.turnId,
     isFork: isFork ? true : undefined,
   });
 }
 
-/** `begun` has what the session's record knows besides. */
+/** `begun` has what never changes in a session, which its history leaves out. */
 export function inputFrom(
   event: HistoryEvent,
-  begun: { readonly at: number; readonly sessionId: string; readonly instance: string },
+  begun: Pick<SessionInput, 'at' | 'sessionId' | 'instance' | 'limits' | 'origin'>,
 ): SessionInput {
   const { clientId = null, userId = null, diagnosisId = null } = event;
-  const { tenant, turnCount, originSession, originTurn = null } = event;
-  const limits = Object.fromEntries(LIMITS.map((name) => [name, event[name]]));
+  const { tenant, turnCount } = event;
   return {
     ...begun,
-    limits,
     clientId,
     userId,
     diagnosisId,
     ...(tenant === undefined ? {} : { tenant }),
     ...(turnCount === undefined ? {} : { turnCount }),
-    ...(originSession === undefined ? {} : { origin: { sessionId: originSession, turnId: originTurn } }),
   } as unknown as SessionInput;
 }
 

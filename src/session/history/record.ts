@@ -38,9 +38,7 @@ const numbers = { maxTokens: undefined, temperature: undefined } as const;
 /** The fields of each event in their stored order, with the value that need not be stored. */
 const FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   begin: {
-    ...{ idleMs: undefined, absoluteMs: undefined, warnMs: undefined, queueMax: undefined },
-    ...{ attemptsMax: undefined, resumesMax: undefined, clientId: null, userId: null, diagnosisId: null },
-    ...{ tenant: undefined, turnCount: undefined, originSession: undefined, originTurn: undefined },
+    ...{ clientId: null, userId: null, diagnosisId: null, tenant: undefined, turnCount: undefined },
     isFork: undefined,
   },
   migrate: { fromMachineVersion: undefined },

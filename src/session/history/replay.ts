@@ -7,6 +7,7 @@
  *  REPLAY-3  A history whose beginning was dropped leads nowhere: only the chain of its records can be checked.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { SessionInput } from '../../../machines/vocabulary.ts';
 import { begin, type MachineState, type Step, type StepEvent, step } from '../machine/step.ts';
 import { BEGINS, inputFrom, MIGRATES, restored } from './history-event.ts';
 import type { HistoryRecord } from './record.ts';
@@ -33,7 +34,7 @@ export function replay({ sessionId, records, version, state }: History): Replaye
   const [first, ...rest] = records;
   if (first === undefined) return { kind: 'incomplete', why: 'the history has no record' };
   const isWhole = first.event.type === BEGINS;
-  let played = isWhole ? beginning(sessionId, first) : null;
+  let played = isWhole ? beginning(sessionId, first, state) : null;
   const whyNot = played === null ? null : misfitOf(first, '', played);
   if (whyNot !== null) return { kind: 'misfit', record: first, why: whyNot };
   let last = first;
@@ -64,8 +65,10 @@ export function pathOf(value: unknown): string {
     .join('+');
 }
 
-function beginning(sessionId: string, { at, instance, event }: HistoryRecord): Step {
-  const begun = begin(inputFrom(event, { at, sessionId, instance }), '1');
+function beginning(sessionId: string, { at, instance, event }: HistoryRecord, state: WordlessState): Step {
+  const { limits, origin } = state.context as Pick<SessionInput, 'limits' | 'origin'>;
+  const fixed = { at, sessionId, instance, limits, ...(origin === undefined ? {} : { origin }) };
+  const begun = begin(inputFrom(event, fixed), '1');
   if (event.isFork !== true) return begun;
   const left = step(begun.next, { type: 'detach', at, instance }, '1');
   return { ...left, taken: [...begun.taken, ...left.taken] };

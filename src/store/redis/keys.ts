@@ -30,6 +30,7 @@ export interface BucketKeys {
   readonly transcriptPrefix: string;
   readonly stagePrefix: string;
   readonly historyPrefix: string;
+  readonly pagesPrefix: string;
 }
 
 const BUCKET_KEYS: readonly BucketKeys[] = Array.from({ length: BUCKETS }, (_, bucket) => {
@@ -45,6 +46,7 @@ const BUCKET_KEYS: readonly BucketKeys[] = Array.from({ length: BUCKETS }, (_, b
     transcriptPrefix: `${tag}t:`,
     stagePrefix: `${tag}stage:`,
     historyPrefix: `${tag}h:`,
+    pagesPrefix: `${tag}hp:`,
   };
 });
 
@@ -64,7 +66,9 @@ export function sessionKeys(sessionId: string) {
     inbox: `${bucket.inboxPrefix}${sessionId}`,
     /** The log of a session during its import. */
     stage: `${bucket.stagePrefix}${sessionId}`,
+    /** The newest records of the history; older ones are in `pages`. */
     history: `${bucket.historyPrefix}${sessionId}`,
+    pages: `${bucket.pagesPrefix}${sessionId}`,
     due: bucket.due,
     listing: bucket.listing,
     channel: bucket.channel,

@@ -3,22 +3,23 @@
  * last call puts everything in place atomically.
  */
 import { randomUUID } from 'node:crypto';
-import type {
-  ImportMode,
-  ImportOutcome,
-  LogPage,
-  SessionDump,
-  SessionIndex,
-  StoredFrame,
-  StoreOptions,
-  TranscriptRecord,
+import {
+  HISTORY_MAX,
+  type ImportMode,
+  type ImportOutcome,
+  type LogPage,
+  type SessionDump,
+  type SessionIndex,
+  type StoredFrame,
+  type StoreOptions,
+  type TranscriptRecord,
 } from '../contract.ts';
 import { assertContinues } from '../log.ts';
 import type { Argument, Batch } from './batch.ts';
 import { redisError } from './failure.ts';
 import { sessionKeys } from './keys.ts';
 import { listedAs } from './listing.ts';
-import { integer, list, logPage, record, texts } from './replies.ts';
+import { historyRecords, integer, list, logPage, record, texts } from './replies.ts';
 import { scripts } from './scripts.ts';
 import { elementsOf, framesOf, readingFrom } from './texts/log-element.ts';
 import { longEntry, shortEntry, shortSnapshot } from './texts/short-texts.ts';
@@ -27,10 +28,14 @@ const FRAMES_PER_CALL = 1_000;
 /** Attempts to export a session whose log commits trim meanwhile. */
 const TRIES = 5;
 
-export async function exportSession(batch: Batch, sessionId: string): Promise<SessionDump | null> {
-  const { session, lock, log, transcript, inbox, listing, history } = sessionKeys(sessionId);
+export async function exportSession(
+  batch: Batch,
+  { historyMax = HISTORY_MAX }: StoreOptions,
+  sessionId: string,
+): Promise<SessionDump | null> {
+  const { session, lock, log, transcript, inbox, listing, history, pages } = sessionKeys(sessionId);
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const keys = [session, lock, log, transcript, inbox, listing, history];
+    const keys = [session, lock, log, transcript, inbox, listing, history, pages];
     const reply = await batch.call(scripts.export, keys, [sessionId, FRAMES_PER_CALL]);
     if (reply === null) return null;
     const [row, entry, held, ids, transcriptEntries, inboxEntries, records, kept, elements] = list(reply);
@@ -46,7 +51,7 @@ export async function exportSession(batch: Batch, sessionId: string): Promise<Se
       frames,
       transcript: texts(transcriptEntries).map((text) => JSON.parse(longEntry(text)) as TranscriptRecord),
       inbox: texts(inboxEntries),
-      history: texts(records),
+      history: historyRecords(records, historyMax),
       messageIds: texts(ids).toSorted(),
       held: held === '1',
     };
@@ -94,7 +99,7 @@ function indexOf(entry: unknown): SessionIndex {
 
 export async function importSession(
   batch: Batch,
-  { leaseMs }: StoreOptions,
+  { leaseMs, historyMax = HISTORY_MAX }: StoreOptions,
   dump: SessionDump,
   mode: ImportMode,
 ): Promise<ImportOutcome> {
@@ -130,6 +135,7 @@ export async function importSession(
     transcript.length,
     inbox.length,
     history.length,
+    historyMax,
     ...messageIds,
     ...transcript.map((entry) => shortEntry(JSON.stringify(entry))),
     ...inbox,
@@ -137,7 +143,18 @@ export async function importSession(
     ...(isLong ? [] : elementsOf(frames).elements),
   ];
   const { session, lock, log, due, listing, stage } = keys;
-  const places = [session, lock, log, keys.transcript, keys.inbox, due, listing, stage, keys.history];
+  const places = [
+    session,
+    lock,
+    log,
+    keys.transcript,
+    keys.inbox,
+    due,
+    listing,
+    stage,
+    keys.history,
+    keys.pages,
+  ];
   return outcomeOf(await batch.call(scripts.import, places, args));
 }
 

@@ -3,7 +3,7 @@
  * rules) and `replies.ts`. Hints come back on a connection of their own: `subscriber.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import type { Store, StoreHealth, StoreOptions } from '../contract.ts';
+import { HISTORY_MAX, type Store, type StoreHealth, type StoreOptions } from '../contract.ts';
 import { transcriptOf } from '../log.ts';
 import { sharedPurge } from '../purge.ts';
 import { createBatch } from './batch.ts';
@@ -100,8 +100,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       );
     },
     async readHistory(sessionId) {
-      const { session, inbox, history } = sessionKeys(sessionId);
-      return sessionHistory(await batch.call(scripts.history, [session, inbox, history], []));
+      const { session, inbox, history, pages } = sessionKeys(sessionId);
+      const reply = await batch.call(scripts.history, [session, inbox, history, pages], []);
+      return sessionHistory(reply, options.historyMax ?? HISTORY_MAX);
     },
     list: (query) => listSessions(batch, query),
     countByState: () => countByState(batch),
@@ -109,15 +110,16 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     async tally(name, by, expiresAt) {
       return integer(await batch.call(scripts.tally, [tallyKey(name)], [by, expiresAt]));
     },
-    export: (sessionId) => exportSession(batch, sessionId),
+    export: (sessionId) => exportSession(batch, options, sessionId),
     import: (dump, mode) => importSession(batch, options, dump, mode),
     async readInbox(sessionId) {
       return texts(await batch.call(scripts.list, [sessionKeys(sessionId).inbox], []));
     },
     async sweep(bucket, now, limit, visibilityMs) {
       const { due, listing, channel, sessionPrefix, lockPrefix, inboxPrefix, ...rest } = bucketKeys(bucket);
-      const { logPrefix, transcriptPrefix, historyPrefix } = rest;
-      const prefixes = [sessionPrefix, lockPrefix, inboxPrefix, logPrefix, transcriptPrefix, historyPrefix];
+      const { logPrefix, transcriptPrefix, historyPrefix, pagesPrefix } = rest;
+      const ended = [logPrefix, transcriptPrefix, historyPrefix, pagesPrefix];
+      const prefixes = [sessionPrefix, lockPrefix, inboxPrefix, ...ended];
       const args = [now, limit, visibilityMs, ...prefixes];
       return swept(await batch.call(scripts.sweep, [due, listing, channel], args));
     },

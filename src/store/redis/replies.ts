@@ -48,12 +48,20 @@ export function record(reply: unknown): SessionRecord | null {
   };
 }
 
-/** {the row of read.lua, records}, from `history.lua`. */
-export function sessionHistory(reply: unknown): SessionHistory | null {
+/** {the row of read.lua, texts of records}, from `history.lua`. */
+export function sessionHistory(reply: unknown, most: number): SessionHistory | null {
   if (reply === null) return null;
   const [row, history] = list(reply);
   const found = record(row);
-  return found === null ? null : { record: found, history: texts(history) };
+  return found === null ? null : { record: found, history: historyRecords(history, most) };
+}
+
+/** Texts of one or more lines, from `include/history.lua`; the newest `most` records of them. */
+export function historyRecords(reply: unknown, most: number): readonly string[] {
+  if (most === 0) return [];
+  return texts(reply)
+    .flatMap((lines) => lines.split('\n'))
+    .slice(-most);
 }
 
 /** {head, frames kept, elements from offset `from` on}, from `log.lua`. */

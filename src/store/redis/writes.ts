@@ -165,9 +165,9 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
     },
 
     async discard(sessionId) {
-      const { session, lock, log, transcript, inbox, due, channel, listing, stage, history } =
+      const { session, lock, log, transcript, inbox, due, channel, listing, stage, history, pages } =
         sessionKeys(sessionId);
-      const keys = [session, lock, log, transcript, inbox, due, channel, listing, stage, history];
+      const keys = [session, lock, log, transcript, inbox, due, channel, listing, stage, history, pages];
       const reply = text(await batch.call(scripts.discard, keys, [sessionId, endedMessage(sessionId, [])]));
       return reply as DiscardOutcome;
     },
@@ -184,8 +184,9 @@ export function createWrites(batch: Batch, locks: Locks, options: StoreOptions):
 }
 
 function commitKeys(sessionId: string): KeyList {
-  const { session, lock, log, transcript, inbox, due, channel, listing, history } = sessionKeys(sessionId);
-  return keyList([session, lock, log, transcript, inbox, due, channel, listing, history]);
+  const { session, lock, log, transcript, inbox, due, channel, listing, history, pages } =
+    sessionKeys(sessionId);
+  return keyList([session, lock, log, transcript, inbox, due, channel, listing, history, pages]);
 }
 
 function withoutAux(write: Commit, to: number): Commit {

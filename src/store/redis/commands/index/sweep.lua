@@ -3,6 +3,7 @@
 -- KEYS  1 due  2 listing  3 channel
 -- ARGV  1 now  2 limit  3 visibility ms  4 session key prefix  5 lock key prefix  6 inbox key prefix
 --       7 log key prefix  8 transcript key prefix  9 history key prefix
+--       10 key prefix of its pages
 -- returns  {session ids, the earliest remaining score or '', ids of lost sessions}
 -- A session is lost if the index knows it and its hash is gone: Redis evicted it, or an operator deleted it. No instance
 -- can read the rest, so the script deletes the rest and returns the id for the log.
@@ -35,7 +36,7 @@ while #shown < limit and looked < LOOKED_AT_MAX do
     if not row[1] then
       redis.call('ZREM', KEYS[1], id)
       relist(KEYS[2], id, redis.call('HGET', KEYS[2], id), nil)
-      redis.call('DEL', ARGV[6] .. id, ARGV[7] .. id, ARGV[8] .. id, ARGV[9] .. id)
+      redis.call('DEL', ARGV[6] .. id, ARGV[7] .. id, ARGV[8] .. id, ARGV[9] .. id, ARGV[10] .. id)
       lost[#lost + 1] = id
     elseif not waits and not due then
       redis.call('ZREM', KEYS[1], id)

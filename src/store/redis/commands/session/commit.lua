@@ -1,5 +1,5 @@
 -- Stores one transition of a session atomically.
--- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing  9 history
+-- KEYS  1 session  2 lock  3 log  4 transcript  5 inbox  6 due  7 channel  8 listing  9 history  10 its pages
 -- ARGV  1 token  2 epoch  3 write id  4 expected version  5 expected head  6 snapshot  7 due at ('' none)
 --       8 lease ms  9 inbox taken  10 frame log max  11 hint ('' none)
 --       12 '' goes on | ends: number of frames of the log's tail to put before those of the hint
@@ -12,6 +12,7 @@
 -- removing remains, no write that a full Redis allows may come before them, or Redis would apply half a commit.
 -- @include fence
 -- @include frames
+-- @include history
 -- @include lease
 -- @include listing
 -- @include snapshot
@@ -59,7 +60,7 @@ end
 if ends then
   local hint = ARGV[11]
   if hint ~= '' and ARGV[12] ~= '0' then hint = withTail(hint) end
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9])
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9], KEYS[10])
   redis.call('ZREM', KEYS[6], ARGV[13])
   relist(KEYS[8], ARGV[13], redis.call('HGET', KEYS[8], ARGV[13]), nil)
   if hint ~= '' then redis.call('SPUBLISH', KEYS[7], hint) end
@@ -67,8 +68,8 @@ if ends then
 end
 
 -- Remains of an earlier session (evicted, or deleted by an operator) must not join the log of its successor.
-if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5], KEYS[9]) > 0 then
-  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[9])
+if not row[4] and redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5], KEYS[9], KEYS[10]) > 0 then
+  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[9], KEYS[10])
 end
 
 local at = 20 + ids
@@ -90,9 +91,7 @@ local listed = redis.call('HGET', KEYS[8], ARGV[13])
 if listed ~= ARGV[16] then relist(KEYS[8], ARGV[13], listed, ARGV[16]) end
 for i = 1, ids do redis.call('HSET', KEYS[1], fields[7 + i], '1') end
 for i = at + 1, at + tonumber(ARGV[15]) do redis.call('RPUSH', KEYS[4], ARGV[i]) end
-if ARGV[19] ~= '' and redis.call('RPUSH', KEYS[9], ARGV[19]) > tonumber(ARGV[20]) then
-  redis.call('LTRIM', KEYS[9], '-' .. ARGV[20], -1)
-end
+if ARGV[19] ~= '' then addRecord(KEYS[9], KEYS[10], ARGV[19], tonumber(ARGV[20])) end
 if ARGV[9] ~= '0' then redis.call('LTRIM', KEYS[5], ARGV[9], -1) end
 
 if ARGV[17] ~= '' then dropAux(KEYS[3], head, tonumber(ARGV[17]), tonumber(ARGV[18])) end
