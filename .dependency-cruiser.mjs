@@ -12,6 +12,7 @@ export const rooms = [
   'src/client',
   'src/migration',
   'src/keys',
+  'src/replay',
   'src/session/router',
   'src/session/cluster',
   'src/session/actor',

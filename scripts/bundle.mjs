@@ -12,6 +12,7 @@ const programs = {
   keys: 'src/keys/main.js',
   'api-key': 'src/identity/api-keys/main.js',
   audit: 'src/audit/verify/main.js',
+  replay: 'src/replay/main.js',
 };
 
 /** Packages with native parts, and packages that read files beside their own. */

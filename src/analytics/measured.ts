@@ -72,15 +72,16 @@ export function measuredArchive(archive: Archive, meters: Meters): Archive {
   };
   return {
     ...archive,
-    async store(session) {
+    async store(session, history) {
       const startedMs = performance.now();
-      await archive.store(session).catch(failedIn('store'));
+      await archive.store(session, history).catch(failedIn('store'));
       meters.archived.observe(secondsSince(startedMs));
     },
     of(tenant) {
       const own = archive.of(tenant);
       return {
         read: (sessionId) => own.read(sessionId).catch(failedIn('read')),
+        histories: (sessionId) => own.histories(sessionId).catch(failedIn('read')),
         search: (query) => own.search(query).catch(failedIn('search')),
         figures: (range) => own.figures(range).catch(failedIn('figures')),
         eraseSession: (...args) => own.eraseSession(...args).catch(failedIn('erase')),

@@ -8,6 +8,7 @@
  *             answer as for a stored session.
  *  ARCHIVE-4  Times are ms since the epoch. Lists are paged by a cursor; every page costs the same.
  *  ARCHIVE-5  A tenant finds, counts and erases only its own conversations. A query without a tenant cannot be written.
+ *  ARCHIVE-6  An erased user takes along every history that names the user, whoever owned the session.
  */
 import type { EndReason } from '../../machines/vocabulary.ts';
 
@@ -47,6 +48,21 @@ export interface ArchivedSession {
   readonly turnCount: number;
   readonly lines: readonly ArchivedLine[];
   readonly turns: readonly ArchivedTurn[];
+}
+
+/** The transitions of a session, as its owner recorded them: a text that the archive does not read. */
+export interface ArchivedHistory {
+  readonly text: string;
+  /** Users whom the text names besides the owner. Without them an erasure could not find it. */
+  readonly users: readonly string[];
+}
+
+/** The history of one life of a session. */
+export interface StoredHistory {
+  readonly createdAt: number;
+  readonly endedAt: number;
+  readonly userId: string | null;
+  readonly text: string;
 }
 
 export type ArchivedHead = Omit<ArchivedSession, 'lines' | 'turns' | 'patient'>;
@@ -92,6 +108,8 @@ export interface ArchiveFigures {
 export interface TenantArchive {
   /** Every life of the session, newest first. */
   read(sessionId: string): Promise<readonly ArchivedSession[]>;
+  /** Of every life of the session that has one, newest first. */
+  histories(sessionId: string): Promise<readonly StoredHistory[]>;
   search(query: SearchQuery): Promise<SearchPage>;
   figures(range: { readonly from?: number; readonly to?: number }): Promise<ArchiveFigures>;
   /** Calls `found` before it commits a deletion, so that the caller can note what else must follow it. */
@@ -101,7 +119,7 @@ export interface TenantArchive {
 
 export interface Archive {
   readonly kind: 'sqlite' | 'postgres';
-  store(session: ArchivedSession): Promise<void>;
+  store(session: ArchivedSession, history?: ArchivedHistory | null): Promise<void>;
   /** ARCHIVE-5 */
   of(tenant: string): TenantArchive;
   /** Deletes sessions that ended before `before`; returns their number. */

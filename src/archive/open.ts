@@ -16,10 +16,10 @@ import { openSqlite } from './database/sqlite.ts';
 import type { Tables } from './database/tables.ts';
 import { fieldCipherOf } from './field-cipher.ts';
 import { figures } from './figures.ts';
-import { livesOf } from './rows/reads.ts';
+import { historiesOf, livesOf } from './rows/reads.ts';
 import { eraseSession, eraseUser, retire, store } from './rows/writes.ts';
 import { search } from './search/search.ts';
-import { dropOldTombstones, withoutErased } from './tombstones.ts';
+import { dropOldTombstones, withoutErased, withoutErasedUsers } from './tombstones.ts';
 
 /** A database behind a dropped route never answers, and connections to it hang for minutes. */
 const HEALTH_WITHIN_MS = 1_000;
@@ -91,16 +91,18 @@ export async function archiveOn(engine: Engine): Promise<Archive> {
 
   return {
     kind: engine.kind,
-    store: (session) =>
+    store: (session, history = null) =>
       run(() =>
         db.transaction().execute(async (tx) => {
           await engine.keepErasuresOut(tx);
           const left = await withoutErased(tx, session);
-          if (left !== null) await store(tx, cipher, left);
+          if (left === null) return;
+          await store(tx, cipher, left, await withoutErasedUsers(tx, session, history));
         }),
       ),
     of: (tenant) => ({
       read: (sessionId) => read(() => livesOf(db, cipher, tenant, sessionId)),
+      histories: (sessionId) => read(() => historiesOf(db, cipher, tenant, sessionId)),
       search: (query) => read(() => search(engine, tenant, query)),
       figures: (range) => read(() => figures(db, cipher, tenant, range)),
       eraseSession: (sessionId, until, found = async () => {}) =>

@@ -5,7 +5,7 @@
 import type { StoredText } from '../sealing/sealer.ts';
 import type { Engine } from './database/engine.ts';
 import { PATTERNS, scopeOf } from './field-cipher.ts';
-import { linePlace } from './rows/rows.ts';
+import { HISTORY, linePlace } from './rows/rows.ts';
 
 const ROWS_PER_PAGE = 500;
 
@@ -13,7 +13,7 @@ export async function* textsOfArchive({ db }: Pick<Engine, 'db'>): AsyncGenerato
   for (let after = -1; ; ) {
     const rows = await db
       .selectFrom('archived_sessions')
-      .select(['n', 'session_id', 'created_at', 'patient', 'second_question'])
+      .select(['n', 'session_id', 'created_at', 'patient', 'second_question', 'history'])
       .where('n', '>', after)
       .orderBy('n')
       .limit(ROWS_PER_PAGE)
@@ -25,6 +25,7 @@ export async function* textsOfArchive({ db }: Pick<Engine, 'db'>): AsyncGenerato
       ...(row.second_question === null
         ? []
         : [{ scope: PATTERNS, place: PATTERNS, stored: row.second_question }]),
+      ...(row.history === null ? [] : [{ scope: scopeOf(row), place: HISTORY, stored: row.history }]),
     ]);
     for (const row of rows) yield* textsOfLines(db, row);
     after = last.n;

@@ -3,14 +3,15 @@
  * was frozen while it archived, or the user wrote in another user's session that is still alive.
  *
  *  TOMBSTONE-1  The archive stores no life of an erased session that began by the date, no session of an erased user that
- *               began by it, and no text that this user wrote by it in another user's session.
+ *               began by it, and no text that this user wrote by it in another user's session. It stores no history of a
+ *               session that began by the date and names this user.
  *  TOMBSTONE-2  An erasure writes its tombstone first, and `store` reads tombstones only while no erasure writes one
  *               (`Engine.keepErasuresOut`). So `store` sees the tombstone, or the erasure sees the stored rows.
  */
 import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { nameIn } from '../store/tenant-index.ts';
-import type { ArchivedLine, ArchivedSession } from './archive.ts';
+import type { ArchivedHistory, ArchivedLine, ArchivedSession } from './archive.ts';
 import type { Tables } from './database/tables.ts';
 
 type Tx = Transaction<Tables>;
@@ -67,6 +68,26 @@ export async function withoutErased(tx: Tx, session: ArchivedSession): Promise<A
     ...session,
     lines: lines.map((line) => (isErasedLine(line) ? { ...line, author: null, content: '' } : line)),
   };
+}
+
+/** Null if the history names a user who was erased after the session began. */
+export async function withoutErasedUsers(
+  tx: Tx,
+  { tenant, createdAt }: ArchivedSession,
+  history: ArchivedHistory | null,
+): Promise<ArchivedHistory | null> {
+  if (history === null || history.users.length === 0) return history;
+  const erased = await tx
+    .selectFrom('archive_erased')
+    .select('who')
+    .where(
+      'who',
+      'in',
+      history.users.map((id) => digest({ kind: 'user', tenant, id })),
+    )
+    .where('until', '>=', createdAt)
+    .executeTakeFirst();
+  return erased === undefined ? history : null;
 }
 
 function digest({ kind, tenant, id }: Erased): string {

@@ -19,6 +19,7 @@ import { referenceRoutes } from './operations/reference-routes.ts';
 import { openaiRoutes } from './responses/routes.ts';
 import { eraseUserRoute } from './sessions/erasure.ts';
 import { createErasureQueue } from './sessions/erasure-queue.ts';
+import { historyRoute } from './sessions/history-route.ts';
 import { sessionRoutes } from './sessions/session-routes.ts';
 import { sharesRoutes } from './sessions/share-routes.ts';
 import { transcriptRoute } from './sessions/transcript-route.ts';
@@ -42,6 +43,7 @@ export function placedRoutes(ports: HttpPorts): (place: Place) => readonly Route
     ...openaiRoutes({ ...ports, longReads }),
     ...sessionRoutes(ports, erasures),
     transcriptRoute(ports, longReads),
+    historyRoute(ports, longReads),
     ...sharesRoutes(ports),
     ...archiveRoutes(ports, longReads),
     eraseUserRoute(ports, erasures),

@@ -106,6 +106,8 @@ export const permissions = {
   /** It rewrites files of store and archive, so no user may repeat it. */
   'DELETE /api/session/:id?erase=true': known('none', 'none', 'none', 'all'),
   'GET /api/session/:id/transcript': known('own', 'own', 'none', 'all'),
+  /** It has no words, so an auditor reads it. */
+  'GET /api/session/:id/history': onBoth(known('own', 'own', 'all', 'all')),
   'POST /api/session/:id/shares': inConversation,
   'GET /api/session/:id/shares': known('own', 'own', 'all', 'all'),
   'DELETE /api/session/:id/shares/:share': known('own', 'own', 'none', 'all'),

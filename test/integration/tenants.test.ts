@@ -96,7 +96,7 @@ describe('living sessions of tenants', () => {
   });
 
   it('an administrator gets the same answer for a session of another tenant as for one that never was', async () => {
-    const paths = ['', '/transcript', '/shares'];
+    const paths = ['', '/transcript', '/history', '/shares'];
     for (const path of paths) {
       const [foreign, absent] = await Promise.all(
         [clients[0]!.sessionId, randomUUID()].map((id) => read('acme', `/api/session/${id}${path}`)),

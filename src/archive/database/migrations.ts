@@ -113,6 +113,19 @@ const migrations = ({ whole, fullText }: SqlDialect): Record<string, Migration> 
         await db.schema.dropIndex(`archived_sessions_${columns.join('_')}`).execute();
     },
   },
+  '0005-history': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      // Nullable: an instance of the previous version goes on inserting sessions without it.
+      await db.schema.alterTable('archived_sessions').addColumn('history', 'text').execute();
+      await db.schema
+        .createTable('archived_named')
+        .addColumn('n', whole, (column) => column.references('archived_sessions.n').onDelete('cascade'))
+        .addColumn('user_id', 'text')
+        .addPrimaryKeyConstraint('archived_named_user', ['n', 'user_id'])
+        .execute();
+      await db.schema.createIndex('archived_named_by_user').on('archived_named').column('user_id').execute();
+    },
+  },
 });
 
 export async function migrate({ db, dialect }: Engine): Promise<void> {

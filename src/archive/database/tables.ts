@@ -28,6 +28,8 @@ export interface SessionRow {
   readonly second_question: string | null;
   /** Input of the full-text index. */
   readonly words: string;
+  /** Null: its owner kept none, or it named an erased user. */
+  readonly history: string | null;
 }
 
 export interface LineRow {
@@ -54,6 +56,12 @@ export interface TurnRow {
   readonly total_ms: number | null;
 }
 
+/** A user whom the history of a session names besides its owner. */
+export interface NamedRow {
+  readonly n: number;
+  readonly user_id: string;
+}
+
 /** A deletion whose bytes may still be in the files (`purge.ts`). */
 export interface ErasureRow {
   readonly id: string;
@@ -69,6 +77,7 @@ export interface Tables {
   readonly archived_sessions: SessionRow;
   readonly archived_lines: LineRow;
   readonly archived_turns: TurnRow;
+  readonly archived_named: NamedRow;
   readonly archive_erasures: ErasureRow;
   readonly archive_erased: ErasedRow;
 }

@@ -1,10 +1,10 @@
 /** Reads whole sessions. */
 import type { Kysely } from 'kysely';
 import { nextTurn } from '../../clock.ts';
-import type { ArchivedLine, ArchivedSession } from '../archive.ts';
+import type { ArchivedLine, ArchivedSession, StoredHistory } from '../archive.ts';
 import type { SessionRow, Tables } from '../database/tables.ts';
 import type { FieldCipher } from '../field-cipher.ts';
-import { headOf, lineOf, storable, turnOf } from './rows.ts';
+import { HISTORY, headOf, lineOf, storable, turnOf } from './rows.ts';
 
 export async function livesOf(
   db: Kysely<Tables>,
@@ -18,6 +18,26 @@ export async function livesOf(
     .where('session_id', '=', storable(sessionId))
     .where('tenant', '=', tenant);
   return sessionsAt(db, cipher, await lives.orderBy('created_at', 'desc').execute());
+}
+
+export async function historiesOf(
+  db: Kysely<Tables>,
+  cipher: FieldCipher,
+  tenant: string,
+  sessionId: string,
+): Promise<readonly StoredHistory[]> {
+  const rows = await db
+    .selectFrom('archived_sessions')
+    .select(['session_id', 'created_at', 'ended_at', 'user_id', 'history'])
+    .where('session_id', '=', storable(sessionId))
+    .where('tenant', '=', tenant)
+    .orderBy('created_at', 'desc')
+    .execute();
+  return rows.flatMap((row) => {
+    if (row.history === null) return [];
+    const { created_at: createdAt, ended_at: endedAt, user_id: userId } = row;
+    return { createdAt, endedAt, userId, text: cipher.read(row, HISTORY, row.history) };
+  });
 }
 
 /** The sessions with these numbers, in this order. */

@@ -1,5 +1,11 @@
 /** Converts a session to rows and back, and computes the columns that searches and figures read. */
-import type { ArchivedHead, ArchivedLine, ArchivedSession, ArchivedTurn } from '../archive.ts';
+import type {
+  ArchivedHead,
+  ArchivedHistory,
+  ArchivedLine,
+  ArchivedSession,
+  ArchivedTurn,
+} from '../archive.ts';
 import type { LineRow, SessionRow, TurnRow } from '../database/tables.ts';
 import type { FieldCipher, Life } from '../field-cipher.ts';
 import { indexedWords, wordsOf } from '../search/search-words.ts';
@@ -18,7 +24,13 @@ export const HEAD_COLUMNS = [
   'turn_count',
 ] as const;
 
-export function sessionRow(session: ArchivedSession, cipher: FieldCipher): Omit<SessionRow, 'n'> {
+export const HISTORY = 'history';
+
+export function sessionRow(
+  session: ArchivedSession,
+  cipher: FieldCipher,
+  history: ArchivedHistory | null = null,
+): Omit<SessionRow, 'n'> {
   const answers = contentsOf(session, 'assistant').map(sameText);
   const secondQuestion = contentsOf(session, 'user')[1];
   const pattern = wordsOf(secondQuestion ?? '').slice(0, PATTERN_WORDS);
@@ -39,6 +51,7 @@ export function sessionRow(session: ArchivedSession, cipher: FieldCipher): Omit<
     revised: answers.some((answer) => answer !== answers[0]) ? 1 : 0,
     second_question: pattern.length === 0 ? null : cipher.writePattern(pattern.join(' ')),
     words: indexedWords({ lines: session.lines, tenant: session.tenant, userId, diagnosisId }, cipher.mark),
+    history: history === null ? null : cipher.write(life, HISTORY, storable(history.text)),
   };
 }
 

@@ -7,7 +7,7 @@
  *         so no line is left without its session.
  */
 import type { Kysely, Transaction } from 'kysely';
-import type { ArchivedSession } from '../archive.ts';
+import type { ArchivedHistory, ArchivedSession } from '../archive.ts';
 import { notePurge } from '../database/purge.ts';
 import type { Tables } from '../database/tables.ts';
 import type { FieldCipher } from '../field-cipher.ts';
@@ -24,8 +24,15 @@ type Tx = Transaction<Tables>;
 /** Runs before the deletion is committed. */
 type Found = () => Promise<void>;
 
-export async function store(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Promise<void> {
-  const n = await upsert(tx, cipher, session);
+export async function store(
+  tx: Tx,
+  cipher: FieldCipher,
+  session: ArchivedSession,
+  history: ArchivedHistory | null = null,
+): Promise<void> {
+  const n = await upsert(tx, cipher, session, history);
+  const named = (history?.users ?? []).map((user) => ({ n, user_id: storable(user) }));
+  for (const rows of batches(named)) await tx.insertInto('archived_named').values(rows).execute();
   for (const rows of batches(lineRows(n, session, cipher))) {
     await tx.insertInto('archived_lines').values(rows).execute();
   }
@@ -35,8 +42,13 @@ export async function store(tx: Tx, cipher: FieldCipher, session: ArchivedSessio
 }
 
 /** Writes the session's row, deletes its former lines and turns, and returns its number. */
-async function upsert(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Promise<number> {
-  const row = sessionRow(session, cipher);
+async function upsert(
+  tx: Tx,
+  cipher: FieldCipher,
+  session: ArchivedSession,
+  history: ArchivedHistory | null,
+): Promise<number> {
+  const row = sessionRow(session, cipher, history);
   for (let attempt = 0; attempt < PLACE_ATTEMPTS_MAX; attempt += 1) {
     const added = await tx
       .insertInto('archived_sessions')
@@ -55,6 +67,7 @@ async function upsert(tx: Tx, cipher: FieldCipher, session: ArchivedSession): Pr
     if (changed === undefined) continue; // Another session has that number.
     await tx.deleteFrom('archived_lines').where('n', '=', changed.n).execute();
     await tx.deleteFrom('archived_turns').where('n', '=', changed.n).execute();
+    await tx.deleteFrom('archived_named').where('n', '=', changed.n).execute();
     return changed.n;
   }
   throw new Error(`no number left for a session that began at ${session.createdAt}`);
@@ -78,7 +91,8 @@ export async function eraseSession(
   return gone.length;
 }
 
-/** Deletes the user's sessions. In sessions of other users of the tenant it blanks the user's lines: text and author. */
+/** Deletes the user's sessions. In sessions of other users of the tenant it blanks the user's lines, text and author, and
+ * deletes histories that name the user. */
 export async function eraseUser(
   tx: Tx,
   cipher: FieldCipher,
@@ -103,13 +117,24 @@ export async function eraseUser(
     .where('l.author', '=', user)
     .where('s.tenant', '=', tenant)
     .execute();
+  const named = await tx
+    .selectFrom('archived_named as p')
+    .innerJoin('archived_sessions as s', 's.n', 'p.n')
+    .select('p.n')
+    .where('p.user_id', '=', user)
+    .where('s.tenant', '=', tenant)
+    .execute();
+  for (const { n } of named) {
+    await tx.updateTable('archived_sessions').set({ history: null }).where('n', '=', n).execute();
+    await tx.deleteFrom('archived_named').where('n', '=', n).execute();
+  }
   for (const session of await sessionsAt(tx, cipher, shared)) {
     const lines = session.lines.map((line) =>
       line.author === user ? { ...line, author: null, content: '' } : line,
     );
     await store(tx, cipher, { ...session, lines });
   }
-  if (gone.length > 0 || shared.length > 0) await Promise.all([notePurge(tx), found()]);
+  if (gone.length > 0 || shared.length > 0 || named.length > 0) await Promise.all([notePurge(tx), found()]);
   return [...new Set(gone.map((row) => row.session_id))];
 }
 

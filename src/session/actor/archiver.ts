@@ -9,7 +9,13 @@
  *  ARCHIVER-3  No attempt starts while an earlier one has no answer: the older could be written after the newer.
  */
 import type { SessionContext } from '../../../machines/vocabulary.ts';
-import type { Archive, ArchivedLine, ArchivedSession, ArchivedTurn } from '../../archive/archive.ts';
+import type {
+  Archive,
+  ArchivedHistory,
+  ArchivedLine,
+  ArchivedSession,
+  ArchivedTurn,
+} from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
 import type { DurableFrame } from '../../protocol/server-frames.ts';
 import type { Store, StoredFrame, TranscriptRecord } from '../../store/contract.ts';
@@ -24,6 +30,7 @@ export interface EndedSession {
   /** Frames that the end adds to the log. */
   readonly frames: readonly StoredFrame[];
   readonly endedAt: number;
+  readonly history: ArchivedHistory | null;
 }
 
 export interface ArchiverPorts {
@@ -80,7 +87,7 @@ export class Archiver {
     try {
       const session = await archivedSession(store, ended);
       if (!isLeaseValid()) throw new Error('another instance may have the session');
-      await archive.store(session);
+      await archive.store(session, ended.history);
       this.#stored = version;
     } finally {
       this.#isUnderWay = false;

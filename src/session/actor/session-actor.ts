@@ -14,7 +14,7 @@
  * Read next: event-loop.ts (one command at a time), ../machine/step.ts (a transition), frames.ts (what it writes),
  * session-writer.ts (how it is stored).
  */
-import type { SessionContext, SessionEvent } from '../../../machines/vocabulary.ts';
+import type { SessionEvent } from '../../../machines/vocabulary.ts';
 import { withPatientPicture } from '../../conversation/patient/patient-text.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame, TranscriptEntry } from '../../store/contract.ts';
@@ -26,6 +26,7 @@ import { TurnRunner } from '../turn/turn-runner.ts';
 import type { TurnText } from '../turn/turn-text.ts';
 import type { ActorHost, StopReason } from './actor-host.ts';
 import { Archiver } from './archiver.ts';
+import { type End, endedSession } from './ended-session.ts';
 import { type Command, EventLoop } from './event-loop.ts';
 import { type BuiltFrames, buildFrames, deltaFrame } from './frames.ts';
 import { type TranscriptEvent, withTranscript } from './retraction.ts';
@@ -281,13 +282,12 @@ export class SessionActor {
     const piece = this.#runner.takePiece();
     const place = { head: this.head, epoch: this.epoch, version: this.version + 1 };
     const built = buildFrames(effects, place, this.#runner.text, piece);
-    const { status, context } = next.snapshot;
-    const ends = status === 'done';
-    if (ends && !(await this.#archive(context, built))) {
+    const ends = next.snapshot.status === 'done';
+    const record = this.#writer.record({ event, taken }, next);
+    if (ends && !(await this.#archive({ next, built, record }))) {
       if (inboxTaken > 0) await this.#append([], inboxTaken);
       return refused('archive_unavailable');
     }
-    const record = this.#writer.record({ event, taken }, next);
     const outcome = await this.#writer.commit(next, built, inboxTaken, record, event.at);
     switch (outcome.kind) {
       case 'committed':
@@ -307,16 +307,13 @@ export class SessionActor {
   }
 
   /** Archives the conversation before its end is stored; false if the archive failed and the end must wait. */
-  async #archive(context: SessionContext, { transcript, frames }: BuiltFrames): Promise<boolean> {
+  async #archive(end: End): Promise<boolean> {
     if (this.#archiver === null) return true;
+    const { context } = end.next.snapshot;
     try {
-      return await this.#archiver.conclude(`${this.version} ${context.endReason}`, context, async () => ({
-        sessionId: this.sessionId,
-        context,
-        transcript: [...(await this.#transcript.read()), ...transcript],
-        frames,
-        endedAt: this.#host.clock.now(),
-      }));
+      return await this.#archiver.conclude(`${this.version} ${context.endReason}`, context, () =>
+        endedSession(this.#host, this.sessionId, this.#transcript, end),
+      );
     } catch (error) {
       this.#host.log.warn({ sessionId: this.sessionId, err: error }, 'session could not be archived');
       this.#host.clock.after(ARCHIVE_RETRY_MS, () => {

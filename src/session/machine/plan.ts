@@ -87,7 +87,10 @@ export function planOf(leaf: AnyStateNode, transition: Transition): Plan | null 
 export function takenOf({ guard }: Pick<Transition, 'guard'>, steps: readonly Planned[]): Taken {
   return {
     guard: guard === undefined ? null : nameOf(guard),
-    actions: steps.flatMap((planned) => (planned.kind === 'action' ? [nameOf(planned.action)] : [])),
+    // XState adds actions of its own that start and stop timers.
+    actions: steps
+      .flatMap((planned) => (planned.kind === 'action' ? [nameOf(planned.action)] : []))
+      .filter((name) => !name.startsWith('xstate.')),
   };
 }
 

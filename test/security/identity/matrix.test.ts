@@ -261,6 +261,11 @@ const ROWS: readonly Row[] = [
     [401, 401, 401, 404, 404, 404, 200, 200, 200, 200, 404, 403, 200, 404],
   ],
   [
+    'GET /api/session/:id/history',
+    at('GET', (id) => `/api/session/${id}/history`),
+    [401, 401, 401, 404, 404, 404, 200, 200, 200, 200, 404, 200, 200, 404],
+  ],
+  [
     'POST /api/session/:id/shares',
     at('POST', (id) => `/api/session/${id}/shares`, { user_id: 'nina' }),
     [401, 401, 401, 404, 404, 404, 403, 403, 201, 201, 404, 403, 403, 403],

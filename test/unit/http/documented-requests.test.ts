@@ -85,6 +85,7 @@ const BASES: Readonly<Record<string, Partial<Record<Place, Fields>>>> = {
   getSession: { params: { id: SESSION } },
   deleteSession: { params: { id: SESSION } },
   downloadTranscript: { params: { id: SESSION } },
+  readHistory: { params: { id: SESSION } },
   readArchived: { params: { id: SESSION } },
   eraseUser: { params: { id: 'ana' } },
 };
@@ -270,6 +271,7 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, readonly [unknown,
     'query limit': ['5', '6'],
   },
   downloadTranscript: { ...ids, ...format },
+  readHistory: { ...ids, 'query format': ['json', 'csv'] },
   share: {
     ...ids,
     'body user_id': ['ben', 'eva'],

@@ -16,6 +16,7 @@ const ending: EndedSession = {
   transcript: [],
   frames: [],
   endedAt: START,
+  history: null,
 };
 
 function archivingInto() {
