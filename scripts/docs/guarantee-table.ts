@@ -105,7 +105,7 @@ export const guarantees: readonly Guarantee[] = [
     promise:
       'Messages once. A message id starts at most one turn, however often the client sends it and on whichever instance.',
     enforcedBy: [
-      ['src/store/redis/commands/session/commit.lua', 'if row[7 + i] then return ARGV[18 + i] end'],
+      ['src/store/redis/commands/session/commit.lua', 'if row[7 + i] then return ARGV[20 + i] end'],
     ],
     shownBy: [
       [
@@ -151,7 +151,7 @@ export const guarantees: readonly Guarantee[] = [
       ['src/store/redis/commands/include/lease.lua', "redis.call('PERSIST', KEYS[1])"],
       [
         'src/store/redis/commands/session/commit.lua',
-        "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])",
+        "redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[9], KEYS[10])",
       ],
     ],
     shownBy: [

@@ -131,7 +131,7 @@ function readFields(type: string, values: readonly unknown[]): HistoryEvent {
 }
 
 /** `last` is the record before it, if this one may count on from it. */
-export function writeRecord(record: HistoryRecord, last: Anchor | null): string {
+function writeRecord(record: HistoryRecord, last: Anchor | null): string {
   const { version, at, event, from, to, taken, instance, epoch, waitedMs } = record;
   const path = taken.map(({ guard, actions }) =>
     [...(guard === null ? [] : [`?${guard}`]), ...actions].map(names.shorten).join(''),

@@ -12,7 +12,7 @@ export interface Recorded {
   readonly history: History;
 }
 
-export const pathIn = ({ snapshot }: MachineState): string => pathOf(snapshot.value);
+const pathIn = ({ snapshot }: MachineState): string => pathOf(snapshot.value);
 
 /** Every third record is by another owner. */
 export function recorded(moments: Life): Recorded {
