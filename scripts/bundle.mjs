@@ -12,8 +12,10 @@ const programs = {
   keys: 'src/keys/main.js',
   'api-key': 'src/identity/api-keys/main.js',
   audit: 'src/audit/verify/main.js',
-  replay: 'src/replay/main.js',
 };
+
+/** Programs of one file, which share no chunk: those of the service need not be cut along them. */
+const alone = { replay: 'src/replay/main.js' };
 
 /** Packages with native parts, and packages that read files beside their own. */
 const external = ['libsql', 'uws-node20', 'uws-node22', 'pg-native', 'pino', 'pino-pretty', 'chart.js'];
@@ -29,23 +31,23 @@ const require = makeRequire(import.meta.url);`;
 export async function bundlePrograms(compiled, target) {
   // Not at the top: run.mjs imports this file before esbuild is installed.
   const { build } = await import('esbuild');
-  await build({
+  const settings = {
     absWorkingDir: compiled,
-    entryPoints: programs,
     outdir: target,
     bundle: true,
-    // Dynamic imports stay separate chunks: a program handles signals before it loads the rest.
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
+    format: /** @type {const} */ ('esm'),
+    platform: /** @type {const} */ ('node'),
     target: 'node20',
     sourcemap: true,
     sourcesContent: false,
     external,
     banner: { js: banner },
     plugins: [keepModuleUrls(compiled)],
-    logLevel: 'warning',
-  });
+    logLevel: /** @type {const} */ ('warning'),
+  };
+  // Dynamic imports stay separate chunks: a program handles signals before it loads the rest.
+  await build({ ...settings, entryPoints: programs, splitting: true });
+  await build({ ...settings, entryPoints: alone });
 }
 
 /**

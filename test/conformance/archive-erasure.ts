@@ -97,6 +97,30 @@ export function describeErasure(open: ArchiveFactory): void {
       expect(await fixture.holds('zebrafish')).not.toBe(true);
     });
 
+    it('an erasure of a user takes the histories that name the user, and no others', async () => {
+      const { archive } = fixture;
+      const own = archive.of('');
+      const store = (sessionId: string, users: readonly string[]) =>
+        archive.store(sessionOf({ sessionId, userId: 'ben' }), { text: `["zebrafish ${users}"]`, users });
+      await store('visited', ['anna', 'carl']);
+      await store('quiet', ['carl']);
+      expect(await own.histories('visited')).toMatchObject([
+        { userId: 'ben', text: '["zebrafish anna,carl"]' },
+      ]);
+      expect(await own.eraseUser('anna', ERASED_AT)).toEqual([]);
+      expect(await own.histories('visited')).toEqual([]);
+      expect(await own.read('visited')).toHaveLength(1);
+      expect(await own.histories('quiet')).toHaveLength(1);
+      expect(await fixture.holds('zebrafish anna')).not.toBe(true);
+      // Its owner archives the session again, or a session that began before the erasure ends after it.
+      await store('visited', ['anna']);
+      await store('later', ['anna']);
+      expect([...(await own.histories('visited')), ...(await own.histories('later'))]).toEqual([]);
+      await own.eraseSession('quiet', ERASED_AT);
+      expect(await own.histories('quiet')).toEqual([]);
+      expect(await fixture.holds('zebrafish')).not.toBe(true);
+    });
+
     it('an erasure leaves no byte of a session in any file', async () => {
       const { archive } = fixture;
       await archive.store(sessionOf({ sessionId: 'stays', userId: 'bystander' }));

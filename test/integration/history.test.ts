@@ -143,11 +143,11 @@ describe('a history as a file', () => {
   const played = (file: HistoryFile) => {
     const path = join(dir, `${randomUUID()}.json`);
     writeFileSync(path, JSON.stringify(file));
-    return runToEnd('dist/replay.js', {}, ['--file', path]);
+    return runToEnd('replay.js', {}, ['--file', path]);
   };
 
   it('npm run replay plays a live session line by line, and confirms its stored state', async () => {
-    const { code, stdout } = await runToEnd('dist/replay.js', {}, [
+    const { code, stdout } = await runToEnd('replay.js', {}, [
       '--session',
       sessionId,
       '--url',

@@ -112,12 +112,12 @@ async function restore(host: ActorHost, claimed: Claimed, record: SessionRecord)
   const { fence } = claimed;
   const read = stateIn(record.snapshot);
   if (read.kind === 'unreadable') return refuse(host, fence, read);
-  const { snapshot, state, migrated } = read;
+  const { snapshot, state, migratedFrom } = read;
   const turn = await readTurnText(host.store, fence.sessionId, snapshot);
   if (turn.kind === 'unreadable') return refuse(host, fence, turn);
   let { version } = record;
-  if (migrated) {
-    const stored = await storeMigrated(host, claimed, record, snapshot, read.from);
+  if (migratedFrom !== null) {
+    const stored = await storeMigrated(host, claimed, record, snapshot, migratedFrom);
     if (!stored) return { kind: 'refused', code: 'session_moved' };
     version += 1;
   }
@@ -152,9 +152,8 @@ type Read =
       readonly kind: 'read';
       readonly snapshot: Snapshot;
       readonly state: MachineState;
-      readonly migrated: boolean;
-      /** The machine version of the stored form. */
-      readonly from: number;
+      /** The machine version of the stored form, if the snapshot was migrated; null: it was not. */
+      readonly migratedFrom: number | null;
     }
   | Unreadable;
 
@@ -166,8 +165,7 @@ function stateIn(json: string): Read {
   const { value, context, timers, jobs } = opened.snapshot;
   try {
     const state = restoreState(value, context, timers, jobs);
-    const { migrated, from } = opened;
-    return { kind: 'read', snapshot: opened.snapshot, state, migrated, from };
+    return { kind: 'read', snapshot: opened.snapshot, state, migratedFrom: opened.from ?? null };
   } catch {
     return { kind: 'unreadable', code: 'internal', why: 'the machine has no such state' };
   }

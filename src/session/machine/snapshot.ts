@@ -47,8 +47,8 @@ export type ReadSnapshot =
       readonly kind: 'opened';
       readonly snapshot: Snapshot;
       readonly migrated: boolean;
-      /** The machine version of the stored form. */
-      readonly from: number;
+      /** The machine version of the stored form, if it was another. */
+      readonly from?: number;
     }
   | { readonly kind: 'newer'; readonly version: number }
   | { readonly kind: 'unreadable'; readonly reason: string };
@@ -67,9 +67,9 @@ export function readSnapshot(json: string, migrate: (stamped: Snapshot) => Upgra
   if (upgraded.kind === 'unknown') return { kind: 'unreadable', reason: upgraded.reason };
   const parsed = snapshotSchema.safeParse(upgraded.snapshot);
   if (!parsed.success) return { kind: 'unreadable', reason: z.prettifyError(parsed.error) };
-  const migrated = upgraded.kind === 'migrated';
-  const from = migrated ? upgraded.from : MACHINE_VERSION;
-  return { kind: 'opened', snapshot: parsed.data as Snapshot, migrated, from };
+  const snapshot = parsed.data as Snapshot;
+  if (upgraded.kind === 'current') return { kind: 'opened', snapshot, migrated: false };
+  return { kind: 'opened', snapshot, migrated: true, from: upgraded.from };
 }
 
 /** The fields by which the store lists and counts sessions. */

@@ -405,6 +405,7 @@ function portsOf({ ports, clock }: Stage, calls: unknown[]): HttpPorts {
       of: () => ({
         search: asked('search', { hits: [], cursor: null }),
         read: asked('read', [LIFE]),
+        histories: asked('histories', []),
         eraseSession: asked('eraseSession', 0),
         eraseUser: asked('eraseUser', []),
       }),

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
 test('the build makes one file for each program, and few shared chunks', () => {
-  const programs = ['main', 'simulator', 'chat', 'migrate', 'audit', 'keys', 'api-key'].map(
+  const programs = ['main', 'simulator', 'chat', 'migrate', 'audit', 'keys', 'api-key', 'replay'].map(
     (name) => `${name}.js`,
   );
   const modules = readdirSync(resolve('dist')).filter((name) => name.endsWith('.js'));
