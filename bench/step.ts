@@ -2,8 +2,18 @@
 import type { SessionEvent } from '../machines/vocabulary.ts';
 import { decode } from '../src/protocol/codec.ts';
 import { buildFrames } from '../src/session/actor/frames.ts';
+import { strippedOf } from '../src/session/history/history-event.ts';
+import { HistoryRecorder } from '../src/session/history/record.ts';
+import { pathOf } from '../src/session/history/replay.ts';
 import { readSnapshot, toSnapshot } from '../src/session/machine/snapshot.ts';
-import { begin, type MachineState, restoreState, type StepEvent, step } from '../src/session/machine/step.ts';
+import {
+  begin,
+  type MachineState,
+  restoreState,
+  type Step,
+  type StepEvent,
+  step,
+} from '../src/session/machine/step.ts';
 import { sampleCompletion, sampleInput, sampleMessage } from './contenders/write-bytes.ts';
 import { question } from './load/exchanges.ts';
 import type { Extent } from './measure/extent.ts';
@@ -49,6 +59,15 @@ function cases(): readonly Case[] {
   ];
 }
 
+const recorder = new HistoryRecorder({ instance: '0123456789ab', epoch: 1_795_948_858_909 }, 500);
+recorder.stored(2, 1_795_948_858_909);
+
+function recordOf(from: MachineState, event: StepEvent, next: MachineState, taken: Step['taken']): string {
+  const [before, after] = [from, next].map(({ snapshot }) => pathOf(snapshot.value));
+  const path = { from: before ?? '', to: after ?? '', taken };
+  return recorder.write({ version: 3, at: event.at, event: strippedOf(event), ...path, waitedMs: 1 });
+}
+
 /** Microseconds of CPU per call, the median of some rounds: other work on the machine does not count. */
 function timed(calls: number, work: () => unknown): number {
   const rounds: number[] = [];
@@ -65,7 +84,7 @@ function timed(calls: number, work: () => unknown): number {
 export function steps(extent: Extent): Section {
   const calls = extent.steps;
   const rows = cases().map(({ name, from, event, wire }) => {
-    const { next, effects } = step(from, event, '3');
+    const { next, effects, taken } = step(from, event, '3');
     const json = JSON.stringify(toSnapshot(next, 1));
     const bytes = wire === null ? null : new TextEncoder().encode(wire).buffer;
     const parts = [
@@ -73,6 +92,7 @@ export function steps(extent: Extent): Section {
       timed(calls, () => step(from, event, '3')),
       timed(calls, () => buildFrames(effects, { head: 1_000, epoch: 1, version: 1_000 }, null, null)),
       timed(calls, () => JSON.stringify(toSnapshot(next, 1))),
+      timed(calls, () => recordOf(from, event, next, taken)),
     ];
     const whole = parts.reduce((sum, part) => sum + part, 0);
     const opened = timed(calls / 10, () => {
@@ -96,6 +116,7 @@ export function steps(extent: Extent): Section {
     '`step`',
     'frames',
     'snapshot to JSON',
+    'history',
     'together',
     'wake',
     'snapshot bytes',

@@ -4,6 +4,7 @@ import {
   startDocumentation,
   startEmbedded,
   startFloor,
+  startForgetful,
   startService,
   startSocketIo,
 } from './contenders/start.ts';
@@ -41,13 +42,14 @@ const TITLES: Readonly<Record<Workload, { readonly title: string; readonly words
 
 export async function turns(stage: Stage, extent: Extent): Promise<Section> {
   const service = await startService(stage);
+  const forgetful = await startForgetful(stage);
   const embedded = await startEmbedded(stage);
   const documentation = await startDocumentation(stage);
   const socketIo = await startSocketIo(stage);
   const floor = await startFloor(stage, await appendsPerTurn(stage, service));
   const contendersFor: Readonly<Record<Workload, readonly Contender[]>> = {
-    extend: [service, embedded, documentation, socketIo, floor],
-    turn: [service, embedded, documentation, floor],
+    extend: [service, forgetful, embedded, documentation, socketIo, floor],
+    turn: [service, forgetful, embedded, documentation, floor],
   };
   const { quietMs, conversations } = extent;
   const parts: string[] = [];

@@ -6,6 +6,7 @@ import type { Stage } from '../measure/stage.ts';
 
 export const SERVICE = 'this service';
 const EMBEDDED = 'this service, embedded';
+const FORGETFUL = 'this service, without a history';
 export const DOCUMENTATION = 'documentation’s way';
 export const SOCKET_IO = 'Socket.IO + SET';
 export const FLOOR = 'floor';
@@ -15,6 +16,11 @@ const upstreamOf = (stage: Stage) => `http://127.0.0.1:${stage.upstream.port}`;
 export async function startService(stage: Stage, env = {}): Promise<Contender> {
   const redis = await stage.redis();
   return { name: SERVICE, redis, program: await stage.service(redis, env), speech: 'rehydra' };
+}
+
+/** The service as it is, but without the history of transitions. */
+export async function startForgetful(stage: Stage): Promise<Contender> {
+  return { ...(await startService(stage, { HISTORY_MAX: '0' })), name: FORGETFUL };
 }
 
 export async function startEmbedded(stage: Stage): Promise<Contender> {
