@@ -8,7 +8,7 @@
  */
 import { MACHINE_VERSION } from '../../../machines/versions.ts';
 import type { Taken } from '../machine/plan.ts';
-import type { HistoryEvent } from './history-event.ts';
+import { type HistoryEvent, MIGRATES } from './history-event.ts';
 import { events, names, states } from './words.ts';
 
 export interface HistoryRecord {
@@ -169,7 +169,8 @@ function readRecord(text: string, last: Anchor | null): HistoryRecord | null {
   const [type = '', rest] = firstWord(path, events);
   const [from = '', beyond] = firstWord(rest, states);
   const [to = '', first] = firstWord(beyond, states);
-  const taken = first === '' && others.length === 0 ? [] : [first, ...others].map(takenIn);
+  // A migration is no transition; any other event takes one, even if it has neither guard nor action.
+  const taken = type === MIGRATES ? [] : [first, ...others].map(takenIn);
   const event = readFields(type, fields);
   return { ...anchor, event, from, to, taken, waitedMs: Number(waitedMs) };
 }
