@@ -23,6 +23,8 @@ export interface WaitOptions {
 }
 
 const WAIT_MS = 60_000;
+const GREETINGS_MAX = 10;
+const GREETING_PAUSE_MS = 1_500;
 
 export class TestClient {
   readonly frames: ServerFrame[] = [];
@@ -66,11 +68,21 @@ export class TestClient {
     return client;
   }
 
-  /** Opens a connection, sends hello, and waits for welcome. */
+  /**
+   * Opens a connection, sends hello, and waits for welcome. While the machine is too busy for new clients, it asks again, as
+   * the protocol says.
+   */
   static async greet(url: string, fields: Readonly<Record<string, unknown>> = {}): Promise<TestClient> {
-    const client = await TestClient.open(url);
-    await client.hello(fields);
-    return client;
+    for (let attempt = 1; ; attempt += 1) {
+      const client = await TestClient.open(url);
+      try {
+        await client.hello(fields);
+        return client;
+      } catch (error) {
+        if (client.#ended?.reason !== 'overloaded' || attempt === GREETINGS_MAX) throw error;
+        await new Promise((resume) => setTimeout(resume, GREETING_PAUSE_MS));
+      }
+    }
   }
 
   get protocol(): string {
