@@ -20,12 +20,8 @@ type Options = EventOf<'message'>['options'];
 export const BEGINS = 'begin';
 export const MIGRATES = 'migrate';
 
-/** Without the fields that are undefined. */
-function present(fields: Readonly<Record<string, unknown>>): HistoryEvent {
-  return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== undefined),
-  ) as unknown as HistoryEvent;
-}
+/** A field that is undefined is absent: the record does not write it. */
+const present = (fields: Readonly<Record<string, unknown>>): HistoryEvent => fields as HistoryEvent;
 
 const sender = ({ author, tenant }: { readonly author?: string | null; readonly tenant?: string }) => ({
   author,
@@ -73,9 +69,11 @@ export function strippedOf(event: StepEvent): HistoryEvent {
     case 'detach':
       return present({ type: event.type, instance: event.instance, userId: event.userId });
     case 'message': {
-      const { type, messageId, turnId, content, policy, options } = event;
-      const ids = { type, messageId, turnId, length: content.length, policy };
-      return present({ ...ids, ...sender(event), ...numbers(options) });
+      // The most frequent event, so it is written out: each spread would cost as much as the rest.
+      const { type, messageId, turnId, policy, author, tenant } = event;
+      const { maxTokens, temperature } = event.options;
+      const length = event.content.length;
+      return present({ type, messageId, turnId, length, policy, author, tenant, maxTokens, temperature });
     }
     case 'regenerate': {
       const { type, messageId, turnId, from, content, options, retraction, isRepeat } = event;
@@ -103,7 +101,7 @@ export function strippedOf(event: StepEvent): HistoryEvent {
       return present({ type, turnId, messageId, ...sender(event) });
     }
     case 'extend':
-      return present({ type: event.type, ...sender(event) });
+      return present({ type: event.type, author: event.author, tenant: event.tenant });
     case 'close':
       return present({ type: event.type, reason: event.reason, erase: event.erase, ...sender(event) });
     case 'summarised':
@@ -135,8 +133,10 @@ function timerOf({ type }: Extract<StepEvent, { readonly type: `xstate.after.${s
 export function restored(event: HistoryEvent, at: number): StepEvent | null {
   const { type, length, promptTokens, completionTokens, shareId, startsOver, ...rest } = event;
   const { maxTokens, temperature, ...named } = rest;
-  const options = present({ type: '', maxTokens, temperature } as never);
-  const { type: _, ...asked } = options;
+  const asked = {
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+  };
   switch (type as StepEvent['type']) {
     case 'attach':
     case 'detach':

@@ -84,6 +84,7 @@ const FLAGS: ReadonlySet<string> = new Set([
   'startsOver',
 ]);
 
+const UUID_LENGTH = 36;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const MARK = '~';
 const PACKED = /^~[\w-]{22}$/;
@@ -92,7 +93,8 @@ const PACKED = /^~[\w-]{22}$/;
 function packed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(packed);
   if (typeof value !== 'string') return typeof value === 'boolean' ? Number(value) : value;
-  if (UUID.test(value)) return MARK + Buffer.from(value.replaceAll('-', ''), 'hex').toString('base64url');
+  if (value.length === UUID_LENGTH && UUID.test(value))
+    return MARK + Buffer.from(value.replaceAll('-', ''), 'hex').toString('base64url');
   return value.startsWith(MARK) ? MARK + value : value;
 }
 
@@ -108,19 +110,43 @@ function unpacked(value: unknown): unknown {
 const USUAL = '[]';
 const ABSENT = '{}';
 
-function writtenFields(event: HistoryEvent): readonly string[] {
-  const fields = FIELDS[event.type];
-  const written = Object.entries(fields ?? {}).map(([name, usual]) => {
+/** Each commit writes a record: the lists of fields are taken apart once. */
+const LISTS: ReadonlyMap<string, readonly (readonly [name: string, usual: unknown])[]> = new Map(
+  Object.entries(FIELDS).map(([type, fields]) => [type, Object.entries(fields)]),
+);
+
+/** Without the usual values at the end. */
+function writtenFields(event: HistoryEvent): string {
+  let written = '';
+  let usuals = '';
+  for (const [name, usual] of LISTS.get(event.type) ?? []) {
     const value = event[name];
-    if (value === usual) return USUAL;
-    return value === undefined ? ABSENT : JSON.stringify(packed(value));
-  });
-  return written.slice(0, written.findLastIndex((one) => one !== USUAL) + 1);
+    if (value === usual) {
+      usuals += `,${USUAL}`;
+      continue;
+    }
+    written += `${usuals},${value === undefined ? ABSENT : JSON.stringify(packed(value))}`;
+    usuals = '';
+  }
+  return written;
+}
+
+/** The chart has few paths, and every session takes them. */
+const pathTexts = new WeakMap<Taken, string>();
+
+function pathText(taken: Taken): string {
+  let text = pathTexts.get(taken);
+  if (text === undefined) {
+    const { guard, actions } = taken;
+    text = [...(guard === null ? [] : [`?${guard}`]), ...actions].map(names.shorten).join('');
+    pathTexts.set(taken, text);
+  }
+  return text;
 }
 
 function readFields(type: string, values: readonly unknown[]): HistoryEvent {
   const event: Record<string, unknown> = { type };
-  for (const [place, [name, usual]] of Object.entries(FIELDS[type] ?? {}).entries()) {
+  for (const [place, [name, usual]] of (LISTS.get(type) ?? []).entries()) {
     const stored = values[place];
     const value = stored === undefined || (Array.isArray(stored) && stored.length === 0) ? usual : stored;
     if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value)))
@@ -133,16 +159,13 @@ function readFields(type: string, values: readonly unknown[]): HistoryEvent {
 /** `last` is the record before it, if this one may count on from it. */
 function writeRecord(record: HistoryRecord, last: Anchor | null): string {
   const { version, at, event, from, to, taken, instance, epoch, waitedMs } = record;
-  const path = taken.map(({ guard, actions }) =>
-    [...(guard === null ? [] : [`?${guard}`]), ...actions].map(names.shorten).join(''),
-  );
-  const what = `${events.shorten(event.type)}${states.shorten(from)}${states.shorten(to)}${path.join(' ')}`;
+  const path = taken.map(pathText).join(' ');
+  const what = `${events.shorten(event.type)}${states.shorten(from)}${states.shorten(to)}${path}`;
   const head =
     last === null
       ? [version, record.machineVersion, at - epoch, instance, epoch, what]
       : [at - last.at, what];
-  const rest = [String(waitedMs), ...writtenFields(event)];
-  return `${JSON.stringify(head).slice(0, -1)},${rest.join(',')}]`;
+  return `${JSON.stringify(head).slice(0, -1)},${waitedMs}${writtenFields(event)}]`;
 }
 
 /** Reads the records of a session in their order. Those before the first whole one have nothing to count on from. */
