@@ -1,6 +1,7 @@
 /** An action of the session machine assigns to the context, or emits an effect for its host, usually a frame. */
 import { assign, emit, enqueueActions } from 'xstate';
-import type { FrameBody, SessionContext, SessionEffect, SessionEvent, SessionInput } from './vocabulary.ts';
+import type { FrameBody, SessionEffect } from './effects.ts';
+import type { SessionContext, SessionEvent, SessionInput } from './vocabulary.ts';
 
 /** Arguments of every action, guard and delay. */
 export interface ActionArgs {

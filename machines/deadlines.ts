@@ -5,8 +5,9 @@
  * context, so a session that slept past a deadline ends when it wakes.
  */
 import { type ActionArgs, assignContext, atOf, emitEffect, emitFrame } from './action.ts';
+import type { SessionEnds } from './effects.ts';
 import { errorIn } from './turn.ts';
-import type { SessionContext, SessionEnds } from './vocabulary.ts';
+import type { SessionContext } from './vocabulary.ts';
 
 const idleEndsAt = (context: SessionContext): number => context.lastActivityAt + context.limits.idleMs;
 const absoluteEndsAt = (context: SessionContext): number => context.createdAt + context.limits.absoluteMs;

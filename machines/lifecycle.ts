@@ -2,7 +2,8 @@
 import { assertEvent } from 'xstate';
 import { mayWrite } from './access.ts';
 import { assignContext, emitEffect, emitFrame } from './action.ts';
-import type { EndReason, RefusalCode, TopState } from './vocabulary.ts';
+import type { RefusalCode } from './effects.ts';
+import type { EndReason, TopState } from './vocabulary.ts';
 
 export const lifecycleActions = {
   /** Tells the clients the new state. */

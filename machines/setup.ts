@@ -2,6 +2,7 @@
 import { fromPromise, setup } from 'xstate';
 import { branchingActions, branchingGuards } from './branching.ts';
 import { deadlineActions, deadlineGuards, deadlines } from './deadlines.ts';
+import type { RefusalCode, SessionEffect } from './effects.ts';
 import { lifecycleActions } from './lifecycle.ts';
 import { presenceActions, presenceGuards } from './presence.ts';
 import { queueActions, queueGuards } from './queue.ts';
@@ -12,9 +13,7 @@ import type {
   EndReason,
   GenerationInput,
   GenerationOutput,
-  RefusalCode,
   SessionContext,
-  SessionEffect,
   SessionEvent,
   SessionInput,
   TopState,

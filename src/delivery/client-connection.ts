@@ -1,5 +1,5 @@
 /** ClientConnection is one client's connection to a session, over a WebSocket or an HTTP request. */
-import type { SessionEnds } from '../../machines/vocabulary.ts';
+import type { SessionEnds } from '../../machines/effects.ts';
 import type { ErrorCode } from '../errors.ts';
 
 export interface ClientConnection {

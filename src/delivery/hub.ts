@@ -13,7 +13,7 @@
  *  HUB-4  A client without a user loses its connection when the session gets an owner: it may not come in again, and it
  *         must not read what the owner writes.
  */
-import type { SessionEnds } from '../../machines/vocabulary.ts';
+import type { SessionEnds } from '../../machines/effects.ts';
 import type { Clock } from '../clock.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { StopReason } from '../session/actor/actor-host.ts';

@@ -1,7 +1,7 @@
 /** These promises hold in every life of a session, in its frames and in its snapshot. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { FrameBody } from '../../machines/vocabulary.ts';
+import type { FrameBody } from '../../machines/effects.ts';
 import { begin } from '../../src/session/machine/step.ts';
 import { type Lived, live, lives } from '../support/machine/session-lives.ts';
 import { framesOf, INPUT, LIMITS } from '../support/machine/stepped-session.ts';

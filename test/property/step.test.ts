@@ -8,8 +8,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import type { SessionEffect } from '../../machines/effects.ts';
 import { type SessionMachine, sessionMachine } from '../../machines/session.ts';
-import type { SessionEffect } from '../../machines/vocabulary.ts';
 import { readSnapshot, toSnapshot } from '../../src/session/machine/snapshot.ts';
 import { begin, restoreState, type Step, step } from '../../src/session/machine/step.ts';
 import { live, lives } from '../support/machine/session-lives.ts';

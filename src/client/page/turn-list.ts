@@ -2,7 +2,7 @@
  * TurnList shows the turns of a conversation, and changes only what has changed.
  *
  *  TURNLIST-1  The text of an answer on the page is the text of the turn, character for character.
- *  TURNLIST-2  A piece of an answer is appended: to write the whole text anew would take a time that grows with its square.
+ *  TURNLIST-2  A piece of an answer is appended: a page that wrote the whole text each time would take a time that grows with its square.
  */
 import type { TurnView } from '../package/client.ts';
 import { button, element, say } from './elements.ts';

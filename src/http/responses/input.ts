@@ -1,4 +1,4 @@
-/** Reads the `input` of a response: its question, what goes before it, and what the model is told to be. */
+/** Reads the `input` of a response: its question, what goes before it, and the instructions of the model. */
 import { z } from 'zod';
 import { Refusal } from '../core/answer.ts';
 

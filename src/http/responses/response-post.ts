@@ -104,7 +104,7 @@ interface Asked {
   readonly model: string;
 }
 
-/** The operator decides which credentials may change what the model is told to be. */
+/** The operator decides which credentials may change the instructions of the model. */
 function requireInstructions({ caller }: HttpRequest, { instructions }: ResponseRequest): void {
   if (instructions !== null && reachOf(caller, 'instructions') === 'none')
     throw new Refusal('forbidden', 'instructions: this credential may not send any');

@@ -1,5 +1,5 @@
 /** buildFrames turns the effects of a step into the frames and records of one commit. It is a pure function. */
-import type { FrameBody, SessionEffect } from '../../../machines/vocabulary.ts';
+import type { FrameBody, SessionEffect } from '../../../machines/effects.ts';
 import { errorBody, isErrorCode } from '../../errors.ts';
 import type { DurableFrame } from '../../protocol/server-frames.ts';
 import type { StoredFrame, TranscriptRecord } from '../../store/contract.ts';

@@ -1,5 +1,5 @@
 /** Outcome is the result of one input to a session. */
-import type { SessionEnds } from '../../../machines/vocabulary.ts';
+import type { SessionEnds } from '../../../machines/effects.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Step } from './step.ts';
 

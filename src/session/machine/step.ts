@@ -12,12 +12,12 @@
  * XState does not document `ActorScope`: only this file builds one, and package.json pins XState's version.
  */
 import { type AnyActorScope, createActor, type SnapshotFrom } from 'xstate';
+import type { SessionEffect } from '../../../machines/effects.ts';
 import { type SessionMachine, sessionMachine } from '../../../machines/session.ts';
 import type {
   GenerationError,
   GenerationOutput,
   SessionContext,
-  SessionEffect,
   SessionEvent,
   SessionInput,
   TopState,

@@ -1,5 +1,5 @@
 /** DeliveryPort is how sessions reach the sockets of their instance. */
-import type { SessionEnds } from '../../../machines/vocabulary.ts';
+import type { SessionEnds } from '../../../machines/effects.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { StoredFrame } from '../../store/contract.ts';
 import type { StopReason } from '../actor/actor-host.ts';

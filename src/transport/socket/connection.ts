@@ -7,7 +7,8 @@
  *  CONN-4  In strict mode of the audit log, a frame that changes something reaches a session after its line is written.
  */
 import { randomUUID } from 'node:crypto';
-import type { OverlapPolicy, SessionEnds } from '../../../machines/vocabulary.ts';
+import type { SessionEnds } from '../../../machines/effects.ts';
+import type { OverlapPolicy } from '../../../machines/vocabulary.ts';
 import type { Audit, AuditAction } from '../../audit/audit.ts';
 import type { Clock } from '../../clock.ts';
 import { attachClient, detachClient, type SessionServices } from '../../delivery/attach-client.ts';

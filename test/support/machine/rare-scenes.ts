@@ -2,7 +2,7 @@
  * Scenes for the branches of the chart that a walk over its graph and random lives hardly take. Each ends with the event
  * that takes the branch; test/unit/machine/rare-branches.test.ts says what must follow.
  */
-import type { FrameBody, SessionEffect } from '../../../machines/vocabulary.ts';
+import type { FrameBody, SessionEffect } from '../../../machines/effects.ts';
 import { restoreState } from '../../../src/session/machine/step.ts';
 import { beginStepped, LIMITS, SteppedSession } from './stepped-session.ts';
 

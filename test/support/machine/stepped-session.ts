@@ -3,12 +3,11 @@
  *
  * Read next: session-paths.ts (every way through the machine), session-lives.ts (random ones).
  */
+import type { FrameBody, SessionEffect } from '../../../machines/effects.ts';
 import type {
-  FrameBody,
   GenerationError,
   GenerationOutput,
   SessionContext,
-  SessionEffect,
   SessionEvent,
   SessionInput,
   SessionLimits,
