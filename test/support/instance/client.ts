@@ -23,8 +23,8 @@ export interface WaitOptions {
 }
 
 const WAIT_MS = 60_000;
-const GREETINGS_MAX = 10;
-const GREETING_PAUSE_MS = 1_500;
+const GREETINGS_MAX = 60;
+const GREETING_PAUSE_MS = 250;
 
 export class TestClient {
   readonly frames: ServerFrame[] = [];
