@@ -8,7 +8,7 @@
  *             answer as for a stored session.
  *  ARCHIVE-4  Times are ms since the epoch. Lists are paged by a cursor; every page costs the same.
  *  ARCHIVE-5  A tenant finds, counts and erases only its own conversations. A query without a tenant cannot be written.
- *  ARCHIVE-6  An erased user takes along every history that names the user, whoever owned the session.
+ *  ARCHIVE-6  An erased user takes along every history that names the user, also that of another owner's session.
  */
 import type { EndReason } from '../../machines/vocabulary.ts';
 

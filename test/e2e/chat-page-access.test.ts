@@ -1,4 +1,4 @@
-/** Who is in a conversation of the chat page, and how long it lives. */
+/** The users of a conversation of the chat page, and the time it has left. */
 import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -9,7 +9,13 @@ import type { Route } from '../core/router.ts';
 import { awaitOwnTurn, sendingRequest, startOwnTurn, streamOwnTurn } from '../turns/follow-turn.ts';
 import { readTurn } from '../turns/read-turns.ts';
 import { takePart } from '../turns/take-part.ts';
-import { policyIn, type SentMessage, type TurnPorts, type TurnRequest } from '../turns/turn-request.ts';
+import {
+  policyHeader,
+  policyIn,
+  type SentMessage,
+  type TurnPorts,
+  type TurnRequest,
+} from '../turns/turn-request.ts';
 import { beginConversation, branchConversation } from './conversations/open-conversation.ts';
 import { responseOf } from './find-response.ts';
 import { openaiErrors } from './openai-error.ts';
@@ -23,10 +29,7 @@ const headersSchema = z.object({
     .string()
     .optional()
     .describe('Names the message: a request that is sent again, to any instance, gets the same response.'),
-  'rehydra-policy': z
-    .enum(['queue', 'reject', 'interrupt', 'rollback'])
-    .optional()
-    .describe('what happens if another turn of the conversation is running'),
+  ...policyHeader,
 });
 
 const ROUTE = { method: 'POST', path: '/v1/responses' } as const;
